@@ -1,0 +1,47 @@
+# `make help` lists the targets. PYTHON picks the interpreter that .venv is made with.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Folders are among the sources, so that a deleted file is noticed too.
+SOURCES := $(shell find src/seqlab -name __pycache__ -prune -o -print)
+# Tests and the doctests of the installed package; two processes of one thread each fill two cores.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --pyargs tests seqlab -n 2
+
+.DEFAULT_GOAL := help
+.PHONY: help install test test-slow clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/.package  ## .venv from constraints.txt, and the package in it (not editable)
+
+test: install  ## format, lint, types, imports, doctests and the core tests (minutes)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports
+	$(PYTEST) -m "not slow"
+
+test-slow: install  ## the tests marked slow: kills, whole recipes (up to half an hour)
+	$(PYTEST) -m slow
+
+clean:  ## delete .venv and everything that tools left behind
+	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find src tests -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/.environment: pyproject.toml constraints.txt
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and \
+		f'seqlab needs Python 3.11 or newer. Got {sys.version.split()[0]}. Try: make PYTHON=python3.11')"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --constraint constraints.txt setuptools
+	rm -rf build
+	$(BIN)/pip install --constraint constraints.txt --no-build-isolation '.[dev]'
+	touch $@
+
+# A build folder left behind would put deleted modules into the next wheel.
+$(VENV)/.package: $(VENV)/.environment $(SOURCES)
+	rm -rf build
+	$(BIN)/pip install --quiet --no-deps --no-index --no-build-isolation --force-reinstall .
+	rm -rf build
+	touch $@
