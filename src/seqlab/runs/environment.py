@@ -1,0 +1,48 @@
+"""On what a run was made: versions, processor, threads."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+_PACKAGES = ("seqlab", "torch", "numpy", "tokenizers", "safetensors")
+
+
+def describe(*, threads: int, device: str, kernels: str) -> dict[str, Any]:
+    """What a result to the bit depends on, besides the configuration and the data.
+
+    Args:
+        threads: threads of the numerical libraries.
+        device: where the model lives.
+        kernels: which implementation of the recurrences runs.
+    """
+    return {
+        "threads": threads,
+        "device": device,
+        "kernels": kernels,
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "versions": {package: metadata.version(package) for package in _PACKAGES},
+    }
+
+
+def differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Sentences about what differs and may change the bits of a result."""
+    keys = ("threads", "device", "kernels", "processor", "versions")
+    return [
+        f"{key}: {then.get(key)} then, {now.get(key)} now" for key in keys if then.get(key) != now.get(key)
+    ]
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,1 @@
+"""Strict configuration, registries of kinds, shapes of records, and the errors users see."""

@@ -1,0 +1,255 @@
+"""Strict configuration: frozen pydantic models, TOML tables, `key=value` overrides.
+
+A config is parsed from plain tables. Where a field is marked `ByKind`, the table's `kind`
+picks the class, so errors can name the full key as the user typed it.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar, get_args, get_origin
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+
+from seqlab.schema.errors import UserError, nearest
+from seqlab.schema.registry import ByKind
+
+Table = dict[str, Any]
+AnyConfig = TypeVar("AnyConfig", bound="Config")
+
+
+class Config(BaseModel):
+    """Base of every config: frozen, no unknown keys, no NaN; each field has a docstring."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+def parse(cls: type[AnyConfig], table: Mapping[str, Any], where: str = "") -> AnyConfig:
+    """Build a config from a plain table.
+
+    Args:
+        cls: class of the config.
+        table: keys and plain values, as TOML gives them.
+        where: the key under which the table stands, for messages.
+
+    Raises:
+        UserError: a key is unknown, missing, or its value is not valid.
+    """
+    values: Table = {}
+    for key, value in table.items():
+        field = cls.model_fields.get(key)
+        if field is None:
+            raise _unknown_key(cls, _join(where, key))
+        values[key] = _parse_field(field, value, _join(where, key))
+    try:
+        return cls.model_validate(values)
+    except ValidationError as error:
+        raise _invalid(cls, error, where) from None
+
+
+def plain(config: Config) -> Table:
+    """The config as a plain table that `parse` reads back; fields that are None are left out."""
+    table: Table = {}
+    for name in type(config).model_fields:
+        value = getattr(config, name)
+        if isinstance(value, Config):
+            table[name] = plain(value)
+        elif value is not None:
+            table[name] = list(value) if isinstance(value, tuple) else value
+    return table
+
+
+def to_toml(config: Config) -> str:
+    """The config as TOML text."""
+    return tomli_w.dumps(plain(config))
+
+
+def canonical(config: Config) -> str:
+    """One line of JSON with sorted keys: what fingerprints are computed from."""
+    return json.dumps(plain(config), sort_keys=True, allow_nan=False)
+
+
+def read_toml(text: str, source: str) -> Table:
+    """Parse TOML; `source` is named in the error.
+
+    Raises:
+        UserError: the text is not TOML.
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{source} must be a TOML file: {error}.") from None
+
+
+def override(cls: type[Config], table: Mapping[str, Any], assignment: str) -> tuple[Table, str]:
+    """Apply one `key=value` to a plain table.
+
+    The text is parsed by the field's annotation. A new `kind` drops the settings of the old
+    kind, because they belong to another class; what was dropped is said.
+
+    Returns:
+        The new table, and a sentence about dropped settings ("" when there are none).
+
+    Raises:
+        UserError: no "=", an unknown key, or a value its field does not take.
+    """
+    key, equals, text = assignment.partition("=")
+    if not equals or not key.strip():
+        raise UserError(f"An override must be written key=value. Got {assignment!r}.")
+    path = key.strip().split(".")
+    return _override(cls, table, path, text, done=[])
+
+
+def fields(cls: type[Config], table: Mapping[str, Any], where: str = "") -> Iterator[tuple[str, Any]]:
+    """Every settable key under a class, with its field, as the table's kinds choose them."""
+    for name, field in cls.model_fields.items():
+        inner = _config_class(field, table.get(name), _join(where, name))
+        if inner is None:
+            yield _join(where, name), field
+        else:
+            yield from fields(inner, table.get(name) or {}, _join(where, name))
+
+
+def _override(
+    cls: type[Config], table: Mapping[str, Any], path: list[str], text: str, done: list[str]
+) -> tuple[Table, str]:
+    name, rest = path[0], path[1:]
+    where = ".".join([*done, name])
+    field = cls.model_fields.get(name)
+    if field is None:
+        raise _unknown_key(cls, where)
+    inner = _config_class(field, table.get(name), where)
+    if inner is None:
+        if rest:
+            raise UserError(f"{where!r} is a single value. Got the key {'.'.join([*done, *path])!r}.")
+        return {**table, name: _from_text(field, text, where)}, ""
+    if not rest:
+        raise UserError(
+            f"{where!r} is a table: set one of its keys, {_names(inner, where)}. Got {where}={text}."
+        )
+    old = dict(table.get(name) or {})
+    registry = _registry(field)
+    if rest == ["kind"] and registry is not None:
+        registry[text]
+        return _change_kind(table, name, old, text, where)
+    new, note = _override(inner, old, rest, text, [*done, name])
+    return {**table, name: new}, note
+
+
+def _change_kind(table: Mapping[str, Any], name: str, old: Table, kind: str, where: str) -> tuple[Table, str]:
+    if old.get("kind") == kind:
+        return dict(table), ""
+    dropped = ", ".join(key for key in old if key != "kind")
+    note = f"{where}.kind is now {kind!r}; settings of {old.get('kind')!r} were dropped: {dropped}."
+    return {**table, name: {"kind": kind}}, note if dropped else ""
+
+
+def _parse_field(field: FieldInfo, value: Any, where: str) -> Any:
+    inner = _config_class(field, value, where)
+    if inner is None or isinstance(value, Config):
+        return tuple(value) if isinstance(value, list) else value
+    if not isinstance(value, Mapping):
+        raise UserError(f"{where!r} must be a table. Got {value!r}.")
+    return parse(inner, {**_defaults(field, inner), **value}, where)
+
+
+def _defaults(field: FieldInfo, inner: type[Config]) -> Table:
+    """Settings of the field's default, which a table of the same class stands on."""
+    default = field.get_default(call_default_factory=True)
+    return plain(default) if type(default) is inner else {}
+
+
+def _config_class(field: FieldInfo, value: Any, where: str) -> type[Config] | None:
+    """The config class a field holds, or None for a plain value."""
+    registry = _registry(field)
+    if registry is not None:
+        return _class_by_kind(field, registry, value, where)
+    annotation = field.annotation
+    return annotation if isinstance(annotation, type) and issubclass(annotation, Config) else None
+
+
+def _class_by_kind(field: FieldInfo, registry: Any, value: Any, where: str) -> type[Config]:
+    if isinstance(value, Mapping) and "kind" in value:
+        kind = value["kind"]
+        if not isinstance(kind, str):
+            raise UserError(f"'{where}.kind' must be text. Got {kind!r}.")
+        return registry[kind]
+    default = field.get_default(call_default_factory=True)
+    if isinstance(default, Config):
+        return type(default)
+    raise UserError(f"'{where}.kind' must be given: one of {', '.join(registry)}.")
+
+
+def _registry(field: FieldInfo) -> Any:
+    return next((mark.registry for mark in field.metadata if isinstance(mark, ByKind)), None)
+
+
+def _from_text(field: FieldInfo, text: str, where: str) -> Any:
+    """Read an override's text as the field's type, so that `column=1` stays text for a text field."""
+    annotation: Any = field.annotation
+    options = get_args(annotation)
+    if type(None) in options and text.lower() == "none":
+        return None
+    value: Any = text
+    if any(get_origin(option) is tuple for option in (annotation, *options)):
+        value = _list_from_text(text, where)
+    try:
+        return TypeAdapter(annotation).validate_python(value, strict=False)
+    except ValidationError as error:
+        raise UserError(_sentence(where, error.errors()[0], text)) from None
+
+
+def _list_from_text(text: str, where: str) -> tuple[Any, ...]:
+    if text.strip().startswith("["):
+        return tuple(read_toml(f"value = {text}", f"The value of {where!r}")["value"])
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _unknown_key(cls: type[Config], where: str) -> UserError:
+    parent, _, name = where.rpartition(".")
+    hint = nearest(name, cls.model_fields)
+    middle = f" Nearest: {_join(parent, hint)!r}." if hint else ""
+    of = f" of {parent!r}" if parent else ""
+    return UserError(f"There is no setting {where!r}.{middle} Settings{of}: {_names(cls, '')}.")
+
+
+def _invalid(cls: type[Config], error: ValidationError, where: str) -> UserError:
+    first = error.errors()[0]
+    key = _join(where, str(first["loc"][0])) if first["loc"] else where
+    if first["type"] == "missing":
+        return UserError(f"{key!r} must be given: {_meaning(cls, key)}")
+    return UserError(_sentence(key, first, first.get("input")))
+
+
+def _sentence(where: str, problem: Any, got: Any) -> str:
+    reason = problem["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    if problem["type"] == "literal_error":
+        choices = [part.strip(" '") for part in problem["ctx"]["expected"].replace(" or ", ",").split(",")]
+        hint = nearest(str(got), choices)
+        reason = f"must be one of {', '.join(choices)}"
+        return f"{where!r} {reason}. Got {got!r}.{f' Nearest: {hint!r}.' if hint else ''}"
+    if problem["type"] == "value_error":
+        return f"{where + ': ' if where else ''}{reason}"
+    reason = reason[0].lower() + reason[1:].replace("Input", "").strip()
+    reason = reason.removeprefix("input ").removeprefix("should ")
+    reason = reason if reason.startswith("must") else f"must {reason}"
+    return f"{where!r} {reason}. Got {got!r}."
+
+
+def _meaning(cls: type[Config], key: str) -> str:
+    field = cls.model_fields.get(key.rpartition(".")[2])
+    return (field.description if field is not None else None) or "no default exists."
+
+
+def _names(cls: type[Config], where: str) -> str:
+    return ", ".join(_join(where, name) for name in cls.model_fields)
+
+
+def _join(where: str, name: str) -> str:
+    return f"{where}.{name}" if where else name

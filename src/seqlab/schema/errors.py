@@ -1,0 +1,42 @@
+"""The two errors a user meets, and the words they are made of."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(ValueError):
+    """What the user gave cannot work (exit status 2).
+
+    The message says what must hold, what was got, and the nearest valid choice.
+    """
+
+
+class WorkError(RuntimeError):
+    """The input was right, but the work failed: a full disk, a diverged loss (exit status 1)."""
+
+
+def nearest(word: str, choices: Iterable[str]) -> str | None:
+    """The choice closest in spelling to `word`, or None when nothing is close.
+
+    >>> nearest("learning_rat", ["momentum", "learning_rate"])
+    'learning_rate'
+    """
+    known = sorted(choices)
+    found = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.5)
+    if found:
+        return found[0]
+    return next((choice for choice in known if word and word.lower() in choice.lower()), None)
+
+
+def unknown(what: str, word: str, choices: Iterable[str]) -> UserError:
+    """An error for a name that is not among the choices.
+
+    >>> print(unknown("recipe", "ptb-lsm", ["ptb-lstm", "imdb-lstm"]))
+    There is no recipe 'ptb-lsm'. Nearest: 'ptb-lstm'. Known: imdb-lstm, ptb-lstm.
+    """
+    known = sorted(choices)
+    hint = nearest(word, known)
+    middle = f" Nearest: {hint!r}." if hint else ""
+    return UserError(f"There is no {what} {word!r}.{middle} Known: {', '.join(known) or 'none'}.")

@@ -1,0 +1,105 @@
+"""Shapes of what an experiment records; every number carries its unit.
+
+Scalar: one number at one moment of training. Curve: numbers over an axis. Matrix: numbers over
+two named axes. Text: what a model wrote. All are deterministic: seconds go to timings.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from seqlab.schema.errors import UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment:
+    """When in training something was recorded: optimiser steps, epochs, tokens seen so far."""
+
+    step: int
+    epoch: float
+    tokens: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scalar:
+    """One number, e.g. `name="loss", unit="nats per token", split="train"`."""
+
+    name: str
+    value: float
+    unit: str
+    split: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """Numbers `y` over an axis `x`, e.g. the mean loss at each position of a window."""
+
+    name: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    x_unit: str
+    y_unit: str
+    split: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matrix:
+    """Numbers over two named axes, row by row, e.g. a confusion matrix."""
+
+    name: str
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    values: tuple[tuple[float, ...], ...]
+    unit: str
+    split: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    """What a model wrote: `complete` is False when the maximum length cut it short."""
+
+    name: str
+    prompt: str
+    text: str
+    complete: bool
+
+
+Record = Scalar | Curve | Matrix | Text
+_SHAPES: dict[str, type] = {"scalar": Scalar, "curve": Curve, "matrix": Matrix, "text": Text}
+
+
+def to_line(record: Record, moment: Moment) -> str:
+    """One line of JSON: shape, moment and content.
+
+    >>> loss = Scalar(name="loss", value=1.5, unit="nats", split="train")
+    >>> to_line(loss, Moment(step=2, epoch=0.5, tokens=70))
+    '{"shape":"scalar","step":2,"epoch":0.5,"tokens":70,"name":"loss","value":1.5,"unit":"nats","split":"train"}'
+    """
+    content = {
+        "shape": type(record).__name__.lower(),
+        **dataclasses.asdict(moment),
+        **dataclasses.asdict(record),
+    }
+    return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def from_line(line: str, source: str) -> tuple[Record, Moment]:
+    """The inverse of `to_line`; `source` (file:line) is named in the error.
+
+    Raises:
+        UserError: the line is not a record.
+    """
+    try:
+        content: dict[str, Any] = json.loads(line)
+        moment = Moment(**{key: content.pop(key) for key in ("step", "epoch", "tokens")})
+        shape = _SHAPES[content.pop("shape")]
+        return shape(**{key: _tuples(value) for key, value in content.items()}), moment
+    except (json.JSONDecodeError, KeyError, TypeError, AttributeError):
+        raise UserError(f"{source} must hold one record a line. Got {line[:80]!r}.") from None
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value

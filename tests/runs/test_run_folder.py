@@ -1,0 +1,227 @@
+"""The run folder: whole or absent, locked, versioned, found by name."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from seqlab.runs import checkpoints, folder
+from seqlab.runs.atomic import TEMPORARY, directory, remove_leftovers, write_text
+from seqlab.runs.folder import RunFolder
+from seqlab.runs.journal import Journal
+from seqlab.schema.errors import UserError, WorkError
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
+    monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path))
+    return folder.create("toy", "f" * 64, {"config.toml": "seed = 1\n"})
+
+
+def test_a_directory_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    def fill() -> None:
+        with directory(tmp_path / "made") as temporary:
+            (temporary / "a").write_text("a")
+            raise RuntimeError("in the middle")
+
+    with pytest.raises(RuntimeError, match="in the middle"):
+        fill()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_leftovers_of_a_killed_process_are_removed(tmp_path: Path) -> None:
+    (tmp_path / f"{TEMPORARY}step-1").mkdir()
+    (tmp_path / f"{TEMPORARY}finished.json").write_text("half")
+    (tmp_path / "kept").write_text("whole")
+    remove_leftovers(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+def test_write_text_replaces_in_one_step(tmp_path: Path) -> None:
+    write_text(tmp_path / "a", "old")
+    write_text(tmp_path / "a", "new")
+    assert (tmp_path / "a").read_text() == "new"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_found_by_path_name_and_beginning(run: RunFolder) -> None:
+    for wanted in (str(run.path), run.path.name, "toy-ff", "toy"):
+        assert folder.find(wanted) == run
+
+
+def test_an_ambiguous_or_unknown_name(run: RunFolder) -> None:
+    folder.create("toy", "e" * 64, {})
+    with pytest.raises(UserError, match=r"'toy' must name one run\. Got 2"):
+        folder.find("toy")
+    with pytest.raises(UserError, match=r"no run 'toy-eeeef'\. Nearest: 'toy-eeee"):
+        folder.find("toy-eeeef")
+
+
+def test_a_newer_format_is_refused(run: RunFolder) -> None:
+    about = json.loads((run.path / "run.json").read_text())
+    (run.path / "run.json").write_text(json.dumps({**about, "format": folder.FORMAT + 1}))
+    with pytest.raises(
+        UserError, match=r"has run format 2; this seqlab reads up to 1\. Install a newer seqlab"
+    ):
+        folder.open_run(run.path)
+
+
+@pytest.mark.parametrize("content", ["{", "{}", '{"format": "x"}'])
+def test_a_damaged_run_json(run: RunFolder, content: str) -> None:
+    (run.path / "run.json").write_text(content)
+    with pytest.raises(UserError, match=r"run\.json is damaged"):
+        folder.open_run(run.path)
+
+
+def test_no_run_folder(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"must be a run folder with a run\.json\. Got none"):
+        folder.open_run(tmp_path)
+
+
+def test_a_missing_file_is_named(run: RunFolder) -> None:
+    with pytest.raises(UserError, match=r"is damaged: data\.json is missing"):
+        run.read_json("data.json")
+
+
+def test_one_process_at_a_time(run: RunFolder) -> None:
+    other = (
+        "import sys; from pathlib import Path; from seqlab.runs import folder\n"
+        "with folder.open_run(Path(sys.argv[1])).lock(): print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", other, str(run.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        with pytest.raises(UserError, match="in use by another process"), run.lock():
+            pass
+        process.kill()
+    with run.lock():
+        pass
+
+
+def test_a_journal_goes_back_to_its_offset(tmp_path: Path) -> None:
+    path = tmp_path / "records.jsonl"
+    journal = Journal(path, 0)
+    journal.append("one")
+    offset = journal.sync()
+    journal.append("two, after the checkpoint")
+    journal.close()
+    again = Journal(path, offset)
+    again.append("zwei")
+    again.close()
+    assert path.read_text() == "one\nzwei\n"
+
+
+def test_a_journal_that_lost_lines_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "records.jsonl").write_text("one\n")
+    with pytest.raises(UserError, match=r"must hold at least the 10 bytes .* Got 4"):
+        Journal(tmp_path / "records.jsonl", 10)
+
+
+def _checkpoint(run: RunFolder, step: int, content: str = "weights") -> Path:
+    with checkpoints.new_checkpoint(run.checkpoints, step, run.fingerprint) as path:
+        (path / "model").write_text(content)
+    return run.checkpoints / checkpoints.name(step)
+
+
+def test_the_newest_two_and_the_best_are_kept(run: RunFolder) -> None:
+    for step in (1, 2, 30, 400):
+        _checkpoint(run, step)
+    checkpoints.prune(run.checkpoints, keep=2, best_step=1)
+    kept = [path.name for path in checkpoints.checkpoints(run.checkpoints)]
+    assert kept == [checkpoints.name(step) for step in (1, 30, 400)]
+
+
+def test_a_sound_checkpoint_verifies(run: RunFolder) -> None:
+    assert checkpoints.verify(_checkpoint(run, 5), run.fingerprint)["step"] == 5
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda p: (p / "model").write_text("weighty"), r"the checksum of model differs"),
+        (lambda p: (p / "model").write_text("weig"), r"model must have 7 bytes\. Got 4"),
+        (lambda p: (p / "model").unlink(), r"model is missing"),
+        (lambda p: (p / "manifest.json").write_text("{"), r"manifest\.json is damaged"),
+        (lambda p: (p / "manifest.json").write_text("[]"), r"manifest\.json is damaged"),
+        (lambda p: (p / "manifest.json").unlink(), r"must be a checkpoint with a manifest\.json"),
+    ],
+)
+def test_damage_is_named_with_the_way_out(run: RunFolder, damage, words: str) -> None:
+    _checkpoint(run, 1)
+    path = _checkpoint(run, 2)
+    damage(path)
+    with pytest.raises(UserError, match=words + r".*Delete it to go on from step-000000001"):
+        checkpoints.verify(path, run.fingerprint)
+
+
+def test_a_foreign_checkpoint_is_refused(run: RunFolder) -> None:
+    path = _checkpoint(run, 1)
+    with pytest.raises(
+        UserError, match=r"belongs to another run \(fingerprint ffffffffffff, this run has eeee"
+    ):
+        checkpoints.verify(path, "e" * 64)
+
+
+def test_a_newer_checkpoint_format_is_refused(run: RunFolder) -> None:
+    path = _checkpoint(run, 1)
+    manifest = json.loads((path / "manifest.json").read_text())
+    (path / "manifest.json").write_text(json.dumps({**manifest, "format": 99}))
+    with pytest.raises(UserError, match="has checkpoint format 99; this seqlab reads up to 1"):
+        checkpoints.verify(path, run.fingerprint)
+
+
+FULL = """
+import resource, signal, sys
+from pathlib import Path
+from seqlab.runs.checkpoints import new_checkpoint
+from seqlab.schema.errors import WorkError
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    with new_checkpoint(Path(sys.argv[1]), 2, "f" * 64) as path:
+        (path / "model").write_bytes(b"x" * 5000)
+except WorkError as error:
+    print(error)
+"""
+
+
+def test_a_full_disk_leaves_the_checkpoints_before(run: RunFolder) -> None:
+    first = _checkpoint(run, 1)
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(run.checkpoints)], capture_output=True, text=True, check=True
+    )
+    assert "cannot be written: File too large. What was saved before is still valid" in done.stdout
+    assert checkpoints.checkpoints(run.checkpoints) == [first]
+    assert checkpoints.verify(first, run.fingerprint)["step"] == 1
+    assert [path.name for path in run.checkpoints.iterdir()] == [first.name]
+
+
+def test_a_journal_on_a_full_disk_keeps_whole_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal(tmp_path / "records.jsonl", 0)
+    journal.append("whole")
+
+    class Full:
+        def __init__(self, file) -> None:
+            self.file = file
+
+        def fileno(self) -> int:
+            return self.file.fileno()
+
+        def write(self, data: bytes) -> int:
+            self.file.write(data[:3])
+            raise OSError(28, "No space left on device")
+
+        def truncate(self, size: int) -> None:
+            self.file.truncate(size)
+
+    monkeypatch.setattr(journal, "_file", Full(journal._file))
+    with pytest.raises(WorkError, match=r"No space left on device.*Free space there"):
+        journal.append("second")
+    journal._file.file.close()  # pyright: ignore[reportAttributeAccessIssue]
+    assert (tmp_path / "records.jsonl").read_text() == "whole\n"
