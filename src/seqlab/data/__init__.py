@@ -1,0 +1,1 @@
+"""Sources, tokenizers, vocabularies, the encoded cache, and batches."""

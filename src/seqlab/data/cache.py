@@ -1,0 +1,176 @@
+"""Encoded datasets on disk: arrays as .npy files, opened memory-mapped, and one JSON file beside them.
+
+A folder is named after everything its content depends on, appears only when it is complete, and is never
+changed. Its arrays carry checksums, so a damaged one is noticed, never read as other numbers.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import logging
+import secrets
+import shutil
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqlab.data.dataset import Corpus, Dataset, DatasetConfig, Split
+from seqlab.data.fetch import cache_folder, writing
+from seqlab.data.tokenizers import Encoded, Tokenizer, tokenizer_from
+from seqlab.runs.atomic import sync
+from seqlab.schema.config import canonical
+from seqlab.schema.errors import UserError
+
+ENCODING = 1
+"""Version of the encoding; raised when the same settings and sources give other arrays than before."""
+
+_log = logging.getLogger(__name__)
+_META = "meta.json"
+_DAMAGES = (FileNotFoundError, EOFError, ValueError, KeyError, TypeError, AttributeError)
+
+
+def load_or_encode(config: DatasetConfig) -> Dataset:
+    """The encoded dataset, from the cache, or read, encoded and put there.
+
+    Raises:
+        UserError: a split holds nothing, or the source is not what it must be.
+        WorkError: the cache folder cannot be written.
+    """
+    content = config.content_hash()
+    folder = cache_folder() / "encoded" / f"{config.kind}-{_key(config, content)}"
+    if folder.exists():
+        try:
+            return _load(folder, config, content)
+        except _DAMAGES as error:
+            _log.warning("%s is damaged (%s) and is encoded anew.", folder, error)
+            shutil.rmtree(folder)
+    _write(folder, *encode(config))
+    return _load(folder, config, content)
+
+
+def encode(config: DatasetConfig) -> tuple[Tokenizer, dict[str, Split], tuple[str, ...]]:
+    """Read a dataset, train its tokenizer on the split `train`, and encode every split.
+
+    Returns:
+        The tokenizer, the splits by name, the names of the labels.
+
+    Raises:
+        UserError: a split holds no text or no token.
+    """
+    corpus = config.read()
+    for name, texts in corpus.texts.items():
+        if not any(texts):
+            raise UserError(f"Dataset {config.kind!r} must hold text in every split. Got an empty {name!r}.")
+    tokenizer = config.tokenizer.train(corpus.texts["train"], running=corpus.running)
+    splits = {name: _split(corpus, name, tokenizer) for name in corpus.texts}
+    for name, split in splits.items():
+        if not len(split.tokens):
+            raise UserError(
+                f"Dataset {config.kind!r} must hold tokens in every split. "
+                f"Tokenizer {config.tokenizer.kind!r} found none in {name!r}."
+            )
+    return tokenizer, splits, corpus.label_names
+
+
+def _split(corpus: Corpus, name: str, tokenizer: Tokenizer) -> Split:
+    tokens, offsets = tokenizer.encode_batch(corpus.texts[name])
+    if corpus.max_length is not None:
+        tokens, offsets = cut(Encoded(tokens, offsets), corpus.max_length, corpus.keep)
+    labels = corpus.labels.get(name)
+    assert labels is None or len(labels) == len(offsets) - 1, "one label a text"
+    return Split(tokens, offsets, None if labels is None else np.array(labels, dtype=np.int64))
+
+
+def cut(encoded: Encoded, max_length: int, keep: Literal["first", "last"]) -> Encoded:
+    """Only the first or the last `max_length` tokens of each text.
+
+    >>> tokens, offsets = np.arange(5, dtype=np.int32), np.array([0, 3, 5])
+    >>> cut(Encoded(tokens, offsets), 2, "last").tokens.tolist()
+    [1, 2, 3, 4]
+    """
+    lengths = np.diff(encoded.offsets)
+    begins = np.repeat(encoded.offsets[:-1], lengths)
+    places = np.arange(len(encoded.tokens)) - begins
+    if keep == "last":
+        places = np.repeat(lengths, lengths) - 1 - places
+    offsets = np.concatenate([[0], np.cumsum(np.minimum(lengths, max_length))])
+    return Encoded(encoded.tokens[places < max_length], offsets.astype(np.int64))
+
+
+def _key(config: DatasetConfig, content: str) -> str:
+    parts = f"{canonical(config)}\n{content}\n{ENCODING}"
+    return hashlib.sha256(parts.encode()).hexdigest()
+
+
+def _arrays(split: Split) -> dict[str, NDArray[Any]]:
+    arrays: dict[str, NDArray[Any]] = {"tokens": split.tokens, "offsets": split.offsets}
+    return arrays if split.labels is None else {**arrays, "labels": split.labels}
+
+
+def _write(folder: Path, tokenizer: Tokenizer, splits: Mapping[str, Split], labels: tuple[str, ...]) -> None:
+    """Write a folder under a temporary name and rename it when it is complete and on disk."""
+    temporary = folder.with_name(f".writing-{folder.name[:40]}-{secrets.token_hex(4)}")
+    try:
+        with writing(folder.parent):
+            temporary.mkdir(parents=True)
+            sums = {name: _write_split(temporary, name, split) for name, split in splits.items()}
+            meta = {"tokenizer": tokenizer.spec(), "labels": labels, "splits": sums}
+            (temporary / _META).write_text(json.dumps(meta), encoding="utf-8")
+            for file in sorted(temporary.iterdir()):
+                sync(file)
+            sync(temporary)
+            _rename(temporary, folder)
+            sync(folder.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _write_split(folder: Path, name: str, split: Split) -> dict[str, int]:
+    """Write a split's arrays; returns their checksums by name."""
+    arrays = _arrays(split)
+    for key, array in arrays.items():
+        np.save(folder / f"{name}.{key}.npy", array, allow_pickle=False)
+    return {key: _sum(array) for key, array in arrays.items()}
+
+
+def _rename(temporary: Path, folder: Path) -> None:
+    """Give the folder its name, unless another process was first: its folder holds the same."""
+    try:
+        temporary.rename(folder)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+
+
+def _load(folder: Path, config: DatasetConfig, content: str) -> Dataset:
+    meta = json.loads((folder / _META).read_text(encoding="utf-8"))
+    splits = {name: _load_split(folder, name, sums) for name, sums in meta["splits"].items()}
+    return Dataset(
+        name=config.kind,
+        splits=splits,
+        tokenizer=tokenizer_from(meta["tokenizer"]),
+        labels=tuple(meta["labels"]),
+        content_hash=content,
+        about=config.about(),
+    )
+
+
+def _load_split(folder: Path, name: str, sums: Mapping[str, int]) -> Split:
+    arrays: dict[str, NDArray[Any]] = {}
+    for key, expected in sums.items():
+        # As a plain array: indexing a numpy.memmap is slower.
+        array = np.asarray(np.load(folder / f"{name}.{key}.npy", mmap_mode="r", allow_pickle=False))
+        if _sum(array) != expected:
+            raise ValueError(f"{name}.{key}.npy does not have its checksum")
+        arrays[key] = array
+    return Split(arrays["tokens"], arrays["offsets"], arrays.get("labels"))
+
+
+def _sum(array: NDArray[Any]) -> int:
+    return zlib.crc32(np.ascontiguousarray(array).data)

@@ -1,0 +1,106 @@
+"""An encoded dataset: flat arrays of token ids, memory-mapped, and what they mean."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqlab.data.kinds import TOKENIZERS
+from seqlab.data.tokenizers import Tokenizer, TokenizerConfig
+from seqlab.schema.config import Config
+from seqlab.schema.registry import ByKind
+
+
+@dataclass(frozen=True)
+class Split:
+    """Sequences of token ids, one behind the other: sequence i is `tokens[offsets[i]:offsets[i+1]]`.
+
+    A running text (ptb, tiny_shakespeare) is one sequence. Tokens are int32, offsets int64 (n + 1),
+    labels int64 (n) or None.
+    """
+
+    tokens: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+    labels: NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of each sequence."""
+        return np.diff(self.offsets)
+
+
+@dataclass(frozen=True)
+class About:
+    """Where a dataset comes from and on what terms; shown by `seqlab data info` and in reports."""
+
+    description: str
+    origin: str
+    licence: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Everything a task and a model need to know of the data.
+
+    `labels` are class names in the order of their ids, () without classes. `content_hash` is the
+    SHA-256 of the sources (or of the generator's settings), part of a run's fingerprint.
+    """
+
+    name: str
+    splits: Mapping[str, Split]
+    tokenizer: Tokenizer
+    labels: tuple[str, ...]
+    content_hash: str
+    about: About
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A dataset before encoding: texts by split, with the id of each text's label.
+
+    `running`: each split is one running text, which has no end and no start but a line break.
+    `max_length`, `keep`: longer texts are cut to their first or last so many tokens, after the vocabulary
+    was built from the whole ones.
+    """
+
+    texts: Mapping[str, Sequence[str]]
+    labels: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    label_names: tuple[str, ...] = ()
+    running: bool = False
+    max_length: int | None = None
+    keep: Literal["first", "last"] = "first"
+
+
+class DatasetConfig(Config, ABC):
+    """Settings of a dataset. Subclasses: one file each in this room, one line in `kinds.py`."""
+
+    kind: str
+    """Name of the dataset."""
+    tokenizer: Annotated[TokenizerConfig, ByKind(TOKENIZERS)]
+    """How texts become tokens; its vocabulary comes from the training split only."""
+
+    @abstractmethod
+    def about(self) -> About:
+        """Origin and licence."""
+
+    @abstractmethod
+    def content_hash(self) -> str:
+        """SHA-256 of the sources' bytes, or of the generator's settings."""
+
+    @abstractmethod
+    def read(self) -> Corpus:
+        """Read or generate the texts of every split."""
+
+    def build(self) -> Dataset:
+        """The encoded dataset, from the cache when it is there."""
+        from seqlab.data.cache import load_or_encode
+
+        return load_or_encode(self)

@@ -1,0 +1,209 @@
+"""Where source files come from: `$SEQLAB_DATA`, or the network once and then the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from seqlab.runs.atomic import sync
+from seqlab.schema.errors import UserError, WorkError
+
+_log = logging.getLogger(__name__)
+_TIMEOUT = 30.0  # seconds without a byte before an address is given up
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Checksums of a file, in hexadecimal."""
+
+    md5: str
+    sha256: str
+
+    def known(self, checksums: Sequence[str]) -> bool:
+        """Whether one of the checksums, written `md5:...` or `sha256:...`, is this file's."""
+        return bool({f"md5:{self.md5}", f"sha256:{self.sha256}"}.intersection(checksums))
+
+
+def cache_folder() -> Path:
+    """Where everything derived goes: `$SEQLAB_CACHE`, or the platform's cache folder."""
+    return Path(os.environ.get("SEQLAB_CACHE") or platformdirs.user_cache_dir("seqlab"))
+
+
+def source(name: str, *, checksums: Sequence[str], addresses: Sequence[str]) -> Path:
+    """A source file, from `$SEQLAB_DATA`, from the cache, or fetched into the cache.
+
+    Args:
+        name: path of the file below `$SEQLAB_DATA`, e.g. `imdb/aclImdb_v1.tar.gz`.
+        checksums: those of all good copies, each `md5:...` or `sha256:...`.
+        addresses: URLs, tried in this order.
+
+    Raises:
+        UserError: `$SEQLAB_DATA` is not a folder, or a file has none of the checksums.
+        WorkError: the file is not here, and no address gave it.
+    """
+    given = _given(name)
+    if given is not None:
+        _require(sums(given), checksums, str(given))
+        return given
+    path = cache_folder() / "sources" / name
+    if path.is_file():
+        if sums(path).known(checksums):
+            return path
+        _log.warning("%s is damaged and is fetched anew.", path)
+        path.unlink()
+    _fetch(path, name, checksums, addresses)
+    return path
+
+
+def sums(path: Path) -> Sums:
+    """Checksums of a file, remembered in the cache for as long as its size and time stay the same."""
+    status = path.stat()
+    state = {"path": str(path.resolve()), "size": status.st_size, "mtime_ns": status.st_mtime_ns}
+    note = cache_folder() / "verified" / f"{hashlib.sha256(state['path'].encode()).hexdigest()[:32]}.json"
+    try:
+        remembered = json.loads(note.read_text(encoding="utf-8"))
+        if remembered["file"] == state:
+            return Sums(**remembered["sums"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # nothing remembered that can be used: the file is read
+    result = _read_sums(path)
+    _replace(note, json.dumps({"file": state, "sums": asdict(result)}))
+    return result
+
+
+def _given(name: str) -> Path | None:
+    """The file below `$SEQLAB_DATA`, when there is one."""
+    folder = os.environ.get("SEQLAB_DATA")
+    if not folder:
+        return None
+    if not Path(folder).is_dir():
+        raise UserError(f"$SEQLAB_DATA must name a folder. Got {folder!r}.")
+    path = Path(folder) / name
+    return path if path.is_file() else None
+
+
+def _require(found: Sums, checksums: Sequence[str], where: str) -> None:
+    if not found.known(checksums):
+        raise UserError(
+            f"{where} must have a known checksum, {' or '.join(checksums)}. "
+            f"Got md5:{found.md5}, sha256:{found.sha256}."
+        )
+
+
+def _read_sums(path: Path) -> Sums:
+    md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            md5.update(block)
+            sha256.update(block)
+    return Sums(md5.hexdigest(), sha256.hexdigest())
+
+
+def _fetch(path: Path, name: str, checksums: Sequence[str], addresses: Sequence[str]) -> None:
+    """Try the addresses in turn until one gives a file with a known checksum."""
+    with writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    problems: list[OSError | ValueError] = []
+    for address in addresses:
+        temporary = path.with_name(f".fetching-{path.name}-{secrets.token_hex(4)}")
+        try:
+            _download(address, temporary)
+            _require(_read_sums(temporary), checksums, address)
+            sync(temporary)
+            temporary.replace(path)
+        except (OSError, ValueError) as error:
+            problems.append(error)
+        else:
+            return
+        finally:
+            temporary.unlink(missing_ok=True)
+    tried = "".join(f"\n  {address}: {problem}" for address, problem in zip(addresses, problems, strict=True))
+    # A file that came but is another one is a matter for the user; a network that is down is not.
+    kind = UserError if any(isinstance(problem, UserError) for problem in problems) else WorkError
+    raise kind(
+        f"{name!r} could not be fetched. Tried:{tried}\n"
+        f"Put the file at $SEQLAB_DATA/{name} ($SEQLAB_DATA names a folder of your own), or try again."
+    )
+
+
+def _download(address: str, path: Path) -> None:
+    """Fetch one address into a file; the network's errors are OSErrors.
+
+    The size that the server announced must come; pooch and requests check that.
+    """
+    from pooch import HTTPDownloader
+
+    with _Bar(path.name.removeprefix(".fetching-")) as bar:
+        download = HTTPDownloader(
+            progressbar=bar,  # pyright: ignore[reportArgumentType]
+            timeout=_TIMEOUT,
+            hooks={"response": _close_refusal},
+        )
+        download(address, str(path), None)
+
+
+def _close_refusal(response: Any, *_: Any, **__: Any) -> None:
+    """Close a connection whose answer will not be read; pooch leaves it open."""
+    if response.status_code >= 400:
+        response.close()
+
+
+class _Bar:
+    """What pooch calls a progress bar, drawn by rich on standard error; silent without a terminal."""
+
+    def __init__(self, name: str):
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+
+        console = Console(stderr=True)
+        columns = ("{task.description}", BarColumn(), DownloadColumn(), TimeRemainingColumn())
+        self._progress = Progress(*columns, console=console, disable=not console.is_terminal)
+        self._task = self._progress.add_task(name)
+        self.total: float = 0.0
+
+    def __enter__(self) -> _Bar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._progress.stop()
+
+    def update(self, size: int) -> None:
+        self._progress.update(self._task, advance=size, total=self.total)
+
+    def reset(self) -> None:
+        self._progress.reset(self._task)
+
+    def close(self) -> None:
+        self._progress.stop()
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Turn the operating system's errors while writing to the cache into words."""
+    try:
+        yield
+    except OSError as error:
+        raise WorkError(
+            "The cache folder must be writable; $SEQLAB_CACHE names another one. "
+            f"Got {folder}: {error.strerror or error}."
+        ) from error
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a small file in one step; two processes at once write the same."""
+    temporary = path.with_name(f".writing-{path.name}-{secrets.token_hex(4)}")
+    with writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)

@@ -1,0 +1,38 @@
+"""The room's visible tables: datasets, tokenizers and ways to cut batches, by kind."""
+
+from __future__ import annotations
+
+from seqlab.schema.registry import Registry
+
+DATASETS = Registry(
+    "dataset",
+    {
+        "imdb": ("seqlab.data.imdb:ImdbConfig", "50,000 film reviews, positive or negative"),
+        "ptb": ("seqlab.data.ptb:PtbConfig", "Penn Treebank news text, by words or characters"),
+        "tiny_shakespeare": ("seqlab.data.tiny_shakespeare:TinyShakespeareConfig", "1.1 MB of plays"),
+        "python_source": ("seqlab.data.python_source:PythonSourceConfig", "the standard library's source"),
+        "brackets": ("seqlab.data.brackets:BracketsConfig", "balanced brackets (Dyck-1), generated"),
+        "ndfa": ("seqlab.data.ndfa:NdfaConfig", "s w w w s with one word w, generated"),
+    },
+)
+
+TOKENIZERS = Registry(
+    "tokenizer",
+    {
+        "words": ("seqlab.data.words:WordsConfig", "lower-case runs of the letters a-z"),
+        "whitespace": ("seqlab.data.words:WhitespaceConfig", "what stands between blanks, as it is"),
+        "characters": ("seqlab.data.tokenizers:CharactersConfig", "Unicode characters"),
+        "bytes": ("seqlab.data.tokenizers:BytesConfig", "the 256 bytes of UTF-8"),
+        "bpe": ("seqlab.data.subwords:BpeConfig", "byte-pair encoding trained on the training split"),
+        "wordpiece": ("seqlab.data.subwords:WordPieceConfig", "WordPiece trained on the training split"),
+    },
+)
+
+BATCHING = Registry(
+    "batching",
+    {
+        "rows": ("seqlab.data.batching:RowsConfig", "so many sequences of similar length a batch"),
+        "tokens": ("seqlab.data.batching:TokensConfig", "at most so many padded tokens a batch"),
+        "stream": ("seqlab.data.batching:StreamConfig", "windows over contiguous text, state carried"),
+    },
+)

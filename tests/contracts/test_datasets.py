@@ -1,0 +1,203 @@
+"""What every dataset and every tokenizer of the tables must keep."""
+
+import itertools
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from seqlab.data.dataset import Dataset, DatasetConfig, Split
+from seqlab.data.generated import GeneratedConfig
+from seqlab.data.kinds import BATCHING, DATASETS, TOKENIZERS
+from seqlab.data.tokenizers import Tokenizer, TokenizerConfig, tokenizer_from
+from seqlab.schema.config import Config, canonical, parse, plain
+
+REAL = os.environ.get("SEQLAB_DATA", "")
+SOURCES = {"imdb": [pytest.mark.slow], "ptb": [], "tiny_shakespeare": []}
+"""Datasets read from source files, with their further marks; all others are made where they are."""
+SMALL: dict[str, dict[str, Any]] = {
+    "python_source": {"max_bytes": 300_000},
+    "brackets": {"train": 300, "valid": 50, "test": 50},
+    "ndfa": {"train": 300, "valid": 50, "test": 50},
+}
+"""Settings that keep a dataset small here; a dataset without them is taken as it is."""
+LOSSLESS = {"characters", "bytes", "bpe"}
+TEXTS = ["the lower the better\n", "a wider one, the newest one\n", "Größe 42!\n"] * 3
+
+
+def marked(kind: str) -> Any:
+    skip = pytest.mark.skipif(not REAL, reason="needs the source files: set SEQLAB_DATA to their folder")
+    return pytest.param(kind, marks=[pytest.mark.data, skip, *SOURCES[kind]] if kind in SOURCES else [])
+
+
+EVERY_DATASET = pytest.mark.parametrize("kind", [marked(kind) for kind in DATASETS])
+EVERY_TOKENIZER = pytest.mark.parametrize("kind", list(TOKENIZERS))
+EITHER_WAY = pytest.mark.parametrize("running", [False, True])
+
+
+@pytest.fixture(scope="module")
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def cache(shared_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEQLAB_CACHE", str(shared_cache))
+
+
+def config_of(kind: str) -> DatasetConfig:
+    return parse(DATASETS[kind], {"kind": kind, **SMALL.get(kind, {})})
+
+
+def trained(kind: str, *, running: bool = False) -> Tokenizer:
+    config: TokenizerConfig = TOKENIZERS[kind]()
+    return config.train(TEXTS, running=running)
+
+
+def pieces(split: Split) -> list[bytes]:
+    return [split.tokens[begin:end].tobytes() for begin, end in itertools.pairwise(split.offsets.tolist())]
+
+
+def arrays(dataset: Dataset) -> dict[str, list[Any]]:
+    return {
+        name: [
+            split.tokens.tobytes(),
+            split.offsets.tobytes(),
+            split.labels is not None and split.labels.tobytes(),
+        ]
+        for name, split in dataset.splits.items()
+    }
+
+
+@EVERY_DATASET
+def test_same_settings_same_content(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    first = config_of(kind).build()
+    again = config_of(kind).build()
+    monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path))
+    fresh = config_of(kind).build()
+    assert first.content_hash == again.content_hash == fresh.content_hash
+    assert arrays(first) == arrays(again) == arrays(fresh)
+    assert first.tokenizer.vocabulary == again.tokenizer.vocabulary == fresh.tokenizer.vocabulary
+
+
+@EVERY_DATASET
+def test_arrays_are_what_they_must_be(kind: str):
+    dataset = config_of(kind).build()
+    assert {"train", "test"} <= set(dataset.splits) <= {"train", "valid", "test"}
+    for split in dataset.splits.values():
+        assert (split.tokens.dtype, split.offsets.dtype) == (np.int32, np.int64)
+        assert len(split) >= 1
+        assert split.offsets[0] == 0
+        assert split.offsets[-1] == len(split.tokens) > 0
+        assert (split.lengths >= 0).all()
+        assert split.tokens.min() >= 0
+        assert split.tokens.max() < len(dataset.tokenizer.vocabulary)
+        assert not np.isin(split.tokens, list(dataset.tokenizer.vocabulary.special)).any()
+        if split.labels is not None:
+            assert split.labels.dtype == np.int64
+            assert np.unique(split.labels).tolist() == list(range(len(dataset.labels)))
+            assert len(split.labels) == len(split)
+        else:
+            assert dataset.labels == ()
+
+
+@EVERY_DATASET
+def test_every_token_of_the_vocabulary_is_of_the_training_split(kind: str):
+    dataset = config_of(kind).build()
+    vocabulary = dataset.tokenizer.vocabulary
+    assert vocabulary.start is not None
+    if config_of(kind).tokenizer.kind != "bytes":
+        missing = set(range(len(vocabulary))) - set(np.unique(dataset.splits["train"].tokens).tolist())
+        assert missing <= vocabulary.special | {vocabulary.unknown}
+
+
+@pytest.mark.parametrize(
+    "kind", [marked(kind) for kind in DATASETS if not issubclass(DATASETS[kind], GeneratedConfig)]
+)
+def test_splits_are_disjoint_unless_they_are_samples(kind: str):
+    dataset = config_of(kind).build()
+    if "valid" in dataset.splits:
+        # Texts that differ in what the tokenizer drops may still be equal in their tokens.
+        valid = pieces(dataset.splits["valid"])
+        train = set(pieces(dataset.splits["train"]))
+        assert sum(piece in train for piece in valid) <= len(valid) // 1000
+
+
+@EVERY_DATASET
+def test_origin_and_licence_are_told(kind: str):
+    about = config_of(kind).about()
+    assert about.description
+    assert about.origin
+    assert about.licence
+
+
+@pytest.mark.parametrize(
+    "cls",
+    [table[kind] for table in (DATASETS, TOKENIZERS, BATCHING) for kind in table],
+    ids=lambda cls: cls.__name__,
+)
+def test_every_setting_is_described_and_comes_back(cls: type[Config]):
+    for name, field in cls.model_fields.items():
+        assert field.description, name
+    assert cls.model_fields["kind"].default in (set(DATASETS) | set(TOKENIZERS) | set(BATCHING))
+    config = parse(cls, {"kind": cls.model_fields["kind"].default})
+    assert canonical(parse(cls, plain(config))) == canonical(config)
+
+
+@EVERY_TOKENIZER
+@EITHER_WAY
+def test_decoding_gives_the_text_back(kind: str, running: bool):
+    tokenizer = trained(kind, running=running)
+    for text in TEXTS:
+        decoded = tokenizer.decode(tokenizer.encode(text))
+        assert tokenizer.encode(decoded) == tokenizer.encode(text)
+        if kind in LOSSLESS:
+            assert decoded == text
+        assert ".unk" not in decoded
+
+
+@EVERY_TOKENIZER
+@EITHER_WAY
+def test_ids_are_in_the_vocabulary(kind: str, running: bool):
+    tokenizer = trained(kind, running=running)
+    tokens, offsets = tokenizer.encode_batch([*TEXTS, "", "unseen ☂ words"])
+    assert len(offsets) == len(TEXTS) + 3
+    assert ((tokens >= 0) & (tokens < len(tokenizer.vocabulary))).all()
+    assert not set(tokens.tolist()) & tokenizer.vocabulary.special
+    assert len(set(tokenizer.vocabulary.tokens)) == len(tokenizer.vocabulary)
+
+
+@EVERY_TOKENIZER
+@EITHER_WAY
+def test_a_batch_is_its_texts_one_by_one(kind: str, running: bool):
+    tokenizer = trained(kind, running=running)
+    tokens, offsets = tokenizer.encode_batch(TEXTS)
+    for text, begin, end in zip(TEXTS, offsets[:-1], offsets[1:], strict=True):
+        assert tokens[begin:end].tolist() == tokenizer.encode(text)
+
+
+@EVERY_TOKENIZER
+@EITHER_WAY
+def test_a_spec_gives_the_same_tokenizer(kind: str, running: bool):
+    tokenizer = trained(kind, running=running)
+    again = tokenizer_from(tokenizer.spec())
+    assert tokenizer.spec()["kind"] == kind
+    assert again.vocabulary == tokenizer.vocabulary
+    assert again.encode_batch(TEXTS).tokens.tolist() == tokenizer.encode_batch(TEXTS).tokens.tolist()
+
+
+@EVERY_TOKENIZER
+def test_sequences_have_a_start_and_an_end_running_text_has_none_of_its_own(kind: str):
+    sequences = trained(kind).vocabulary
+    assert None not in (sequences.pad, sequences.start, sequences.end)
+    assert sequences.special == {sequences.id(".pad"), sequences.id(".start"), sequences.id(".end")}
+    running = trained(kind, running=True).vocabulary
+    assert (running.pad, running.end) == (None, None)
+    assert running.start is not None
+
+
+@EVERY_TOKENIZER
+def test_training_twice_gives_the_same(kind: str):
+    assert trained(kind).spec() == trained(kind).spec()

@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqlab.data.batching import RowsConfig, SequenceBatching, TokensConfig, gather_rows
+from seqlab.data.dataset import Split
+from seqlab.data.tokenizers import offsets_of
+from seqlab.schema.errors import UserError
+
+LENGTHS = st.lists(st.integers(0, 30), max_size=60).map(lambda lengths: np.array(lengths, dtype=np.int64))
+SEEDS = st.none() | st.integers(0, 5)
+POOLS = st.integers(1, 4)
+MANY = np.random.default_rng(0).integers(1, 50, size=500)
+
+
+@given(LENGTHS, SEEDS, POOLS, st.integers(1, 9), st.integers(30, 90))
+def test_no_example_is_lost_and_no_budget_overrun(
+    lengths: np.ndarray, seed: int | None, pool: int, rows: int, tokens: int
+):
+    for batching in (RowsConfig(rows=rows, pool=pool), TokensConfig(tokens=tokens, pool=pool)):
+        plan = batching.plan(lengths, seed)
+        assert sorted(index for batch in plan for index in batch.tolist()) == list(range(len(lengths)))
+        assert all(len(batch) for batch in plan)
+        for batch in plan:
+            if isinstance(batching, RowsConfig):
+                assert len(batch) <= rows
+            else:
+                assert len(batch) * lengths[batch].max() <= tokens
+
+
+@given(LENGTHS, st.integers(1, 9), POOLS)
+def test_only_one_batch_of_rows_is_partial(lengths: np.ndarray, rows: int, pool: int):
+    sizes = [len(batch) for batch in RowsConfig(rows=rows, pool=pool).plan(lengths, 1)]
+    assert sum(size < rows for size in sizes) <= 1
+
+
+@pytest.mark.parametrize("batching", [RowsConfig(rows=8, pool=4), TokensConfig(tokens=200, pool=4)])
+def test_the_seed_alone_decides_the_plan(batching: SequenceBatching):
+    def plan(seed: int | None) -> list[list[int]]:
+        return [batch.tolist() for batch in batching.plan(MANY, seed)]
+
+    assert plan(1) == plan(1)
+    assert plan(1) != plan(2)
+    assert plan(None) == plan(None)
+
+
+def test_without_a_seed_batches_come_by_length():
+    batches = RowsConfig(rows=8).plan(MANY, None)
+    ordered = MANY[np.concatenate(batches)]
+    assert (np.diff(ordered) >= 0).all()
+
+
+def test_with_a_seed_similar_lengths_meet_in_an_order_that_is_not_theirs():
+    batches = RowsConfig(rows=8, pool=100).plan(MANY, 0)
+    spans = [int(np.ptp(MANY[batch])) for batch in batches]
+    assert np.median(spans) <= 2
+    means = [MANY[batch].mean() for batch in batches]
+    assert abs(np.corrcoef(means, np.arange(len(means)))[0, 1]) < 0.5
+
+
+def test_a_budget_smaller_than_a_sequence_is_refused():
+    with pytest.raises(
+        UserError, match=r"'batching\.tokens' must be at least the longest sequence, 49 tokens"
+    ):
+        TokensConfig(tokens=48).plan(np.array([3, 49]), 0)
+
+
+@given(st.lists(st.lists(st.integers(1, 9), max_size=6), min_size=1, max_size=6), st.data())
+def test_gathered_rows_are_the_sequences(sequences: list[list[int]], data: st.DataObject):
+    flat = np.array([token for sequence in sequences for token in sequence], dtype=np.int32)
+    split = Split(flat, offsets_of(map(len, sequences)))
+    rows = np.array(data.draw(st.lists(st.integers(0, len(sequences) - 1), min_size=1)))
+    tokens, lengths = gather_rows(split, rows)
+    assert lengths.tolist() == [len(sequences[row]) for row in rows]
+    assert tokens.shape == (len(rows), max(1, *lengths, 1))
+    for row, got, length in zip(rows, tokens.tolist(), lengths, strict=True):
+        assert got[:length] == sequences[row]
+        assert not any(got[length:])
