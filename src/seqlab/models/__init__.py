@@ -1,0 +1,1 @@
+"""Sequence models: embed -> features -> head, one page each."""

@@ -1,0 +1,94 @@
+"""Classifiers of whole sequences. Legend: B rows, T steps, H features."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from seqlab.data.batch import Batch
+from seqlab.models.configs import LinearClassifierConfig, RecurrentClassifierConfig
+from seqlab.models.model import Capabilities, SequenceModel, State
+from seqlab.nn.dropout import Dropout
+from seqlab.nn.initial import linear, normal_embedding
+from seqlab.nn.pooling import POOLINGS
+from seqlab.nn.recurrent import RecurrentStack
+
+
+class SequenceClassifier(SequenceModel):
+    """embedding -> dropout [-> recurrence] -> linear -> ReLU -> pooling -> dropout -> head.
+
+    Args:
+        embedding: table of tokens.
+        recurrence: what reads the embedded tokens in order; None leaves the linear baseline.
+        linear: map of each token's features before pooling.
+        pooling: a key of `seqlab.nn.pooling.POOLINGS`.
+        dropout: share dropped of embedded tokens and of pooled features.
+        head: map to the classes.
+    """
+
+    capabilities = Capabilities(causal=False)
+
+    def __init__(
+        self,
+        embedding: nn.Embedding,
+        recurrence: RecurrentStack | None,
+        linear: nn.Linear,
+        *,
+        pooling: str,
+        dropout: float,
+        head: nn.Linear,
+    ):
+        super().__init__()
+        self.embedding, self.recurrence, self.linear, self.head = embedding, recurrence, linear, head
+        self.dropout = Dropout(dropout)
+        self.pooling = POOLINGS[pooling]
+
+    def features(self, batch: Batch, state: State | None) -> tuple[Float[Tensor, "B H"], None]:
+        """Pooled features of each text; there is no state."""
+        assert state is None, "a classifier reads whole sequences"
+        x = self.dropout(self.embedding(batch.tokens))
+        if self.recurrence is not None:
+            x, _ = self.recurrence(x, batch.lengths, need_state=False)
+        tokens = torch.relu(self.linear(x))
+        return self.dropout(self.pooling(tokens, batch.lengths)), None
+
+
+def recurrent_classifier(
+    config: RecurrentClassifierConfig, *, vocabulary: int, outputs: int, generator: torch.Generator
+) -> SequenceClassifier:
+    """The classifier with a recurrence; weights are drawn from the input's side to the output's."""
+    size = config.embedding_size
+    embedding = normal_embedding(vocabulary, size, std=config.embedding_std, generator=generator)
+    recurrence = RecurrentStack(
+        config.cell,
+        size,
+        config.hidden_size,
+        layers=config.layers,
+        bidirectional=config.bidirectional,
+        dropout=config.dropout,
+        generator=generator,
+    )
+    return SequenceClassifier(
+        embedding,
+        recurrence,
+        linear(recurrence.output_size, config.linear_size, generator=generator),
+        pooling=config.pooling,
+        dropout=config.dropout,
+        head=linear(config.linear_size, outputs, generator=generator),
+    )
+
+
+def linear_classifier(
+    config: LinearClassifierConfig, *, vocabulary: int, outputs: int, generator: torch.Generator
+) -> SequenceClassifier:
+    """The classifier without a recurrence; weights are drawn from the input's side to the output's."""
+    size = config.embedding_size
+    return SequenceClassifier(
+        normal_embedding(vocabulary, size, std=config.embedding_std, generator=generator),
+        None,
+        linear(size, config.linear_size, generator=generator),
+        pooling=config.pooling,
+        dropout=config.dropout,
+        head=linear(config.linear_size, outputs, generator=generator),
+    )

@@ -1,0 +1,1 @@
+"""Layers, each with its equations; parameters are named as in torch."""

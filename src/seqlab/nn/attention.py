@@ -1,0 +1,132 @@
+"""Causal self-attention with cached keys and values, and sinusoidal positions.
+
+Legend: B rows, T new steps, C cached steps, S = C + T, N heads, K features of a head, H = N * K.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from seqlab.nn.dropout import Dropout
+from seqlab.nn.initial import linear
+from seqlab.schema.errors import UserError
+
+
+class KeysValues(NamedTuple):
+    """What attention remembers of past tokens: keys and values, both (B, N, S, K)."""
+
+    keys: Tensor
+    values: Tensor
+
+
+def visible_keys(past: Bool[Tensor, "B C"], steps: int) -> Bool[Tensor, "B {steps} S"]:
+    """Which keys each new token may look at: real cached ones, and new ones up to itself.
+
+    New padding stands behind all real tokens of its row, so none of them sees it. Every token sees at
+    least itself: no softmax is over nothing.
+    """
+    new = torch.ones(steps, steps, dtype=torch.bool, device=past.device).tril()
+    rows = past.shape[0]
+    return torch.cat([past.unsqueeze(1).expand(-1, steps, -1), new.expand(rows, -1, -1)], dim=2)
+
+
+def attend(
+    queries: Float[Tensor, "B N T K"],
+    keys: Float[Tensor, "B N S K"],
+    values: Float[Tensor, "B N S K"],
+    visible: Bool[Tensor, "B T S"],
+    dropout: Dropout,
+) -> Float[Tensor, "B N T K"]:
+    """dropout(softmax(Q K^T / sqrt(K), over visible keys)) V; Vaswani et al. 2017, eq. 1."""
+    scores = queries @ keys.transpose(2, 3) / math.sqrt(queries.shape[3])
+    weights = scores.masked_fill(~visible.unsqueeze(1), -torch.inf).softmax(dim=3)
+    return dropout(weights) @ values
+
+
+class SelfAttention(nn.Module):
+    """Multi-head causal self-attention; Vaswani et al. 2017, section 3.2.
+
+    head_i = attend(x W_q,i, x W_k,i, x W_v,i),  y = [head_1, .., head_N] W_o + b_o, all with biases.
+    Parameters are named as in torch.nn.MultiheadAttention and drawn from U(-1/sqrt(H), 1/sqrt(H)).
+
+    Args:
+        hidden_size: H.
+        heads: N, a divisor of H.
+        dropout: share of attention weights dropped.
+        generator: source of the weights.
+        path: "fast" goes through torch's fused attention unless attention weights are dropped;
+            "reference" always computes the equations.
+
+    Raises:
+        UserError: the heads do not divide the hidden size, or dropout is out of range.
+    """
+
+    def __init__(
+        self,
+        hidden_size: int,
+        heads: int,
+        *,
+        dropout: float = 0.0,
+        generator: torch.Generator,
+        path: Literal["fast", "reference"] = "fast",
+    ):
+        super().__init__()
+        if hidden_size % heads:
+            raise UserError(
+                f"'heads' must divide 'hidden_size'. Got heads {heads}, hidden_size {hidden_size}."
+            )
+        self.heads, self.path = heads, path
+        joint = linear(hidden_size, 3 * hidden_size, generator=generator)
+        self.in_proj_weight, self.in_proj_bias = joint.weight, joint.bias
+        self.out_proj = linear(hidden_size, hidden_size, generator=generator)
+        self.dropout = Dropout(dropout)
+
+    def forward(
+        self,
+        x: Float[Tensor, "B T H"],
+        past: KeysValues | None = None,
+        visible: Bool[Tensor, "B T S"] | None = None,
+    ) -> tuple[Float[Tensor, "B T H"], KeysValues]:
+        """What each token gathers from those before it.
+
+        Args:
+            x: the new tokens; outputs at padding mean nothing.
+            past: keys and values of the tokens before them.
+            visible: `visible_keys` where there is a past; None without.
+
+        Returns:
+            Outputs, and the keys and values of past and new tokens.
+        """
+        assert (past is None) == (visible is None), "a past comes with what of it is visible"
+        B, T, H = x.shape
+        joint = functional.linear(x, self.in_proj_weight, self.in_proj_bias)
+        queries, keys, values = joint.view(B, T, 3, self.heads, H // self.heads).permute(2, 0, 3, 1, 4)
+        if past is not None:
+            keys, values = torch.cat([past.keys, keys], dim=2), torch.cat([past.values, values], dim=2)
+        y = self._mix(queries, keys, values, visible)
+        return self.out_proj(y.transpose(1, 2).reshape(B, T, H)), KeysValues(keys, values)
+
+    def _mix(self, queries: Tensor, keys: Tensor, values: Tensor, visible: Tensor | None) -> Tensor:
+        if self.path == "reference" or self.dropout.active:
+            B, _, T, _ = queries.shape
+            visible = (
+                visible_keys(queries.new_empty(B, 0, dtype=torch.bool), T) if visible is None else visible
+            )
+            return attend(queries, keys, values, visible, self.dropout)
+        mask = None if visible is None else visible.unsqueeze(1)
+        return functional.scaled_dot_product_attention(
+            queries, keys, values, attn_mask=mask, is_causal=mask is None
+        )
+
+
+def sinusoids(positions: Int[Tensor, "*N"], size: int, dtype: torch.dtype) -> Float[Tensor, "*N {size}"]:
+    """Positions as waves: [2i] = sin(p / 10000^(2i/size)), [2i+1] = cos of the same; Vaswani et al. 2017."""
+    even = torch.arange(0, size, 2, device=positions.device, dtype=dtype)
+    angles = positions.unsqueeze(-1).to(dtype) * torch.exp(even * (-math.log(10000.0) / size))
+    return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(-2)[..., :size]

@@ -1,0 +1,59 @@
+"""Dropout that draws from its own generator."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from seqlab.schema.errors import UserError
+
+
+class Dropout(nn.Module):
+    """y = x * keep / (1 - p), keep ~ Bernoulli(1 - p) for each element; the identity in evaluation.
+
+    The mask comes from `generator` alone, so that a run can save and restore it; see
+    `bind_generator`. Source: Srivastava et al. 2014.
+
+    Args:
+        p: share of elements set to zero, 0 <= p < 1.
+
+    Raises:
+        UserError: p is out of range; or, in training, no generator is bound.
+    """
+
+    def __init__(self, p: float):
+        super().__init__()
+        if not 0 <= p < 1:
+            raise UserError(f"Dropout must be at least 0 and less than 1. Got {p!r}.")
+        self.p = p
+        self.generator: torch.Generator | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether the next call changes its input."""
+        return self.training and self.p > 0
+
+    def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        """The input with some elements zero and the others scaled up."""
+        if not self.active:
+            return x
+        if self.generator is None:
+            raise UserError(
+                "Dropout in training must have a generator: call bind_generator(model, generator). Got None."
+            )
+        # In place on the fresh tensor: one random fill and two cheap passes instead of bernoulli_, which
+        # is three times slower on a CPU.
+        mask = torch.rand(x.shape, generator=self.generator, dtype=x.dtype, device=x.device)
+        return x * mask.ge_(self.p).mul_(1 / (1 - self.p))
+
+    def extra_repr(self) -> str:
+        """The share, as `print(model)` shows it."""
+        return f"p={self.p}"
+
+
+def bind_generator(model: nn.Module, generator: torch.Generator) -> None:
+    """Make every `Dropout` of a model draw from one generator (on the model's device)."""
+    for module in model.modules():
+        if isinstance(module, Dropout):
+            module.generator = generator

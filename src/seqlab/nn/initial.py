@@ -1,0 +1,72 @@
+"""Linear maps and embeddings whose first weights come from a passed generator."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from seqlab.schema.errors import UserError
+
+
+def linear(
+    inputs: int,
+    outputs: int,
+    *,
+    generator: torch.Generator,
+    bound: float | None = None,
+    bias_bound: float | None = None,
+) -> nn.Linear:
+    """The map y = W x + b, with W drawn from U(-bound, bound) and then b from U(-bias_bound, bias_bound).
+
+    Args:
+        inputs: features of x.
+        outputs: features of y.
+        generator: source of the weights.
+        bound: 1 / sqrt(inputs) when None, as in torch.
+        bias_bound: `bound` when None; 0 starts the bias at zero.
+    """
+    bound = 1 / math.sqrt(inputs) if bound is None else bound
+    bias_bound = bound if bias_bound is None else bias_bound
+    weight = torch.empty(outputs, inputs).uniform_(-bound, bound, generator=generator)
+    bias = torch.empty(outputs).uniform_(-bias_bound, bias_bound, generator=generator)
+    return _linear(nn.Parameter(weight), nn.Parameter(bias))
+
+
+def output_layer(
+    inputs: int, outputs: int, *, bound: float, tied: nn.Embedding | None, generator: torch.Generator
+) -> nn.Linear:
+    """A language model's head: W from U(-bound, bound), or the very weights of an embedding; b = 0.
+
+    Raises:
+        UserError: the embedding does not have one row for each output.
+    """
+    if tied is None:
+        return linear(inputs, outputs, generator=generator, bound=bound, bias_bound=0.0)
+    if tied.num_embeddings != outputs:
+        raise UserError(
+            "'tied' needs as many outputs as input tokens. "
+            f"Got {outputs} outputs, {tied.num_embeddings} input tokens."
+        )
+    assert isinstance(tied.weight, nn.Parameter), "an embedding's table is a parameter"
+    return _linear(tied.weight, nn.Parameter(torch.zeros(outputs)))
+
+
+def uniform_embedding(tokens: int, size: int, *, bound: float, generator: torch.Generator) -> nn.Embedding:
+    """A table (tokens, size) drawn from U(-bound, bound)."""
+    weight = torch.empty(tokens, size).uniform_(-bound, bound, generator=generator)
+    return nn.Embedding.from_pretrained(weight, freeze=False)
+
+
+def normal_embedding(tokens: int, size: int, *, std: float, generator: torch.Generator) -> nn.Embedding:
+    """A table (tokens, size) drawn from N(0, std^2)."""
+    weight = torch.empty(tokens, size).normal_(std=std, generator=generator)
+    return nn.Embedding.from_pretrained(weight, freeze=False)
+
+
+def _linear(weight: nn.Parameter, bias: nn.Parameter) -> nn.Linear:
+    # Without memory at first, so that torch's own initialisation draws no global random numbers.
+    layer = nn.Linear(weight.shape[1], weight.shape[0], device="meta")
+    layer.weight, layer.bias = weight, bias
+    return layer

@@ -1,0 +1,166 @@
+"""Stacked recurrent layers. Legend: B rows, T steps, E inputs, H units, L layers, D directions."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from seqlab.nn.cells import CELLS, States, Weights
+from seqlab.nn.dropout import Dropout
+from seqlab.nn.padding import flip_rows, zero_padding
+from seqlab.nn.scan import FAST_SCANS, FastScan, equation_scan
+from seqlab.schema.errors import unknown
+
+Path = Literal["fast", "reference"]
+
+
+class RecurrentStack(nn.Module):
+    """Layers of one cell (equations in `cells`), each reading the outputs of the one below.
+
+    With two directions a layer's output is [forward, backward] at each token; backward starts at each
+    row's own last token. Dropout acts on what a layer hands to the next, never on the recurrence.
+    Parameters are named, ordered and drawn (U(-1/sqrt(H), 1/sqrt(H))) as in torch.nn.RNN, GRU and LSTM, so
+    state dicts interchange where the equations are the same; `gru-before` has no `bias_hh`.
+
+    Args:
+        cell: a key of `cells.CELLS`.
+        input_size: E.
+        hidden_size: H.
+        layers: L.
+        bidirectional: whether D is 2.
+        dropout: share of a layer's outputs dropped before the next layer reads them.
+        generator: source of the weights.
+        path: "fast" goes through torch's own functions where they compute the same; "reference"
+            computes every cell by its equations, in any precision.
+
+    Raises:
+        UserError: the cell is not known, or dropout is out of range.
+    """
+
+    def __init__(
+        self,
+        cell: str,
+        input_size: int,
+        hidden_size: int,
+        *,
+        layers: int = 1,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        generator: torch.Generator,
+        path: Path = "fast",
+    ):
+        super().__init__()
+        if cell not in CELLS:
+            raise unknown("cell", cell, CELLS)
+        self.cell_name, self.cell, self.path = cell, CELLS[cell], path
+        self.input_size, self.hidden_size, self.layers = input_size, hidden_size, layers
+        self.suffixes = ("", "_reverse") if bidirectional else ("",)
+        self.dropout = Dropout(dropout)
+        for layer in range(layers):
+            self._add_layer(layer, generator)
+
+    @property
+    def output_size(self) -> int:
+        """D * H."""
+        return len(self.suffixes) * self.hidden_size
+
+    def start(self, batch_size: int) -> dict[str, Float[Tensor, "B LD H"]]:
+        """The state before the first token: zeros."""
+        shape = (batch_size, self.layers * len(self.suffixes), self.hidden_size)
+        weight = self._weights(0, "").weight_hh
+        return {name: weight.new_zeros(shape) for name in self.cell.states}
+
+    def forward(
+        self,
+        x: Float[Tensor, "B T E"],
+        lengths: Int[Tensor, " B"],
+        state: dict[str, Float[Tensor, "B LD H"]] | None = None,
+        *,
+        need_state: bool = True,
+    ) -> tuple[Float[Tensor, "B T DH"], dict[str, Float[Tensor, "B LD H"]] | None]:
+        """Outputs of the last layer, and every layer's state behind each row's last token.
+
+        Args:
+            x: inputs; what stands behind a row's length changes nothing.
+            lengths: tokens of each row, 0 to T; a row of length 0 keeps its state.
+            state: where the rows go on from, by name, layer by layer and in it forward, backward; zeros
+                when None.
+            need_state: False returns None as the state, and does no work for it.
+
+        Returns:
+            Outputs, zero behind each row's length, and the new state.
+        """
+        state = self.start(x.shape[0]) if state is None else state
+        assert set(state) == set(self.cell.states), f"states are {self.cell.states}, got {set(state)}"
+        ragged = lengths if bool((lengths < x.shape[1]).any()) else None
+        finals: list[States] = []
+        for layer in range(self.layers):
+            x = x if layer == 0 else self.dropout(x)
+            outputs: list[Tensor] = []
+            for direction in range(len(self.suffixes)):
+                y, final = self._scan(x, ragged, state, (layer, direction), need_state)
+                outputs.append(y)
+                finals.append(final)
+            x = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=2)
+            x = x if ragged is None else zero_padding(x, ragged)
+        return x, self._join(finals) if need_state else None
+
+    def extra_repr(self) -> str:
+        """The settings, as `print(model)` shows them."""
+        directions = len(self.suffixes)
+        return f"{self.cell_name}, {self.input_size}, {self.hidden_size}, layers={self.layers}, {directions=}"
+
+    def _add_layer(self, layer: int, generator: torch.Generator) -> None:
+        rows = self.cell.gates * self.hidden_size
+        inputs = self.input_size if layer == 0 else self.output_size
+        shapes = {"weight_ih": (rows, inputs), "weight_hh": (rows, self.hidden_size), "bias_ih": (rows,)}
+        if self.cell.two_biases:
+            shapes["bias_hh"] = (rows,)
+        bound = 1 / math.sqrt(self.hidden_size)
+        for suffix in self.suffixes:
+            for name, shape in shapes.items():
+                weight = torch.empty(shape).uniform_(-bound, bound, generator=generator)
+                self.register_parameter(f"{name}_l{layer}{suffix}", nn.Parameter(weight))
+
+    def _weights(self, layer: int, suffix: str) -> Weights:
+        names = Weights._fields if self.cell.two_biases else Weights._fields[:-1]
+        return Weights(*(getattr(self, f"{name}_l{layer}{suffix}") for name in names))
+
+    def _scan(
+        self,
+        x: Tensor,
+        ragged: Tensor | None,
+        state: dict[str, Tensor],
+        at: tuple[int, int],
+        need_state: bool,
+    ) -> tuple[Tensor, States]:
+        """One layer in one direction."""
+        layer, direction = at
+        weights = self._weights(layer, self.suffixes[direction])
+        initial = tuple(state[name][:, layer * len(self.suffixes) + direction] for name in self.cell.states)
+        # Padding stands behind every token, so outputs are right without a look at the lengths.
+        lengths = ragged if need_state else None
+        if direction == 0:
+            return self._path()(x, lengths, initial, weights)
+        y, final = self._path()(_reverse(x, ragged), lengths, initial, weights)
+        return _reverse(y, ragged), final
+
+    def _path(self) -> FastScan:
+        """How a layer is computed: through torch, or by the cell's equations."""
+        if self.path == "fast" and self.cell_name in FAST_SCANS:
+            return FAST_SCANS[self.cell_name]
+        return partial(equation_scan, self.cell)
+
+    def _join(self, finals: list[States]) -> dict[str, Tensor]:
+        """States of all layers and directions, side by side."""
+        stacked = (torch.stack(tensors, dim=1) for tensors in zip(*finals, strict=True))
+        return dict(zip(self.cell.states, stacked, strict=True))
+
+
+def _reverse(x: Tensor, ragged: Tensor | None) -> Tensor:
+    return x.flip(1) if ragged is None else flip_rows(x, ragged)

@@ -1,0 +1,84 @@
+"""The protocol of a task. Legend: B rows, T steps, H features, V outputs, N targets."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from seqlab.data.batch import Batch
+from seqlab.data.batching import Batching
+from seqlab.data.dataset import Dataset, Split
+
+
+@dataclass(frozen=True)
+class Goal:
+    """The metric that picks the best checkpoint, and whether more or less of it is better."""
+
+    metric: str
+    better: Literal["higher", "lower"]
+
+    def improves(self, value: float, best: float | None) -> bool:
+        """Whether a value beats the best one so far."""
+        if best is None:
+            return True
+        return value > best if self.better == "higher" else value < best
+
+
+class Task(ABC):
+    """Turns a dataset into batches with targets, and features into a loss.
+
+    `unit` names what one target is ("token", "text"); `metrics` are keys of `seqlab.measure`.
+    """
+
+    unit: str
+    metrics: tuple[str, ...]
+    goal: Goal
+    label_smoothing: float = 0.0
+
+    @abstractmethod
+    def outputs(self, dataset: Dataset) -> int:
+        """Size of the head's output: classes, or tokens that can be predicted."""
+
+    @abstractmethod
+    def batches(self, split: Split, batching: Batching, seed: int | None) -> Sequence[Batch]:
+        """The batches of one pass over a split, by position, so that a pass can go on anywhere.
+
+        Args:
+            split: the data; every target of it occurs exactly once.
+            batching: how rows are cut and grouped.
+            seed: fixes the shuffled order; None keeps the data's order (evaluation).
+        """
+
+    def loss(
+        self,
+        head: nn.Module,
+        features: Float[Tensor, "*N H"],
+        targets: Int[Tensor, "*N"],
+        mask: Bool[Tensor, "*N"],
+    ) -> tuple[Float[Tensor, ""], int]:
+        """Summed training loss in nats over the targets the mask keeps, and their number."""
+        if bool(mask.all()):
+            features, targets = features.flatten(0, -2), targets.flatten()
+        else:
+            features, targets = features[mask], targets[mask]
+        logits = head(features)
+        total = functional.cross_entropy(
+            logits, targets, reduction="sum", label_smoothing=self.label_smoothing
+        )
+        return total, targets.numel()
+
+    @torch.no_grad()
+    def scores(
+        self, head: nn.Module, features: Float[Tensor, "*N H"], targets: Int[Tensor, "*N"]
+    ) -> tuple[Float[Tensor, "*N"], Float[Tensor, "*N V"]]:
+        """For evaluation: nats of each target (never smoothed), and the logits."""
+        logits = head(features)
+        nats = functional.cross_entropy(logits.flatten(0, -2).float(), targets.flatten(), reduction="none")
+        return nats.view(targets.shape), logits

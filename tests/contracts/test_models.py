@@ -1,0 +1,162 @@
+"""What every model of the table must keep."""
+
+from dataclasses import replace
+from typing import get_args
+
+import pytest
+import torch
+
+from seqlab.checkup import learning
+from seqlab.checkup.check import check
+from seqlab.checkup.kinds import PROBES
+from seqlab.data.batch import Batch
+from seqlab.models.configs import CellName, ModelConfig
+from seqlab.models.kinds import MODELS
+from seqlab.models.model import SequenceModel
+from seqlab.nn.dropout import bind_generator
+from seqlab.schema.config import Table, parse, plain
+from seqlab.tasks.classify import Classify
+from seqlab.tasks.language_model import LanguageModel
+
+VOCABULARY, CLASSES = 13, 3
+CELLS = get_args(CellName)
+RECURRENT = {"embedding_size": 6, "hidden_size": 7, "layers": 2, "dropout": 0.3}
+SPAN = {"embedding_size": 6, "hidden_size": 5, "linear_size": 8, "dropout": 0.3}
+TRANSFORMER = {"hidden_size": 8, "heads": 2, "layers": 2, "feed_forward_size": 11}
+
+SIZES: dict[str, list[Table]] = {
+    "recurrent-classifier": [
+        *({**SPAN, "cell": cell} for cell in CELLS),
+        {**SPAN, "pooling": "last", "layers": 2},
+        {**SPAN, "pooling": "mean", "bidirectional": True},
+    ],
+    "linear-classifier": [
+        {"embedding_size": 6, "linear_size": 8, "pooling": "max"},
+        {"embedding_size": 6, "linear_size": 8, "pooling": "mean"},
+    ],
+    "recurrent-lm": [
+        *({**RECURRENT, "cell": cell} for cell in CELLS),
+        {**RECURRENT, "embedding_size": 7, "tied": True},
+    ],
+    "transformer-lm": [
+        TRANSFORMER,
+        {**TRANSFORMER, "attention_dropout": 0.2, "tied": True},
+    ],
+}
+"""Tiny settings of every kind, one for each way its equations can go."""
+VARIANTS = [
+    pytest.param({"kind": kind, **table}, id=f"{kind}-{index}")
+    for kind, tables in SIZES.items()
+    for index, table in enumerate(tables)
+]
+variants = pytest.mark.parametrize("table", VARIANTS)
+
+
+def config(table: Table) -> ModelConfig:
+    return parse(MODELS[table["kind"]], table, "model")
+
+
+def build(table: Table, seed: int = 0) -> SequenceModel:
+    outputs = CLASSES if "classifier" in table["kind"] else VOCABULARY
+    generator = torch.Generator().manual_seed(seed)
+    return config(table).build(vocabulary=VOCABULARY, outputs=outputs, generator=generator)
+
+
+def batch(model: SequenceModel) -> Batch:
+    generator = torch.Generator().manual_seed(4)
+    tokens = torch.randint(VOCABULARY, (5, 9), generator=generator)
+    targets = tokens.roll(-1, dims=1) if model.capabilities.causal else torch.tensor([0, 2, 1, 2, 0])
+    return Batch(tokens, torch.tensor([4, 9, 1, 7, 6]), targets)
+
+
+def logits(model: SequenceModel) -> torch.Tensor:
+    with torch.no_grad():
+        return model.eval()(batch(model))[0]
+
+
+def test_every_registered_kind_has_sizes():
+    assert set(SIZES) == set(MODELS)
+
+
+@variants
+def test_shapes(table):
+    model = build(table).eval()
+    data = batch(model)
+    features, state = model.features(data, None)
+    if not model.capabilities.causal:
+        assert features.shape[:-1] == (5,)
+        assert logits(model).shape == (5, CLASSES)
+        with pytest.raises(NotImplementedError, match="reads whole sequences"):
+            model.start(5)
+        return
+    assert features.shape[:-1] == (5, 9)
+    assert logits(model).shape == (5, 9, VOCABULARY)
+    assert state is not None
+    start = model.start(5)
+    assert {name: len(tensor) for name, tensor in start.tensors.items()} == dict.fromkeys(state.tensors, 5)
+    one, after = model.step(data.tokens[:, 0], start)
+    assert one.shape == (5, VOCABULARY)
+    assert set(after.tensors) == set(start.tensors)
+
+
+@variants
+def test_every_probe_that_applies_passes(table):
+    model = build(table)
+    task = LanguageModel(0, 1, "test", 0.1) if model.capabilities.causal else Classify(0.1)
+    findings = check(model, batch(model), task)
+    assert {finding.probe for finding in findings} >= (
+        set(PROBES) if model.capabilities.causal else set(PROBES) - {"no_look_ahead", "whole_equals_steps"}
+    )
+    for finding in findings:
+        assert finding.passed, finding.message
+
+
+@variants
+def test_the_checkup_leaves_weights_modes_and_dropouts_as_found(table, monkeypatch):
+    monkeypatch.setattr(learning, "STEPS", 2)
+    model = build(table).train()
+    generator = torch.Generator().manual_seed(8)
+    bind_generator(model, generator)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    noise, world = generator.get_state(), torch.get_rng_state()
+    task = LanguageModel(0, 1, "test", 0.0) if model.capabilities.causal else Classify(0.0)
+    check(model, batch(model), task)
+    assert torch.equal(generator.get_state(), noise)
+    assert torch.equal(torch.get_rng_state(), world)
+    assert all(module.training for module in model.modules())
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+@variants
+def test_saved_and_loaded_weights_give_equal_outputs(table):
+    model, other = build(table, seed=1), build(table, seed=2)
+    assert not torch.equal(logits(model), logits(other))
+    other.load_state_dict({name: value.clone() for name, value in model.state_dict().items()})
+    assert torch.equal(logits(model), logits(other))
+
+
+@variants
+def test_equal_seeds_give_equal_weights_and_unequal_seeds_others(table):
+    world = torch.get_rng_state()
+    first, same, other = (build(table, seed).state_dict() for seed in (1, 1, 2))
+    assert torch.equal(torch.get_rng_state(), world)
+    assert all(torch.equal(first[name], same[name]) for name in first)
+    assert all(
+        not torch.equal(value, other[name]) for name, value in first.items() if value.unique().numel() > 1
+    )
+
+
+@variants
+def test_config_round_trip(table):
+    settings = config(table)
+    assert parse(type(settings), plain(settings)) == settings
+    assert plain(settings).items() >= table.items()
+
+
+@variants
+def test_targets_are_not_looked_at(table):
+    model = build(table)
+    data = batch(model)
+    with torch.no_grad():
+        found = model.eval()(replace(data, targets=data.targets * 0))[0]
+    assert torch.equal(found, logits(model))

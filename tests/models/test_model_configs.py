@@ -1,0 +1,161 @@
+"""Settings of the models: each acts, wrong ones are refused in words."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import torch
+from pydantic import ValidationError
+
+from seqlab.data.batch import Batch
+from seqlab.models.configs import (
+    LinearClassifierConfig,
+    ModelConfig,
+    RecurrentClassifierConfig,
+    RecurrentLanguageModelConfig,
+    TransformerLanguageModelConfig,
+)
+from seqlab.models.kinds import MODELS
+from seqlab.nn.dropout import bind_generator
+from seqlab.schema.config import parse, plain
+from seqlab.schema.errors import UserError
+
+SMALL: dict[type[ModelConfig], dict[str, Any]] = {
+    RecurrentClassifierConfig: {"embedding_size": 4, "hidden_size": 6, "linear_size": 5},
+    LinearClassifierConfig: {"embedding_size": 4, "linear_size": 5},
+    RecurrentLanguageModelConfig: {"embedding_size": 6, "hidden_size": 6, "layers": 1},
+    TransformerLanguageModelConfig: {
+        "hidden_size": 6,
+        "layers": 1,
+        "heads": 2,
+        "feed_forward_size": 5,
+        "dropout": 0.0,
+    },
+}
+CHANGES = [
+    *(
+        (RecurrentClassifierConfig, "cell", cell)
+        for cell in ("elman", "elman-relu", "gru-before", "gru-after")
+    ),
+    (RecurrentClassifierConfig, "embedding_size", 3),
+    (RecurrentClassifierConfig, "embedding_std", 0.5),
+    (RecurrentClassifierConfig, "hidden_size", 7),
+    (RecurrentClassifierConfig, "layers", 2),
+    (RecurrentClassifierConfig, "bidirectional", True),
+    (RecurrentClassifierConfig, "linear_size", 3),
+    (RecurrentClassifierConfig, "pooling", "mean"),
+    (RecurrentClassifierConfig, "pooling", "last"),
+    (RecurrentClassifierConfig, "dropout", 0.5),
+    (LinearClassifierConfig, "embedding_size", 3),
+    (LinearClassifierConfig, "embedding_std", 0.5),
+    (LinearClassifierConfig, "linear_size", 3),
+    (LinearClassifierConfig, "pooling", "mean"),
+    (LinearClassifierConfig, "dropout", 0.5),
+    *(
+        (RecurrentLanguageModelConfig, "cell", cell)
+        for cell in ("elman", "elman-relu", "gru-before", "gru-after")
+    ),
+    (RecurrentLanguageModelConfig, "embedding_size", 3),
+    (RecurrentLanguageModelConfig, "hidden_size", 7),
+    (RecurrentLanguageModelConfig, "layers", 2),
+    (RecurrentLanguageModelConfig, "dropout", 0.5),
+    (RecurrentLanguageModelConfig, "tied", True),
+    (RecurrentLanguageModelConfig, "init_range", 0.2),
+    (TransformerLanguageModelConfig, "hidden_size", 8),
+    (TransformerLanguageModelConfig, "layers", 2),
+    (TransformerLanguageModelConfig, "heads", 3),
+    (TransformerLanguageModelConfig, "feed_forward_size", 7),
+    (TransformerLanguageModelConfig, "dropout", 0.5),
+    (TransformerLanguageModelConfig, "attention_dropout", 0.5),
+    (TransformerLanguageModelConfig, "tied", True),
+    (TransformerLanguageModelConfig, "init_range", 0.2),
+]
+
+
+def random(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def logits(config: ModelConfig) -> torch.Tensor:
+    model = config.build(vocabulary=7, outputs=7, generator=random())
+    bind_generator(model, random(1))
+    tokens = torch.tensor([[1, 2, 3, 4], [4, 6, 5, 0]])
+    return model(Batch(tokens, torch.tensor([4, 3]), tokens))[0]
+
+
+@pytest.mark.parametrize(("cls", "key", "value"), CHANGES)
+def test_every_setting_acts(cls, key, value):
+    config = cls(**SMALL[cls])
+    assert getattr(config, key) != value
+    assert not torch.equal(logits(config), logits(cls(**{**SMALL[cls], key: value})))
+
+
+def test_every_setting_of_every_model_is_in_the_list():
+    settings = {(cls, key) for cls in SMALL for key in cls.model_fields if key != "kind"}
+    assert settings == {(cls, key) for cls, key, _ in CHANGES}
+
+
+@pytest.mark.parametrize("kind", list(MODELS))
+def test_round_trip_through_a_plain_table(kind):
+    cls = MODELS[kind]
+    assert cls in SMALL
+    for config in (cls(), cls(**SMALL[cls])):
+        assert config.kind == kind
+        assert parse(cls, plain(config)) == config
+
+
+@pytest.mark.parametrize("cls", SMALL)
+def test_equal_seed_equal_weights(cls):
+    one, two, other = (
+        cls(**SMALL[cls]).build(vocabulary=7, outputs=2, generator=random(seed)).state_dict()
+        for seed in (1, 1, 2)
+    )
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    assert any(not torch.equal(one[name], other[name]) for name in one)
+
+
+def test_tied_needs_equal_sizes():
+    table = {"tied": True, "embedding_size": 200, "hidden_size": 650}
+    with pytest.raises(
+        UserError, match=r"model: 'tied' needs 'embedding_size' to be equal to 'hidden_size'. Got 200 "
+    ):
+        parse(RecurrentLanguageModelConfig, table, "model")
+    with pytest.raises(ValidationError, match="'tied' needs 'embedding_size'"):
+        RecurrentLanguageModelConfig(tied=True, embedding_size=200, hidden_size=650)
+
+
+def test_heads_must_divide_the_hidden_size():
+    with pytest.raises(
+        UserError, match=r"'heads' must divide 'hidden_size'. Got heads 7, hidden_size 12. Nearest: h.* 6"
+    ):
+        parse(TransformerLanguageModelConfig, {"hidden_size": 12, "heads": 7}, "model")
+
+
+def test_last_pooling_needs_one_direction():
+    table = {"pooling": "last", "bidirectional": True}
+    with pytest.raises(
+        UserError, match=r"model: 'pooling' must be 'max' or 'mean' when 'bidirectional'.*Got 'last'"
+    ):
+        parse(RecurrentClassifierConfig, table, "model")
+
+
+def test_unknown_cell_names_the_nearest():
+    with pytest.raises(
+        UserError, match=r"'model.cell' must be one of elman, .* Got 'gru-befor'. Nearest: 'gru-before'"
+    ):
+        parse(RecurrentLanguageModelConfig, {"cell": "gru-befor"}, "model")
+
+
+def test_tied_refuses_other_outputs_than_tokens():
+    config = RecurrentLanguageModelConfig(tied=True, embedding_size=6, hidden_size=6)
+    with pytest.raises(UserError, match=r"Got 2 outputs, 7 input tokens"):
+        config.build(vocabulary=7, outputs=2, generator=random())
+
+
+def test_configs_do_not_import_torch():
+    program = "import sys, seqlab.models.configs, seqlab.models.kinds; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

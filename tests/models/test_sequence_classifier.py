@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from seqlab.data.batch import Batch
+from seqlab.models.configs import CellName, LinearClassifierConfig, ModelConfig, RecurrentClassifierConfig
+from seqlab.models.model import SequenceModel
+from seqlab.nn.dropout import bind_generator
+
+V, E, H, F, C = 11, 4, 6, 5, 3
+CONFIGS: list[ModelConfig] = [
+    LinearClassifierConfig(embedding_size=E, linear_size=F),
+    RecurrentClassifierConfig(cell="lstm", embedding_size=E, hidden_size=H, linear_size=F),
+    RecurrentClassifierConfig(
+        cell="gru-before",
+        embedding_size=E,
+        hidden_size=H,
+        linear_size=F,
+        layers=2,
+        bidirectional=True,
+        pooling="mean",
+    ),
+    RecurrentClassifierConfig(cell="elman", embedding_size=E, hidden_size=H, linear_size=F, pooling="last"),
+]
+
+
+def build(config: ModelConfig) -> SequenceModel:
+    generator = torch.Generator().manual_seed(0)
+    return config.build(vocabulary=V, outputs=C, generator=generator).double()
+
+
+def batch(*rows: list[int], filler: int = 0) -> Batch:
+    longest = max(len(row) for row in rows)
+    tokens = torch.tensor([row + [filler] * (longest - len(row)) for row in rows])
+    return Batch(tokens, torch.tensor([len(row) for row in rows]), torch.zeros(len(rows), dtype=torch.int64))
+
+
+ROWS = [[1, 2, 3, 4, 5], [6, 7], [8, 9, 10]]
+
+
+def count(config: ModelConfig, vocabulary: int, outputs: int) -> int:
+    model = config.build(vocabulary=vocabulary, outputs=outputs, generator=torch.Generator())
+    return sum(weight.numel() for weight in model.parameters())
+
+
+def test_parameter_counts_of_the_documents_models():
+    """IMDb with 1,000 words: embedding 300, linear 300, two classes; torch's two biases a gate."""
+    around = 1000 * 300 + (300 * 300 + 300) + (300 * 2 + 2)
+    assert count(LinearClassifierConfig(), 1000, 2) == around
+    cells: list[tuple[CellName, int]] = [("elman", 1), ("gru-after", 3), ("lstm", 4)]
+    for cell, gates in cells:
+        config = RecurrentClassifierConfig(cell=cell)
+        assert count(config, 1000, 2) == around + gates * (300 * 300 + 300 * 300 + 2 * 300)
+    config = RecurrentClassifierConfig(cell="gru-before")
+    assert count(config, 1000, 2) == around + 3 * (300 * 300 + 300 * 300 + 300)
+
+
+def test_baseline_is_its_formula():
+    model, rows = build(CONFIGS[0]), batch(*ROWS)
+    weights = dict(model.named_parameters())
+    for row, tokens in enumerate(ROWS):
+        seen = torch.relu(
+            weights["embedding.weight"][tokens] @ weights["linear.weight"].T + weights["linear.bias"]
+        )
+        wanted = weights["head.weight"] @ seen.amax(0) + weights["head.bias"]
+        torch.testing.assert_close(model(rows)[0][row], wanted)
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_rows_alone_and_other_padding_give_the_same(config):
+    model = build(config).eval()
+    together, state = model(batch(*ROWS))
+    assert state is None
+    assert together.shape == (3, C)
+    torch.testing.assert_close(model(batch(*ROWS, filler=7))[0], together)
+    torch.testing.assert_close(torch.cat([model(batch(row))[0] for row in ROWS]), together)
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_every_parameter_gets_a_gradient(config):
+    model = build(config)
+    model(batch(*ROWS))[0].square().sum().backward()
+    for name, weight in model.named_parameters():
+        assert weight.grad is not None, name
+        assert weight.grad.isfinite().all(), name
+        assert weight.grad.any(), name
+
+
+def test_order_matters_to_a_recurrence_only():
+    for config, blind in zip(CONFIGS, (True, False, False, False), strict=True):
+        model = build(config)
+        assert torch.allclose(model(batch([1, 2, 3]))[0], model(batch([3, 2, 1]))[0]) is blind
+
+
+def test_a_text_without_tokens_has_finite_logits_and_gradients():
+    for config in CONFIGS:
+        model = build(config)
+        logits, _ = model(batch([], [1, 2]))
+        logits.sum().backward()
+        assert logits.isfinite().all()
+        assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in model.parameters())
+
+
+def test_dropout_draws_from_the_bound_generator():
+    model = build(RecurrentClassifierConfig(embedding_size=E, hidden_size=H, linear_size=F, dropout=0.5))
+    outputs = []
+    for seed in (1, 1, 2):
+        bind_generator(model, torch.Generator().manual_seed(seed))
+        outputs.append(model(batch(*ROWS))[0])
+    assert torch.equal(outputs[0], outputs[1])
+    assert not torch.equal(outputs[0], outputs[2])
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_there_is_no_step_by_step_form(config):
+    model = build(config)
+    assert not model.capabilities.causal
+    with pytest.raises(NotImplementedError, match="SequenceClassifier reads whole sequences"):
+        model.start(2)

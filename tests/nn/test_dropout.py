@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from seqlab.nn.dropout import Dropout, bind_generator
+from seqlab.schema.errors import UserError
+
+
+def bound(p: float, seed: int = 0) -> Dropout:
+    dropout = Dropout(p)
+    bind_generator(dropout, torch.Generator().manual_seed(seed))
+    return dropout
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
+def test_keeps_the_mean_and_drops_the_share(p):
+    y = bound(p)(torch.ones(400, 500))
+    assert y.mean().item() == pytest.approx(1.0, abs=0.03)
+    assert (y == 0).float().mean().item() == pytest.approx(p, abs=0.005)
+    torch.testing.assert_close(y[y != 0], torch.full_like(y[y != 0], 1 / (1 - p)))
+
+
+def test_mask_comes_from_the_generator_alone():
+    x = torch.ones(30, 7)
+    before = torch.get_rng_state()
+    assert torch.equal(bound(0.5, seed=1)(x), bound(0.5, seed=1)(x))
+    assert not torch.equal(bound(0.5, seed=1)(x), bound(0.5, seed=2)(x))
+    assert torch.equal(before, torch.get_rng_state())
+    mask = torch.rand(30, 7, generator=torch.Generator().manual_seed(1)) >= 0.5
+    assert torch.equal(bound(0.5, seed=1)(x) != 0, mask)
+
+
+def test_gradient_is_the_mask():
+    x = torch.randn(30, 7, generator=torch.Generator().manual_seed(3)).requires_grad_()
+    y = bound(0.25)(x)
+    (gradient,) = torch.autograd.grad(y.sum(), x)
+    torch.testing.assert_close(y, x * gradient)
+
+
+def test_is_the_identity_in_evaluation_and_at_zero():
+    x = torch.ones(3, 4)
+    assert Dropout(0.5).eval()(x) is x
+    assert Dropout(0.0)(x) is x
+
+
+def test_one_generator_serves_all_of_a_model():
+    model = nn.Sequential(Dropout(0.5), nn.Sequential(Dropout(0.5)))
+    generator = torch.Generator().manual_seed(0)
+    bind_generator(model, generator)
+    dropouts = [module for module in model.modules() if isinstance(module, Dropout)]
+    assert len(dropouts) == 2
+    assert all(dropout.generator is generator for dropout in dropouts)
+
+
+def test_training_without_a_generator_is_refused():
+    with pytest.raises(UserError, match=r"must have a generator: call bind_generator.* Got None"):
+        Dropout(0.5)(torch.ones(2))
+
+
+@pytest.mark.parametrize("p", [-0.1, 1.0])
+def test_share_must_be_less_than_one(p):
+    with pytest.raises(UserError, match=rf"at least 0 and less than 1. Got {p}"):
+        Dropout(p)

@@ -1,0 +1,65 @@
+"""Pooling and padding helpers against Python lists."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from seqlab.nn.padding import flip_rows, last_token, zero_padding
+from seqlab.nn.pooling import POOLINGS
+
+LENGTHS = st.lists(st.integers(0, 5), min_size=1, max_size=4)
+NAIVE = {
+    "max": lambda row: row.amax(0),
+    "mean": lambda row: row.mean(0),
+    "last": lambda row: row[-1],
+}
+
+
+def inputs(rows: int) -> Tensor:
+    # Below zero too: a maximum over padding filled with zeros would show.
+    generator = torch.Generator().manual_seed(rows)
+    return torch.randn(rows, 5, 3, generator=generator, dtype=torch.float64) - 2
+
+
+@pytest.mark.parametrize("name", list(POOLINGS))
+@settings(max_examples=30, deadline=None)
+@given(lengths=LENGTHS, garbage=st.sampled_from([float("nan"), float("inf"), 1e300, -1e300]))
+def test_pools_real_tokens_only(name, lengths, garbage):
+    x, sizes = inputs(len(lengths)), torch.tensor(lengths)
+    real = torch.arange(5) < sizes.unsqueeze(1)
+    dirty = torch.where(real.unsqueeze(2), x, garbage).requires_grad_()
+    naive = x.clone().requires_grad_()
+    rows = [NAIVE[name](naive[row, :n]) if n else naive[row, 0] * 0 for row, n in enumerate(lengths)]
+    wanted, found = torch.stack(rows), POOLINGS[name](dirty, sizes)
+    torch.testing.assert_close(found, wanted)
+    weight = torch.arange(1.0, 1 + found.numel(), dtype=torch.float64).view_as(found)
+    gradients = [torch.autograd.grad((y * weight).sum(), z)[0] for y, z in ((found, dirty), (wanted, naive))]
+    torch.testing.assert_close(*gradients)
+
+
+@settings(max_examples=30, deadline=None)
+@given(lengths=LENGTHS)
+def test_flipping_turns_each_row_at_its_own_end(lengths):
+    x, sizes = inputs(len(lengths)).requires_grad_(), torch.tensor(lengths)
+    flipped = flip_rows(x, sizes)
+    for row, n in enumerate(lengths):
+        assert torch.equal(flipped[row, :n], x[row, :n].flip(0))
+        assert torch.equal(flipped[row, n:], x[row, n:])
+    torch.testing.assert_close(flip_rows(flipped, sizes), x)
+    (gradient,) = torch.autograd.grad((flipped * x.detach()).sum(), x)
+    torch.testing.assert_close(gradient, flip_rows(x.detach(), sizes))
+
+
+def test_last_token_of_an_empty_row_is_what_stands_for_it():
+    x, empty = inputs(2), torch.ones(2, 3, dtype=torch.float64)
+    found = last_token(x, torch.tensor([0, 4]), empty)
+    assert torch.equal(found, torch.stack([empty[0], x[1, 3]]))
+
+
+def test_zero_padding_removes_even_nan():
+    x = torch.full((1, 2, 3), float("nan"))
+    assert torch.equal(zero_padding(x, torch.tensor([0])), torch.zeros(1, 2, 3))

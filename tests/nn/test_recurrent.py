@@ -1,0 +1,285 @@
+"""Recurrent layers against torch's and against loops written row by row, in float64."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from seqlab.nn.cells import CELLS
+from seqlab.nn.dropout import bind_generator
+from seqlab.nn.recurrent import Path, RecurrentStack
+from seqlab.schema.errors import UserError
+
+E, H = 3, 5
+LIKE_TORCH = ["elman", "elman-relu", "gru-after", "lstm"]
+PATHS: list[Path] = ["fast", "reference"]
+SHAPES = [(4, 6, 1, False), (4, 6, 2, True), (1, 7, 3, False), (3, 1, 2, True), (1, 1, 1, True)]
+
+
+def random(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def stack(cell: str, **settings) -> RecurrentStack:
+    return RecurrentStack(cell, E, H, generator=random(), **settings).double()
+
+
+def torch_layer(cell: str, layers: int, bidirectional: bool) -> nn.RNNBase:
+    settings = {"num_layers": layers, "bidirectional": bidirectional, "batch_first": True}
+    if cell == "lstm":
+        return nn.LSTM(E, H, **settings).double()
+    if cell == "gru-after":
+        return nn.GRU(E, H, **settings).double()
+    return nn.RNN(E, H, nonlinearity="relu" if cell == "elman-relu" else "tanh", **settings).double()
+
+
+def some_lengths(rows: int, steps: int) -> Tensor:
+    """Unequal, the longest not first; 1 to `steps`."""
+    return torch.tensor([1 + (steps - 1) * (row + 1) // rows for row in range(rows)]).roll(1)
+
+
+def leaf(*shape: int, seed: int) -> Tensor:
+    return torch.randn(*shape, generator=random(seed), dtype=torch.float64).requires_grad_()
+
+
+def states(layer: RecurrentStack, rows: int) -> dict[str, Tensor]:
+    return {name: leaf(*zero.shape, seed=i + 1) for i, (name, zero) in enumerate(layer.start(rows).items())}
+
+
+def weighted(tensors: list[Tensor]) -> Tensor:
+    """A scalar in which every element has its own weight."""
+    generator = random(99)
+    return sum(
+        ((t * torch.randn(t.shape, generator=generator, dtype=t.dtype)).sum() for t in tensors),
+        torch.zeros((), dtype=torch.float64),
+    )
+
+
+def assert_equal(found: list[Tensor], wanted: list[Tensor]) -> None:
+    torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-11)
+
+
+def packed_reference(layer: nn.RNNBase, x: Tensor, lengths: Tensor, initial: dict[str, Tensor]):
+    """torch's layer over a packed batch, with states turned batch first."""
+    packed = nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+    start = tuple(tensor.transpose(0, 1).contiguous() for tensor in initial.values())
+    y, final = layer(packed, start if len(start) == 2 else start[0])
+    y, _ = nn.utils.rnn.pad_packed_sequence(y, batch_first=True, total_length=x.shape[1])
+    final = final if isinstance(final, tuple) else (final,)
+    return y, [tensor.transpose(0, 1) for tensor in final]
+
+
+def gru_before_reference(layer: RecurrentStack, x: Tensor, lengths: Tensor, initial: dict[str, Tensor]):
+    """One row, one step, one gate at a time."""
+    weights = dict(layer.named_parameters())
+    directions = 2 if "weight_ih_l0_reverse" in weights else 1
+    rows, finals = [], []
+    for row, length in enumerate(lengths.tolist()):
+        inputs, final = list(x[row, :length]), []
+        for depth in range(layer.layers):
+            read = []
+            for direction in range(directions):
+                name = f"l{depth}{'_reverse' * direction}"
+                W = weights[f"weight_ih_{name}"].view(3, H, -1)
+                U = weights[f"weight_hh_{name}"].view(3, H, H)
+                b = weights[f"bias_ih_{name}"].view(3, H)
+                h, outputs = initial["h"][row, depth * directions + direction], []
+                for token in reversed(inputs) if direction else inputs:
+                    r = torch.sigmoid(W[0] @ token + U[0] @ h + b[0])
+                    z = torch.sigmoid(W[1] @ token + U[1] @ h + b[1])
+                    new = torch.tanh(W[2] @ token + U[2] @ (r * h) + b[2])
+                    h = (1 - z) * h + z * new
+                    outputs.append(h)
+                read.append(outputs[::-1] if direction else outputs)
+                final.append(h)
+            inputs = [torch.cat(pair) for pair in zip(*read, strict=True)]
+        padding = x.new_zeros(x.shape[1] - length, directions * H)
+        rows.append(torch.cat([*(token[None] for token in inputs), padding]))
+        finals.append(torch.stack(final))
+    return torch.stack(rows), [torch.stack(finals)]
+
+
+def reference(cell: str, layer: RecurrentStack, x: Tensor, lengths: Tensor, initial: dict[str, Tensor]):
+    """Outputs, final states and the parameters they depend on, by name."""
+    if cell == "gru-before":
+        return *gru_before_reference(layer, x, lengths, initial), dict(layer.named_parameters())
+    theirs = torch_layer(cell, layer.layers, layer.output_size > H)
+    theirs.load_state_dict(layer.state_dict())
+    return *packed_reference(theirs, x, lengths, initial), dict(theirs.named_parameters())
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("equal", [True, False])
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("cell", list(CELLS))
+def test_values_and_all_gradients_equal_the_reference(cell, shape, equal, path):
+    rows, steps, layers, bidirectional = shape
+    layer = stack(cell, layers=layers, bidirectional=bidirectional, path=path)
+    lengths = torch.full((rows,), steps) if equal else some_lengths(rows, steps)
+    x, initial = leaf(rows, steps, E, seed=7), states(layer, rows)
+    y, final = layer(x, lengths, initial)
+    wanted_y, wanted_final, parameters = reference(cell, layer, x, lengths, initial)
+    assert_equal([y, *final.values()], [wanted_y, *wanted_final])
+
+    ours = [x, *initial.values(), *(dict(layer.named_parameters())[name] for name in parameters)]
+    theirs = [x, *initial.values(), *parameters.values()]
+    found = torch.autograd.grad(weighted([y, *final.values()]), ours)
+    wanted = torch.autograd.grad(weighted([wanted_y, *wanted_final]), theirs)
+    assert_equal(list(found), list(wanted))
+
+
+@pytest.mark.parametrize("cell", list(CELLS))
+def test_paths_agree_in_float32_and_evaluation(cell):
+    """torch has other code for single precision, and keeps less in evaluation."""
+    lengths, x = some_lengths(4, 9), torch.randn(4, 9, E, generator=random()).requires_grad_()
+    results = []
+    for path in PATHS:
+        layer = RecurrentStack(cell, E, H, layers=2, bidirectional=True, generator=random(), path=path).eval()
+        y, final = layer(x, lengths)
+        loss = weighted([y, *final.values()])
+        results.append([y, *final.values(), *torch.autograd.grad(loss, [x, *layer.parameters()])])
+    torch.testing.assert_close(*results, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_final_cell_is_each_rows_own_even_when_gates_are_extreme(dtype):
+    layer = RecurrentStack("lstm", E, H, generator=random()).to(dtype)
+    with torch.no_grad():
+        layer.get_parameter("weight_ih_l0").mul_(50)
+    x, lengths = torch.randn(4, 9, E, generator=random(), dtype=dtype), some_lengths(4, 9)
+    _, final = layer(x, lengths)
+    for row, length in enumerate(lengths.tolist()):
+        _, alone = layer(x[row : row + 1, :length], lengths[row : row + 1])
+        torch.testing.assert_close(final["c"][row], alone["c"][0], rtol=1e-5, atol=1e-6)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    cell=st.sampled_from(list(CELLS)),
+    path=st.sampled_from(PATHS),
+    lengths=st.lists(st.integers(0, 6), min_size=1, max_size=4),
+    bidirectional=st.booleans(),
+    garbage=st.sampled_from([1e30, -1e4, 0.0]),
+)
+def test_padding_changes_nothing_and_empty_rows_keep_their_state(cell, path, lengths, bidirectional, garbage):
+    layer = stack(cell, layers=2, bidirectional=bidirectional, path=path)
+    rows, sizes = len(lengths), torch.tensor(lengths)
+    x, initial = leaf(rows, 6, E, seed=3), states(layer, rows)
+    real = torch.arange(6) < sizes.unsqueeze(1)
+    dirty = torch.where(real.unsqueeze(2), x, garbage)
+    y, final = layer(x, sizes, initial)
+    dirty_y, dirty_final = layer(dirty, sizes, initial)
+    assert_equal([dirty_y, *dirty_final.values()], [y, *final.values()])
+    assert not y[~real].any()
+    for name, tensor in final.items():
+        assert_equal([tensor[sizes == 0]], [initial[name][sizes == 0]])
+    (gradient,) = torch.autograd.grad(weighted([y, *final.values()]), x)
+    assert gradient.isfinite().all()
+    assert not gradient[~real].any()
+
+
+@pytest.mark.parametrize("cell", list(CELLS))
+def test_without_need_state_outputs_are_the_same(cell):
+    layer, x, lengths = stack(cell, layers=2), leaf(4, 6, E, seed=1), some_lengths(4, 6)
+    y, nothing = layer(x, lengths, need_state=False)
+    assert nothing is None
+    assert_equal([y], [layer(x, lengths)[0]])
+
+
+@pytest.mark.parametrize("cell", list(CELLS))
+def test_in_pieces_with_the_state_carried_is_the_same(cell):
+    layer, x, lengths = stack(cell, layers=2), leaf(4, 6, E, seed=1), some_lengths(4, 6)
+    y, final = layer(x, lengths)
+    state, pieces = layer.start(4), []
+    for piece, begin in zip(x.split(2, dim=1), (0, 2, 4), strict=True):
+        out, state = layer(piece, (lengths - begin).clamp(0, 2), state)
+        pieces.append(out)
+    assert_equal([torch.cat(pieces, 1), *state.values()], [y, *final.values()])
+
+
+@pytest.mark.parametrize(("layers", "bidirectional"), [(1, False), (3, True)])
+@pytest.mark.parametrize("cell", LIKE_TORCH)
+def test_state_dicts_interchange_with_torch(cell, layers, bidirectional):
+    ours, theirs = (
+        stack(cell, layers=layers, bidirectional=bidirectional),
+        torch_layer(cell, layers, bidirectional),
+    )
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    ours.load_state_dict(theirs.state_dict())
+    theirs.load_state_dict(ours.state_dict())
+
+
+def test_initial_weights_are_those_torch_draws():
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(5)
+        theirs = nn.LSTM(E, H, 2, bidirectional=True)
+    ours = RecurrentStack("lstm", E, H, layers=2, bidirectional=True, generator=random(5))
+    torch.testing.assert_close(ours.state_dict(), theirs.state_dict(), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("cell", list(CELLS))
+def test_weights_are_uniform_within_one_over_root_of_hidden(cell):
+    layer = RecurrentStack(cell, 40, 64, generator=random())
+    for weight in layer.parameters():
+        assert 0.9 / 8 < weight.abs().max() <= 1 / 8
+        assert abs(weight.mean()) < 0.02
+
+
+@pytest.mark.parametrize(("bidirectional", "layers", "count"), [(False, 2, 223_232), (False, 1, 91_648)])
+def test_parameter_count_of_the_documents_network(bidirectional, layers, count):
+    """Two-layer RNN of 256 over embeddings of 100 with two classes: 223,746; 514 of them in the head."""
+    layer = RecurrentStack("elman", 100, 256, layers=layers, bidirectional=bidirectional, generator=random())
+    assert sum(weight.numel() for weight in layer.parameters()) == count
+
+
+def test_gru_before_has_one_bias_a_gate():
+    names = [name for name, _ in stack("gru-before").named_parameters()]
+    assert names == ["weight_ih_l0", "weight_hh_l0", "bias_ih_l0"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_dropout_acts_between_layers_only(path):
+    x, lengths = leaf(4, 6, E, seed=1), some_lengths(4, 6)
+    one, two = stack("lstm", dropout=0.5, path=path), stack("lstm", layers=2, dropout=0.5, path=path)
+    for layer in (one, two):
+        bind_generator(layer, random(1))
+    assert_equal([one(x, lengths)[0]], [one.eval()(x, lengths)[0]])
+    trained, first = two(x, lengths)
+    evaluated, second = two.eval()(x, lengths)
+    assert not torch.allclose(trained, evaluated)
+    # The first layer and its recurrence are left alone.
+    assert_equal([first["h"][:, 0], first["c"][:, 0]], [second["h"][:, 0], second["c"][:, 0]])
+
+
+def test_dropped_elements_are_whole_inputs_of_the_second_layer():
+    layer = stack("elman", layers=2, dropout=0.5)
+    bind_generator(layer, random(1))
+    keep = (torch.rand(4, 6, H, generator=random(1), dtype=torch.float64) >= 0.5) * 2.0
+    x, lengths = leaf(4, 6, E, seed=1), torch.full((4,), 6)
+    lower, upper = (RecurrentStack("elman", size, H, generator=random()).double() for size in (E, H))
+    weights = layer.state_dict()
+    lower.load_state_dict({name: value for name, value in weights.items() if name.endswith("l0")})
+    upper.load_state_dict({f"{name[:-1]}0": value for name, value in weights.items() if name.endswith("l1")})
+    assert_equal([layer(x, lengths)[0]], [upper(lower(x, lengths)[0] * keep, lengths)[0]])
+
+
+def test_gradients_reach_states_in_evaluation_too():
+    layer = stack("lstm").eval()
+    initial = states(layer, 2)
+    _, final = layer(leaf(2, 3, E, seed=1), torch.tensor([3, 2]), initial)
+    for gradient in torch.autograd.grad(weighted(list(final.values())), list(initial.values())):
+        assert gradient.abs().min() > 0
+
+
+def test_unknown_cell_names_the_nearest():
+    with pytest.raises(UserError, match=r"There is no cell 'lstn'. Nearest: 'lstm'"):
+        RecurrentStack("lstn", E, H, generator=random())
+
+
+def test_building_leaves_global_randomness_alone():
+    before = torch.get_rng_state()
+    stack("lstm", layers=2)
+    assert torch.equal(before, torch.get_rng_state())
