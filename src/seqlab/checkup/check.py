@@ -1,0 +1,24 @@
+"""All probes that apply to a model."""
+
+from __future__ import annotations
+
+from seqlab.checkup.finding import Finding
+from seqlab.checkup.kinds import NEEDS, PROBES
+from seqlab.data.batch import Batch
+from seqlab.models.model import SequenceModel
+from seqlab.tasks.task import Task
+
+
+def check(model: SequenceModel, batch: Batch, task: Task) -> list[Finding]:
+    """The findings of every probe whose promise the model makes, in the order of `PROBES`.
+
+    Args:
+        model: left as found: weights, gradients, modes and generators.
+        batch: at least two rows, best of unequal lengths, with at least two different tokens and
+            targets that depend on them.
+        task: gives the loss.
+
+    Raises:
+        UserError: the batch is too small to show anything.
+    """
+    return [PROBES[name](model, batch, task) for name in PROBES if NEEDS[name](model.capabilities)]

@@ -1,0 +1,1 @@
+"""Decoding: what a model writes, greedily or by sampling."""

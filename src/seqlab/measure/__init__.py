@@ -1,0 +1,1 @@
+"""Metrics: what is counted over the scored targets of a split."""

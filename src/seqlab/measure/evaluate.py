@@ -1,0 +1,100 @@
+"""Scoring every target of a split once. Legend: B rows, T steps, H features, N targets, V outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from seqlab.data.batch import Batch
+from seqlab.measure.kinds import METRICS
+from seqlab.measure.metric import Metric, Scored
+from seqlab.models.model import SequenceModel, State
+from seqlab.models.modes import device_of, evaluating
+from seqlab.schema.errors import UserError, WorkError
+from seqlab.schema.records import Record
+from seqlab.tasks.task import Task
+
+TARGETS_AT_ONCE = 1024
+"""Logits of so many targets exist at a time: 40 MB for 10,000 outputs in float32."""
+
+
+def evaluate(
+    model: SequenceModel,
+    task: Task,
+    batches: Sequence[Batch],
+    *,
+    split: str,
+    metrics: Sequence[str],
+    carry: bool,
+    counted: Callable[[int], Bool[Tensor, "B T"]] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Record]:
+    """The records of every named metric over all batches; the model is left as found.
+
+    Args:
+        model: dropout is off while it is looked at, and no graph is kept.
+        task: gives the nats of each target.
+        batches: one pass over the split.
+        split: its name, for the records.
+        metrics: keys of `METRICS`.
+        carry: whether row i of a batch goes on where row i of the batch before ended.
+        counted: the targets of batch i that count, when some are there as context only, e.g.
+            `OverlappingWindows.counted`; None counts every real one.
+        progress: called after each batch with the number done and the number of all.
+
+    Raises:
+        UserError: a metric is unknown, the model cannot carry a state, or there is no target.
+        WorkError: the loss of a target is not finite.
+    """
+    if carry and not model.capabilities.carries_state:
+        raise UserError(
+            f"'carry' needs a model that carries its state from window to window. "
+            f"Got {type(model).__name__}. Nearest: OverlappingWindows, not carried."
+        )
+    running: list[Metric] = [METRICS[key](task.unit) for key in metrics]
+    with evaluating(model):
+        state: State | None = None
+        for index in range(len(batches)):
+            batch = batches[index]
+            mask = batch.target_mask if counted is None else batch.target_mask & counted(index)
+            pieces, state = _score(model, task, batch, mask, state if carry else None)
+            for scored in pieces:
+                _check_finite(scored, split)
+                for metric in running:
+                    metric.update(scored)
+            if progress is not None:
+                progress(index + 1, len(batches))
+    return [record for metric in running for record in metric.records(split)]
+
+
+def _score(
+    model: SequenceModel, task: Task, batch: Batch, mask: Bool[Tensor, "B T"], state: State | None
+) -> tuple[Iterator[Scored], State | None]:
+    """The targets under the mask, some at a time, and the state behind the batch."""
+    device = device_of(model)
+    batch, mask = batch.to(device), mask.to(device)
+    features, state = model.features(batch, state)
+    kept, targets, positions = features[mask], batch.targets[mask], _positions(batch)[mask]
+
+    def pieces() -> Iterator[Scored]:
+        for begin in range(0, len(targets), TARGETS_AT_ONCE):
+            part = slice(begin, begin + TARGETS_AT_ONCE)
+            nats, logits = task.scores(model.head, kept[part], targets[part])
+            yield Scored(nats, logits, targets[part], positions[part])
+
+    return pieces(), state
+
+
+def _positions(batch: Batch) -> Tensor:
+    if batch.targets.dim() == 1:
+        return torch.zeros_like(batch.targets)
+    return torch.arange(batch.targets.shape[1], device=batch.targets.device).expand_as(batch.targets)
+
+
+def _check_finite(scored: Scored, split: str) -> None:
+    if not scored.nats.isfinite().all():
+        bad = scored.nats[~scored.nats.isfinite()][0].item()
+        raise WorkError(f"The loss of every target must be finite. Got {bad} in split {split!r}.")

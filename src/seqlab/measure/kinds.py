@@ -1,0 +1,19 @@
+"""The room's visible table: metrics by key."""
+
+from __future__ import annotations
+
+from seqlab.schema.registry import Registry
+
+METRICS = Registry(
+    "metric",
+    {
+        "loss": ("seqlab.measure.metrics:Loss", "mean cross-entropy, nats per token or text"),
+        "perplexity": ("seqlab.measure.metrics:Perplexity", "exp of the mean nats"),
+        "bits_per_token": ("seqlab.measure.metrics:BitsPerToken", "mean cross-entropy in bits"),
+        "accuracy": ("seqlab.measure.metrics:Accuracy", "fraction of targets with the largest logit"),
+        "loss_per_position": (
+            "seqlab.measure.positions:LossPerPosition",
+            "mean nats at each position of a window, with its standard error",
+        ),
+    },
+)

@@ -1,0 +1,76 @@
+"""The protocol of a metric. Legend: N targets, V outputs."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from seqlab.schema.errors import UserError
+from seqlab.schema.records import Record
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Some of the targets that count; padding and mere context are gone already.
+
+    nats: -log of the probability the model gave each target.
+    logits: of every output.
+    positions: where each target stands in its window or sequence, from 0; 0 for a whole text.
+    """
+
+    nats: Float[Tensor, " N"]
+    logits: Float[Tensor, "N V"]
+    targets: Int[Tensor, " N"]
+    positions: Int[Tensor, " N"]
+
+
+class Metric(ABC):
+    """Sums over the targets of a split, in float64, whatever pieces they come in.
+
+    `unit` is what one target is: "token" or "text".
+    """
+
+    def __init__(self, unit: str):
+        self.unit = unit
+
+    @abstractmethod
+    def update(self, scored: Scored) -> None:
+        """Count some targets."""
+
+    @abstractmethod
+    def records(self, split: str) -> list[Record]:
+        """What the split so named comes to.
+
+        Raises:
+            UserError: nothing was counted.
+        """
+
+
+class Mean:
+    """A running mean in float64."""
+
+    def __init__(self) -> None:
+        self.total, self.count = 0.0, 0
+
+    def add(self, values: Float[Tensor, " N"]) -> None:
+        """Count each value once."""
+        self.total += values.double().sum().item()
+        self.count += len(values)
+
+    def value(self, split: str) -> float:
+        """The mean of all that was counted.
+
+        Raises:
+            UserError: nothing was.
+        """
+        if self.count == 0:
+            raise nothing_scored(split)
+        return self.total / self.count
+
+
+def nothing_scored(split: str) -> UserError:
+    """The error of an evaluation without a single target."""
+    return UserError(f"An evaluation must score at least 1 target. Got 0 in split {split!r}.")

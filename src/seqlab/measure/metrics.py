@@ -1,0 +1,80 @@
+"""Metrics that are one number."""
+
+from __future__ import annotations
+
+import math
+import sys
+
+from seqlab.measure.metric import Mean, Metric, Scored
+from seqlab.schema.records import Record, Scalar
+
+LARGEST_EXPONENT = math.log(sys.float_info.max)
+"""exp of more nats than this is no float."""
+
+
+class Loss(Metric):
+    """Mean cross-entropy: sum of -ln p(target) over the number of targets, in nats."""
+
+    def __init__(self, unit: str):
+        super().__init__(unit)
+        self._nats = Mean()
+
+    def update(self, scored: Scored) -> None:
+        """Count some targets."""
+        self._nats.add(scored.nats)
+
+    def records(self, split: str) -> list[Record]:
+        """One scalar, `loss`; see `Metric.records`."""
+        value = self._nats.value(split)
+        return [Scalar(name="loss", value=value, unit=f"nats per {self.unit}", split=split)]
+
+
+class BitsPerToken(Metric):
+    """Mean cross-entropy in bits: nats divided by ln 2."""
+
+    def __init__(self, unit: str):
+        super().__init__(unit)
+        self._nats = Mean()
+
+    def update(self, scored: Scored) -> None:
+        """Count some targets."""
+        self._nats.add(scored.nats)
+
+    def records(self, split: str) -> list[Record]:
+        """One scalar, `bits_per_token`; see `Metric.records`."""
+        value = self._nats.value(split) / math.log(2)
+        return [Scalar(name="bits_per_token", value=value, unit=f"bits per {self.unit}", split=split)]
+
+
+class Perplexity(Metric):
+    """exp of the mean cross-entropy in nats; where that is no float, the largest float."""
+
+    def __init__(self, unit: str):
+        super().__init__(unit)
+        self._nats = Mean()
+
+    def update(self, scored: Scored) -> None:
+        """Count some targets."""
+        self._nats.add(scored.nats)
+
+    def records(self, split: str) -> list[Record]:
+        """One scalar, `perplexity`; see `Metric.records`."""
+        value = math.exp(min(self._nats.value(split), LARGEST_EXPONENT))
+        return [Scalar(name="perplexity", value=value, unit=f"choices per {self.unit}", split=split)]
+
+
+class Accuracy(Metric):
+    """Share of the targets whose logit is the largest; among equal logits the first one is taken."""
+
+    def __init__(self, unit: str):
+        super().__init__(unit)
+        self._right = Mean()
+
+    def update(self, scored: Scored) -> None:
+        """Count some targets."""
+        self._right.add(scored.logits.argmax(dim=-1) == scored.targets)
+
+    def records(self, split: str) -> list[Record]:
+        """One scalar, `accuracy`; see `Metric.records`."""
+        value = self._right.value(split)
+        return [Scalar(name="accuracy", value=value, unit=f"fraction of {self.unit}s", split=split)]

@@ -1,0 +1,130 @@
+"""What every metric of the table must keep."""
+
+import itertools
+import math
+import sys
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.nn import functional
+
+from seqlab.measure.kinds import METRICS
+from seqlab.measure.metric import Metric, Scored
+from seqlab.schema.errors import UserError
+from seqlab.schema.records import Curve, Moment, Record, Scalar, from_line, to_line
+
+PROBABILITIES = torch.tensor([[0.5, 0.25, 0.25], [0.1, 0.7, 0.2], [0.125, 0.125, 0.75], [0.2, 0.2, 0.6]])
+TARGETS = torch.tensor([0, 1, 0, 2])
+POSITIONS = torch.tensor([0, 0, 1, 2])
+NATS = [math.log(2), -math.log(0.7), math.log(8), -math.log(0.6)]
+MEAN = sum(NATS) / 4
+
+BY_HAND: dict[str, list[list[float]]] = {
+    "loss": [[MEAN]],
+    "perplexity": [[(2 / 0.7 * 8 / 0.6) ** 0.25]],
+    "bits_per_token": [[(1 - math.log2(0.7) + 3 - math.log2(0.6)) / 4]],
+    "accuracy": [[0.75]],
+    "loss_per_position": [
+        [(NATS[0] + NATS[1]) / 2, NATS[2], NATS[3]],
+        [abs(NATS[0] - NATS[1]) / 2],  # s = |a - b| / sqrt(2), over sqrt(2) targets
+    ],
+}
+"""The values of each record on the four targets above."""
+PERFECT = {"loss": 0, "perplexity": 1, "bits_per_token": 0, "accuracy": 1, "loss_per_position": 0}
+
+
+def scored(logits: torch.Tensor, targets: torch.Tensor, positions: torch.Tensor) -> Scored:
+    nats = functional.cross_entropy(logits.float(), targets, reduction="none")
+    return Scored(nats, logits, targets, positions)
+
+
+def records(key: str, *pieces: Scored) -> list[Record]:
+    metric: Metric = METRICS[key]("token")
+    for piece in pieces:
+        metric.update(piece)
+    return metric.records("valid")
+
+
+def values(found: list[Record]) -> list[list[float]]:
+    rows = []
+    for record in found:
+        assert isinstance(record, Scalar | Curve)
+        rows.append([record.value] if isinstance(record, Scalar) else list(record.y))
+    return rows
+
+
+def test_every_metric_has_its_values():
+    assert set(METRICS) == set(BY_HAND) == set(PERFECT)
+
+
+@pytest.mark.parametrize("key", list(METRICS))
+def test_hand_computed(key):
+    found = values(records(key, scored(PROBABILITIES.log(), TARGETS, POSITIONS)))
+    for row, expected in zip(found, BY_HAND[key], strict=True):
+        assert row == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("key", list(METRICS))
+def test_perfect_prediction_reaches_the_bound(key):
+    logits = 200.0 * functional.one_hot(TARGETS, 3)
+    first = values(records(key, scored(logits, TARGETS, POSITIONS)))[0]
+    assert first == [PERFECT[key]] * len(first)
+
+
+@pytest.mark.parametrize("key", list(METRICS))
+@given(data=st.data())
+def test_cutting_into_pieces_changes_nothing(key, data):
+    count = data.draw(st.integers(1, 30))
+    random = np.random.default_rng(data.draw(st.integers(0, 999)))
+    logits = torch.from_numpy(random.normal(scale=4, size=(count, 5)))
+    targets = torch.from_numpy(random.integers(0, 5, count))
+    positions = torch.from_numpy(random.integers(0, 6, count))
+    cuts = data.draw(st.lists(st.integers(0, count), max_size=5))
+    order = torch.from_numpy(random.permutation(count))
+    whole = scored(logits, targets, positions)
+    pieces = [
+        Scored(whole.nats[part], logits[part], targets[part], positions[part])
+        for begin, end in itertools.pairwise([0, *sorted(cuts), count])
+        for part in [order[begin:end]]
+    ]
+    for one, other in zip(values(records(key, whole)), values(records(key, *pieces)), strict=True):
+        assert one == pytest.approx(other, rel=1e-12, abs=1e-12)
+
+
+@pytest.mark.parametrize("key", list(METRICS))
+@pytest.mark.parametrize("size", [1e4, 1e15, 1e30])
+def test_extreme_logits_stay_finite(key, size):
+    wrong = -size * functional.one_hot(TARGETS, 3)
+    found = records(key, scored(wrong, TARGETS, POSITIONS))
+    assert np.isfinite(np.concatenate(values(found))).all()
+    for record in found:
+        assert to_line(record, Moment(step=0, epoch=0.0, tokens=0))
+
+
+def test_perplexity_stops_at_the_largest_float():
+    wrong = -1e30 * functional.one_hot(TARGETS, 3)
+    (value,) = values(records("perplexity", scored(wrong, TARGETS, POSITIONS)))[0]
+    assert value == pytest.approx(sys.float_info.max, rel=1e-12)
+
+
+@pytest.mark.parametrize("key", list(METRICS))
+def test_nothing_scored_is_an_error(key):
+    with pytest.raises(UserError, match=r"must score at least 1 target. Got 0 in split 'valid'"):
+        records(key)
+    nothing = scored(torch.zeros(0, 3), TARGETS[:0], POSITIONS[:0])
+    with pytest.raises(UserError, match=r"must score at least 1 target"):
+        records(key, nothing)
+
+
+@pytest.mark.parametrize("key", list(METRICS))
+def test_records_name_themselves_and_their_units(key):
+    for record in records(key, scored(PROBABILITIES.log(), TARGETS, POSITIONS)):
+        assert isinstance(record, Scalar | Curve)
+        assert record.name.startswith(key)
+        assert record.split == "valid"
+        assert "token" in (record.unit if isinstance(record, Scalar) else record.y_unit)
+        moment = Moment(step=1, epoch=0.5, tokens=9)
+        assert from_line(to_line(record, moment), "test:1") == (record, moment)

@@ -1,0 +1,207 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seqlab.data.batch import Batch
+from seqlab.data.batching import RowsConfig, StreamConfig, TokensConfig
+from seqlab.data.dataset import Split
+from seqlab.measure import evaluate as evaluation
+from seqlab.measure.evaluate import evaluate
+from seqlab.models.kinds import MODELS
+from seqlab.models.model import SequenceModel
+from seqlab.schema.config import parse
+from seqlab.schema.errors import UserError, WorkError
+from seqlab.schema.records import Curve, Scalar
+from seqlab.tasks.classify import Classify
+from seqlab.tasks.language_model import LanguageModel
+
+VOCABULARY = 11
+START, END = 0, 1
+LANGUAGE = LanguageModel(START, END, "test", 0.1)
+CARRYING = [("recurrent-lm", cell) for cell in ("elman", "gru-before", "gru-after", "lstm")]
+
+
+def build(kind: str, outputs: int = VOCABULARY, **table) -> SequenceModel:
+    generator = torch.Generator().manual_seed(3)
+    model = parse(MODELS[kind], {"kind": kind, "dropout": 0.5, **table}).build(
+        vocabulary=VOCABULARY, outputs=outputs, generator=generator
+    )
+    with torch.no_grad():  # so that the loss depends on far more than the last token
+        for parameter in model.parameters():
+            parameter.mul_(3)
+    return model.double()
+
+
+def recurrent(cell: str) -> SequenceModel:
+    return build("recurrent-lm", cell=cell, embedding_size=6, hidden_size=8)
+
+
+def transformer() -> SequenceModel:
+    return build("transformer-lm", hidden_size=8, heads=2, layers=2, feed_forward_size=12)
+
+
+def classifier(pooling: str) -> SequenceModel:
+    return build(
+        "recurrent-classifier", outputs=3, embedding_size=6, hidden_size=5, linear_size=7, pooling=pooling
+    )
+
+
+def stream(length: int, seed: int = 0) -> Split:
+    tokens = np.random.default_rng(seed).integers(2, VOCABULARY, length).astype(np.int32)
+    return Split(tokens, np.array([0, length]))
+
+
+def sequences(lengths: list[int], seed: int = 0, labels: int | None = None) -> Split:
+    random = np.random.default_rng(seed)
+    tokens = random.integers(2, VOCABULARY, sum(lengths)).astype(np.int32)
+    given_labels = None if labels is None else random.integers(0, labels, len(lengths))
+    return Split(tokens, np.cumsum([0, *lengths]), given_labels)
+
+
+def value(model, task, batches, metric="loss", *, carry=False) -> float:
+    (record,) = evaluate(model, task, batches, split="valid", metrics=[metric], carry=carry)
+    assert isinstance(record, Scalar)
+    return record.value
+
+
+def loss_token_by_token(model: SequenceModel, tokens) -> float:
+    """Mean nats of a text fed one token at a time."""
+    model.eval()
+    state, last, total = model.start(1), START, 0.0
+    with torch.no_grad():
+        for token in tokens.tolist():
+            logits, state = model.step(torch.tensor([last]), state)
+            total -= logits.log_softmax(dim=-1)[0, token].item()
+            last = token
+    return total / len(tokens)
+
+
+@pytest.mark.parametrize(("kind", "cell"), CARRYING)
+@settings(max_examples=10, deadline=None)
+@given(length=st.integers(1, 60), window=st.integers(1, 70))
+def test_cutting_a_stream_into_windows_changes_nothing(kind, cell, length, window):
+    model, split = recurrent(cell), stream(length)
+    batches = LANGUAGE.batches(split, StreamConfig(rows=1, window=window), None)
+    found = value(model, LANGUAGE, batches, carry=True)
+    assert found == pytest.approx(loss_token_by_token(model, split.tokens), rel=1e-6)
+
+
+@settings(max_examples=10, deadline=None)
+@given(rows=st.integers(1, 9), first=st.integers(1, 30), second=st.integers(1, 30))
+def test_windows_of_many_rows_change_nothing(rows, first, second):
+    model, split = recurrent("lstm"), stream(47)
+    found = [
+        value(
+            model, LANGUAGE, LANGUAGE.batches(split, StreamConfig(rows=rows, window=window), None), carry=True
+        )
+        for window in (first, second)
+    ]
+    assert found[0] == pytest.approx(found[1], rel=1e-6)
+
+
+@pytest.mark.parametrize("make", [lambda: recurrent("gru-before"), transformer])
+@settings(max_examples=10, deadline=None)
+@given(lengths=st.lists(st.integers(0, 12), min_size=1, max_size=15), rows=st.integers(1, 16))
+def test_batch_size_and_padding_change_no_sequence_loss(make, lengths, rows):
+    model, split = make(), sequences(lengths)
+    batched = value(model, LANGUAGE, LANGUAGE.batches(split, RowsConfig(rows=rows), None))
+    shuffled = value(model, LANGUAGE, LANGUAGE.batches(split, TokensConfig(tokens=40), 5))
+    alone = value(model, LANGUAGE, LANGUAGE.batches(split, RowsConfig(rows=1), None))
+    assert batched == pytest.approx(alone, rel=1e-6)
+    assert shuffled == pytest.approx(alone, rel=1e-6)
+
+
+@pytest.mark.parametrize("pooling", ["max", "mean", "last"])
+@pytest.mark.parametrize("metric", ["loss", "accuracy"])
+@settings(max_examples=5, deadline=None)
+@given(lengths=st.lists(st.integers(1, 12), min_size=1, max_size=15), rows=st.integers(1, 16))
+def test_batch_size_and_padding_change_no_text(pooling, metric, lengths, rows):
+    model, task, split = classifier(pooling), Classify(0.1), sequences(lengths, labels=3)
+    batched = value(model, task, task.batches(split, RowsConfig(rows=rows), None), metric)
+    alone = value(model, task, task.batches(split, RowsConfig(rows=1), None), metric)
+    assert batched == pytest.approx(alone, rel=1e-6)
+
+
+@pytest.mark.parametrize("pieces", [1, 3, 7, 10_000])
+def test_targets_at_once_change_nothing(pieces, monkeypatch):
+    model, split = recurrent("lstm"), sequences([3, 9, 4, 12, 1])
+    batches = LANGUAGE.batches(split, RowsConfig(rows=5), None)
+    metrics = ["loss", "accuracy", "loss_per_position"]
+    expected = evaluate(model, LANGUAGE, batches, split="valid", metrics=metrics, carry=False)
+    monkeypatch.setattr(evaluation, "TARGETS_AT_ONCE", pieces)
+    sizes = []
+    model.head.register_forward_hook(lambda module, inputs, output: sizes.append(len(output)))
+    found = evaluate(model, LANGUAGE, batches, split="valid", metrics=metrics, carry=False)
+    assert max(sizes) <= pieces
+    for one, other in zip(expected, found, strict=True):
+        assert numbers(one) == pytest.approx(numbers(other), rel=1e-6, abs=1e-6)
+
+
+def numbers(record) -> list[float]:
+    assert isinstance(record, Scalar | Curve)
+    return [record.value] if isinstance(record, Scalar) else list(record.y)
+
+
+def test_positions_are_those_in_the_window():
+    model, split = recurrent("elman"), stream(20)
+    batches = LANGUAGE.batches(split, StreamConfig(rows=2, window=4), None)
+    mean, _ = evaluate(model, LANGUAGE, batches, split="train", metrics=["loss_per_position"], carry=False)
+    assert isinstance(mean, Curve)
+    assert mean.x == (1, 2, 3, 4)
+    first = [Batch(b.tokens[:, :1], torch.ones_like(b.lengths), b.targets[:, :1]) for b in batches]
+    assert mean.y[0] == pytest.approx(value(model, LANGUAGE, first), rel=1e-6)
+
+
+def test_not_carrying_starts_every_window_anew():
+    model, split = recurrent("lstm"), stream(40)
+    batches = LANGUAGE.batches(split, StreamConfig(rows=1, window=5), None)
+    anew = np.mean([value(model, LANGUAGE, [batch]) for batch in batches])
+    assert value(model, LANGUAGE, batches) == pytest.approx(anew, rel=1e-6)
+    assert value(model, LANGUAGE, batches, carry=True) != pytest.approx(anew, rel=1e-4)
+
+
+def test_the_model_is_left_as_found_and_progress_is_told():
+    model, split = recurrent("lstm"), stream(20)
+    model.train()
+    model.head.eval()
+    modes = [module.training for module in model.modules()]
+    told = []
+    evaluate(
+        model,
+        LANGUAGE,
+        LANGUAGE.batches(split, StreamConfig(rows=1, window=7), None),
+        split="valid",
+        metrics=LANGUAGE.metrics,
+        carry=True,
+        progress=lambda done, total: told.append((done, total)),
+    )
+    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert [module.training for module in model.modules()] == modes
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_modes_come_back_after_an_error():
+    model = recurrent("lstm")
+    with pytest.raises(UserError, match=r"There is no metric 'los'. Nearest: 'loss'"):
+        evaluate(model, LANGUAGE, [], split="valid", metrics=["los"], carry=False)
+    with torch.no_grad():
+        next(model.head.parameters()).fill_(math.nan)
+    batches = LANGUAGE.batches(stream(9), StreamConfig(), None)
+    with pytest.raises(WorkError, match=r"loss of every target must be finite. Got nan in split 'test'"):
+        evaluate(model, LANGUAGE, batches, split="test", metrics=["accuracy"], carry=True)
+    assert all(module.training for module in model.modules())
+
+
+def test_nothing_to_score_is_an_error():
+    with pytest.raises(UserError, match=r"must score at least 1 target. Got 0 in split 'valid'"):
+        value(recurrent("lstm"), LANGUAGE, [])
+
+
+def test_a_transformer_does_not_carry():
+    batches = LANGUAGE.batches(stream(9), StreamConfig(), None)
+    with pytest.raises(UserError, match=r"'carry' needs a model .*Got TransformerLanguageModel.*Overlapping"):
+        value(transformer(), LANGUAGE, batches, carry=True)
