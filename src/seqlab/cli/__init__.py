@@ -1,0 +1,52 @@
+"""The command line: parse arguments, call one function, print."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from seqlab.schema.errors import UserError, WorkError
+
+DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+def main() -> None:
+    """Entry point of `seqlab`."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Carry out one command line.
+
+    Returns:
+        The exit status: 0 done, 1 the work failed, 2 the input was wrong, 130 interrupted.
+    """
+    from cyclopts import CycloptsError
+
+    from seqlab.cli.app import app
+
+    try:
+        app(list(arguments), exit_on_error=False, print_error=False, result_action="return_value")
+    except (UserError, CycloptsError) as error:
+        return _say(str(error), WRONG_INPUT)
+    except WorkError as error:
+        return _say(str(error), FAILED)
+    except KeyboardInterrupt as wish:
+        # Training raises it with a sentence on what was saved; elsewhere nothing was begun to be lost.
+        return _say(str(wish) or "Interrupted.", INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output left, as `head` does; Python must not complain at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except Exception as error:
+        if os.environ.get("SEQLAB_TRACEBACK"):
+            raise
+        words = f"Internal error, please report it: {type(error).__name__}: {error}"
+        return _say(f"{words} (SEQLAB_TRACEBACK=1 shows where)", FAILED)
+    return DONE
+
+
+def _say(words: str, status: int) -> int:
+    print(f"seqlab: {words}", file=sys.stderr)
+    return status

@@ -1,0 +1,145 @@
+"""`seqlab evaluate`, `sample` and `predict`: using a trained run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from seqlab.cli.console import err, metrics_line, out, print_json
+from seqlab.cli.training import Json
+from seqlab.schema.errors import UserError
+
+
+def evaluate(
+    name: str,
+    /,
+    *,
+    split: str = "valid",
+    metric: tuple[str, ...] = (),
+    device: str = "cpu",
+    as_json: Json = False,
+) -> None:
+    """Score a run's best checkpoint on a split: every target, once.
+
+    Parameters
+    ----------
+    name
+        Folder of the run, or the beginning of its name.
+    split
+        train, valid or test. Look at test once, at the end.
+    metric
+        Key of a metric (`seqlab list metrics`); may be given several times. Default: the task's own.
+    device
+        Where the model lives.
+    as_json
+        Print the evaluation card as JSON.
+    """
+    from seqlab.runs import folder
+    from seqlab.train.evaluation import evaluate_run
+
+    card = evaluate_run(folder.find(name), split, metric, device=device)
+    if as_json:
+        print_json(card)
+        return
+    out.print(f"{card['run']}, {split}: {metrics_line(card['metrics'])}", markup=False)
+    out.print(
+        f"{card['sequences']:,} sequences, {card['tokens']:,} tokens, {card['scored_as']}; "
+        f"checkpoint of step {card['checkpoint_step']:,}",
+        markup=False,
+    )
+    if card["equal_to_training"]:
+        out.print(f"{card['equal_to_training']:,} of them also stand in the training split", markup=False)
+
+
+def sample(
+    name: str,
+    /,
+    *,
+    prompt: str = "",
+    count: int = 5,
+    length: int = 100,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    seed: int = 1,
+    as_json: Json = False,
+) -> None:
+    """Let a language model write.
+
+    Parameters
+    ----------
+    name
+        Folder of the run, or the beginning of its name.
+    prompt
+        Text to go on from.
+    count
+        Texts to write.
+    length
+        Tokens a text may have.
+    temperature
+        Divides the logits; 0 always takes the most likely token.
+    top_k
+        Draw from the k most likely tokens only.
+    top_p
+        Draw from the most likely tokens that together hold this share of the probability.
+    seed
+        Source of the draws.
+    as_json
+        Print the texts as JSON.
+    """
+    from seqlab.decode.choice import Choice
+    from seqlab.runs import folder
+    from seqlab.train.loaded import load_run
+
+    if count < 1:
+        raise UserError(f"'count' must be at least 1. Got {count}. Nearest: 1.")
+    choice = Choice(temperature=temperature, top_k=top_k, top_p=top_p)
+    loaded = load_run(folder.find(name))
+    texts = loaded.sample(prompt, count=count, length=length, choice=choice, seed=seed)
+    if as_json:
+        print_json([{"prompt": text.prompt, "text": text.text, "complete": text.complete} for text in texts])
+        return
+    for number, text in enumerate(texts, start=1):
+        mark = "" if text.complete else " ..."
+        out.print(f"[{number}] {prompt}{text.text}{mark}", markup=False)
+
+
+def predict(name: str, *texts: str, file: Path | None = None, as_json: Json = False) -> None:
+    """Label texts with a trained classifier, with the probability of each label.
+
+    Parameters
+    ----------
+    name
+        Folder of the run, or the beginning of its name.
+    texts
+        Texts to label. Without any, and without a file: one text a line from standard input.
+    file
+        Text file, one text a line.
+    as_json
+        Print labels and probabilities as JSON.
+    """
+    from seqlab.runs import folder
+    from seqlab.train.loaded import load_run
+
+    loaded = load_run(folder.find(name))
+    given = list(texts) or _lines(file)
+    answers = loaded.predict(given)
+    for text, chances in zip(given, answers, strict=True):
+        if not loaded.tokenizer.encode(text):
+            err.print(f"No word of {text[:60]!r} is known to the model; its answer is the same for all such.")
+        if not as_json:
+            label = max(chances, key=lambda key: chances[key])
+            shown = text if len(text) <= 80 else text[:77] + "..."
+            out.print(f"{label} {chances[label]:.3f}  {shown}", markup=False)
+    if as_json:
+        print_json([{"text": text, "probabilities": a} for text, a in zip(given, answers, strict=True)])
+
+
+def _lines(file: Path | None) -> list[str]:
+    from seqlab.data.reading import read_text
+
+    text = sys.stdin.read() if file is None else read_text(file)
+    lines = [line for line in text.splitlines() if line.strip()]
+    if not lines:
+        raise UserError("There must be at least one text to label. Got none.")
+    return lines

@@ -1,0 +1,1 @@
+"""Training: one experiment, its loop, optimizers, checkpoints and evaluation."""

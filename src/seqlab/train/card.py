@@ -1,0 +1,69 @@
+"""The evaluation card: what a published number was measured on, and how."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from seqlab.data.dataset import Split
+from seqlab.runs import atomic
+from seqlab.runs.folder import RunFolder
+from seqlab.train.experiment import Experiment
+from seqlab.train.validation import scoring_pass
+
+
+def write_card(
+    run: RunFolder, experiment: Experiment, split: str, metrics: dict[str, float], step: int
+) -> dict[str, Any]:
+    """Write `cards/<split>.json` and return its content."""
+    card = describe(run, experiment, split, metrics, step)
+    atomic.write_text(run.cards / f"{split}.json", json.dumps(card, indent=1))
+    return card
+
+
+def describe(
+    run: RunFolder, experiment: Experiment, split: str, metrics: dict[str, float], step: int
+) -> dict[str, Any]:
+    """What one has to know to compare a number with another one."""
+    dataset, data = experiment.dataset, experiment.dataset.splits[split]
+    return {
+        "metrics": metrics,
+        "loss_unit": f"nats per {experiment.task.unit}",
+        "dataset": dataset.name,
+        "split": split,
+        "split_sha256": _digest(data),
+        "sequences": len(data),
+        "tokens": int(data.offsets[-1]),
+        "equal_to_training": _shared_with_training(experiment, data),
+        "scored_as": scoring_pass(experiment, data, rows=1).context,
+        "vocabulary": len(dataset.tokenizer.vocabulary),
+        "tokenizer": experiment.config.data.tokenizer.kind,
+        "checkpoint_step": step,
+        "seed": experiment.config.seed,
+        "run": run.path.name,
+        "fingerprint": run.fingerprint,
+        "environment": run.read_json("environment.json"),
+    }
+
+
+def _digest(split: Split) -> str:
+    """SHA-256 of the encoded tokens, their cutting, and their labels."""
+    digest = hashlib.sha256(split.tokens.tobytes())
+    digest.update(split.offsets.tobytes())
+    if split.labels is not None:
+        digest.update(split.labels.tobytes())
+    return digest.hexdigest()
+
+
+def _shared_with_training(experiment: Experiment, split: Split) -> int | None:
+    """Sequences that also occur in the training split, token by token; None for running text."""
+    train = experiment.dataset.splits["train"]
+    if len(split) == 1 or split is train:
+        return None
+    seen = {_key(train, index) for index in range(len(train))}
+    return sum(_key(split, index) in seen for index in range(len(split)))
+
+
+def _key(split: Split, index: int) -> bytes:
+    return split.tokens[split.offsets[index] : split.offsets[index + 1]].tobytes()

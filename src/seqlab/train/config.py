@@ -1,0 +1,88 @@
+"""The configuration of one experiment; free of torch."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from seqlab.data.batching import Batching
+from seqlab.data.dataset import DatasetConfig
+from seqlab.data.kinds import BATCHING, DATASETS
+from seqlab.models.configs import ModelConfig
+from seqlab.models.kinds import MODELS
+from seqlab.schema.config import Config
+from seqlab.schema.registry import ByKind
+from seqlab.tasks.configs import TaskConfig
+from seqlab.tasks.kinds import TASKS
+from seqlab.train.kinds import OPTIMIZERS, SCHEDULES
+from seqlab.train.optimizers import OptimizerConfig
+from seqlab.train.schedules import ConstantConfig, ScheduleConfig
+
+
+class TrainingConfig(Config):
+    """How weights are fitted."""
+
+    epochs: int = Field(default=10, ge=1)
+    """Passes over the training split, at most."""
+    max_steps: int | None = Field(default=None, ge=1)
+    """Optimiser steps, at most; none: as many as the epochs have."""
+    optimizer: Annotated[OptimizerConfig, ByKind(OPTIMIZERS)]
+    """Rule that turns gradients into steps."""
+    schedule: Annotated[ScheduleConfig, ByKind(SCHEDULES)] = ConstantConfig()
+    """What multiplies the learning rate over time."""
+    clip_norm: float | None = Field(default=None, gt=0.0)
+    """Largest norm of the gradient of the mean loss, all parameters together; none: no clipping."""
+    validations_per_epoch: int = Field(default=1, ge=1)
+    """How often an epoch the validation split is scored."""
+    patience: int | None = Field(default=None, ge=1)
+    """Validations without improvement after which training stops; none: it goes on to the end."""
+    record_every: int = Field(default=20, ge=1)
+    """Optimiser steps between two records of the training loss."""
+    checkpoint_seconds: float = Field(default=60.0, ge=0.0)
+    """Seconds between two checkpoints, besides those after each validation; 0: after each step."""
+    tensorboard: bool = True
+    """Whether TensorBoard events are written beside the records."""
+
+
+class EvaluationConfig(Config):
+    """How the validation split is scored."""
+
+    rows: int = Field(default=10, ge=1)
+    """Parts a running text is scored in while training; the final figure is always of one part."""
+
+
+class SamplesConfig(Config):
+    """What the model writes after each validation."""
+
+    count: int = Field(default=3, ge=0)
+    """Texts (of a classifier: predictions after the last validation); 0: none."""
+    max_tokens: int = Field(default=100, ge=1)
+    """Tokens a text may have."""
+    temperature: float = Field(default=1.0, ge=0.0)
+    """Divides the logits; 0 takes the most likely token."""
+    prompt: str = ""
+    """Text that samples go on from."""
+
+
+class ExperimentConfig(Config):
+    """Everything that decides an experiment's numbers; nothing else does."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    """Beginning of the run folder's name."""
+    seed: int = Field(default=1, ge=0)
+    """Source of every random draw: weights, order, dropout, samples."""
+    data: Annotated[DatasetConfig, ByKind(DATASETS)]
+    """What is learned from."""
+    task: Annotated[TaskConfig, ByKind(TASKS)]
+    """What is predicted."""
+    model: Annotated[ModelConfig, ByKind(MODELS)]
+    """What predicts."""
+    batching: Annotated[Batching, ByKind(BATCHING)]
+    """How the data is cut."""
+    training: TrainingConfig
+    """How weights are fitted."""
+    evaluation: EvaluationConfig = EvaluationConfig()
+    """How validation is scored."""
+    samples: SamplesConfig = SamplesConfig()
+    """What the model writes."""

@@ -1,0 +1,75 @@
+"""When a loss or gradient stops being a number: where it began, and what helps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from seqlab.data.batch import Batch
+from seqlab.models.model import SequenceModel, State
+from seqlab.schema.errors import WorkError
+
+
+def diverged(
+    what: str, *, model: SequenceModel, batch: Batch, state: State | None, place: str, remedy: str
+) -> WorkError:
+    """The error that stops training.
+
+    Args:
+        what: what is not finite and its value, e.g. "loss became nan".
+        model: as it was when the step went wrong.
+        batch: the batch of that step.
+        state: the state the batch started from.
+        place: step and epoch, for the message.
+        remedy: what the user can change.
+    """
+    return WorkError(
+        f"The {what} at {place}. First not finite: {first_not_finite(model, batch, state)}. "
+        f"Training stopped; the last checkpoint is the last good one. {remedy}"
+    )
+
+
+def first_not_finite(model: SequenceModel, batch: Batch, state: State | None) -> str:
+    """What is NaN or infinite first: a weight, else a layer's output in a forward pass, else a gradient."""
+    for name, parameter in model.named_parameters():
+        if not bool(parameter.isfinite().all()):
+            return f"weight {name!r}"
+    layer = _first_layer(model, batch, state)
+    if layer is not None:
+        return f"output of layer {layer!r}"
+    for name, parameter in model.named_parameters():
+        if parameter.grad is not None and not bool(parameter.grad.isfinite().all()):
+            return f"gradient of {name!r}"
+    return "the loss itself"
+
+
+def _first_layer(model: SequenceModel, batch: Batch, state: State | None) -> str | None:
+    found: list[str] = []
+
+    def watch(name: str) -> Any:
+        def hook(module: nn.Module, inputs: Any, output: Any) -> None:
+            if not found and any(not bool(t.isfinite().all()) for t in _tensors(output)):
+                found.append(name)
+
+        return hook
+
+    hooks = [module.register_forward_hook(watch(name)) for name, module in model.named_modules() if name]
+    try:
+        with torch.no_grad():
+            model(batch, state)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return found[0] if found else None
+
+
+def _tensors(output: Any) -> list[Tensor]:
+    if isinstance(output, Tensor):
+        return [output] if output.is_floating_point() else []
+    if isinstance(output, dict):
+        return _tensors(list(output.values()))
+    if isinstance(output, (tuple, list)):
+        return [tensor for item in output for tensor in _tensors(item)]
+    return []

@@ -1,0 +1,56 @@
+"""Scoring a run's best checkpoint on any split, after training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from seqlab.runs.folder import RECORDS, RunFolder
+from seqlab.runs.journal import Journal
+from seqlab.schema.records import Moment, Scalar, to_line
+from seqlab.train import checkpoint
+from seqlab.train.card import write_card
+from seqlab.train.experiment import build
+from seqlab.train.loaded import read_config
+from seqlab.train.run import ENVIRONMENT, settle
+from seqlab.train.validation import score
+
+
+def evaluate_run(
+    run: RunFolder,
+    split: str,
+    metrics: Sequence[str],
+    *,
+    device: str = "cpu",
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Score the best checkpoint, write the split's card, and append the records of a finished run.
+
+    Returns:
+        The card.
+
+    Raises:
+        UserError: no such split or metric, a damaged run, or one in use.
+    """
+    place = settle(device, run.read_json(ENVIRONMENT)["threads"])
+    config = read_config(run)
+    with run.lock():
+        experiment = build(config, config.data.build(), place)
+        best = checkpoint.best_checkpoint(run)
+        counters = checkpoint.load_model(run, best, experiment.model)["progress"]
+        records = score(experiment, split, metrics or experiment.task.metrics, progress=progress)
+        values = {record.name: record.value for record in records if isinstance(record, Scalar)}
+        if run.finished:
+            # An unfinished run's records are cut back when it is resumed, so they only go to the card.
+            moment = Moment(step=counters["step"], epoch=float(counters["epoch"]), tokens=counters["tokens"])
+            _append(run, [to_line(record, moment) for record in records])
+        return write_card(run, experiment, split, values, counters["step"])
+
+
+def _append(run: RunFolder, lines: Sequence[str]) -> None:
+    path = run.path / RECORDS
+    journal = Journal(path, path.stat().st_size)
+    for line in lines:
+        journal.append(line)
+    journal.sync()
+    journal.close()

@@ -1,0 +1,47 @@
+"""One experiment: everything built from its configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from seqlab.data.dataset import Dataset
+from seqlab.models.model import SequenceModel
+from seqlab.nn.dropout import bind_generator
+from seqlab.tasks.task import Task
+from seqlab.train import seeding
+from seqlab.train.config import ExperimentConfig
+
+
+@dataclass
+class Experiment:
+    """The live parts of one experiment."""
+
+    config: ExperimentConfig
+    dataset: Dataset
+    task: Task
+    model: SequenceModel
+    optimizer: torch.optim.Optimizer
+    generators: dict[str, torch.Generator]
+
+
+def build(config: ExperimentConfig, dataset: Dataset, device: torch.device) -> Experiment:
+    """Build task, model and optimiser on a dataset, every weight drawn from the seed.
+
+    Raises:
+        UserError: the parts do not fit each other.
+    """
+    task = config.task.build(dataset)
+    for split in dataset.splits.values():
+        # Cut every split once now, so that a batching that does not fit is known before training.
+        task.batches(split, config.batching, seed=None)
+    model = config.model.build(
+        vocabulary=len(dataset.tokenizer.vocabulary),
+        outputs=task.outputs(dataset),
+        generator=seeding.generator(config.seed, "weights"),
+    ).to(device)
+    dropout = seeding.generator(config.seed, "dropout")
+    bind_generator(model, dropout)
+    optimizer = config.training.optimizer.build(list(model.parameters()))
+    return Experiment(config, dataset, task, model, optimizer, {"dropout": dropout})

@@ -1,0 +1,248 @@
+"""The training loop: forward, loss, backward, clip, step, record."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+
+from seqlab.data.batch import Batch
+from seqlab.models.model import State
+from seqlab.runs.folder import RunFolder
+from seqlab.schema.records import Scalar
+from seqlab.train import checkpoint, seeding
+from seqlab.train.diverged import diverged
+from seqlab.train.experiment import Experiment
+from seqlab.train.interrupt import Interrupted, Wish
+from seqlab.train.progress import Interval, Progress
+from seqlab.train.recorder import Recorder
+from seqlab.train.schedules import Clock
+from seqlab.train.validation import score, write_samples
+
+
+class Listener(Protocol):
+    """Whoever watches a run: a progress bar, or nobody."""
+
+    def step(self, progress: Progress, loss: float, total_epochs: int) -> None:
+        """After each optimiser step; loss in nats per target."""
+        ...
+
+    def validated(self, progress: Progress, metrics: dict[str, float], best: bool) -> None:
+        """After each validation."""
+        ...
+
+    def message(self, text: str) -> None:
+        """Something the user should know."""
+        ...
+
+
+class Loop:
+    """Fits an experiment's model, from its beginning or from where a checkpoint left it."""
+
+    def __init__(self, experiment: Experiment, run: RunFolder, listener: Listener, wish: Wish):
+        self.experiment, self.run, self.listener, self.wish = experiment, run, listener, wish
+        self.config = experiment.config.training
+        self.schedule = self.config.schedule.build()
+        self.training = checkpoint.Training(
+            experiment.model, experiment.optimizer, experiment.generators, carried=None
+        )
+        self.progress = Progress()
+        self.recorder = self._open()
+        self._carries = experiment.config.batching.contiguous and experiment.model.capabilities.carries_state
+        self.device = next(experiment.model.parameters()).device
+        self._saved_at = self._timed_at = time.monotonic()
+        self._steps_per_epoch = len(self._batches(epoch=0))
+
+    def fit(self) -> Progress:
+        """Train to the end.
+
+        Raises:
+            WorkError: the loss diverged, or the disk is full.
+            Interrupted: somebody asked to stop; everything is saved.
+        """
+        self.listener.message(_where(self.progress))
+        while not self.progress.stopped and self.progress.epoch < self.config.epochs:
+            self._epoch(self._batches(self.progress.epoch))
+        return self.progress
+
+    def _epoch(self, batches: Sequence[Batch]) -> None:
+        self.experiment.model.train()
+        self.progress.batches_in_epoch = len(batches)
+        while self.progress.batch < len(batches) and not self.progress.stopped:
+            loss = self._step(batches[self.progress.batch].to(self.device))
+            self.listener.step(self.progress, loss, self.config.epochs)
+            self._after_step(len(batches))
+
+    def _step(self, batch: Batch) -> float:
+        """One optimiser step; returns the mean loss in nats per target."""
+        experiment, config = self.experiment, self.config
+        rate = config.optimizer.learning_rate * self.schedule.factor(self._clock())
+        carried = self.training.carried
+        features, state = experiment.model.features(batch, carried)
+        nats, targets = experiment.task.loss(
+            experiment.model.head, features, batch.targets, batch.target_mask
+        )
+        loss = nats.item() / targets
+        if not math.isfinite(loss):
+            raise self._diverged(f"loss became {loss}", batch, carried, rate)
+        experiment.optimizer.zero_grad(set_to_none=True)
+        (nats / targets).backward()
+        norm = self._clip()
+        if not math.isfinite(norm):
+            raise self._diverged(f"gradient norm became {norm}", batch, carried, rate)
+        for group in experiment.optimizer.param_groups:
+            group["lr"] = rate
+        experiment.optimizer.step()
+        if self._carries and state is not None:
+            self.training.carried = state.detach()
+        self._count(batch, nats.item(), targets, norm)
+        if self.progress.step % config.record_every == 0:
+            self._record(rate)
+        return loss
+
+    def _clip(self) -> float:
+        """The norm of all gradients together, before they are clipped."""
+        parameters = [p for p in self.experiment.model.parameters() if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+        if self.config.clip_norm is not None:
+            torch.nn.utils.clip_grads_with_norm_(parameters, self.config.clip_norm, norm)
+        return norm.item()
+
+    def _count(self, batch: Batch, nats: float, targets: int, norm: float) -> None:
+        progress, interval = self.progress, self.progress.interval
+        progress.step += 1
+        progress.batch += 1
+        progress.tokens += (tokens := int(batch.lengths.sum()))
+        interval.tokens += tokens
+        interval.nats += nats
+        interval.targets += targets
+        interval.gradient_norms += norm
+        interval.steps += 1
+
+    def _after_step(self, batches: int) -> None:
+        """Validate where it is due, save where it is due, stop where it was asked for."""
+        progress, config = self.progress, self.config
+        validate = _due(progress.batch, batches, config.validations_per_epoch)
+        if progress.batch == batches:
+            progress.epoch, progress.batch = progress.epoch + 1, 0
+            self.training.carried = None
+            if progress.epoch == config.epochs:
+                progress.stopped = f"all {config.epochs} epochs done"
+        if config.max_steps is not None and progress.step >= config.max_steps:
+            progress.stopped = f"{config.max_steps} steps done"
+        if validate or progress.stopped:
+            self._validate()
+        if validate or progress.stopped or self.wish.stop or self._save_due():
+            self._save()
+        if self.wish.stop:
+            self.recorder.close()
+            raise Interrupted(f"Saved at step {progress.step}. Go on with: seqlab resume {self.run.path}")
+
+    def _validate(self) -> None:
+        experiment, progress, goal = self.experiment, self.progress, self.experiment.task.goal
+        if "valid" not in experiment.dataset.splits:
+            return
+        records = score(experiment, "valid", experiment.task.metrics, rows=experiment.config.evaluation.rows)
+        self.recorder.record(records, progress.moment)
+        values = {record.name: record.value for record in records if isinstance(record, Scalar)}
+        improved = goal.improves(values[goal.metric], progress.best_value)
+        self.schedule.observe(improved)
+        progress.validations_without_gain = 0 if improved else progress.validations_without_gain + 1
+        if improved:
+            progress.best_value, progress.best_step = values[goal.metric], progress.step
+        elif self.config.patience and progress.validations_without_gain >= self.config.patience:
+            progress.stopped = f"no better for {self.config.patience} validations"
+        self.recorder.record(write_samples(experiment, progress.step), progress.moment)
+        self.listener.validated(progress, values, improved)
+
+    def _record(self, rate: float) -> None:
+        interval, unit = self.progress.interval, self.experiment.task.unit
+        train = [
+            Scalar(
+                name="loss", value=interval.nats / interval.targets, unit=f"nats per {unit}", split="train"
+            ),
+            Scalar(
+                name="gradient_norm",
+                value=interval.gradient_norms / interval.steps,
+                unit="norm before clipping, mean over steps",
+                split="train",
+            ),
+            Scalar(name="learning_rate", value=rate, unit="per step", split="train"),
+        ]
+        self.recorder.record(train, self.progress.moment)
+        self._tick(interval.tokens)
+        self.progress.interval = Interval()
+
+    def _tick(self, tokens: int = 0) -> None:
+        now = time.monotonic()
+        passed, self._timed_at = now - self._timed_at, now
+        self.progress.seconds += passed
+        if tokens:
+            self.recorder.timing(
+                self.progress.moment,
+                seconds=self.progress.seconds,
+                tokens_per_second=tokens / max(passed, 1e-9),
+            )
+
+    def _save_due(self) -> bool:
+        return time.monotonic() - self._saved_at >= self.config.checkpoint_seconds
+
+    def _save(self) -> None:
+        self._tick()
+        counters = {
+            "offsets": self.recorder.sync(),
+            "progress": self.progress.to_table(),
+            "schedule": self.schedule.state(),
+        }
+        checkpoint.save(self.run, self.progress.step, self.progress.best_step, self.training, counters)
+        self._saved_at = time.monotonic()
+
+    def _open(self) -> Recorder:
+        """Go back to the newest checkpoint, or to the very beginning where there is none."""
+        offsets: dict[str, int] = {}
+        newest = checkpoint.newest_checkpoint(self.run)
+        if newest is not None:
+            counters = checkpoint.load(self.run, newest, self.training)
+            offsets = counters["offsets"]
+            self.progress = Progress.from_table(counters["progress"])
+            self.schedule.restore(counters["schedule"])
+        return Recorder(self.run, offsets, self.progress.step, self.config.tensorboard)
+
+    def _batches(self, epoch: int) -> Sequence[Batch]:
+        config = self.experiment.config
+        order = seeding.derive(config.seed, "order", epoch)
+        return self.experiment.task.batches(self.experiment.dataset.splits["train"], config.batching, order)
+
+    def _clock(self) -> Clock:
+        """Time for the schedule: epochs may differ in their number of batches, so it is scaled."""
+        per_epoch, progress = self._steps_per_epoch, self.progress
+        total = self.config.epochs * per_epoch
+        step = progress.epoch * per_epoch + progress.batch * per_epoch // progress.batches_in_epoch
+        if self.config.max_steps is not None:
+            total = min(total, self.config.max_steps)
+        return Clock(
+            step=min(step, total), epoch=progress.epoch, steps_per_epoch=per_epoch, total_steps=total
+        )
+
+    def _diverged(self, what: str, batch: Batch, state: State | None, rate: float) -> Exception:
+        remedy = f"Lower training.optimizer.learning_rate (now {rate:g})"
+        remedy += (
+            "." if self.config.clip_norm else ", or set training.clip_norm (for recurrent models 0.25 to 5)."
+        )
+        place = f"step {self.progress.step + 1} (epoch {self.progress.epoch + 1})"
+        model = self.experiment.model
+        return diverged(what, model=model, batch=batch, state=state, place=place, remedy=remedy)
+
+
+def _due(done: int, batches: int, times: int) -> bool:
+    """Whether one of `times` evenly spread moments of an epoch lies right behind `done` batches."""
+    return any(done == -(-batches * k // times) for k in range(1, times + 1))
+
+
+def _where(progress: Progress) -> str:
+    if progress.stopped:
+        return f"Training is done: {progress.stopped}."
+    return f"Going on behind step {progress.step}." if progress.step else "Starting."

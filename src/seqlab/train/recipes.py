@@ -1,0 +1,96 @@
+"""Recipes: TOML files of settings, shipped or the user's own; one may stand on another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from seqlab.schema.config import Table, override, parse, read_toml
+from seqlab.schema.errors import UserError, unknown
+from seqlab.train.config import ExperimentConfig
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A recipe as read: `about` is its one line, `table` its settings with those of its base."""
+
+    name: str
+    about: str
+    table: Table
+
+
+def names() -> list[str]:
+    """The shipped recipes."""
+    files = (resources.files("seqlab") / "recipes").iterdir()
+    return sorted(Path(file.name).stem for file in files if file.name.endswith(".toml"))
+
+
+def read(wanted: str) -> Recipe:
+    """A shipped recipe by name, or a file by its path.
+
+    Raises:
+        UserError: there is no such recipe or file, or it is not TOML.
+    """
+    return _read(wanted, above=())
+
+
+def configure(wanted: str, overrides: Sequence[str] = ()) -> tuple[ExperimentConfig, list[str]]:
+    """The experiment a recipe and `key=value` overrides describe.
+
+    Returns:
+        The configuration, and sentences the user should read (settings that an override dropped).
+
+    Raises:
+        UserError: a key or value is wrong.
+    """
+    table, notes = read(wanted).table, []
+    for assignment in overrides:
+        table, note = override(ExperimentConfig, table, assignment)
+        notes += [note] if note else []
+    return parse(ExperimentConfig, table), notes
+
+
+def _read(wanted: str, above: tuple[str, ...]) -> Recipe:
+    if wanted in above:
+        raise UserError(f"A recipe must not stand on itself. Got {' on '.join([*above, wanted])}.")
+    path = Path(wanted)
+    if path.suffix == ".toml":
+        if not path.is_file():
+            raise UserError(f"There is no recipe file {wanted!r}.")
+        name, text = path.stem, _text(path)
+    elif wanted in names():
+        name, text = wanted, (resources.files("seqlab") / "recipes" / f"{wanted}.toml").read_text("utf-8")
+    else:
+        raise unknown("recipe", wanted, names())
+    table = read_toml(text, f"Recipe {wanted!r}")
+    base, about = table.pop("base", None), str(table.pop("about", ""))
+    table.setdefault("name", name)
+    if base is not None:
+        table = _merge(_read(str(base), (*above, wanted)).table, table)
+    return Recipe(name, about, table)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} must be UTF-8 text. Got a byte that is not at {error.start}.") from None
+
+
+def _merge(base: Table, table: Table) -> Table:
+    """Settings over their base's; a table of another kind replaces the base's whole table."""
+    merged: dict[str, Any] = dict(base)
+    for key, value in table.items():
+        below = base.get(key)
+        if isinstance(value, dict) and isinstance(below, dict) and _same_kind(below, value):
+            merged[key] = _merge(below, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _same_kind(base: Table, table: Table) -> bool:
+    return table.get("kind", base.get("kind")) == base.get("kind")

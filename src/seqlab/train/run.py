@@ -1,0 +1,201 @@
+"""From a configuration to a finished run folder: start, go on, finish."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from importlib import metadata
+from typing import Any
+
+import torch
+
+from seqlab.data.dataset import Dataset
+from seqlab.runs import atomic, environment, folder
+from seqlab.runs.folder import RunFolder
+from seqlab.schema.config import canonical, to_toml
+from seqlab.schema.errors import UserError
+from seqlab.schema.records import Record, Scalar
+from seqlab.train import checkpoint
+from seqlab.train.card import write_card
+from seqlab.train.config import ExperimentConfig
+from seqlab.train.experiment import Experiment, build
+from seqlab.train.interrupt import Wish, listening
+from seqlab.train.loaded import CONFIG, DATA, describe_data, read_config
+from seqlab.train.loop import Listener, Loop
+from seqlab.train.validation import score, write_samples
+
+ENVIRONMENT = "environment.json"
+KERNELS = "torch"
+
+
+def train(
+    config: ExperimentConfig, *, device: str = "cpu", threads: int | None = None, listener: Listener
+) -> dict[str, Any]:
+    """Run an experiment to its end; an unfinished run of the same configuration goes on.
+
+    Returns:
+        The run's summary: folder, metrics of the best checkpoint, cost.
+
+    Raises:
+        UserError: the configuration and the data do not fit.
+        WorkError: the loss diverged, or the disk is full.
+        Interrupted: somebody asked to stop; everything is saved.
+    """
+    place = settle(device, threads)
+    dataset = config.data.build()
+    fingerprint = _fingerprint(config, dataset)
+    path = folder.run_path(config.name, fingerprint)
+    if (path / ENVIRONMENT).exists():
+        return _go_on(folder.open_run(path), config, dataset, listener)
+    # Building everything first finds what does not fit before a folder exists.
+    experiment = build(config, dataset, place)
+    files = {
+        CONFIG: to_toml(config),
+        DATA: json.dumps(describe_data(dataset, experiment.task.outputs(dataset)), ensure_ascii=False),
+        ENVIRONMENT: json.dumps(_environment(device), indent=1),
+    }
+    run = folder.create(config.name, fingerprint, files)
+    with run.lock():
+        return _fit_and_finish(run, experiment, listener)
+
+
+def resume(run: RunFolder, *, listener: Listener) -> dict[str, Any]:
+    """Go on with a run, on as many threads as it began with.
+
+    Raises:
+        UserError: the folder is damaged, in use, or its data or seqlab's version is another one now.
+    """
+    if run.finished:
+        listener.message(f"{run.path} is finished; nothing to do.")
+        return run.summary()
+    config = read_config(run)
+    dataset = config.data.build()
+    if _fingerprint(config, dataset) != run.fingerprint:
+        raise UserError(_other_now(run, dataset))
+    return _go_on(run, config, dataset, listener)
+
+
+def settle(device: str, threads: int | None) -> torch.device:
+    """Set threads and numerics of this process; returns the device.
+
+    Raises:
+        UserError: there is no such device, or threads is not positive.
+    """
+    if threads is not None and threads < 1:
+        raise UserError(f"'threads' must be at least 1. Got {threads}.")
+    torch.set_num_threads(threads or torch.get_num_threads())
+    # Gradients of confident models fall below 1e-38, where processors are a hundred times slower.
+    torch.set_flush_denormal(True)
+    try:
+        place = torch.device(device)
+        torch.empty(0, device=place)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0][:200]
+        raise UserError(f"'device' must be one this machine has. Got {device!r}: {reason}") from None
+    return place
+
+
+def _go_on(run: RunFolder, config: ExperimentConfig, dataset: Dataset, listener: Listener) -> dict[str, Any]:
+    with run.lock():
+        if run.finished:
+            listener.message(f"{run.path} is finished; nothing to do.")
+            return run.summary()
+        atomic.remove_leftovers(run.path)
+        atomic.remove_leftovers(run.checkpoints)
+        then = run.read_json(ENVIRONMENT)
+        place = settle(then["device"], then["threads"])
+        for difference in environment.differences(then, _environment(then["device"])):
+            listener.message(f"Not to the bit as it would have been: {difference}.")
+        return _fit_and_finish(run, build(config, dataset, place), listener)
+
+
+def _fit_and_finish(run: RunFolder, experiment: Experiment, listener: Listener) -> dict[str, Any]:
+    listener.message(f"Run folder: {run.path}")
+    with listening() as wish:
+        loop = Loop(experiment, run, listener, wish)
+        try:
+            loop.fit()
+            return _finish(run, loop, wish)
+        finally:
+            loop.recorder.close()
+
+
+def _finish(run: RunFolder, loop: Loop, wish: Wish) -> dict[str, Any]:
+    """Score the best checkpoint exactly, write its card and samples, and mark the run as finished."""
+    experiment, progress = loop.experiment, loop.progress
+    began = time.monotonic()
+    checkpoint.load_model(run, checkpoint.best_checkpoint(run), experiment.model)
+    records: list[Record] = []
+    if "valid" in experiment.dataset.splits:
+        loop.listener.message("Scoring the best checkpoint: every target, once.")
+        records = score(experiment, "valid", experiment.task.metrics, progress=wish.heed)
+    metrics = {record.name: record.value for record in records if isinstance(record, Scalar)}
+    loop.recorder.record([_final(record) for record in records], progress.moment)
+    loop.recorder.record(write_samples(experiment, progress.step), progress.moment)
+    loop.recorder.sync()
+    step = progress.best_step if progress.best_step is not None else progress.step
+    if metrics:
+        write_card(run, experiment, "valid", metrics, step)
+    summary = {
+        "run": str(run.path),
+        "stopped": progress.stopped,
+        "metrics": metrics,
+        "best_step": step,
+        "steps": progress.step,
+        "epochs": progress.moment.epoch,
+        "tokens": progress.tokens,
+        "parameters": sum(parameter.numel() for parameter in experiment.model.parameters()),
+        "cost": _cost(run, loop, time.monotonic() - began),
+    }
+    run.finish(summary)
+    return summary
+
+
+def _final(record: Record) -> Record:
+    """A record of the exact evaluation at the end; those before may have used several streams."""
+    if isinstance(record, Scalar):
+        return Scalar(name=f"final_{record.name}", value=record.value, unit=record.unit, split=record.split)
+    return record
+
+
+def _cost(run: RunFolder, loop: Loop, evaluation_seconds: float) -> dict[str, Any]:
+    then, progress = run.read_json(ENVIRONMENT), loop.progress
+    return {
+        "training_seconds": round(progress.seconds, 1),
+        "evaluation_seconds": round(evaluation_seconds, 1),
+        "tokens_per_second": round(progress.tokens / max(progress.seconds, 1e-9), 1),
+        "peak_memory_mib": round(_peak_memory_mib(), 1),
+        "threads": then["threads"],
+        "processor": then["processor"],
+        "device": then["device"],
+    }
+
+
+def _peak_memory_mib() -> float:
+    """Largest resident memory of this process; Linux counts KiB, macOS bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+
+
+def _environment(device: str) -> dict[str, Any]:
+    return environment.describe(threads=torch.get_num_threads(), device=device, kernels=KERNELS)
+
+
+def _fingerprint(config: ExperimentConfig, dataset: Dataset) -> str:
+    return folder.fingerprint(canonical(config), dataset.content_hash, metadata.version("seqlab"))
+
+
+def _other_now(run: RunFolder, dataset: Dataset) -> str:
+    then = run.read_json(DATA)["content_hash"]
+    if then != dataset.content_hash:
+        return (
+            f"{run.path} must be resumed on the data it began with (SHA-256 {then[:12]}). "
+            f"Got other content ({dataset.content_hash[:12]}). Restore the data, or train anew."
+        )
+    versions = run.read_json(ENVIRONMENT)["versions"]
+    return (
+        f"{run.path} must be resumed as it began: its config.toml was changed, or seqlab was "
+        f"(then {versions['seqlab']}, now {metadata.version('seqlab')}). Restore it, or train anew."
+    )

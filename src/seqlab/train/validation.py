@@ -1,0 +1,127 @@
+"""Scoring a split the way the task and the model call for, and writing samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from seqlab.data.batch import Batch
+from seqlab.data.batching import StreamConfig
+from seqlab.data.dataset import Split
+from seqlab.decode.choice import Choice
+from seqlab.measure.contexts import OverlappingWindows
+from seqlab.measure.evaluate import evaluate
+from seqlab.schema.errors import unknown
+from seqlab.schema.records import Record, Text
+from seqlab.train import seeding
+from seqlab.train.experiment import Experiment
+from seqlab.train.loaded import predict, sample
+
+WINDOW = 256
+"""Tokens a carried state is unrolled over in evaluation; the cutting changes nothing but memory."""
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One pass over a split, every target scored once; `context` says what each one sees."""
+
+    batches: Sequence[Batch]
+    carry: bool
+    counted: Callable[[int], Tensor] | None
+    context: str
+
+
+def score(
+    experiment: Experiment,
+    split: str,
+    metrics: Sequence[str],
+    *,
+    rows: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Record]:
+    """Records of the metrics over a whole split.
+
+    Args:
+        experiment: model, task and data.
+        split: its name.
+        metrics: keys of `seqlab list metrics`.
+        rows: parts a running text is scored in; 1 is exact: one stream, every token.
+        progress: called with batches done and all.
+
+    Raises:
+        UserError: there is no such split or metric.
+    """
+    if split not in experiment.dataset.splits:
+        raise unknown(f"split of {experiment.dataset.name!r}", split, experiment.dataset.splits)
+    plan = scoring_pass(experiment, experiment.dataset.splits[split], rows)
+    return evaluate(
+        experiment.model,
+        experiment.task,
+        plan.batches,
+        split=split,
+        metrics=metrics,
+        carry=plan.carry,
+        counted=plan.counted,
+        progress=progress,
+    )
+
+
+def scoring_pass(experiment: Experiment, split: Split, rows: int) -> Pass:
+    """How a split is scored: whole sequences, one carried stream, or overlapping windows."""
+    batching, task = experiment.config.batching, experiment.task
+    if not isinstance(batching, StreamConfig):
+        return Pass(task.batches(split, batching, None), False, None, "whole sequences")
+    if experiment.model.capabilities.carries_state:
+        window = max(batching.window, WINDOW)
+        batches = task.batches(split, StreamConfig(rows=rows, window=window), None)
+        return Pass(batches, True, None, f"{rows} stream{'s' * (rows > 1)}, state carried from start to end")
+    start = experiment.dataset.tokenizer.vocabulary.start
+    assert start is not None, "checked when the task was built"
+    windows = OverlappingWindows(split.tokens, window=batching.window, start=start, rows=batching.rows)
+    return Pass(
+        windows,
+        False,
+        windows.counted,
+        f"{batching.window - batching.window // 2} to {batching.window - 1} tokens of context",
+    )
+
+
+def write_samples(experiment: Experiment, step: int) -> list[Text]:
+    """What the model writes now; the draws depend on the seed and the step alone."""
+    settings = experiment.config.samples
+    if settings.count == 0:
+        return []
+    if not experiment.model.capabilities.causal:
+        return _predictions(experiment, settings.count)
+    return sample(
+        experiment.model,
+        experiment.dataset.tokenizer,
+        settings.prompt,
+        count=settings.count,
+        length=settings.max_tokens,
+        choice=Choice(temperature=settings.temperature),
+        random=seeding.generator(experiment.config.seed, "samples", step),
+    )
+
+
+@torch.no_grad()
+def _predictions(experiment: Experiment, count: int) -> list[Text]:
+    """The model's answers on the first texts of the validation split."""
+    dataset, split = experiment.dataset, experiment.dataset.splits["valid"]
+    training = experiment.model.training
+    experiment.model.eval()
+    texts: list[Text] = []
+    for index in range(min(count, len(split))):
+        ids = split.tokens[split.offsets[index] : split.offsets[index + 1]].tolist()
+        text = dataset.tokenizer.decode(ids)
+        chances = predict(experiment.model, dataset.tokenizer, dataset.labels, [text])[0]
+        answer = max(chances, key=lambda label: chances[label])
+        assert split.labels is not None, "a classifier has labels"
+        right = dataset.labels[split.labels[index]]
+        words = f"{answer} {chances[answer]:.3f} (labelled {right})"
+        texts.append(Text(name="prediction", prompt=text[:200], text=words, complete=len(text) <= 200))
+    experiment.model.train(training)
+    return texts

@@ -1,0 +1,91 @@
+"""Tiny experiments that the tests of training share, and ways to run them as processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from seqlab.runs import checkpoints, folder
+from seqlab.runs.folder import RECORDS, SAMPLES, RunFolder
+
+SIZES = ["data.train=300", "data.valid=40", "data.test=40", "data.max_length=40"]
+LANGUAGE = [
+    "brackets-lstm",
+    *SIZES,
+    "batching.tokens=400",
+    "model.dropout=0.2",
+    "training.optimizer.kind=sgd",
+    "training.optimizer.learning_rate=0.3",
+    "training.optimizer.momentum=0.9",
+    "training.record_every=3",
+    "training.epochs=2",
+    "training.tensorboard=false",
+    "samples.count=2",
+    "samples.max_tokens=10",
+]
+STREAM = [
+    *LANGUAGE,
+    "batching.kind=stream",
+    "batching.rows=4",
+    "batching.window=20",
+    "training.validations_per_epoch=3",
+    "training.schedule.kind=plateau",
+    "training.schedule.patience=0",
+]
+CLASSIFY = [
+    "imdb-lstm",
+    "data.max_length=30",
+    "data.tokenizer.max_size=500",
+    "model.embedding_size=8",
+    "model.hidden_size=8",
+    "model.linear_size=8",
+    "model.dropout=0.3",
+    "batching.rows=256",
+    "training.max_steps=40",
+    "training.optimizer.kind=sgd",
+    "training.optimizer.learning_rate=0.1",
+    "training.optimizer.momentum=0.9",
+    "training.record_every=7",
+    "training.tensorboard=false",
+]
+
+
+def seqlab(*arguments: str, runs: Path, **environment: str) -> subprocess.Popen[str]:
+    """Start the command line in a process of its own, its runs in a folder of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "seqlab", *arguments],
+        env={**os.environ, "SEQLAB_RUNS": str(runs), "OMP_NUM_THREADS": "1", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finished(*arguments: str, runs: Path, status: int = 0, **environment: str) -> tuple[str, str]:
+    """Run the command line to its end; returns what it printed on both streams."""
+    out, err = (process := seqlab(*arguments, runs=runs, **environment)).communicate(timeout=300)
+    assert process.returncode == status, err
+    assert "Traceback" not in err
+    return out, err
+
+
+def only_run(runs: Path) -> RunFolder:
+    """The one run under a folder."""
+    (path,) = [path for path in runs.iterdir() if (path / "run.json").exists()]
+    return folder.open_run(path)
+
+
+def outcome(run: RunFolder) -> dict[str, bytes]:
+    """Everything that must be equal to the bit: weights, optimiser and generators, records, samples."""
+    newest = checkpoints.checkpoints(run.checkpoints)[-1]
+    files = [newest / "model.safetensors", newest / "training.safetensors"]
+    files += [run.path / RECORDS, run.path / SAMPLES]
+    return {file.name: file.read_bytes() for file in files} | {"newest": newest.name.encode()}
+
+
+def metrics(run: RunFolder) -> dict[str, float]:
+    """The final metrics of a finished run."""
+    return json.loads((run.path / "finished.json").read_text())["metrics"]
