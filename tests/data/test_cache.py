@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqlab.data.cache import cut, load_or_encode
-from seqlab.data.dataset import About, Corpus, Dataset, DatasetConfig
+from seqlab.data.dataset import About, Corpus, Dataset, DatasetConfig, Limit
 from seqlab.data.tokenizers import Encoded, offsets_of
 from seqlab.data.words import WordsConfig
 from seqlab.schema.errors import UserError, WorkError
@@ -42,7 +42,7 @@ class WordsDataset(DatasetConfig):
         READS.append(self.content)
         labels = {"train": [i % 2 for i in range(len(self.train))], "test": [1]}
         texts = {"train": self.train, "test": ("b x",)}
-        return Corpus(texts, labels, ("no", "yes"), max_length=self.max_length)
+        return Corpus(texts, labels, ("no", "yes"), limit=Limit(self.max_length))
 
 
 class RacedDataset(WordsDataset):

@@ -6,6 +6,7 @@ import pytest
 from seqlab.data import ptb
 from seqlab.data.dataset import Dataset
 from seqlab.data.ptb import PtbConfig, spell
+from seqlab.data.reading import read_text
 
 LINES = {
     "train": " no it was n't \n but <unk> was \n",
@@ -64,7 +65,7 @@ def test_the_real_text():
     assert len(vocabulary) == 10_000
     assert vocabulary.start == vocabulary.id("<eos>")
     for name, split in words.splits.items():
-        text = ptb.read_text(ptb._path(name))
+        text = read_text(ptb._path(name))
         assert words.tokenizer.decode(split.tokens.tolist()) == "".join(
             f"{line.strip()}\n" for line in text.splitlines()
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from seqlab.cli.console import out, print_json, print_pairs, print_table
+from seqlab.cli.console import metrics_line, out, print_json, print_pairs, print_table
 from seqlab.cli.training import Json
 from seqlab.schema.errors import UserError, unknown
 
@@ -128,11 +128,17 @@ def _recipes() -> dict[str, str]:
 
 
 def _runs() -> dict[str, str]:
-    from seqlab.cli.console import metrics_line
     from seqlab.runs import folder
 
-    found = {run.path.name: run for run in folder.runs()}
-    return {
-        name: metrics_line(run.summary()["metrics"]) if run.finished else "unfinished; `seqlab resume` it"
-        for name, run in found.items()
-    }
+    return {name: _run(name) for name in folder.names()}
+
+
+def _run(name: str) -> str:
+    """A run's result in one line; a damaged run does not hide the others."""
+    from seqlab.runs import folder
+
+    try:
+        run = folder.open_run(folder.root() / name)
+        return metrics_line(run.summary()["metrics"]) if run.finished else "unfinished; `seqlab resume` it"
+    except UserError as error:
+        return str(error)

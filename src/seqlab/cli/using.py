@@ -93,8 +93,13 @@ def sample(
 
     if count < 1:
         raise UserError(f"'count' must be at least 1. Got {count}. Nearest: 1.")
+    if length < 1:
+        raise UserError(f"'length' must be at least 1. Got {length}. Nearest: 1.")
     choice = Choice(temperature=temperature, top_k=top_k, top_p=top_p)
     loaded = load_run(folder.find(name))
+    read = loaded.tokenizer.decode(loaded.tokenizer.encode(prompt))
+    if read != prompt:
+        err.print(f"The model reads the prompt {prompt!r} as {read!r}.", markup=False)
     texts = loaded.sample(prompt, count=count, length=length, choice=choice, seed=seed)
     if as_json:
         print_json([{"prompt": text.prompt, "text": text.text, "complete": text.complete} for text in texts])
@@ -125,7 +130,7 @@ def predict(name: str, *texts: str, file: Path | None = None, as_json: Json = Fa
     given = list(texts) or _lines(file)
     answers = loaded.predict(given)
     for text, chances in zip(given, answers, strict=True):
-        if not loaded.tokenizer.encode(text):
+        if set(loaded.tokenizer.encode(text)) <= {loaded.tokenizer.vocabulary.unknown}:
             err.print(f"No word of {text[:60]!r} is known to the model; its answer is the same for all such.")
         if not as_json:
             label = max(chances, key=lambda key: chances[key])

@@ -6,6 +6,7 @@ changed. Its arrays carry checksums, so a damaged one is noticed, never read as 
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import hashlib
 import json
@@ -15,19 +16,19 @@ import shutil
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqlab.data.dataset import Corpus, Dataset, DatasetConfig, Split
+from seqlab.data.dataset import Corpus, Dataset, DatasetConfig, Limit, Split
 from seqlab.data.fetch import cache_folder, writing
 from seqlab.data.tokenizers import Encoded, Tokenizer, tokenizer_from
 from seqlab.runs.atomic import sync
 from seqlab.schema.config import canonical
 from seqlab.schema.errors import UserError
 
-ENCODING = 1
+ENCODING = 2
 """Version of the encoding; raised when the same settings and sources give other arrays than before."""
 
 _log = logging.getLogger(__name__)
@@ -50,15 +51,21 @@ def load_or_encode(config: DatasetConfig) -> Dataset:
         except _DAMAGES as error:
             _log.warning("%s is damaged (%s) and is encoded anew.", folder, error)
             shutil.rmtree(folder)
-    _write(folder, *encode(config))
+    _write(folder, encode(config))
     return _load(folder, config, content)
 
 
-def encode(config: DatasetConfig) -> tuple[Tokenizer, dict[str, Split], tuple[str, ...]]:
-    """Read a dataset, train its tokenizer on the split `train`, and encode every split.
+class Content(NamedTuple):
+    """What a folder of the cache holds."""
 
-    Returns:
-        The tokenizer, the splits by name, the names of the labels.
+    tokenizer: Tokenizer
+    splits: Mapping[str, Split]
+    labels: tuple[str, ...]
+    limit: Limit
+
+
+def encode(config: DatasetConfig) -> Content:
+    """Read a dataset, train its tokenizer on the split `train`, and encode every split.
 
     Raises:
         UserError: a split holds no text or no token.
@@ -75,13 +82,13 @@ def encode(config: DatasetConfig) -> tuple[Tokenizer, dict[str, Split], tuple[st
                 f"Dataset {config.kind!r} must hold tokens in every split. "
                 f"Tokenizer {config.tokenizer.kind!r} found none in {name!r}."
             )
-    return tokenizer, splits, corpus.label_names
+    return Content(tokenizer, splits, corpus.label_names, corpus.limit)
 
 
 def _split(corpus: Corpus, name: str, tokenizer: Tokenizer) -> Split:
     tokens, offsets = tokenizer.encode_batch(corpus.texts[name])
-    if corpus.max_length is not None:
-        tokens, offsets = cut(Encoded(tokens, offsets), corpus.max_length, corpus.keep)
+    if corpus.limit.max_length is not None:
+        tokens, offsets = cut(Encoded(tokens, offsets), corpus.limit.max_length, corpus.limit.keep)
     labels = corpus.labels.get(name)
     assert labels is None or len(labels) == len(offsets) - 1, "one label a text"
     return Split(tokens, offsets, None if labels is None else np.array(labels, dtype=np.int64))
@@ -113,14 +120,19 @@ def _arrays(split: Split) -> dict[str, NDArray[Any]]:
     return arrays if split.labels is None else {**arrays, "labels": split.labels}
 
 
-def _write(folder: Path, tokenizer: Tokenizer, splits: Mapping[str, Split], labels: tuple[str, ...]) -> None:
+def _write(folder: Path, content: Content) -> None:
     """Write a folder under a temporary name and rename it when it is complete and on disk."""
     temporary = folder.with_name(f".writing-{folder.name[:40]}-{secrets.token_hex(4)}")
     try:
         with writing(folder.parent):
             temporary.mkdir(parents=True)
-            sums = {name: _write_split(temporary, name, split) for name, split in splits.items()}
-            meta = {"tokenizer": tokenizer.spec(), "labels": labels, "splits": sums}
+            sums = {name: _write_split(temporary, name, split) for name, split in content.splits.items()}
+            meta = {
+                "tokenizer": content.tokenizer.spec(),
+                "labels": content.labels,
+                "limit": dataclasses.asdict(content.limit),
+                "splits": sums,
+            }
             (temporary / _META).write_text(json.dumps(meta), encoding="utf-8")
             for file in sorted(temporary.iterdir()):
                 sync(file)
@@ -156,6 +168,7 @@ def _load(folder: Path, config: DatasetConfig, content: str) -> Dataset:
         splits=splits,
         tokenizer=tokenizer_from(meta["tokenizer"]),
         labels=tuple(meta["labels"]),
+        limit=Limit(**meta["limit"]),
         content_hash=content,
         about=config.about(),
     )

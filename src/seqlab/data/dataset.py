@@ -47,6 +47,24 @@ class About:
 
 
 @dataclass(frozen=True)
+class Limit:
+    """Longer texts are cut to their first or last `max_length` tokens; None cuts nothing.
+
+    >>> Limit(2, "last").cut([7, 8, 9])
+    [8, 9]
+    """
+
+    max_length: int | None = None
+    keep: Literal["first", "last"] = "first"
+
+    def cut(self, ids: list[int]) -> list[int]:
+        """The tokens of one text that are kept."""
+        if self.max_length is None:
+            return ids
+        return ids[: self.max_length] if self.keep == "first" else ids[-self.max_length :]
+
+
+@dataclass(frozen=True)
 class Dataset:
     """Everything a task and a model need to know of the data.
 
@@ -58,6 +76,7 @@ class Dataset:
     splits: Mapping[str, Split]
     tokenizer: Tokenizer
     labels: tuple[str, ...]
+    limit: Limit
     content_hash: str
     about: About
 
@@ -67,16 +86,14 @@ class Corpus:
     """A dataset before encoding: texts by split, with the id of each text's label.
 
     `running`: each split is one running text, which has no end and no start but a line break.
-    `max_length`, `keep`: longer texts are cut to their first or last so many tokens, after the vocabulary
-    was built from the whole ones.
+    `limit`: how long texts are cut, after the vocabulary was built from the whole ones.
     """
 
     texts: Mapping[str, Sequence[str]]
     labels: Mapping[str, Sequence[int]] = field(default_factory=dict)
     label_names: tuple[str, ...] = ()
     running: bool = False
-    max_length: int | None = None
-    keep: Literal["first", "last"] = "first"
+    limit: Limit = Limit()
 
 
 class DatasetConfig(Config, ABC):

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, NamedTuple
 import numpy as np
 from pydantic import Field
 
-from seqlab.data.dataset import About, Corpus, DatasetConfig
+from seqlab.data.dataset import About, Corpus, DatasetConfig, Limit
 from seqlab.data.fetch import source, sums
 from seqlab.data.kinds import TOKENIZERS
 from seqlab.data.reading import archive_texts
@@ -82,8 +82,7 @@ class ImdbConfig(DatasetConfig):
             texts={split: [review.text for review in part] for split, part in reviews.items()},
             labels={split: [review.label for review in part] for split, part in reviews.items()},
             label_names=("negative", "positive"),
-            max_length=self.max_length,
-            keep=self.keep,
+            limit=Limit(self.max_length, self.keep),
         )
 
 

@@ -175,16 +175,16 @@ def find(wanted: str) -> RunFolder:
     """
     if (Path(wanted) / _ABOUT).exists():
         return open_run(Path(wanted))
-    names = [run.path.name for run in runs()]
-    matches = [name for name in names if name.startswith(wanted)]
+    known = names()
+    matches = [name for name in known if name.startswith(wanted)]
     if len(matches) > 1 and wanted not in matches:
         raise UserError(f"{wanted!r} must name one run. Got {len(matches)}: {', '.join(matches)}.")
     if not matches:
-        raise unknown("run", wanted, names)
+        raise unknown("run", wanted, known)
     return open_run(root() / (wanted if wanted in matches else matches[0]))
 
 
-def runs() -> list[RunFolder]:
-    """Every run under `root`, by name."""
-    folders = sorted(path.parent for path in root().glob(f"*/{_ABOUT}"))
-    return [open_run(folder) for folder in folders if not folder.name.startswith(atomic.TEMPORARY)]
+def names() -> list[str]:
+    """Names of the run folders under `root`, sound or damaged."""
+    found = sorted(path.parent.name for path in root().glob(f"*/{_ABOUT}"))
+    return [name for name in found if not name.startswith(atomic.TEMPORARY)]

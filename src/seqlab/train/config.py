@@ -56,7 +56,7 @@ class SamplesConfig(Config):
     """What the model writes after each validation."""
 
     count: int = Field(default=3, ge=0)
-    """Texts (of a classifier: predictions after the last validation); 0: none."""
+    """Texts it writes (a classifier: texts it labels); 0: none."""
     max_tokens: int = Field(default=100, ge=1)
     """Tokens a text may have."""
     temperature: float = Field(default=1.0, ge=0.0)

@@ -41,7 +41,7 @@ def build(config: ExperimentConfig, dataset: Dataset, device: torch.device) -> E
         outputs=task.outputs(dataset),
         generator=seeding.generator(config.seed, "weights"),
     ).to(device)
-    dropout = seeding.generator(config.seed, "dropout")
+    dropout = seeding.generator(config.seed, "dropout", device=device)
     bind_generator(model, dropout)
     optimizer = config.training.optimizer.build(list(model.parameters()))
     return Experiment(config, dataset, task, model, optimizer, {"dropout": dropout})

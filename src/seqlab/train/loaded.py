@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,11 +10,12 @@ from typing import Any
 import torch
 
 from seqlab.data.batch import Batch
-from seqlab.data.dataset import Dataset
+from seqlab.data.dataset import Dataset, Limit
 from seqlab.data.tokenizers import Tokenizer, tokenizer_from
 from seqlab.decode.choice import Choice
 from seqlab.decode.generate import generate
 from seqlab.models.model import SequenceModel
+from seqlab.models.modes import device_of
 from seqlab.runs.folder import RunFolder
 from seqlab.schema.config import parse, read_toml
 from seqlab.schema.errors import UserError
@@ -33,6 +35,7 @@ class LoadedRun:
     model: SequenceModel
     tokenizer: Tokenizer
     labels: tuple[str, ...]
+    limit: Limit
     step: int
 
     def predict(self, texts: Sequence[str]) -> list[dict[str, float]]:
@@ -41,9 +44,12 @@ class LoadedRun:
         Raises:
             UserError: the model does not classify, or there is no text.
         """
-        if not self.labels:
+        if self.model.capabilities.causal:
             raise UserError(f"{self.run.path} must hold a classifier. Nearest: `seqlab sample`.")
-        return predict(self.model, self.tokenizer, self.labels, texts)
+        if not texts:
+            raise UserError("There must be at least one text to predict. Got none.")
+        ids = [self.limit.cut(self.tokenizer.encode(text)) for text in texts]
+        return [predict(self.model, self.labels, sequence) for sequence in ids]
 
     def sample(self, prompt: str, *, count: int, length: int, choice: Choice, seed: int) -> list[Text]:
         """Texts that go on from a prompt, `length` tokens at most.
@@ -55,7 +61,14 @@ class LoadedRun:
             raise UserError(f"{self.run.path} must hold a language model. Nearest: `seqlab predict`.")
         random = seeding.generator(seed, "sample")
         return sample(
-            self.model, self.tokenizer, prompt, count=count, length=length, choice=choice, random=random
+            self.model,
+            self.tokenizer,
+            prompt,
+            name="sample",
+            count=count,
+            length=length,
+            choice=choice,
+            random=random,
         )
 
 
@@ -72,8 +85,15 @@ def load_run(run: RunFolder) -> LoadedRun:
         vocabulary=len(tokenizer.vocabulary), outputs=data["outputs"], generator=torch.Generator()
     )
     counters = checkpoint.load_model(run, checkpoint.best_checkpoint(run), model)
-    step = counters["progress"]["step"]
-    return LoadedRun(run, config, model.eval(), tokenizer, tuple(data["labels"]), step)
+    return LoadedRun(
+        run=run,
+        config=config,
+        model=model.eval(),
+        tokenizer=tokenizer,
+        labels=tuple(data["labels"]),
+        limit=Limit(**data["limit"]),
+        step=counters["progress"]["step"],
+    )
 
 
 def read_config(run: RunFolder) -> ExperimentConfig:
@@ -87,6 +107,7 @@ def describe_data(dataset: Dataset, outputs: int) -> dict[str, Any]:
         "name": dataset.name,
         "content_hash": dataset.content_hash,
         "labels": list(dataset.labels),
+        "limit": dataclasses.asdict(dataset.limit),
         "outputs": outputs,
         "splits": {
             name: {"sequences": len(split), "tokens": int(split.offsets[-1])}
@@ -100,21 +121,14 @@ def describe_data(dataset: Dataset, outputs: int) -> dict[str, Any]:
 
 
 @torch.no_grad()
-def predict(
-    model: SequenceModel, tokenizer: Tokenizer, labels: Sequence[str], texts: Sequence[str]
-) -> list[dict[str, float]]:
-    """Probability of each label, for each text, one by one (a row never depends on the others)."""
-    if not texts:
-        raise UserError("There must be at least one text to predict. Got none.")
-    device = next(model.parameters()).device
-    answers: list[dict[str, float]] = []
-    for text in texts:
-        tokens = torch.tensor([tokenizer.encode(text) or [0]], device=device)
-        length = torch.tensor([len(tokenizer.encode(text))], device=device)
-        logits, _ = model(Batch(tokens, length, torch.zeros_like(length)))
-        chances = logits.double().softmax(dim=-1)[0].tolist()
-        answers.append(dict(zip(labels, chances, strict=True)))
-    return answers
+def predict(model: SequenceModel, labels: Sequence[str], ids: Sequence[int]) -> dict[str, float]:
+    """Probability of each label for one sequence of token ids; the model is in evaluation mode."""
+    device = device_of(model)
+    # A sequence without tokens is one padded place of length 0.
+    tokens = torch.tensor([list(ids) or [0]], device=device)
+    lengths = torch.tensor([len(ids)], device=device)
+    logits, _ = model(Batch(tokens, lengths, torch.zeros_like(lengths)))
+    return dict(zip(labels, logits.double().softmax(dim=-1)[0].tolist(), strict=True))
 
 
 def sample(
@@ -122,6 +136,7 @@ def sample(
     tokenizer: Tokenizer,
     prompt: str,
     *,
+    name: str,
     count: int,
     length: int,
     choice: Choice,
@@ -131,10 +146,6 @@ def sample(
     vocabulary = tokenizer.vocabulary
     assert vocabulary.start is not None, "checked when the task was built"
     prompts = [[vocabulary.start, *tokenizer.encode(prompt)]] * count
-    banned = frozenset(vocabulary.special - {vocabulary.end})
-    if vocabulary.end is None:
-        # In running text the start token is text: it ends a line and may be written.
-        banned -= {vocabulary.start}
     generations = generate(
         model,
         prompts,
@@ -142,9 +153,9 @@ def sample(
         max_new_tokens=length,
         choice=choice,
         generator=random,
-        banned=banned,
+        banned=vocabulary.special - {vocabulary.end},
     )
     return [
-        Text(name="sample", prompt=prompt, text=tokenizer.decode(g.tokens), complete=g.complete)
+        Text(name=name, prompt=prompt, text=tokenizer.decode(g.tokens), complete=g.complete)
         for g in generations
     ]

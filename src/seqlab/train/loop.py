@@ -155,7 +155,7 @@ class Loop:
             progress.best_value, progress.best_step = values[goal.metric], progress.step
         elif self.config.patience and progress.validations_without_gain >= self.config.patience:
             progress.stopped = f"no better for {self.config.patience} validations"
-        self.recorder.record(write_samples(experiment, progress.step), progress.moment)
+        self.recorder.record(write_samples(experiment, "sample", progress.step), progress.moment)
         self.listener.validated(progress, values, improved)
 
     def _record(self, rate: float) -> None:

@@ -131,9 +131,9 @@ def _finish(run: RunFolder, loop: Loop, wish: Wish) -> dict[str, Any]:
     if "valid" in experiment.dataset.splits:
         loop.listener.message("Scoring the best checkpoint: every target, once.")
         records = score(experiment, "valid", experiment.task.metrics, progress=wish.heed)
+        loop.recorder.record(write_samples(experiment, "final_sample", progress.step), progress.moment)
     metrics = {record.name: record.value for record in records if isinstance(record, Scalar)}
     loop.recorder.record([_final(record) for record in records], progress.moment)
-    loop.recorder.record(write_samples(experiment, progress.step), progress.moment)
     loop.recorder.sync()
     step = progress.best_step if progress.best_step is not None else progress.step
     if metrics:

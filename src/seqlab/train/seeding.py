@@ -17,6 +17,6 @@ def derive(seed: int, purpose: str, *numbers: int) -> int:
     return int.from_bytes(digest[:8], "big") >> 1
 
 
-def generator(seed: int, purpose: str, *numbers: int) -> torch.Generator:
-    """A torch generator for one purpose."""
-    return torch.Generator().manual_seed(derive(seed, purpose, *numbers))
+def generator(seed: int, purpose: str, *numbers: int, device: torch.device | str = "cpu") -> torch.Generator:
+    """A torch generator for one purpose, on the device its draws are needed on."""
+    return torch.Generator(device).manual_seed(derive(seed, purpose, *numbers))

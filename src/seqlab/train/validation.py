@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from seqlab.data.batch import Batch
@@ -14,6 +13,7 @@ from seqlab.data.dataset import Split
 from seqlab.decode.choice import Choice
 from seqlab.measure.contexts import OverlappingWindows
 from seqlab.measure.evaluate import evaluate
+from seqlab.models.modes import evaluating
 from seqlab.schema.errors import unknown
 from seqlab.schema.records import Record, Text
 from seqlab.train import seeding
@@ -22,6 +22,9 @@ from seqlab.train.loaded import predict, sample
 
 WINDOW = 256
 """Tokens a carried state is unrolled over in evaluation; the cutting changes nothing but memory."""
+
+SHOWN = 200
+"""Characters of a classified text that its sample shows."""
 
 
 @dataclass(frozen=True)
@@ -89,39 +92,39 @@ def scoring_pass(experiment: Experiment, split: Split, rows: int) -> Pass:
     )
 
 
-def write_samples(experiment: Experiment, step: int) -> list[Text]:
-    """What the model writes now; the draws depend on the seed and the step alone."""
+def write_samples(experiment: Experiment, name: str, step: int) -> list[Text]:
+    """What the model writes now; the draws depend on the seed, the name and the step alone.
+
+    A classifier's samples are its answers on the first texts of the validation split.
+    """
     settings = experiment.config.samples
     if settings.count == 0:
         return []
     if not experiment.model.capabilities.causal:
-        return _predictions(experiment, settings.count)
+        return _predictions(experiment, name, settings.count)
     return sample(
         experiment.model,
         experiment.dataset.tokenizer,
         settings.prompt,
+        name=name,
         count=settings.count,
         length=settings.max_tokens,
         choice=Choice(temperature=settings.temperature),
-        random=seeding.generator(experiment.config.seed, "samples", step),
+        random=seeding.generator(experiment.config.seed, name, step),
     )
 
 
-@torch.no_grad()
-def _predictions(experiment: Experiment, count: int) -> list[Text]:
-    """The model's answers on the first texts of the validation split."""
+def _predictions(experiment: Experiment, name: str, count: int) -> list[Text]:
     dataset, split = experiment.dataset, experiment.dataset.splits["valid"]
-    training = experiment.model.training
-    experiment.model.eval()
+    assert split.labels is not None, "a classifier has labels"
     texts: list[Text] = []
-    for index in range(min(count, len(split))):
-        ids = split.tokens[split.offsets[index] : split.offsets[index + 1]].tolist()
-        text = dataset.tokenizer.decode(ids)
-        chances = predict(experiment.model, dataset.tokenizer, dataset.labels, [text])[0]
-        answer = max(chances, key=lambda label: chances[label])
-        assert split.labels is not None, "a classifier has labels"
-        right = dataset.labels[split.labels[index]]
-        words = f"{answer} {chances[answer]:.3f} (labelled {right})"
-        texts.append(Text(name="prediction", prompt=text[:200], text=words, complete=len(text) <= 200))
-    experiment.model.train(training)
+    with evaluating(experiment.model):
+        for index in range(min(count, len(split))):
+            ids = split.tokens[split.offsets[index] : split.offsets[index + 1]].tolist()
+            chances = predict(experiment.model, dataset.labels, ids)
+            answer = max(chances, key=lambda label: chances[label])
+            words = f"{answer} {chances[answer]:.3f} (labelled {dataset.labels[split.labels[index]]})"
+            text = dataset.tokenizer.decode(ids)
+            shown = text[:SHOWN] + " ..." if len(text) > SHOWN else text
+            texts.append(Text(name=name, prompt=shown, text=words, complete=True))
     return texts
