@@ -18,7 +18,7 @@ app = App(
     # `run` says what was saved
     suppress_keyboard_interrupt=False,
 )
-for command in (
+_COMMANDS = (
     browse.list_,
     browse.data,
     browse.params,
@@ -27,5 +27,6 @@ for command in (
     using.evaluate,
     using.sample,
     using.predict,
-):
-    app.command(command, name=command.__name__.rstrip("_"))
+)
+for place, command in enumerate(_COMMANDS):
+    app.command(command, name=command.__name__.rstrip("_"), sort_key=place)

@@ -52,18 +52,22 @@ class RunFolder:
 
     def summary(self) -> dict[str, Any]:
         """Results and cost of a finished run."""
-        return self.read_json(_FINISHED)
+        return self.read_json(_FINISHED, "run", "stopped", "metrics", "best_step", "parameters", "cost")
 
-    def read_json(self, file: str) -> dict[str, Any]:
-        """One of the folder's JSON files.
+    def read_json(self, file: str, *needed: str) -> dict[str, Any]:
+        """One of the folder's JSON files, with at least the keys needed.
 
         Raises:
             UserError: it is missing or damaged.
         """
         try:
-            return json.loads(self.read(file))
+            content = json.loads(self.read(file))
         except json.JSONDecodeError as error:
             raise UserError(f"{self.path / file} is damaged: {error}.") from None
+        missing = [key for key in needed if key not in content] if isinstance(content, dict) else ["{}"]
+        if missing:
+            raise UserError(f"{self.path / file} is damaged: {missing[0]!r} is missing.")
+        return content
 
     def read(self, file: str) -> str:
         """One of the folder's text files.
@@ -161,6 +165,7 @@ def open_run(path: Path) -> RunFolder:
             f"{path} has run format {about['format']}; this seqlab reads up to {FORMAT}. "
             "Install a newer seqlab."
         )
+    about = RunFolder(path, "", "").read_json(_ABOUT, "name", "fingerprint")
     run = RunFolder(path, about["name"], about["fingerprint"])
     run.checkpoints.mkdir(exist_ok=True)
     run.cards.mkdir(exist_ok=True)

@@ -237,7 +237,7 @@ def _sentence(where: str, problem: Any, got: Any) -> str:
     if problem["type"] == "value_error":
         return f"{where + ': ' if where else ''}{reason}"
     reason = reason[0].lower() + reason[1:].replace("Input", "").strip()
-    reason = reason.removeprefix("input ").removeprefix("should ")
+    reason = reason.removeprefix("input ").removeprefix("string ").removeprefix("should ")
     reason = reason if reason.startswith("must") else f"must {reason}"
     return f"{where!r} {reason}. Got {got!r}."
 

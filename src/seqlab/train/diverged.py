@@ -12,30 +12,26 @@ from seqlab.models.model import SequenceModel, State
 from seqlab.schema.errors import WorkError
 
 
-def diverged(
-    what: str, *, model: SequenceModel, batch: Batch, state: State | None, place: str, remedy: str
-) -> WorkError:
+def diverged(what: str, *, first: str, place: str, remedy: str) -> WorkError:
     """The error that stops training.
 
     Args:
         what: what is not finite and its value, e.g. "loss became nan".
-        model: as it was when the step went wrong.
-        batch: the batch of that step.
-        state: the state the batch started from.
+        first: where it began, as `first_not_finite` says it.
         place: step and epoch, for the message.
         remedy: what the user can change.
     """
     return WorkError(
-        f"The {what} at {place}. First not finite: {first_not_finite(model, batch, state)}. "
+        f"The {what} at {place}. First not finite: {first}. "
         f"Training stopped; the last checkpoint is the last good one. {remedy}"
     )
 
 
 def first_not_finite(model: SequenceModel, batch: Batch, state: State | None) -> str:
     """What is NaN or infinite first: a weight, else a layer's output in a forward pass, else a gradient."""
-    for name, parameter in model.named_parameters():
-        if not bool(parameter.isfinite().all()):
-            return f"weight {name!r}"
+    weight = weight_not_finite(model)
+    if weight is not None:
+        return weight
     layer = _first_layer(model, batch, state)
     if layer is not None:
         return f"output of layer {layer!r}"
@@ -43,6 +39,14 @@ def first_not_finite(model: SequenceModel, batch: Batch, state: State | None) ->
         if parameter.grad is not None and not bool(parameter.grad.isfinite().all()):
             return f"gradient of {name!r}"
     return "the loss itself"
+
+
+def weight_not_finite(model: nn.Module) -> str | None:
+    """The first weight that is NaN or infinite, None when there is none."""
+    for name, parameter in model.named_parameters():
+        if not bool(parameter.isfinite().all()):
+            return f"weight {name!r}"
+    return None
 
 
 def _first_layer(model: SequenceModel, batch: Batch, state: State | None) -> str | None:

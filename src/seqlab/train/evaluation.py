@@ -32,7 +32,7 @@ def evaluate_run(
     Raises:
         UserError: no such split or metric, a damaged run, or one in use.
     """
-    place = settle(device, run.read_json(ENVIRONMENT)["threads"])
+    place = settle(device, run.read_json(ENVIRONMENT, "threads")["threads"])
     config = read_config(run)
     with run.lock():
         experiment = build(config, config.data.build(), place)

@@ -79,7 +79,7 @@ def load_run(run: RunFolder) -> LoadedRun:
         UserError: the folder or checkpoint is damaged, or there is none yet.
     """
     config = read_config(run)
-    data = run.read_json(DATA)
+    data = run.read_json(DATA, "tokenizer", "outputs", "labels", "limit")
     tokenizer = tokenizer_from(data["tokenizer"])
     model = config.model.build(
         vocabulary=len(tokenizer.vocabulary), outputs=data["outputs"], generator=torch.Generator()

@@ -10,11 +10,10 @@ from typing import Protocol
 import torch
 
 from seqlab.data.batch import Batch
-from seqlab.models.model import State
 from seqlab.runs.folder import RunFolder
 from seqlab.schema.records import Scalar
 from seqlab.train import checkpoint, seeding
-from seqlab.train.diverged import diverged
+from seqlab.train.diverged import diverged, first_not_finite, weight_not_finite
 from seqlab.train.experiment import Experiment
 from seqlab.train.interrupt import Interrupted, Wish
 from seqlab.train.progress import Interval, Progress
@@ -71,7 +70,9 @@ class Loop:
     def _epoch(self, batches: Sequence[Batch]) -> None:
         self.experiment.model.train()
         self.progress.batches_in_epoch = len(batches)
-        while self.progress.batch < len(batches) and not self.progress.stopped:
+        # The next epoch has an order of its own, so its batches must not be taken from here.
+        epoch = self.progress.epoch
+        while self.progress.epoch == epoch and not self.progress.stopped:
             loss = self._step(batches[self.progress.batch].to(self.device))
             self.listener.step(self.progress, loss, self.config.epochs)
             self._after_step(len(batches))
@@ -87,12 +88,13 @@ class Loop:
         )
         loss = nats.item() / targets
         if not math.isfinite(loss):
-            raise self._diverged(f"loss became {loss}", batch, carried, rate)
+            raise self._diverged(f"loss became {loss}", first_not_finite(experiment.model, batch, carried))
         experiment.optimizer.zero_grad(set_to_none=True)
         (nats / targets).backward()
         norm = self._clip()
         if not math.isfinite(norm):
-            raise self._diverged(f"gradient norm became {norm}", batch, carried, rate)
+            first = first_not_finite(experiment.model, batch, carried)
+            raise self._diverged(f"gradient norm became {norm}", first)
         for group in experiment.optimizer.param_groups:
             group["lr"] = rate
         experiment.optimizer.step()
@@ -133,9 +135,12 @@ class Loop:
                 progress.stopped = f"all {config.epochs} epochs done"
         if config.max_steps is not None and progress.step >= config.max_steps:
             progress.stopped = f"{config.max_steps} steps done"
+        save = validate or progress.stopped or self.wish.stop or self._save_due()
+        if save:
+            self._check_weights()
         if validate or progress.stopped:
             self._validate()
-        if validate or progress.stopped or self.wish.stop or self._save_due():
+        if save:
             self._save()
         if self.wish.stop:
             self.recorder.close()
@@ -227,14 +232,19 @@ class Loop:
             step=min(step, total), epoch=progress.epoch, steps_per_epoch=per_epoch, total_steps=total
         )
 
-    def _diverged(self, what: str, batch: Batch, state: State | None, rate: float) -> Exception:
-        remedy = f"Lower training.optimizer.learning_rate (now {rate:g})"
+    def _check_weights(self) -> None:
+        """A checkpoint never holds a weight that is not finite."""
+        name = weight_not_finite(self.experiment.model)
+        if name is not None:
+            raise self._diverged("weights are no longer finite", name)
+
+    def _diverged(self, what: str, first: str) -> Exception:
+        remedy = f"Lower training.optimizer.learning_rate (now {self.config.optimizer.learning_rate:g})"
         remedy += (
             "." if self.config.clip_norm else ", or set training.clip_norm (for recurrent models 0.25 to 5)."
         )
         place = f"step {self.progress.step + 1} (epoch {self.progress.epoch + 1})"
-        model = self.experiment.model
-        return diverged(what, model=model, batch=batch, state=state, place=place, remedy=remedy)
+        return diverged(what, first=first, place=place, remedy=remedy)
 
 
 def _due(done: int, batches: int, times: int) -> bool:

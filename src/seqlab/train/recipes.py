@@ -54,9 +54,10 @@ def configure(wanted: str, overrides: Sequence[str] = ()) -> tuple[ExperimentCon
 
 
 def _read(wanted: str, above: tuple[str, ...]) -> Recipe:
-    if wanted in above:
-        raise UserError(f"A recipe must not stand on itself. Got {' on '.join([*above, wanted])}.")
     path = Path(wanted)
+    own = str(path.resolve()) if path.suffix == ".toml" else wanted
+    if own in above:
+        raise UserError(f"A recipe must not stand on itself. Got {' on '.join([*above, own])}.")
     if path.suffix == ".toml":
         if not path.is_file():
             raise UserError(f"There is no recipe file {wanted!r}.")
@@ -69,7 +70,9 @@ def _read(wanted: str, above: tuple[str, ...]) -> Recipe:
     base, about = table.pop("base", None), str(table.pop("about", ""))
     table.setdefault("name", name)
     if base is not None:
-        table = _merge(_read(str(base), (*above, wanted)).table, table)
+        # A file names its base from where it stands itself.
+        below = str(path.parent / str(base)) if str(base).endswith(".toml") else str(base)
+        table = _merge(_read(below, (*above, own)).table, table)
     return Recipe(name, about, table)
 
 

@@ -90,7 +90,7 @@ def settle(device: str, threads: int | None) -> torch.device:
     torch.set_flush_denormal(True)
     try:
         place = torch.device(device)
-        torch.empty(0, device=place)
+        torch.zeros(1, device=place).item()
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0][:200]
         raise UserError(f"'device' must be one this machine has. Got {device!r}: {reason}") from None
@@ -104,7 +104,7 @@ def _go_on(run: RunFolder, config: ExperimentConfig, dataset: Dataset, listener:
             return run.summary()
         atomic.remove_leftovers(run.path)
         atomic.remove_leftovers(run.checkpoints)
-        then = run.read_json(ENVIRONMENT)
+        then = run.read_json(ENVIRONMENT, "threads", "device")
         place = settle(then["device"], then["threads"])
         for difference in environment.differences(then, _environment(then["device"])):
             listener.message(f"Not to the bit as it would have been: {difference}.")
@@ -188,13 +188,13 @@ def _fingerprint(config: ExperimentConfig, dataset: Dataset) -> str:
 
 
 def _other_now(run: RunFolder, dataset: Dataset) -> str:
-    then = run.read_json(DATA)["content_hash"]
+    then = run.read_json(DATA, "content_hash")["content_hash"]
     if then != dataset.content_hash:
         return (
             f"{run.path} must be resumed on the data it began with (SHA-256 {then[:12]}). "
             f"Got other content ({dataset.content_hash[:12]}). Restore the data, or train anew."
         )
-    versions = run.read_json(ENVIRONMENT)["versions"]
+    versions = run.read_json(ENVIRONMENT, "versions")["versions"]
     return (
         f"{run.path} must be resumed as it began: its config.toml was changed, or seqlab was "
         f"(then {versions['seqlab']}, now {metadata.version('seqlab')}). Restore it, or train anew."

@@ -58,7 +58,7 @@ def score(
         UserError: there is no such split or metric.
     """
     if split not in experiment.dataset.splits:
-        raise unknown(f"split of {experiment.dataset.name!r}", split, experiment.dataset.splits)
+        raise unknown("split", split, experiment.dataset.splits)
     plan = scoring_pass(experiment, experiment.dataset.splits[split], rows)
     return evaluate(
         experiment.model,

@@ -1,0 +1,248 @@
+"""Wrong input: status 2 and words that help; nothing is made."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import filelock
+import pytest
+import tiny
+
+from seqlab.runs import checkpoints, folder
+from seqlab.runs.folder import RunFolder
+
+TRAIN = ["train", *tiny.BRACKETS]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["trane"], 'Unknown command "trane". Did you mean "train"?'),
+        (["train"], "RECIPE requires an argument"),
+        (["params"], "needs at least one recipe"),
+        (["train", "ptb-lstm", "--devcie", "cpu"], "Unknown option: --devcie. Did you mean --device?"),
+        (["train", "ptb-lstm", "--threads", "x"], 'unable to convert "x" into int'),
+        (["list", "modells"], "There is no list 'modells'. Nearest: 'models'"),
+        (["data", "sow", "ptb"], "There is no action 'sow'. Nearest: 'show'"),
+        (["data", "info", "ptp"], "There is no dataset 'ptp'. Nearest: 'ptb'"),
+        (["data", "show", "brackets", "trian=3"], "There is no setting 'trian'. Nearest: 'train'"),
+        (["train", "ptb-lsm"], "There is no recipe 'ptb-lsm'. Nearest: 'ptb-lstm'"),
+        (["params", "ptb-lsm"], "There is no recipe 'ptb-lsm'. Nearest: 'ptb-lstm'"),
+        (["train", "gone.toml"], "There is no recipe file 'gone.toml'"),
+        (
+            [*TRAIN, "model.hiden_size=3"],
+            "There is no setting 'model.hiden_size'. Nearest: 'model.hidden_size'",
+        ),
+        ([*TRAIN, "model.hidden_size=x"], "'model.hidden_size' must be a valid integer"),
+        ([*TRAIN, "model.hidden_size=0"], "'model.hidden_size' must be greater than or equal to 1. Got 0"),
+        ([*TRAIN, "training.optimizer.learning_rate=nan"], "'training.optimizer.learning_rate' must be"),
+        ([*TRAIN, "training.epochs"], "An override must be written key=value. Got 'training.epochs'"),
+        ([*TRAIN, "model=lstm"], "'model' is a table: set one of its keys, model.kind"),
+        ([*TRAIN, "model.kind=recurent-lm"], "There is no model 'recurent-lm'. Nearest: 'recurrent-lm'"),
+        ([*TRAIN, "model.cell=lstn"], "'model.cell' must be one of elman, elman-relu"),
+        ([*TRAIN, "task.kind=classify"], "needs a dataset with at least 2 labels. Got 'brackets' with 0"),
+        ([*TRAIN, "batching.tokens=5"], "'batching.tokens' must be at least the longest sequence"),
+        ([*TRAIN, "model.tied=true", "model.hidden_size=5"], "Nearest: embedding_size = 5"),
+        ([*TRAIN, "training.optimizer.nesterov=true", "training.optimizer.kind=sgd"], "nesterov"),
+        ([*TRAIN, "name=a/b"], "'name' must match"),
+        ([*TRAIN, "seed=-1"], "'seed' must be greater than or equal to 0"),
+        ([*TRAIN, "--device", "cud"], "'device' must be one this machine has. Got 'cud'"),
+        ([*TRAIN, "--device", "meta"], "'device' must be one this machine has. Got 'meta'"),
+        ([*TRAIN, "--threads", "0"], "'threads' must be at least 1. Got 0"),
+        (["resume", "nothing"], "There is no run 'nothing'. Known: none."),
+        (["evaluate", ""], "There is no run ''. Known: none."),
+        (["sample", "nothing"], "There is no run 'nothing'"),
+        (["predict", "nothing", "a"], "There is no run 'nothing'"),
+    ],
+)
+def test_refused_with_nothing_made(refused, runs: Path, arguments: list[str], words: str) -> None:
+    assert words in refused(*arguments)
+    assert not runs.exists()
+
+
+RUNNING = [*tiny.BRACKETS[:1], "data.kind=python_source", "batching.kind=rows"]
+
+
+def test_rows_of_a_running_text(refused, runs: Path, tmp_path: Path, monkeypatch) -> None:
+    said = refused("train", *RUNNING)
+    assert "'batching.kind' must be 'stream' for running text such as 'python_source'. Got 'rows'" in said
+    assert not runs.exists()
+
+
+def test_stream_of_labelled_texts(refused, runs: Path) -> None:
+    assert "Nearest: 'rows'" in refused("train", *tiny.REVIEWS, "batching.kind=stream")
+    assert not runs.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"epochs = = 3", "must be a TOML file"),
+        (b"about = '\xff'", "must be UTF-8 text"),
+        (b"base = 'mine.toml'", "A recipe must not stand on itself"),
+        (b"base = './x/../mine.toml'", "A recipe must not stand on itself"),
+        (b"base = 'ptb-lsm'", "There is no recipe 'ptb-lsm'. Nearest: 'ptb-lstm'"),
+        (b"seed = 1", "'data' must be given: What is learned from"),
+        (b"data = 3", "'data.kind' must be given: one of imdb"),
+        (b"base = 'brackets-lstm'\n[training]\nepoch = 3", "Nearest: 'training.epochs'"),
+        (b"base = 'brackets-lstm'\n[training]\nepochs = '3'", "'training.epochs' must be"),
+        (b"base = 'brackets-lstm'\n[training]\nepochs = true", "'training.epochs' must be"),
+        (b"base = 'brackets-lstm'\n[model]\nkind = 3", "'model.kind' must be text. Got 3"),
+        (b"base = 'brackets-lstm'\ntraining = 3", "'training' must be a table. Got 3"),
+        (b"", "must be given"),
+    ],
+)
+def test_recipe_files(refused, runs: Path, tmp_path: Path, content: bytes, words: str) -> None:
+    (tmp_path / "x").mkdir()
+    (tmp_path / "mine.toml").write_bytes(content)
+    assert words in refused("train", str(tmp_path / "mine.toml"))
+    assert not runs.exists()
+
+
+def test_a_recipe_stands_on_its_neighbour(seqlab, tmp_path: Path) -> None:
+    (tmp_path / "below.toml").write_text("base = 'brackets-lstm'\n[model]\nhidden_size = 3\n")
+    (tmp_path / "above.toml").write_text("base = 'below.toml'\n[data]\ntrain = 9\n")
+    rows = json.loads(seqlab("params", str(tmp_path / "above.toml"), "--json").out)
+    assert [row["shape"] for row in rows[str(tmp_path / "above.toml")]][-1:] == ["6"]
+
+
+def test_unknown_metric_split_and_numbers(refused, language: RunFolder) -> None:
+    name = language.path.name
+    assert "There is no metric 'los'. Nearest: 'loss'" in refused("evaluate", name, "--metric", "los")
+    assert "'vald'. Nearest: 'valid'" in refused("evaluate", name, "--split", "vald")
+    assert "'device' must be" in refused("evaluate", name, "--device", "cud")
+    assert "'count' must be at least 1. Got 0" in refused("sample", name, "--count", "0")
+    assert "'length' must be at least 1. Got 0" in refused("sample", name, "--length", "0")
+    assert "'temperature' must be" in refused("sample", name, "--temperature", "-1")
+    assert "'top_k' must be" in refused("sample", name, "--top-k", "0")
+    assert "'top_p' must be" in refused("sample", name, "--top-p", "1.5")
+    assert "Nearest: 'brackets-lstm-" in refused("resume", "brackets-lstn")
+
+
+def test_each_model_says_what_it_is_for(refused, language: RunFolder, classifier: RunFolder) -> None:
+    assert "must hold a classifier. Nearest: `seqlab sample`" in refused("predict", language.path.name, "(")
+    assert "must hold a language model. Nearest: `seqlab predict`" in refused("sample", classifier.path.name)
+
+
+def test_texts_to_predict(refused, classifier: RunFolder, tmp_path: Path) -> None:
+    (tmp_path / "empty.txt").write_text(" \n")
+    assert "at least one text" in refused(
+        "predict", classifier.path.name, "--file", str(tmp_path / "empty.txt")
+    )
+    (tmp_path / "bytes.txt").write_bytes(b"\xff\xfe")
+    assert "UTF-8" in refused("predict", classifier.path.name, "--file", str(tmp_path / "bytes.txt"))
+    assert "gone.txt" in refused("predict", classifier.path.name, "--file", str(tmp_path / "gone.txt"))
+    assert str(tmp_path) in refused("predict", classifier.path.name, "--file", str(tmp_path))
+
+
+def _unfinished() -> RunFolder:
+    return tiny.broken_off(tiny.BRACKETS, "training.checkpoint_seconds=0", step=5)
+
+
+COMMANDS: list[Callable[[str], list[str]]] = [
+    lambda name: ["resume", name],
+    lambda name: ["evaluate", name],
+    lambda name: ["sample", name],
+]
+
+
+@pytest.mark.parametrize("file", ["config.toml", "environment.json", "data.json", "run.json"])
+@pytest.mark.parametrize("content", [None, "{", "{}", "[]", "\x00"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_damaged_run_folder(seqlab, language: RunFolder, command, file, content) -> None:
+    (language.path / "finished.json").unlink()
+    path = language.path / file
+    path.unlink() if content is None else path.write_text(content)
+    said = seqlab(*command(str(language.path)))
+    if said.status == 0:
+        # Not every command needs every file.
+        assert (command("")[0], file) in {
+            ("resume", "data.json"),
+            ("evaluate", "data.json"),
+            ("sample", "environment.json"),
+        }
+    else:
+        assert said.status == 2
+        assert str(language.path) in said.err or "must be given" in said.err
+
+
+@pytest.mark.parametrize(
+    "file", ["model.safetensors", "training.safetensors", "training.json", "manifest.json"]
+)
+@pytest.mark.parametrize("damage", ["truncated", "changed", "missing"])
+def test_a_damaged_checkpoint(refused, seqlab, runs: Path, file: str, damage: str) -> None:
+    run = _unfinished()
+    before, newest = checkpoints.checkpoints(run.checkpoints)[-2:]
+    path, data = newest / file, (newest / file).read_bytes()
+    path.unlink()
+    if damage == "truncated":
+        path.write_bytes(data[:-7])
+    elif damage == "changed":
+        path.write_bytes(data[:-7] + b"?" + data[-6:])
+    for command in ("resume", "evaluate", "sample"):
+        said = refused(command, str(run.path))
+        assert str(newest) in said
+        assert f"Delete it to go on from {before.name}" in said
+    shutil.rmtree(newest)
+    assert seqlab("resume", str(run.path)).status == 0
+
+
+def test_a_checkpoint_of_another_run(refused, runs: Path) -> None:
+    run, other = (
+        _unfinished(),
+        tiny.broken_off(tiny.BRACKETS, "seed=2", "training.checkpoint_seconds=0", step=5),
+    )
+    newest = checkpoints.checkpoints(run.checkpoints)[-1]
+    shutil.rmtree(newest)
+    shutil.copytree(checkpoints.checkpoints(other.checkpoints)[-1], newest)
+    assert "belongs to another run" in refused("resume", str(run.path))
+
+
+def test_no_checkpoint_yet(refused, runs: Path) -> None:
+    run = tiny.broken_off(tiny.BRACKETS, step=1)
+    for command in ("evaluate", "sample"):
+        assert "must have a checkpoint. Got none; `seqlab resume` it first" in refused(command, str(run.path))
+
+
+def test_a_run_of_a_newer_format(refused, language: RunFolder) -> None:
+    about = json.loads((language.path / "run.json").read_text())
+    (language.path / "run.json").write_text(json.dumps({**about, "format": 2}))
+    for command in ("resume", "evaluate", "sample"):
+        assert "has run format 2; this seqlab reads up to 1" in refused(command, language.path.name)
+
+
+def test_other_data_now(refused, runs: Path, monkeypatch) -> None:
+    run = tiny.broken_off(tiny.REVIEWS, step=2)
+    monkeypatch.setattr(tiny.ReviewsConfig, "content_hash", lambda self: "f" * 64)
+    said = refused("resume", str(run.path))
+    assert "must be resumed on the data it began with" in said
+    assert "Got other content (ffffffffffff)" in said
+
+
+def test_a_config_changed_by_hand(refused, runs: Path) -> None:
+    run = _unfinished()
+    path = run.path / "config.toml"
+    path.write_text(path.read_text().replace("epochs = 2", "epochs = 3"))
+    assert "its config.toml was changed" in refused("resume", str(run.path))
+    path.write_text(path.read_text().replace("epochs = 3", "epochs ="))
+    assert "must be a TOML file" in refused("resume", str(run.path))
+
+
+def test_a_run_in_use(refused, seqlab, language: RunFolder) -> None:
+    (language.path / "finished.json").unlink()
+    with filelock.FileLock(language.path / "lock"):
+        for arguments in (["resume", language.path.name], ["evaluate", language.path.name], TRAIN):
+            assert "is in use by another process" in refused(*arguments)
+        assert seqlab("sample", language.path.name).status == 0, "reading needs no lock"
+
+
+def test_runs_where_a_file_stands(seqlab, tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "file"))
+    said = seqlab(*TRAIN)
+    assert said.status == 1
+    assert "cannot be written" in said.err
+    assert folder.names() == []

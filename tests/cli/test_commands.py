@@ -1,0 +1,203 @@
+"""Every command on tiny runs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tiny
+
+from seqlab.runs.folder import RunFolder
+
+COMMANDS = ["list", "data", "params", "train", "resume", "evaluate", "sample", "predict"]
+SMALL = [f"model.{key}" for key in ("hidden_size=8", "heads=2", "layers=1", "feed_forward_size=8")]
+
+
+def test_help_lists_every_command(seqlab) -> None:
+    for arguments in ([], ["--help"], ["-h"]):
+        said = seqlab(*arguments)
+        assert said.status == 0
+        assert all(f"│ {command} " in said.out for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command(seqlab, command: str) -> None:
+    said = seqlab(command, "--help")
+    assert said.status == 0
+    assert f"Usage: seqlab {command}" in said.out
+
+
+def test_version(seqlab) -> None:
+    said = seqlab("--version")
+    assert said.status == 0
+    assert said.out.split(".")[0].isdigit()
+
+
+def test_help_does_not_load_torch() -> None:
+    code = "import sys, seqlab.cli; s = seqlab.cli.run(['--help']); sys.exit(s or 'torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+
+
+def test_train_then_again_then_resume(seqlab, runs: Path) -> None:
+    first = seqlab("train", *tiny.BRACKETS)
+    assert first.status == 0
+    (path,) = runs.iterdir()
+    assert path.name.startswith("brackets-lstm-")
+    assert "all 2 epochs done" in first.out
+    assert "validation, best checkpoint (step " in first.out
+    assert f"Run folder: {path}" in first.err
+    assert "epoch 1, step " in first.err
+
+    again = seqlab("train", *tiny.BRACKETS)
+    assert (again.status, again.out) == (0, first.out)
+    assert again.err == f"{path} is finished; nothing to do.\n"
+
+    for name in (str(path), path.name, "brackets"):
+        resumed = seqlab("resume", name)
+        assert (resumed.status, resumed.out) == (0, first.out)
+        assert resumed.err == f"{path} is finished; nothing to do.\n"
+
+
+def test_json_of_training_is_the_summary_and_nothing_else(seqlab, runs: Path) -> None:
+    said = seqlab("train", *tiny.BRACKETS, "--json")
+    (path,) = runs.iterdir()
+    assert said.err == ""
+    assert json.loads(said.out) == json.loads((path / "finished.json").read_text())
+
+
+def test_dropped_settings_are_said(seqlab) -> None:
+    said = seqlab("train", *tiny.BRACKETS, "model.kind=transformer-lm", *SMALL)
+    assert "model.kind is now 'transformer-lm'; settings of 'recurrent-lm' were dropped: cell" in said.err
+    assert said.status == 0
+
+
+def test_resume_ends_as_the_unbroken_run(seqlab, language: RunFolder, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "other"))
+    run = tiny.broken_off(tiny.BRACKETS, step=8)
+    said = seqlab("resume", str(run.path))
+    assert said.status == 0
+    assert "Going on behind step " in said.err
+    assert run.read("records.jsonl") == language.read("records.jsonl")
+    without = [
+        {k: v for k, v in tiny.summary(r).items() if k not in ("cost", "run")} for r in (run, language)
+    ]
+    assert without[0] == without[1]
+
+
+@pytest.mark.parametrize("split", ["train", "valid", "test"])
+def test_evaluate(seqlab, language: RunFolder, split: str) -> None:
+    said = seqlab("evaluate", str(language.path), "--split", split)
+    assert said.status == 0
+    assert f"{language.path.name}, {split}: loss " in said.out
+    card = json.loads((language.cards / f"{split}.json").read_text())
+    assert f"checkpoint of step {card['checkpoint_step']}" in said.out
+    assert card["sequences"] == {"train": 60, "valid": 20, "test": 20}[split]
+
+
+def test_evaluate_gives_the_metrics_asked_for(seqlab, language: RunFolder) -> None:
+    said = seqlab("evaluate", language.path.name, "--metric", "loss", "--metric", "bits_per_token", "--json")
+    metrics = json.loads(said.out)["metrics"]
+    assert list(metrics) == ["loss", "bits_per_token"]
+    assert metrics["loss"] == tiny.summary(language)["metrics"]["loss"]
+
+
+def test_sample(seqlab, language: RunFolder) -> None:
+    said = seqlab("sample", language.path.name, "--count", "3", "--length", "5", "--prompt", "((")
+    assert said.status == 0
+    lines = said.out.splitlines()
+    assert [line[:6] for line in lines] == ["[1] ((", "[2] ((", "[3] (("]
+    assert said.err == ""
+
+
+def test_sample_is_fixed_by_its_seed(seqlab, language: RunFolder) -> None:
+    asked = ["sample", language.path.name, "--count", "4", "--length", "30", "--json"]
+    one, same, other = (seqlab(*asked, "--seed", seed).out for seed in ("1", "1", "2"))
+    assert one == same != other
+    assert {tuple(text) for text in json.loads(one)} == {("prompt", "text", "complete")}
+
+
+def test_greedy_sampling_ignores_the_seed(seqlab, language: RunFolder) -> None:
+    asked = ["sample", language.path.name, "--count", "2", "--length", "6"]
+    outs = {
+        seqlab(*asked, *choice, "--seed", seed).out
+        for choice in (["--temperature", "0"], ["--top-k", "1"], ["--top-p", "1e-9"])
+        for seed in ("1", "2")
+    }
+    assert len(outs) == 1
+
+
+def test_what_a_prompt_is_read_as_is_said(seqlab, language: RunFolder) -> None:
+    said = seqlab("sample", language.path.name, "--prompt", "(x", "--count", "1")
+    assert said.status == 0
+    assert "The model reads the prompt '(x' as '(.unk'" in said.err
+
+
+def test_predict(seqlab, classifier: RunFolder, tmp_path: Path, monkeypatch) -> None:
+    said = seqlab("predict", classifier.path.name, "a good film", "a bad film", "--json")
+    answers = json.loads(said.out)
+    assert [max(a["probabilities"], key=a["probabilities"].get) for a in answers] == ["positive", "negative"]
+    assert all(sum(a["probabilities"].values()) == pytest.approx(1) for a in answers)
+
+    shown = seqlab("predict", classifier.path.name, "a good film", "a bad film").out
+    assert [line.split()[0] for line in shown.splitlines()] == ["positive", "negative"]
+    (tmp_path / "texts.txt").write_text("a good film\n\na bad film\n")
+    assert seqlab("predict", classifier.path.name, "--file", str(tmp_path / "texts.txt")).out == shown
+    with (tmp_path / "texts.txt").open() as stream:
+        monkeypatch.setattr(sys, "stdin", stream)
+        assert seqlab("predict", classifier.path.name).out == shown
+
+
+def test_predict_says_when_no_word_is_known(seqlab, classifier: RunFolder) -> None:
+    said = seqlab("predict", classifier.path.name, "zzz 123")
+    assert said.status == 0
+    assert "No word of 'zzz 123' is known to the model" in said.err
+
+
+def test_list(seqlab, language: RunFolder) -> None:
+    everything = json.loads(seqlab("list", "--json").out)
+    for name, rows in everything.items():
+        assert rows, name
+        assert json.loads(seqlab("list", name, "--json").out) == {name: rows}
+        shown = seqlab("list", name).out
+        assert all(row in shown for row in rows)
+        assert f"{name}:" in seqlab("list").out
+    assert everything["runs"][language.path.name].startswith("loss ")
+
+
+def test_list_names_what_is_unfinished_or_damaged(seqlab, language: RunFolder) -> None:
+    run = tiny.broken_off(tiny.BRACKETS, "seed=2", step=2)
+    (language.path / "finished.json").write_text("{")
+    rows = json.loads(seqlab("list", "runs", "--json").out)["runs"]
+    assert rows[run.path.name] == "unfinished; `seqlab resume` it"
+    assert "finished.json is damaged" in rows[language.path.name]
+
+
+def test_one_damaged_run_does_not_hide_the_others(seqlab, classifier: RunFolder, language: RunFolder) -> None:
+    (language.path / "run.json").write_text("{")
+    assert seqlab("evaluate", "imdb-linear").status == 0
+    rows = json.loads(seqlab("list", "runs", "--json").out)["runs"]
+    assert rows[classifier.path.name].startswith("loss ")
+
+
+def test_data(seqlab) -> None:
+    info = json.loads(seqlab("data", "info", "brackets", "--json").out)
+    assert set(info) == {"name", "about", "origin", "licence"}
+    asked = ["data", "show", "brackets", "train=7", "valid=3", "test=2"]
+    content = json.loads(seqlab(*asked, "--json").out)
+    assert [split["sequences"] for split in content["splits"].values()] == [7, 3, 2]
+    shown = seqlab(*asked).out
+    assert all(f"  {example}" in shown for example in content["examples"])
+    assert seqlab("data", "fetch", "brackets", "train=7").status == 0
+
+
+def test_parameters_are_those_of_the_formula(seqlab) -> None:
+    V, E, H = 6, 4, 5  # .pad .start .end .unk ( )
+    for cell, n, biases in (("lstm", 4, 2), ("gru-after", 3, 2), ("gru-before", 3, 1), ("elman", 1, 2)):
+        asked = ["params", *tiny.BRACKETS, f"model.cell={cell}", f"model.hidden_size={H}"]
+        rows = json.loads(seqlab(*asked, "--json").out)["brackets-lstm"]
+        total = V * E + n * H * (E + H + biases) + (H + 1) * V
+        assert sum(row["parameters"] for row in rows) == total
+        assert f"total {total:,}" in seqlab(*asked).out

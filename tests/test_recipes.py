@@ -1,0 +1,52 @@
+"""Every shipped recipe: it parses, says what it is, and trains a few steps in a small form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import tiny
+import torch
+
+from seqlab.schema.config import Table, fields, parse, plain, read_toml, to_toml
+from seqlab.train import recipes, run
+from seqlab.train.config import ExperimentConfig
+
+NAMES = recipes.names()
+SMALL = {"embedding_size": 8, "hidden_size": 8, "linear_size": 8, "feed_forward_size": 8, "heads": 2}
+GENERATED = {"brackets", "ndfa", "python_source"}
+
+
+def shrunk(table: Table) -> Table:
+    """The one rule that makes every recipe small: narrow layers, three steps, few samples of little."""
+    table = {**table, "model": dict(table["model"]), "training": {**table["training"], "max_steps": 3}}
+    known = {key for key, _ in fields(ExperimentConfig, table)}
+    table["model"] |= {key: value for key, value in SMALL.items() if f"model.{key}" in known}
+    table["training"] |= {"tensorboard": False}
+    table["samples"] = {"count": 1, "max_tokens": 5}
+    sizes = {"train": 50, "valid": 20, "test": 20} if "data.train" in known else {}
+    return {**table, "data": {**table["data"], **sizes}}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_parses_and_says_what_it_is(name: str) -> None:
+    recipe = recipes.read(name)
+    assert recipe.about
+    config = parse(ExperimentConfig, recipe.table)
+    assert config.name == name
+    assert parse(ExperimentConfig, read_toml(to_toml(config), name)) == config
+
+
+def _marks(name: str) -> list[pytest.MarkDecorator]:
+    return [] if recipes.read(name).table["data"]["kind"] in GENERATED else [pytest.mark.data]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [pytest.param(name, marks=_marks(name)) for name in NAMES])
+def test_trains(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path))
+    config = parse(ExperimentConfig, shrunk(plain(parse(ExperimentConfig, recipes.read(name).table))))
+    summary = run.train(config, listener=tiny.Nobody())
+    torch.set_flush_denormal(False)
+    assert summary["stopped"] == "3 steps done"
+    assert summary["metrics"]["loss"] > 0
