@@ -102,6 +102,9 @@ class Nobody:
     def validated(self, progress: Progress, metrics: dict[str, float], best: bool) -> None:
         pass
 
+    def scored(self, done: int, total: int) -> None:
+        assert 0 < done <= total
+
     def message(self, text: str) -> None:
         self.messages.append(text)
 

@@ -17,13 +17,16 @@ import torch
 from torch.nn import functional
 
 from seqlab.data.batch import Batch
-from seqlab.runs import checkpoints
+from seqlab.decode.choice import Choice
+from seqlab.runs import checkpoints, folder
 from seqlab.runs.folder import RunFolder
 from seqlab.schema.errors import WorkError
 from seqlab.schema.records import Scalar, Text
 from seqlab.train import experiment, run, seeding
 from seqlab.train.diverged import first_not_finite
 from seqlab.train.evaluation import evaluate_run
+from seqlab.train.loaded import load_run
+from seqlab.train.progress import Progress
 
 
 @pytest.fixture(scope="module")
@@ -191,6 +194,34 @@ def test_divergence_is_named_and_checkpoints_stay_finite(tmp_path: Path, rate: s
     with pytest.raises(WorkError, match=r"at step \d+ .*First not finite: .*Lower training.optimizer") as e:
         tiny.fit(tiny.BRACKETS, *settings, "training.clip_norm=none", "training.checkpoint_seconds=0")
     assert "or set training.clip_norm" in str(e.value)
+
+
+def test_the_last_good_checkpoint_is_kept_when_training_diverges(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = ["training.optimizer.kind=sgd", "training.optimizer.learning_rate=1e-3"]
+    recipe = [*tiny.BRACKETS, *settings, "training.checkpoint_seconds=0"]
+
+    def poison(progress: Progress) -> None:
+        if progress.step == 4:
+            # What a step of its own would do: the weights of step 5 are wrong, those of step 4 are saved.
+            handle[0].register_forward_pre_hook(lambda module, inputs: (inputs[0] * math.nan,))
+
+    handle: list[torch.nn.Module] = []
+    words = r"loss became nan at step 5 .*First not finite: output of layer 'head'"
+    build = experiment.build
+    monkeypatch.setattr(run, "build", lambda *arguments: _noted(build(*arguments), handle))
+    with pytest.raises(WorkError, match=words):
+        tiny.fit(recipe, listener=tiny.Nobody(poison))
+    (name,) = folder.names()
+    loaded = load_run(folder.find(name))
+    assert loaded.sample("(", count=1, length=3, choice=Choice(), seed=1)
+    newest = checkpoints.checkpoints(loaded.run.checkpoints)[-1]
+    assert newest.name == checkpoints.name(4)
+
+
+def _noted(built: experiment.Experiment, handle: list[torch.nn.Module]) -> experiment.Experiment:
+    head = built.model.head
+    handle.append(head)
+    return built
 
 
 FULL = """

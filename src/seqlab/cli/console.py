@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 1_000)
@@ -52,27 +52,34 @@ def metrics_line(metrics: Mapping[str, float]) -> str:
 
 
 class ProgressLine:
-    """Follows a training run: a bar on a terminal, nothing but results elsewhere."""
+    """Follows a run: a bar on a terminal, nothing but results elsewhere."""
 
     def __init__(self, *, quiet: bool):
         self._quiet = quiet
         self._bar: Progress | None = None
-        self._task: TaskID | None = None
         self._rate = _Rate()
 
     def step(self, progress: Any, loss: float, total_epochs: int) -> None:
         """After each optimiser step."""
+        rate = self._rate.update(progress.tokens)
+        if rate is not None:
+            moment = progress.moment
+            words = f"epoch {moment.epoch:.2f}/{total_epochs}  loss {loss:.3f}  {rate:,.0f} tokens/s"
+            self._show(moment.epoch, total_epochs, words)
+
+    def scored(self, done: int, total: int) -> None:
+        """After each batch of an evaluation."""
+        self._show(done, total, f"scoring, batch {done} of {total}")
+
+    def _show(self, done: float, total: float, words: str) -> None:
         if self._quiet or not err.is_terminal:
             return
-        if self._bar is None:
-            self._bar, self._task = _bar(), None
+        if self._bar is None or self._bar.tasks[0].total != total:
+            self.close()
+            self._bar = _bar()
+            self._bar.add_task("", total=total, words=words)
             self._bar.start()
-            self._task = self._bar.add_task("", total=total_epochs, words="")
-        moment = progress.moment
-        rate = self._rate.update(moment.tokens, progress.step)
-        if rate is not None and self._task is not None:
-            words = f"epoch {moment.epoch:.2f}/{total_epochs}  loss {loss:.3f}  {rate:,.0f} tokens/s"
-            self._bar.update(self._task, completed=moment.epoch, words=words)
+        self._bar.update(self._bar.task_ids[0], completed=done, words=words)
 
     def validated(self, progress: Any, metrics: dict[str, float], best: bool) -> None:
         """After each validation."""
@@ -95,22 +102,18 @@ class ProgressLine:
 
 
 class _Rate:
-    """Tokens a second over the last half second or more."""
+    """Tokens a second over the last half second or more; None when less has passed."""
 
     def __init__(self) -> None:
         self._then: tuple[float, int] | None = None
 
-    def update(self, tokens: int, step: int) -> float | None:
+    def update(self, tokens: int) -> float | None:
         now = time.monotonic()
-        if self._then is None:
-            self._then = (now, tokens)
+        then, tokens_then = self._then or (now, tokens)
+        if self._then is not None and now - then < 0.5:
             return None
-        passed = now - self._then[0]
-        if passed < 0.5:
-            return None
-        rate = (tokens - self._then[1]) / passed
         self._then = (now, tokens)
-        return rate
+        return (tokens - tokens_then) / (now - then) if now > then else None
 
 
 def _bar() -> Progress:

@@ -12,7 +12,12 @@ Json = Annotated[bool, Parameter(name="--json", negative="")]
 
 
 def train(
-    recipe: str, /, *overrides: str, device: str = "cpu", threads: int | None = None, as_json: Json = False
+    recipe: str,
+    /,
+    *overrides: str,
+    device: str | None = None,
+    threads: int | None = None,
+    as_json: Json = False,
 ) -> None:
     """Train a model from a recipe, validate it, keep the best checkpoint.
 
@@ -25,9 +30,9 @@ def train(
     overrides
         Settings as key=value, e.g. model.hidden_size=200 training.epochs=3.
     device
-        Where the model lives: cpu, cuda, mps.
+        Where the model lives: cpu, cuda, mps. Default: cpu.
     threads
-        Threads of the numerical libraries; default: all cores.
+        Threads of the numerical libraries. Default: all cores.
     as_json
         Print the result as JSON, and nothing else.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from seqlab.cli.console import err, metrics_line, out, print_json
+from seqlab.cli.console import ProgressLine, err, metrics_line, out, print_json
 from seqlab.cli.training import Json
 from seqlab.schema.errors import UserError
 
@@ -37,7 +37,11 @@ def evaluate(
     from seqlab.runs import folder
     from seqlab.train.evaluation import evaluate_run
 
-    card = evaluate_run(folder.find(name), split, metric, device=device)
+    line = ProgressLine(quiet=as_json)
+    try:
+        card = evaluate_run(folder.find(name), split, metric, device=device, progress=line.scored)
+    finally:
+        line.close()
     if as_json:
         print_json(card)
         return

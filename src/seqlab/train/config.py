@@ -38,7 +38,7 @@ class TrainingConfig(Config):
     patience: int | None = Field(default=None, ge=1)
     """Validations without improvement after which training stops; none: it goes on to the end."""
     record_every: int = Field(default=20, ge=1)
-    """Optimiser steps between two records of the training loss."""
+    """Optimiser steps between two records of the training loss; each epoch ends with one, too."""
     checkpoint_seconds: float = Field(default=60.0, ge=0.0)
     """Seconds between two checkpoints, besides those after each validation; 0: after each step."""
     tensorboard: bool = True

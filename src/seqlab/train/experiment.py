@@ -9,6 +9,7 @@ import torch
 from seqlab.data.dataset import Dataset
 from seqlab.models.model import SequenceModel
 from seqlab.nn.dropout import bind_generator
+from seqlab.schema.errors import UserError
 from seqlab.tasks.task import Task
 from seqlab.train import seeding
 from seqlab.train.config import ExperimentConfig
@@ -33,6 +34,7 @@ def build(config: ExperimentConfig, dataset: Dataset, device: torch.device) -> E
         UserError: the parts do not fit each other.
     """
     task = config.task.build(dataset)
+    _check_prompt(config.samples.prompt, dataset)
     for split in dataset.splits.values():
         # Cut every split once now, so that a batching that does not fit is known before training.
         task.batches(split, config.batching, seed=None)
@@ -45,3 +47,9 @@ def build(config: ExperimentConfig, dataset: Dataset, device: torch.device) -> E
     bind_generator(model, dropout)
     optimizer = config.training.optimizer.build(list(model.parameters()))
     return Experiment(config, dataset, task, model, optimizer, {"dropout": dropout})
+
+
+def _check_prompt(prompt: str, dataset: Dataset) -> None:
+    """Samples go on from what the prompt says, never from unknown tokens that stand for it."""
+    if dataset.tokenizer.vocabulary.unknown in dataset.tokenizer.encode(prompt):
+        raise UserError(f"'samples.prompt' must be made of tokens of {dataset.name!r}. Got {prompt!r}.")

@@ -25,7 +25,7 @@ class Wish:
             raise KeyboardInterrupt
         self.stop = True
 
-    def heed(self, done: int, total: int) -> None:
+    def heed(self) -> None:
         """Called between parts of long work that can be done anew: stop here if asked to."""
         if self.stop:
             raise Interrupted("Stopped while scoring; what was trained is saved, `seqlab resume` scores it.")

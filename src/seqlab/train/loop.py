@@ -11,6 +11,7 @@ import torch
 
 from seqlab.data.batch import Batch
 from seqlab.runs.folder import RunFolder
+from seqlab.schema.errors import WorkError
 from seqlab.schema.records import Scalar
 from seqlab.train import checkpoint, seeding
 from seqlab.train.diverged import diverged, first_not_finite, weight_not_finite
@@ -31,6 +32,10 @@ class Listener(Protocol):
 
     def validated(self, progress: Progress, metrics: dict[str, float], best: bool) -> None:
         """After each validation."""
+        ...
+
+    def scored(self, done: int, total: int) -> None:
+        """After each batch of the final evaluation."""
         ...
 
     def message(self, text: str) -> None:
@@ -101,8 +106,6 @@ class Loop:
         if self._carries and state is not None:
             self.training.carried = state.detach()
         self._count(batch, nats.item(), targets, norm)
-        if self.progress.step % config.record_every == 0:
-            self._record(rate)
         return loss
 
     def _clip(self) -> float:
@@ -135,6 +138,8 @@ class Loop:
                 progress.stopped = f"all {config.epochs} epochs done"
         if config.max_steps is not None and progress.step >= config.max_steps:
             progress.stopped = f"{config.max_steps} steps done"
+        if progress.step % config.record_every == 0 or progress.batch == 0 or progress.stopped:
+            self._record()
         save = validate or progress.stopped or self.wish.stop or self._save_due()
         if save:
             self._check_weights()
@@ -150,7 +155,11 @@ class Loop:
         experiment, progress, goal = self.experiment, self.progress, self.experiment.task.goal
         if "valid" not in experiment.dataset.splits:
             return
-        records = score(experiment, "valid", experiment.task.metrics, rows=experiment.config.evaluation.rows)
+        try:
+            rows = experiment.config.evaluation.rows
+            records = score(experiment, "valid", experiment.task.metrics, rows=rows)
+        except WorkError as error:
+            raise WorkError(f"Validation behind step {progress.step}: {error} {self._remedy()}") from None
         self.recorder.record(records, progress.moment)
         values = {record.name: record.value for record in records if isinstance(record, Scalar)}
         improved = goal.improves(values[goal.metric], progress.best_value)
@@ -163,7 +172,9 @@ class Loop:
         self.recorder.record(write_samples(experiment, "sample", progress.step), progress.moment)
         self.listener.validated(progress, values, improved)
 
-    def _record(self, rate: float) -> None:
+    def _record(self) -> None:
+        """The training loss since the last record; each epoch's last record ends with the epoch."""
+        rate = self.experiment.optimizer.param_groups[0]["lr"]
         interval, unit = self.progress.interval, self.experiment.task.unit
         train = [
             Scalar(
@@ -239,12 +250,14 @@ class Loop:
             raise self._diverged("weights are no longer finite", name)
 
     def _diverged(self, what: str, first: str) -> Exception:
-        remedy = f"Lower training.optimizer.learning_rate (now {self.config.optimizer.learning_rate:g})"
-        remedy += (
-            "." if self.config.clip_norm else ", or set training.clip_norm (for recurrent models 0.25 to 5)."
-        )
         place = f"step {self.progress.step + 1} (epoch {self.progress.epoch + 1})"
-        return diverged(what, first=first, place=place, remedy=remedy)
+        return diverged(what, first=first, place=place, remedy=self._remedy())
+
+    def _remedy(self) -> str:
+        words = f"Lower training.optimizer.learning_rate (now {self.config.optimizer.learning_rate:g})"
+        if self.config.clip_norm is not None:
+            return f"{words}."
+        return f"{words}, or set training.clip_norm (for recurrent models 0.25 to 5)."
 
 
 def _due(done: int, batches: int, times: int) -> bool:

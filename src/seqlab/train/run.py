@@ -6,6 +6,7 @@ import json
 import resource
 import sys
 import time
+from collections.abc import Callable
 from importlib import metadata
 from typing import Any
 
@@ -31,9 +32,15 @@ KERNELS = "torch"
 
 
 def train(
-    config: ExperimentConfig, *, device: str = "cpu", threads: int | None = None, listener: Listener
+    config: ExperimentConfig, *, device: str | None = None, threads: int | None = None, listener: Listener
 ) -> dict[str, Any]:
     """Run an experiment to its end; an unfinished run of the same configuration goes on.
+
+    Args:
+        config: everything that decides the numbers.
+        device: where the model lives; None is the CPU, or where an unfinished run began.
+        threads: of the numerical libraries; None is all cores, or as many as an unfinished run began with.
+        listener: hears of the progress.
 
     Returns:
         The run's summary: folder, metrics of the best checkpoint, cost.
@@ -43,18 +50,21 @@ def train(
         WorkError: the loss diverged, or the disk is full.
         Interrupted: somebody asked to stop; everything is saved.
     """
-    place = settle(device, threads)
+    place = settle(device or "cpu", threads)
+    listener.message(f"Data: {config.data.kind}")
     dataset = config.data.build()
     fingerprint = _fingerprint(config, dataset)
     path = folder.run_path(config.name, fingerprint)
     if (path / ENVIRONMENT).exists():
-        return _go_on(folder.open_run(path), config, dataset, listener)
+        run = folder.open_run(path)
+        _check_same_place(run, device, threads)
+        return _go_on(run, config, dataset, listener)
     # Building everything first finds what does not fit before a folder exists.
     experiment = build(config, dataset, place)
     files = {
         CONFIG: to_toml(config),
         DATA: json.dumps(describe_data(dataset, experiment.task.outputs(dataset)), ensure_ascii=False),
-        ENVIRONMENT: json.dumps(_environment(device), indent=1),
+        ENVIRONMENT: json.dumps(_environment(place.type), indent=1),
     }
     run = folder.create(config.name, fingerprint, files)
     with run.lock():
@@ -97,6 +107,17 @@ def settle(device: str, threads: int | None) -> torch.device:
     return place
 
 
+def _check_same_place(run: RunFolder, device: str | None, threads: int | None) -> None:
+    """An unfinished run goes on where it began: other threads would give other bits."""
+    then = run.read_json(ENVIRONMENT, "threads", "device")
+    for name, asked in (("device", device), ("threads", threads)):
+        if asked is not None and asked != then[name] and not run.finished:
+            raise UserError(
+                f"'{name}' must stay {then[name]!r}, with which {run.path} began. Got {asked!r}. "
+                "Leave it out, or delete the run to start anew."
+            )
+
+
 def _go_on(run: RunFolder, config: ExperimentConfig, dataset: Dataset, listener: Listener) -> dict[str, Any]:
     with run.lock():
         if run.finished:
@@ -130,7 +151,7 @@ def _finish(run: RunFolder, loop: Loop, wish: Wish) -> dict[str, Any]:
     records: list[Record] = []
     if "valid" in experiment.dataset.splits:
         loop.listener.message("Scoring the best checkpoint: every target, once.")
-        records = score(experiment, "valid", experiment.task.metrics, progress=wish.heed)
+        records = score(experiment, "valid", experiment.task.metrics, progress=_told(loop.listener, wish))
         loop.recorder.record(write_samples(experiment, "final_sample", progress.step), progress.moment)
     metrics = {record.name: record.value for record in records if isinstance(record, Scalar)}
     loop.recorder.record([_final(record) for record in records], progress.moment)
@@ -151,6 +172,16 @@ def _finish(run: RunFolder, loop: Loop, wish: Wish) -> dict[str, Any]:
     }
     run.finish(summary)
     return summary
+
+
+def _told(listener: Listener, wish: Wish) -> Callable[[int, int], None]:
+    """What scoring calls after each batch: show it, and stop if asked to."""
+
+    def told(done: int, total: int) -> None:
+        listener.scored(done, total)
+        wish.heed()
+
+    return told
 
 
 def _final(record: Record) -> Record:

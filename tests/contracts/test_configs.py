@@ -1,0 +1,40 @@
+"""Everything that can be chosen by name keeps the same rules."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from seqlab.data.kinds import BATCHING, DATASETS, TOKENIZERS
+from seqlab.models.kinds import MODELS
+from seqlab.schema.config import Config
+from seqlab.schema.registry import Registry
+from seqlab.tasks.kinds import TASKS
+from seqlab.train.config import EvaluationConfig, ExperimentConfig, SamplesConfig, TrainingConfig
+from seqlab.train.kinds import OPTIMIZERS, SCHEDULES
+
+REGISTRIES = [DATASETS, TOKENIZERS, BATCHING, TASKS, MODELS, OPTIMIZERS, SCHEDULES]
+KINDS = [
+    pytest.param(registry, kind, id=f"{registry.what}-{kind}") for registry in REGISTRIES for kind in registry
+]
+
+
+def _check_described(cls: type[Config]) -> None:
+    assert inspect.getdoc(cls) != inspect.getdoc(Config), f"{cls.__name__} must have a docstring of its own"
+    for name, field in cls.model_fields.items():
+        assert field.description, f"{cls.__name__}.{name} must have a docstring"
+        assert field.description.endswith("."), f"{cls.__name__}.{name} must be described in a sentence"
+
+
+@pytest.mark.parametrize(("registry", "kind"), KINDS)
+def test_a_kind_is_named_and_described(registry: Registry, kind: str) -> None:
+    cls = registry[kind]
+    assert cls.model_fields["kind"].default == kind
+    assert registry.describe(kind)
+    _check_described(cls)
+
+
+@pytest.mark.parametrize("cls", [ExperimentConfig, TrainingConfig, EvaluationConfig, SamplesConfig])
+def test_settings_of_an_experiment_are_described(cls: type[Config]) -> None:
+    _check_described(cls)
