@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from archives import write_archive
 from hypothesis import given
 from hypothesis import strategies as st
-from test_reading import write_archive
 
 from seqlab.data import imdb
 from seqlab.data.imdb import ImdbConfig, pick_valid, read_reviews

@@ -1,23 +1,12 @@
 import gzip
-import io
 import tarfile
 from pathlib import Path
 
 import pytest
+from archives import write_archive
 
 from seqlab.data.reading import archive_texts, read_text
 from seqlab.schema.errors import UserError
-
-
-def write_archive(path: Path, members: dict[str, bytes], *odd: tarfile.TarInfo) -> Path:
-    with tarfile.open(path, "w:gz") as tar:
-        for name, data in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
-        for info in odd:
-            tar.addfile(info)
-    return path
 
 
 def odd_member(name: str, kind: bytes, target: str = "") -> tarfile.TarInfo:
