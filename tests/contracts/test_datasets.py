@@ -23,6 +23,11 @@ SMALL: dict[str, dict[str, Any]] = {
     "ndfa": {"train": 300, "valid": 50, "test": 50},
 }
 """Settings that keep a dataset small here; a dataset without them is taken as it is."""
+OWN: dict[str, tuple[str, str]] = {
+    "table": ("own.csv", "text,label\n" + "".join(f"word{i} is {i % 3},{i % 3}\n" for i in range(60))),
+    "text": ("own.txt", "".join(f"This is line {index} of a text.\n" for index in range(200))),
+}
+"""Datasets of the user's own files: the file's name and what it holds here."""
 LOSSLESS = {"characters", "bytes", "bpe"}
 TEXTS = ["the lower the better\n", "a wider one, the newest one\n", "Größe 42!\n"] * 3
 
@@ -48,7 +53,14 @@ def cache(shared_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def config_of(kind: str) -> DatasetConfig:
-    return parse(DATASETS[kind], {"kind": kind, **SMALL.get(kind, {})})
+    settings = SMALL.get(kind, {})
+    if kind in OWN:
+        name, content = OWN[kind]
+        path = Path(os.environ["SEQLAB_CACHE"]).parent / name
+        if not path.exists():
+            path.write_text(content, encoding="utf-8")
+        settings = {"path": str(path)}
+    return parse(DATASETS[kind], {"kind": kind, **settings})
 
 
 def trained(kind: str, *, running: bool = False) -> Tokenizer:
@@ -142,7 +154,8 @@ def test_every_setting_is_described_and_comes_back(cls: type[Config]):
     for name, field in cls.model_fields.items():
         assert field.description, name
     assert cls.model_fields["kind"].default in (set(DATASETS) | set(TOKENIZERS) | set(BATCHING))
-    config = parse(cls, {"kind": cls.model_fields["kind"].default})
+    kind = cls.model_fields["kind"].default
+    config = parse(cls, {"kind": kind, **({"path": OWN[kind][0]} if kind in OWN else {})})
     assert canonical(parse(cls, plain(config))) == canonical(config)
 
 

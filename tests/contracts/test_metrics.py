@@ -14,7 +14,7 @@ from torch.nn import functional
 from seqlab.measure.kinds import METRICS
 from seqlab.measure.metric import Metric, Scored
 from seqlab.schema.errors import UserError
-from seqlab.schema.records import Curve, Moment, Record, Scalar, from_line, to_line
+from seqlab.schema.records import Curve, Matrix, Moment, Record, Scalar, from_line, to_line
 
 PROBABILITIES = torch.tensor([[0.5, 0.25, 0.25], [0.1, 0.7, 0.2], [0.125, 0.125, 0.75], [0.2, 0.2, 0.6]])
 TARGETS = torch.tensor([0, 1, 0, 2])
@@ -27,13 +27,27 @@ BY_HAND: dict[str, list[list[float]]] = {
     "perplexity": [[(2 / 0.7 * 8 / 0.6) ** 0.25]],
     "bits_per_token": [[(1 - math.log2(0.7) + 3 - math.log2(0.6)) / 4]],
     "accuracy": [[0.75]],
+    "macro_f1": [[(2 * 1 / 3 + 1 + 2 * 1 / 3) / 3]],  # predicted 0 1 2 2
+    # Of class 0 (targets 0.5 0.125, others 0.1 0.2) 3 of 4 pairs are right, of 1 and 2 all and 2 of 3.
+    "auc": [[(3 / 4 + 1 + 2 / 3) / 3]],
+    "confusion_matrix": [[1, 0, 1], [0, 1, 0], [0, 0, 1]],
     "loss_per_position": [
         [(NATS[0] + NATS[1]) / 2, NATS[2], NATS[3]],
         [abs(NATS[0] - NATS[1]) / 2],  # s = |a - b| / sqrt(2), over sqrt(2) targets
     ],
 }
 """The values of each record on the four targets above."""
-PERFECT = {"loss": 0, "perplexity": 1, "bits_per_token": 0, "accuracy": 1, "loss_per_position": 0}
+PERFECT = {
+    "loss": [0],
+    "perplexity": [1],
+    "bits_per_token": [0],
+    "accuracy": [1],
+    "macro_f1": [1],
+    "auc": [1],
+    "confusion_matrix": [2, 0, 0],
+    "loss_per_position": [0, 0, 0],
+}
+"""The first row of values where every target is predicted."""
 
 
 def scored(logits: torch.Tensor, targets: torch.Tensor, positions: torch.Tensor) -> Scored:
@@ -51,8 +65,11 @@ def records(key: str, *pieces: Scored) -> list[Record]:
 def values(found: list[Record]) -> list[list[float]]:
     rows = []
     for record in found:
-        assert isinstance(record, Scalar | Curve)
-        rows.append([record.value] if isinstance(record, Scalar) else list(record.y))
+        if isinstance(record, Matrix):
+            rows += map(list, record.values)
+        else:
+            assert isinstance(record, Scalar | Curve)
+            rows.append([record.value] if isinstance(record, Scalar) else list(record.y))
     return rows
 
 
@@ -70,17 +87,17 @@ def test_hand_computed(key):
 @pytest.mark.parametrize("key", list(METRICS))
 def test_perfect_prediction_reaches_the_bound(key):
     logits = 200.0 * functional.one_hot(TARGETS, 3)
-    first = values(records(key, scored(logits, TARGETS, POSITIONS)))[0]
-    assert first == [PERFECT[key]] * len(first)
+    assert values(records(key, scored(logits, TARGETS, POSITIONS)))[0] == PERFECT[key]
 
 
 @pytest.mark.parametrize("key", list(METRICS))
 @given(data=st.data())
 def test_cutting_into_pieces_changes_nothing(key, data):
-    count = data.draw(st.integers(1, 30))
+    count = data.draw(st.integers(2, 30))
     random = np.random.default_rng(data.draw(st.integers(0, 999)))
     logits = torch.from_numpy(random.normal(scale=4, size=(count, 5)))
     targets = torch.from_numpy(random.integers(0, 5, count))
+    targets[:2] = torch.tensor([0, 1])  # the area under a curve needs two classes
     positions = torch.from_numpy(random.integers(0, 6, count))
     cuts = data.draw(st.lists(st.integers(0, count), max_size=5))
     order = torch.from_numpy(random.permutation(count))
@@ -122,9 +139,9 @@ def test_nothing_scored_is_an_error(key):
 @pytest.mark.parametrize("key", list(METRICS))
 def test_records_name_themselves_and_their_units(key):
     for record in records(key, scored(PROBABILITIES.log(), TARGETS, POSITIONS)):
-        assert isinstance(record, Scalar | Curve)
+        assert isinstance(record, Scalar | Curve | Matrix)
         assert record.name.startswith(key)
         assert record.split == "valid"
-        assert "token" in (record.unit if isinstance(record, Scalar) else record.y_unit)
+        assert "token" in (record.y_unit if isinstance(record, Curve) else record.unit)
         moment = Moment(step=1, epoch=0.5, tokens=9)
         assert from_line(to_line(record, moment), "test:1") == (record, moment)

@@ -13,10 +13,12 @@ import json
 import logging
 import secrets
 import shutil
+import tempfile
 import zlib
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import IO, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +30,10 @@ from seqlab.runs.atomic import sync
 from seqlab.schema.config import canonical
 from seqlab.schema.errors import UserError
 
-ENCODING = 2
-"""Version of the encoding; raised when the same settings and sources give other arrays than before."""
+ENCODING = 3
+"""Version of a folder's content; raised when the same settings and sources give another one than before."""
+CHUNK = 2_000
+"""Texts that are in memory together while they are encoded."""
 
 _log = logging.getLogger(__name__)
 _META = "meta.json"
@@ -62,6 +66,7 @@ class Content(NamedTuple):
     splits: Mapping[str, Split]
     labels: tuple[str, ...]
     limit: Limit
+    notes: tuple[str, ...]
 
 
 def encode(config: DatasetConfig) -> Content:
@@ -82,16 +87,47 @@ def encode(config: DatasetConfig) -> Content:
                 f"Dataset {config.kind!r} must hold tokens in every split. "
                 f"Tokenizer {config.tokenizer.kind!r} found none in {name!r}."
             )
-    return Content(tokenizer, splits, corpus.label_names, corpus.limit)
+    notes = (*corpus.notes, *_empty_texts(splits))
+    return Content(tokenizer, splits, corpus.label_names, corpus.limit, notes)
+
+
+def _empty_texts(splits: Mapping[str, Split]) -> list[str]:
+    """What to say about texts without a token; they are kept, and a model reads nothing in them."""
+    counts = {name: int((split.lengths == 0).sum()) for name, split in splits.items()}
+    return [
+        f"{count:,} of {len(splits[name]):,} texts in {name!r} hold no token: they are empty, or the "
+        "tokenizer finds nothing in them. They are kept."
+        for name, count in counts.items()
+        if count
+    ]
 
 
 def _split(corpus: Corpus, name: str, tokenizer: Tokenizer) -> Split:
-    tokens, offsets = tokenizer.encode_batch(corpus.texts[name])
-    if corpus.limit.max_length is not None:
-        tokens, offsets = cut(Encoded(tokens, offsets), corpus.limit.max_length, corpus.limit.keep)
+    """A split's arrays; its tokens lie in a file without a name, which ends with the array."""
+    texts, limit = iter(corpus.texts[name]), corpus.limit
+    lengths = [np.zeros(0, np.int64)]
+    folder = cache_folder() / "encoded"
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            while chunk := list(islice(texts, CHUNK)):
+                encoded = tokenizer.encode_batch(chunk)
+                if limit.max_length is not None:
+                    encoded = cut(encoded, limit.max_length, limit.keep)
+                file.write(encoded.tokens.tobytes())
+                lengths.append(np.diff(encoded.offsets))
+            tokens = _mapped(file)
+    offsets = np.cumsum(np.concatenate([[0], *lengths]), dtype=np.int64)
     labels = corpus.labels.get(name)
     assert labels is None or len(labels) == len(offsets) - 1, "one label a text"
     return Split(tokens, offsets, None if labels is None else np.array(labels, dtype=np.int64))
+
+
+def _mapped(file: IO[bytes]) -> NDArray[np.int32]:
+    file.flush()
+    if not file.tell():
+        return np.zeros(0, np.int32)  # nothing cannot be mapped
+    return np.asarray(np.memmap(file, dtype=np.int32, mode="r"))
 
 
 def cut(encoded: Encoded, max_length: int, keep: Literal["first", "last"]) -> Encoded:
@@ -131,6 +167,7 @@ def _write(folder: Path, content: Content) -> None:
                 "tokenizer": content.tokenizer.spec(),
                 "labels": content.labels,
                 "limit": dataclasses.asdict(content.limit),
+                "notes": content.notes,
                 "splits": sums,
             }
             (temporary / _META).write_text(json.dumps(meta), encoding="utf-8")
@@ -171,6 +208,7 @@ def _load(folder: Path, config: DatasetConfig, content: str) -> Dataset:
         limit=Limit(**meta["limit"]),
         content_hash=content,
         about=config.about(),
+        notes=tuple(meta["notes"]),
     )
 
 

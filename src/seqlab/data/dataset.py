@@ -69,7 +69,8 @@ class Dataset:
     """Everything a task and a model need to know of the data.
 
     `labels` are class names in the order of their ids, () without classes. `content_hash` is the
-    SHA-256 of the sources (or of the generator's settings), part of a run's fingerprint.
+    SHA-256 of the sources (or of the generator's settings), part of a run's fingerprint. `notes` are
+    sentences about the data that its user should read.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Dataset:
     limit: Limit
     content_hash: str
     about: About
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,8 @@ class Corpus:
     """A dataset before encoding: texts by split, with the id of each text's label.
 
     `running`: each split is one running text, which has no end and no start but a line break.
-    `limit`: how long texts are cut, after the vocabulary was built from the whole ones.
+    `limit`: how long texts are cut, after the vocabulary was built from the whole ones. `notes`: what is
+    no error but should be said. Texts may be read anew from their file each time they are gone through.
     """
 
     texts: Mapping[str, Sequence[str]]
@@ -94,6 +97,7 @@ class Corpus:
     label_names: tuple[str, ...] = ()
     running: bool = False
     limit: Limit = Limit()
+    notes: tuple[str, ...] = ()
 
 
 class DatasetConfig(Config, ABC):

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from seqlab.data.batching import Rows, RowsConfig
 from seqlab.data.dataset import Dataset, DatasetConfig, Split
 
 EXAMPLES = 3
 SHOWN_TOKENS = 40
+SHOWN_OF_RUNNING_TEXT = 300
+BATCH_SIZES = (8, 32, 128)
 
 
 def origin(config: DatasetConfig) -> dict[str, Any]:
@@ -19,37 +24,85 @@ def origin(config: DatasetConfig) -> dict[str, Any]:
 
 
 def describe(config: DatasetConfig) -> dict[str, Any]:
-    """Origin, sizes of every split, and the first examples of training."""
+    """Origin, sizes and statistics of every split, and the first examples of training.
+
+    Shares are fractions from 0 to 1, lengths are tokens. `splits` have the share of unknown tokens;
+    `lengths` and `padding` are there for separate sequences only, `classes` for labelled ones: of each
+    class its share of every split.
+    """
     dataset = config.build()
+    running = dataset.tokenizer.vocabulary.end is None
     return {
         **origin(config),
         "tokenizer": config.tokenizer.kind,
         "vocabulary": len(dataset.tokenizer.vocabulary),
-        "labels": ", ".join(dataset.labels) or "none",
         "content": dataset.content_hash,
         "splits": {name: _sizes(dataset, split) for name, split in dataset.splits.items()},
-        "examples": _examples(dataset),
+        "lengths": {} if running else {name: _lengths(split) for name, split in dataset.splits.items()},
+        "classes": _classes(dataset),
+        "padding": {} if running else _padding(dataset.splits["train"].lengths),
+        "examples": _examples(dataset, SHOWN_OF_RUNNING_TEXT if running else SHOWN_TOKENS),
     }
+
+
+def padding_share(lengths: Rows, plan: Sequence[Rows]) -> float:
+    """Share of a pass's places that are padding, every batch being as long as its longest sequence.
+
+    >>> padding_share(np.array([1, 2, 4]), [np.array([0, 1]), np.array([2])])
+    0.125
+    """
+    begins = np.cumsum([0, *map(len, plan)])[:-1]
+    longest = np.maximum.reduceat(lengths[np.concatenate(plan)], begins)
+    places = int(longest @ np.array([len(rows) for rows in plan]))
+    return 1 - int(lengths.sum()) / places
 
 
 def _sizes(dataset: Dataset, split: Split) -> dict[str, Any]:
-    unknown, lengths = dataset.tokenizer.vocabulary.unknown, split.lengths
+    unknown = dataset.tokenizer.vocabulary.unknown
     share = float(np.mean(np.asarray(split.tokens) == unknown)) if unknown is not None else 0.0
+    return {"sequences": len(split), "tokens": int(split.offsets[-1]), "unknown": share}
+
+
+def _lengths(split: Split) -> dict[str, Any]:
+    lengths = split.lengths
     return {
-        "sequences": len(split),
-        "tokens": int(split.offsets[-1]),
-        "median length": int(np.median(lengths)),
+        "median": float(np.median(lengths)),
+        "mean": float(np.mean(lengths)),
+        "95 %": float(np.percentile(lengths, 95)),
         "longest": int(lengths.max()),
-        "unknown tokens": f"{share:.2%}",
     }
 
 
-def _examples(dataset: Dataset) -> list[str]:
+def _classes(dataset: Dataset) -> dict[str, dict[str, float]]:
+    return {
+        label: {name: _share(split.labels, index) for name, split in dataset.splits.items()}
+        for index, label in enumerate(dataset.labels)
+    }
+
+
+def _share(labels: NDArray[np.int64] | None, index: int) -> float:
+    return 0.0 if labels is None else float(np.mean(labels == index))
+
+
+def _padding(lengths: Rows) -> dict[str, dict[str, float]]:
+    """By rows a batch: when sequences of similar length meet, as batching does it, and when any do."""
+    return {
+        f"{rows} rows a batch": {
+            "similar lengths together": padding_share(lengths, RowsConfig(rows=rows).plan(lengths, seed=0)),
+            "any lengths together": padding_share(
+                lengths, RowsConfig(rows=rows, pool=1).plan(lengths, seed=0)
+            ),
+        }
+        for rows in BATCH_SIZES
+    }
+
+
+def _examples(dataset: Dataset, shown: int) -> list[str]:
     split = dataset.splits["train"]
     examples = []
     for index in range(min(EXAMPLES, len(split))):
         begin, end = int(split.offsets[index]), int(split.offsets[index + 1])
-        text = dataset.tokenizer.decode(split.tokens[begin : min(end, begin + SHOWN_TOKENS)].tolist())
+        text = dataset.tokenizer.decode(split.tokens[begin : min(end, begin + shown)].tolist())
         label = f"{dataset.labels[split.labels[index]]}: " if split.labels is not None else ""
-        examples.append(f"{label}{text}{' ...' if end - begin > SHOWN_TOKENS else ''}")
+        examples.append(f"{label}{text}{' ...' if end - begin > shown else ''}")
     return examples

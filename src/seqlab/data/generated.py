@@ -33,6 +33,20 @@ class GeneratedConfig(DatasetConfig, ABC):
     def draw(self, count: int, random: np.random.Generator) -> list[str]:
         """So many samples; more of them begin with the same ones."""
 
+    @abstractmethod
+    def next_token(self, prefix: str) -> dict[str, float]:
+        """The exact distribution of what stands behind a prefix: characters, or `.end`.
+
+        A pure function of the settings and the prefix; tokens that cannot follow may be left out.
+
+        Raises:
+            UserError: no sample begins so.
+        """
+
+    @abstractmethod
+    def is_member(self, text: str) -> bool:
+        """Whether the text belongs to the language, exactly."""
+
     def content_hash(self) -> str:
         """SHA-256 of the settings and the generator's version."""
         settings = {key: value for key, value in plain(self).items() if key != "tokenizer"}

@@ -11,6 +11,8 @@ DATASETS = Registry(
         "ptb": ("seqlab.data.ptb:PtbConfig", "Penn Treebank news text, by words or characters"),
         "tiny_shakespeare": ("seqlab.data.tiny_shakespeare:TinyShakespeareConfig", "1.1 MB of plays"),
         "python_source": ("seqlab.data.python_source:PythonSourceConfig", "the standard library's source"),
+        "table": ("seqlab.data.table:TableConfig", "your own labelled texts: CSV, TSV, JSONL or Parquet"),
+        "text": ("seqlab.data.text:TextConfig", "your own text: a file, several files or a folder"),
         "brackets": ("seqlab.data.brackets:BracketsConfig", "balanced brackets (Dyck-1), generated"),
         "ndfa": ("seqlab.data.ndfa:NdfaConfig", "s w w w s with one word w, generated"),
     },
@@ -20,6 +22,10 @@ TOKENIZERS = Registry(
     "tokenizer",
     {
         "words": ("seqlab.data.words:WordsConfig", "lower-case runs of the letters a-z"),
+        "unicode-words": (
+            "seqlab.data.unicode_words:UnicodeWordsConfig",
+            "lower-case runs of letters and digits of any alphabet",
+        ),
         "whitespace": ("seqlab.data.words:WhitespaceConfig", "what stands between blanks, as it is"),
         "characters": ("seqlab.data.tokenizers:CharactersConfig", "Unicode characters"),
         "bytes": ("seqlab.data.tokenizers:BytesConfig", "the 256 bytes of UTF-8"),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from seqlab.schema.errors import UserError, nearest
 
+_ENCODINGS = ("utf-8", "utf-16", "cp1252", "latin-1", "cp1254", "shift_jis", "gb18030")
 _BROKEN = (tarfile.TarError, zlib.error, EOFError, OSError)
 
 
@@ -44,6 +48,81 @@ def decode(data: bytes, source: str) -> str:
         raise UserError(
             f"{source}:{line} must be UTF-8. Got byte 0x{byte:02x} at byte {error.start} of the file."
         ) from None
+
+
+@contextmanager
+def open_text(path: Path, encoding: str, newline: str | None = None) -> Iterator[TextIO]:
+    """A user's own text file, open for reading; a mark of UTF-8 at its beginning is no text.
+
+    Args:
+        path: the file.
+        encoding: one that `known_encoding` lets through.
+        newline: as of `open`: None reads every kind of line break as a line feed, "" leaves all as they are.
+
+    Raises:
+        UserError: the file is missing or cannot be read, or what is read while it is open is not in
+            this encoding; the line is named.
+    """
+    codec = "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
+    require_file(path)
+    try:
+        with path.open(encoding=codec, newline=newline) as file:
+            yield file
+    except UnicodeError:
+        raise _undecodable(path, codec, encoding) from None
+    except OSError as error:
+        raise UserError(f"{path} must be a file that can be read. Got: {error.strerror or error}.") from None
+
+
+def require_file(path: Path) -> None:
+    """Make sure that there is a file.
+
+    Raises:
+        UserError: there is none; the neighbour with the nearest name is offered.
+    """
+    if path.is_dir():
+        raise UserError(f"{path} must be a file. Got a folder.")
+    if not path.exists():
+        raise _missing(path)
+
+
+def known_encoding(encoding: str) -> str:
+    """The encoding, if Python has one of this name.
+
+    Raises:
+        UserError: it has none.
+    """
+    try:
+        # Some codecs turn bytes into bytes; those are none of text.
+        "".encode(encoding)
+    except LookupError:
+        hint = nearest(encoding, _ENCODINGS)
+        raise UserError(
+            f"'encoding' must be one that Python knows, e.g. {', '.join(_ENCODINGS)}. Got {encoding!r}."
+            f"{f' Nearest: {hint!r}.' if hint else ''}"
+        ) from None
+    return encoding
+
+
+def _undecodable(path: Path, codec: str, encoding: str) -> UserError:
+    """The error that names the first line that cannot be decoded; the file is read once more for it."""
+    decoder = codecs.getincrementaldecoder(codec)()
+    line = 1
+    with path.open("rb") as file:
+        beginning = file.read(2)
+        file.seek(0)
+        # By the line, so that what an error holds back is a part of one line at most.
+        for data in file:
+            try:
+                line += decoder.decode(data).count("\n")
+            except UnicodeError:
+                break
+    # Files of other systems: most are Windows's one-byte encoding or begin with UTF-16's mark.
+    other = "utf-16" if beginning in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "cp1252"
+    return UserError(
+        f"{path}:{line} must be text in {encoding.upper()}. Got bytes that are not. "
+        f"'data.encoding' names another encoding. Nearest: data.encoding={other}."
+    )
 
 
 def archive_texts(archive: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, str]]:

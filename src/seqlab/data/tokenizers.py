@@ -107,7 +107,10 @@ class CharactersConfig(TokenizerConfig):
 
     def train(self, texts: Sequence[str], *, running: bool = False) -> Tokenizer:
         """See `TokenizerConfig.train`."""
-        tokens = (*specials(running=running), *sorted(set().union(*texts)))
+        characters: set[str] = set()
+        for text in texts:
+            characters.update(text)
+        tokens = (*specials(running=running), *sorted(characters))
         return _Characters(running_vocabulary(tokens, "\n") if running else sequence_vocabulary(tokens))
 
     @classmethod

@@ -89,7 +89,7 @@ class WordsConfig(TokenizerConfig):
 
     def train(self, texts: Sequence[str], *, running: bool = False) -> Tokenizer:
         """See `TokenizerConfig.train`."""
-        words = _by_frequency(texts, crude_words, self.min_count)
+        words = by_frequency(texts, crude_words, self.min_count)
         tokens = (*specials(running=running), *words)[: self.max_size]
         return _Words(running_vocabulary(tokens, "\n") if running else sequence_vocabulary(tokens))
 
@@ -159,7 +159,7 @@ class WhitespaceConfig(TokenizerConfig):
     def train(self, texts: Sequence[str], *, running: bool = False) -> Tokenizer:
         """See `TokenizerConfig.train`."""
         parts = () if running else (PAD, START, END)
-        words = _by_frequency(texts, self._split, self.min_count, never=parts)[: self._room(parts)]
+        words = by_frequency(texts, self._split, self.min_count, never=parts)[: self._room(parts)]
         if self.unknown and (self.unknown not in words or not running):
             words = [self.unknown, *(word for word in words if word != self.unknown)]
         tokens = (*parts, *words)[: self.max_size]
@@ -202,7 +202,7 @@ def _blank_separated(text: str, end_of_line: str) -> list[str]:
     return text.replace("\n", f" {end_of_line} ").split()
 
 
-def _by_frequency(
+def by_frequency(
     texts: Sequence[str], split: Callable[[str], list[str]], min_count: int, never: tuple[str, ...] = ()
 ) -> list[str]:
     """Words by falling frequency, equal ones in the order of the alphabet."""

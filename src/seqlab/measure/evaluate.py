@@ -54,7 +54,7 @@ def evaluate(
             f"'carry' needs a model that carries its state from window to window. "
             f"Got {type(model).__name__}. Nearest: OverlappingWindows, not carried."
         )
-    running: list[Metric] = [METRICS[key](task.unit) for key in metrics]
+    running: list[Metric] = [METRICS[key](task.unit, task.labels) for key in metrics]
     with evaluating(model):
         state: State | None = None
         for index in range(len(batches)):

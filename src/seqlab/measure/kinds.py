@@ -11,6 +11,12 @@ METRICS = Registry(
         "perplexity": ("seqlab.measure.metrics:Perplexity", "exp of the mean nats"),
         "bits_per_token": ("seqlab.measure.metrics:BitsPerToken", "mean cross-entropy in bits"),
         "accuracy": ("seqlab.measure.metrics:Accuracy", "fraction of targets with the largest logit"),
+        "macro_f1": ("seqlab.measure.classes:MacroF1", "mean over classes of the F1 of each"),
+        "auc": (
+            "seqlab.measure.classes:Auc",
+            "area under the ROC curve; several classes: mean of each one's",
+        ),
+        "confusion_matrix": ("seqlab.measure.classes:Confusion", "targets by what was predicted for them"),
         "loss_per_position": (
             "seqlab.measure.positions:LossPerPosition",
             "mean nats at each position of a window, with its standard error",

@@ -30,11 +30,12 @@ class Scored:
 class Metric(ABC):
     """Sums over the targets of a split, in float64, whatever pieces they come in.
 
-    `unit` is what one target is: "token" or "text".
+    `unit` is what one target is: "token" or "text". `labels` are the names of the outputs, () where they
+    have none.
     """
 
-    def __init__(self, unit: str):
-        self.unit = unit
+    def __init__(self, unit: str, labels: tuple[str, ...] = ()):
+        self.unit, self.labels = unit, labels
 
     @abstractmethod
     def update(self, scored: Scored) -> None:

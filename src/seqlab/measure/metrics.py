@@ -15,8 +15,8 @@ LARGEST_EXPONENT = math.log(sys.float_info.max)
 class Loss(Metric):
     """Mean cross-entropy: sum of -ln p(target) over the number of targets, in nats."""
 
-    def __init__(self, unit: str):
-        super().__init__(unit)
+    def __init__(self, unit: str, labels: tuple[str, ...] = ()):
+        super().__init__(unit, labels)
         self._nats = Mean()
 
     def update(self, scored: Scored) -> None:
@@ -32,8 +32,8 @@ class Loss(Metric):
 class BitsPerToken(Metric):
     """Mean cross-entropy in bits: nats divided by ln 2."""
 
-    def __init__(self, unit: str):
-        super().__init__(unit)
+    def __init__(self, unit: str, labels: tuple[str, ...] = ()):
+        super().__init__(unit, labels)
         self._nats = Mean()
 
     def update(self, scored: Scored) -> None:
@@ -49,8 +49,8 @@ class BitsPerToken(Metric):
 class Perplexity(Metric):
     """exp of the mean cross-entropy in nats; where that is no float, the largest float."""
 
-    def __init__(self, unit: str):
-        super().__init__(unit)
+    def __init__(self, unit: str, labels: tuple[str, ...] = ()):
+        super().__init__(unit, labels)
         self._nats = Mean()
 
     def update(self, scored: Scored) -> None:
@@ -66,8 +66,8 @@ class Perplexity(Metric):
 class Accuracy(Metric):
     """Share of the targets whose logit is the largest; among equal logits the first one is taken."""
 
-    def __init__(self, unit: str):
-        super().__init__(unit)
+    def __init__(self, unit: str, labels: tuple[str, ...] = ()):
+        super().__init__(unit, labels)
         self._right = Mean()
 
     def update(self, scored: Scored) -> None:

@@ -19,8 +19,8 @@ class LossPerPosition(Metric):
     independent draws; a position with one target has none.
     """
 
-    def __init__(self, unit: str):
-        super().__init__(unit)
+    def __init__(self, unit: str, labels: tuple[str, ...] = ()):
+        super().__init__(unit, labels)
         self._count, self._mean, self._squares = np.zeros(0), np.zeros(0), np.zeros(0)
 
     def update(self, scored: Scored) -> None:

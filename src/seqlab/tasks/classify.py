@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from numpy.typing import NDArray
+from torch import Tensor
 
 from seqlab.data.batch import Batch
 from seqlab.data.batching import Batching, SequenceBatching, gather_rows
@@ -19,11 +21,19 @@ class Classify(Task):
     """Batches of sequences with one label each."""
 
     unit = "text"
-    metrics = ("loss", "accuracy")
-    goal = Goal("accuracy", "higher")
 
-    def __init__(self, label_smoothing: float):
-        self.label_smoothing = label_smoothing
+    def __init__(
+        self,
+        label_smoothing: float,
+        *,
+        labels: tuple[str, ...] = (),
+        class_weights: Float[Tensor, " K"] | None = None,
+        metrics: tuple[str, ...] = ("loss", "accuracy"),
+        best_by: str = "accuracy",
+    ):
+        self.label_smoothing, self.labels, self.class_weights = label_smoothing, labels, class_weights
+        self.metrics = metrics
+        self.goal = Goal(best_by, "lower" if best_by == "loss" else "higher")
 
     def outputs(self, dataset: Dataset) -> int:
         """Number of classes."""
@@ -37,6 +47,16 @@ class Classify(Task):
                 f"Got {batching.kind!r}. Nearest: 'rows'."
             )
         return _LabelledBatches(split, batching.plan(split.lengths, seed))
+
+
+def balanced_weights(labels: NDArray[np.int64], classes: int) -> Float[Tensor, " K"]:
+    """N / (K n) for a class with n of N texts: every class weighs the same, and a text 1 on average.
+
+    >>> balanced_weights(np.array([0, 0, 0, 1]), 2).tolist()
+    [0.6666666865348816, 2.0]
+    """
+    counts = np.bincount(labels, minlength=classes)
+    return torch.from_numpy(len(labels) / (classes * counts)).float()
 
 
 class _LabelledBatches(Sequence[Batch]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from seqlab.data.dataset import Dataset
 from seqlab.schema.config import Config
@@ -31,23 +31,61 @@ class TaskConfig(Config, ABC):
 
 
 class ClassifyConfig(TaskConfig):
-    """Predict the label of a whole sequence; loss is cross-entropy in nats per sequence."""
+    """Predict the label of a whole sequence; loss is cross-entropy in nats per sequence.
+
+    In training the sum of the (weighted) losses of a batch is divided by its number of texts.
+    """
 
     kind: Literal["classify"] = "classify"
     """Name of the task."""
     label_smoothing: float = Field(default=0.0, ge=0.0, lt=1.0)
     """Share of the target's probability spread evenly over all classes, in training only."""
+    class_weights: Literal["none", "balanced"] = "none"
+    """What multiplies the training loss of a text: 1, or N / (K n) where n of N training texts have its
+    label of K, so that every label weighs the same."""
+    metrics: tuple[str, ...] = Field(default=("loss", "accuracy"), min_length=1)
+    """What is measured on the validation split (`seqlab list metrics`)."""
+    best_by: Literal["loss", "accuracy", "macro_f1", "auc"] = "accuracy"
+    """Which of these metrics picks the best checkpoint and tells whether training still gains."""
+
+    @model_validator(mode="after")
+    def _best_is_measured(self) -> ClassifyConfig:
+        if self.best_by not in self.metrics:
+            raise ValueError(
+                f"'best_by' must be one of 'metrics', {', '.join(self.metrics)}. Got {self.best_by!r}."
+            )
+        return self
 
     def build(self, dataset: Dataset) -> Task:
         """The task on this dataset; see `TaskConfig.build`."""
-        from seqlab.tasks.classify import Classify
+        from seqlab.tasks.classify import Classify, balanced_weights
 
         if len(dataset.labels) < 2:
             raise UserError(
                 f"Task 'classify' needs a dataset with at least 2 labels. "
                 f"Got {dataset.name!r} with {len(dataset.labels)}. Nearest: task.kind='language-model'."
             )
-        return Classify(self.label_smoothing)
+        labels = dataset.splits["train"].labels
+        assert labels is not None, "there are names of them"
+        self._check_splits(dataset)
+        balanced = self.class_weights == "balanced"
+        return Classify(
+            self.label_smoothing,
+            labels=dataset.labels,
+            class_weights=balanced_weights(labels, len(dataset.labels)) if balanced else None,
+            metrics=self.metrics,
+            best_by=self.best_by,
+        )
+
+    def _check_splits(self, dataset: Dataset) -> None:
+        """The area under a curve of one class alone does not exist; known now, not after an epoch."""
+        for name, split in dataset.splits.items():
+            if "auc" in self.metrics and split.labels is not None and len(set(split.labels.tolist())) < 2:
+                raise UserError(
+                    f"'task.metrics' must leave out 'auc' where a split has texts of one label only. "
+                    f"Got {dataset.labels[int(split.labels[0])]!r} in all of {name!r}. "
+                    f"Nearest: task.metrics=loss,accuracy task.best_by=loss."
+                )
 
 
 class LanguageModelConfig(TaskConfig):

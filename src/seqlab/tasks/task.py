@@ -34,13 +34,17 @@ class Goal:
 class Task(ABC):
     """Turns a dataset into batches with targets, and features into a loss.
 
-    `unit` names what one target is ("token", "text"); `metrics` are keys of `seqlab.measure`.
+    `unit` names what one target is ("token", "text"); `metrics` are keys of `seqlab.measure`. `labels`
+    are the names of the outputs, () where they are tokens. `class_weights` multiply the training loss of
+    the targets of each output; None is 1 for all.
     """
 
     unit: str
     metrics: tuple[str, ...]
     goal: Goal
     label_smoothing: float = 0.0
+    labels: tuple[str, ...] = ()
+    class_weights: Tensor | None = None
 
     @abstractmethod
     def outputs(self, dataset: Dataset) -> int:
@@ -63,14 +67,20 @@ class Task(ABC):
         targets: Int[Tensor, "*N"],
         mask: Bool[Tensor, "*N"],
     ) -> tuple[Float[Tensor, ""], int]:
-        """Summed training loss in nats over the targets the mask keeps, and their number."""
+        """Summed training loss in nats over the targets the mask keeps, and their number.
+
+        With class weights w, target y and smoothing s over V outputs: the sum over targets of
+        (1 - s) w[y] nats(y) + s / V sum_v w[v] nats(v). The number is that of the targets, not the sum of
+        their weights.
+        """
         if bool(mask.all()):
             features, targets = features.flatten(0, -2), targets.flatten()
         else:
             features, targets = features[mask], targets[mask]
         logits = head(features)
+        weights = None if self.class_weights is None else self.class_weights.to(logits)
         total = functional.cross_entropy(
-            logits, targets, reduction="sum", label_smoothing=self.label_smoothing
+            logits, targets, weights, reduction="sum", label_smoothing=self.label_smoothing
         )
         return total, targets.numel()
 
@@ -78,7 +88,7 @@ class Task(ABC):
     def scores(
         self, head: nn.Module, features: Float[Tensor, "*N H"], targets: Int[Tensor, "*N"]
     ) -> tuple[Float[Tensor, "*N"], Float[Tensor, "*N V"]]:
-        """For evaluation: nats of each target (never smoothed), and the logits."""
+        """For evaluation: nats of each target (never smoothed or weighted), and the logits."""
         logits = head(features)
         nats = functional.cross_entropy(logits.flatten(0, -2).float(), targets.flatten(), reduction="none")
         return nats.view(targets.shape), logits
