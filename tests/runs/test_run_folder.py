@@ -14,6 +14,7 @@ from seqlab.runs.atomic import TEMPORARY, directory, remove_leftovers, write_tex
 from seqlab.runs.folder import RunFolder
 from seqlab.runs.journal import Journal
 from seqlab.schema.errors import UserError, WorkError
+from seqlab.schema.records import Moment, Text, to_line
 
 
 @pytest.fixture
@@ -85,6 +86,16 @@ def test_no_run_folder(tmp_path: Path) -> None:
 def test_a_missing_file_is_named(run: RunFolder) -> None:
     with pytest.raises(UserError, match=r"is damaged: data\.json is missing"):
         run.read_json("data.json")
+
+
+def test_records_keep_texts_with_any_separator(run: RunFolder) -> None:
+    """U+2028 ends a line for `splitlines`, but not in a file of JSON lines."""
+    text = Text(name="sample", prompt="", text="one\u2028two\u0085three", complete=True)
+    moment = Moment(step=1, epoch=0.5, tokens=3)
+    (run.path / "samples.jsonl").write_text(to_line(text, moment) + "\n", encoding="utf-8")
+    assert list(run.records("samples.jsonl")) == [(text, moment)]
+    (run.path / "samples.jsonl").write_text("", encoding="utf-8")
+    assert list(run.records("samples.jsonl")) == []
 
 
 def test_one_process_at_a_time(run: RunFolder) -> None:

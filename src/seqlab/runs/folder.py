@@ -89,9 +89,11 @@ class RunFolder:
             UserError: a line is not a record.
         """
         path = self.path / file
-        if path.exists():
-            for number, line in enumerate(self.read(file).splitlines(), start=1):
-                yield from_line(line, f"{path}:{number}")
+        text = self.read(file) if path.exists() else ""
+        # Not splitlines: texts may hold separators that JSON does not escape.
+        lines = text.removesuffix("\n").split("\n") if text else []
+        for number, line in enumerate(lines, start=1):
+            yield from_line(line, f"{path}:{number}")
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -183,7 +185,11 @@ def find(wanted: str) -> RunFolder:
     known = names()
     matches = [name for name in known if name.startswith(wanted)]
     if len(matches) > 1 and wanted not in matches:
-        raise UserError(f"{wanted!r} must name one run. Got {len(matches)}: {', '.join(matches)}.")
+        newest = max(matches, key=lambda name: (root() / name / _ABOUT).stat().st_mtime_ns)
+        raise UserError(
+            f"{wanted!r} must name one run. Got {len(matches)}: {', '.join(matches)}. "
+            f"The one begun last: {newest!r}."
+        )
     if not matches:
         raise unknown("run", wanted, known)
     return open_run(root() / (wanted if wanted in matches else matches[0]))

@@ -1,0 +1,95 @@
+"""How cells are written: for people with as many digits as help, for machines exactly."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+
+from seqlab.report.tables import Cell, Table
+
+DIGITS = ((1000.0, 0), (100.0, 1), (10.0, 2))
+"""Decimals of a column whose smallest number is at least so large; four otherwise."""
+
+
+def numeric(values: Sequence[Cell]) -> bool:
+    """Whether a column holds numbers, which stand right-aligned."""
+    known = [value for value in values if value is not None]
+    return bool(known) and not any(isinstance(value, str) for value in known)
+
+
+def formatted(values: Sequence[Cell]) -> list[str]:
+    """A column's cells for people: one number of decimals, thousands separated, nothing for None.
+
+    >>> formatted([0.5, 0.25, None, 3])
+    ['0.50', '0.25', '', '3']
+    >>> formatted([1234.5, 20000.0]), formatted([3e-9, 1.0])
+    (['1,234', '20,000'], ['3e-09', '1'])
+    """
+    decimals = _decimals([abs(value) for value in values if isinstance(value, float) and value])
+    return [_shown(value, decimals) for value in values]
+
+
+def _decimals(sizes: Sequence[float]) -> int:
+    most = next((digits for limit, digits in DIGITS if sizes and min(sizes) >= limit), 4)
+    needed = [f"{size:.{most}f}".partition(".")[2].rstrip("0") for size in sizes]
+    return max((len(digits) for digits in needed), default=0)
+
+
+def _shown(value: Cell, decimals: int) -> str:
+    match value:
+        case None:
+            return ""
+        case float() if value and abs(value) < 5e-4:
+            return f"{value:.3g}"
+        case float():
+            return f"{value:,.{decimals}f}"
+        case int():
+            return f"{value:,}"
+        case _:
+            return value
+
+
+def exact(value: Cell) -> str:
+    """A cell for machines: every digit."""
+    return "" if value is None else str(value)
+
+
+def heads(table: Table) -> list[str]:
+    """Column heads with their units."""
+    return [f"{column.title} ({column.unit})" if column.unit else column.title for column in table.columns]
+
+
+def to_csv(table: Table) -> str:
+    """Every digit, one line a row, heads with their units."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(heads(table))
+    writer.writerows([exact(cell) for cell in row] for row in table.rows)
+    return stream.getvalue()
+
+
+def to_markdown(table: Table) -> str:
+    """The caption, then a table that renderers and people read alike."""
+    columns = list(zip(*table.rows, strict=True))
+    rows = zip(*(formatted(column) for column in columns), strict=True)
+    rule = ["---:" if numeric(column) else "---" for column in columns]
+    lines = [heads(table), rule, *rows]
+    body = "\n".join("| " + " | ".join(_one_line(cell) for cell in line) + " |" for line in lines)
+    return f"{table.caption}\n\n{body}\n"
+
+
+def slug(text: str) -> str:
+    """A file name or anchor of a title.
+
+    >>> slug("Results on imdb, max_length=400")
+    'results-on-imdb-max-length-400'
+    """
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "untitled"
+
+
+def _one_line(text: str) -> str:
+    for mark, escaped in (("\\", "\\\\"), ("|", "\\|"), ("<", "&lt;"), ("\r", ""), ("\n", "<br>")):
+        text = text.replace(mark, escaped)
+    return text

@@ -1,0 +1,101 @@
+"""Recorded curves as lines, recorded matrices as heat maps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import altair as alt
+
+from seqlab.report.comparing import Chapter, Entry
+from seqlab.report.look import Figure, Row, colours, finished, marked, over_rows, scale
+from seqlab.report.tables import Column, words
+from seqlab.schema.records import Curve, Matrix
+
+MANY_CELLS = 15
+"""Rows or columns of a matrix up to which each cell shows its number."""
+
+
+def curves(chapter: Chapter) -> list[Figure]:
+    """Every curve recorded, as of its last moment: one figure for each name, lines for the runs."""
+    last: dict[tuple[str, str], dict[int, tuple[Entry, Curve]]] = {}
+    for entry in chapter.entries:
+        for record, _ in entry.run.records:
+            if isinstance(record, Curve) and record.x:
+                last.setdefault((record.name, record.split), {})[entry.number] = (entry, record)
+    return [_curve(chapter, list(found.values())) for found in last.values()]
+
+
+def _curve(chapter: Chapter, found: Sequence[tuple[Entry, Curve]]) -> Figure:
+    curve = found[0][1]
+    rows: tuple[Row, ...] = tuple(
+        {"run": entry.number, "label": entry.label, "x": x, "value": y}
+        for entry, record in found
+        for x, y in zip(record.x, record.y, strict=True)
+    )
+    entries = [entry for entry, _ in found]
+    base = over_rows().encode(
+        x=alt.X("x:Q", title=curve.x_unit, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=8)),
+        y=alt.Y(
+            "value:Q",
+            title=[words(curve.name), curve.y_unit],
+            scale=scale(rows),
+        ),
+        color=colours(entries),
+        detail="run:N",
+        tooltip=[alt.Tooltip("label:N", title="model"), "run:N", "x:Q", "value:Q"],
+    )
+    return Figure(
+        name=f"{words(curve.name)} on {chapter.title}, {curve.split}",
+        caption=f"{words(curve.name).capitalize()}, {curve.y_unit}, over {curve.x_unit}; {curve.split} split "
+        f"of {chapter.title}.",
+        charts={"": finished(base.mark_line(strokeWidth=2), marked(base, entries))},
+        rows=rows,
+        columns=(
+            Column("run"),
+            Column("model"),
+            Column(curve.x_unit),
+            Column(words(curve.name), curve.y_unit),
+        ),
+    )
+
+
+def matrices(chapter: Chapter) -> list[Figure]:
+    """Every matrix recorded, as of its last moment: one heat map for each run and name."""
+    last: dict[tuple[int, str, str], tuple[Entry, Matrix]] = {}
+    for entry in chapter.entries:
+        for record, _ in entry.run.records:
+            if isinstance(record, Matrix):
+                last[entry.number, record.name, record.split] = (entry, record)
+    return [_matrix(chapter, entry, record) for entry, record in last.values()]
+
+
+def _matrix(chapter: Chapter, entry: Entry, matrix: Matrix) -> Figure:
+    rows: tuple[Row, ...] = tuple(
+        {"row": row, "column": column, "value": value}
+        for row, line in zip(matrix.rows, matrix.values, strict=True)
+        for column, value in zip(matrix.columns, line, strict=True)
+    )
+    largest = max(float(row["value"] or 0) for row in rows)
+    base = over_rows().encode(
+        x=alt.X(
+            "column:N", sort=list(matrix.columns), title="column", axis=alt.Axis(orient="top", labelAngle=0)
+        ),
+        y=alt.Y("row:N", sort=list(matrix.rows), title="row"),
+        tooltip=["row:N", "column:N", alt.Tooltip("value:Q", title=matrix.unit)],
+    )
+    numbered = max(len(matrix.rows), len(matrix.columns)) <= MANY_CELLS
+    legend = None if numbered else alt.Legend(title=None)
+    shade = alt.Color("value:Q", legend=legend, scale=alt.Scale(scheme="blues"))
+    layers = [base.mark_rect(stroke="white", strokeWidth=1).encode(color=shade)]
+    if numbered:
+        ink = alt.condition(alt.datum.value > largest * 0.55, alt.value("white"), alt.value("#0b2545"))
+        layers.append(base.mark_text(fontSize=13).encode(text=alt.Text("value:Q", format=",.4~g"), color=ink))
+    name = f"{words(matrix.name)} of run {entry.number} ({entry.label}), {matrix.split}"
+    return Figure(
+        name=name,
+        caption=f"{words(matrix.name).capitalize()} of run {entry.number} ({entry.label}) on the "
+        f"{matrix.split} split of {chapter.title}, {matrix.unit}.",
+        charts={"": finished(*layers, height=max(160, min(36 * len(matrix.rows), 480)))},
+        rows=rows,
+        columns=(Column("row"), Column("column"), Column("value", matrix.unit)),
+    )

@@ -1,0 +1,96 @@
+"""What runs are called on a page: by what they differ in, in as few words as tell them apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from seqlab.report.reading import Run
+from seqlab.schema.config import Table
+
+
+def labels(runs: Sequence[Run]) -> list[str]:
+    """A label for each run; runs that differ in nothing but the seed share theirs.
+
+    The name is said where names differ; of runs with one name, the settings in which they differ.
+    A run whose settings cannot be read is called by its folder.
+    """
+    found = {id(run): run.folder.path.name for run in runs}
+    known = [run for run in runs if run.settings]
+    names = {run.folder.name for run in known}
+    for name in names:
+        same = [run for run in known if run.folder.name == name]
+        for run, parts in zip(same, differences([_without_seed(run.settings) for run in same]), strict=True):
+            shown = [name] if len(names) > 1 or not parts else []
+            found[id(run)] = ", ".join([*shown, *parts])
+    return [found[id(run)] for run in runs]
+
+
+def differences(tables: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """For each table the settings in which it differs from the others, a kind as its bare word.
+
+    >>> lstm = {"model": {"kind": "rnn", "cell": "lstm", "layers": 2}}
+    >>> gru = {"model": {"kind": "rnn", "cell": "gru", "layers": 2}}
+    >>> differences([lstm, gru, {"model": {"kind": "transformer", "heads": 4}}])
+    [['rnn', 'cell=lstm'], ['rnn', 'cell=gru'], ['transformer']]
+    """
+    parts: list[list[str]] = [[] for _ in tables]
+    for key in dict.fromkeys(key for table in tables for key in table):
+        values = [table.get(key) for table in tables]
+        if all(value == values[0] for value in values):
+            continue
+        for index, words in _unequal(key, values):
+            parts[index] += words
+    return parts
+
+
+def _unequal(key: str, values: Sequence[Any]) -> Iterator[tuple[int, list[str]]]:
+    """Index and words of each value; tables are compared with tables of their own kind only."""
+    groups = {i: value for i, value in enumerate(values) if isinstance(value, Mapping)}
+    kinds = dict.fromkeys(group.get("kind") for group in groups.values())
+    for kind in kinds:
+        alike = [i for i, group in groups.items() if group.get("kind") == kind]
+        inner = differences([values[i] for i in alike])
+        for index, words in zip(alike, inner, strict=True):
+            yield index, [str(kind), *words] if len(kinds) > 1 else words
+    for index, value in enumerate(values):
+        if value is not None and not isinstance(value, Mapping):
+            yield index, [f"{key}={setting(value)}"]
+
+
+def setting(value: Any) -> str:
+    """A setting's value as one types it behind `key=`.
+
+    >>> setting(True), setting(0.5), setting([1, 2]), setting(None)
+    ('true', '0.5', '1,2', 'none')
+    """
+    match value:
+        case None:
+            return "none"
+        case "":
+            return '""'
+        case bool():
+            return str(value).lower()
+        case list():
+            return ",".join(setting(item) for item in value)
+        case _:
+            return str(value)
+
+
+def flat(table: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Nested settings by their full keys.
+
+    >>> flat({"seed": 1, "model": {"kind": "rnn"}})
+    {'seed': 1, 'model.kind': 'rnn'}
+    """
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{above}{key}.")
+        else:
+            found[above + key] = value
+    return found
+
+
+def _without_seed(table: Table) -> Table:
+    return {key: value for key, value in table.items() if key not in ("seed", "name")}

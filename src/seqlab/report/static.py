@@ -1,0 +1,57 @@
+"""Figures as SVG and PNG, tables as CSV and Markdown: for papers, slides and other programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import vl_convert
+
+from seqlab.report.cells import slug, to_csv, to_markdown
+from seqlab.report.look import Figure
+from seqlab.report.saving import save
+from seqlab.report.tables import Table
+
+SCALE = 2.0
+"""Pixels of a PNG per unit of the chart."""
+
+
+def export(folder: Path, tables: Sequence[Table], figures: Sequence[Figure], vl_version: str) -> list[Path]:
+    """Write every table and figure under its number on the page; charts need neither network nor browser.
+
+    Args:
+        folder: it is made; files of the same names are replaced.
+        tables: in the order of their numbers.
+        figures: in the order of their numbers; one file for each axis, and its data as a table.
+        vl_version: version of Vega-Lite that the charts are written in.
+
+    Returns:
+        The files written.
+
+    Raises:
+        WorkError: the disk is full or cannot be written.
+    """
+    files: dict[str, str | bytes] = {}
+    for number, table in enumerate(tables, start=1):
+        files |= _table(f"table-{number:02}-{slug(table.name)}", table)
+    for number, figure in enumerate(figures, start=1):
+        stem = f"figure-{number:02}-{slug(figure.name)}"
+        files |= _table(stem, figure.table)
+        for axis, chart in figure.charts.items():
+            files |= _chart(f"{stem}-over-{slug(axis)}" if axis else stem, chart, figure, vl_version)
+    for name, content in files.items():
+        save(folder / name, content)
+    return [folder / name for name in files]
+
+
+def _table(stem: str, table: Table) -> dict[str, str | bytes]:
+    return {f"{stem}.csv": to_csv(table), f"{stem}.md": to_markdown(table)}
+
+
+def _chart(stem: str, chart: dict[str, Any], figure: Figure, vl_version: str) -> dict[str, str | bytes]:
+    whole = {**chart, "datasets": {"rows": list(figure.rows)}, "background": "white"}
+    return {
+        f"{stem}.svg": vl_convert.vegalite_to_svg(whole, vl_version=vl_version),
+        f"{stem}.png": vl_convert.vegalite_to_png(whole, vl_version=vl_version, scale=SCALE),
+    }

@@ -1,0 +1,178 @@
+"""Tables of results: plain cells, with a caption that explains them."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+from typing import Any
+
+from seqlab.report.comparing import Chapter, Entry
+
+Cell = str | int | float | None
+
+
+@dataclass(frozen=True)
+class Column:
+    """Head of a column: what stands in it, in which unit; code is set in a fixed-width font."""
+
+    title: str
+    unit: str = ""
+    code: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table: the first column names the row. `entries` gives rows the colours of their runs."""
+
+    name: str
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    entries: tuple[Entry, ...] = ()
+
+
+RUN = (Column("run"), Column("model"), Column("seed"))
+
+
+def results(chapter: Chapter) -> Table:
+    """One row a run: what its best checkpoint reached, and at what price."""
+    units = {name: unit for run in chapter.runs for name, unit in run.names("valid")}
+    metrics = list(dict.fromkeys(name for entry in chapter.entries for name in entry.results))
+    unfinished = any(entry.run.status != "finished" for entry in chapter.entries)
+    rows = []
+    for entry in chapter.entries:
+        cost = spent(entry)
+        rows.append(
+            (
+                *named(entry),
+                *(entry.results.get(name) for name in metrics),
+                entry.run.summary.get("parameters"),
+                cost["training_seconds"],
+                cost["tokens_per_second"],
+                cost["peak_memory_mib"],
+                entry.best_step,
+                entry.scored_as,
+                *([entry.run.status] if unfinished else []),
+            )
+        )
+    return Table(
+        name=f"results {chapter.title}",
+        caption=f"Results on the validation split of {chapter.title}, the lowest loss first. A run "
+        "was scored anew at its end with its best checkpoint: every target, once. Seconds are of training.",
+        columns=(
+            *RUN,
+            *(_metric(name, units.get(name, "")) for name in metrics),
+            Column("parameters"),
+            Column("training", "s"),
+            Column("speed", "tokens/s"),
+            Column("peak memory", "MiB"),
+            Column("best at", "step"),
+            Column("scored as"),
+            *([Column("state")] if unfinished else []),
+        ),
+        rows=tuple(rows),
+        entries=chapter.entries,
+    )
+
+
+def seeds(chapter: Chapter) -> Table | None:
+    """Mean and spread of what was trained with several seeds; None where nothing was."""
+    finished = [entry for entry in chapter.entries if entry.run.summary]
+    rows = []
+    for label in dict.fromkeys(entry.label for entry in finished):
+        same = [entry for entry in finished if entry.label == label]
+        for metric in same[0].results if len(same) > 1 else ():
+            values = [entry.results[metric] for entry in same if metric in entry.results]
+            if len(values) > 1:
+                spread = (statistics.fmean(values), statistics.stdev(values), min(values), max(values))
+                rows.append((label, words(metric), len(values), *spread))
+    if not rows:
+        return None
+    return Table(
+        name=f"seeds {chapter.title}",
+        caption="The same settings with several seeds. A difference between models that is no larger than "
+        "the deviation between seeds says little.",
+        columns=(
+            Column("model"),
+            Column("metric"),
+            Column("seeds"),
+            Column("mean"),
+            Column("standard deviation"),
+            Column("lowest"),
+            Column("highest"),
+        ),
+        rows=tuple(rows),
+    )
+
+
+def other_splits(chapter: Chapter) -> Table | None:
+    """What best checkpoints reached on splits other than validation; None where none was scored."""
+    cards = [
+        (entry, card)
+        for entry in chapter.entries
+        for card in entry.run.cards.values()
+        if card["split"] != "valid"
+    ]
+    if not cards:
+        return None
+    metrics = list(dict.fromkeys(name for _, card in cards for name in card["metrics"]))
+    return Table(
+        name=f"other splits {chapter.title}",
+        caption="Best checkpoints scored on further splits by `seqlab evaluate`: every target, once.",
+        columns=(
+            *RUN,
+            Column("split"),
+            *(Column(words(name)) for name in metrics),
+            Column("sequences"),
+            Column("tokens"),
+            Column("also in training", "sequences"),
+            Column("scored as"),
+        ),
+        rows=tuple(
+            (
+                *named(entry),
+                card["split"],
+                *(card["metrics"].get(name) for name in metrics),
+                card.get("sequences"),
+                card.get("tokens"),
+                card.get("equal_to_training"),
+                card["scored_as"],
+            )
+            for entry, card in cards
+        ),
+        entries=tuple(entry for entry, _ in cards),
+    )
+
+
+def spent(entry: Entry) -> dict[str, Any]:
+    """Steps, seconds, memory of a run; of one without an end as far as its records go, None for the rest."""
+    run = entry.run
+    found: dict[str, Any] = {key: run.environment.get(key) for key in ("threads", "device", "processor")}
+    if run.summary:
+        known = {key: run.summary.get(key) for key in ("steps", "epochs", "tokens")}
+        return found | known | run.summary["cost"]
+    last = run.records[-1][1] if run.records else None
+    _, seconds, speed = run.timings[-1] if run.timings else (None, None, None)
+    return found | {
+        "steps": last.step if last else None,
+        "epochs": last.epoch if last else None,
+        "tokens": last.tokens if last else None,
+        "training_seconds": seconds,
+        "evaluation_seconds": None,
+        "tokens_per_second": speed,
+        "peak_memory_mib": None,
+    }
+
+
+def words(name: str) -> str:
+    """A recorded name as words."""
+    return name.replace("_", " ")
+
+
+def _metric(name: str, unit: str) -> Column:
+    return Column(words(name), "" if unit == words(name) else unit)
+
+
+def named(entry: Entry) -> tuple[Cell, ...]:
+    """The first cells of a run's row; see `RUN`."""
+    return entry.number, entry.label, entry.seed

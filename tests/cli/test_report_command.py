@@ -1,0 +1,38 @@
+"""`seqlab report` on real runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import tiny
+
+from seqlab.runs.folder import RunFolder
+
+
+def test_a_page_on_a_finished_and_an_unfinished_run(seqlab, language: RunFolder, tmp_path: Path) -> None:
+    broken = tiny.broken_off(tiny.BRACKETS, "seed=2", step=8)
+    output, static = tmp_path / "new" / "page.html", tmp_path / "files"
+    asked = ["report", language.path.name, str(broken.path), "-o", str(output), "--title", "Brackets & more"]
+    said = seqlab(*asked, "--static", str(static), "--json")
+    assert json.loads(said.out) == {"report": str(output), "static": str(static)}
+    text = output.read_text(encoding="utf-8")
+    assert "<h1>Brackets &amp; more</h1>" in text
+    assert f"({broken.path.name}) is unfinished" in text
+    assert f'<data value="{tiny.summary(language)["metrics"]["loss"]}">' in text
+    assert {path.suffix for path in static.iterdir()} == {".svg", ".png", ".csv", ".md"}
+
+
+def test_without_samples(seqlab, language: RunFolder, tmp_path: Path) -> None:
+    output = tmp_path / "page.html"
+    said = seqlab("report", "brackets", "-o", str(output), "--no-samples")
+    assert said.status == 0
+    assert str(output) in said.out
+    text = output.read_text(encoding="utf-8")
+    assert "<h1>brackets-lstm</h1>" in text
+    assert ">Samples</h3>" not in text
+
+
+def test_what_is_no_run_is_refused(refused, tmp_path: Path) -> None:
+    assert "There is no run" in refused("report", str(tmp_path))
+    assert "needs at least one run (`seqlab list runs`). Got none." in refused("report")

@@ -1,0 +1,179 @@
+"""Run folders written by hand, as training would, so that every number in them is known."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seqlab.runs import folder
+from seqlab.runs.folder import RunFolder
+from seqlab.schema.records import Curve, Matrix, Moment, Record, Scalar, Text, to_line
+
+HOSTILE = "</script><script>alert('x')</script> & \"quoted\"\u2028<b>bold</b>"
+ENVIRONMENT = {
+    "threads": 2,
+    "device": "cpu",
+    "processor": "A Processor",
+    "python": "3.11.7",
+    "versions": {"seqlab": "0.1.0", "torch": "2.13.0"},
+}
+DATA = {
+    "name": "reviews",
+    "content_hash": "ab" * 32,
+    "labels": [],
+    "splits": {"train": {"sequences": 900, "tokens": 12345}, "valid": {"sequences": 100, "tokens": 1500}},
+    "description": "Reviews for tests.",
+    "origin": "written by hand",
+    "licence": "none needed",
+    "tokenizer": {"kind": "words"},
+}
+
+
+@pytest.fixture(name="runs", autouse=True)
+def runs_of_the_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder of runs; a test module imports it to have it."""
+    monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "runs"))
+    return tmp_path / "runs"
+
+
+def make(
+    *, name: str = "toy", seed: int = 1, cell: str = "lstm", loss: float = 0.5, finished: bool = True
+) -> RunFolder:
+    """A run of four records and two validations under `SEQLAB_RUNS`."""
+    fingerprint = folder.fingerprint(name, cell, f"{seed} {loss} {finished}")
+    run = folder.create(name, fingerprint, _first_files(name, seed, cell))
+    write(run, "records.jsonl", [to_line(record, moment) for record, moment in _records(loss)])
+    write(run, "timings.jsonl", [_timing(step) for step in (10, 20, 30, 40)])
+    write(run, "samples.jsonl", [to_line(text, _moment(40)) for text in _texts(finished)])
+    if finished:
+        metrics = {"loss": loss, "accuracy": 1 - loss / 2}
+        (run.cards / "valid.json").write_text(json.dumps(_card(metrics, seed)))
+        run.finish(_summary(run, metrics))
+    return run
+
+
+def write(run: RunFolder, file: str, lines: list[str]) -> None:
+    (run.path / file).write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+
+
+def append(run: RunFolder, file: str, *lines: str) -> None:
+    with (run.path / file).open("a", encoding="utf-8") as stream:
+        stream.writelines(line + "\n" for line in lines)
+
+
+def shapes(run: RunFolder) -> None:
+    """Add a matrix and a curve."""
+    matrix = Matrix(
+        name="confusion_matrix",
+        rows=("no", "yes"),
+        columns=("no", "yes"),
+        values=((40.0, 7.0), (3.0, 50.0)),
+        unit="texts; row: true class, column: predicted",
+        split="valid",
+    )
+    curve = Curve(
+        name="loss_per_position",
+        x=(1.0, 2.0, 3.0),
+        y=(1.75, 1.25, 1.125),
+        x_unit="position in the window",
+        y_unit="nats per token",
+        split="valid",
+    )
+    append(run, "records.jsonl", *(to_line(record, _moment(40)) for record in (matrix, curve)))
+
+
+def _first_files(name: str, seed: int, cell: str) -> dict[str, str]:
+    config = f'name = "{name}"\nseed = {seed}\n[data]\nkind = "reviews"\n[task]\nkind = "language-model"\n'
+    config += f'[model]\nkind = "recurrent-lm"\ncell = "{cell}"\nhidden_size = 16\n'
+    return {
+        "config.toml": config,
+        "data.json": json.dumps(DATA),
+        "environment.json": json.dumps(ENVIRONMENT),
+    }
+
+
+def _moment(step: int) -> Moment:
+    return Moment(step=step, epoch=step / 20, tokens=step * 100)
+
+
+def _records(loss: float) -> list[tuple[Record, Moment]]:
+    found: list[tuple[Record, Moment]] = []
+    for step in (10, 20, 30, 40):
+        train = {"loss": (loss + 4 / step, "nats per token"), "gradient_norm": (step / 64, "norm")}
+        found += [
+            (Scalar(name=key, value=value, unit=unit, split="train"), _moment(step))
+            for key, (value, unit) in train.items()
+        ]
+        if step % 20 == 0:
+            valid = {
+                "loss": (loss + 20 / step - 0.5, "nats per token"),
+                "accuracy": (0.4, "fraction of tokens"),
+            }
+            found += [
+                (Scalar(name=key, value=value, unit=unit, split="valid"), _moment(step))
+                for key, (value, unit) in valid.items()
+            ]
+    return found
+
+
+def _timing(step: int) -> str:
+    return json.dumps({"step": step, "seconds": step * 0.25, "tokens_per_second": 400.0})
+
+
+def _texts(finished: bool) -> list[Text]:
+    earlier = Text(name="sample", prompt="", text="earlier words", complete=True)
+    if not finished:
+        return [earlier]
+    return [
+        earlier,
+        Text(name="final_sample", prompt="Once", text=HOSTILE, complete=True),
+        Text(name="final_sample", prompt="", text="never ends", complete=False),
+    ]
+
+
+def _card(metrics: dict[str, float], seed: int) -> dict[str, Any]:
+    return {
+        "metrics": metrics,
+        "split": "valid",
+        "scored_as": "whole sequences",
+        "checkpoint_step": 40,
+        "seed": seed,
+        "sequences": 100,
+        "tokens": 1500,
+        "equal_to_training": 3,
+        "vocabulary": 77,
+    }
+
+
+def _summary(run: RunFolder, metrics: dict[str, float]) -> dict[str, Any]:
+    return {
+        "run": str(run.path),
+        "stopped": "all 2 epochs done",
+        "metrics": metrics,
+        "best_step": 40,
+        "steps": 40,
+        "epochs": 2.0,
+        "tokens": 4000,
+        "parameters": 3494,
+        "cost": {
+            "training_seconds": 10.5,
+            "evaluation_seconds": 1.5,
+            "tokens_per_second": 381.0,
+            "peak_memory_mib": 321.5,
+            **{key: ENVIRONMENT[key] for key in ("threads", "processor", "device")},
+        },
+    }
+
+
+def all_kinds(root: Path) -> list[RunFolder]:
+    """Two seeds, another cell, one unfinished, one damaged, one with every shape of record."""
+    runs = [make(seed=1), make(seed=2, loss=0.625), make(cell="gru", loss=0.75), make(seed=3, finished=False)]
+    shapes(runs[0])
+    damaged = make(seed=4, loss=0.875)
+    (damaged.path / "config.toml").write_text("seed = <script>")
+    append(damaged, "records.jsonl", '{"shape":"scalar","ste')
+    assert all(run.path.parent == root for run in runs)
+    return [*runs, damaged]

@@ -1,0 +1,216 @@
+"""The page says what the run folders hold, and runs nothing that is written in them."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import folders
+import pytest
+from html_tree import Element, page, table
+
+from seqlab import report
+from seqlab.runs.folder import RunFolder
+from seqlab.schema.errors import UserError, WorkError
+from seqlab.schema.records import Moment, Scalar, to_line
+
+runs = folders.runs_of_the_test
+
+
+@pytest.fixture
+def written(tmp_path: Path, runs: Path) -> Element:
+    return page(report.write(folders.all_kinds(runs), tmp_path / "report.html", title="All kinds"))
+
+
+def test_the_results_are_those_of_the_folders(tmp_path: Path) -> None:
+    worse, better = folders.make(seed=1, loss=0.625), folders.make(seed=2, loss=0.123456789)
+    document = page(report.write([worse, better], tmp_path / "r.html", title="Two"))
+    head, *rows = table(document, "Results on the validation split of reviews")
+    assert [row[head.index("seed")] for row in rows] == ["2", "1"], "the lowest loss first"
+    for row, run in zip(rows, (better, worse), strict=True):
+        summary, by_head = run.summary(), dict(zip(head, row, strict=True))
+        assert by_head["loss nats per token"] == str(summary["metrics"]["loss"])
+        assert by_head["accuracy fraction of tokens"] == str(summary["metrics"]["accuracy"])
+        assert by_head["parameters"] == "3494"
+        assert by_head["training s"] == "10.5"
+        assert by_head["speed tokens/s"] == "381.0"
+        assert by_head["peak memory MiB"] == "321.5"
+        assert by_head["scored as"] == "whole sequences"
+
+
+def test_the_spread_over_seeds_by_hand(tmp_path: Path) -> None:
+    runs = [folders.make(seed=seed, loss=loss) for seed, loss in ((1, 0.5), (2, 0.75), (3, 1.0))]
+    document = page(report.write(runs, tmp_path / "r.html", title="Seeds"))
+    rows = table(document, "The same settings with several seeds")
+    assert rows[1] == ["toy", "loss", "3", "0.75", "0.25", "0.5", "1.0"]
+
+
+def test_the_curves_are_the_records(tmp_path: Path) -> None:
+    run = folders.make()
+    document = page(report.write([run], tmp_path / "r.html", title="One"))
+    head, *rows = table(document, "What the figure shows: loss on reviews")
+    recorded = [
+        [record.split, str(moment.step), str(moment.epoch), str(moment.step * 0.25), str(record.value)]
+        for split in ("train", "valid")
+        for record, moment in run.records()
+        if isinstance(record, Scalar) and (record.name, record.split) == ("loss", split)
+    ]
+    assert len(recorded) == 6
+    assert [row[2:] for row in rows] == recorded
+    assert head[-2:] == ["training s", "loss nats per token"]
+    drawn = json.loads(next(e for e in document.all("script") if e.attributes.get("id") == "figures").text)
+    assert [str(row["value"]) for row in drawn[0]["rows"]] == [row[-1] for row in rows]
+    assert set(drawn[0]["charts"]) == {"step", "epoch", "seconds"}
+
+
+def test_matrices_and_curves_are_the_records(written: Element) -> None:
+    matrix = table(written, "What the figure shows: confusion matrix of run 1")
+    assert [row[-1] for row in matrix[1:]] == ["40.0", "7.0", "3.0", "50.0"]
+    curve = table(written, "What the figure shows: loss per position")
+    assert [row[-2:] for row in curve[1:]] == [["1.0", "1.75"], ["2.0", "1.25"], ["3.0", "1.125"]]
+
+
+def test_runs_on_other_data_are_not_compared(tmp_path: Path) -> None:
+    here, there = folders.make(), folders.make(name="other")
+    data = json.loads(there.read("data.json"))
+    (there.path / "data.json").write_text(json.dumps({**data, "content_hash": "cd" * 32}))
+    document = page(report.write([here, there], tmp_path / "r.html", title="Two"))
+    titles = [heading.text for heading in document.all("h2")]
+    assert titles == ["reviews, SHA-256 abababababab", "reviews, SHA-256 cdcdcdcdcdcd", "All runs"]
+
+
+def test_data_settings_command_and_environment(tmp_path: Path) -> None:
+    runs = [folders.make(cell="lstm", loss=0.5), folders.make(cell="gru", loss=0.75)]
+    document = page(report.write(runs, tmp_path / "r.html", title="Cells"))
+    data = dict(table(document, "What was learned from")[1:])
+    assert data["licence"] == "none needed"
+    assert data["origin"] == "written by hand"
+    assert data["train split"] == "900 sequences, 12,345 tokens"
+    assert data["SHA-256 of the content"] == "ab" * 32
+    differing = table(document, "Settings that differ")
+    assert [row[-1] for row in differing] == ["model.cell", "lstm", "gru"]
+    assert ["model.hidden_size", "16"] in table(document, "Settings that all runs share")
+    commands = [row[-1] for row in table(document, "the command that repeats each run")[1:]]
+    assert commands == [f"seqlab train {run.path / 'config.toml'} --device cpu --threads 2" for run in runs]
+    assert ["torch", "2.13.0"] in table(document, "On what the runs were made")
+    assert [pre.text for pre in document.all("pre")] == [run.read("config.toml") for run in runs]
+
+
+def test_unfinished_and_damaged_runs_are_shown_as_such(written: Element) -> None:
+    notice = next(e for e in written.all("section") if e.attributes.get("class") == "notice").text
+    assert "is unfinished. What it recorded so far is shown" in notice
+    assert "records.jsonl:13 must hold one record a line" in notice
+    assert "config.toml must be a TOML file" in notice
+    states = [row[4] for row in table(written, "the command that repeats each run")[1:]]
+    assert states == ["finished", "finished", "finished", "unfinished", "finished, damaged"]
+    scored = [row[-2] for row in table(written, "validation split of reviews, the lowest")[1:]]
+    assert scored[3] == "best validation so far"
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["config.toml", "data.json", "environment.json", "records.jsonl", "timings.jsonl", "finished.json"],
+)
+def test_no_damage_hides_the_other_runs(tmp_path: Path, file: str) -> None:
+    missing, half, no_text, sound = (folders.make(seed=seed) for seed in (1, 2, 3, 4))
+    (missing.path / file).unlink()
+    (half.path / file).write_text("{")
+    (no_text.path / file).write_bytes(b"\xff")
+    runs = [missing, half, no_text, sound]
+    document = page(report.write(runs, tmp_path / "r.html", title="Damage"))
+    states = {row[3]: row[4] for row in table(document, "the command that repeats each run")[1:]}
+    assert set(states) == {run.path.name for run in runs}
+    assert states[sound.path.name] == "finished"
+    assert all("damaged" in states[run.path.name] for run in (half, no_text))
+
+
+def test_what_people_and_models_wrote_is_text(tmp_path: Path, runs: Path) -> None:
+    run = folders.make(cell=folders.HOSTILE.replace('"', "'").replace("\u2028", ""))
+    about = json.loads(run.read("data.json"))
+    (run.path / "data.json").write_text(json.dumps({**about, "name": folders.HOSTILE}))
+    path = report.write([run], tmp_path / "r.html", title=folders.HOSTILE, introduction=folders.HOSTILE)
+    document = page(path)
+    assert len(document.all("script")) == 2
+    assert not document.all("b") or all(re.match(r"(Table|Figure) \d+\.", b.text) for b in document.all("b"))
+    assert document.all("h1")[0].text == folders.HOSTILE
+    assert any(folders.HOSTILE in item.text for item in document.all("li"))
+
+
+def test_incomplete_texts_are_marked(written: Element) -> None:
+    texts = [item.text for item in written.all("li")]
+    assert "never ends [cut at the greatest length]" in texts
+    assert sum("Once" in text and "cut at" in text for text in texts) == 0
+
+
+def test_samples_can_be_left_out(tmp_path: Path) -> None:
+    path = report.write([folders.make()], tmp_path / "r.html", title="Quiet", samples=False)
+    text = path.read_text(encoding="utf-8")
+    assert not [word for word in ("never ends", "earlier words", "alert(") if word in text]
+    assert "Samples" not in [heading.text for heading in page(path).all("h3")]
+
+
+def test_nothing_is_loaded(written: Element) -> None:
+    everything = [
+        element for tag in ("script", "link", "img", "iframe", "a", "source") for element in written.all(tag)
+    ]
+    places = [e.attributes[key] for e in everything for key in ("src", "href") if key in e.attributes]
+    assert places
+    assert all(place.startswith("#") for place in places)
+    assert not re.search(r"url\(|@import", written.all("style")[0].text)
+    policy = next(m.attributes["content"] for m in written.all("meta") if "http-equiv" in m.attributes)
+    assert policy.startswith("default-src 'none'; ")
+    assert "connect-src" not in policy
+    assert "unsafe-eval" not in policy
+    assert sum(len(script.text) > 400_000 for script in written.all("script")) == 1, "Vega stands there once"
+
+
+def test_every_part_can_be_reached_and_named(written: Element) -> None:
+    tags = ("h2", "h3", "main", "caption", "figcaption", "div")
+    named = {e.attributes["id"] for tag in tags for e in written.all(tag) if "id" in e.attributes}
+    links = [e.attributes["href"].removeprefix("#") for e in written.all("a")]
+    labels = [
+        e.attributes["aria-labelledby"]
+        for tag in ("section", "figure", "div")
+        for e in written.all(tag)
+        if "aria-labelledby" in e.attributes
+    ]
+    assert set(links) | set(labels) <= named
+    assert all(one.all("caption") for one in written.all("table"))
+    assert all(head.attributes["scope"] in ("row", "col") for head in written.all("th"))
+    charts = [e for e in written.all("div") if e.attributes.get("role") == "img"]
+    assert len(charts) == len(written.all("figure")) > 5
+    assert all(len(chart.attributes["aria-label"]) > 40 for chart in charts)
+    for tags in (["table-", "caption"], ["figure-", "figcaption"]):
+        numbers = [e.attributes["id"] for e in written.all(tags[1]) if "id" in e.attributes]
+        assert numbers == [f"{tags[0]}{place}" for place in range(1, len(numbers) + 1)]
+
+
+def test_equal_folders_give_an_equal_page(tmp_path: Path) -> None:
+    run = folders.make()
+    pages = [report.write([run, run], tmp_path / name, title="Same") for name in ("a.html", "b.html")]
+    assert pages[0].read_bytes() == pages[1].read_bytes()
+    assert len(table(page(pages[0]), "Results on")) == 2, "a run given twice counts once"
+
+
+def test_long_records_are_thinned_and_it_is_said(tmp_path: Path) -> None:
+    run: RunFolder = folders.make()
+    added = Scalar(name="loss", value=1.5, unit="nats per token", split="train")
+    moments = (Moment(step=step, epoch=2.0, tokens=9) for step in range(41, 1001))
+    folders.append(run, "records.jsonl", *(to_line(added, moment) for moment in moments))
+    document = page(report.write([run], tmp_path / "r.html", title="Long"))
+    rows = [row for row in table(document, "What the figure shows: loss")[1:] if row[2] == "train"]
+    assert (len(rows), rows[0][3], rows[-1][3]) == (300, "10", "1000")
+    assert "Of longer records 300, evenly spaced, are drawn." in document.all("figcaption")[0].text
+
+
+def test_refused_with_a_reason(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"must have at least one run\. Got none"):
+        report.write([], tmp_path / "r.html", title="None")
+    with pytest.raises(UserError, match=r"must be a file\. Got the folder"):
+        report.write([folders.make()], tmp_path, title="Folder")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"must be a folder\. Got the file"):
+        report.write([folders.make()], tmp_path / "r.html", title="Static", static=tmp_path / "file")
+    with pytest.raises(WorkError, match=r"cannot be written: File exists"):
+        report.write([folders.make()], tmp_path / "file" / "r.html", title="Below a file")
