@@ -9,12 +9,15 @@ SOURCES := $(shell find src/seqlab -name __pycache__ -prune -o -print)
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --pyargs tests seqlab -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-slow clean
+.PHONY: help install demo test test-slow clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.package  ## .venv from constraints.txt, and the package in it (not editable)
+
+demo: install  ## compare four models, write report.html (two minutes behind the installation)
+	$(BIN)/seqlab demo
 
 test: install  ## format, lint, types, imports, doctests and the core tests (minutes)
 	$(BIN)/ruff format --check .
