@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import own_files
 import pytest
 import tiny
 import torch
@@ -14,7 +15,12 @@ from seqlab.train.config import ExperimentConfig
 
 NAMES = recipes.names()
 SMALL = {"embedding_size": 8, "hidden_size": 8, "linear_size": 8, "feed_forward_size": 8, "heads": 2}
-GENERATED = {"brackets", "ndfa", "python_source"}
+GENERATED = {"brackets", "ndfa", "python_source", "table", "text"}
+
+
+def configured(name: str, folder: Path) -> ExperimentConfig:
+    """The recipe's configuration; one for own data gets some."""
+    return recipes.configure(name, [own_files.write(folder, name)] if name in own_files.RECIPES else [])[0]
 
 
 def shrunk(table: Table) -> Table:
@@ -29,10 +35,9 @@ def shrunk(table: Table) -> Table:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_parses_and_says_what_it_is(name: str) -> None:
-    recipe = recipes.read(name)
-    assert recipe.about
-    config = parse(ExperimentConfig, recipe.table)
+def test_parses_and_says_what_it_is(name: str, tmp_path: Path) -> None:
+    assert recipes.read(name).about
+    config = configured(name, tmp_path)
     assert config.name == name
     assert parse(ExperimentConfig, read_toml(to_toml(config), name)) == config
 
@@ -45,7 +50,7 @@ def _marks(name: str) -> list[pytest.MarkDecorator]:
 @pytest.mark.parametrize("name", [pytest.param(name, marks=_marks(name)) for name in NAMES])
 def test_trains(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path))
-    config = parse(ExperimentConfig, shrunk(plain(parse(ExperimentConfig, recipes.read(name).table))))
+    config = parse(ExperimentConfig, shrunk(plain(configured(name, tmp_path))))
     summary = run.train(config, listener=tiny.Nobody())
     torch.set_flush_denormal(False)
     assert summary["stopped"] == "3 steps done"

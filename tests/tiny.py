@@ -94,7 +94,7 @@ class Nobody:
         self.losses: list[float] = []
         self._at_step = at_step
 
-    def step(self, progress: Progress, loss: float, total_epochs: int) -> None:
+    def step(self, progress: Progress, loss: float, total_epochs: float) -> None:
         self.losses.append(loss)
         if self._at_step is not None:
             self._at_step(progress)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,13 @@ TRAIN = ["train", *tiny.BRACKETS]
         (["train"], "RECIPE requires an argument"),
         (["params"], "needs at least one recipe"),
         (["train", "ptb-lstm", "--devcie", "cpu"], "Unknown option: --devcie. Did you mean --device?"),
+        (
+            ["train", "ptb-lstm", "--epochs", "3"],
+            "Settings are written without dashes, as in training.epochs=3",
+        ),
+        (["train", "ptb-lstm", "epochs=3"], "There is no setting 'epochs'. Nearest: 'training.epochs'"),
+        (["train", "ptb-lstm", "modle.cell=elman"], "Nearest: 'model.cell'"),
+        (["train", "ptb-lstm", "sede=3"], "Nearest: 'seed'"),
         (["train", "ptb-lstm", "--threads", "x"], 'unable to convert "x" into int'),
         (["list", "modells"], "There is no list 'modells'. Nearest: 'models'"),
         (["data", "sow", "ptb"], "There is no action 'sow'. Nearest: 'show'"),
@@ -106,7 +114,7 @@ def test_a_recipe_stands_on_its_neighbour(seqlab, tmp_path: Path) -> None:
     (tmp_path / "below.toml").write_text("base = 'brackets-lstm'\n[model]\nhidden_size = 3\n")
     (tmp_path / "above.toml").write_text("base = 'below.toml'\n[data]\ntrain = 9\n")
     rows = json.loads(seqlab("params", str(tmp_path / "above.toml"), "--json").out)
-    assert [row["shape"] for row in rows[str(tmp_path / "above.toml")]][-1:] == ["6"]
+    assert rows[str(tmp_path / "above.toml")]["layers"][-1]["numbers"] == "3 x 6 + 6"
 
 
 def test_unknown_metric_split_and_numbers(refused, language: RunFolder) -> None:
@@ -120,6 +128,14 @@ def test_unknown_metric_split_and_numbers(refused, language: RunFolder) -> None:
     assert "'top_k' must be" in refused("sample", name, "--top-k", "0")
     assert "'top_p' must be" in refused("sample", name, "--top-p", "1.5")
     assert "Nearest: 'brackets-lstm-" in refused("resume", "brackets-lstn")
+
+
+def test_of_several_runs_the_one_begun_last_is_named(refused, language: RunFolder) -> None:
+    other = tiny.broken_off(tiny.BRACKETS, "seed=2", step=1).path.name
+    os.utime(language.path / "run.json", (1e9, 1e9))
+    said = refused("resume", "brackets-lstm")
+    assert "'brackets-lstm' must name one run. Got 2: " in said
+    assert f"The one begun last: {other!r}." in said
 
 
 def test_each_model_says_what_it_is_for(refused, language: RunFolder, classifier: RunFolder) -> None:

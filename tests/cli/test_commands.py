@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,17 +11,23 @@ from pathlib import Path
 import pytest
 import tiny
 
+from seqlab.cli.app import app
 from seqlab.runs.folder import RunFolder
 
-COMMANDS = ["list", "data", "params", "train", "resume", "evaluate", "sample", "predict"]
+COMMANDS = ["demo", "list", "data", "params", "train", "resume", "evaluate", "sample", "predict", "report"]
+SLOW = {"demo"}
+"""Commands that take seconds; `test_demo_command.py` reads the JSON of `demo`."""
 SMALL = [f"model.{key}" for key in ("hidden_size=8", "heads=2", "layers=1", "feed_forward_size=8")]
 
 
-def test_help_lists_every_command(seqlab) -> None:
-    for arguments in ([], ["--help"], ["-h"]):
-        said = seqlab(*arguments)
-        assert said.status == 0
-        assert all(f"│ {command} " in said.out for command in COMMANDS)
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
+def test_help_lists_every_command_in_order_on_a_line_each(seqlab, arguments, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    said = seqlab(*arguments)
+    assert said.status == 0
+    listed = re.findall(r"^  ([a-z]+)  +[A-Z].*\.\s*$", said.out, flags=re.MULTILINE)
+    assert listed == COMMANDS
+    assert not set(said.out) & set("│╭╰─")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -190,14 +197,52 @@ def test_data(seqlab) -> None:
     assert [split["sequences"] for split in content["splits"].values()] == [7, 3, 2]
     shown = seqlab(*asked).out
     assert all(f"  {example}" in shown for example in content["examples"])
-    assert seqlab("data", "fetch", "brackets", "train=7").status == 0
+    for heading in ("tokens a sequence", "padding of the training split", "similar lengths together"):
+        assert heading in shown
+    fetched = json.loads(seqlab("data", "fetch", *asked[2:], "--json").out)
+    assert fetched == {"name": "brackets", "content": content["content"]}
+
+
+def test_classes_are_shown_with_their_shares(seqlab) -> None:
+    shown = seqlab("data", "show", "reviews").out
+    assert re.search(r"class +train +valid +test", shown)
+    assert re.search(r"positive +50\.0 % +50\.0 % +50\.0 %", shown)
 
 
 def test_parameters_are_those_of_the_formula(seqlab) -> None:
     V, E, H = 6, 4, 5  # .pad .start .end .unk ( )
     for cell, n, biases in (("lstm", 4, 2), ("gru-after", 3, 2), ("gru-before", 3, 1), ("elman", 1, 2)):
         asked = ["params", *tiny.BRACKETS, f"model.cell={cell}", f"model.hidden_size={H}"]
-        rows = json.loads(seqlab(*asked, "--json").out)["brackets-lstm"]
+        content = json.loads(seqlab(*asked, "--json").out)["brackets-lstm"]
         total = V * E + n * H * (E + H + biases) + (H + 1) * V
-        assert sum(row["parameters"] for row in rows) == total
-        assert f"total {total:,}" in seqlab(*asked).out
+        assert content["total"] == total
+        assert [layer["layer"] for layer in content["layers"]] == ["embedding", "recurrence layer 1", "head"]
+        shown = seqlab(*asked).out
+        assert f"total {total:,}" in shown
+        assert f"{n} x 5 x (4 + 5) + " in shown
+
+
+def test_tied_parameters_name_their_owner(seqlab) -> None:
+    shown = seqlab("params", *tiny.BRACKETS, "model.tied=true").out
+    assert "weight is embedding.weight, counted there" in shown
+
+
+def test_every_command_has_json(seqlab, language: RunFolder, classifier: RunFolder, tmp_path: Path) -> None:
+    page = str(tmp_path / "report.html")
+    arguments = {
+        "demo": ["--quick", "--seeds", "1", "--output", page],
+        "list": [],
+        "data": ["show", "brackets", "train=7"],
+        "params": tiny.BRACKETS,
+        "train": tiny.BRACKETS,
+        "resume": [language.path.name],
+        "evaluate": [language.path.name],
+        "sample": [language.path.name],
+        "predict": [classifier.path.name, "a good film"],
+        "report": [language.path.name, "--output", page],
+    }
+    assert list(arguments) == [name for name in app if not name.startswith("-")]
+    for command in arguments.keys() - SLOW:
+        said = seqlab(command, *arguments[command], "--json")
+        assert (said.status, said.err) == (0, ""), command
+        assert json.loads(said.out), command

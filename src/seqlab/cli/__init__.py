@@ -22,14 +22,15 @@ def run(arguments: Sequence[str]) -> int:
     Returns:
         The exit status: 0 done, 1 the work failed, 2 the input was wrong, 130 interrupted.
     """
-    from cyclopts import CycloptsError
+    from cyclopts import CycloptsError, UnknownOptionError
 
     from seqlab.cli.app import app
 
     try:
         app(list(arguments), exit_on_error=False, print_error=False, result_action="return_value")
     except (UserError, CycloptsError) as error:
-        return _say(str(error), WRONG_INPUT)
+        unknown = isinstance(error, UnknownOptionError)
+        return _say(_without_dashes(str(error)) if unknown else str(error), WRONG_INPUT)
     except WorkError as error:
         return _say(str(error), FAILED)
     except KeyboardInterrupt as wish:
@@ -45,6 +46,13 @@ def run(arguments: Sequence[str]) -> int:
         words = f"Internal error, please report it: {type(error).__name__}: {error}"
         return _say(f"{words} (SEQLAB_TRACEBACK=1 shows where)", FAILED)
     return DONE
+
+
+def _without_dashes(words: str) -> str:
+    """An option that no command has may be meant as a setting."""
+    if "Did you mean" in words:
+        return words
+    return f"{words} Settings are written without dashes, as in training.epochs=3; --help lists options."
 
 
 def _say(words: str, status: int) -> int:

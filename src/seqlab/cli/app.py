@@ -4,29 +4,39 @@ from __future__ import annotations
 
 from importlib import metadata
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
-from seqlab.cli import browse, training, using
+from seqlab.cli import browse, demo, reporting, training, using
+from seqlab.cli.help import Help
 
 app = App(
     name="seqlab",
     help="Train, compare and check sequence models; numbers that can be trusted.",
+    help_epilogue="`seqlab COMMAND --help` says more. Every command takes --json.",
+    usage="seqlab COMMAND ...",
     version=metadata.version("seqlab"),
     version_flags=["--version"],
     help_flags=["--help", "-h"],
     help_format="plaintext",
+    help_formatter=Help(),
+    group_parameters="Options",
+    default_parameter=Parameter(negative=()),
     # `run` says what was saved
     suppress_keyboard_interrupt=False,
 )
 _COMMANDS = (
-    browse.list_,
-    browse.data,
-    browse.params,
-    training.train,
-    training.resume,
-    using.evaluate,
-    using.sample,
-    using.predict,
+    (demo.demo, "[--quick]"),
+    (browse.list_, "[recipes|models|datasets|runs|...]"),
+    (browse.data, "info|show|fetch NAME [key=value]..."),
+    (browse.params, "RECIPE... [key=value]..."),
+    (training.train, "RECIPE|FILE [key=value]..."),
+    (training.resume, "RUN"),
+    (using.evaluate, "RUN"),
+    (using.sample, "RUN"),
+    (using.predict, "RUN [TEXT]..."),
+    (reporting.report, "RUN..."),
 )
-for place, command in enumerate(_COMMANDS):
-    app.command(command, name=command.__name__.rstrip("_"), sort_key=place)
+for place, (command, arguments) in enumerate(_COMMANDS):
+    name = command.__name__.rstrip("_")
+    usage = f"seqlab {name} {arguments} [OPTIONS]"
+    app.command(command, name=name, sort_key=place, usage=usage, help_epilogue="")

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from seqlab.cli.console import metrics_line, out, print_json, print_pairs, print_table
-from seqlab.cli.training import Json
+from seqlab.cli.arguments import Json, Setting
+from seqlab.cli.console import metrics_line, out, percent, print_json, print_pairs, print_table, say, working
 from seqlab.schema.errors import UserError, unknown
 
 
 def list_(what: str = "all", /, *, as_json: Json = False) -> None:
-    """Recipes, models, datasets, tokenizers, optimizers, schedules, metrics, probes or runs.
+    """Show what there is: recipes, models, datasets, metrics, runs.
 
     Parameters
     ----------
     what
-        One of these words; default: all of them.
+        recipes, datasets, tokenizers, batching, tasks, models, optimizers, schedules, metrics, probes or
+        runs.
     as_json
         Print as JSON.
     """
@@ -34,10 +36,11 @@ def list_(what: str = "all", /, *, as_json: Json = False) -> None:
             out.print()
 
 
-def data(action: str, name: str, /, *overrides: str, as_json: Json = False) -> None:
-    """Look at a dataset: `data info NAME` (origin, licence), `data show NAME` (sizes, examples).
+def data(action: str, name: str, /, *overrides: Setting, as_json: Json = False) -> None:
+    """Look at a dataset: origin, sizes, statistics, examples.
 
-    `data fetch NAME` only makes sure that it is there and encoded.
+    info: where it comes from and on what terms. show: lengths, classes, unknown words, padding, examples.
+    fetch: only make sure that it is there and encoded.
 
     Parameters
     ----------
@@ -46,7 +49,7 @@ def data(action: str, name: str, /, *overrides: str, as_json: Json = False) -> N
     name
         A dataset (`seqlab list datasets`).
     overrides
-        Settings as key=value, e.g. level=character.
+        Settings, e.g. level=character.
     as_json
         Print as JSON.
     """
@@ -56,29 +59,59 @@ def data(action: str, name: str, /, *overrides: str, as_json: Json = False) -> N
     actions = {"info": origin, "show": describe, "fetch": describe}
     if action not in actions:
         raise unknown("action", action, actions)
-    content = actions[action](dataset_config(name, overrides))
+    config = dataset_config(name, overrides)
+    with working(f"Reading and encoding {name}", quiet=as_json):
+        content = actions[action](config)
+    if action == "fetch":
+        content = {key: content[key] for key in ("name", "content")}
     if as_json:
         print_json(content)
-        return
-    examples: list[Any] = content.pop("examples", [])
-    splits: dict[str, Any] = content.pop("splits", {})
-    print_pairs(content)
-    if splits:
-        columns = list(next(iter(splits.values())))
-        print_table(["split", *columns], [[name, *row.values()] for name, row in splits.items()])
-    for example in examples:
-        out.print(f"  {example}", markup=False)
+    else:
+        _print_data(content)
+
+
+def _print_data(content: dict[str, Any]) -> None:
+    print_pairs({key: value for key, value in content.items() if isinstance(value, str | int)})
+    for name, first in _DATA_TABLES.items():
+        rows: dict[str, dict[str, Any]] = content.get(name, {})
+        if rows:
+            shown = [[row, *map(_cell(name), cells.values())] for row, cells in rows.items()]
+            out.print()
+            print_table([first, *next(iter(rows.values()))], shown)
+    for number, example in enumerate(content.get("examples", [])):
+        if number == 0:
+            out.print("\nexamples", style="bold")
+        for line in example.split("\n"):
+            say(f"  {line}")
+
+
+_DATA_TABLES = {
+    "splits": "split",
+    "lengths": "tokens a sequence",
+    "classes": "class",
+    "padding": "padding of the training split",
+}
+"""Tables of `data show`, with the heading of their first column."""
+
+
+def _cell(table: str) -> Callable[[Any], Any]:
+    def show(value: Any) -> Any:
+        if not isinstance(value, float):
+            return value
+        return round(value, 1) if table == "lengths" else percent(value)
+
+    return show
 
 
 def params(*recipe: str, as_json: Json = False) -> None:
-    """Count the parameters of recipes, tensor by tensor.
+    """Count a recipe's parameters, layer by layer, with formulas.
 
     Parameters
     ----------
     recipe
         Names or files of recipes; key=value settings apply to all of them.
     as_json
-        Print as JSON.
+        Print as JSON, with the shape of every tensor.
     """
     from seqlab.train.parameters import count
 
@@ -86,14 +119,27 @@ def params(*recipe: str, as_json: Json = False) -> None:
     overrides = [word for word in recipe if "=" in word]
     if not recipes:
         raise UserError("`seqlab params` needs at least one recipe (`seqlab list recipes`). Got none.")
-    counts = {name: count(name, overrides) for name in recipes}
+    with working("Reading and encoding the data, whose vocabulary sizes the model", quiet=as_json):
+        counts = {name: count(name, overrides) for name in recipes}
     if as_json:
         print_json(counts)
         return
-    for name, rows in counts.items():
-        out.print(name, style="bold")
-        print_table(("tensor", "shape", "parameters"), [list(row.values()) for row in rows])
-        out.print(f"total {sum(row['parameters'] for row in rows):,}", markup=False)
+    for name, content in counts.items():
+        out.print(name, style="bold", markup=False)
+        print_table(
+            ("layer", "parameters", "counted as"),
+            [[layer["layer"], layer["parameters"], _equation(layer)] for layer in content["layers"]],
+        )
+        out.print(f"total {content['total']:,}\n", markup=False)
+
+
+def _equation(layer: dict[str, Any]) -> str:
+    """The formula in names of sizes, below it in numbers, and what is owned by another layer."""
+    lines = [layer["formula"]] if layer["formula"] != layer["numbers"] else []
+    total = f"{layer['parameters']:,}"
+    lines += [f"{layer['numbers']} = {total}"] if layer["numbers"] not in ("", total) else []
+    lines += [f"{own.rpartition('.')[2]} is {owner}, counted there" for own, owner in layer["tied"].items()]
+    return "\n".join(lines)
 
 
 def _tables() -> dict[str, Any]:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from cyclopts import Parameter
-
-from seqlab.cli.console import ProgressLine, metrics_line, out, print_json
-
-Json = Annotated[bool, Parameter(name="--json", negative="")]
+from seqlab.cli.arguments import Json, Run, Setting
+from seqlab.cli.console import ProgressLine, metrics_line, print_json, say
 
 
 def train(
     recipe: str,
     /,
-    *overrides: str,
+    *overrides: Setting,
     device: str | None = None,
     threads: int | None = None,
     as_json: Json = False,
 ) -> None:
-    """Train a model from a recipe, validate it, keep the best checkpoint.
+    """Train a recipe, validate it, keep the best checkpoint.
 
     Run again after an interruption, the same command goes on where it was; once finished it shows the result.
 
@@ -28,7 +25,7 @@ def train(
     recipe
         Name of a shipped recipe (`seqlab list recipes`), or a TOML file.
     overrides
-        Settings as key=value, e.g. model.hidden_size=200 training.epochs=3.
+        Settings, e.g. model.hidden_size=200 training.epochs=3.
     device
         Where the model lives: cpu, cuda, mps. Default: cpu.
     threads
@@ -38,19 +35,22 @@ def train(
     """
     from seqlab.train import recipes, run
 
-    config, notes = recipes.configure(recipe, overrides)
     line = ProgressLine(quiet=as_json)
-    for note in notes:
-        line.message(note)
+    line.working("Reading the data")
     try:
+        config, notes = recipes.configure(recipe, overrides)
+        for note in notes:
+            line.message(note)
         summary = run.train(config, device=device, threads=threads, listener=line)
     finally:
         line.close()
     _show(summary, as_json)
 
 
-def resume(name: str, /, *, as_json: Json = False) -> None:
-    """Go on with an interrupted run, to the bit as if it had never stopped.
+def resume(name: Run, /, *, as_json: Json = False) -> None:
+    """Go on with an interrupted run, as if it had never stopped.
+
+    Weights, records and samples end with the same bits.
 
     Parameters
     ----------
@@ -75,13 +75,13 @@ def _show(summary: dict[str, Any], as_json: bool) -> None:
         print_json(summary)
         return
     cost = summary["cost"]
-    out.print(f"{summary['run']}: {summary['stopped']}", markup=False)
+    say(f"{summary['run']}: {summary['stopped']}")
     if summary["metrics"]:
-        out.print(f"validation, best checkpoint (step {summary['best_step']}): ", end="", markup=False)
-        out.print(metrics_line(summary["metrics"]), markup=False)
-    out.print(
+        say(
+            f"validation, best checkpoint (step {summary['best_step']:,}): {metrics_line(summary['metrics'])}"
+        )
+    say(
         f"cost: {cost['training_seconds']:.0f} s training, {cost['evaluation_seconds']:.0f} s evaluation, "
         f"{cost['tokens_per_second']:,.0f} tokens/s, {cost['peak_memory_mib']:,.0f} MiB, "
-        f"{summary['parameters']:,} parameters, {cost['threads']} threads of {cost['processor']}",
-        markup=False,
+        f"{summary['parameters']:,} parameters, {cost['threads']} threads of {cost['processor']}"
     )

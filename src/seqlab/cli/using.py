@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from seqlab.cli.console import ProgressLine, err, metrics_line, out, print_json
-from seqlab.cli.training import Json
+from seqlab.cli.arguments import Json, Run
+from seqlab.cli.console import err, metrics_line, out, print_json, say, working
 from seqlab.schema.errors import UserError
 
 
 def evaluate(
-    name: str,
+    name: Run,
     /,
     *,
     split: str = "valid",
@@ -37,26 +37,22 @@ def evaluate(
     from seqlab.runs import folder
     from seqlab.train.evaluation import evaluate_run
 
-    line = ProgressLine(quiet=as_json)
-    try:
+    with working("Reading and encoding the data", quiet=as_json) as line:
         card = evaluate_run(folder.find(name), split, metric, device=device, progress=line.scored)
-    finally:
-        line.close()
     if as_json:
         print_json(card)
         return
-    out.print(f"{card['run']}, {split}: {metrics_line(card['metrics'])}", markup=False)
-    out.print(
+    say(f"{card['run']}, {split}: {metrics_line(card['metrics'])}")
+    say(
         f"{card['sequences']:,} sequences, {card['tokens']:,} tokens, {card['scored_as']}; "
-        f"checkpoint of step {card['checkpoint_step']:,}",
-        markup=False,
+        f"checkpoint of step {card['checkpoint_step']:,}"
     )
     if card["equal_to_training"]:
-        out.print(f"{card['equal_to_training']:,} of them also stand in the training split", markup=False)
+        say(f"{card['equal_to_training']:,} of them also stand in the training split")
 
 
 def sample(
-    name: str,
+    name: Run,
     /,
     *,
     prompt: str = "",
@@ -113,8 +109,8 @@ def sample(
         out.print(f"[{number}] {prompt}{text.text}{mark}", markup=False)
 
 
-def predict(name: str, *texts: str, file: Path | None = None, as_json: Json = False) -> None:
-    """Label texts with a trained classifier, with the probability of each label.
+def predict(name: Run, /, *texts: str, file: Path | None = None, as_json: Json = False) -> None:
+    """Label texts, with the probability of each label.
 
     Parameters
     ----------
@@ -135,13 +131,23 @@ def predict(name: str, *texts: str, file: Path | None = None, as_json: Json = Fa
     answers = loaded.predict(given)
     for text, chances in zip(given, answers, strict=True):
         if set(loaded.tokenizer.encode(text)) <= {loaded.tokenizer.vocabulary.unknown}:
-            err.print(f"No word of {text[:60]!r} is known to the model; its answer is the same for all such.")
+            words = f"No word of {text[:60]!r} is known to the model; its answer is the same for all such."
+            err.print(words, markup=False)
         if not as_json:
-            label = max(chances, key=lambda key: chances[key])
-            shown = text if len(text) <= 80 else text[:77] + "..."
-            out.print(f"{label} {chances[label]:.3f}  {shown}", markup=False)
+            out.print(_answer(text, chances), markup=False)
     if as_json:
         print_json([{"text": text, "probabilities": a} for text, a in zip(given, answers, strict=True)])
+
+
+def _answer(text: str, chances: dict[str, float]) -> str:
+    """The likeliest label and the text; where there are more than two labels, all of them below."""
+    ranked = sorted(chances.items(), key=lambda item: -item[1])
+    label, chance = ranked[0]
+    shown = text if len(text) <= 80 else text[:77] + "..."
+    line = f"{label} {chance:.3f}  {shown}"
+    if len(ranked) == 2:
+        return line
+    return f"{line}\n    " + ", ".join(f"{label} {chance:.3f}" for label, chance in ranked)
 
 
 def _lines(file: Path | None) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar, get_args, get_origin
 
 import tomli_w
@@ -103,6 +103,8 @@ def override(cls: type[Config], table: Mapping[str, Any], assignment: str) -> tu
     if not equals or not key.strip():
         raise UserError(f"An override must be written key=value. Got {assignment!r}.")
     path = key.strip().split(".")
+    if path[0] not in cls.model_fields:
+        raise _unknown_path(cls, key.strip(), [known for known, _ in fields(cls, table)])
     return _override(cls, table, path, text, done=[])
 
 
@@ -217,6 +219,15 @@ def _unknown_key(cls: type[Config], where: str) -> UserError:
     middle = f" Nearest: {_join(parent, hint)!r}." if hint else ""
     of = f" of {parent!r}" if parent else ""
     return UserError(f"There is no setting {where!r}.{middle} Settings{of}: {_names(cls, '')}.")
+
+
+def _unknown_path(cls: type[Config], key: str, known: Sequence[str]) -> UserError:
+    """For a key whose first part is wrong or left out: the nearest of all full keys, or of their ends."""
+    ends = {full.rpartition(".")[2]: full for full in known}
+    choices = {**ends, **{full: full for full in (*known, *cls.model_fields)}}
+    hint = nearest(key, choices)
+    middle = f" Nearest: {choices[hint]!r}." if hint else ""
+    return UserError(f"There is no setting {key!r}.{middle} Settings: {_names(cls, '')}.")
 
 
 def _invalid(cls: type[Config], error: ValidationError, where: str) -> UserError:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from seqlab.data.dataset import Dataset
+from seqlab.measure.kinds import METRICS
 from seqlab.models.model import SequenceModel
 from seqlab.nn.dropout import bind_generator
 from seqlab.schema.errors import UserError
@@ -34,6 +35,8 @@ def build(config: ExperimentConfig, dataset: Dataset, device: torch.device) -> E
         UserError: the parts do not fit each other.
     """
     task = config.task.build(dataset)
+    for metric in task.metrics:
+        METRICS[metric]  # an unknown one is refused now, not after an epoch
     _check_prompt(config.samples.prompt, dataset)
     for split in dataset.splits.values():
         # Cut every split once now, so that a batching that does not fit is known before training.

@@ -116,6 +116,7 @@ def describe_data(dataset: Dataset, outputs: int) -> dict[str, Any]:
         "description": dataset.about.description,
         "origin": dataset.about.origin,
         "licence": dataset.about.licence,
+        "notes": list(dataset.notes),
         "tokenizer": dataset.tokenizer.spec(),
     }
 

@@ -26,8 +26,8 @@ from seqlab.train.validation import score, write_samples
 class Listener(Protocol):
     """Whoever watches a run: a progress bar, or nobody."""
 
-    def step(self, progress: Progress, loss: float, total_epochs: int) -> None:
-        """After each optimiser step; loss in nats per target."""
+    def step(self, progress: Progress, loss: float, total_epochs: float) -> None:
+        """After each optimiser step; loss in nats per target, epochs until the end at the latest."""
         ...
 
     def validated(self, progress: Progress, metrics: dict[str, float], best: bool) -> None:
@@ -35,7 +35,7 @@ class Listener(Protocol):
         ...
 
     def scored(self, done: int, total: int) -> None:
-        """After each batch of the final evaluation."""
+        """After each batch of an evaluation."""
         ...
 
     def message(self, text: str) -> None:
@@ -59,6 +59,8 @@ class Loop:
         self.device = next(experiment.model.parameters()).device
         self._saved_at = self._timed_at = time.monotonic()
         self._steps_per_epoch = len(self._batches(epoch=0))
+        longest = math.inf if self.config.max_steps is None else self.config.max_steps / self._steps_per_epoch
+        self._total_epochs = min(self.config.epochs, longest)
 
     def fit(self) -> Progress:
         """Train to the end.
@@ -79,7 +81,7 @@ class Loop:
         epoch = self.progress.epoch
         while self.progress.epoch == epoch and not self.progress.stopped:
             loss = self._step(batches[self.progress.batch].to(self.device))
-            self.listener.step(self.progress, loss, self.config.epochs)
+            self.listener.step(self.progress, loss, self._total_epochs)
             self._after_step(len(batches))
 
     def _step(self, batch: Batch) -> float:
@@ -157,7 +159,9 @@ class Loop:
             return
         try:
             rows = experiment.config.evaluation.rows
-            records = score(experiment, "valid", experiment.task.metrics, rows=rows)
+            records = score(
+                experiment, "valid", experiment.task.metrics, rows=rows, progress=self.listener.scored
+            )
         except WorkError as error:
             raise WorkError(f"Validation behind step {progress.step}: {error} {self._remedy()}") from None
         self.recorder.record(records, progress.moment)

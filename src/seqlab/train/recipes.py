@@ -10,16 +10,21 @@ from typing import Any
 
 from seqlab.schema.config import Table, override, parse, read_toml
 from seqlab.schema.errors import UserError, unknown
+from seqlab.train import sizing
 from seqlab.train.config import ExperimentConfig
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A recipe as read: `about` is its one line, `table` its settings with those of its base."""
+    """A recipe as read: `about` is its one line, `table` its settings with those of its base.
+
+    `sized_by_data`: settings that neither the recipe nor the user gives are chosen from the data's size.
+    """
 
     name: str
     about: str
     table: Table
+    sized_by_data: bool
 
 
 def names() -> list[str]:
@@ -41,16 +46,22 @@ def configure(wanted: str, overrides: Sequence[str] = ()) -> tuple[ExperimentCon
     """The experiment a recipe and `key=value` overrides describe.
 
     Returns:
-        The configuration, and sentences the user should read (settings that an override dropped).
+        The configuration, and sentences the user should read (settings that an override dropped, or that
+        were chosen from the data's size).
 
     Raises:
-        UserError: a key or value is wrong.
+        UserError: a key or value is wrong, or the data of a recipe sized by it cannot be read.
     """
-    table, notes = read(wanted).table, []
+    recipe = read(wanted)
+    table, notes = recipe.table, []
     for assignment in overrides:
         table, note = override(ExperimentConfig, table, assignment)
         notes += [note] if note else []
-    return parse(ExperimentConfig, table), notes
+    config = parse(ExperimentConfig, table)
+    if recipe.sized_by_data:
+        table, note = sizing.fill(table, config)
+        return parse(ExperimentConfig, table), [*notes, note]
+    return config, notes
 
 
 def _read(wanted: str, above: tuple[str, ...]) -> Recipe:
@@ -68,12 +79,17 @@ def _read(wanted: str, above: tuple[str, ...]) -> Recipe:
         raise unknown("recipe", wanted, names())
     table = read_toml(text, f"Recipe {wanted!r}")
     base, about = table.pop("base", None), str(table.pop("about", ""))
+    sized = table.pop("sized_by_data", None)
+    if sized not in (None, True, False):
+        raise UserError(f"Recipe {wanted!r}: 'sized_by_data' must be true or false. Got {sized!r}.")
     table.setdefault("name", name)
     if base is not None:
         # A file names its base from where it stands itself.
         below = str(path.parent / str(base)) if str(base).endswith(".toml") else str(base)
-        table = _merge(_read(below, (*above, own)).table, table)
-    return Recipe(name, about, table)
+        recipe = _read(below, (*above, own))
+        table = _merge(recipe.table, table)
+        sized = recipe.sized_by_data if sized is None else sized
+    return Recipe(name, about, table, bool(sized))
 
 
 def _text(path: Path) -> str:

@@ -53,6 +53,8 @@ def train(
     place = settle(device or "cpu", threads)
     listener.message(f"Data: {config.data.kind}")
     dataset = config.data.build()
+    for note in dataset.notes:
+        listener.message(f"Note: {note}")
     fingerprint = _fingerprint(config, dataset)
     path = folder.run_path(config.name, fingerprint)
     if (path / ENVIRONMENT).exists():

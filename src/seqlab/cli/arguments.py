@@ -1,0 +1,11 @@
+"""Arguments that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+Json = Annotated[bool, Parameter(name="--json")]
+Setting = Annotated[str, Parameter(name="key=value")]
+Run = Annotated[str, Parameter(name="run")]

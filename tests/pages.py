@@ -1,0 +1,73 @@
+"""The commands that pages show, and running them as a reader would: in order, in one folder."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from seqlab import cli
+from seqlab.cli.app import app
+from seqlab.runs import folder
+
+ROOT = Path(__file__).parent.parent
+USES_A_RUN = ("resume", "evaluate", "sample", "predict", "report")
+# A synopsis names arguments in capitals or in brackets; what has neither can be run.
+_SYNOPSIS = re.compile(r"\b[A-Z]{3,}\b|[\[|]|\.\.\.")
+FILMS = ("film", "story", "end", "actor", "song", "picture", "scene", "plot")
+_SMALL = {
+    "ptb-lstm": ["model.hidden_size=16", "model.embedding_size=16"],
+    "imdb-lstm": ["model.hidden_size=16", "data.max_length=20"],
+    "imdb-linear": ["model.linear_size=16", "data.max_length=20"],
+}
+"""By recipe, what makes its shown training small; each is cut to two steps besides."""
+
+
+def shown(page: Path) -> list[str]:
+    """Every `seqlab ...` line of a page's indented blocks, without its comment."""
+    lines = re.findall(r"^    (seqlab .*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return [line.split("  #")[0].strip() for line in lines]
+
+
+def commands() -> list[str]:
+    """The names of all commands, in the order of the help page."""
+    return [name for name in app if not name.startswith("-")]
+
+
+def runnable(commands: list[str]) -> list[str]:
+    """Those with no argument left open."""
+    return [line for line in commands if not _SYNOPSIS.search(line.replace("|", " | "))]
+
+
+def run_all(lines: list[str], place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run command lines one after the other in a folder with a reader's files; all must end with status 0.
+
+    Training is cut short.
+    """
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("SEQLAB_RUNS", str(place / "runs"))
+    _write_files(place)
+    made: list[str] = []
+    for number, line in enumerate(lines):
+        words = shlex.split(line)[1:]
+        if words[0] == "train":
+            words += ["training.max_steps=2", f"seed={number}", *_SMALL.get(words[1], [])]
+        if words[0] in USES_A_RUN:
+            # The reader has one run of the name; here it is the first one made.
+            words[1] = next(name for name in made if name.startswith(words[1]))
+        assert cli.run(words) == 0, line
+        made += [name for name in folder.names() if name not in made]
+
+
+def _write_files(place: Path) -> None:
+    """The files that pages speak of: a table of reviews, texts to label, running texts."""
+    words = [f"{a} {b} {c}" for a in ("a", "this", "the") for b in ("good", "bad") for c in FILMS]
+    rows = [f"{text},{label},{text},{label}" for text in words for label in [int("good" in text)]]
+    table = "\n".join(["review,stars,text,label", *rows])
+    (place / "reviews.csv").write_text(table, encoding="utf-8")
+    (place / "more.txt").write_text("a wonderful film\na bad end\n", encoding="utf-8")
+    for name in ("book.txt", "one.txt", "two.txt"):
+        text = "".join(f"{name} says The {line}.\n" for line in words * 20)
+        (place / name).write_text(text, encoding="utf-8")
