@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from abc import ABC
 
 from seqlab.measure.metric import Mean, Metric, Scored
 from seqlab.schema.records import Record, Scalar
@@ -12,8 +13,8 @@ LARGEST_EXPONENT = math.log(sys.float_info.max)
 """exp of more nats than this is no float."""
 
 
-class Loss(Metric):
-    """Mean cross-entropy: sum of -ln p(target) over the number of targets, in nats."""
+class MeanNats(Metric, ABC):
+    """What comes of the mean cross-entropy alone; subclasses say how it is shown."""
 
     def __init__(self, unit: str, labels: tuple[str, ...] = ()):
         super().__init__(unit, labels)
@@ -22,6 +23,10 @@ class Loss(Metric):
     def update(self, scored: Scored) -> None:
         """Count some targets."""
         self._nats.add(scored.nats)
+
+
+class Loss(MeanNats):
+    """Mean cross-entropy: sum of -ln p(target) over the number of targets, in nats."""
 
     def records(self, split: str) -> list[Record]:
         """One scalar, `loss`; see `Metric.records`."""
@@ -29,16 +34,8 @@ class Loss(Metric):
         return [Scalar(name="loss", value=value, unit=f"nats per {self.unit}", split=split)]
 
 
-class BitsPerToken(Metric):
+class BitsPerToken(MeanNats):
     """Mean cross-entropy in bits: nats divided by ln 2."""
-
-    def __init__(self, unit: str, labels: tuple[str, ...] = ()):
-        super().__init__(unit, labels)
-        self._nats = Mean()
-
-    def update(self, scored: Scored) -> None:
-        """Count some targets."""
-        self._nats.add(scored.nats)
 
     def records(self, split: str) -> list[Record]:
         """One scalar, `bits_per_token`; see `Metric.records`."""
@@ -46,16 +43,8 @@ class BitsPerToken(Metric):
         return [Scalar(name="bits_per_token", value=value, unit=f"bits per {self.unit}", split=split)]
 
 
-class Perplexity(Metric):
+class Perplexity(MeanNats):
     """exp of the mean cross-entropy in nats; where that is no float, the largest float."""
-
-    def __init__(self, unit: str, labels: tuple[str, ...] = ()):
-        super().__init__(unit, labels)
-        self._nats = Mean()
-
-    def update(self, scored: Scored) -> None:
-        """Count some targets."""
-        self._nats.add(scored.nats)
 
     def records(self, split: str) -> list[Record]:
         """One scalar, `perplexity`; see `Metric.records`."""
