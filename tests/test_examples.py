@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,9 @@ def test_it_runs_and_the_chart_shows_itself(tmp_path: Path, monkeypatch: pytest.
     said = "".join(output.text for output in train)
     assert len(re.findall(r"^epoch \d, step [\d,]+: loss ", said, flags=re.MULTILINE)) == 3
     (shown,) = chart
-    assert "vega-lite" in shown.data["text/html"]
-    assert '"perplexity"' not in shown.data["text/html"], "the loss alone"
+    assert set(shown.data) == {"image/svg+xml"}, "drawn already: nothing to load when it is looked at"
+    drawing = ET.fromstring(shown.data["image/svg+xml"])
+    assert len([e for e in drawing.iter() if e.tag.endswith("path") and len(e.get("d", "")) > 20]) >= 2
+    assert "perplexity" not in shown.data["image/svg+xml"], "the loss alone"
     assert "final_loss" in records[0].data["text/plain"]
     assert "((" in sample[0].data["text/html"]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
+import numpy as np
 import own_files
 import pytest
 
+from seqlab.cli import using
 from seqlab.runs.folder import open_run
 from seqlab.schema.records import Matrix
 
@@ -49,6 +52,64 @@ def test_of_several_labels_all_probabilities_are_shown(seqlab, runs: Path, tmp_p
     assert first.startswith("good ")
     assert second.startswith("    good ")
     assert sum(float(part.split()[1]) for part in second.split(", ")) == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize(("labels", "widest"), [(2, 10), (3, 2)])
+def test_the_confusion_matrix_of_a_split(
+    seqlab, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, labels: int, widest: int
+) -> None:
+    """Whole, or its largest mistakes: the labels are told apart by nothing, so there are some."""
+    own = own_files.write(tmp_path, "text-classifier", labels=labels, rows=90)
+    trained(seqlab, runs, "text-classifier", own, "training.max_steps=1")
+    card = json.loads(seqlab("evaluate", "text-classifier", "--split", "test", "--json").out)
+    matrix = card["matrices"]["confusion_matrix"]
+    counts = np.array(matrix["values"])
+    assert counts.sum() == card["sequences"]
+    assert np.trace(counts) / counts.sum() == pytest.approx(card["metrics"]["accuracy"])
+    monkeypatch.setattr(using, "WIDEST", widest)
+    shown = seqlab("evaluate", "text-classifier", "--split", "test").out.splitlines()
+    rows = [line.split() for line in shown[shown.index(next(s for s in shown if "confusion matrix" in s)) + 2 :]]
+    if labels <= widest:
+        assert rows[:labels] == [
+            [name, *(str(int(count)) for count in line)]
+            for name, line in zip(matrix["rows"], counts, strict=True)
+        ]
+    else:
+        missed = counts - np.diag(np.diag(counts))
+        true, given = np.unravel_index(missed.argmax(), missed.shape)
+        assert int(rows[0][2]) == missed.max() > 0
+        assert [int(row[2]) for row in rows if len(row) == 3] == sorted(missed[missed > 0], reverse=True)
+        assert counts[matrix["rows"].index(rows[0][0]), matrix["columns"].index(rows[0][1])] == missed.max()
+
+
+def test_lines_without_text_are_counted_and_another_encoding_is_named(
+    seqlab, refused, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = own_files.write(tmp_path, "text-classifier", rows=60)
+    trained(seqlab, runs, "text-classifier", own)
+    file = tmp_path / "old.txt"
+    file.write_bytes("lovely café\n\n  \nawful\n".encode("cp1252"))
+    said = refused("predict", "text-classifier", "--file", str(file))
+    assert "old.txt:1 must be text in UTF-8" in said
+    assert "--encoding cp1252" in said
+    said = seqlab("predict", "text-classifier", "--file", str(file), "--encoding", "cp1252", "--json")
+    assert [answer["text"] for answer in json.loads(said.out)] == ["lovely café", "awful"]
+    assert "2 of 4 lines hold no text and were left out." in said.err
+    with file.open() as stream:
+        monkeypatch.setattr(sys, "stdin", stream)
+        assert "Standard input, line 1, must be text in UTF-8" in refused("predict", "text-classifier")
+
+
+def test_a_table_in_another_encoding(seqlab, refused, runs: Path, tmp_path: Path) -> None:
+    own = own_files.write(tmp_path, "text-classifier", rows=60)
+    path = Path(own.removeprefix("data.path="))
+    path.write_bytes(path.read_bytes().replace(b"film", b"caf\xe9"))
+    assert "--encoding cp1252" in refused("train", "text-classifier", own)
+    arguments = ("train", "text-classifier", own, *QUICK, "--encoding", "cp1252")
+    assert seqlab(*arguments).status == 0
+    (run,) = runs.iterdir()
+    assert 'encoding = "cp1252"' in (run / "config.toml").read_text()
+    assert "'data.encoding'" in refused("train", "brackets-lstm", "--encoding", "cp1252")
 
 
 def test_a_text(seqlab, runs: Path, tmp_path: Path) -> None:

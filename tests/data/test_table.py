@@ -149,6 +149,11 @@ def test_mixed_types_become_text(tmp_path: Path):
     corpus = config(write_jsonl(tmp_path / "a.jsonl", rows)).read()
     assert corpus.label_names == ("1", "1.5", "one", "true")
     assert "7" in [text for texts in corpus.texts.values() for text in texts]
+    texts, labels = corpus.notes
+    assert "Column 'text' of" in texts
+    assert "several types (text, whole numbers)" in texts
+    assert "several types (numbers, text, truth values, whole numbers)" in labels
+    assert config(write_jsonl(tmp_path / "b.jsonl", ROWS)).read().notes == ()
 
 
 def test_a_mark_of_utf8_is_no_part_of_the_header(tmp_path: Path):
@@ -183,7 +188,7 @@ def test_empty_texts_are_counted_said_and_kept(table: Write):
 def test_texts_with_several_labels_are_said(tmp_path: Path):
     path = write_csv(tmp_path / "a.csv", [*ROWS, (ROWS[0][0], "yes"), (ROWS[1][0], "no"), ROWS[2]])
     (note,) = config(path).build().notes
-    assert note == f"2 texts in {path} stand there with more than one label."
+    assert note == f"2 texts stand in {path} with more than one label."
 
 
 def test_labels_that_a_split_lacks_are_said(tmp_path: Path):
@@ -272,15 +277,21 @@ def test_other_things_than_text(tmp_path: Path):
     refused(write_parquet(tmp_path / "a.parquet", [(["x"], "a")]), r"row 1 must hold text or a number")
 
 
+def test_too_few_texts_for_every_split(tmp_path: Path):
+    path = write_csv(tmp_path / "a.csv", [(f"text {index}", index % 2) for index in range(4)])
+    refused(path, r"to make train, valid, test of.* Got 4 rows, none .* for 'test'.*data\.test_fraction=0")
+    assert set(config(path, test_fraction=0.0).build().splits) == {"train", "valid"}
+
+
 def test_a_file_that_is_not_utf8(tmp_path: Path):
     path = write_csv(tmp_path / "a.csv", [(f"text {index}", index % 2) for index in range(3000)])
     path.write_bytes(path.read_bytes().replace(b"text 2997", b"text \xe4"))
     refused(
         path,
-        r"a\.csv:2999 must be text in UTF-8\. .* 'data\.encoding' names another .* data\.encoding=cp1252",
+        r"a\.csv:2999 must be text in UTF-8\. .* perhaps: --encoding cp1252 \(the setting data\.encoding\)",
     )
     path.write_bytes("text,label\nä,1\n".encode("utf-16"))
-    refused(path, r"a\.csv:1 must be text in UTF-8\. .* Nearest: data\.encoding=utf-16")
+    refused(path, r"a\.csv:1 must be text in UTF-8\. .* perhaps: --encoding utf-16")
     path = write_jsonl(tmp_path / "a.jsonl", ROWS)
     path.write_bytes(path.read_bytes() + b"\xff")
     refused(path, r"a\.jsonl:41 must be text in UTF-8")

@@ -85,6 +85,14 @@ def shapes(run: RunFolder) -> None:
     append(run, "records.jsonl", *(to_line(record, _moment(40)) for record in (matrix, curve)))
 
 
+def truth(run: RunFolder, floor: float) -> None:
+    """Hold a run against the truth of its data."""
+    shares = {"valid_samples": 0.75, "cut_samples": 0.125, "wrong_samples": 0.125}
+    metrics = {"floor": floor, "above_floor": run.summary()["metrics"]["loss"] - floor, **shares}
+    card = {"metrics": metrics, "split": "valid", "scored_as": "8 samples", "checkpoint_step": 40}
+    (run.cards / "truth.json").write_text(json.dumps(card))
+
+
 def _first_files(name: str, seed: int, cell: str) -> dict[str, str]:
     config = f'name = "{name}"\nseed = {seed}\n[data]\nkind = "reviews"\n[task]\nkind = "language-model"\n'
     config += f'[model]\nkind = "recurrent-lm"\ncell = "{cell}"\nhidden_size = 16\n'

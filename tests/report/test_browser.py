@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +13,15 @@ import folders
 import pytest
 from html_tree import Element, page
 from PIL import Image
+from selenium import webdriver
+from selenium.webdriver.chrome.webdriver import WebDriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.wait import WebDriverWait
 
 from seqlab import report
 
-CHROMIUM = shutil.which("chromium")
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -100,9 +106,60 @@ def test_a_page_that_asks_and_complains_would_be_noticed(tmp_path: Path) -> None
     assert any("nothing is not defined" in line for line in seen.console)
 
 
-def test_another_axis(path: Path, tmp_path: Path) -> None:
-    text = path.read_text(encoding="utf-8").replace('value="step" checked', 'value="step"')
-    path.write_text(text.replace('value="seconds"', 'value="seconds" checked'), encoding="utf-8")
-    seen = look(path, tmp_path, "--dump-dom")
-    assert seen.console == []
-    assert "seconds of training" in seen.document.all("svg")[0].text
+@pytest.fixture
+def browser(path: Path, tmp_path: Path) -> Iterator[WebDriver]:
+    """The page as a person has it before them."""
+    options = webdriver.ChromeOptions()
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path / 'person'}"):
+        if "virtual-time" not in flag:
+            options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(str(DRIVER)))
+    driver.get(path.as_uri())
+    _until_drawn(driver, "step")
+    yield driver
+    assert driver.get_log("browser") == []
+    driver.quit()
+
+
+def _until_drawn(driver: WebDriver, axis: str) -> None:
+    WebDriverWait(driver, 60).until(
+        lambda seen: seen.find_element(By.TAG_NAME, "html").get_attribute("data-drawn") == axis
+    )
+
+
+def _axis_titles(driver: WebDriver) -> set[str]:
+    titles = {"optimiser steps", "epochs", "seconds of training"}
+    return titles & {text.text for text in driver.find_elements(By.CSS_SELECTOR, ".chart svg text")}
+
+
+@pytest.mark.skipif(DRIVER is None, reason="needs chromedriver (apt-get install chromium-driver)")
+def test_the_axis_is_switched_by_click_and_by_keyboard(browser: WebDriver) -> None:
+    assert _axis_titles(browser) == {"optimiser steps"}
+    browser.find_element(By.XPATH, "//label[contains(., 'seconds of training')]").click()
+    _until_drawn(browser, "seconds")
+    assert _axis_titles(browser) == {"seconds of training"}
+    browser.switch_to.active_element.send_keys(Keys.ARROW_UP)
+    _until_drawn(browser, "epoch")
+    assert _axis_titles(browser) == {"epochs"}
+
+
+@pytest.mark.skipif(DRIVER is None, reason="needs chromedriver (apt-get install chromium-driver)")
+def test_every_part_is_reached_by_keyboard(browser: WebDriver) -> None:
+    """The tab key stops at the skip link first, then at every link, switch, scrolled table and fold; none traps it."""
+    stops = []
+    for _ in range(200):
+        browser.switch_to.active_element.send_keys(Keys.TAB)
+        now = browser.switch_to.active_element
+        if now.tag_name == "body":
+            break
+        stops.append((now.tag_name, now.text.splitlines()[0] if now.text else "", now.get_attribute("role")))
+    assert stops[0][:2] == ("a", "Skip to the results")
+    wanted = {tag: len(browser.find_elements(By.CSS_SELECTOR, tag)) for tag in ("a", "summary")}
+    assert {tag: sum(stop[0] == tag for stop in stops) for tag in wanted} == wanted
+    assert sum(stop[0] == "input" for stop in stops) == 1, "one stop for the whole switch"
+    fold = browser.find_element(By.TAG_NAME, "summary")
+    table = fold.find_element(By.XPATH, "following-sibling::div")
+    assert not table.is_displayed()
+    fold.send_keys(Keys.ENTER)
+    assert table.is_displayed()

@@ -46,6 +46,20 @@ def test_the_spread_over_seeds_by_hand(tmp_path: Path) -> None:
     assert rows[1] == ["toy", "loss", "3", "0.75", "0.25", "0.5", "1.0"]
 
 
+def test_what_was_held_against_the_truth(tmp_path: Path) -> None:
+    known, other = folders.make(seed=1, loss=0.5), folders.make(seed=2, loss=0.75)
+    folders.truth(known, floor=0.375)
+    document = page(report.write([known, other], tmp_path / "r.html", title="Truth"))
+    head, row = table(document, "Held against the truth")
+    assert dict(zip(head[3:], row[3:], strict=True)) == {
+        "floor nats per token": "0.375",
+        "above the floor nats per token": "0.125",
+        "valid samples fraction": "0.75",
+        "wrong samples fraction": "0.125",
+        "cut samples fraction": "0.125",
+    }
+
+
 def test_the_curves_are_the_records(tmp_path: Path) -> None:
     run = folders.make()
     document = page(report.write([run], tmp_path / "r.html", title="One"))

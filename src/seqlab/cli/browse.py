@@ -30,10 +30,20 @@ def list_(what: str = "all", /, *, as_json: Json = False) -> None:
         print_json(content)
         return
     for name, rows in content.items():
-        out.print(f"{name}:" if what == "all" else "", end="\n" if what == "all" else "")
-        print_table(("name", "what it is"), list(rows.items()))
+        if what == "all":
+            out.print(f"{name}:")
+        if rows:
+            print_table(("name", "what it is"), list(rows.items()))
+        else:
+            out.print(_no_runs(), markup=False)
         if what == "all":
             out.print()
+
+
+def _no_runs() -> str:
+    from seqlab.runs import folder
+
+    return f"none yet in {folder.root()}; `seqlab train` makes them"
 
 
 def data(action: str, name: str, /, *overrides: Setting, as_json: Json = False) -> None:

@@ -52,7 +52,7 @@ def demo(
     quick
         A few steps of each run, to see that everything works; the figures mean nothing.
     threads
-        Threads of the numerical libraries. Default: 1.
+        Threads of the numerical libraries. Default: 2.
     as_json
         Print the tables as JSON, and nothing else.
     """

@@ -12,6 +12,7 @@ def train(
     recipe: str,
     /,
     *overrides: Setting,
+    encoding: str | None = None,
     device: str | None = None,
     threads: int | None = None,
     as_json: Json = False,
@@ -26,6 +27,8 @@ def train(
         Name of a shipped recipe (`seqlab list recipes`), or a TOML file.
     overrides
         Settings, e.g. model.hidden_size=200 training.epochs=3.
+    encoding
+        Encoding of own files, e.g. cp1252; the same as data.encoding=cp1252. Default: utf-8.
     device
         Where the model lives: cpu, cuda, mps. Default: cpu.
     threads
@@ -38,7 +41,8 @@ def train(
     line = ProgressLine(quiet=as_json)
     line.working("Reading the data")
     try:
-        config, notes = recipes.configure(recipe, overrides)
+        named = () if encoding is None else (f"data.encoding={encoding}",)
+        config, notes = recipes.configure(recipe, (*overrides, *named))
         for note in notes:
             line.message(note)
         summary = run.train(config, device=device, threads=threads, listener=line)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from seqlab.cli.arguments import Json, Run
-from seqlab.cli.console import err, metrics_line, out, print_json, say, working
+from seqlab.cli.console import err, metrics_line, out, print_json, print_table, say, working
 from seqlab.schema.errors import UserError
+
+WIDEST = 10
+"""Labels up to which a confusion matrix is printed whole."""
 
 
 def evaluate(
@@ -47,8 +51,29 @@ def evaluate(
         f"{card['sequences']:,} sequences, {card['tokens']:,} tokens, {card['scored_as']}; "
         f"checkpoint of step {card['checkpoint_step']:,}"
     )
+    for words, matrix in card["matrices"].items():
+        _print_matrix(words.replace("_", " "), matrix)
     if card["equal_to_training"]:
         say(f"{card['equal_to_training']:,} of them also stand in the training split")
+
+
+def _print_matrix(words: str, matrix: dict[str, Any]) -> None:
+    """Counts of classes against classes: whole where it fits a screen, else the largest off the diagonal."""
+    rows, columns, values = (matrix[key] for key in ("rows", "columns", "values"))
+    if len(columns) <= WIDEST:
+        out.print(f"\n{words}: a row for each true label, a column for each answer", markup=False)
+        table = [[name, *(int(value) for value in line)] for name, line in zip(rows, values, strict=True)]
+        print_table(["", *columns], table)
+        return
+    missed = [
+        (int(value), true, given)
+        for true, line in zip(rows, values, strict=True)
+        for given, value in zip(columns, line, strict=True)
+        if value and true != given
+    ]
+    missed.sort(key=lambda cell: -cell[0])
+    out.print(f"\n{words} of {len(columns)} labels: the most frequent mistakes", markup=False)
+    print_table(["label", "answer", "times"], [[true, given, count] for count, true, given in missed[:10]])
 
 
 def sample(
@@ -109,7 +134,9 @@ def sample(
         out.print(f"[{number}] {prompt}{text.text}{mark}", markup=False)
 
 
-def predict(name: Run, /, *texts: str, file: Path | None = None, as_json: Json = False) -> None:
+def predict(
+    name: Run, /, *texts: str, file: Path | None = None, encoding: str = "utf-8", as_json: Json = False
+) -> None:
     """Label texts, with the probability of each label.
 
     Parameters
@@ -119,7 +146,9 @@ def predict(name: Run, /, *texts: str, file: Path | None = None, as_json: Json =
     texts
         Texts to label. Without any, and without a file: one text a line from standard input.
     file
-        Text file, one text a line.
+        Text file, one text a line; lines without any text are left out.
+    encoding
+        Encoding of the file, or of standard input.
     as_json
         Print labels and probabilities as JSON.
     """
@@ -127,8 +156,9 @@ def predict(name: Run, /, *texts: str, file: Path | None = None, as_json: Json =
     from seqlab.train.loaded import load_run
 
     loaded = load_run(folder.find(name))
-    given = list(texts) or _lines(file)
-    answers = loaded.predict(given)
+    given = list(texts) or _lines(file, encoding)
+    with working(f"Labelling {len(given):,} texts", quiet=as_json):
+        answers = loaded.predict(given)
     for text, chances in zip(given, answers, strict=True):
         if set(loaded.tokenizer.encode(text)) <= {loaded.tokenizer.vocabulary.unknown}:
             words = f"No word of {text[:60]!r} is known to the model; its answer is the same for all such."
@@ -150,11 +180,30 @@ def _answer(text: str, chances: dict[str, float]) -> str:
     return f"{line}\n    " + ", ".join(f"{label} {chance:.3f}" for label, chance in ranked)
 
 
-def _lines(file: Path | None) -> list[str]:
-    from seqlab.data.reading import read_text
+def _lines(file: Path | None, encoding: str) -> list[str]:
+    """The lines that hold text, of a file or of standard input; others are counted."""
+    from seqlab.data.reading import known_encoding, open_text
 
-    text = sys.stdin.read() if file is None else read_text(file)
-    lines = [line for line in text.splitlines() if line.strip()]
-    if not lines:
+    if file is None:
+        lines = _standard_input(known_encoding(encoding)).splitlines()
+    else:
+        with open_text(file, known_encoding(encoding)) as stream:
+            lines = list(stream)
+    found = [line.rstrip("\n") for line in lines if line.strip()]
+    if not found:
         raise UserError("There must be at least one text to label. Got none.")
-    return lines
+    if len(found) < len(lines):
+        err.print(f"{len(lines) - len(found):,} of {len(lines):,} lines hold no text and were left out.")
+    return found
+
+
+def _standard_input(encoding: str) -> str:
+    data = sys.stdin.buffer.read()
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise UserError(
+            f"Standard input, line {line}, must be text in {encoding.upper()}. Got bytes that are not. "
+            "Name its encoding, perhaps: --encoding cp1252."
+        ) from None

@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from seqlab.data.rows import Row, read_rows, where
+from seqlab.data.rows import Row, as_text, read_rows, where
 from seqlab.schema.errors import UserError, nearest
 
 Integers = NDArray[np.int64]
 SPLITS = ("train", "valid", "test")
 _ALSO = {"training": "train", "validation": "valid", "val": "valid", "dev": "valid"}
 _SHOWN = 3  # labels an error or a note names
+_TYPES = {str: "text", int: "whole numbers", float: "numbers", bool: "truth values"}
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,11 @@ class TableFile:
         """A row's place in words."""
         return where(self.path, row.place)
 
+    def texts(self, row: Row, *columns: str) -> Iterator[str | None]:
+        """A row's values of these columns as text; see `as_text`."""
+        for column, value in zip(columns, row.values, strict=True):
+            yield value if isinstance(value, str) else as_text(self.path, row.place, column, value)
+
 
 @dataclass(frozen=True)
 class Table:
@@ -42,6 +48,7 @@ class Table:
 
     names: labels in the order in which they first stand. labels: ids of them. texts: equal for equal texts.
     places: lines, or numbers of rows. splits: index in `SPLITS`, as the split column says; 0 without one.
+    types: of values that stand in the columns of texts and of labels.
     """
 
     file: TableFile
@@ -50,6 +57,7 @@ class Table:
     texts: Integers
     places: Integers
     splits: NDArray[np.int8]
+    types: tuple[set[type], set[type]]
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -122,7 +130,8 @@ class RowTexts(Sequence[str]):
         wanted = np.zeros(int(self._rows.max(initial=-1)) + 1, dtype=np.uint8)
         wanted[self._rows] = 1
         rows = read_rows(self._file.path, [self._file.text], self._file.encoding)
-        return (row.values[0] or "" for row in compress(rows, wanted.tobytes()))
+        texts = (next(self._file.texts(row, self._file.text)) for row in compress(rows, wanted.tobytes()))
+        return (text or "" for text in texts)
 
     def __getitem__(self, index: int) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]
         """One text; reads the file up to it."""
@@ -139,14 +148,17 @@ def scan(file: TableFile) -> Table:
         UserError: the file is missing, empty, damaged or not in its encoding, or a row lacks a value.
     """
     names: dict[str, int] = {}
+    types: tuple[set[type], set[type]] = (set(), set())
     labels, texts, places, splits = array("q"), array("q"), array("q"), array("b")
     columns = (file.text, file.label, *([file.split] if file.split is not None else []))
     for row in read_rows(file.path, columns, file.encoding):
-        text, label, *split = row.values
+        text, label, *split = file.texts(row, *columns)
         if text is None:
             raise UserError(f"{file.where(row)} must hold text in column {file.text!r}. Got nothing (null).")
         if label is None or not (label := label.strip()):
             raise UserError(f"{file.where(row)} must hold a label in column {file.label!r}. Got none.")
+        types[0].add(type(row.values[0]))
+        types[1].add(type(row.values[1]))
         labels.append(names.setdefault(label, len(names)))
         texts.append(_digest(text, file, row))
         places.append(row.place)
@@ -160,6 +172,7 @@ def scan(file: TableFile) -> Table:
         np.array(texts),
         np.array(places),
         np.array(splits, dtype=np.int8),
+        types,
     )
 
 
@@ -198,10 +211,18 @@ def label_notes(splits: Mapping[str, Labelled], names: Sequence[str]) -> Iterato
             yield f"No text in {split!r} is labelled {shown}{more}."
     tables = {id(part.table): part.table for part in splits.values()}
     for table in tables.values():
+        for column, types in zip((table.file.text, table.file.label), table.types, strict=True):
+            if len(types) > 1:
+                found = ", ".join(sorted(_TYPES.get(one, one.__name__) for one in types))
+                yield (
+                    f"Column {column!r} of {table.file.path} holds values of several types ({found}); all are "
+                    "taken as text, so 1 and \"1\" are equal and 1, 1.0 and true are not."
+                )
         pairs = np.unique(np.stack([table.texts, table.labels]), axis=1)
         torn = int((np.unique(pairs[0], return_counts=True)[1] > 1).sum())
         if torn:
-            yield f"{torn:,} texts in {table.file.path} stand there with more than one label."
+            one = "1 text stands" if torn == 1 else f"{torn:,} texts stand"
+            yield f"{one} in {table.file.path} with more than one label."
 
 
 def _digest(text: str, file: TableFile, row: Row) -> int:

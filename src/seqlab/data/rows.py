@@ -18,11 +18,11 @@ _SLICE = 50_000  # rows of a Parquet file in memory at once, besides its row gro
 class Row(NamedTuple):
     """Where a row stands (its line, or its number in a Parquet file) and what the columns hold.
 
-    A value is text or None; numbers and truth values of JSONL and Parquet are written as text.
+    In CSV and TSV every value is text; JSONL and Parquet have types of their own. See `as_text`.
     """
 
     place: int
-    values: tuple[str | None, ...]
+    values: tuple[Any, ...]
 
 
 def require_ending(path: str) -> str:
@@ -129,7 +129,7 @@ def _jsonl(path: Path, columns: Sequence[str], encoding: str) -> Iterator[Row]:
                 for column in columns:
                     _require_column(path, tuple(found), column)
                 first = False
-            yield Row(line, tuple(_as_text(path, line, column, found.get(column)) for column in columns))
+            yield Row(line, tuple(map(found.get, columns)))
         if first:
             raise UserError(f"{path} must hold a table. Got an empty file.")
 
@@ -144,7 +144,15 @@ def _object(path: Path, line: int, text: str) -> dict[str, Any]:
     return found
 
 
-def _as_text(path: Path, place: int, column: str, value: Any) -> str | None:
+def as_text(path: Path, place: int, column: str, value: Any) -> str | None:
+    """A value as text; numbers and truth values as JSON writes them, None stays.
+
+    >>> [as_text(Path("a.jsonl"), 1, "label", value) for value in ("a", 1, 0.5, True, None)]
+    ['a', '1', '0.5', 'true', None]
+
+    Raises:
+        UserError: it is a list, an object or the like.
+    """
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool | int | float):
@@ -168,8 +176,7 @@ def _parquet(path: Path, columns: Sequence[str], encoding: str) -> Iterator[Row]
         while (part := wanted.slice(place, _SLICE).collect()).height:
             for values in zip(*(part[column] for column in columns), strict=True):
                 place += 1
-                texts = zip(columns, values, strict=True)
-                yield Row(place, tuple(_as_text(path, place, column, value) for column, value in texts))
+                yield Row(place, values)
     except polars.exceptions.PolarsError as error:
         reason = str(error).splitlines()[0][:200]
         raise UserError(f"{path} must be a whole Parquet file. Got: {reason}.") from None

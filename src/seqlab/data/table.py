@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,6 +19,7 @@ from seqlab.data.reading import known_encoding, require_file
 from seqlab.data.rows import require_ending
 from seqlab.data.tokenizers import TokenizerConfig
 from seqlab.data.unicode_words import UnicodeWordsConfig
+from seqlab.schema.errors import UserError
 from seqlab.schema.registry import ByKind
 
 
@@ -113,6 +115,7 @@ class TableConfig(DatasetConfig):
         """
         splits = self._splits()
         names = check_labels(splits)
+        self._check_none_empty(splits)
         return Corpus(
             texts={name: RowTexts(part.table.file, part.rows) for name, part in splits.items()},
             labels={name: part.ids(names) for name, part in splits.items()},
@@ -136,6 +139,15 @@ class TableConfig(DatasetConfig):
         made = divide(whole.table.labels[whole.rows], whole.table.texts[whole.rows], missing, self.split_seed)
         divided = {name: Labelled(whole.table, whole.rows[rows]) for name, rows in made.items()}
         return {**splits, **divided}
+
+    def _check_none_empty(self, splits: Mapping[str, Labelled]) -> None:
+        for name, part in splits.items():
+            if not len(part.rows):
+                rows = sum(len(other.rows) for other in splits.values())
+                raise UserError(
+                    f"{self.path} must hold enough texts to make {', '.join(splits)} of. Got {rows:,} rows, none "
+                    f"left for {name!r}. Add texts, or do without that split: data.{name}_fraction=0."
+                )
 
     def _files(self) -> dict[str, str]:
         files = {"train": self.path, "valid": self.valid_path, "test": self.test_path}

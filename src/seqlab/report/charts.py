@@ -123,7 +123,7 @@ def _curves(
         thin = len(splits) > 1
         width, opacity = (1.2, 0.65) if thin else (1.6, 0.9)
         train = base.transform_filter("datum.split === 'train'")
-        layers.append(train.mark_line(strokeWidth=width, opacity=opacity, clip=True))
+        layers.append(train.mark_line(strokeWidth=width, strokeOpacity=opacity))
     if "valid" in splits:
         valid = base.transform_filter("datum.split === 'valid'")
         layers += [valid.mark_line(strokeWidth=2.2), marked(valid, entries)]

@@ -105,7 +105,12 @@ def _chapter(chapter: Chapter, *, samples: bool) -> list[Section]:
     sections = [
         Section(
             title="Results",
-            tables=_present(tables.results(chapter), tables.seeds(chapter), tables.other_splits(chapter)),
+            tables=_present(
+                tables.results(chapter),
+                tables.truth(chapter),
+                tables.seeds(chapter),
+                tables.other_splits(chapter),
+            ),
         ),
         Section(title="Learning curves", figures=charts.learning(chapter)),
         Section(title="Gradient and learning rate", figures=charts.optimisation(chapter)),

@@ -51,7 +51,5 @@ def _table(stem: str, table: Table) -> dict[str, str | bytes]:
 
 def _chart(stem: str, chart: dict[str, Any], figure: Figure, vl_version: str) -> dict[str, str | bytes]:
     whole = {**chart, "datasets": {"rows": list(figure.rows)}, "background": "white"}
-    return {
-        f"{stem}.svg": vl_convert.vegalite_to_svg(whole, vl_version=vl_version),
-        f"{stem}.png": vl_convert.vegalite_to_png(whole, vl_version=vl_version, scale=SCALE),
-    }
+    drawn = vl_convert.vegalite_to_svg(whole, vl_version=vl_version)
+    return {f"{stem}.svg": drawn, f"{stem}.png": vl_convert.svg_to_png(drawn, scale=SCALE)}

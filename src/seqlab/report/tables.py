@@ -144,6 +144,30 @@ def other_splits(chapter: Chapter) -> Table | None:
     )
 
 
+def truth(chapter: Chapter) -> Table | None:
+    """How runs stand to the truth of their data; None where it is not known, or nothing was held against it."""
+    cards = [(entry, entry.run.cards["truth"]) for entry in chapter.entries if "truth" in entry.run.cards]
+    if not cards:
+        return None
+    columns = {
+        "floor": Column("floor", "nats per token"),
+        "above_floor": Column("above the floor", "nats per token"),
+        "valid_samples": Column("valid samples", "fraction"),
+        "wrong_samples": Column("wrong samples", "fraction"),
+        "cut_samples": Column("cut samples", "fraction"),
+    }
+    ways = " ".join(f"{words.capitalize()}." for words in dict.fromkeys(card["scored_as"] for _, card in cards))
+    return Table(
+        name=f"truth {chapter.title}",
+        caption="Held against the truth. The floor is what the true distribution itself pays on the validation "
+        "split; what a model pays above it is what it has not learned. A cut sample did not end in time and is "
+        f"neither valid nor wrong. {ways}",
+        columns=(*RUN, *columns.values()),
+        rows=tuple((*named(entry), *(card["metrics"].get(key) for key in columns)) for entry, card in cards),
+        entries=tuple(entry for entry, _ in cards),
+    )
+
+
 def spent(entry: Entry) -> dict[str, Any]:
     """Steps, seconds, memory of a run; of one without an end as far as its records go, None for the rest."""
     run = entry.run

@@ -4,31 +4,43 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from seqlab.data.dataset import Split
 from seqlab.runs import atomic
 from seqlab.runs.folder import RunFolder
+from seqlab.schema.records import Matrix, Record, Scalar
 from seqlab.train.experiment import Experiment
 from seqlab.train.validation import scoring_pass
 
 
+def numbers(records: Sequence[Record]) -> dict[str, float]:
+    """The metrics that are one number, by name."""
+    return {record.name: record.value for record in records if isinstance(record, Scalar)}
+
+
 def write_card(
-    run: RunFolder, experiment: Experiment, split: str, metrics: dict[str, float], step: int
+    run: RunFolder, experiment: Experiment, split: str, records: Sequence[Record], step: int
 ) -> dict[str, Any]:
-    """Write `cards/<split>.json` and return its content."""
-    card = describe(run, experiment, split, metrics, step)
+    """Write `cards/<split>.json` on what was scored, and return its content."""
+    card = describe(run, experiment, split, records, step)
     atomic.write_text(run.cards / f"{split}.json", json.dumps(card, indent=1))
     return card
 
 
 def describe(
-    run: RunFolder, experiment: Experiment, split: str, metrics: dict[str, float], step: int
+    run: RunFolder, experiment: Experiment, split: str, records: Sequence[Record], step: int
 ) -> dict[str, Any]:
     """What one has to know to compare a number with another one."""
     dataset, data = experiment.dataset, experiment.dataset.splits[split]
     return {
-        "metrics": metrics,
+        "metrics": numbers(records),
+        "matrices": {
+            record.name: {"rows": record.rows, "columns": record.columns, "values": record.values}
+            for record in records
+            if isinstance(record, Matrix)
+        },
         "loss_unit": f"nats per {experiment.task.unit}",
         "dataset": dataset.name,
         "split": split,

@@ -7,7 +7,7 @@ from typing import Any
 
 from seqlab.runs.folder import RECORDS, RunFolder
 from seqlab.runs.journal import Journal
-from seqlab.schema.records import Moment, Scalar, to_line
+from seqlab.schema.records import Moment, to_line
 from seqlab.train import checkpoint
 from seqlab.train.card import write_card
 from seqlab.train.experiment import build
@@ -39,12 +39,11 @@ def evaluate_run(
         best = checkpoint.best_checkpoint(run)
         counters = checkpoint.load_model(run, best, experiment.model)["progress"]
         records = score(experiment, split, metrics or experiment.task.metrics, progress=progress)
-        values = {record.name: record.value for record in records if isinstance(record, Scalar)}
         if run.finished:
             # An unfinished run's records are cut back when it is resumed, so they only go to the card.
             moment = Moment(step=counters["step"], epoch=float(counters["epoch"]), tokens=counters["tokens"])
             _append(run, [to_line(record, moment) for record in records])
-        return write_card(run, experiment, split, values, counters["step"])
+        return write_card(run, experiment, split, records, counters["step"])
 
 
 def _append(run: RunFolder, lines: Sequence[str]) -> None:

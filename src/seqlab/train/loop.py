@@ -14,6 +14,7 @@ from seqlab.runs.folder import RunFolder
 from seqlab.schema.errors import WorkError
 from seqlab.schema.records import Scalar
 from seqlab.train import checkpoint, seeding
+from seqlab.train.card import numbers
 from seqlab.train.diverged import diverged, first_not_finite, weight_not_finite
 from seqlab.train.experiment import Experiment
 from seqlab.train.interrupt import Interrupted, Wish
@@ -165,7 +166,7 @@ class Loop:
         except WorkError as error:
             raise WorkError(f"Validation behind step {progress.step}: {error} {self._remedy()}") from None
         self.recorder.record(records, progress.moment)
-        values = {record.name: record.value for record in records if isinstance(record, Scalar)}
+        values = numbers(records)
         improved = goal.improves(values[goal.metric], progress.best_value)
         self.schedule.observe(improved)
         progress.validations_without_gain = 0 if improved else progress.validations_without_gain + 1

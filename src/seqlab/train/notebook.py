@@ -223,10 +223,9 @@ class Run:
         Raises:
             UserError: nothing of that name was recorded, or not over that axis.
         """
-        import altair as alt
-
         from seqlab.report.charts import learning
         from seqlab.report.comparing import chapters
+        from seqlab.report.inline import inline
         from seqlab.report.reading import read
         from seqlab.report.tables import words
 
@@ -237,7 +236,7 @@ class Run:
         figure = figures[words(metric)]
         if over not in figure.charts:
             raise unknown("axis", over, figure.charts)
-        return alt.LayerChart.from_dict({**figure.charts[over], "datasets": {"rows": list(figure.rows)}})
+        return inline(figure, over)
 
     @cached_property
     def _loaded(self) -> LoadedRun:

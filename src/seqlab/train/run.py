@@ -19,7 +19,7 @@ from seqlab.schema.config import canonical, to_toml
 from seqlab.schema.errors import UserError
 from seqlab.schema.records import Record, Scalar
 from seqlab.train import checkpoint
-from seqlab.train.card import write_card
+from seqlab.train.card import numbers, write_card
 from seqlab.train.config import ExperimentConfig
 from seqlab.train.experiment import Experiment, build
 from seqlab.train.interrupt import Wish, listening
@@ -155,12 +155,12 @@ def _finish(run: RunFolder, loop: Loop, wish: Wish) -> dict[str, Any]:
         loop.listener.message("Scoring the best checkpoint: every target, once.")
         records = score(experiment, "valid", experiment.task.metrics, progress=_told(loop.listener, wish))
         loop.recorder.record(write_samples(experiment, "final_sample", progress.step), progress.moment)
-    metrics = {record.name: record.value for record in records if isinstance(record, Scalar)}
+    metrics = numbers(records)
     loop.recorder.record([_final(record) for record in records], progress.moment)
     loop.recorder.sync()
     step = progress.best_step if progress.best_step is not None else progress.step
     if metrics:
-        write_card(run, experiment, "valid", metrics, step)
+        write_card(run, experiment, "valid", records, step)
     summary = {
         "run": str(run.path),
         "stopped": progress.stopped,
