@@ -56,7 +56,7 @@ def test_of_several_labels_all_probabilities_are_shown(seqlab, runs: Path, tmp_p
 
 @pytest.mark.parametrize(("labels", "widest"), [(2, 10), (3, 2)])
 def test_the_confusion_matrix_of_a_split(
-    seqlab, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, labels: int, widest: int
+    seqlab, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, labels: int, widest: int
 ) -> None:
     """Whole, or its largest mistakes: the labels are told apart by nothing, so there are some."""
     own = own_files.write(tmp_path, "text-classifier", labels=labels, rows=90)
@@ -68,7 +68,9 @@ def test_the_confusion_matrix_of_a_split(
     assert np.trace(counts) / counts.sum() == pytest.approx(card["metrics"]["accuracy"])
     monkeypatch.setattr(using, "WIDEST", widest)
     shown = seqlab("evaluate", "text-classifier", "--split", "test").out.splitlines()
-    rows = [line.split() for line in shown[shown.index(next(s for s in shown if "confusion matrix" in s)) + 2 :]]
+    rows = [
+        line.split() for line in shown[shown.index(next(s for s in shown if "confusion matrix" in s)) + 2 :]
+    ]
     if labels <= widest:
         assert rows[:labels] == [
             [name, *(str(int(count)) for count in line)]
@@ -76,7 +78,6 @@ def test_the_confusion_matrix_of_a_split(
         ]
     else:
         missed = counts - np.diag(np.diag(counts))
-        true, given = np.unravel_index(missed.argmax(), missed.shape)
         assert int(rows[0][2]) == missed.max() > 0
         assert [int(row[2]) for row in rows if len(row) == 3] == sorted(missed[missed > 0], reverse=True)
         assert counts[matrix["rows"].index(rows[0][0]), matrix["columns"].index(rows[0][1])] == missed.max()

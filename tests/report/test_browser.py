@@ -146,7 +146,7 @@ def test_the_axis_is_switched_by_click_and_by_keyboard(browser: WebDriver) -> No
 
 @pytest.mark.skipif(DRIVER is None, reason="needs chromedriver (apt-get install chromium-driver)")
 def test_every_part_is_reached_by_keyboard(browser: WebDriver) -> None:
-    """The tab key stops at the skip link first, then at every link, switch, scrolled table and fold; none traps it."""
+    """The tab key stops at the skip link first, then at every link, switch and fold; nothing traps it."""
     stops = []
     for _ in range(200):
         browser.switch_to.active_element.send_keys(Keys.TAB)

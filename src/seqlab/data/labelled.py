@@ -215,8 +215,8 @@ def label_notes(splits: Mapping[str, Labelled], names: Sequence[str]) -> Iterato
             if len(types) > 1:
                 found = ", ".join(sorted(_TYPES.get(one, one.__name__) for one in types))
                 yield (
-                    f"Column {column!r} of {table.file.path} holds values of several types ({found}); all are "
-                    "taken as text, so 1 and \"1\" are equal and 1, 1.0 and true are not."
+                    f"Column {column!r} of {table.file.path} holds values of several types ({found}); all "
+                    'are taken as text, so 1 and "1" are equal and 1, 1.0 and true are not.'
                 )
         pairs = np.unique(np.stack([table.texts, table.labels]), axis=1)
         torn = int((np.unique(pairs[0], return_counts=True)[1] > 1).sum())

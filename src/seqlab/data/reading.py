@@ -120,8 +120,8 @@ def _undecodable(path: Path, codec: str, encoding: str) -> UserError:
     # Files of other systems: most are Windows's one-byte encoding or begin with UTF-16's mark.
     other = "utf-16" if beginning in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "cp1252"
     return UserError(
-        f"{path}:{line} must be text in {encoding.upper()}. Got bytes that are not. Name its encoding, perhaps: "
-        f"--encoding {other} (the setting data.encoding)."
+        f"{path}:{line} must be text in {encoding.upper()}. Got bytes that are not. Name its encoding, "
+        f"perhaps: --encoding {other} (the setting data.encoding)."
     )
 
 

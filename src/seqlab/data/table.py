@@ -145,8 +145,8 @@ class TableConfig(DatasetConfig):
             if not len(part.rows):
                 rows = sum(len(other.rows) for other in splits.values())
                 raise UserError(
-                    f"{self.path} must hold enough texts to make {', '.join(splits)} of. Got {rows:,} rows, none "
-                    f"left for {name!r}. Add texts, or do without that split: data.{name}_fraction=0."
+                    f"{self.path} must hold enough texts to make {', '.join(splits)} of. Got {rows:,} rows, "
+                    f"none left for {name!r}. Add texts, or do without that split: data.{name}_fraction=0."
                 )
 
     def _files(self) -> dict[str, str]:

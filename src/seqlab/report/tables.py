@@ -145,7 +145,7 @@ def other_splits(chapter: Chapter) -> Table | None:
 
 
 def truth(chapter: Chapter) -> Table | None:
-    """How runs stand to the truth of their data; None where it is not known, or nothing was held against it."""
+    """How runs stand to the truth of their data; None where no run was held against it."""
     cards = [(entry, entry.run.cards["truth"]) for entry in chapter.entries if "truth" in entry.run.cards]
     if not cards:
         return None
@@ -156,12 +156,12 @@ def truth(chapter: Chapter) -> Table | None:
         "wrong_samples": Column("wrong samples", "fraction"),
         "cut_samples": Column("cut samples", "fraction"),
     }
-    ways = " ".join(f"{words.capitalize()}." for words in dict.fromkeys(card["scored_as"] for _, card in cards))
+    ways = dict.fromkeys(f"{card['scored_as'].capitalize()}." for _, card in cards)
     return Table(
         name=f"truth {chapter.title}",
-        caption="Held against the truth. The floor is what the true distribution itself pays on the validation "
-        "split; what a model pays above it is what it has not learned. A cut sample did not end in time and is "
-        f"neither valid nor wrong. {ways}",
+        caption="Held against the truth. The floor is what the true distribution itself pays on the "
+        "validation split; what a model pays above it is what it has not learned. A cut sample did not end "
+        f"in time and is neither valid nor wrong. {' '.join(ways)}",
         columns=(*RUN, *columns.values()),
         rows=tuple((*named(entry), *(card["metrics"].get(key) for key in columns)) for entry, card in cards),
         entries=tuple(entry for entry, _ in cards),

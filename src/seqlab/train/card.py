@@ -78,4 +78,6 @@ def _shared_with_training(experiment: Experiment, split: Split) -> int | None:
 
 
 def _key(split: Split, index: int) -> bytes:
-    return split.tokens[split.offsets[index] : split.offsets[index + 1]].tobytes()
+    """16 bytes that stand for a sequence, so that a large split does not come into memory whole."""
+    tokens = split.tokens[split.offsets[index] : split.offsets[index + 1]]
+    return hashlib.blake2b(tokens.tobytes(), digest_size=16).digest()
