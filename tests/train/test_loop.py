@@ -203,10 +203,10 @@ def test_the_last_good_checkpoint_is_kept_when_training_diverges(monkeypatch: py
     def poison(progress: Progress) -> None:
         if progress.step == 4:
             # What a step of its own would do: the weights of step 5 are wrong, those of step 4 are saved.
-            handle[0].register_forward_pre_hook(lambda module, inputs: (inputs[0] * math.nan,))
+            handle[0].register_forward_pre_hook(lambda _, inputs: (inputs[0] * math.nan, *inputs[1:]))
 
     handle: list[torch.nn.Module] = []
-    words = r"loss became nan at step 5 .*First not finite: output of layer 'head'"
+    words = r"loss became nan at step 5 .*First not finite: output of layer 'recurrence'"
     build = experiment.build
     monkeypatch.setattr(run, "build", lambda *arguments: _noted(build(*arguments), handle))
     with pytest.raises(WorkError, match=words):
@@ -219,8 +219,9 @@ def test_the_last_good_checkpoint_is_kept_when_training_diverges(monkeypatch: py
 
 
 def _noted(built: experiment.Experiment, handle: list[torch.nn.Module]) -> experiment.Experiment:
-    head = built.model.head
-    handle.append(head)
+    recurrence = built.model.recurrence
+    assert isinstance(recurrence, torch.nn.Module)
+    handle.append(recurrence)
     return built
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from torch import nn
 
 from seqlab.nn.attention import SelfAttention
+from seqlab.nn.embedding import Embedding
 from seqlab.nn.recurrent import RecurrentStack
 
 
@@ -114,7 +115,7 @@ def _by_shape(module: nn.Module) -> _Part:
     return _Part("", terms, {})
 
 
-def _embedding(module: nn.Embedding) -> list[_Part]:
+def _embedding(module: Embedding) -> list[_Part]:
     sizes = {"tokens": module.num_embeddings, "features": module.embedding_dim}
     return [_Part("", {("weight",): "tokens x features"}, sizes)]
 
@@ -158,7 +159,7 @@ def _recurrence(module: RecurrentStack) -> list[_Part]:
 
 
 FORMULAS: Mapping[type[nn.Module], Callable[[Any], list[_Part]]] = {
-    nn.Embedding: _embedding,
+    Embedding: _embedding,
     nn.Linear: _linear,
     nn.LayerNorm: _layer_norm,
     SelfAttention: _attention,

@@ -10,6 +10,7 @@ from seqlab.data.batch import Batch
 from seqlab.models.configs import LinearClassifierConfig, RecurrentClassifierConfig
 from seqlab.models.model import Capabilities, SequenceModel, State
 from seqlab.nn.dropout import Dropout
+from seqlab.nn.embedding import Embedding
 from seqlab.nn.initial import linear, normal_embedding
 from seqlab.nn.pooling import POOLINGS
 from seqlab.nn.recurrent import RecurrentStack
@@ -31,7 +32,7 @@ class SequenceClassifier(SequenceModel):
 
     def __init__(
         self,
-        embedding: nn.Embedding,
+        embedding: Embedding,
         recurrence: RecurrentStack | None,
         linear: nn.Linear,
         *,

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import nn
 
+from seqlab.nn.embedding import Embedding
 from seqlab.schema.errors import UserError
 
 
@@ -35,7 +36,7 @@ def linear(
 
 
 def output_layer(
-    inputs: int, outputs: int, *, bound: float, tied: nn.Embedding | None, generator: torch.Generator
+    inputs: int, outputs: int, *, bound: float, tied: Embedding | None, generator: torch.Generator
 ) -> nn.Linear:
     """A language model's head: W from U(-bound, bound), or the very weights of an embedding; b = 0.
 
@@ -53,16 +54,18 @@ def output_layer(
     return _linear(tied.weight, nn.Parameter(torch.zeros(outputs)))
 
 
-def uniform_embedding(tokens: int, size: int, *, bound: float, generator: torch.Generator) -> nn.Embedding:
+def uniform_embedding(tokens: int, size: int, *, bound: float, generator: torch.Generator) -> Embedding:
     """A table (tokens, size) drawn from U(-bound, bound)."""
-    weight = torch.empty(tokens, size).uniform_(-bound, bound, generator=generator)
-    return nn.Embedding.from_pretrained(weight, freeze=False)
+    return _embedding(torch.empty(tokens, size).uniform_(-bound, bound, generator=generator))
 
 
-def normal_embedding(tokens: int, size: int, *, std: float, generator: torch.Generator) -> nn.Embedding:
+def normal_embedding(tokens: int, size: int, *, std: float, generator: torch.Generator) -> Embedding:
     """A table (tokens, size) drawn from N(0, std^2)."""
-    weight = torch.empty(tokens, size).normal_(std=std, generator=generator)
-    return nn.Embedding.from_pretrained(weight, freeze=False)
+    return _embedding(torch.empty(tokens, size).normal_(std=std, generator=generator))
+
+
+def _embedding(weight: torch.Tensor) -> Embedding:
+    return Embedding(weight.shape[0], weight.shape[1], _weight=weight)
 
 
 def _linear(weight: nn.Parameter, bias: nn.Parameter) -> nn.Linear:

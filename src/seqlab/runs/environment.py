@@ -11,19 +11,21 @@ from typing import Any
 _PACKAGES = ("seqlab", "torch", "numpy", "tokenizers", "safetensors")
 
 
-def describe(*, threads: int, device: str, kernels: str) -> dict[str, Any]:
+def describe(*, threads: int, device: str, kernels: str, products: str) -> dict[str, Any]:
     """What a result to the bit depends on, besides the configuration and the data.
 
     Args:
         threads: threads of the numerical libraries.
         device: where the model lives.
         kernels: which implementation of the recurrences runs.
+        products: which implementation of matrix products the output layer has in training.
     """
     return {
         "threads": threads,
         "device": device,
         "kernels": kernels,
-        "processor": _processor(),
+        "products": products,
+        "processor": processor(),
         "cores": os.cpu_count(),
         "platform": platform.platform(),
         "python": platform.python_version(),
@@ -33,13 +35,14 @@ def describe(*, threads: int, device: str, kernels: str) -> dict[str, Any]:
 
 def differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Sentences about what differs and may change the bits of a result."""
-    keys = ("threads", "device", "kernels", "processor", "versions")
+    keys = ("threads", "device", "kernels", "products", "processor", "versions")
     return [
         f"{key}: {then.get(key)} then, {now.get(key)} now" for key in keys if then.get(key) != now.get(key)
     ]
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The processor's name, as the operating system gives it."""
     info = Path("/proc/cpuinfo")
     if info.exists():
         for line in info.read_text(encoding="utf-8", errors="replace").splitlines():

@@ -15,6 +15,8 @@ from torch.nn import functional
 from seqlab.data.batch import Batch
 from seqlab.data.batching import Batching
 from seqlab.data.dataset import Dataset, Split
+from seqlab.nn.fused_head import linear_cross_entropy
+from seqlab.nn.products import TORCH, Products
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Task(ABC):
 
     `unit` names what one target is ("token", "text"); `metrics` are keys of `seqlab.measure`. `labels`
     are the names of the outputs, () where they are tokens. `class_weights` multiply the training loss of
-    the targets of each output; None is 1 for all.
+    the targets of each output; None is 1 for all. `products` multiply the matrices of a fused loss.
     """
 
     unit: str
@@ -45,6 +47,7 @@ class Task(ABC):
     label_smoothing: float = 0.0
     labels: tuple[str, ...] = ()
     class_weights: Tensor | None = None
+    products: Products = TORCH
 
     @abstractmethod
     def outputs(self, dataset: Dataset) -> int:
@@ -71,12 +74,19 @@ class Task(ABC):
 
         With class weights w, target y and smoothing s over V outputs: the sum over targets of
         (1 - s) w[y] nats(y) + s / V sum_v w[v] nats(v). The number is that of the targets, not the sum of
-        their weights.
+        their weights. Where the head is linear and targets weigh the same, head and loss are one operation,
+        which can be differentiated once.
         """
         if bool(mask.all()):
             features, targets = features.flatten(0, -2), targets.flatten()
         else:
             features, targets = features[mask], targets[mask]
+        if type(head) is nn.Linear and self.class_weights is None and torch.is_grad_enabled():
+            smoothing, products = self.label_smoothing, self.products
+            total = linear_cross_entropy(
+                features, head.weight, head.bias, targets, label_smoothing=smoothing, products=products
+            )
+            return total, targets.numel()
         logits = head(features)
         weights = None if self.class_weights is None else self.class_weights.to(logits)
         total = functional.cross_entropy(

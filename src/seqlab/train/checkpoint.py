@@ -6,6 +6,8 @@ import errno
 import json
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from seqlab.models.model import State
 from seqlab.runs import checkpoints
 from seqlab.runs.folder import RunFolder
 from seqlab.schema.errors import UserError
+from seqlab.train.row_wise import RowWiseSgd
 
 MODEL, TENSORS, COUNTERS = "model.safetensors", "training.safetensors", "training.json"
 KEPT = 2
@@ -30,6 +33,7 @@ class Training:
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
+    rows: RowWiseSgd | None
     generators: dict[str, torch.Generator]
     carried: State | None
 
@@ -46,8 +50,13 @@ def save(
     tensors |= {f"generator.{name}": g.get_state() for name, g in training.generators.items()}
     if training.carried is not None:
         tensors |= {f"carried.{name}": t.contiguous() for name, t in training.carried.tensors.items()}
-    weights, aliases = _unique(training.model.state_dict())
-    with checkpoints.new_checkpoint(run.checkpoints, step, run.fingerprint) as path:
+    raw = {} if training.rows is None else training.rows.state()
+    tensors |= {f"rows.{name}": tensor for name, tensor in raw.items()}
+    with (
+        checkpoints.new_checkpoint(run.checkpoints, step, run.fingerprint) as path,
+        _up_to_date(training.rows, raw),
+    ):
+        weights, aliases = _unique(training.model.state_dict())
         _save_tensors(weights, path / MODEL)
         _save_tensors(tensors, path / TENSORS)
         content = {"aliases": aliases, "optimizer": plain, "counters": counters}
@@ -69,6 +78,8 @@ def load(run: RunFolder, path: Path, training: Training) -> dict[str, Any]:
     _load_weights(path, training.model, content["aliases"])
     tensors = load_file(path / TENSORS)
     _restore_optimizer(training.optimizer, tensors, content["optimizer"])
+    if training.rows is not None:
+        training.rows.restore(_below(tensors, "rows."))
     for name, generator in training.generators.items():
         generator.set_state(tensors[f"generator.{name}"])
     carried = _below(tensors, "carried.")
@@ -106,6 +117,19 @@ def best_checkpoint(run: RunFolder) -> Path:
 def newest_checkpoint(run: RunFolder) -> Path | None:
     """The checkpoint of the largest step, None before the first."""
     return next(reversed(checkpoints.checkpoints(run.checkpoints)), None)
+
+
+@contextmanager
+def _up_to_date(rows: RowWiseSgd | None, raw: dict[str, Tensor]) -> Iterator[None]:
+    """The model as if every row moved in every step; afterwards the rows are as before, to the bit."""
+    if rows is None:
+        yield
+        return
+    rows.flush()
+    try:
+        yield
+    finally:
+        rows.restore(raw)
 
 
 def _save_tensors(tensors: dict[str, Tensor], path: Path) -> None:

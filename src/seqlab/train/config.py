@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -41,6 +41,9 @@ class TrainingConfig(Config):
     """Optimiser steps between two records of the training loss; each epoch ends with one, too."""
     checkpoint_seconds: float = Field(default=60.0, ge=0.0)
     """Seconds between two checkpoints, besides those after each validation; 0: after each step."""
+    products: Literal["auto", "torch", "onednn"] = "auto"
+    """Matrix products of the output layer in training: torch's, those of the oneDNN inside torch, or (`auto`)
+    the faster ones, measured once on this machine; the choice is recorded and kept by a resumed run."""
     tensorboard: bool = True
     """Whether TensorBoard events are written beside the records."""
 

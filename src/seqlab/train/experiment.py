@@ -10,10 +10,16 @@ from seqlab.data.dataset import Dataset
 from seqlab.measure.kinds import METRICS
 from seqlab.models.model import SequenceModel
 from seqlab.nn.dropout import bind_generator
+from seqlab.nn.embedding import Embedding
+from seqlab.nn.products import TORCH, Products
 from seqlab.schema.errors import UserError
 from seqlab.tasks.task import Task
 from seqlab.train import seeding
 from seqlab.train.config import ExperimentConfig
+from seqlab.train.row_wise import RowWiseSgd
+
+MANY_ROWS = 2_000
+"""Rows of an embedding table from which it pays to move only those that a batch used."""
 
 
 @dataclass
@@ -25,11 +31,23 @@ class Experiment:
     task: Task
     model: SequenceModel
     optimizer: torch.optim.Optimizer
+    rows: RowWiseSgd | None
+    """Moves the embedding table in the optimiser's place; None: the optimiser moves it like all else."""
     generators: dict[str, torch.Generator]
+    notes: tuple[str, ...]
+    """What the user should know of how it is trained."""
 
 
-def build(config: ExperimentConfig, dataset: Dataset, device: torch.device) -> Experiment:
+def build(
+    config: ExperimentConfig, dataset: Dataset, device: torch.device, products: Products = TORCH
+) -> Experiment:
     """Build task, model and optimiser on a dataset, every weight drawn from the seed.
+
+    Args:
+        config: everything that decides the numbers.
+        dataset: what is learned from.
+        device: where the model lives.
+        products: how the matrices of a large output layer are multiplied in training.
 
     Raises:
         UserError: the parts do not fit each other.
@@ -48,8 +66,28 @@ def build(config: ExperimentConfig, dataset: Dataset, device: torch.device) -> E
     ).to(device)
     dropout = seeding.generator(config.seed, "dropout", device=device)
     bind_generator(model, dropout)
-    optimizer = config.training.optimizer.build(list(model.parameters()))
-    return Experiment(config, dataset, task, model, optimizer, {"dropout": dropout})
+    task.products = products
+    rows, notes = _row_wise(config, model)
+    moved = [p for p in model.parameters() if rows is None or p is not rows.weight]
+    optimizer = config.training.optimizer.build(moved)
+    return Experiment(config, dataset, task, model, optimizer, rows, {"dropout": dropout}, notes)
+
+
+def _row_wise(config: ExperimentConfig, model: SequenceModel) -> tuple[RowWiseSgd | None, tuple[str, ...]]:
+    """What moves the rows of a large embedding table, or a note on why all of it is moved in every step."""
+    tables = [module for module in model.modules() if isinstance(module, Embedding)]
+    large = [table for table in tables if table.num_embeddings >= MANY_ROWS]
+    if not large:
+        return None, ()
+    table = large[0]
+    users = [p for module in model.modules() for p in module.parameters(recurse=False) if p is table.weight]
+    tied = len(users) > 1
+    if table.weight.device.type != "cpu":
+        return None, ()
+    found = "it is tied to the output layer" if tied else config.training.optimizer.row_wise(table)
+    if isinstance(found, str):
+        return None, (f"All {table.num_embeddings:,} rows of the embedding move in every step: {found}.",)
+    return found, ()
 
 
 def _check_prompt(prompt: str, dataset: Dataset) -> None:

@@ -7,8 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Protocol
 
-import torch
-
+from seqlab.data.ahead import Ahead
 from seqlab.data.batch import Batch
 from seqlab.runs.folder import RunFolder
 from seqlab.schema.errors import WorkError
@@ -21,6 +20,7 @@ from seqlab.train.interrupt import Interrupted, Wish
 from seqlab.train.progress import Interval, Progress
 from seqlab.train.recorder import Recorder
 from seqlab.train.schedules import Clock
+from seqlab.train.step import NotFiniteError, Outcome, Step
 from seqlab.train.validation import score, write_samples
 
 
@@ -52,8 +52,9 @@ class Loop:
         self.config = experiment.config.training
         self.schedule = self.config.schedule.build()
         self.training = checkpoint.Training(
-            experiment.model, experiment.optimizer, experiment.generators, carried=None
+            experiment.model, experiment.optimizer, experiment.rows, experiment.generators, carried=None
         )
+        self._move = Step(experiment)
         self.progress = Progress()
         self.recorder = self._open()
         self._carries = experiment.config.batching.contiguous and experiment.model.capabilities.carries_state
@@ -80,54 +81,35 @@ class Loop:
         self.progress.batches_in_epoch = len(batches)
         # The next epoch has an order of its own, so its batches must not be taken from here.
         epoch = self.progress.epoch
-        while self.progress.epoch == epoch and not self.progress.stopped:
-            loss = self._step(batches[self.progress.batch].to(self.device))
-            self.listener.step(self.progress, loss, self._total_epochs)
-            self._after_step(len(batches))
+        with Ahead(batches) as prepared:
+            while self.progress.epoch == epoch and not self.progress.stopped:
+                loss = self._step(prepared[self.progress.batch].to(self.device))
+                self.listener.step(self.progress, loss, self._total_epochs)
+                self._after_step(len(batches))
 
     def _step(self, batch: Batch) -> float:
         """One optimiser step; returns the mean loss in nats per target."""
-        experiment, config = self.experiment, self.config
-        rate = config.optimizer.learning_rate * self.schedule.factor(self._clock())
+        rate = self.config.optimizer.learning_rate * self.schedule.factor(self._clock())
         carried = self.training.carried
-        features, state = experiment.model.features(batch, carried)
-        nats, targets = experiment.task.loss(
-            experiment.model.head, features, batch.targets, batch.target_mask
-        )
-        loss = nats.item() / targets
-        if not math.isfinite(loss):
-            raise self._diverged(f"loss became {loss}", first_not_finite(experiment.model, batch, carried))
-        experiment.optimizer.zero_grad(set_to_none=True)
-        (nats / targets).backward()
-        norm = self._clip()
-        if not math.isfinite(norm):
-            first = first_not_finite(experiment.model, batch, carried)
-            raise self._diverged(f"gradient norm became {norm}", first)
-        for group in experiment.optimizer.param_groups:
-            group["lr"] = rate
-        experiment.optimizer.step()
-        if self._carries and state is not None:
-            self.training.carried = state.detach()
-        self._count(batch, nats.item(), targets, norm)
-        return loss
+        try:
+            outcome = self._move(batch, carried, rate)
+        except NotFiniteError as what:
+            first = first_not_finite(self.experiment.model, batch, carried)
+            raise self._diverged(str(what), first) from None
+        if self._carries and outcome.state is not None:
+            self.training.carried = outcome.state.detach()
+        self._count(batch, outcome)
+        return outcome.nats / outcome.targets
 
-    def _clip(self) -> float:
-        """The norm of all gradients together, before they are clipped."""
-        parameters = [p for p in self.experiment.model.parameters() if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-        if self.config.clip_norm is not None:
-            torch.nn.utils.clip_grads_with_norm_(parameters, self.config.clip_norm, norm)
-        return norm.item()
-
-    def _count(self, batch: Batch, nats: float, targets: int, norm: float) -> None:
+    def _count(self, batch: Batch, outcome: Outcome) -> None:
         progress, interval = self.progress, self.progress.interval
         progress.step += 1
         progress.batch += 1
         progress.tokens += (tokens := int(batch.lengths.sum()))
         interval.tokens += tokens
-        interval.nats += nats
-        interval.targets += targets
-        interval.gradient_norms += norm
+        interval.nats += outcome.nats
+        interval.targets += outcome.targets
+        interval.gradient_norms += outcome.norm
         interval.steps += 1
 
     def _after_step(self, batches: int) -> None:
@@ -158,6 +140,8 @@ class Loop:
         experiment, progress, goal = self.experiment, self.progress, self.experiment.task.goal
         if "valid" not in experiment.dataset.splits:
             return
+        if experiment.rows is not None:
+            experiment.rows.flush()
         try:
             rows = experiment.config.evaluation.rows
             records = score(

@@ -21,6 +21,9 @@ from seqlab.schema.errors import UserError
 if TYPE_CHECKING:
     import torch
 
+    from seqlab.nn.embedding import Embedding
+    from seqlab.train.row_wise import RowWiseSgd
+
 _FUSED_DEVICES = ("cpu", "cuda")
 
 
@@ -31,6 +34,10 @@ class OptimizerConfig(Config, ABC):
     """Name of the optimizer."""
     learning_rate: float = Field(gt=0.0)
     """Base learning rate per optimizer step; the schedule multiplies it."""
+
+    def row_wise(self, table: Embedding) -> RowWiseSgd | str:
+        """What moves only those rows of an embedding table that a batch used, or why nothing does."""
+        return f"{self.kind} moves every row in every step"
 
     @abstractmethod
     def build(self, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
@@ -58,6 +65,10 @@ class SgdConfig(OptimizerConfig):
     weight_decay: float = Field(default=0.0, ge=0.0)
     """λ, the fraction of each parameter added to its gradient (an L2 penalty of λ/2 |θ|²)."""
 
+    rows: Literal["auto", "dense"] = "auto"
+    """How a large embedding table is moved: `auto` reads and writes only the rows a batch used, with the
+    same result to rounding, where nothing else uses the table; `dense` all rows in every step."""
+
     @model_validator(mode="after")
     def _nesterov_has_momentum(self) -> SgdConfig:
         if self.nesterov and self.momentum == 0.0:
@@ -65,6 +76,12 @@ class SgdConfig(OptimizerConfig):
                 f"'momentum' must be above 0 where 'nesterov' is true. Got {self.momentum!r}. Nearest: 0.9."
             )
         return self
+
+    def row_wise(self, table: Embedding) -> RowWiseSgd | str:
+        """See `OptimizerConfig.row_wise`."""
+        from seqlab.train.row_wise import RowWiseSgd
+
+        return RowWiseSgd(table, self) if self.rows == "auto" else "training.optimizer.rows is dense"
 
     def build(self, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
         """Torch's SGD; see `OptimizerConfig.build`."""

@@ -25,6 +25,7 @@ from seqlab.train.experiment import Experiment, build
 from seqlab.train.interrupt import Wish, listening
 from seqlab.train.loaded import CONFIG, DATA, describe_data, read_config
 from seqlab.train.loop import Listener, Loop
+from seqlab.train.products import choose, chosen
 from seqlab.train.validation import score, write_samples
 
 ENVIRONMENT = "environment.json"
@@ -62,11 +63,12 @@ def train(
         _check_same_place(run, device, threads)
         return _go_on(run, config, dataset, listener)
     # Building everything first finds what does not fit before a folder exists.
-    experiment = build(config, dataset, place)
+    products = choose(config.training.products, device=place.type, threads=torch.get_num_threads())
+    experiment = build(config, dataset, place, products)
     files = {
         CONFIG: to_toml(config),
         DATA: json.dumps(describe_data(dataset, experiment.task.outputs(dataset)), ensure_ascii=False),
-        ENVIRONMENT: json.dumps(_environment(place.type), indent=1),
+        ENVIRONMENT: json.dumps(_environment(place.type, products.name), indent=1),
     }
     run = folder.create(config.name, fingerprint, files)
     with run.lock():
@@ -129,13 +131,16 @@ def _go_on(run: RunFolder, config: ExperimentConfig, dataset: Dataset, listener:
         atomic.remove_leftovers(run.checkpoints)
         then = run.read_json(ENVIRONMENT, "threads", "device")
         place = settle(then["device"], then["threads"])
-        for difference in environment.differences(then, _environment(then["device"])):
+        products = chosen(then.get("products", "torch"))
+        for difference in environment.differences(then, _environment(then["device"], products.name)):
             listener.message(f"Not to the bit as it would have been: {difference}.")
-        return _fit_and_finish(run, build(config, dataset, place), listener)
+        return _fit_and_finish(run, build(config, dataset, place, products), listener)
 
 
 def _fit_and_finish(run: RunFolder, experiment: Experiment, listener: Listener) -> dict[str, Any]:
     listener.message(f"Run folder: {run.path}")
+    for note in experiment.notes:
+        listener.message(f"Note: {note}")
     with listening() as wish:
         loop = Loop(experiment, run, listener, wish)
         try:
@@ -212,8 +217,9 @@ def _peak_memory_mib() -> float:
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
 
-def _environment(device: str) -> dict[str, Any]:
-    return environment.describe(threads=torch.get_num_threads(), device=device, kernels=KERNELS)
+def _environment(device: str, products: str) -> dict[str, Any]:
+    threads = torch.get_num_threads()
+    return environment.describe(threads=threads, device=device, kernels=KERNELS, products=products)
 
 
 def _fingerprint(config: ExperimentConfig, dataset: Dataset) -> str:

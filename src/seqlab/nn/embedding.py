@@ -1,0 +1,29 @@
+"""A table of token vectors that may be read through someone else in training."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+
+class Reader(Protocol):
+    """Whoever keeps a table's rows and hands out those of a batch; see `seqlab.train.row_wise`."""
+
+    def __call__(self, tokens: Int[Tensor, "*N"]) -> Float[Tensor, "*N H"]:
+        """Vectors of the tokens, as the table's would be now; gradients go to the reader."""
+        ...
+
+
+class Embedding(nn.Embedding):
+    """torch's embedding; with a `reader`, training steps take their vectors from it."""
+
+    reader: Reader | None = None
+
+    def forward(self, input: Int[Tensor, "*N"]) -> Float[Tensor, "*N H"]:
+        """A vector for each token."""
+        if self.reader is not None and self.training and torch.is_grad_enabled():
+            return self.reader(input)
+        return super().forward(input)

@@ -1,0 +1,55 @@
+"""Which matrix products the output layer has: named, or measured once on a machine and remembered."""
+
+from __future__ import annotations
+
+import json
+from importlib import metadata
+from pathlib import Path
+
+from seqlab.data.fetch import cache_folder
+from seqlab.nn.products import ONEDNN, PRODUCTS, TORCH, Products, fastest, usable
+from seqlab.runs import atomic, environment
+from seqlab.schema.errors import UserError
+
+_REMEMBERED = "products.json"
+
+
+def choose(wanted: str, *, device: str, threads: int) -> Products:
+    """The products to train with; `auto` takes the faster ones.
+
+    A measurement that another load disturbed must not give a repeated run other bits, so the first
+    one stands: it is kept in the cache, by processor, version of torch and threads.
+
+    Raises:
+        UserError: oneDNN is wanted by name, and does not work here.
+    """
+    if device != "cpu" and wanted == "auto":
+        return TORCH
+    if wanted != "auto":
+        if wanted != TORCH.name and (device != "cpu" or not usable(PRODUCTS[wanted])):
+            raise UserError(
+                f"'training.products' must name what works here. Got {wanted!r}. Nearest: {TORCH.name!r}."
+            )
+        return PRODUCTS[wanted]
+    key = f"{environment.processor()}, torch {metadata.version('torch')}, {threads} threads"
+    path = cache_folder() / _REMEMBERED
+    known = _read(path)
+    if known.get(key) not in PRODUCTS:
+        known[key] = fastest().name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic.write_text(path, json.dumps(known, indent=1))
+    return chosen(known[key])
+
+
+def chosen(name: str) -> Products:
+    """The products of this name where they still work; torch's otherwise, which always do."""
+    return ONEDNN if name == ONEDNN.name and usable(ONEDNN) else TORCH
+
+
+def _read(path: Path) -> dict[str, str]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError):
+        # It can be measured anew.
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -1,0 +1,162 @@
+"""The fused loss against the plain one in float64: value, every gradient, shapes, refusals."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.nn import functional
+
+from seqlab.nn import fused_head, products
+from seqlab.nn.fused_head import linear_cross_entropy
+from seqlab.nn.products import ONEDNN, TORCH, Products
+
+WAYS = [
+    TORCH,
+    pytest.param(ONEDNN, marks=pytest.mark.skipif(not products.usable(ONEDNN), reason="no oneDNN here")),
+]
+Values = tuple[torch.Tensor, ...]
+
+
+def values(N: int, H: int, V: int, *, seed: int = 0, scale: float = 1.0) -> tuple[Values, torch.Tensor]:
+    random = torch.Generator().manual_seed(seed)
+    shapes = ((N, H), (V, H), (V,))
+    found = tuple(torch.randn(shape, generator=random) * scale for shape in shapes)
+    return found, torch.randint(V, (N,), generator=random)
+
+
+def both(
+    given: Values, targets: torch.Tensor, smoothing: float, way: Products, factor: float = 1.0
+) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    """Loss and gradients: fused in float32, plain in float64."""
+    ours = [tensor.clone().requires_grad_() for tensor in given]
+    loss = linear_cross_entropy(ours[0], ours[1], ours[2], targets, label_smoothing=smoothing, products=way)
+    (loss * factor).backward()
+    exact = [tensor.double().requires_grad_() for tensor in given]
+    plain = functional.cross_entropy(
+        functional.linear(*exact), targets, reduction="sum", label_smoothing=smoothing
+    )
+    (plain * factor).backward()
+    return [loss.detach(), *(t.grad for t in ours)], [plain.detach(), *(t.grad for t in exact)]  # pyright: ignore
+
+
+def agree(found: list[torch.Tensor], exact: list[torch.Tensor], tolerance: float = 2e-6) -> None:
+    for one, other in zip(found, exact, strict=True):
+        assert one.dtype == torch.float32
+        assert (one.double() - other).norm() <= tolerance * other.norm() + 1e-12
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("sizes", [(1, 1, 2), (5, 3, 2), (33, 17, 1001), (70, 65, 4099)])
+def test_loss_and_gradients(sizes: tuple[int, int, int], smoothing: float, way: Products) -> None:
+    agree(*both(*values(*sizes), smoothing, way))
+    agree(*both(*values(*sizes), smoothing, way, factor=1 / 7))
+
+
+@given(
+    N=st.integers(0, 20),
+    H=st.integers(1, 9),
+    V=st.integers(1, 70),
+    seed=st.integers(0, 99),
+    few=st.booleans(),
+)
+def test_any_shape_and_repeated_targets(N: int, H: int, V: int, seed: int, few: bool) -> None:
+    tensors, targets = values(N, H, V, seed=seed)
+    found, exact = both(tensors, targets % 2 % V if few else targets, 0.2, TORCH)
+    for one, other in zip(found, exact, strict=True):
+        assert torch.allclose(one.double(), other, rtol=1e-5, atol=1e-5)
+
+
+def test_in_several_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    tensors, targets = values(23, 5, 11)
+    whole, _ = both(tensors, targets, 0.1, TORCH)
+    monkeypatch.setattr(fused_head, "MOST_LOGITS", 40)
+    parts, exact = both(tensors, targets, 0.1, TORCH)
+    agree(parts, exact)
+    agree(parts, [tensor.double() for tensor in whole])
+
+
+def test_extreme_logits_stay_exact() -> None:
+    """Probabilities that underflow have finite losses: the loss is not the logarithm of a probability."""
+    agree(*both(*values(40, 8, 30, scale=40.0), 0.0, TORCH), tolerance=2e-5)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_what_is_not_finite_is_not_hidden(bad: float) -> None:
+    (x, weight, bias), targets = values(4, 3, 5)
+    x[2, 1] = bad
+    assert not linear_cross_entropy(x, weight.requires_grad_(), bias, targets).isfinite()
+
+
+def test_tied_weights_and_what_needs_no_gradient() -> None:
+    (x, weight, bias), targets = values(6, 4, 9)
+    ids = torch.tensor([0, 3, 3, 8, 1, 0])
+    table, exact = weight.clone().requires_grad_(), weight.double().requires_grad_()
+    linear_cross_entropy(functional.embedding(ids, table), table, None, targets).backward()
+    functional.cross_entropy(
+        functional.embedding(ids, exact) @ exact.t(), targets, reduction="sum"
+    ).backward()
+    assert table.grad is not None
+    assert exact.grad is not None
+    assert torch.allclose(table.grad.double(), exact.grad, rtol=1e-5, atol=1e-6)
+    linear_cross_entropy(x, weight, bias.requires_grad_(), targets).backward()
+    assert x.grad is None
+    assert weight.grad is None
+    assert bias.grad is not None
+
+
+def test_features_that_are_not_contiguous() -> None:
+    (x, weight, bias), targets = values(8, 6, 10)
+    wide = torch.cat([x, x], dim=1)[:, ::2].requires_grad_()
+    assert not wide.is_contiguous()
+    wide.retain_grad()
+    loss = linear_cross_entropy(wide, weight, bias, targets)
+    assert loss.item() == pytest.approx(
+        functional.cross_entropy(functional.linear(wide, weight, bias), targets, reduction="sum").item()
+    )
+
+
+def test_one_backward_pass_and_no_second_derivative() -> None:
+    (x, weight, bias), targets = values(4, 3, 5)
+    loss = linear_cross_entropy(x.requires_grad_(), weight, bias, targets)
+    with pytest.raises(RuntimeError, match=r"first derivatives only.*functional\.cross_entropy"):
+        torch.autograd.grad(loss, x, create_graph=True)
+    loss = linear_cross_entropy(x, weight, bias, targets)
+    loss.backward(retain_graph=True)
+    with pytest.raises(RuntimeError, match="one backward pass"):
+        loss.backward()
+
+
+def test_a_broken_operator_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = Products("wrong", lambda x, w, b: TORCH.forward(x, w, b) + 1e-3, TORCH.inputs, TORCH.weights)
+    assert products.usable(TORCH)
+    assert not products.usable(wrong)
+
+    def gone(*_: object) -> torch.Tensor:
+        raise AttributeError("no such operator")
+
+    monkeypatch.setattr(products, "ONEDNN", Products("onednn", gone, gone, gone))
+    assert products.fastest() is TORCH
+
+
+@pytest.mark.parametrize(("slow", "faster"), [("torch", "onednn"), ("onednn", "torch")])
+def test_the_faster_products_are_taken(monkeypatch: pytest.MonkeyPatch, slow: str, faster: str) -> None:
+    """By a clock that is wound by the products themselves."""
+    now = [0.0]
+
+    def timed(name: str) -> Products:
+        def forward(x: torch.Tensor, w: torch.Tensor, b: torch.Tensor | None) -> torch.Tensor:
+            now[0] += 2.0 if name == slow else 1.0
+            return x
+
+        return Products(name, forward, lambda g, w: g, lambda g, x: g)
+
+    ways = {name: timed(name) for name in ("torch", "onednn")}
+    monkeypatch.setattr(products, "PRODUCTS", ways)
+    monkeypatch.setattr(products, "TORCH", ways["torch"])
+    monkeypatch.setattr(products, "ONEDNN", ways["onednn"])
+    monkeypatch.setattr(products, "usable", lambda _: True)
+    monkeypatch.setattr(products.time, "perf_counter", lambda: now[0])
+    assert products.fastest().name == faster
