@@ -14,9 +14,12 @@ import tiny
 from seqlab.cli.app import app
 from seqlab.runs.folder import RunFolder
 
-COMMANDS = ["demo", "list", "data", "params", "train", "resume", "evaluate", "sample", "predict", "report"]
-SLOW = {"demo"}
-"""Commands that take seconds; `test_demo_command.py` reads the JSON of `demo`."""
+COMMANDS = [
+    *("demo", "list", "data", "params", "train", "resume", "evaluate", "sample", "predict", "report"),
+    "bench",
+]
+SLOW = {"demo", "bench"}
+"""Commands that take seconds; `test_demo_command.py` and `test_bench_command.py` read their JSON."""
 SMALL = [f"model.{key}" for key in ("hidden_size=8", "heads=2", "layers=1", "feed_forward_size=8")]
 
 
@@ -240,6 +243,7 @@ def test_every_command_has_json(seqlab, language: RunFolder, classifier: RunFold
         "sample": [language.path.name],
         "predict": [classifier.path.name, "a good film"],
         "report": [language.path.name, "--output", page],
+        "bench": ["step"],
     }
     assert list(arguments) == [name for name in app if not name.startswith("-")]
     for command in arguments.keys() - SLOW:

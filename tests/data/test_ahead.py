@@ -16,11 +16,11 @@ class Counted(Sequence[Batch]):
     """Batches that know which thread asked for them; the one at `broken` cannot be made."""
 
     def __init__(self, count: int, broken: int = -1):
-        self.count, self.broken, self.made = count, broken, threading.Event()
+        self.size, self.broken, self.made = count, broken, threading.Event()
         self.threads: dict[int, str] = {}
 
     def __len__(self) -> int:
-        return self.count
+        return self.size
 
     def __getitem__(self, index: int) -> Batch:  # pyright: ignore[reportIncompatibleMethodOverride]
         if index == self.broken:

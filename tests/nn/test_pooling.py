@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 
 from seqlab.nn.padding import flip_rows, last_token, zero_padding
 from seqlab.nn.pooling import POOLINGS
@@ -20,21 +20,31 @@ NAIVE = {
 
 
 def inputs(rows: int) -> Tensor:
-    # Below zero too: a maximum over padding filled with zeros would show.
     generator = torch.Generator().manual_seed(rows)
-    return torch.randn(rows, 5, 3, generator=generator, dtype=torch.float64) - 2
+    return torch.randn(rows, 5, 3, generator=generator, dtype=torch.float64)
+
+
+def layer() -> nn.Linear:
+    # Mostly below zero: a maximum over padding filled with zeros would show before the ReLU, and after it
+    # features that are zero everywhere must give no gradient.
+    found = nn.Linear(3, 4, dtype=torch.float64)
+    with torch.no_grad():
+        found.weight.copy_(torch.randn(4, 3, generator=torch.Generator().manual_seed(1)))
+        found.bias.copy_(torch.tensor([0.5, -0.5, -1.0, -9.0]))
+    return found
 
 
 @pytest.mark.parametrize("name", list(POOLINGS))
 @settings(max_examples=30, deadline=None)
 @given(lengths=LENGTHS, garbage=st.sampled_from([float("nan"), float("inf"), 1e300, -1e300]))
 def test_pools_real_tokens_only(name, lengths, garbage):
-    x, sizes = inputs(len(lengths)), torch.tensor(lengths)
+    x, sizes, linear = inputs(len(lengths)), torch.tensor(lengths), layer()
     real = torch.arange(5) < sizes.unsqueeze(1)
     dirty = torch.where(real.unsqueeze(2), x, garbage).requires_grad_()
     naive = x.clone().requires_grad_()
-    rows = [NAIVE[name](naive[row, :n]) if n else naive[row, 0] * 0 for row, n in enumerate(lengths)]
-    wanted, found = torch.stack(rows), POOLINGS[name](dirty, sizes)
+    mapped = torch.relu(linear(naive))
+    rows = [NAIVE[name](mapped[row, :n]) if n else mapped[row, 0] * 0 for row, n in enumerate(lengths)]
+    wanted, found = torch.stack(rows), POOLINGS[name](dirty, linear, sizes)
     torch.testing.assert_close(found, wanted)
     weight = torch.arange(1.0, 1 + found.numel(), dtype=torch.float64).view_as(found)
     gradients = [torch.autograd.grad((y * weight).sum(), z)[0] for y, z in ((found, dirty), (wanted, naive))]

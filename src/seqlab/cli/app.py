@@ -6,7 +6,7 @@ from importlib import metadata
 
 from cyclopts import App, Parameter
 
-from seqlab.cli import browse, demo, reporting, training, using
+from seqlab.cli import benching, browse, demo, reporting, training, using
 from seqlab.cli.help import Help
 
 app = App(
@@ -35,6 +35,7 @@ _COMMANDS = (
     (using.sample, "RUN"),
     (using.predict, "RUN [TEXT]..."),
     (reporting.report, "RUN..."),
+    (benching.bench, "step"),
 )
 for place, (command, arguments) in enumerate(_COMMANDS):
     name = command.__name__.rstrip("_")

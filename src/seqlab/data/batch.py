@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Int
+from numpy.typing import NDArray
 from torch import Tensor
 
 
@@ -47,6 +49,27 @@ class Batch:
         return Batch(
             self.tokens[rows, :longest], lengths, targets[:, :longest] if targets.dim() == 2 else targets
         )
+
+
+def windows(
+    tokens: NDArray[np.integer], begins: NDArray[np.int64], lengths: NDArray[np.int64], start: int
+) -> Batch:
+    """Windows of a running text: each token is the target of the one before it.
+
+    Args:
+        tokens: the whole text.
+        begins: place of each row's first target.
+        lengths: targets of each row.
+        start: the token before the text's first one.
+
+    >>> batch = windows(np.arange(1, 6), np.array([0, 3]), np.array([3, 2]), start=0)
+    >>> batch.tokens.tolist(), batch.targets.tolist()
+    ([[0, 1, 2], [3, 4, 4]], [[1, 2, 3], [4, 5, 5]])
+    """
+    places = np.minimum(begins[:, None] + np.arange(int(lengths.max())), len(tokens) - 1)
+    targets = tokens[places].astype(np.int64)
+    inputs = np.where(places > 0, tokens[places - 1], start).astype(np.int64)
+    return Batch(torch.from_numpy(inputs), torch.from_numpy(lengths), torch.from_numpy(targets))
 
 
 def length_mask(lengths: Int[Tensor, " B"], longest: int) -> Bool[Tensor, "B T"]:

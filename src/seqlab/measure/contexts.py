@@ -10,7 +10,7 @@ from jaxtyping import Bool
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqlab.data.batch import Batch
+from seqlab.data.batch import Batch, windows
 from seqlab.schema.errors import UserError
 
 
@@ -59,10 +59,7 @@ class OverlappingWindows(Sequence[Batch]):
     def __getitem__(self, index: int) -> Batch:  # pyright: ignore[reportIncompatibleMethodOverride]
         begins = self._indices(index) * self._stride
         lengths = np.minimum(self._window, len(self._tokens) - begins)
-        places = np.minimum(begins[:, None] + np.arange(lengths.max()), len(self._tokens) - 1)
-        targets = self._tokens[places].astype(np.int64)
-        inputs = np.where(places > 0, self._tokens[places - 1], self._start).astype(np.int64)
-        return Batch(torch.from_numpy(inputs), torch.from_numpy(lengths), torch.from_numpy(targets))
+        return windows(self._tokens, begins, lengths, self._start)
 
     def __iter__(self) -> Iterator[Batch]:
         return (self[index] for index in range(len(self)))

@@ -51,8 +51,7 @@ class SequenceClassifier(SequenceModel):
         x = self.dropout(self.embedding(batch.tokens))
         if self.recurrence is not None:
             x, _ = self.recurrence(x, batch.lengths, need_state=False)
-        tokens = torch.relu(self.linear(x))
-        return self.dropout(self.pooling(tokens, batch.lengths)), None
+        return self.dropout(self.pooling(x, self.linear, batch.lengths)), None
 
 
 def recurrent_classifier(

@@ -67,19 +67,42 @@ def usable(products: Products) -> bool:
     return all(torch.allclose(f.double(), e, rtol=1e-5, atol=1e-5) for f, e in zip(found, exact, strict=True))
 
 
+def named(name: str) -> Products:
+    """Products by name: one way for all three, or three ways for forward, inputs and weights.
+
+    >>> named("onednn+torch+torch").name, named("torch") is TORCH
+    ('onednn+torch+torch', True)
+    """
+    if name in PRODUCTS:
+        return PRODUCTS[name]
+    forward, inputs, weights = (PRODUCTS[part] for part in name.split("+"))
+    return Products(name, forward.forward, inputs.inputs, weights.weights)
+
+
 def fastest() -> Products:
-    """The products that are faster on this machine with the threads set now; in doubt, torch's."""
+    """The fastest way of each product on this machine with the threads set now; in doubt, torch's."""
     if not usable(ONEDNN):
         return TORCH
-    seconds: dict[str, list[float]] = {name: [] for name in PRODUCTS}
     N, K, M = _TRIED
     x, w, g = torch.ones(N, K), torch.ones(M, K), torch.ones(N, M)
+    return named(
+        "+".join(
+            (
+                _faster(lambda products: products.forward(x, w, None)),
+                _faster(lambda products: products.inputs(g, w)),
+                _faster(lambda products: products.weights(g, x)),
+            )
+        )
+    )
+
+
+def _faster(product: Callable[[Products], Tensor]) -> str:
+    """The name of the faster way, tried in turns."""
+    seconds: dict[str, list[float]] = {name: [] for name in PRODUCTS}
     for _ in range(_ROUNDS):
         for name, products in PRODUCTS.items():
             begin = time.perf_counter()
-            products.forward(x, w, None)
-            products.inputs(g, w)
-            products.weights(g, x)
+            product(products)
             seconds[name].append(time.perf_counter() - begin)
     # The least time of each: what else runs on the machine can only add to it.
-    return ONEDNN if min(seconds["onednn"]) < _BETTER * min(seconds["torch"]) else TORCH
+    return ONEDNN.name if min(seconds[ONEDNN.name]) < _BETTER * min(seconds[TORCH.name]) else TORCH.name

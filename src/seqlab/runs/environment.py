@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
+import resource
+import sys
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -39,6 +41,12 @@ def differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
     return [
         f"{key}: {then.get(key)} then, {now.get(key)} now" for key in keys if then.get(key) != now.get(key)
     ]
+
+
+def peak_memory_mib() -> float:
+    """Largest resident memory of this process so far; Linux counts KiB, macOS bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
 
 def processor() -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seqlab.data.batch import Batch
+from seqlab.data.batch import Batch, windows
 from seqlab.data.batching import Batching, SequenceBatching, StreamConfig, gather_rows
 from seqlab.data.dataset import Dataset, Split
 from seqlab.schema.errors import UserError
@@ -67,12 +67,7 @@ class StreamWindows(Sequence[Batch]):
         ends = self._begins[1:]
         if index + 1 < len(self):
             ends = np.minimum(begins + self._window, ends)
-        lengths = ends - begins
-        steps = np.arange(int(lengths.max()))
-        places = np.minimum(begins[:, None] + steps, len(self._tokens) - 1)
-        targets = self._tokens[places].astype(np.int64)
-        inputs = np.where(places > 0, self._tokens[places - 1], self._start).astype(np.int64)
-        return Batch(torch.from_numpy(inputs), torch.from_numpy(lengths), torch.from_numpy(targets))
+        return windows(self._tokens, begins, ends - begins, self._start)
 
 
 class _SequenceBatches(Sequence[Batch]):

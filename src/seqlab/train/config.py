@@ -43,7 +43,7 @@ class TrainingConfig(Config):
     """Seconds between two checkpoints, besides those after each validation; 0: after each step."""
     products: Literal["auto", "torch", "onednn"] = "auto"
     """Matrix products of the output layer in training: torch's, those of the oneDNN inside torch, or (`auto`)
-    the faster ones, measured once on this machine; the choice is recorded and kept by a resumed run."""
+    the faster way of each, measured once on this machine; the choice is recorded and kept on resume."""
     tensorboard: bool = True
     """Whether TensorBoard events are written beside the records."""
 

@@ -114,6 +114,23 @@ class AdamFamily(OptimizerConfig, ABC):
     """Fraction β₂ of the running mean of squared gradients kept from step to step."""
     epsilon: float = Field(default=1e-8, gt=0.0)
     """ε, added to the root of the mean square; in the gradients' unit."""
+    weight_decay: float = Field(default=0.0, ge=0.0)
+    """λ; see the equations."""
+
+    def build(self, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
+        """Torch's own; see `OptimizerConfig.build`."""
+        return self._kind()(
+            parameters,
+            lr=self.learning_rate,
+            betas=(self.beta1, self.beta2),
+            eps=self.epsilon,
+            weight_decay=self.weight_decay,
+            fused=_fused(parameters),
+        )
+
+    @abstractmethod
+    def _kind(self) -> type[torch.optim.Adam]:
+        """Torch's class."""
 
 
 class AdamConfig(AdamFamily):
@@ -127,18 +144,10 @@ class AdamConfig(AdamFamily):
     weight_decay: float = Field(default=0.0, ge=0.0)
     """λ, the fraction of each parameter added to its gradient (an L2 penalty of λ/2 |θ|²)."""
 
-    def build(self, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
-        """Torch's Adam; see `OptimizerConfig.build`."""
+    def _kind(self) -> type[torch.optim.Adam]:
         import torch
 
-        return torch.optim.Adam(
-            parameters,
-            lr=self.learning_rate,
-            betas=(self.beta1, self.beta2),
-            eps=self.epsilon,
-            weight_decay=self.weight_decay,
-            fused=_fused(parameters),
-        )
+        return torch.optim.Adam
 
 
 class AdamWConfig(AdamFamily):
@@ -152,18 +161,10 @@ class AdamWConfig(AdamFamily):
     weight_decay: float = Field(default=0.01, ge=0.0)
     """λ, the fraction of each parameter taken off it per unit of learning rate."""
 
-    def build(self, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
-        """Torch's AdamW; see `OptimizerConfig.build`."""
+    def _kind(self) -> type[torch.optim.Adam]:
         import torch
 
-        return torch.optim.AdamW(
-            parameters,
-            lr=self.learning_rate,
-            betas=(self.beta1, self.beta2),
-            eps=self.epsilon,
-            weight_decay=self.weight_decay,
-            fused=_fused(parameters),
-        )
+        return torch.optim.AdamW
 
 
 def _fused(parameters: Sequence[torch.nn.Parameter]) -> bool:

@@ -7,7 +7,7 @@ from importlib import metadata
 from pathlib import Path
 
 from seqlab.data.fetch import cache_folder
-from seqlab.nn.products import ONEDNN, PRODUCTS, TORCH, Products, fastest, usable
+from seqlab.nn.products import PRODUCTS, TORCH, Products, fastest, named, usable
 from seqlab.runs import atomic, environment
 from seqlab.schema.errors import UserError
 
@@ -34,7 +34,7 @@ def choose(wanted: str, *, device: str, threads: int) -> Products:
     key = f"{environment.processor()}, torch {metadata.version('torch')}, {threads} threads"
     path = cache_folder() / _REMEMBERED
     known = _read(path)
-    if known.get(key) not in PRODUCTS:
+    if not _is_name(known.get(key)):
         known[key] = fastest().name
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic.write_text(path, json.dumps(known, indent=1))
@@ -43,7 +43,13 @@ def choose(wanted: str, *, device: str, threads: int) -> Products:
 
 def chosen(name: str) -> Products:
     """The products of this name where they still work; torch's otherwise, which always do."""
-    return ONEDNN if name == ONEDNN.name and usable(ONEDNN) else TORCH
+    products = named(name) if _is_name(name) else TORCH
+    return products if usable(products) else TORCH
+
+
+def _is_name(name: object) -> bool:
+    parts = name.split("+") if isinstance(name, str) else []
+    return len(parts) in (1, 3) and set(parts) <= set(PRODUCTS)
 
 
 def _read(path: Path) -> dict[str, str]:

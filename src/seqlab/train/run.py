@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
-import sys
 import time
 from collections.abc import Callable
 from importlib import metadata
@@ -204,17 +202,11 @@ def _cost(run: RunFolder, loop: Loop, evaluation_seconds: float) -> dict[str, An
         "training_seconds": round(progress.seconds, 1),
         "evaluation_seconds": round(evaluation_seconds, 1),
         "tokens_per_second": round(progress.tokens / max(progress.seconds, 1e-9), 1),
-        "peak_memory_mib": round(_peak_memory_mib(), 1),
+        "peak_memory_mib": round(environment.peak_memory_mib(), 1),
         "threads": then["threads"],
         "processor": then["processor"],
         "device": then["device"],
     }
-
-
-def _peak_memory_mib() -> float:
-    """Largest resident memory of this process; Linux counts KiB, macOS bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
 
 def _environment(device: str, products: str) -> dict[str, Any]:

@@ -1,0 +1,99 @@
+"""The room's visible table: workloads by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from seqlab.bench import course, plain
+from seqlab.bench.workload import Classifying, LanguageModelling, Workload
+from seqlab.schema.errors import unknown
+
+PLAIN, COURSE = "plain PyTorch", "the course programs' way"
+
+_ALL: tuple[Workload, ...] = (
+    LanguageModelling(
+        name="ptb-lstm",
+        about="10,000 words, 2 x LSTM 650 tied, 20 x 35 tokens",
+        against=PLAIN,
+        goal=1.5,
+        recipe="ptb-lstm",
+        vocabulary=10_000,
+        embedding=650,
+        hidden=650,
+        layers=2,
+        cell="lstm",
+        tied=True,
+        rows=20,
+        window=35,
+        dropout=0.5,
+        rate=1.0,
+        clip=0.25,
+        other=plain.language_model,
+    ),
+    Classifying(
+        name="imdb-lstm",
+        about="73,278 words, LSTM 300, maximum over time, 32 x 235 tokens",
+        against=PLAIN,
+        goal=1.6,
+        recipe="imdb-lstm",
+        vocabulary=73_278,
+        embedding=300,
+        hidden=300,
+        linear=300,
+        rows=32,
+        window=235,
+        rate=0.01,
+        momentum=0.9,
+        clip=1.0,
+        other=plain.classifier,
+    ),
+    Classifying(
+        name="imdb-linear",
+        about="73,278 words, no recurrence, maximum over time, 32 x 235 tokens",
+        against=PLAIN,
+        goal=3.0,
+        recipe="imdb-linear",
+        vocabulary=73_278,
+        embedding=300,
+        hidden=0,
+        linear=300,
+        rows=32,
+        window=235,
+        rate=0.01,
+        momentum=0.9,
+        clip=1.0,
+        other=plain.classifier,
+    ),
+    LanguageModelling(
+        name="gru-1500",
+        about="10,000 words, 2 x GRU 1500 (reset before), 20 x 35 tokens",
+        against=COURSE,
+        goal=4.0,
+        recipe="ptb-gru",
+        vocabulary=10_000,
+        embedding=200,
+        hidden=1500,
+        layers=2,
+        cell="gru-before",
+        tied=False,
+        rows=20,
+        window=35,
+        dropout=0.65,
+        rate=1.0,
+        clip=0.25,
+        other=course.language_model,
+    ),
+)
+WORKLOADS: Mapping[str, Workload] = {work.name: work for work in _ALL}
+
+
+def named(names: Sequence[str]) -> list[Workload]:
+    """The workloads of these names, each once; all of them where none is named.
+
+    Raises:
+        UserError: there is no workload of a name.
+    """
+    for name in names:
+        if name not in WORKLOADS:
+            raise unknown("workload", name, WORKLOADS)
+    return [WORKLOADS[name] for name in dict.fromkeys(names or WORKLOADS)]

@@ -1,0 +1,198 @@
+"""Both sides of each comparison do the same work, and it is the work that is said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from small_workloads import SMALL
+from torch import Tensor, nn
+
+from seqlab.bench import course, plain
+from seqlab.bench.own import SeqlabStep, first_weights
+from seqlab.bench.workload import SEED, WORD_SKEW, Classifying, TrainingStep, Workload
+from seqlab.bench.workloads import COURSE, PLAIN, WORKLOADS, named
+from seqlab.data.batch import Batch
+from seqlab.nn.dropout import Dropout
+from seqlab.schema.config import plain as as_table
+from seqlab.schema.errors import UserError
+
+each = pytest.mark.parametrize("name", WORKLOADS)
+
+
+def losses(step: TrainingStep, batches: list[Batch]) -> list[float]:
+    return [step(batch) for batch in batches]
+
+
+@each
+def test_both_sides_take_the_same_steps(name: str) -> None:
+    """From equal weights without dropout; the loss of each step tells of all steps before it."""
+    work = SMALL[name]
+    ours = SeqlabStep(work)
+    theirs = work.theirs(ours.model.state_dict())
+    batches = [*work.batches()[:2], work.batches()[0]]
+    found, expected = losses(ours, batches), losses(theirs, batches)
+    assert found == pytest.approx(expected, rel=1e-4)
+    assert abs(expected[2] - expected[0]) > 1e-3 * expected[0], "weights moved"
+
+
+@each
+def test_sizes_momentum_and_clipping_act_on_both_sides(name: str) -> None:
+    """Another value gives both sides another loss, and the same one."""
+    work = SMALL[name]
+    changes = [{"rate": 0.1}, {"clip": 0.01}, {"momentum": 0.0 if work.momentum else 0.9}]
+    batches = [work.batches()[0]] * 4
+    plainly = losses(SeqlabStep(work), batches)
+    for change in changes:
+        changed = replace(work, **change)
+        ours = SeqlabStep(changed)
+        theirs = changed.theirs(ours.model.state_dict())
+        found, expected = losses(ours, batches), losses(theirs, batches)
+        assert found == pytest.approx(expected, rel=1e-4), change
+        assert found != pytest.approx(plainly, rel=1e-6), change
+
+
+@each
+def test_both_sides_drop_the_same_share(name: str) -> None:
+    work = replace(SMALL[name], dropout=0.3)
+    ours = SeqlabStep(work)
+    theirs = work.theirs(ours.model.state_dict())
+    assert {m.p for m in ours.model.modules() if isinstance(m, Dropout)} == {0.3}
+    assert {m.p for m in theirs.model.modules() if isinstance(m, nn.Dropout)} == {0.3}
+    lstm = [m for m in theirs.model.modules() if isinstance(m, nn.LSTM) and m.num_layers > 1]
+    assert all(m.dropout == 0.3 for m in lstm)
+    assert ours.model.training
+    assert theirs.model.training
+
+
+@pytest.mark.parametrize("name", ["ptb-lstm", "gru-1500"])
+def test_language_models_go_on_from_their_state(name: str) -> None:
+    """With weights that do not move, only the state can change the loss of the same batch."""
+    work = replace(SMALL[name], rate=1e-30)
+    batch = work.batches()[0]
+    for step in (SeqlabStep(work), work.theirs(first_weights(work))):
+        first, second = step(batch), step(batch)
+        assert first != second
+
+
+@pytest.mark.parametrize("name", ["imdb-lstm", "imdb-linear"])
+def test_padding_takes_no_part_in_the_plain_classifier(name: str) -> None:
+    work = SMALL[name]
+    assert isinstance(work, Classifying)
+    model = plain.Classifier(work)
+    tokens = work.batches()[0].tokens
+    lengths = torch.tensor([5, 2, 4])
+    logits = model(tokens, lengths)
+    for row, length in enumerate(lengths.tolist()):
+        alone = model(tokens[row : row + 1, :length], torch.tensor([length]))
+        torch.testing.assert_close(logits[row : row + 1], alone)
+
+
+def _by_hand(w: dict[str, Tensor], x: Tensor, h: Tensor) -> Tensor:
+    """The equations in float64, with the two parts of each weight taken apart again."""
+
+    def gate(name: str, inside: Tensor) -> Tensor:
+        weight, bias = w[f"{name}.weight"].double(), w[f"{name}.bias"].double()
+        return x.double() @ weight[:, : x.shape[1]].T + inside @ weight[:, x.shape[1] :].T + bias
+
+    h = h.double()
+    r, z = torch.sigmoid(gate("reset", h)), torch.sigmoid(gate("update", h))
+    return (1 - z) * h + z * torch.tanh(gate("new", r * h))
+
+
+def test_the_courses_cell_keeps_its_equations() -> None:
+    random = torch.Generator().manual_seed(1)
+    cell = course.GruCell(3, 4)
+    x, h = torch.randn(2, 3, generator=random), torch.randn(2, 4, generator=random)
+    torch.testing.assert_close(cell(x, h).double(), _by_hand(cell.state_dict(), x, h), rtol=1e-5, atol=1e-6)
+
+
+def test_operations_of_a_step_by_hand() -> None:
+    # Two layers of four gates, each with 650 inputs and 650 states; the output; 700 tokens; 3 products.
+    lstm = 2 * 4 * 650 * 1300 + 650 * 10_000
+    assert WORKLOADS["ptb-lstm"].gflop == pytest.approx(6 * 700 * lstm / 1e9)
+    gru = 3 * 1500 * (200 + 1500) + 3 * 1500 * 3000 + 1500 * 10_000
+    assert WORKLOADS["gru-1500"].gflop == pytest.approx(6 * 700 * gru / 1e9)
+    linear = 32 * (235 * 300 * 300 + 300 * 2)
+    assert WORKLOADS["imdb-linear"].gflop == pytest.approx(6 * linear / 1e9)
+    assert WORKLOADS["imdb-lstm"].gflop == pytest.approx(6 * (linear + 32 * 235 * 4 * 300 * 600) / 1e9)
+
+
+@each
+def test_operations_are_those_of_the_weights(name: str) -> None:
+    """Every weight matrix but a table meets every token, or every text where it is the head."""
+    work = SMALL[name]
+    each_token, tokens = 0, work.rows * work.window
+    for key, weight in first_weights(work).items():
+        if weight.dim() == 2 and not key.startswith("embedding"):
+            on_texts = isinstance(work, Classifying) and key.startswith("head")
+            each_token += weight.numel() * (work.rows if on_texts else tokens)
+    assert work.gflop == pytest.approx(6 * each_token / 1e9)
+
+
+@each
+def test_batches_are_of_the_size_said_and_the_same_each_time(name: str) -> None:
+    work = SMALL[name]
+    batches = work.batches()
+    assert {tuple(batch.tokens.shape) for batch in batches} == {(3, 5)}
+    assert all(bool((batch.lengths == 5).all()) for batch in batches)
+    assert all(torch.equal(a.tokens, b.tokens) for a, b in zip(batches, work.batches(), strict=True))
+    assert not torch.equal(batches[0].tokens, batches[1].tokens)
+    assert max(int(batch.tokens.max()) for batch in batches) < work.vocabulary
+    assert len(work.dataset().tokenizer.vocabulary) == work.vocabulary
+
+
+def test_reviews_hold_some_5000_different_words_a_batch() -> None:
+    work = WORKLOADS["imdb-lstm"]
+    ids = work.split().tokens[: work.rows * work.window]
+    assert 4_900 < len(np.unique(ids)) < 5_100
+    assert WORKLOADS["imdb-linear"].split().tokens.tolist() == work.split().tokens.tolist()
+    assert (SEED, WORD_SKEW) == (1, 4.5)
+
+
+def _settings(work: Workload, *keys: str) -> list[object]:
+    table = as_table(work.config())
+    found = []
+    for key in keys:
+        value = table
+        for part in key.split("."):
+            value = value.get(part, 0.0)
+        found.append(value)
+    return found
+
+
+def test_the_table_says_what_is_measured() -> None:
+    model = ("model.kind", "model.embedding_size", "model.dropout")
+    training = ("training.optimizer.kind", "training.optimizer.learning_rate", "training.optimizer.momentum")
+    keys = (*model, *training, "training.clip_norm", "batching.rows")
+    descent = ["sgd", 1.0, 0.0, 0.25, 20]
+    assert _settings(WORKLOADS["ptb-lstm"], *keys) == ["recurrent-lm", 650, 0.5, *descent]
+    assert _settings(WORKLOADS["gru-1500"], *keys) == ["recurrent-lm", 200, 0.65, *descent]
+    descent = ["sgd", 0.01, 0.9, 1.0, 32]
+    assert _settings(WORKLOADS["imdb-lstm"], *keys) == ["recurrent-classifier", 300, 0.0, *descent]
+    assert _settings(WORKLOADS["imdb-linear"], *keys) == ["linear-classifier", 300, 0.0, *descent]
+    recurrence = ("model.cell", "model.hidden_size", "model.layers", "model.tied", "batching.window")
+    assert _settings(WORKLOADS["ptb-lstm"], *recurrence) == ["lstm", 650, 2, True, 35]
+    assert _settings(WORKLOADS["gru-1500"], *recurrence) == ["gru-before", 1500, 2, False, 35]
+    sizes = ("model.hidden_size", "model.linear_size")
+    assert _settings(WORKLOADS["imdb-lstm"], *sizes) == [300, 300]
+    assert _settings(WORKLOADS["imdb-linear"], *sizes) == [0.0, 300]
+
+
+def test_against_whom_and_how_far() -> None:
+    said = {name: (work.against, work.goal) for name, work in WORKLOADS.items()}
+    assert said == {
+        "ptb-lstm": (PLAIN, 1.5),
+        "imdb-lstm": (PLAIN, 1.6),
+        "imdb-linear": (PLAIN, 3.0),
+        "gru-1500": (COURSE, 4.0),
+    }
+
+
+def test_workloads_by_name() -> None:
+    assert [work.name for work in named([])] == list(WORKLOADS)
+    assert [work.name for work in named(["gru-1500", "ptb-lstm", "gru-1500"])] == ["gru-1500", "ptb-lstm"]
+    with pytest.raises(UserError, match=r"There is no workload 'ptb-lsm'\. Nearest: 'ptb-lstm'"):
+        named(["ptb-lsm"])
