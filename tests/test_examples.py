@@ -42,7 +42,7 @@ def test_it_runs_and_the_chart_shows_itself(tmp_path: Path, monkeypatch: pytest.
     said = "".join(output.text for output in train)
     assert len(re.findall(r"^epoch \d, step [\d,]+: loss ", said, flags=re.MULTILINE)) == 3
     (shown,) = chart
-    assert set(shown.data) == {"image/svg+xml"}, "drawn already: nothing to load when it is looked at"
+    assert set(shown.data) == {"image/svg+xml", "text/plain"}, "drawn already: nothing to load later"
     drawing = ET.fromstring(shown.data["image/svg+xml"])
     assert len([e for e in drawing.iter() if e.tag.endswith("path") and len(e.get("d", "")) > 20]) >= 2
     assert "perplexity" not in shown.data["image/svg+xml"], "the loss alone"
