@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -13,9 +10,7 @@ from torch import Tensor, nn
 
 from seqlab.nn.cells import CELLS
 from seqlab.nn.dropout import bind_generator
-from seqlab.nn.padding import length_mask
 from seqlab.nn.recurrent import Path, RecurrentStack
-from seqlab.nn.scan import ON_CPU, ON_GPU, FastScan, equation_scan
 from seqlab.schema.errors import UserError
 
 E, H = 3, 5
@@ -288,27 +283,6 @@ def test_building_leaves_global_randomness_alone():
     before = torch.get_rng_state()
     stack("lstm", layers=2)
     assert torch.equal(before, torch.get_rng_state())
-
-
-@pytest.mark.parametrize("ways", [ON_CPU, ON_GPU], ids=["cpu", "gpu"])
-@pytest.mark.parametrize("cell", CELLS)
-def test_every_way_computes_the_cell(cell: str, ways: Mapping[str, FastScan]) -> None:
-    """Those for other devices too, here on the CPU: outputs, last states and all gradients."""
-    layer = stack(cell)
-    weights = layer._weights(0, "")
-    lengths = some_lengths(4, 6)
-    for rows in (None, lengths):
-        results = []
-        for way in (ways[cell], partial(equation_scan, layer.cell)):
-            x = leaf(4, 6, E, seed=3)
-            initial = tuple(leaf(4, H, seed=4 + i) for i in range(len(layer.cell.states)))
-            y, final = way(x, rows, initial, weights)
-            real = length_mask(lengths if rows is not None else torch.full((4,), 6), 6).unsqueeze(2)
-            y = torch.where(real, y, 0.0)
-            leaves = [x, *initial, *(w for w in weights if w is not None)]
-            results.append([y, *final, *torch.autograd.grad(weighted([y, *final]), leaves)])
-        for one, other in zip(*results, strict=True):
-            torch.testing.assert_close(one, other)
 
 
 def test_a_written_out_backward_has_no_second_derivative_and_never_a_wrong_one() -> None:

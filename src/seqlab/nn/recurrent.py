@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from seqlab.nn.cells import CELLS, States, Weights
 from seqlab.nn.dropout import Dropout
 from seqlab.nn.padding import flip_rows, zero_padding
-from seqlab.nn.scan import FastScan, equation_scan, fast_scan
+from seqlab.nn.scan import FAST_SCANS, FastScan, equation_scan
 from seqlab.schema.errors import unknown
 
 Path = Literal["fast", "reference"]
@@ -35,8 +35,8 @@ class RecurrentStack(nn.Module):
         bidirectional: whether D is 2.
         dropout: share of a layer's outputs dropped before the next layer reads them.
         generator: source of the weights.
-        path: "fast" goes through torch's own functions where they compute the same, or a backward pass
-            written out; "reference" computes every cell by its equations.
+        path: "fast" goes through torch's own functions, or a backward pass written out where torch
+            has none; "reference" computes every cell by its equations.
 
     Raises:
         UserError: the cell is not known, or dropout is out of range.
@@ -146,14 +146,14 @@ class RecurrentStack(nn.Module):
         # Padding stands behind every token, so outputs are right without a look at the lengths.
         lengths = ragged if need_state else None
         if direction == 0:
-            return self._path(x.device)(x, lengths, initial, weights)
-        y, final = self._path(x.device)(_reverse(x, ragged), lengths, initial, weights)
+            return self._path()(x, lengths, initial, weights)
+        y, final = self._path()(_reverse(x, ragged), lengths, initial, weights)
         return _reverse(y, ragged), final
 
-    def _path(self, device: torch.device) -> FastScan:
+    def _path(self) -> FastScan:
         """How a layer is computed: fast, or by the cell's equations."""
         if self.path == "fast":
-            return fast_scan(self.cell_name, device)
+            return FAST_SCANS[self.cell_name]
         return partial(equation_scan, self.cell)
 
     def _join(self, finals: list[States]) -> dict[str, Tensor]:

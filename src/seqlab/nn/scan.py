@@ -7,7 +7,6 @@ last token; without, it is the state behind step T. Outputs behind a row's lengt
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 import torch
@@ -17,7 +16,7 @@ from torch.nn import functional
 
 from seqlab.nn.cells import Cell, States, Weights
 from seqlab.nn.padding import last_token, length_mask, zero_padding
-from seqlab.nn.unrolled import Elman, GruAfter, GruBefore, relu_backward, unrolled_scan
+from seqlab.nn.unrolled import gru_before_scan
 
 Lengths = Int[Tensor, " B"] | None
 FastScan = Callable[[Tensor, Tensor | None, States, Weights], tuple[Tensor, States]]
@@ -98,24 +97,10 @@ def _settings(weights: Weights) -> tuple[Any, ...]:
     return list(weights), True, 1, 0.0, torch.is_grad_enabled(), False, True
 
 
-_STEPWISE: Mapping[str, FastScan] = {
-    "elman": partial(unrolled_scan, Elman(torch.tanh_, torch.ops.aten.tanh_backward)),
-    "elman-relu": partial(unrolled_scan, Elman(torch.relu_, relu_backward)),
-    "gru-before": partial(unrolled_scan, GruBefore()),
-    "gru-after": partial(unrolled_scan, GruAfter()),
-}
-ON_CPU: Mapping[str, FastScan] = {**_STEPWISE, "lstm": _lstm_scan}
-"""On a CPU torch's LSTM is one operation, oneDNN's; its other cells are loops that autograd records."""
-ON_GPU: Mapping[str, FastScan] = {
+FAST_SCANS: Mapping[str, FastScan] = {
     "elman": _hidden_scan(torch.rnn_tanh),
     "elman-relu": _hidden_scan(torch.rnn_relu),
-    "gru-before": _STEPWISE["gru-before"],
     "gru-after": _hidden_scan(torch.gru),
+    "gru-before": gru_before_scan,
     "lstm": _lstm_scan,
 }
-"""On a GPU torch goes through cuDNN wherever that has the cell's equations."""
-
-
-def fast_scan(cell: str, device: torch.device) -> FastScan:
-    """The fast way of a cell on a device."""
-    return (ON_CPU if device.type == "cpu" else ON_GPU)[cell]
