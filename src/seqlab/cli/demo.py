@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 TITLE = "seqlab demo: Elman, GRU, LSTM and Transformer at equal size"
 OPENING = """Elman, GRU, LSTM and Transformer of nearly equal size learn balanced brackets
-and Python source, in two to four minutes. Ctrl-C loses nothing.
+and Python source, in one to three minutes. Ctrl-C loses nothing.
 """
 HEADINGS = {"brackets": "Balanced brackets", "python": "Python source, by bytes"}
 LEGEND = """
@@ -40,7 +40,7 @@ def demo(
 ) -> None:
     """Compare four models of equal size and write a report.
 
-    On generated brackets and on Python source: takes two to four minutes and needs no network. Stopped at
+    On generated brackets and on Python source: takes one to three minutes and needs no network. Stopped at
     any moment, the same command goes on where it was; once finished it writes table and report again.
 
     Parameters
