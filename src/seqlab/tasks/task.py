@@ -18,6 +18,9 @@ from seqlab.data.dataset import Dataset, Split
 from seqlab.nn.fused_head import linear_cross_entropy
 from seqlab.nn.products import TORCH, Products
 
+_WITH_FLOAT64 = ("cpu", "cuda")
+"""Devices that can sum in float64, as the fused loss does."""
+
 
 @dataclass(frozen=True)
 class Goal:
@@ -81,7 +84,8 @@ class Task(ABC):
             features, targets = features.flatten(0, -2), targets.flatten()
         else:
             features, targets = features[mask], targets[mask]
-        if type(head) is nn.Linear and self.class_weights is None and torch.is_grad_enabled():
+        alike = self.class_weights is None and features.device.type in _WITH_FLOAT64
+        if type(head) is nn.Linear and alike and torch.is_grad_enabled():
             smoothing, products = self.label_smoothing, self.products
             total = linear_cross_entropy(
                 features, head.weight, head.bias, targets, label_smoothing=smoothing, products=products

@@ -65,7 +65,7 @@ class Step:
         if rows is not None and rows.gradient is not None:
             gradients.append(rows.gradient)
         summed_norm = torch.nn.utils.get_total_norm(gradients)
-        nats, norm = torch.stack([total.detach().double(), summed_norm.double() / targets]).tolist()
+        nats, norm = torch.stack([total.detach(), summed_norm / targets]).tolist()
         if not math.isfinite(nats):
             raise NotFiniteError(f"loss became {nats / targets}")
         if not math.isfinite(norm):
