@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from seqlab.bench import course, plain
 from seqlab.bench.workload import Classifying, LanguageModelling, Workload
@@ -10,6 +11,23 @@ from seqlab.schema.errors import unknown
 
 PLAIN, COURSE = "plain PyTorch", "the course programs' way"
 
+_IMDB = Classifying(
+    name="imdb-lstm",
+    about="73,278 words, LSTM 300, maximum over time, 32 x 235 tokens",
+    against=PLAIN,
+    goal=1.6,
+    recipe="imdb-lstm",
+    vocabulary=73_278,
+    embedding=300,
+    hidden=300,
+    linear=300,
+    rows=32,
+    window=235,
+    rate=0.01,
+    momentum=0.9,
+    clip=1.0,
+    other=plain.classifier,
+)
 _ALL: tuple[Workload, ...] = (
     LanguageModelling(
         name="ptb-lstm",
@@ -30,39 +48,14 @@ _ALL: tuple[Workload, ...] = (
         clip=0.25,
         other=plain.language_model,
     ),
-    Classifying(
-        name="imdb-lstm",
-        about="73,278 words, LSTM 300, maximum over time, 32 x 235 tokens",
-        against=PLAIN,
-        goal=1.6,
-        recipe="imdb-lstm",
-        vocabulary=73_278,
-        embedding=300,
-        hidden=300,
-        linear=300,
-        rows=32,
-        window=235,
-        rate=0.01,
-        momentum=0.9,
-        clip=1.0,
-        other=plain.classifier,
-    ),
-    Classifying(
+    _IMDB,
+    replace(
+        _IMDB,
         name="imdb-linear",
         about="73,278 words, no recurrence, maximum over time, 32 x 235 tokens",
-        against=PLAIN,
         goal=3.0,
         recipe="imdb-linear",
-        vocabulary=73_278,
-        embedding=300,
         hidden=0,
-        linear=300,
-        rows=32,
-        window=235,
-        rate=0.01,
-        momentum=0.9,
-        clip=1.0,
-        other=plain.classifier,
     ),
     LanguageModelling(
         name="gru-1500",
