@@ -96,6 +96,13 @@ def test_lines_without_text_are_counted_and_another_encoding_is_named(
     said = seqlab("predict", "text-classifier", "--file", str(file), "--encoding", "cp1252", "--json")
     assert [answer["text"] for answer in json.loads(said.out)] == ["lovely café", "awful"]
     assert "2 of 4 lines hold no text and were left out." in said.err
+    file_of_lines = tmp_path / "lines.txt"
+    file_of_lines.write_text("one\u2028text\r\nanother\n", encoding="utf-8", newline="")
+    by_file = seqlab("predict", "text-classifier", "--file", str(file_of_lines), "--json").out
+    assert [answer["text"] for answer in json.loads(by_file)] == ["one\u2028text", "another"]
+    with file_of_lines.open() as stream:
+        monkeypatch.setattr(sys, "stdin", stream)
+        assert seqlab("predict", "text-classifier", "--json").out == by_file
     with file.open() as stream:
         monkeypatch.setattr(sys, "stdin", stream)
         assert "Standard input, line 1, must be text in UTF-8" in refused("predict", "text-classifier")

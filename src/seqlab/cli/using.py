@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 from typing import Any
@@ -185,7 +186,8 @@ def _lines(file: Path | None, encoding: str) -> list[str]:
     from seqlab.data.reading import known_encoding, open_text
 
     if file is None:
-        lines = _standard_input(known_encoding(encoding)).splitlines()
+        # Line breaks are those of a file; `splitlines` would cut texts at others, too.
+        lines = list(io.StringIO(_standard_input(known_encoding(encoding)), newline=None))
     else:
         with open_text(file, known_encoding(encoding)) as stream:
             lines = list(stream)
