@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import tiny
-import torch
 
 from seqlab.cli import run
 from seqlab.runs.folder import RunFolder, open_run
@@ -28,16 +27,13 @@ Seqlab = Callable[..., Said]
 
 
 @pytest.fixture(autouse=True)
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> Iterator[Path]:
-    """An empty folder of runs; what training sets for the whole process is set back."""
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> Path:
+    """An empty folder of runs."""
     monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("SEQLAB_CACHE", str(cache))
     monkeypatch.setenv("COLUMNS", "100")
     tiny.register(monkeypatch)
-    threads = torch.get_num_threads()
-    yield tmp_path / "runs"
-    torch.set_num_threads(threads)
-    torch.set_flush_denormal(False)
+    return tmp_path / "runs"
 
 
 @pytest.fixture(scope="session")

@@ -133,9 +133,7 @@ def test_samples_that_were_cut_are_neither_right_nor_wrong() -> None:
 def tiny_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
     monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path / "cache"))
-    run = tiny.fit(tiny.BRACKETS)
-    torch.set_flush_denormal(False)
-    return run
+    return tiny.fit(tiny.BRACKETS)
 
 
 def test_the_card_holds_the_distance_to_the_truth_and_is_made_once(tiny_run: RunFolder) -> None:
@@ -169,15 +167,21 @@ def test_only_generated_data_has_a_known_truth(tiny_run: RunFolder) -> None:
 def test_a_trial_runs_on_two_threads_at_most_unless_asked_otherwise(
     tiny_run: RunFolder, there: int, asked: int | None, given: int
 ) -> None:
-    """The run is finished, so that only the threads of this process are settled."""
+    """The run is finished, so that it says so and nothing else."""
     trial = Trial(data="brackets", model="LSTM", seed=1, seconds=1, config=tiny.configure(tiny.BRACKETS))
+    used: list[int] = []
+
+    class Watching(tiny.Nobody):
+        def message(self, text: str) -> None:
+            used.append(torch.get_num_threads())
+
     before = torch.get_num_threads()
     torch.set_num_threads(there)
     try:
-        result = demo.carry_out(trial, threads=asked, listener=tiny.Nobody())
-        assert torch.get_num_threads() == given
+        result = demo.carry_out(trial, threads=asked, listener=Watching())
+        assert torch.get_num_threads() == there
     finally:
         torch.set_num_threads(before)
-        torch.set_flush_denormal(False)
+    assert set(used) == {given}
     assert result.folder.path.name == tiny_run.path.name
     assert result.truth is not None

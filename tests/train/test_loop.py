@@ -7,7 +7,6 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -35,12 +34,10 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> Iterator[None]:
+def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
     monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("SEQLAB_CACHE", str(cache))
     tiny.register(monkeypatch)
-    yield
-    torch.set_flush_denormal(False)
 
 
 def _built(recipe: list[str], *overrides: str) -> experiment.Experiment:

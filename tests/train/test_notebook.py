@@ -10,7 +10,6 @@ import altair
 import polars as pl
 import pytest
 import tiny
-import torch
 
 import seqlab
 from seqlab.runs.folder import RunFolder, open_run
@@ -20,15 +19,12 @@ from seqlab.schema.records import Scalar, Text
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory):
-    """Runs and caches in folders of this module; what training sets for the process is set back."""
+    """Runs and caches in folders of this module."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEQLAB_RUNS", str(tmp_path_factory.mktemp("runs")))
         patch.setenv("SEQLAB_CACHE", str(tmp_path_factory.mktemp("cache")))
         tiny.register(patch)
-        threads = torch.get_num_threads()
         yield
-        torch.set_num_threads(threads)
-        torch.set_flush_denormal(False)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ from pathlib import Path
 import own_files
 import pytest
 import tiny
-import torch
 
 from seqlab.data.imdb import ImdbConfig
 from seqlab.runs import folder
@@ -102,7 +101,6 @@ def test_splits_smaller_than_a_batch(recipe: str, rows: int, tmp_path: Path) -> 
         ],
     )
     summary = run.train(config, listener=tiny.Nobody())
-    torch.set_flush_denormal(False)
     assert summary["stopped"] == "all 2 epochs done"
     assert summary["metrics"]["loss"] > 0
 
@@ -114,7 +112,6 @@ def test_notes_of_the_data_are_said_and_kept(tmp_path: Path) -> None:
     listener = tiny.Nobody()
     config, _ = recipes.configure("text-classifier", [override, "training.max_steps=1"])
     path = Path(run.train(config, listener=listener)["run"])
-    torch.set_flush_denormal(False)
     (note,) = folder.open_run(path).read_json("data.json", "notes")["notes"]
     assert "hold no token" in note
     assert f"Note: {note}" in listener.messages
@@ -135,6 +132,5 @@ def test_500_reviews_are_learned_in_seconds(tmp_path: Path) -> None:
     files = [f"data.path={tmp_path}/train.csv", f"data.test_path={tmp_path}/test.csv"]
     config, _ = recipes.configure("text-classifier", [*files, *columns, "training.tensorboard=false"])
     summary = run.train(config, threads=1, listener=tiny.Nobody())
-    torch.set_flush_denormal(False)
     card = evaluate_run(folder.open_run(Path(summary["run"])), "test", ["accuracy"])
     assert card["metrics"]["accuracy"] > 0.74

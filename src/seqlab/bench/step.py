@@ -26,7 +26,7 @@ from seqlab.bench.workload import TrainingStep, Workload
 from seqlab.data.batch import Batch
 from seqlab.runs import environment
 from seqlab.schema.errors import UserError
-from seqlab.train.run import settle
+from seqlab.train.numerics import settled
 
 Side = Literal["seqlab", "theirs"]
 
@@ -101,17 +101,17 @@ def carry_out(
     """
     if rounds < 1:
         raise UserError(f"'rounds' must be at least 1. Got {rounds}. Nearest: 1.")
-    settle("cpu", threads)
-    used = torch.get_num_threads()
-    # First, because a new process inherits the peak of the one that starts it.
-    peaks: list[Memory | None] = [None] * len(works)
-    if memory:
-        working("Memory of each side")
-        peaks = [_memory(work, used) for work in works]
-    rows: list[Row] = []
-    for work, peak in zip(works, peaks, strict=True):
-        working(f"{work.name}, {rounds} rounds")
-        rows.append(row(work, measure(work, rounds), peak))
+    with settled("cpu", threads):
+        used = torch.get_num_threads()
+        # First, because a new process inherits the peak of the one that starts it.
+        peaks: list[Memory | None] = [None] * len(works)
+        if memory:
+            working("Memory of each side")
+            peaks = [_memory(work, used) for work in works]
+        rows: list[Row] = []
+        for work, peak in zip(works, peaks, strict=True):
+            working(f"{work.name}, {rounds} rounds")
+            rows.append(row(work, measure(work, rounds), peak))
     processor = environment.processor()
     return Result(processor=processor, threads=used, torch=torch.__version__, rounds=rounds, rows=rows)
 
@@ -150,10 +150,10 @@ def row(work: Workload, taken: dict[str, list[float]], memory: Memory | None) ->
 
 def peak_of_steps(side: Side, work: Workload, threads: int) -> float:
     """Peak resident memory of this process, MiB, behind a few steps of one side."""
-    settle("cpu", threads)
-    step: TrainingStep = SeqlabStep(work) if side == "seqlab" else work.theirs(first_weights(work))
-    for batch in itertools.islice(work.batches(), MEMORY_STEPS):
-        step(batch)
+    with settled("cpu", threads):
+        step: TrainingStep = SeqlabStep(work) if side == "seqlab" else work.theirs(first_weights(work))
+        for batch in itertools.islice(work.batches(), MEMORY_STEPS):
+            step(batch)
     return environment.peak_memory_mib()
 
 

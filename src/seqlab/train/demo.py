@@ -17,6 +17,7 @@ from seqlab.schema.records import Text
 from seqlab.train import recipes, run
 from seqlab.train.config import ExperimentConfig
 from seqlab.train.loop import Listener
+from seqlab.train.numerics import settled
 from seqlab.train.truth import truth_card
 
 MODELS = {"elman": "Elman", "gru": "GRU", "lstm": "LSTM", "transformer": "Transformer"}
@@ -108,11 +109,12 @@ def carry_out(trial: Trial, *, threads: int | None, listener: Listener) -> Resul
         WorkError: the loss diverged, or the disk is full.
         Interrupted: somebody asked to stop; everything is saved.
     """
-    run.settle("cpu", min(THREADS, torch.get_num_threads()) if threads is None else threads)
-    summary = run.train(trial.config, threads=threads, listener=listener)
-    done = folder.find(Path(summary["run"]).name)
-    known = isinstance(trial.config.data, GeneratedConfig)
-    return Result(trial=trial, folder=done, summary=summary, truth=truth_card(done, DRAWN) if known else None)
+    with settled("cpu", min(THREADS, torch.get_num_threads()) if threads is None else threads):
+        summary = run.train(trial.config, threads=threads, listener=listener)
+        done = folder.find(Path(summary["run"]).name)
+        known = isinstance(trial.config.data, GeneratedConfig)
+        truth = truth_card(done, DRAWN) if known else None
+    return Result(trial=trial, folder=done, summary=summary, truth=truth)
 
 
 def rows(results: Sequence[Result], data: str) -> list[Row]:

@@ -12,7 +12,8 @@ from seqlab.train import checkpoint
 from seqlab.train.card import write_card
 from seqlab.train.experiment import build
 from seqlab.train.loaded import read_config
-from seqlab.train.run import ENVIRONMENT, settle
+from seqlab.train.numerics import settled
+from seqlab.train.run import ENVIRONMENT
 from seqlab.train.validation import score
 
 
@@ -32,9 +33,9 @@ def evaluate_run(
     Raises:
         UserError: no such split or metric, a damaged run, or one in use.
     """
-    place = settle(device, run.read_json(ENVIRONMENT, "threads")["threads"])
+    threads = run.read_json(ENVIRONMENT, "threads")["threads"]
     config = read_config(run)
-    with run.lock():
+    with settled(device, threads) as place, run.lock():
         experiment = build(config, config.data.build(), place)
         best = checkpoint.best_checkpoint(run)
         counters = checkpoint.load_model(run, best, experiment.model)["progress"]

@@ -23,6 +23,7 @@ from seqlab.train.experiment import Experiment, build
 from seqlab.train.interrupt import Wish, listening
 from seqlab.train.loaded import CONFIG, DATA, describe_data, read_config
 from seqlab.train.loop import Listener, Loop
+from seqlab.train.numerics import settled
 from seqlab.train.products import choose, chosen
 from seqlab.train.validation import score, write_samples
 
@@ -49,7 +50,19 @@ def train(
         WorkError: the loss diverged, or the disk is full.
         Interrupted: somebody asked to stop; everything is saved.
     """
-    place = settle(device or "cpu", threads)
+    with settled(device or "cpu", threads) as place:
+        return _train(config, place, device=device, threads=threads, listener=listener)
+
+
+def _train(
+    config: ExperimentConfig,
+    place: torch.device,
+    *,
+    device: str | None,
+    threads: int | None,
+    listener: Listener,
+) -> dict[str, Any]:
+    """The same, with the numerics settled; `device` and `threads` are what was asked for."""
     listener.message(f"Data: {config.data.kind}")
     dataset = config.data.build()
     for note in dataset.notes:
@@ -89,26 +102,6 @@ def resume(run: RunFolder, *, listener: Listener) -> dict[str, Any]:
     return _go_on(run, config, dataset, listener)
 
 
-def settle(device: str, threads: int | None) -> torch.device:
-    """Set threads and numerics of this process; returns the device.
-
-    Raises:
-        UserError: there is no such device, or threads is not positive.
-    """
-    if threads is not None and threads < 1:
-        raise UserError(f"'threads' must be at least 1. Got {threads}.")
-    torch.set_num_threads(threads or torch.get_num_threads())
-    # Gradients of confident models fall below 1e-38, where processors are a hundred times slower.
-    torch.set_flush_denormal(True)
-    try:
-        place = torch.device(device)
-        torch.zeros(1, device=place).item()
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0][:200]
-        raise UserError(f"'device' must be one this machine has. Got {device!r}: {reason}") from None
-    return place
-
-
 def _check_same_place(run: RunFolder, device: str | None, threads: int | None) -> None:
     """An unfinished run goes on where it began: other threads would give other bits."""
     then = run.read_json(ENVIRONMENT, "threads", "device")
@@ -128,11 +121,11 @@ def _go_on(run: RunFolder, config: ExperimentConfig, dataset: Dataset, listener:
         atomic.remove_leftovers(run.path)
         atomic.remove_leftovers(run.checkpoints)
         then = run.read_json(ENVIRONMENT, "threads", "device")
-        place = settle(then["device"], then["threads"])
-        products = chosen(then.get("products", "torch"))
-        for difference in environment.differences(then, _environment(then["device"], products.name)):
-            listener.message(f"Not to the bit as it would have been: {difference}.")
-        return _fit_and_finish(run, build(config, dataset, place, products), listener)
+        with settled(then["device"], then["threads"]) as place:
+            products = chosen(then.get("products", "torch"))
+            for difference in environment.differences(then, _environment(then["device"], products.name)):
+                listener.message(f"Not to the bit as it would have been: {difference}.")
+            return _fit_and_finish(run, build(config, dataset, place, products), listener)
 
 
 def _fit_and_finish(run: RunFolder, experiment: Experiment, listener: Listener) -> dict[str, Any]:
