@@ -8,6 +8,10 @@ SOURCES := $(shell find src/seqlab -name __pycache__ -prune -o -print)
 # Tests and the doctests of the installed package; two processes of one thread each fill two cores.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --pyargs tests seqlab -n 2
 
+# What an earlier build left would put deleted modules into the next wheel; compiled kernels are used again
+# while their sources are older.
+LEFTOVERS = if [ -d build ]; then find build -type f ! -name '*.so' -delete; fi
+
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-slow clean
 
@@ -38,13 +42,11 @@ $(VENV)/.environment: pyproject.toml constraints.txt
 		f'seqlab needs Python 3.11 or newer. Got {sys.version.split()[0]}. Try: make PYTHON=python3.11')"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --constraint constraints.txt setuptools
-	rm -rf build
+	$(LEFTOVERS)
 	$(BIN)/pip install --constraint constraints.txt --no-build-isolation '.[dev]'
 	touch $@
 
-# A build folder left behind would put deleted modules into the next wheel.
-$(VENV)/.package: $(VENV)/.environment $(SOURCES)
-	rm -rf build
+$(VENV)/.package: $(VENV)/.environment $(SOURCES) setup.py
+	$(LEFTOVERS)
 	$(BIN)/pip install --quiet --no-deps --no-index --no-build-isolation --force-reinstall .
-	rm -rf build
 	touch $@

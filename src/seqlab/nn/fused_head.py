@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from seqlab.nn.native.choice import library
+from seqlab.nn.native.output import cross_entropy_
 from seqlab.nn.products import TORCH, Products
 
 MOST_LOGITS = 1 << 26
@@ -95,6 +97,8 @@ def _residual(
     logits: Float[Tensor, "N V"], targets: Int[Tensor, " N"], smoothing: float
 ) -> tuple[Float[Tensor, ""], Float[Tensor, "N V"]]:
     """Summed nats in float64, and the gradient with respect to the logits, in their place."""
+    if logits.device.type == "cpu" and logits.dtype == torch.float32 and (native := library()) is not None:
+        return cross_entropy_(native, logits, targets, smoothing), logits
     targets = targets.unsqueeze(1)
     paid = (1 - smoothing) * logits.gather(1, targets).squeeze(1).double()
     if smoothing:

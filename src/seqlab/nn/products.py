@@ -1,14 +1,15 @@
-"""Matrix products of a large output layer: torch's own, or oneDNN's where torch's are slow.
+"""Matrix products of a large output layer: torch's own, oneDNN's or the native library's.
 
 torch multiplies float32 matrices with MKL, which takes slower code on some processors; the oneDNN inside
-torch does not. It is reached through a private operator, so it is looked for, checked, and never required.
+torch does not. It is reached through a private operator, so it is looked for, checked, and never required;
+so is the library.
 Legend: N rows, K inputs, M outputs.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
+
+from seqlab.nn.native.choice import library
+from seqlab.nn.native.output import multiply
 
 
 @dataclass(frozen=True)
@@ -45,12 +49,28 @@ def _onednn(x: Float[Tensor, "N K"], w: Float[Tensor, "M K"], bias: Tensor | Non
 ONEDNN = Products(
     "onednn", _onednn, lambda g, w: _onednn(g, w.t(), None), lambda g, x: _onednn(g.t(), x.t(), None)
 )
-PRODUCTS: Mapping[str, Products] = {products.name: products for products in (TORCH, ONEDNN)}
+
+
+def _native(
+    a: Float[Tensor, "N K"], b: Float[Tensor, "K M"], bias: Tensor | None = None
+) -> Float[Tensor, "N M"]:
+    if a.dtype != torch.float32 or a.device.type != "cpu":
+        return a @ b if bias is None else torch.addmm(bias, a, b)
+    used = library()
+    if used is None:
+        raise NotImplementedError("the native library is not here")
+    return multiply(used, a, b, bias)
+
+
+NATIVE = Products(
+    "native", lambda x, w, bias: _native(x, w.t(), bias), _native, lambda g, x: _native(g.t(), x)
+)
+PRODUCTS: Mapping[str, Products] = {products.name: products for products in (TORCH, ONEDNN, NATIVE)}
 _TRIED = (256, 384, 4096)
 """N, K, M of the trial: large enough for rates like those of a real output layer, done in milliseconds."""
 _ROUNDS = 7
 _BETTER = 0.95
-"""Share of torch's time that oneDNN must stay under: a smaller gain may be the machine's noise."""
+"""Share of torch's time that another way must stay under: a smaller gain may be the machine's noise."""
 
 
 def usable(products: Products) -> bool:
@@ -81,28 +101,26 @@ def named(name: str) -> Products:
 
 def fastest() -> Products:
     """The fastest way of each product on this machine with the threads set now; in doubt, torch's."""
-    if not usable(ONEDNN):
-        return TORCH
+    ways = [products for products in PRODUCTS.values() if products.name == TORCH.name or usable(products)]
     N, K, M = _TRIED
     x, w, g = torch.ones(N, K), torch.ones(M, K), torch.ones(N, M)
-    return named(
-        "+".join(
-            (
-                _faster(lambda products: products.forward(x, w, None)),
-                _faster(lambda products: products.inputs(g, w)),
-                _faster(lambda products: products.weights(g, x)),
-            )
-        )
+    chosen = (
+        _fastest(ways, lambda products: products.forward(x, w, None)),
+        _fastest(ways, lambda products: products.inputs(g, w)),
+        _fastest(ways, lambda products: products.weights(g, x)),
     )
+    return named(chosen[0] if len(set(chosen)) == 1 else "+".join(chosen))
 
 
-def _faster(product: Callable[[Products], Tensor]) -> str:
-    """The name of the faster way, tried in turns."""
-    seconds: dict[str, list[float]] = {name: [] for name in PRODUCTS}
+def _fastest(ways: Sequence[Products], product: Callable[[Products], Tensor]) -> str:
+    """The name of the fastest way, tried in turns."""
+    seconds: dict[str, list[float]] = {way.name: [] for way in ways}
     for _ in range(_ROUNDS):
-        for name, products in PRODUCTS.items():
+        for way in ways:
             begin = time.perf_counter()
-            product(products)
-            seconds[name].append(time.perf_counter() - begin)
+            product(way)
+            seconds[way.name].append(time.perf_counter() - begin)
     # The least time of each: what else runs on the machine can only add to it.
-    return ONEDNN.name if min(seconds[ONEDNN.name]) < _BETTER * min(seconds[TORCH.name]) else TORCH.name
+    least = {name: min(times) for name, times in seconds.items()}
+    best = min(least, key=lambda name: least[name])
+    return best if least[best] < _BETTER * least[TORCH.name] else TORCH.name

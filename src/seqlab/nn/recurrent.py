@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import partial
-from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -12,11 +10,11 @@ from torch import Tensor, nn
 
 from seqlab.nn.cells import CELLS, States, Weights
 from seqlab.nn.dropout import Dropout
-from seqlab.nn.padding import flip_rows, zero_padding
-from seqlab.nn.scan import FAST_SCANS, FastScan, equation_scan
+from seqlab.nn.layer_inputs import check_lengths
+from seqlab.nn.native.recurrence import Hidden
+from seqlab.nn.scan import Path, Scan
+from seqlab.nn.trace import Trace
 from seqlab.schema.errors import unknown
-
-Path = Literal["fast", "reference"]
 
 
 class RecurrentStack(nn.Module):
@@ -35,8 +33,8 @@ class RecurrentStack(nn.Module):
         bidirectional: whether D is 2.
         dropout: share of a layer's outputs dropped before the next layer reads them.
         generator: source of the weights.
-        path: "fast" goes through torch's own functions, or a backward pass written out where torch
-            has none; "reference" computes every cell by its equations.
+        path: "fast" goes through the native library where it is there, through torch's own functions
+            elsewhere; "reference" computes every cell by its equations.
 
     Raises:
         UserError: the cell is not known, or dropout is out of range.
@@ -57,10 +55,12 @@ class RecurrentStack(nn.Module):
         super().__init__()
         if cell not in CELLS:
             raise unknown("cell", cell, CELLS)
-        self.cell_name, self.cell, self.path = cell, CELLS[cell], path
+        self.cell_name, self.cell = cell, CELLS[cell]
+        self.path: Path = path
         self.input_size, self.hidden_size, self.layers = input_size, hidden_size, layers
         self.suffixes = ("", "_reverse") if bidirectional else ("",)
         self.dropout = Dropout(dropout)
+        self.trace: Trace | None = None
         for layer in range(layers):
             self._add_layer(layer, generator)
 
@@ -94,11 +94,17 @@ class RecurrentStack(nn.Module):
 
         Returns:
             Outputs, zero behind each row's length, and the new state.
+
+        Raises:
+            UserError: shapes, types or devices do not fit the layer, or lengths are not within 0 to T.
         """
+        check_lengths(lengths, *x.shape[:2])
         state = self.start(x.shape[0]) if state is None else state
         assert set(state) == set(self.cell.states), f"states are {self.cell.states}, got {set(state)}"
         ragged = lengths if bool((lengths < x.shape[1]).any()) else None
         finals: list[States] = []
+        if self.trace is not None:
+            self.trace.begin()
         for layer in range(self.layers):
             x = x if layer == 0 else self.dropout(x)
             outputs: list[Tensor] = []
@@ -107,7 +113,8 @@ class RecurrentStack(nn.Module):
                 outputs.append(y)
                 finals.append(final)
             x = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=2)
-            x = x if ragged is None else zero_padding(x, ragged)
+            if self.trace is not None:
+                self.trace.layer(x)
         return x, self._join(finals) if need_state else None
 
     def extra_repr(self) -> str:
@@ -143,24 +150,22 @@ class RecurrentStack(nn.Module):
         layer, direction = at
         weights = self._weights(layer, self.suffixes[direction])
         initial = tuple(state[name][:, layer * len(self.suffixes) + direction] for name in self.cell.states)
-        # Padding stands behind every token, so outputs are right without a look at the lengths.
-        lengths = ragged if need_state else None
-        if direction == 0:
-            return self._path()(x, lengths, initial, weights)
-        y, final = self._path()(_reverse(x, ragged), lengths, initial, weights)
-        return _reverse(y, ragged), final
+        hidden = self._hidden(layer, direction)
+        scan = Scan(self.cell_name, self.path, reverse=direction == 1, need_state=need_state, hidden=hidden)
+        return scan(x, ragged, initial, weights)
 
-    def _path(self) -> FastScan:
-        """How a layer is computed: fast, or by the cell's equations."""
-        if self.path == "fast":
-            return FAST_SCANS[self.cell_name]
-        return partial(equation_scan, self.cell)
+    def _hidden(self, layer: int, direction: int) -> Hidden | None:
+        """What takes the gradients of a layer's states for the trace, where there is one."""
+        trace, H = self.trace, self.hidden_size
+        if trace is None:
+            return None
+
+        def take(gradient: Tensor) -> None:
+            trace.gradients[layer][..., direction * H : (direction + 1) * H] = gradient
+
+        return take
 
     def _join(self, finals: list[States]) -> dict[str, Tensor]:
         """States of all layers and directions, side by side."""
         stacked = (torch.stack(tensors, dim=1) for tensors in zip(*finals, strict=True))
         return dict(zip(self.cell.states, stacked, strict=True))
-
-
-def _reverse(x: Tensor, ragged: Tensor | None) -> Tensor:
-    return x.flip(1) if ragged is None else flip_rows(x, ragged)

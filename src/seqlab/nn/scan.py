@@ -1,34 +1,117 @@
-"""One layer in one direction over time: by the equations, and fast through torch.
+"""One layer in one direction over time: by the native library, through torch, or by the equations.
 
 Legend: B rows, T steps, E inputs, H units. With `lengths` the final state is each row's own, behind its
-last token; without, it is the state behind step T. Outputs behind a row's length are not defined here.
+last token; without, it is the state behind step T.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from seqlab.nn.cells import Cell, States, Weights
-from seqlab.nn.padding import last_token, length_mask, zero_padding
+from seqlab.nn.cells import CELLS, Cell, States, Weights
+from seqlab.nn.layer_inputs import check_layer
+from seqlab.nn.native.binding import Library
+from seqlab.nn.native.choice import library
+from seqlab.nn.native.recurrence import Hidden, native_scan
+from seqlab.nn.padding import flip_rows, last_token, length_mask, zero_padding
 from seqlab.nn.unrolled import gru_before_scan
 
 Lengths = Int[Tensor, " B"] | None
-FastScan = Callable[[Tensor, Tensor | None, States, Weights], tuple[Tensor, States]]
+TorchScan = Callable[[Tensor, Tensor | None, States, Weights], tuple[Tensor, States]]
+Path = Literal["fast", "reference"]
 
+WORTH_PACKING = 16
+"""Tokens from which on it pays that the native library brings the weights into its order in each call."""
 SHUT = 1e4
 """At minus this the logistic function is exactly 0, at plus exactly 1, whatever the precision."""
 
 
-def equation_scan(
-    cell: Cell, x: Float[Tensor, "B T E"], lengths: Lengths, state: States, weights: Weights
+@dataclass(frozen=True)
+class Scan:
+    """How a layer is to be gone through.
+
+    cell: a key of `CELLS`.
+    path: "fast" takes the native library where it can, torch's functions elsewhere; "reference" the
+        equations.
+    reverse: whether each row is read from its last token to its first; output t is still that of token t.
+    need_state: False leaves the final state undefined, and does no work for it.
+    hidden: called in the backward pass with dL/dh of every step; None if nobody asks.
+    """
+
+    cell: str
+    path: Path
+    reverse: bool = False
+    need_state: bool = True
+    hidden: Hidden | None = None
+
+    def __call__(
+        self, x: Float[Tensor, "B T E"], lengths: Lengths, state: States, weights: Weights
+    ) -> tuple[Float[Tensor, "B T H"], States]:
+        """Outputs, zero behind each row's length, and the states behind each row's last token.
+
+        Raises:
+            UserError: shapes, types or devices do not fit each other.
+        """
+        check_layer(x, lengths, state, weights)
+        native = _native(x, state, weights) if self.path == "fast" else None
+        if native is not None:
+            return native_scan(
+                native, self.cell, x, lengths, state, weights, reverse=self.reverse, hidden=self.hidden
+            )
+        x = _reversed(x, lengths) if self.reverse else x
+        # Padding stands behind every token, so outputs are right without a look at the lengths.
+        ragged = lengths if self.need_state else None
+        if self.path == "fast" and self.hidden is None:
+            y, final = TORCH_SCANS[self.cell](x, ragged, state, weights)
+        else:
+            y, final = equation_scan(CELLS[self.cell], x, lengths, state, weights, self._told(lengths))
+        y = _reversed(y, lengths) if self.reverse else y
+        return (y if lengths is None else zero_padding(y, lengths)), final
+
+    def _told(self, lengths: Lengths) -> Hidden | None:
+        """`hidden` for gradients in the order of reading, of padding, too."""
+        hidden, reverse = self.hidden, self.reverse
+        if hidden is None:
+            return None
+
+        def told(gradient: Tensor) -> None:
+            gradient = _reversed(gradient, lengths) if reverse else gradient
+            hidden(gradient if lengths is None else zero_padding(gradient, lengths))
+
+        return told
+
+
+def _native(x: Tensor, state: States, weights: Weights) -> Library | None:
+    """The native library where it can do the work, and where that is worth packing the weights."""
+    tensors = (x, *state, *weights)
+    alike = all(t is None or (t.dtype == torch.float32 and t.device.type == "cpu") for t in tensors)
+    worth = x.shape[1] > 1 and x.shape[0] * x.shape[1] >= WORTH_PACKING
+    return library() if alike and worth else None
+
+
+def _reversed(x: Tensor, lengths: Lengths) -> Tensor:
+    return x.flip(1) if lengths is None else flip_rows(x, lengths)
+
+
+def equation_scan(  # noqa: PLR0917 (as every scan, and the cell before)
+    cell: Cell,
+    x: Float[Tensor, "B T E"],
+    lengths: Lengths,
+    state: States,
+    weights: Weights,
+    hidden: Hidden | None = None,
 ) -> tuple[Float[Tensor, "B T H"], States]:
-    """The cell's step in a loop over time; the products with the inputs are done before it."""
+    """The cell's step in a loop over time; the products with the inputs are done before it.
+
+    What stands behind a row's length in the outputs is not defined.
+    """
     step = cell.equations(weights)
     inputs = functional.linear(x, weights.weight_ih, weights.bias_ih).unbind(1)
     real = None if lengths is None else length_mask(lengths, x.shape[1]).unsqueeze(2).unbind(1)
@@ -37,14 +120,30 @@ def equation_scan(
         new = step(x_t, state)
         state = new if real is None else _advance(real[t], new, state)
         outputs.append(state[0])
+    if hidden is not None:
+        _tell(outputs, hidden)
     return torch.stack(outputs, dim=1), state
+
+
+def _tell(outputs: list[Float[Tensor, "B H"]], hidden: Hidden) -> None:
+    """Call `hidden` when the gradient has come to the first step, which is the last one it comes to."""
+    gradients = [torch.zeros_like(h) for h in outputs]
+
+    def keep(t: int, gradient: Tensor) -> None:
+        gradients[t] = gradient
+        if t == 0:
+            hidden(torch.stack(gradients, dim=1))
+
+    for t, h in enumerate(outputs):
+        if h.requires_grad:
+            h.register_hook(lambda gradient, t=t: keep(t, gradient))
 
 
 def _advance(real: Tensor, new: States, old: States) -> States:
     return tuple(torch.where(real, n, o) for n, o in zip(new, old, strict=True))
 
 
-def _hidden_scan(through: Callable[..., tuple[Tensor, Tensor]]) -> FastScan:
+def _hidden_scan(through: Callable[..., tuple[Tensor, Tensor]]) -> TorchScan:
     """A torch function of a cell whose only state is its output."""
 
     def scan(
@@ -97,7 +196,7 @@ def _settings(weights: Weights) -> tuple[Any, ...]:
     return list(weights), True, 1, 0.0, torch.is_grad_enabled(), False, True
 
 
-FAST_SCANS: Mapping[str, FastScan] = {
+TORCH_SCANS: Mapping[str, TorchScan] = {
     "elman": _hidden_scan(torch.rnn_tanh),
     "elman-relu": _hidden_scan(torch.rnn_relu),
     "gru-after": _hidden_scan(torch.gru),

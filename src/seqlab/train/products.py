@@ -7,6 +7,7 @@ from importlib import metadata
 from pathlib import Path
 
 from seqlab.data.fetch import cache_folder
+from seqlab.nn.native import choice
 from seqlab.nn.products import PRODUCTS, TORCH, Products, fastest, named, usable
 from seqlab.runs import atomic, environment
 from seqlab.schema.errors import UserError
@@ -21,7 +22,7 @@ def choose(wanted: str, *, device: str, threads: int) -> Products:
     one stands: it is kept in the cache, by processor, version of torch and threads.
 
     Raises:
-        UserError: oneDNN is wanted by name, and does not work here.
+        UserError: a way is wanted by name that does not work here.
     """
     if device != "cpu" and wanted == "auto":
         return TORCH
@@ -31,7 +32,8 @@ def choose(wanted: str, *, device: str, threads: int) -> Products:
                 f"'training.products' must name what works here. Got {wanted!r}. Nearest: {TORCH.name!r}."
             )
         return PRODUCTS[wanted]
-    key = f"{environment.processor()}, torch {metadata.version('torch')}, {threads} threads"
+    parts = [environment.processor(), f"torch {metadata.version('torch')}", f"kernels {choice.name()}"]
+    key = ", ".join([*parts, f"{threads} threads"])
     path = cache_folder() / _REMEMBERED
     known = _read(path)
     if not _is_name(known.get(key)):

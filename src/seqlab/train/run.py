@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from importlib import metadata
 from typing import Any
 
 import torch
 
 from seqlab.data.dataset import Dataset
+from seqlab.nn.native import choice
 from seqlab.runs import atomic, environment, folder
 from seqlab.runs.folder import RunFolder
 from seqlab.schema.config import canonical, to_toml
@@ -28,7 +30,6 @@ from seqlab.train.products import choose, chosen
 from seqlab.train.validation import score, write_samples
 
 ENVIRONMENT = "environment.json"
-KERNELS = "torch"
 
 
 def train(
@@ -121,7 +122,7 @@ def _go_on(run: RunFolder, config: ExperimentConfig, dataset: Dataset, listener:
         atomic.remove_leftovers(run.path)
         atomic.remove_leftovers(run.checkpoints)
         then = run.read_json(ENVIRONMENT, "threads", "device")
-        with settled(then["device"], then["threads"]) as place:
+        with settled(then["device"], then["threads"]) as place, _kernels(then):
             products = chosen(then.get("products", "torch"))
             for difference in environment.differences(then, _environment(then["device"], products.name)):
                 listener.message(f"Not to the bit as it would have been: {difference}.")
@@ -204,7 +205,14 @@ def _cost(run: RunFolder, loop: Loop, evaluation_seconds: float) -> dict[str, An
 
 def _environment(device: str, products: str) -> dict[str, Any]:
     threads = torch.get_num_threads()
-    return environment.describe(threads=threads, device=device, kernels=KERNELS, products=products)
+    kernels = choice.name() if device == "cpu" else "torch"
+    return environment.describe(threads=threads, device=device, kernels=kernels, products=products)
+
+
+def _kernels(then: dict[str, Any]) -> AbstractContextManager[None]:
+    """The build of the native library that a run began with, where it can be had."""
+    name = then.get("kernels")
+    return choice.using(name) if name in choice.available() else nullcontext()
 
 
 def _fingerprint(config: ExperimentConfig, dataset: Dataset) -> str:

@@ -1,0 +1,39 @@
+"""The native kernels: one source, built for several processors. Without a compiler they are left out."""
+
+import platform
+from pathlib import Path
+
+from setuptools import Extension, setup
+
+SOURCE = Path("src/seqlab/nn/native/source")
+FLAGS = [
+    "-std=c++17",
+    "-O3",
+    "-Wall",
+    "-Wextra",
+    "-fopenmp",
+    # Every compiler contracts a * b + c to one operation, not GCC alone.
+    "-ffp-contract=fast",
+    # Builds are loaded side by side, and must not find each other's functions.
+    "-fvisibility=hidden",
+]
+MACHINES = {"portable": []}
+if platform.machine() in {"x86_64", "AMD64"}:
+    MACHINES["avx2"] = ["-march=x86-64-v3"]
+    MACHINES["avx512"] = ["-march=x86-64-v4", "-mprefer-vector-width=512"]
+
+
+def extension(build: str, machine: list[str]) -> Extension:
+    """One build of the library; it is loaded by ctypes and is no Python module."""
+    return Extension(
+        f"seqlab.nn.native._{build}",
+        sources=[str(SOURCE / f"{build}.cpp")],
+        depends=sorted(str(path) for path in SOURCE.glob("*.h*")),
+        language="c++",
+        extra_compile_args=[*FLAGS, *machine],
+        extra_link_args=["-fopenmp"],
+        optional=True,
+    )
+
+
+setup(ext_modules=[extension(build, machine) for build, machine in MACHINES.items()])

@@ -1,0 +1,176 @@
+"""A layer in one direction through the library. Legend: B rows, T steps, E inputs, H units, G gates."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from seqlab.nn.cells import States, Weights
+from seqlab.nn.native.binding import Block, Layer, Library, check
+
+Hidden = Callable[[Tensor], None]
+"""Takes dL/dh of every step, (B, T, H), zeros behind each row's length."""
+CELLS = ("elman", "elman-relu", "gru-before", "gru-after", "lstm")
+"""Cells in the order of `enum seqlab_cell`."""
+
+
+@dataclass(frozen=True)
+class _Call:
+    """What is the same in a layer's forward and backward pass; see `native_scan`."""
+
+    library: Library
+    cell: str
+    reverse: bool
+    threads: int
+    hidden: Hidden | None
+
+
+def native_scan(  # noqa: PLR0917 (as every scan, and the library before)
+    library: Library,
+    cell: str,
+    x: Float[Tensor, "B T E"],
+    lengths: Int[Tensor, " B"] | None,
+    state: States,
+    weights: Weights,
+    *,
+    reverse: bool = False,
+    hidden: Hidden | None = None,
+) -> tuple[Float[Tensor, "B T H"], States]:
+    """Outputs, zeros behind each row's length, and the states behind each row's last token.
+
+    Args:
+        library: the build to use.
+        cell: one of `CELLS`.
+        x: inputs, float32 on the CPU.
+        lengths: tokens of each row, 0 to T; None is T everywhere.
+        state: (h,) or (h, c) before the first token, (B, H) each.
+        weights: of the layer.
+        reverse: whether each row is read from its last token to its first; output t is still that of token t.
+        hidden: called in the backward pass with the whole gradient of each h_t.
+    """
+    call = _Call(library, cell, reverse, torch.get_num_threads(), hidden)
+    kept = torch.is_grad_enabled() and any(t.requires_grad for t in (x, *state, *weights) if t is not None)
+    c0 = state[1] if len(state) > 1 else None
+    y, *final = _Scan.apply(call, kept, x, lengths, state[0], c0, *weights)  # type: ignore[misc]
+    return y, tuple(final[: len(state)])
+
+
+class _Scan(torch.autograd.Function):
+    @staticmethod
+    def forward(  # noqa: PLR0917 (torch hands over by position)
+        ctx: Any,
+        call: _Call,
+        kept: bool,
+        x: Tensor,
+        lengths: Tensor | None,
+        h0: Tensor,
+        c0: Tensor | None,
+        *weights: Tensor | None,
+    ) -> tuple[Tensor, ...]:
+        x = x if x.stride(2) == 1 or x.shape[2] == 1 else x.contiguous()
+        h0, c0 = h0.contiguous(), None if c0 is None else c0.contiguous()
+        lengths = None if lengths is None else lengths.contiguous()
+        inputs = (x, lengths, h0, c0, *(None if w is None else w.contiguous() for w in weights))
+        y = x.new_empty(x.shape[0], x.shape[1], h0.shape[1])
+        final = [torch.empty_like(state) for state in (h0, c0) if state is not None]
+        ctx.block = _forward(call, inputs, y, final, kept)
+        ctx.call = call
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(*inputs, y)
+        return (y, *final)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():
+            raise RuntimeError(
+                "Native recurrent layers have first derivatives only. For a second one set "
+                "SEQLAB_KERNELS=reference, or build the layer with path='reference'."
+            )
+        *inputs, y = ctx.saved_tensors
+        # A backward pass uses up what forward kept; before another one it is computed anew.
+        block, ctx.block = ctx.block, None
+        if block is None:
+            final = [torch.empty_like(state) for state in inputs[2:4] if state is not None]
+            block = _forward(ctx.call, inputs, torch.empty_like(y), final, True)
+        assert block is not None, "forward keeps what backward needs"
+        return (None, None, *_backward(ctx, inputs, y, gradients, block))
+
+
+def _describe(call: _Call, inputs: Any, y: Tensor) -> Layer:
+    x, lengths, h0, c0, weight_ih, weight_hh, bias_ih, bias_hh = inputs
+    return Layer(
+        size=ctypes.sizeof(Layer),
+        cell=CELLS.index(call.cell),
+        reverse=call.reverse,
+        threads=call.threads,
+        B=x.shape[0],
+        T=x.shape[1],
+        E=x.shape[2],
+        H=h0.shape[1],
+        lengths=_address(lengths),
+        x=_address(x),
+        x_row=x.stride(0),
+        x_step=x.stride(1),
+        weight_ih=_address(weight_ih),
+        weight_hh=_address(weight_hh),
+        bias_ih=_address(bias_ih),
+        bias_hh=_address(bias_hh),
+        h0=_address(h0),
+        c0=_address(c0),
+        y=_address(y),
+        y_row=y.stride(0),
+        y_step=y.stride(1),
+    )
+
+
+def _forward(call: _Call, inputs: Any, y: Tensor, final: list[Tensor], kept: bool) -> Block | None:
+    """Write outputs and final states; returns what the backward pass needs beside them."""
+    layer = _describe(call, inputs, y)
+    block = Block(call.library, call.library.calls.seqlab_saved_floats(layer)) if kept else None
+    layer.saved = None if block is None else block.address
+    layer.hn = _address(final[0])
+    layer.cn = _address(final[1]) if len(final) > 1 else None
+    check(call.library.calls.seqlab_forward(layer))
+    return block
+
+
+def _backward(
+    ctx: Any, inputs: Any, y: Tensor, gradients: tuple[Tensor | None, ...], block: Block
+) -> list[Tensor | None]:
+    """Gradients of the inputs, in their order; None for those that nobody needs."""
+    call: _Call = ctx.call
+    layer = _describe(call, inputs, y)
+    layer.saved = block.address
+    dy = gradients[0]
+    final = [None if gradient is None else gradient.contiguous() for gradient in gradients[1:]]
+    if dy is not None:
+        dy = dy if dy.stride(2) == 1 else dy.contiguous()
+        layer.dy, layer.dy_row, layer.dy_step = _address(dy), dy.stride(0), dy.stride(1)
+    layer.dhn, layer.dcn = _address(final[0]), _address(final[1]) if len(final) > 1 else None
+    needed = (ctx.needs_input_grad[2], False, *ctx.needs_input_grad[4:])
+    wanted = [
+        torch.empty(tensor.shape) if need and tensor is not None else None
+        for tensor, need in zip(inputs, needed, strict=True)
+    ]
+    dx, _, *others = wanted
+    if dx is not None:
+        layer.dx, layer.dx_row, layer.dx_step = _address(dx), dx.stride(0), dx.stride(1)
+    names = ("dh0", "dc0", "dweight_ih", "dweight_hh", "dbias_ih", "dbias_hh")
+    for name, tensor in zip(names, others, strict=True):
+        setattr(layer, name, _address(tensor))
+    hidden = None if call.hidden is None else torch.empty(y.shape)
+    layer.dhidden = _address(hidden)
+    check(call.library.calls.seqlab_backward(layer))
+    if call.hidden is not None and hidden is not None:
+        call.hidden(hidden)
+    return wanted
+
+
+def _address(tensor: Tensor | None) -> int | None:
+    return None if tensor is None else tensor.data_ptr()

@@ -1,0 +1,64 @@
+// The functions of kernels.h.
+#pragma once
+
+#include "backward.hpp"
+#include "forward.hpp"
+#include "kernels.h"
+#include "output.hpp"
+#include "processor.hpp"
+
+namespace seqlab {
+
+// Runs a pass of a layer with as many threads as there are.
+template <template <class> class Pass>
+int run(const seqlab_layer *layer) try {
+    if (layer->size != sizeof(seqlab_layer)) return SEQLAB_WRONG_SIZE;
+    return with_cell(layer->cell, [&](auto cell) {
+        for (int64_t threads = granted(layer->threads);; threads = 1) {
+            Pass<decltype(cell)> pass(*layer, threads);
+            if (!pass.allocate()) return SEQLAB_NO_MEMORY;
+            if (together(threads, [&](const Member &me) { pass.run(me); })) return 0;
+        }
+    });
+} catch (const std::bad_alloc &) {
+    return SEQLAB_NO_MEMORY;
+}
+
+}  // namespace seqlab
+
+extern "C" {
+
+int64_t seqlab_saved_floats(const seqlab_layer *layer) {
+    return seqlab::with_cell(layer->cell, [&](auto cell) {
+        return seqlab::ForwardPass<decltype(cell)>::saved_floats(*layer, seqlab::granted(layer->threads));
+    });
+}
+
+int seqlab_forward(const seqlab_layer *layer) { return seqlab::run<seqlab::ForwardPass>(layer); }
+
+int seqlab_backward(const seqlab_layer *layer) { return seqlab::run<seqlab::BackwardPass>(layer); }
+
+int seqlab_product(const seqlab_matrices *matrices) {
+    return matrices->size == sizeof(seqlab_matrices) ? seqlab::multiply_matrices(*matrices) : SEQLAB_WRONG_SIZE;
+}
+
+void seqlab_cross_entropy(
+    int64_t N, int64_t V, float *logits, const int64_t *targets, double smoothing, double *nats, int64_t threads) {
+    seqlab::cross_entropy_of_rows(N, V, logits, targets, smoothing, nats, threads);
+}
+
+float *seqlab_take(int64_t floats) { return seqlab::Pool::shared().take(floats); }
+
+void seqlab_give(float *memory) { seqlab::Pool::shared().give(memory); }
+
+void seqlab_drop(void) { seqlab::Pool::shared().drop(); }
+
+void seqlab_held(int64_t *used, int64_t *kept) {
+    *used = seqlab::Pool::shared().bytes(true);
+    *kept = seqlab::Pool::shared().bytes(false);
+}
+
+int seqlab_level(void) { return seqlab::level(); }
+
+double seqlab_peak(int64_t threads) { return seqlab::peak(threads); }
+}

@@ -1,0 +1,109 @@
+// Which thread computes which rows and units, and in what order their tokens lie in memory.
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include "kernels.h"
+#include "team.hpp"
+#include "tile.hpp"
+
+namespace seqlab {
+
+// Successive rows of a group that one tile holds; of `height` rows the first `rows` have a token left.
+struct Strip {
+    int64_t begin, height;
+    int rows;
+};
+
+// Rows that are computed together, the longest first, so that those with a token left are always the first ones.
+// Tokens of a group lie step by step, in each step row by row.
+struct Group {
+    std::vector<int64_t> rows;     // of the batch
+    std::vector<int64_t> lengths;  // of these rows
+    std::vector<int64_t> active;   // step -> rows that have a token there; one more step, of 0 rows
+    std::vector<int64_t> begin;    // step -> its first token, counted over all groups; one more, where the last ends
+    std::vector<int64_t> strips;   // strip -> its first row; one more, where the last ends
+
+    int64_t count() const { return static_cast<int64_t>(rows.size()); }
+    int64_t steps() const { return static_cast<int64_t>(active.size()) - 1; }
+    // A strip, when the first `among` rows have a token left.
+    Strip strip(int64_t number, int64_t among) const {
+        const int64_t first = strips[number], height = strips[number + 1] - first;
+        return {first, height, static_cast<int>(std::clamp<int64_t>(among - first, 0, height))};
+    }
+    int64_t strip_count() const { return static_cast<int64_t>(strips.size()) - 1; }
+    // Work(strip) for those of them that have such rows.
+    template <class Work>
+    void each_strip(int64_t among, Work work) const {
+        for (int64_t number = 0; strips[number] < among; ++number) work(strip(number, among));
+    }
+};
+
+// Either every thread has rows of its own and all units of them, so that no thread waits for another; or the
+// threads share the units of all rows, which halves the weights that each has to read, but waits at each step.
+struct Plan {
+    explicit Plan(const seqlab_layer &layer, int64_t threads)
+        : threads(threads), by_rows(threads == 1 || layer.B / threads >= ROWS_ALONE ||
+                                    (layer.H < UNITS_SHARED && layer.B >= threads)) {
+        std::vector<int64_t> order(static_cast<size_t>(layer.B));
+        for (int64_t b = 0; b < layer.B; ++b) order[b] = b;
+        const auto length = [&](int64_t b) { return layer.lengths ? layer.lengths[b] : layer.T; };
+        if (layer.lengths)
+            std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return length(a) > length(b); });
+        groups.resize(by_rows ? static_cast<size_t>(threads) : 1);
+        // Dealt out in turn, so that every thread has as many long rows as the others.
+        for (size_t i = 0; i < order.size(); ++i) {
+            Group &group = groups[i % groups.size()];
+            group.rows.push_back(order[i]);
+            group.lengths.push_back(length(order[i]));
+        }
+        for (Group &group : groups) lay_out(group);
+    }
+
+    Group const &group_of(int64_t thread) const { return groups[by_rows ? static_cast<size_t>(thread) : 0]; }
+
+    int64_t threads;
+    bool by_rows;
+    std::vector<Group> groups;
+    int64_t tokens = 0;
+
+  private:
+    static constexpr int64_t ROWS_ALONE = 24;  // fewer rows do not pay for reading all weights
+    static constexpr int64_t UNITS_SHARED = 64;  // fewer units are not worth waiting for
+
+    void lay_out(Group &group) {
+        const int64_t steps = group.lengths.empty() ? 0 : group.lengths.front();
+        int64_t active = group.count();
+        for (int64_t s = 0; s < steps; ++s) {
+            while (group.lengths[active - 1] <= s) --active;
+            group.active.push_back(active);
+            group.begin.push_back(tokens);
+            tokens += active;
+        }
+        group.active.push_back(0);
+        group.begin.push_back(tokens);
+        const int64_t strips = (group.count() + STRIP - 1) / STRIP;
+        for (int64_t number = 0; number <= strips; ++number)
+            group.strips.push_back(strips ? group.count() * number / strips : 0);
+    }
+};
+
+// Where the numbers of a row's token at a step lie, in an array with these strides.
+struct Place {
+    const seqlab_layer &layer;
+    const Group &group;
+
+    int64_t time(int64_t step, int64_t i) const {
+        return layer.reverse ? group.lengths[i] - 1 - step : step;
+    }
+    int64_t row(int64_t i) const { return group.rows[i]; }
+    template <class Float>
+    Float *at(Float *array, int64_t row_stride, int64_t step_stride, int64_t step, int64_t i) const {
+        return array + row(i) * row_stride + time(step, i) * step_stride;
+    }
+    const float *x(int64_t step, int64_t i) const { return at(layer.x, layer.x_row, layer.x_step, step, i); }
+    float *y(int64_t step, int64_t i) const { return at(layer.y, layer.y_row, layer.y_step, step, i); }
+};
+
+}  // namespace seqlab
