@@ -13,7 +13,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --pyargs tests seqlab -n 2
 LEFTOVERS = if [ -d build ]; then find build -type f ! -name '*.so' -delete; fi
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow clean
+.PHONY: help install demo test test-slow sanitize clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ test: install  ## format, lint, types, imports, doctests and the core tests (min
 
 test-slow: install  ## the tests marked slow: kills, whole recipes (up to half an hour)
 	$(PYTEST) -m slow
+
+sanitize: install  ## the native kernels' tests under AddressSanitizer and UndefinedBehaviorSanitizer (minutes)
+	$(BIN)/python tests/sanitized.py
 
 clean:  ## delete .venv and everything that tools left behind
 	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -20,6 +20,23 @@ hypothesis.settings.register_profile("explore", deadline=None)
 hypothesis.settings.load_profile("seqlab")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--kernels",
+        action="append",
+        metavar="PATH",
+        help="a build of the native library for tests to call in place of the installed ones (repeatable)",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "library" in metafunc.fixturenames:
+        from native import parameters
+
+        builds = parameters(metafunc.config.getoption("--kernels", None) or [])
+        metafunc.parametrize("library", builds, ids=lambda build: getattr(build, "name", "none"))
+
+
 def pytest_report_header() -> list[str]:
     import seqlab
 

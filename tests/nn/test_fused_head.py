@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jaxtyping
 import pytest
 import torch
 from hypothesis import given
@@ -10,11 +11,16 @@ from torch.nn import functional
 
 from seqlab.nn import fused_head, products
 from seqlab.nn.fused_head import linear_cross_entropy
-from seqlab.nn.products import ONEDNN, TORCH, Products
+from seqlab.nn.native import choice
+from seqlab.nn.products import NATIVE, ONEDNN, TORCH, Products
+from seqlab.schema.errors import UserError
 
 WAYS = [
     TORCH,
     pytest.param(ONEDNN, marks=pytest.mark.skipif(not products.usable(ONEDNN), reason="no oneDNN here")),
+    pytest.param(
+        NATIVE, marks=pytest.mark.skipif(not products.usable(NATIVE), reason="no native library here")
+    ),
 ]
 Values = tuple[torch.Tensor, ...]
 
@@ -47,12 +53,18 @@ def agree(found: list[torch.Tensor], exact: list[torch.Tensor], tolerance: float
         assert (one.double() - other).norm() <= tolerance * other.norm() + 1e-12
 
 
+@pytest.mark.parametrize("kernels", choice.available())
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("sizes", [(1, 1, 2), (5, 3, 2), (33, 17, 1001), (70, 65, 4099)])
-def test_loss_and_gradients(sizes: tuple[int, int, int], smoothing: float, way: Products) -> None:
-    agree(*both(*values(*sizes), smoothing, way))
-    agree(*both(*values(*sizes), smoothing, way, factor=1 / 7))
+def test_loss_and_gradients(
+    sizes: tuple[int, int, int], smoothing: float, way: Products, kernels: str
+) -> None:
+    if way is NATIVE and kernels == "reference":
+        return
+    with choice.using(kernels):
+        agree(*both(*values(*sizes), smoothing, way))
+        agree(*both(*values(*sizes), smoothing, way, factor=1 / 7))
 
 
 @given(
@@ -88,6 +100,22 @@ def test_what_is_not_finite_is_not_hidden(bad: float) -> None:
     (x, weight, bias), targets = values(4, 3, 5)
     x[2, 1] = bad
     assert not linear_cross_entropy(x, weight.requires_grad_(), bias, targets).isfinite()
+
+
+TARGETS = {
+    "out of range": torch.tensor([5, 0]),
+    # Parts of longer tensors, so that what lies behind them may be read.
+    "too few": torch.tensor([1, 0, 0, 0])[:1],
+    "int32": torch.zeros(8, dtype=torch.int32)[:2],
+}
+
+
+@pytest.mark.parametrize("wrong", TARGETS)
+def test_targets_that_do_not_fit(monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    (x, weight, bias), _ = values(2, 3, 5)
+    with pytest.raises(UserError, match=r"Got"):
+        linear_cross_entropy(x, weight, bias, TARGETS[wrong])
 
 
 def test_tied_weights_and_what_needs_no_gradient() -> None:

@@ -9,6 +9,30 @@ from seqlab.nn.cells import States, Weights
 from seqlab.schema.errors import UserError
 
 
+def check_batch(x: Tensor, lengths: Tensor, weight_ih: Tensor) -> None:
+    """Whether inputs fit the weights they will be multiplied with, and lengths fit the inputs.
+
+    Raises:
+        UserError: they do not.
+    """
+    inputs = weight_ih.shape[1]
+    if x.dim() != 3 or x.shape[2] != inputs:
+        raise _wrong("inputs", f"(rows, steps, {inputs})", tuple(x.shape))
+    _check_alike("inputs", x, weight_ih)
+    check_lengths(lengths, x)
+
+
+def check_states(state: dict[str, Tensor], shape: tuple[int, ...]) -> None:
+    """Whether every state has this shape: rows, layers and directions, units.
+
+    Raises:
+        UserError: one has not.
+    """
+    for name, tensor in state.items():
+        if tuple(tensor.shape) != shape:
+            raise _wrong(f"state {name!r}", str(shape), tuple(tensor.shape))
+
+
 def check_layer(x: Tensor, lengths: Tensor | None, state: States, weights: Weights) -> None:
     """Whether a layer's tensors fit each other: native code would read behind the end of those that do not.
 
@@ -16,38 +40,43 @@ def check_layer(x: Tensor, lengths: Tensor | None, state: States, weights: Weigh
         UserError: a shape, type or device is not what the weights ask for, or lengths are not within 0 to T.
     """
     rows, H = weights.weight_hh.shape
-    if x.dim() != 3 or x.shape[2] != weights.weight_ih.shape[1]:
-        raise _wrong("inputs", f"(rows, steps, {weights.weight_ih.shape[1]})", tuple(x.shape))
-    B = x.shape[0]
     biases = {"bias_ih": weights.bias_ih, "bias_hh": weights.bias_hh}
+    if x.dim() != 3:
+        raise _wrong("inputs", "(rows, steps, inputs)", tuple(x.shape))
     expected = {
         "weight_ih": (weights.weight_ih, (rows, x.shape[2])),
         **{name: (bias, (rows,)) for name, bias in biases.items() if bias is not None},
-        **{f"initial state {i + 1}": (tensor, (B, H)) for i, tensor in enumerate(state)},
+        **{f"initial state {i + 1}": (tensor, (x.shape[0], H)) for i, tensor in enumerate(state)},
     }
     for name, (tensor, shape) in expected.items():
         if tuple(tensor.shape) != shape:
             raise _wrong(name, str(shape), tuple(tensor.shape))
     for name, tensor in {"inputs": x, **{name: tensor for name, (tensor, _) in expected.items()}}.items():
-        if tensor.dtype != weights.weight_hh.dtype or tensor.device != weights.weight_hh.device:
-            wanted = f"{weights.weight_hh.dtype} on {weights.weight_hh.device}, as the weights are"
-            raise _wrong(name, wanted, f"{tensor.dtype} on {tensor.device}")
+        _check_alike(name, tensor, weights.weight_hh)
     if lengths is not None:
-        check_lengths(lengths, B, x.shape[1])
+        check_lengths(lengths, x)
 
 
-def check_lengths(lengths: Tensor, rows: int, steps: int) -> None:
-    """Whether there is a whole number from 0 to `steps` for each row.
+def check_lengths(lengths: Tensor, x: Tensor) -> None:
+    """Whether there is a whole number from 0 to the steps for each row of x.
 
     Raises:
         UserError: there is not.
     """
-    if lengths.dtype != torch.int64 or tuple(lengths.shape) != (rows,):
-        got = f"{lengths.dtype} of shape {tuple(lengths.shape)}"
-        raise _wrong("lengths", f"torch.int64 of shape ({rows},)", got)
+    rows, steps = x.shape[:2]
+    if lengths.dtype != torch.int64 or tuple(lengths.shape) != (rows,) or lengths.device != x.device:
+        wanted = f"torch.int64 of shape ({rows},) on {x.device}"
+        got = f"{lengths.dtype} of shape {tuple(lengths.shape)} on {lengths.device}"
+        raise _wrong("lengths", wanted, got)
     outside = lengths[(lengths < 0) | (lengths > steps)]
     if len(outside):
         raise _wrong("lengths", f"within 0 to {steps}", int(outside[0]))
+
+
+def _check_alike(name: str, tensor: Tensor, weight: Tensor) -> None:
+    if tensor.dtype != weight.dtype or tensor.device != weight.device:
+        wanted = f"{weight.dtype} on {weight.device}, as the weights are"
+        raise _wrong(name, wanted, f"{tensor.dtype} on {tensor.device}")
 
 
 def _wrong(name: str, wanted: str, got: object) -> UserError:

@@ -76,8 +76,10 @@ _BETTER = 0.95
 def usable(products: Products) -> bool:
     """Whether the products exist here and agree with float64 on sizes that are no multiple of a vector."""
     random = torch.Generator().manual_seed(0)
-    x, w, g = (torch.randn(shape, generator=random) for shape in ((7, 13), (37, 13), (7, 37)))
-    bias = torch.randn(37, generator=random)
+    x, w, g = (
+        torch.randn(shape, generator=random, dtype=torch.float32) for shape in ((7, 13), (37, 13), (7, 37))
+    )
+    bias = torch.randn(37, generator=random, dtype=torch.float32)
     try:
         found = (products.forward(x, w, bias), products.inputs(g, w), products.weights(g, x))
     except (AttributeError, RuntimeError, NotImplementedError):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from seqlab.nn.cells import CELLS, States, Weights
 from seqlab.nn.dropout import Dropout
-from seqlab.nn.layer_inputs import check_lengths
+from seqlab.nn.layer_inputs import check_batch, check_states
 from seqlab.nn.native.recurrence import Hidden
 from seqlab.nn.scan import Path, Scan
 from seqlab.nn.trace import Trace
@@ -98,9 +98,10 @@ class RecurrentStack(nn.Module):
         Raises:
             UserError: shapes, types or devices do not fit the layer, or lengths are not within 0 to T.
         """
-        check_lengths(lengths, *x.shape[:2])
+        check_batch(x, lengths, self._weights(0, "").weight_ih)
         state = self.start(x.shape[0]) if state is None else state
         assert set(state) == set(self.cell.states), f"states are {self.cell.states}, got {set(state)}"
+        check_states(state, (x.shape[0], self.layers * len(self.suffixes), self.hidden_size))
         ragged = lengths if bool((lengths < x.shape[1]).any()) else None
         finals: list[States] = []
         if self.trace is not None:

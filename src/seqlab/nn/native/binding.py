@@ -15,7 +15,7 @@ from seqlab.schema.errors import WorkError
 
 BUILDS: dict[str, int] = {"portable": 0, "avx2": 1, "avx512": 2}
 """Builds of the library by the level of processor they need; see `seqlab_level`."""
-NO_MEMORY = 2
+NO_MEMORY, NO_THREADS = 2, 3
 _POINTER = ctypes.c_void_p
 _COUNT = ctypes.c_int64
 
@@ -80,7 +80,7 @@ class Block:
 
     def __init__(self, library: Library, floats: int):
         self._library = library
-        self.address: int | None = library.calls.seqlab_take(floats)
+        self.address: int | None = library.calls.seqlab_take(floats) if floats >= 0 else None
         if self.address is None:
             raise WorkError(f"There is no memory for {4 * floats / 2**20:.0f} MiB more. Use a smaller batch.")
 
@@ -93,10 +93,12 @@ def check(status: int) -> None:
     """Turn a function's result into an error.
 
     Raises:
-        WorkError: there was not enough memory.
+        WorkError: there was not enough memory, or there were fewer threads than before.
     """
     if status == NO_MEMORY:
         raise WorkError("There is no memory for the layer's working space. Use a smaller batch.")
+    if status == NO_THREADS:
+        raise WorkError("OpenMP must give as many threads as it was asked for. Got fewer.")
     assert status == 0, f"the library answered {status}"
 
 

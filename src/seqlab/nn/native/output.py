@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from seqlab.nn.native.binding import Library, Matrices, check
+from seqlab.schema.errors import UserError
 
 
 def multiply(
@@ -22,7 +23,7 @@ def multiply(
     a, a_turned = _dense(a)
     b, b_turned = _dense(b)
     bias = None if bias is None else bias.contiguous()
-    c = torch.empty(M, N)
+    c = torch.empty(M, N, dtype=torch.float32)
     matrices = Matrices(
         size=ctypes.sizeof(Matrices),
         threads=torch.get_num_threads(),
@@ -47,9 +48,18 @@ def cross_entropy_(
 ) -> Float[Tensor, ""]:
     """Summed nats in float64; the gradient with respect to the logits takes their place.
 
-    The logits are dense float32 on the CPU, the targets within 0 to V - 1.
+    The logits are dense float32 on the CPU.
+
+    Raises:
+        UserError: there is not one target from 0 to V - 1 for each row: native code would write elsewhere.
     """
     N, V = logits.shape
+    if targets.dtype != torch.int64 or tuple(targets.shape) != (N,):
+        got = f"{targets.dtype} of shape {tuple(targets.shape)}"
+        raise UserError(f"Targets must be torch.int64 of shape ({N},). Got {got}.")
+    if N and not 0 <= int(targets.min()) <= int(targets.max()) < V:
+        wrong = next(target for target in targets.tolist() if not 0 <= target < V)
+        raise UserError(f"Targets must be within 0 to {V - 1}. Got {wrong}.")
     targets = targets.contiguous()
     nats = torch.empty(N, dtype=torch.float64)
     threads = torch.get_num_threads()
@@ -62,7 +72,7 @@ def cross_entropy_(
 def usable(library: Library) -> bool:
     """Whether a small product comes out right: a build that a machine cannot run is not used."""
     random = torch.Generator().manual_seed(0)
-    a, b = torch.randn(23, 37, generator=random), torch.randn(37, 41, generator=random)
+    a, b = (torch.randn(size, generator=random, dtype=torch.float32) for size in ((23, 37), (37, 41)))
     return torch.allclose(multiply(library, a, b).double(), a.double() @ b.double(), rtol=1e-4, atol=1e-4)
 
 

@@ -155,7 +155,7 @@ def _backward(
     layer.dhn, layer.dcn = _address(final[0]), _address(final[1]) if len(final) > 1 else None
     needed = (ctx.needs_input_grad[2], False, *ctx.needs_input_grad[4:])
     wanted = [
-        torch.empty(tensor.shape) if need and tensor is not None else None
+        torch.empty(tensor.shape, dtype=torch.float32) if need and tensor is not None else None
         for tensor, need in zip(inputs, needed, strict=True)
     ]
     dx, _, *others = wanted
@@ -164,7 +164,7 @@ def _backward(
     names = ("dh0", "dc0", "dweight_ih", "dweight_hh", "dbias_ih", "dbias_hh")
     for name, tensor in zip(names, others, strict=True):
         setattr(layer, name, _address(tensor))
-    hidden = None if call.hidden is None else torch.empty(y.shape)
+    hidden = None if call.hidden is None else torch.empty(y.shape, dtype=torch.float32)
     layer.dhidden = _address(hidden)
     check(call.library.calls.seqlab_backward(layer))
     if call.hidden is not None and hidden is not None:

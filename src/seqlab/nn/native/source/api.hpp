@@ -9,16 +9,16 @@
 
 namespace seqlab {
 
-// Runs a pass of a layer with as many threads as there are.
+// Runs a pass of a layer. Forward and backward have to go through the tokens in the same order, so as many
+// threads take part as were granted, or none.
 template <template <class> class Pass>
 int run(const seqlab_layer *layer) try {
     if (layer->size != sizeof(seqlab_layer)) return SEQLAB_WRONG_SIZE;
-    return with_cell(layer->cell, [&](auto cell) {
-        for (int64_t threads = granted(layer->threads);; threads = 1) {
-            Pass<decltype(cell)> pass(*layer, threads);
-            if (!pass.allocate()) return SEQLAB_NO_MEMORY;
-            if (together(threads, [&](const Member &me) { pass.run(me); })) return 0;
-        }
+    return with_cell(layer->cell, [&](auto cell) -> int {
+        const int64_t threads = granted(layer->threads);
+        Pass<decltype(cell)> pass(*layer, threads);
+        if (!pass.allocate()) return SEQLAB_NO_MEMORY;
+        return together(threads, [&](const Member &me) { pass.run(me); }) ? 0 : SEQLAB_NO_THREADS;
     });
 } catch (const std::bad_alloc &) {
     return SEQLAB_NO_MEMORY;
@@ -28,10 +28,12 @@ int run(const seqlab_layer *layer) try {
 
 extern "C" {
 
-int64_t seqlab_saved_floats(const seqlab_layer *layer) {
+int64_t seqlab_saved_floats(const seqlab_layer *layer) try {
     return seqlab::with_cell(layer->cell, [&](auto cell) {
         return seqlab::ForwardPass<decltype(cell)>::saved_floats(*layer, seqlab::granted(layer->threads));
     });
+} catch (const std::bad_alloc &) {
+    return -1;
 }
 
 int seqlab_forward(const seqlab_layer *layer) { return seqlab::run<seqlab::ForwardPass>(layer); }
@@ -39,11 +41,14 @@ int seqlab_forward(const seqlab_layer *layer) { return seqlab::run<seqlab::Forwa
 int seqlab_backward(const seqlab_layer *layer) { return seqlab::run<seqlab::BackwardPass>(layer); }
 
 int seqlab_product(const seqlab_matrices *matrices) {
-    return matrices->size == sizeof(seqlab_matrices) ? seqlab::multiply_matrices(*matrices) : SEQLAB_WRONG_SIZE;
+    return matrices->size == sizeof(seqlab_matrices) ? seqlab::multiply_matrices(*matrices)
+                                                     : SEQLAB_WRONG_SIZE;
 }
 
 void seqlab_cross_entropy(
-    int64_t N, int64_t V, float *logits, const int64_t *targets, double smoothing, double *nats, int64_t threads) {
+    int64_t N, int64_t V, float *logits, const int64_t *targets, double smoothing, double *nats,
+    int64_t threads
+) {
     seqlab::cross_entropy_of_rows(N, V, logits, targets, smoothing, nats, threads);
 }
 

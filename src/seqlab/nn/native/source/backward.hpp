@@ -1,5 +1,5 @@
-// The backward pass of one layer: the recurrence from the last step to the first, then weight gradients and the
-// gradient of the input as products over all tokens.
+// The backward pass of one layer: the recurrence from the last step to the first, then weight gradients and
+// the gradient of the input as products over all tokens.
 #pragma once
 
 #include "layer.hpp"
@@ -17,7 +17,10 @@ class BackwardPass : LayerPass<Cell> {
 
   public:
     BackwardPass(const seqlab_layer &layer, int64_t threads)
-        : Base(layer, threads), x_rows_(plan.tokens), dx_rows_(layer.dx ? plan.tokens : 0), h_rows_(plan.tokens) {}
+        : Base(layer, threads),
+          x_rows_(plan.tokens),
+          dx_rows_(layer.dx ? plan.tokens : 0),
+          h_rows_(plan.tokens) {}
 
     bool allocate() {
         const int64_t rows = layer.B * unit_columns;
@@ -47,7 +50,8 @@ class BackwardPass : LayerPass<Cell> {
         pack_weights(me);
         find_rows(crew);
         me.barrier.wait();
-        float *now = packed_[0] + crew.first_row * gate_columns, *next = packed_[1] + crew.first_row * gate_columns;
+        float *now = packed_[0] + crew.first_row * gate_columns,
+              *next = packed_[1] + crew.first_row * gate_columns;
         for (int64_t s = crew.group.steps() - 1; s >= 0; --s) {
             step(me, crew, s, now, next);
             crew.me.barrier.wait();
@@ -72,7 +76,9 @@ class BackwardPass : LayerPass<Cell> {
     void pack_weights(const Member &me) {
         const Range mine = me.share(panels(H));
         pack_panels_of_rows(
-            [&](int64_t k) { return weight_row(layer.weight_hh, H, k); }, 0, gate_columns, H, mine.begin, mine.end, panels_);
+            [&](int64_t k) { return weight_row(layer.weight_hh, H, k); }, 0, gate_columns, H, mine.begin,
+            mine.end, panels_
+        );
     }
 
     // A row of a weight matrix by the column of the gates it makes.
@@ -100,8 +106,11 @@ class BackwardPass : LayerPass<Cell> {
         float *const dbias = dbias_ + me.number * bias_columns();
         for (int64_t unit = crew.units.begin; unit < crew.units.end; ++unit) {
             recur(crew, going_on, unit, now, s);
-            // Rows whose last token this is begin here; their numbers are not fetched while others are multiplied.
-            crew.group.each_strip(active, [&](const Strip &strip) { gates_backward(crew, s, unit, strip, next, dbias); });
+            // Rows whose last token this is begin here; their numbers are not fetched while others are
+            // multiplied.
+            crew.group.each_strip(active, [&](const Strip &strip) {
+                gates_backward(crew, s, unit, strip, next, dbias);
+            });
         }
         if constexpr (Cell::TWO_PHASES) {
             crew.me.barrier.wait();
@@ -110,8 +119,12 @@ class BackwardPass : LayerPass<Cell> {
                 Base::multiply_strips(
                     crew.group, active, unit_columns, next, gate_columns, LAST * unit_columns,
                     panel(unit) + LAST * unit_columns * width, width,
-                    dreset_ + crew.first_row * unit_columns + unit * PANEL, unit_columns, true, [](const Strip &) {});
-                crew.group.each_strip(active, [&](const Strip &strip) { reset_backward(crew, s, unit, strip, next, dbias); });
+                    dreset_ + crew.first_row * unit_columns + unit * PANEL, unit_columns, true,
+                    [](const Strip &) {}
+                );
+                crew.group.each_strip(active, [&](const Strip &strip) {
+                    reset_backward(crew, s, unit, strip, next, dbias);
+                });
             }
         }
     }
@@ -121,43 +134,59 @@ class BackwardPass : LayerPass<Cell> {
         const int width = panel_width(H - unit * PANEL);
         Base::multiply_strips(
             crew.group, rows, TOGETHER * unit_columns, now, gate_columns, 0, panel(unit), width,
-            dh_ + crew.first_row * unit_columns + unit * PANEL, unit_columns, false, [&](const Strip &strip) {
-                for (int i = 0; s >= 0 && i < strip.rows; ++i) prefetch_token(crew, s, strip.begin + i, unit, width);
-            });
+            dh_ + crew.first_row * unit_columns + unit * PANEL, unit_columns, false,
+            [&](const Strip &strip) {
+                for (int i = 0; s >= 0 && i < strip.rows; ++i)
+                    prefetch_token(crew, s, strip.begin + i, unit, width);
+            }
+        );
     }
 
     void prefetch_token(const Crew &crew, int64_t s, int64_t i, int64_t unit, int width) const {
         const int64_t token = crew.group.begin[s] + i, column = unit * PANEL;
-        for (int g = 0; g < Cell::GATES; ++g) Base::prefetch(gates_ + token * gate_columns + g * unit_columns + column, width);
+        for (int g = 0; g < Cell::GATES; ++g)
+            Base::prefetch(gates_ + token * gate_columns + g * unit_columns + column, width);
         if (Cell::CELL_STATE || Cell::APART) Base::prefetch(beside_ + token * unit_columns + column, width);
         const Place place{layer, crew.group};
         if (layer.dy) Base::prefetch(place.at(layer.dy, layer.dy_row, layer.dy_step, s, i) + column, 1);
         if (!Cell::CELL_STATE) Base::prefetch(h_rows_[token] + column, 1);
     }
 
-    void gates_backward(const Crew &crew, int64_t s, int64_t unit, const Strip &strip, float *next, float *dbias) {
+    void gates_backward(
+        const Crew &crew, int64_t s, int64_t unit, const Strip &strip, float *next, float *dbias
+    ) {
         const Place place{layer, crew.group};
         const int64_t going_on = crew.group.active[s + 1];
-        for (int64_t column = unit * PANEL; column < std::min(unit_columns, (unit + 1) * PANEL); column += WIDTH) {
+        for (int64_t column = unit * PANEL; column < std::min(unit_columns, (unit + 1) * PANEL);
+             column += WIDTH) {
             alignas(64) float squares[4][STRIP][WIDTH];
             Vector sums[4] = {};
             const int64_t left = H - column;
             for (int i = 0; i < strip.rows; ++i) {
-                const int64_t row = strip.begin + i, token = crew.group.begin[s] + row, batch = place.row(row);
+                const int64_t row = strip.begin + i, token = crew.group.begin[s] + row,
+                              batch = place.row(row);
                 const bool last = row >= going_on;
                 Backward at{};
                 at.gates = gates_ + token * gate_columns + column;
                 at.gate = unit_columns;
                 float *const dh = dh_ + (crew.first_row + row) * unit_columns + column;
-                at.dh = last ? (layer.dhn ? load_part(layer.dhn + batch * H + column, left) : Vector{}) : load(dh);
-                if (layer.dy) at.dh += load_part(place.at(layer.dy, layer.dy_row, layer.dy_step, s, row) + column, left);
-                if (layer.dhidden) store_part(layer.dhidden + (batch * layer.T + place.time(s, row)) * H + column, at.dh, left);
+                at.dh = last ? (layer.dhn ? load_part(layer.dhn + batch * H + column, left) : Vector{})
+                             : load(dh);
+                if (layer.dy)
+                    at.dh +=
+                        load_part(place.at(layer.dy, layer.dy_row, layer.dy_step, s, row) + column, left);
+                if (layer.dhidden)
+                    store_part(
+                        layer.dhidden + (batch * layer.T + place.time(s, row)) * H + column, at.dh, left
+                    );
                 float *const dc = dc_ + (crew.first_row + row) * unit_columns + column;
                 if constexpr (Cell::CELL_STATE) {
-                    at.dc = last ? (layer.dcn ? load_part(layer.dcn + batch * H + column, left) : Vector{}) : load(dc);
+                    at.dc = last ? (layer.dcn ? load_part(layer.dcn + batch * H + column, left) : Vector{})
+                                 : load(dc);
                     at.c = load(beside_ + token * unit_columns + column);
                     at.c_before = s ? load(beside_ + (crew.group.begin[s - 1] + row) * unit_columns + column)
-                                    : layer.c0 ? load_part(layer.c0 + batch * H + column, left) : Vector{};
+                                  : layer.c0 ? load_part(layer.c0 + batch * H + column, left)
+                                             : Vector{};
                 } else if constexpr (Cell::GATES > 1) {
                     at.h_before = load_part(h_rows_[token] + column, left);
                 } else {
@@ -180,8 +209,11 @@ class BackwardPass : LayerPass<Cell> {
         }
     }
 
-    void reset_backward(const Crew &crew, int64_t s, int64_t unit, const Strip &strip, float *next, float *dbias) {
-        for (int64_t column = unit * PANEL; column < std::min(unit_columns, (unit + 1) * PANEL); column += WIDTH) {
+    void reset_backward(
+        const Crew &crew, int64_t s, int64_t unit, const Strip &strip, float *next, float *dbias
+    ) {
+        for (int64_t column = unit * PANEL; column < std::min(unit_columns, (unit + 1) * PANEL);
+             column += WIDTH) {
             alignas(64) float square[STRIP][WIDTH];
             Vector sum{};
             for (int i = 0; i < strip.rows; ++i) {
@@ -205,7 +237,8 @@ class BackwardPass : LayerPass<Cell> {
         }
     }
 
-    void pack(float *packed, const Strip &strip, int64_t gate, int64_t column, const float (*square)[WIDTH]) const {
+    void pack(float *packed, const Strip &strip, int64_t gate, int64_t column, const float (*square)[WIDTH])
+        const {
         float *const to = packed + strip.begin * gate_columns + (gate * unit_columns + column) * strip.height;
         store_strip(to, strip.height, strip.rows, WIDTH, square);
     }
@@ -214,13 +247,16 @@ class BackwardPass : LayerPass<Cell> {
     void finish_states(const Crew &crew, const float *now) {
         if (!layer.dh0 && !layer.dc0) return;
         const int64_t active = crew.group.steps() ? crew.group.active[0] : 0;
-        for (int64_t unit = crew.units.begin; unit < crew.units.end; ++unit) recur(crew, active, unit, now, -1);
+        for (int64_t unit = crew.units.begin; unit < crew.units.end; ++unit)
+            recur(crew, active, unit, now, -1);
         const int64_t first = crew.units.begin * PANEL, columns = std::min(H, crew.units.end * PANEL) - first;
         for (int64_t i = 0; i < crew.group.count(); ++i) {
             const auto finish = [&](float *to, const float *gradients, const float *final) {
                 if (!to || columns <= 0) return;
                 const int64_t at = crew.group.rows[i] * H + first;
-                const float *from = i < active ? gradients + (crew.first_row + i) * unit_columns + first : final ? final + at : zeros_;
+                const float *from = i < active ? gradients + (crew.first_row + i) * unit_columns + first
+                                    : final    ? final + at
+                                               : zeros_;
                 std::memcpy(to + at, from, columns * sizeof(float));
             };
             finish(layer.dh0, dh_, layer.dhn);
@@ -228,33 +264,47 @@ class BackwardPass : LayerPass<Cell> {
         }
     }
 
-    // weight gradient rows of gates first .. first + count - 1: the gates' gradients, turned, times what they multiplied.
+    // weight gradient rows of gates first .. first + count - 1: the gates' gradients, turned, times what they
+    // multiplied.
     void differentiate(
-        const Member &me, float *dweight, int64_t N, int64_t first, int64_t count, const float *gradients, int64_t row,
-        const std::vector<const float *> &factors) {
+        const Member &me, float *dweight, int64_t N, int64_t first, int64_t count, const float *gradients,
+        int64_t row, const std::vector<const float *> &factors
+    ) {
         const Strips strips(count, H);
         product(
             me, strips, N, plan.tokens, product_panels_, product_strips_ + me.number * STRIP_FLOATS,
             [&](const Pieces &group, int64_t k0, int64_t k, float *to) {
-                pack_columns(group, [&](int64_t token) { return gradients + token * row; }, unit_columns, k0, k, to);
+                pack_columns(
+                    group, [&](int64_t token) { return gradients + token * row; }, unit_columns, k0, k, to
+                );
             },
             [&](const Range &range, int64_t k0, int64_t k, float *to) {
-                pack_panels_of_rows([&](int64_t token) { return factors[token]; }, k0, k, N, range.begin, range.end, to);
+                pack_panels_of_rows(
+                    [&](int64_t token) { return factors[token]; }, k0, k, N, range.begin, range.end, to
+                );
             },
-            [&](const Piece &piece, int i) { return dweight + ((first + piece.part) * H + piece.first + i) * N; });
+            [&](const Piece &piece, int i) {
+                return dweight + ((first + piece.part) * H + piece.first + i) * N;
+            }
+        );
     }
 
     void differentiate_weights(const Member &me) {
-        if (layer.dweight_ih) differentiate(me, layer.dweight_ih, E, 0, Cell::GATES, gates_, gate_columns, x_rows_);
+        if (layer.dweight_ih)
+            differentiate(me, layer.dweight_ih, E, 0, Cell::GATES, gates_, gate_columns, x_rows_);
         if (!layer.dweight_hh) return;
         constexpr bool alike = !Cell::TWO_PHASES && !Cell::APART;
         differentiate(me, layer.dweight_hh, H, 0, alike ? Cell::GATES : LAST, gates_, gate_columns, h_rows_);
-        if constexpr (Cell::APART) differentiate(me, layer.dweight_hh, H, LAST, 1, beside_, unit_columns, h_rows_);
+        if constexpr (Cell::APART)
+            differentiate(me, layer.dweight_hh, H, LAST, 1, beside_, unit_columns, h_rows_);
         if constexpr (Cell::TWO_PHASES) {
             const Range mine = me.share(plan.tokens);
-            for (int64_t token = mine.begin; token < mine.end; ++token) h_rows_[token] = reset_ + token * unit_columns;
+            for (int64_t token = mine.begin; token < mine.end; ++token)
+                h_rows_[token] = reset_ + token * unit_columns;
             me.barrier.wait();
-            differentiate(me, layer.dweight_hh, H, LAST, 1, gates_ + LAST * unit_columns, gate_columns, h_rows_);
+            differentiate(
+                me, layer.dweight_hh, H, LAST, 1, gates_ + LAST * unit_columns, gate_columns, h_rows_
+            );
         }
     }
 
@@ -264,12 +314,20 @@ class BackwardPass : LayerPass<Cell> {
         product(
             me, strips, E, gate_columns, product_panels_, product_strips_ + me.number * STRIP_FLOATS,
             [&](const Pieces &group, int64_t k0, int64_t k, float *to) {
-                pack_rows(group, [&](const Piece &piece, int i) { return gates_ + (piece.first + i) * gate_columns; }, k0, k, to);
+                pack_rows(
+                    group,
+                    [&](const Piece &piece, int i) { return gates_ + (piece.first + i) * gate_columns; }, k0,
+                    k, to
+                );
             },
             [&](const Range &range, int64_t k0, int64_t k, float *to) {
-                pack_panels_of_rows([&](int64_t c) { return weight_row(layer.weight_ih, E, c); }, k0, k, E, range.begin, range.end, to);
+                pack_panels_of_rows(
+                    [&](int64_t c) { return weight_row(layer.weight_ih, E, c); }, k0, k, E, range.begin,
+                    range.end, to
+                );
             },
-            [&](const Piece &piece, int i) { return dx_rows_[piece.first + i]; });
+            [&](const Piece &piece, int i) { return dx_rows_[piece.first + i]; }
+        );
     }
 
     void sum_bias() {
@@ -287,7 +345,8 @@ class BackwardPass : LayerPass<Cell> {
     }
 
     Scratch scratch_;
-    float *panels_, *packed_[2], *dh_, *dc_ = nullptr, *dreset_, *reset_, *gates_, *beside_, *dbias_, *zeros_, *product_panels_, *product_strips_;
+    float *panels_, *packed_[2], *dh_, *dc_ = nullptr, *dreset_, *reset_, *gates_, *beside_, *dbias_, *zeros_,
+                                       *product_panels_, *product_strips_;
     std::vector<const float *> x_rows_;
     std::vector<float *> dx_rows_;
     std::vector<const float *> h_rows_;

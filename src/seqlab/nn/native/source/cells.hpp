@@ -1,8 +1,8 @@
 // The element-wise part of each cell, a vector of units of one row at a time: forward, and its derivatives.
 //
 // A cell says how many gates it has, whether its recurrent product comes in two phases (GRU_BEFORE, whose new
-// value needs the reset gate first), and whether its last gate's recurrent product is kept apart from the rest
-// (GRU_AFTER, where the reset gate multiplies it).
+// value needs the reset gate first), and whether its last gate's recurrent product is kept apart from the
+// rest (GRU_AFTER, where the reset gate multiplies it).
 #pragma once
 
 #include "kernels.h"
@@ -14,26 +14,26 @@ namespace seqlab {
 struct Forward {
     float *gates;
     int64_t gate;
-    const float *bias;       // of the first gate; `gate` floats apart
-    const float *bias_apart; // of the product that is kept apart
-    float *apart;            // U_n h of GRU_AFTER
-    Vector h;                // of the step before
-    Vector c;                // LSTM: of the step before; then of this one
+    const float *bias;        // of the first gate; `gate` floats apart
+    const float *bias_apart;  // of the product that is kept apart
+    float *apart;             // U_n h of GRU_AFTER
+    Vector h;                 // of the step before
+    Vector c;                 // LSTM: of the step before; then of this one
 
     Vector input(int g) const { return load(gates + g * gate) + load(bias + g * gate); }
     void keep(int g, Vector value) const { store(gates + g * gate, value); }
 };
 
-// What comes in: dh and dc, the gradients of this step's h and c. Gates are replaced by the gradients of their
-// inputs, which `da` holds, too.
+// What comes in: dh and dc, the gradients of this step's h and c. Gates are replaced by the gradients of
+// their inputs, which `da` holds, too.
 struct Backward {
     float *gates;
     int64_t gate;
     float *apart;  // GRU_AFTER: U_n h + b; then the gradient of it
     Vector h;      // of this step
     Vector h_before, c, c_before;
-    Vector dh;     // then: the part of the gradient of the h before that does not go through U
-    Vector dc;     // LSTM; then: the gradient of the c before
+    Vector dh;  // then: the part of the gradient of the h before that does not go through U
+    Vector dc;  // LSTM; then: the gradient of the c before
     Vector da[4];
 
     Vector gate_value(int g) const { return load(gates + g * gate); }
@@ -60,9 +60,7 @@ struct ElmanTanh : Plain {
 struct ElmanRelu : Plain {
     static constexpr int GATES = 1;
     static constexpr bool KEEPS_GATES = false;
-    static Vector forward(Forward &at) {
-        return larger(Vector{}, at.input(0));
-    }
+    static Vector forward(Forward &at) { return larger(Vector{}, at.input(0)); }
     static void backward(Backward &at) {
         at.keep(0, at.h > 0.f ? at.dh : Vector{});
         at.dh = Vector{};
@@ -125,8 +123,8 @@ struct Lstm : Plain {
     static constexpr int GATES = 4;
     static constexpr bool CELL_STATE = true;
     static Vector forward(Forward &at) {
-        const Vector i = logistic(at.input(0)), f = logistic(at.input(1)), g = hyperbolic_tangent(at.input(2)),
-                     o = logistic(at.input(3));
+        const Vector i = logistic(at.input(0)), f = logistic(at.input(1)),
+                     g = hyperbolic_tangent(at.input(2)), o = logistic(at.input(3));
         at.keep(0, i), at.keep(1, f), at.keep(2, g), at.keep(3, o);
         at.c = f * at.c + i * g;
         return o * hyperbolic_tangent(at.c);
@@ -148,11 +146,16 @@ struct Lstm : Plain {
 template <class Work>
 auto with_cell(int64_t cell, Work work) {
     switch (cell) {
-        case SEQLAB_ELMAN: return work(ElmanTanh{});
-        case SEQLAB_ELMAN_RELU: return work(ElmanRelu{});
-        case SEQLAB_GRU_BEFORE: return work(GruBefore{});
-        case SEQLAB_GRU_AFTER: return work(GruAfter{});
-        default: return work(Lstm{});
+        case SEQLAB_ELMAN:
+            return work(ElmanTanh{});
+        case SEQLAB_ELMAN_RELU:
+            return work(ElmanRelu{});
+        case SEQLAB_GRU_BEFORE:
+            return work(GruBefore{});
+        case SEQLAB_GRU_AFTER:
+            return work(GruAfter{});
+        default:
+            return work(Lstm{});
     }
 }
 

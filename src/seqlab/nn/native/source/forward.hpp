@@ -1,5 +1,5 @@
-// The forward pass of one layer: per group of rows, some steps' inputs are projected, then those steps are taken
-// while the projections are still in the cache.
+// The forward pass of one layer: per group of rows, some steps' inputs are projected, then those steps are
+// taken while the projections are still in the cache.
 #pragma once
 
 #include "layer.hpp"
@@ -12,7 +12,8 @@ class ForwardPass : LayerPass<Cell> {
     using Base::E, Base::H, Base::layer, Base::plan, Base::unit_columns, Base::gate_columns;
 
   public:
-    ForwardPass(const seqlab_layer &layer, int64_t threads) : Base(layer, threads), x_rows_(static_cast<size_t>(plan.tokens)) {}
+    ForwardPass(const seqlab_layer &layer, int64_t threads)
+        : Base(layer, threads), x_rows_(static_cast<size_t>(plan.tokens)) {}
 
     static int64_t saved_floats(const seqlab_layer &layer, int64_t threads) {
         return Base::saved_floats(Plan(layer, threads), layer.H);
@@ -32,7 +33,8 @@ class ForwardPass : LayerPass<Cell> {
         if (Cell::APART) scratch_.want(apart_, rows);
         scratch_.want(strips_, plan.threads * STRIP_FLOATS);
         if (!keeps_gates())
-            for (const Group &group : plan.groups) chunk_floats_ = std::max(chunk_floats_, most_tokens(group) * gate_columns);
+            for (const Group &group : plan.groups)
+                chunk_floats_ = std::max(chunk_floats_, most_tokens(group) * gate_columns);
         scratch_.want(chunks_, chunk_floats_ * static_cast<int64_t>(plan.groups.size()));
         return scratch_.allocate();
     }
@@ -42,12 +44,11 @@ class ForwardPass : LayerPass<Cell> {
         Barrier alone(1);
         const Crew crew = Base::crew(me, alone);
         const Place place{layer, crew.group};
-        Base::each_token(crew, [&](int64_t s, int64_t i, int64_t token) {
-            x_rows_[token] = place.x(s, i);
-        });
+        Base::each_token(crew, [&](int64_t s, int64_t i, int64_t token) { x_rows_[token] = place.x(s, i); });
         start(crew);
         me.barrier.wait();
-        float *now = packed_[0] + crew.first_row * unit_columns, *next = packed_[1] + crew.first_row * unit_columns;
+        float *now = packed_[0] + crew.first_row * unit_columns,
+              *next = packed_[1] + crew.first_row * unit_columns;
         const int64_t chunk = chunk_steps(crew.group);
         for (int64_t s = 0; s < crew.group.steps(); ++s) {
             if (s % chunk == 0) project(me, crew, s, std::min(s + chunk, crew.group.steps()));
@@ -118,7 +119,8 @@ class ForwardPass : LayerPass<Cell> {
         for (int64_t number = strips.begin; number < strips.end; ++number) {
             const Strip strip = crew.group.strip(number, crew.group.count());
             for (int64_t i = strip.begin; i < strip.begin + strip.height; ++i) {
-                float *const packed = packed_[0] + (crew.first_row + strip.begin) * unit_columns + i - strip.begin;
+                float *const packed =
+                    packed_[0] + (crew.first_row + strip.begin) * unit_columns + i - strip.begin;
                 start_row(layer.h0, h_, crew, i, layer.hn);
                 for (int64_t j = 0; j < unit_columns; ++j)
                     packed[j * strip.height] = h_[(crew.first_row + i) * unit_columns + j];
@@ -146,7 +148,8 @@ class ForwardPass : LayerPass<Cell> {
             const Strips strips(1, std::min<int64_t>(GROUP * STRIP, end - begin));
             const Pieces group = strips.pieces(0, strips.count);
             const auto row = [&](const Piece &piece, int i) { return x_rows_[begin + piece.first + i]; };
-            for (int64_t block = 0; block < depths.count; ++block) {
+            // Once at least, so that a layer without inputs starts from zeros.
+            for (int64_t block = 0; block < std::max<int64_t>(1, depths.count); ++block) {
                 const int64_t k0 = depths.at(block), k = depths.of(block);
                 pack_rows(group, row, k0, k, packed);
                 for (int64_t unit = crew.units.begin; unit < crew.units.end; ++unit) {
@@ -155,9 +158,12 @@ class ForwardPass : LayerPass<Cell> {
                         const float *const weights = panel(input_panels_, unit, g, E) + k0 * width;
                         for (int s = 0; s < group.count; ++s) {
                             const int rows = group.of[s].height;
-                            float *const to = gates + (begin - first + group.of[s].first) * gate_columns + g * unit_columns + unit * PANEL;
+                            float *const to = gates + (begin - first + group.of[s].first) * gate_columns +
+                                              g * unit_columns + unit * PANEL;
                             for (int i = 0; i < rows; ++i) Base::prefetch(to + i * gate_columns, width);
-                            multiply_for(rows, width)(k, packed + s * STRIP * k, rows, weights, to, gate_columns, block == 0);
+                            multiply_for(rows, width)(
+                                k, packed + s * STRIP * k, rows, weights, to, gate_columns, block == 0
+                            );
                         }
                     }
                 }
@@ -172,16 +178,21 @@ class ForwardPass : LayerPass<Cell> {
             for (int g = 0; g < FIRST; ++g) recur(crew, s, unit, g, gates, now, still);
             crew.group.each_strip(crew.group.active[s], [&](const Strip &strip) {
                 if constexpr (Cell::TWO_PHASES)
-                    activate(crew, s, unit, strip, gates, packed_reset_ + crew.first_row * unit_columns,
-                             [](Forward &at, int64_t, int64_t) { return Cell::reset(at); });
-                else finish(crew, s, unit, strip, gates, next);
+                    activate(
+                        crew, s, unit, strip, gates, packed_reset_ + crew.first_row * unit_columns,
+                        [](Forward &at, int64_t, int64_t) { return Cell::reset(at); }
+                    );
+                else
+                    finish(crew, s, unit, strip, gates, next);
             });
         }
         if constexpr (Cell::TWO_PHASES) {
             crew.me.barrier.wait();
             for (int64_t unit = crew.units.begin; unit < crew.units.end; ++unit) {
                 recur(crew, s, unit, FIRST, gates, packed_reset_ + crew.first_row * unit_columns, still);
-                crew.group.each_strip(crew.group.active[s], [&](const Strip &strip) { finish(crew, s, unit, strip, gates, next); });
+                crew.group.each_strip(crew.group.active[s], [&](const Strip &strip) {
+                    finish(crew, s, unit, strip, gates, next);
+                });
             }
         }
     }
@@ -196,18 +207,22 @@ class ForwardPass : LayerPass<Cell> {
         if (apart) to = beside(apart_, crew, s) + unit * PANEL, to_row = unit_columns;
         if (still) {
             if (apart)
-                for (int64_t i = 0; i < active; ++i) std::memset(to + i * to_row, 0, static_cast<size_t>(width) * sizeof(float));
+                for (int64_t i = 0; i < active; ++i)
+                    std::memset(to + i * to_row, 0, static_cast<size_t>(width) * sizeof(float));
             return;
         }
         // What comes next is fetched meanwhile.
-        const float *const ahead = g + 1 < Cell::GATES ? gates + (g + 1) * unit_columns + unit * PANEL
-                                                       : gates + (unit + 1) * PANEL;
+        const float *const ahead =
+            g + 1 < Cell::GATES ? gates + (g + 1) * unit_columns + unit * PANEL : gates + (unit + 1) * PANEL;
         const bool there = g + 1 < Cell::GATES || unit + 1 < crew.units.end;
         Base::multiply_strips(
-            crew.group, active, H, h, unit_columns, 0, panel(hidden_panels_, unit, g, H), width, to, to_row, apart,
+            crew.group, active, H, h, unit_columns, 0, panel(hidden_panels_, unit, g, H), width, to, to_row,
+            apart,
             [&](const Strip &strip) {
-                for (int i = 0; there && i < strip.rows; ++i) Base::prefetch(ahead + (strip.begin + i) * gate_columns, width);
-            });
+                for (int i = 0; there && i < strip.rows; ++i)
+                    Base::prefetch(ahead + (strip.begin + i) * gate_columns, width);
+            }
+        );
     }
 
     void finish(const Crew &crew, int64_t s, int64_t unit, const Strip &strip, float *gates, float *next) {
@@ -226,11 +241,15 @@ class ForwardPass : LayerPass<Cell> {
         });
     }
 
-    // cell(numbers, row, column) of every vector of a strip's rows in one panel of units; packs what it returns.
+    // cell(numbers, row, column) of every vector of a strip's rows in one panel of units; packs what it
+    // returns.
     template <class CellPart>
     void activate(
-        const Crew &crew, int64_t s, int64_t unit, const Strip &strip, float *gates, float *packed, CellPart cell) {
-        for (int64_t column = unit * PANEL; column < std::min(unit_columns, (unit + 1) * PANEL); column += WIDTH) {
+        const Crew &crew, int64_t s, int64_t unit, const Strip &strip, float *gates, float *packed,
+        CellPart cell
+    ) {
+        for (int64_t column = unit * PANEL; column < std::min(unit_columns, (unit + 1) * PANEL);
+             column += WIDTH) {
             alignas(64) float square[STRIP][WIDTH];
             for (int i = 0; i < strip.rows; ++i) {
                 const int64_t row = strip.begin + i;
@@ -243,16 +262,23 @@ class ForwardPass : LayerPass<Cell> {
                 at.h = load(h_ + (crew.first_row + row) * unit_columns + column);
                 if constexpr (Cell::CELL_STATE) {
                     const bool first = s == 0 || !layer.saved;
-                    at.c = load((first ? c_ + crew.first_row * unit_columns : beside(c_, crew, s - 1)) + row * unit_columns + column);
+                    at.c = load(
+                        (first ? c_ + crew.first_row * unit_columns : beside(c_, crew, s - 1)) +
+                        row * unit_columns + column
+                    );
                 }
                 store(square[i], cell(at, row, column));
             }
-            store_strip(packed + strip.begin * unit_columns + column * strip.height, strip.height, strip.rows, WIDTH, square);
+            store_strip(
+                packed + strip.begin * unit_columns + column * strip.height, strip.height, strip.rows, WIDTH,
+                square
+            );
         }
     }
 
     Scratch scratch_;
-    float *input_panels_, *hidden_panels_, *bias_, *bias_apart_, *packed_[2], *packed_reset_, *h_, *c_, *apart_, *strips_, *chunks_;
+    float *input_panels_, *hidden_panels_, *bias_, *bias_apart_, *packed_[2], *packed_reset_, *h_, *c_,
+        *apart_, *strips_, *chunks_;
     int64_t chunk_floats_ = 0;
     std::vector<const float *> x_rows_;
 };

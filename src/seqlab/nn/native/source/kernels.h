@@ -15,8 +15,9 @@
  * Arrays of one call must not overlap. Memory that the library needs for itself comes from a pool of its own.
  * Threads: functions may be called from several threads at once. One call uses `threads` threads of OpenMP;
  * for the same input and the same number of threads it gives the same bits.
- * Errors: nothing is checked beyond `size`; shapes and types are the caller's to check. Functions that can fail
- * return 0 when all went well, SEQLAB_WRONG_SIZE or SEQLAB_NO_MEMORY otherwise, and then have written nothing.
+ * Errors: nothing is checked beyond `size`; shapes and types are the caller's to check. Functions that can
+ * fail return 0 when all went well, one of the numbers below otherwise, and then have written
+ * nothing.
  */
 #ifndef SEQLAB_KERNELS_H
 #define SEQLAB_KERNELS_H
@@ -32,6 +33,7 @@ extern "C" {
 
 #define SEQLAB_WRONG_SIZE 1
 #define SEQLAB_NO_MEMORY 2
+#define SEQLAB_NO_THREADS 3
 
 enum seqlab_cell {
     SEQLAB_ELMAN = 0,
@@ -43,8 +45,8 @@ enum seqlab_cell {
 
 /* One layer in one direction. Pointers marked "or null" may be null. */
 typedef struct {
-    int64_t size; /* of this structure in bytes: both sides must mean the same */
-    int64_t cell; /* of enum seqlab_cell */
+    int64_t size;    /* of this structure in bytes: both sides must mean the same */
+    int64_t cell;    /* of enum seqlab_cell */
     int64_t reverse; /* not 0: each row is read from its last token to its first */
     int64_t threads; /* at least 1 */
     int64_t B, T, E, H;
@@ -54,28 +56,28 @@ typedef struct {
     const float *weight_ih, *weight_hh;
     const float *bias_ih; /* or null */
     const float *bias_hh; /* or null */
-    const float *h0; /* or null: zeros */
-    const float *c0; /* or null: zeros; LSTM only */
-    float *y; /* forward writes it, zeros behind each row's length; backward reads it */
+    const float *h0;      /* or null: zeros */
+    const float *c0;      /* or null: zeros; LSTM only */
+    float *y;             /* forward writes it, zeros behind each row's length; backward reads it */
     int64_t y_row, y_step;
     float *saved; /* seqlab_saved_floats floats of what backward needs; or null: forward keeps nothing */
-    float *hn; /* forward: state behind each row's last token */
-    float *cn; /* LSTM only */
+    float *hn;    /* forward: state behind each row's last token */
+    float *cn;    /* LSTM only */
     /* Backward only. It uses up `saved`, and reads what forward was given. */
     const float *dy; /* or null: zeros; what stands behind a row's length is not read */
     int64_t dy_row, dy_step;
     const float *dhn, *dcn; /* or null: zeros */
-    float *dx; /* or null: not wanted; zeros behind each row's length */
+    float *dx;              /* or null: not wanted; zeros behind each row's length */
     int64_t dx_row, dx_step;
     float *dweight_ih, *dweight_hh; /* each or null: not wanted */
-    float *dbias_ih, *dbias_hh; /* each or null: not wanted */
-    float *dh0; /* or null: not wanted */
-    float *dc0; /* or null: not wanted; LSTM only */
+    float *dbias_ih, *dbias_hh;     /* each or null: not wanted */
+    float *dh0;                     /* or null: not wanted */
+    float *dc0;                     /* or null: not wanted; LSTM only */
     float *dhidden; /* (B, T, H), dense: the whole gradient of each h_t, through y and through every later
                        step; zeros behind each row's length; or null: not wanted */
 } seqlab_layer;
 
-/* Floats of `saved` for this layer's sizes, cell, lengths and threads; may be 0. */
+/* Floats of `saved` for this layer's sizes, cell, lengths and threads; may be 0. Less than 0: no memory. */
 SEQLAB_API int64_t seqlab_saved_floats(const seqlab_layer *layer);
 
 SEQLAB_API int seqlab_forward(const seqlab_layer *layer);
@@ -101,10 +103,12 @@ SEQLAB_API int seqlab_product(const seqlab_matrices *matrices);
  * nats = lse(z) - (1 - s) z[target] - s mean(z), and the gradient softmax(z) - s / V - (1 - s) onehot(target)
  * takes the place of z. Targets must be within 0 to V - 1. */
 SEQLAB_API void seqlab_cross_entropy(
-    int64_t N, int64_t V, float *logits, const int64_t *targets, double smoothing, double *nats, int64_t threads);
+    int64_t N, int64_t V, float *logits, const int64_t *targets, double smoothing, double *nats,
+    int64_t threads
+);
 
-/* Memory that lives between two calls, 64-byte aligned: null when there is none. What is given back is kept for
- * the next taker of as much; `drop` returns everything unused to the system. */
+/* Memory that lives between two calls, 64-byte aligned: null when there is none. What is given back is kept
+ * for the next taker of as much; `drop` returns everything unused to the system. */
 SEQLAB_API float *seqlab_take(int64_t floats);
 SEQLAB_API void seqlab_give(float *memory);
 SEQLAB_API void seqlab_drop(void);
@@ -114,7 +118,8 @@ SEQLAB_API void seqlab_held(int64_t *used, int64_t *kept);
 /* 2 if this processor runs the AVX-512 library, 1 the AVX2 one, 0 the portable one. */
 SEQLAB_API int seqlab_level(void);
 
-/* Rate of independent multiply-adds in vectors of this library, all threads together, in GFLOP/s. Some 2 ms. */
+/* Rate of independent multiply-adds in vectors of this library, all threads together, in GFLOP/s. Some 2 ms.
+ */
 SEQLAB_API double seqlab_peak(int64_t threads);
 
 #ifdef __cplusplus

@@ -22,7 +22,11 @@ template <class Cell>
 class LayerPass {
   protected:
     explicit LayerPass(const seqlab_layer &layer, int64_t threads)
-        : layer(layer), plan(layer, threads), E(layer.E), H(layer.H), unit_columns(padded(layer.H)),
+        : layer(layer),
+          plan(layer, threads),
+          E(layer.E),
+          H(layer.H),
+          unit_columns(padded(layer.H)),
           gate_columns(Cell::GATES * unit_columns) {}
 
     // Floats of a token that backward needs.
@@ -44,28 +48,31 @@ class LayerPass {
     static void each_token(const Crew &crew, Work work) {
         const Range steps = crew.me.share(crew.group.steps());
         for (int64_t s = steps.begin; s < steps.end; ++s)
-            for (int64_t i = 0; i < crew.group.active[s]; ++i)
-                work(s, i, crew.group.begin[s] + i);
+            for (int64_t i = 0; i < crew.group.active[s]; ++i) work(s, i, crew.group.begin[s] + i);
     }
 
     // Zeros behind the lengths of this thread's rows, `columns` floats a step.
-    void zero_padding(const Crew &crew, float *array, int64_t row_stride, int64_t step_stride, int64_t columns) const {
+    void zero_padding(
+        const Crew &crew, float *array, int64_t row_stride, int64_t step_stride, int64_t columns
+    ) const {
         const Range rows = crew.me.share(crew.group.count());
         for (int64_t i = rows.begin; i < rows.end; ++i)
             for (int64_t t = crew.group.lengths[i]; t < layer.T; ++t)
                 std::memset(
                     array + crew.group.rows[i] * row_stride + t * step_stride, 0,
-                    static_cast<size_t>(columns) * sizeof(float));
+                    static_cast<size_t>(columns) * sizeof(float)
+                );
     }
 
-    // Multiplies the first `active` rows of every strip of a packed matrix with one panel, K deep, in blocks of K in
-    // which the panel stays in the first-level cache; before(strip) is called in the first block.
+    // Multiplies the first `active` rows of every strip of a packed matrix with one panel, K deep, in blocks
+    // of K in which the panel stays in the first-level cache; before(strip) is called in the first block.
     //   packed: strips, each `packed_row` floats a row, from the k-th of which on is read.
     //   to: what is added to, or overwritten: rows `to_row` floats apart.
     template <class Before>
     static void multiply_strips(
-        const Group &group, int64_t active, int64_t K, const float *packed, int64_t packed_row, int64_t first_k,
-        const float *panel, int width, float *to, int64_t to_row, bool fresh, Before before) {
+        const Group &group, int64_t active, int64_t K, const float *packed, int64_t packed_row,
+        int64_t first_k, const float *panel, int width, float *to, int64_t to_row, bool fresh, Before before
+    ) {
         const Depths depths(K);
         for (int64_t block = 0; block < depths.count; ++block) {
             const int64_t k0 = depths.at(block), k = depths.of(block);
@@ -73,7 +80,8 @@ class LayerPass {
                 if (!block) before(strip);
                 multiply_for(strip.rows, width)(
                     k, packed + strip.begin * packed_row + (first_k + k0) * strip.height, strip.height,
-                    panel + k0 * width, to + strip.begin * to_row, to_row, fresh && !block);
+                    panel + k0 * width, to + strip.begin * to_row, to_row, fresh && !block
+                );
             });
         }
     }
@@ -86,7 +94,8 @@ class LayerPass {
     const seqlab_layer &layer;
     const Plan plan;
     const int64_t E, H;
-    const int64_t unit_columns;  // H, and zeros up to whole vectors: internal rows of units are as long as this
+    const int64_t
+        unit_columns;  // H, and zeros up to whole vectors: internal rows of units are as long as this
     const int64_t gate_columns;  // of all gates, one behind the other
 };
 

@@ -1,4 +1,5 @@
-// Memory in blocks that are used again. A fresh block of 100 MB costs 30,000 page faults, more than the work on it.
+// Memory in blocks that are used again. A fresh block of 100 MB costs 30,000 page faults, more than the work
+// on it.
 #pragma once
 
 #include <sys/mman.h>
@@ -30,7 +31,7 @@ class Pool {
             return fitting->memory;
         }
         // A block that is too small now makes room, so that no more are kept than were ever in use at once.
-        if (Block *other = largest_unused(); other && other->bytes < bytes) remove(*other);
+        if (Block *other = largest_below(bytes)) remove(*other);
         blocks_.reserve(blocks_.size() + 1);
         auto *memory = static_cast<float *>(std::aligned_alloc(unit, bytes));
         if (!memory) return nullptr;
@@ -77,15 +78,17 @@ class Pool {
     Block *best(size_t bytes) {
         Block *found = nullptr;
         for (Block &block : blocks_)
-            if (!block.used && block.bytes >= bytes && block.bytes / 3 <= bytes && (!found || block.bytes < found->bytes))
+            if (!block.used && block.bytes >= bytes && block.bytes / 3 <= bytes &&
+                (!found || block.bytes < found->bytes))
                 found = &block;
         return found;
     }
 
-    Block *largest_unused() {
+    // The largest unused block that is too small.
+    Block *largest_below(size_t bytes) {
         Block *found = nullptr;
         for (Block &block : blocks_)
-            if (!block.used && (!found || block.bytes > found->bytes)) found = &block;
+            if (!block.used && block.bytes < bytes && (!found || block.bytes > found->bytes)) found = &block;
         return found;
     }
 

@@ -8,14 +8,20 @@
 
 namespace seqlab {
 
-inline void multiply_matrices(const seqlab_matrices &m, const Member &me, float *panel_memory, float *strip_memory) {
+inline void multiply_matrices(
+    const seqlab_matrices &m, const Member &me, float *panel_memory, float *strip_memory
+) {
     const Strips strips(1, m.M);
     product(
         me, strips, m.N, m.K, panel_memory, strip_memory + me.number * STRIP_FLOATS,
         [&](const Pieces &group, int64_t k0, int64_t k, float *to) {
             const auto row = [&](int64_t at) { return m.a + at * m.a_row; };
-            if (m.a_turned) pack_columns(group, row, 0, k0, k, to);
-            else pack_rows(group, [&](const Piece &piece, int i) { return row(piece.first + i); }, k0, k, to);
+            if (m.a_turned)
+                pack_columns(group, row, 0, k0, k, to);
+            else
+                pack_rows(
+                    group, [&](const Piece &piece, int i) { return row(piece.first + i); }, k0, k, to
+                );
         },
         [&](const Range &range, int64_t k0, int64_t k, float *to) {
             const auto row = [&](int64_t at) { return m.b + at * m.b_row; };
@@ -23,7 +29,8 @@ inline void multiply_matrices(const seqlab_matrices &m, const Member &me, float 
             for (int64_t at = range.begin * PANEL; at < std::min(m.N, range.end * PANEL); at += PANEL)
                 pack_panel_of_columns(row, k0, k, at, std::min<int64_t>(PANEL, m.N - at), to + at * k);
         },
-        [&](const Piece &piece, int i) { return m.c + (piece.first + i) * m.N; });
+        [&](const Piece &piece, int i) { return m.c + (piece.first + i) * m.N; }
+    );
     if (!m.bias) return;
     const Range rows = me.share(m.M);
     for (int64_t i = rows.begin; i < rows.end; ++i)
@@ -64,19 +71,22 @@ inline double cross_entropy(float *z, int64_t V, int64_t target, double smoothin
         const Vector logits = load_part(z + j, left);
         Vector e = exponential(logits - most);
         if (left < WIDTH) e = lanes() < static_cast<int32_t>(left) ? e : Vector{};
-        if (smoothing != 0) whole += widen(logits);
-        total += widen(e);
+        if (smoothing != 0) add(whole, logits);
+        add(total, e);
         store_part(z + j, e, left);
     }
     const double sum_of_all = sum(total);
-    const float scale = static_cast<float>(1 / sum_of_all), floor = static_cast<float>(smoothing / static_cast<double>(V));
+    const float scale = static_cast<float>(1 / sum_of_all),
+                floor = static_cast<float>(smoothing / static_cast<double>(V));
     for (int64_t j = 0; j < V; j += WIDTH) store_part(z + j, load_part(z + j, V - j) * scale - floor, V - j);
     z[target] -= static_cast<float>(1 - smoothing);
     return most + std::log(sum_of_all) - paid - smoothing * sum(whole) / static_cast<double>(V);
 }
 
 inline void cross_entropy_of_rows(
-    int64_t N, int64_t V, float *logits, const int64_t *targets, double smoothing, double *nats, int64_t threads) {
+    int64_t N, int64_t V, float *logits, const int64_t *targets, double smoothing, double *nats,
+    int64_t threads
+) {
     const auto work = [&](const Member &me) {
         const Range rows = me.share(N);
         for (int64_t n = rows.begin; n < rows.end; ++n)

@@ -16,14 +16,15 @@ struct Strip {
     int rows;
 };
 
-// Rows that are computed together, the longest first, so that those with a token left are always the first ones.
-// Tokens of a group lie step by step, in each step row by row.
+// Rows that are computed together, the longest first, so that those with a token left are always the first
+// ones. Tokens of a group lie step by step, in each step row by row.
 struct Group {
     std::vector<int64_t> rows;     // of the batch
     std::vector<int64_t> lengths;  // of these rows
     std::vector<int64_t> active;   // step -> rows that have a token there; one more step, of 0 rows
-    std::vector<int64_t> begin;    // step -> its first token, counted over all groups; one more, where the last ends
-    std::vector<int64_t> strips;   // strip -> its first row; one more, where the last ends
+    std::vector<int64_t>
+        begin;  // step -> its first token, counted over all groups; one more, where the last ends
+    std::vector<int64_t> strips;  // strip -> its first row; one more, where the last ends
 
     int64_t count() const { return static_cast<int64_t>(rows.size()); }
     int64_t steps() const { return static_cast<int64_t>(active.size()) - 1; }
@@ -41,16 +42,22 @@ struct Group {
 };
 
 // Either every thread has rows of its own and all units of them, so that no thread waits for another; or the
-// threads share the units of all rows, which halves the weights that each has to read, but waits at each step.
+// threads share the units of all rows, which halves the weights that each has to read, but waits at each
+// step.
 struct Plan {
     explicit Plan(const seqlab_layer &layer, int64_t threads)
-        : threads(threads), by_rows(threads == 1 || layer.B / threads >= ROWS_ALONE ||
-                                    (layer.H < UNITS_SHARED && layer.B >= threads)) {
+        : threads(threads),
+          by_rows(
+              threads == 1 || layer.B / threads >= ROWS_ALONE ||
+              (layer.H < UNITS_SHARED && layer.B >= threads)
+          ) {
         std::vector<int64_t> order(static_cast<size_t>(layer.B));
         for (int64_t b = 0; b < layer.B; ++b) order[b] = b;
         const auto length = [&](int64_t b) { return layer.lengths ? layer.lengths[b] : layer.T; };
         if (layer.lengths)
-            std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return length(a) > length(b); });
+            std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+                return length(a) > length(b);
+            });
         groups.resize(by_rows ? static_cast<size_t>(threads) : 1);
         // Dealt out in turn, so that every thread has as many long rows as the others.
         for (size_t i = 0; i < order.size(); ++i) {
@@ -69,7 +76,7 @@ struct Plan {
     int64_t tokens = 0;
 
   private:
-    static constexpr int64_t ROWS_ALONE = 24;  // fewer rows do not pay for reading all weights
+    static constexpr int64_t ROWS_ALONE = 24;    // fewer rows do not pay for reading all weights
     static constexpr int64_t UNITS_SHARED = 64;  // fewer units are not worth waiting for
 
     void lay_out(Group &group) {
@@ -94,9 +101,7 @@ struct Place {
     const seqlab_layer &layer;
     const Group &group;
 
-    int64_t time(int64_t step, int64_t i) const {
-        return layer.reverse ? group.lengths[i] - 1 - step : step;
-    }
+    int64_t time(int64_t step, int64_t i) const { return layer.reverse ? group.lengths[i] - 1 - step : step; }
     int64_t row(int64_t i) const { return group.rows[i]; }
     template <class Float>
     Float *at(Float *array, int64_t row_stride, int64_t step_stride, int64_t step, int64_t i) const {

@@ -1,7 +1,7 @@
 // Matrix products in blocks that stay in the caches, by the threads of one call together.
 //
-// Left is cut into strips (blocks of rows), right into panels (blocks of columns), K into blocks. Threads share the
-// packing of the panels of one block of K, then each multiplies its own strips with all of them.
+// Left is cut into strips (blocks of rows), right into panels (blocks of columns), K into blocks. Threads
+// share the packing of the panels of one block of K, then each multiplies its own strips with all of them.
 #pragma once
 
 #include "memory.hpp"
@@ -10,13 +10,15 @@
 
 namespace seqlab {
 
-// A panel of DEPTH stays in the first-level cache while strips pass by, GROUP strips stay in the second-level one.
+// A panel of DEPTH stays in the first-level cache while strips pass by, GROUP strips stay in the second-level
+// one.
 constexpr int64_t DEPTH = WIDTH == 16 ? 384 : 320;
 constexpr int64_t GROUP = 12;
 
 // K in equal blocks of at most DEPTH.
 struct Depths {
-    explicit Depths(int64_t K) : K(K), count((K + DEPTH - 1) / DEPTH), each(count ? (K + count - 1) / count : 0) {}
+    explicit Depths(int64_t K)
+        : K(K), count((K + DEPTH - 1) / DEPTH), each(count ? (K + count - 1) / count : 0) {}
     int64_t at(int64_t block) const { return block * each; }
     int64_t of(int64_t block) const { return std::min(each, K - at(block)); }
     int64_t K, count, each;
@@ -75,7 +77,9 @@ class Target {
         }
     }
 
-    void multiply_into(int64_t column, int64_t columns, int64_t K, const float *strip, const float *panel, bool fresh) const {
+    void multiply_into(
+        int64_t column, int64_t columns, int64_t K, const float *strip, const float *panel, bool fresh
+    ) const {
         const int width = panel_width(columns);
         const Multiply multiply = multiply_for(rows_, width);
         // At the edge, and where rows lie anyhow, through a tile of its own.
@@ -99,13 +103,14 @@ class Target {
 
 // out (+)= left right, over K.
 //   strips: how the rows of `left` are cut.
-//   pack_strips(pieces, k0, k, to): writes k columns of strips, from column k0, each STRIP * k behind the last.
-//   pack_panels(range, k0, k, to): writes k rows, from row k0, of a range of panels, see `tile.hpp`.
+//   pack_strips(pieces, k0, k, to): writes k columns of strips, from column k0, each STRIP * k behind the
+//   last. pack_panels(range, k0, k, to): writes k rows, from row k0, of a range of panels, see `tile.hpp`.
 //   out(piece, i): where row i of a strip goes.
 template <class PackStrips, class PackPanels, class Out>
 void product(
     const Member &me, const Strips &strips, int64_t N, int64_t K, float *panel_memory, float *strip_memory,
-    PackStrips pack_strips, PackPanels pack_panels, Out out) {
+    PackStrips pack_strips, PackPanels pack_panels, Out out
+) {
     const Depths depths(K);
     const Range mine = me.share(strips.count);
     Target targets[GROUP];
@@ -124,7 +129,10 @@ void product(
                 targets[0].prefetch(p * PANEL, columns);
                 for (int s = 0; s < group.count; ++s) {
                     if (s + 1 < group.count) targets[s + 1].prefetch(p * PANEL, columns);
-                    targets[s].multiply_into(p * PANEL, columns, k, strip_memory + s * STRIP * k, packed + p * PANEL * k, block == 0);
+                    targets[s].multiply_into(
+                        p * PANEL, columns, k, strip_memory + s * STRIP * k, packed + p * PANEL * k,
+                        block == 0
+                    );
                 }
             }
         }
@@ -145,8 +153,8 @@ void pack_rows(const Pieces &group, Row row, int64_t k0, int64_t K, float *to) {
     }
 }
 
-// Strips of a matrix whose columns are their rows: row(k) points to column 0, and a part of the strips' rows begins
-// every `part` columns. All strips at once, so that a cache line is read once.
+// Strips of a matrix whose columns are their rows: row(k) points to column 0, and a part of the strips' rows
+// begins every `part` columns. All strips at once, so that a cache line is read once.
 template <class Row>
 void pack_columns(const Pieces &group, Row row, int64_t part, int64_t k0, int64_t K, float *to) {
     const Piece &last = group.of[group.count - 1];
@@ -160,7 +168,8 @@ void pack_columns(const Pieces &group, Row row, int64_t part, int64_t k0, int64_
             const float *const column = from + group.of[s].part * part + group.of[s].first;
             float *const at = to + s * STRIP * K + k * rows;
             // A full store runs into the next k, which is written after it.
-            if (rows <= WIDTH && (K - k) * rows >= WIDTH) store(at, load_part(column, rows));
+            if (rows <= WIDTH && (K - k) * rows >= WIDTH)
+                store(at, load_part(column, rows));
             else
                 for (int i = 0; i < rows; ++i) at[i] = column[i];
         }

@@ -64,7 +64,8 @@ struct Member {
     Range share(int64_t count) const { return seqlab::share(count, number, size); }
 };
 
-// While it lives, numbers below the smallest normal one are zeros: they take processors a hundred times longer.
+// While it lives, numbers below the smallest normal one are zeros: they take processors a hundred times
+// longer.
 class FlushDenormals {
 #if defined(__SSE__)
   public:
@@ -83,7 +84,7 @@ template <class Work>
 bool together(int64_t threads, Work work) {
     Barrier barrier(static_cast<int>(threads));
     bool enough = true;
-#pragma omp parallel num_threads(static_cast<int>(threads))
+#pragma omp parallel num_threads(static_cast <int>(threads))
     {
         if (omp_get_num_threads() == threads) {
             const FlushDenormals flush;
@@ -95,9 +96,10 @@ bool together(int64_t threads, Work work) {
     return enough;
 }
 
-// How many threads the system gives when asked for so many; fewer inside another parallel region.
+// How many threads the system gives when asked for so many: one inside another parallel region, and where it
+// is left to choose each time anew.
 inline int64_t granted(int64_t threads) {
-    if (threads <= 1 || omp_get_level() > 0) return 1;
+    if (threads <= 1 || omp_get_level() > 0 || omp_get_dynamic()) return 1;
     return threads < omp_get_thread_limit() ? threads : omp_get_thread_limit();
 }
 

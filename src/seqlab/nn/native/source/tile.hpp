@@ -1,8 +1,8 @@
 // The inner kernel: a small tile of a product, held in registers, and the packing of its operands.
 //
-// A strip is up to STRIP rows of the left operand, stored k by k: element (i, k) at k * stride + i. A panel is
-// PANEL columns of the right one, stored k by k; the last panel of a matrix is one vector wide if that holds
-// its columns, and columns that are missing are zeros.
+// A strip is up to STRIP rows of the left operand, stored k by k: element (i, k) at k * stride + i. A panel
+// is PANEL columns of the right one, stored k by k; the last panel of a matrix is one vector wide if that
+// holds its columns, and columns that are missing are zeros.
 #pragma once
 
 #include <algorithm>
@@ -28,7 +28,8 @@ inline int64_t padded(int64_t columns) { return (columns + WIDTH - 1) / WIDTH * 
 template <int R, int V>
 __attribute__((noinline)) void multiply(
     int64_t K, const float *__restrict strip, int64_t stride, const float *__restrict panel,
-    float *__restrict tile, int64_t tile_row, bool fresh) {
+    float *__restrict tile, int64_t tile_row, bool fresh
+) {
     // A chain of dependent multiply-adds waits for itself; few rows need several chains.
     constexpr int CHAINS = R == 1 ? 4 : R <= 3 ? 2 : 1;
     Vector total[CHAINS][R][V];
@@ -41,11 +42,15 @@ __attribute__((noinline)) void multiply(
             for (int c = 1; c < CHAINS; ++c) total[c][i][v] = Vector{};
         }
     }
+    // What is multiplied next lies behind this panel; it comes nearer meanwhile.
+    const float *next = panel + K * V * WIDTH;
     int64_t k = 0;
     for (; k + CHAINS <= K; k += CHAINS) {
         SEQLAB_UNROLL
         for (int c = 0; c < CHAINS; ++c) {
             Vector b[V];
+            SEQLAB_UNROLL
+            for (int at = 0; at < V * WIDTH; at += 16) __builtin_prefetch(next + c * V * WIDTH + at, 0, 2);
             SEQLAB_UNROLL
             for (int v = 0; v < V; ++v) b[v] = load(panel + (c * V + v) * WIDTH);
             SEQLAB_UNROLL
@@ -57,6 +62,7 @@ __attribute__((noinline)) void multiply(
         }
         strip += CHAINS * stride;
         panel += CHAINS * V * WIDTH;
+        next += CHAINS * V * WIDTH;
     }
     for (; k < K; ++k, strip += stride, panel += V * WIDTH) {
         SEQLAB_UNROLL
@@ -102,10 +108,13 @@ SEQLAB_INLINE void fetch(const float *from, int64_t floats) {
     for (int64_t at = 0; at < floats; at += 16) __builtin_prefetch(from + at, 0, 3);
 }
 
-// Panels begin .. end - 1 of a matrix of `columns` columns whose rows are the k: row(k) points to one. All panels
-// at once, so that a cache line is read once; each goes PANEL * K behind the one before, from `to` of panel 0 on.
+// Panels begin .. end - 1 of a matrix of `columns` columns whose rows are the k: row(k) points to one. All
+// panels at once, so that a cache line is read once; each goes PANEL * K behind the one before, from `to` of
+// panel 0 on.
 template <class Row>
-void pack_panels_of_rows(Row row, int64_t k0, int64_t K, int64_t columns, int64_t begin, int64_t end, float *to) {
+void pack_panels_of_rows(
+    Row row, int64_t k0, int64_t K, int64_t columns, int64_t begin, int64_t end, float *to
+) {
     const int64_t first = begin * PANEL, last = std::min(columns, end * PANEL);
     for (int64_t k = 0; k < K; ++k) {
         const float *const from = row(k0 + k);
@@ -119,7 +128,8 @@ void pack_panels_of_rows(Row row, int64_t k0, int64_t K, int64_t columns, int64_
     }
 }
 
-// Columns first .. first + columns of a matrix whose rows are the columns of the panel: row(n) points to its k.
+// Columns first .. first + columns of a matrix whose rows are the columns of the panel: row(n) points to its
+// k.
 template <class Row>
 void pack_panel_of_columns(Row row, int64_t k0, int64_t K, int64_t first, int64_t columns, float *to) {
     const int width = panel_width(columns);
@@ -146,12 +156,15 @@ inline void store_strip(float *to, int64_t stride, int rows, int steps, const fl
     if (rows <= WIDTH) {
         Vector square[WIDTH];
         SEQLAB_UNROLL
-        for (int i = 0; i < WIDTH; ++i) square[i] = i < STRIP && i < rows ? load(from[i < STRIP ? i : 0]) : Vector{};
+        for (int i = 0; i < WIDTH; ++i)
+            square[i] = i < STRIP && i < rows ? load(from[i < STRIP ? i : 0]) : Vector{};
         transpose(square);
         SEQLAB_UNROLL
         for (int k = 0; k < WIDTH; ++k) {
-            if (k + 1 < steps && stride * (steps - k) >= WIDTH) store(to + k * stride, square[k]);
-            else if (k < steps) store_part(to + k * stride, square[k], rows);
+            if (k + 1 < steps && stride * (steps - k) >= WIDTH)
+                store(to + k * stride, square[k]);
+            else if (k < steps)
+                store_part(to + k * stride, square[k], rows);
         }
         return;
     }

@@ -59,10 +59,11 @@ SEQLAB_INLINE void store_part(float *to, Vector v, int64_t n) {
 #endif
 }
 
-SEQLAB_INLINE Doubles widen(Vector v) { return __builtin_convertvector(v, Doubles); }
+// total += v, in double precision.
+SEQLAB_INLINE void add(Doubles &total, const Vector &v) { total += __builtin_convertvector(v, Doubles); }
 
 template <class AnyVector>
-SEQLAB_INLINE auto sum(AnyVector v) {
+SEQLAB_INLINE auto sum(const AnyVector &v) {
     auto total = v[0] + v[1];
     for (int i = 2; i < WIDTH; ++i) total += v[i];
     return total;
@@ -90,10 +91,12 @@ SEQLAB_INLINE Vector larger(Vector a, Vector b) {
 #endif
 }
 
-SEQLAB_INLINE Vector within(Vector x, float low, float high) { return larger(all(low), smaller(all(high), x)); }
+SEQLAB_INLINE Vector within(Vector x, float low, float high) {
+    return larger(all(low), smaller(all(high), x));
+}
 
-// e^x to a unit or two in the last place, for |x| up to 87, beyond which it stays there. 2^n e^r with |r| at most
-// ln(2) / 2; the polynomial is Cephes' expf.
+// e^x to a unit or two in the last place, for |x| up to 87, beyond which it stays there. 2^n e^r with |r| at
+// most ln(2) / 2; the polynomial is Cephes' expf.
 SEQLAB_INLINE Vector exponential(Vector x) {
     constexpr float LOG2_E = 1.44269504088896341f;
     constexpr float LN_2_HIGH = 0.693359375f, LN_2_LOW = -2.12194440e-4f;

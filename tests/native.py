@@ -1,0 +1,230 @@
+"""Builds of the native library under test, and recurrent layers by their equations in float64.
+
+Legend: B rows, T steps, E inputs, H units, G gates.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from itertools import count
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from seqlab.nn.cells import Weights
+from seqlab.nn.native import binding, choice
+from seqlab.nn.native.binding import BUILDS, Library
+from seqlab.nn.native.recurrence import CELLS, Hidden, native_scan
+
+Tensors = dict[str, Tensor]
+GATES = {"elman": 1, "elman-relu": 1, "gru-before": 3, "gru-after": 3, "lstm": 4}
+TOLERANCE = 2e-5
+"""Of a float32 result, as a share of its tensor's largest value."""
+FROM_THE_KINK = 1e-5
+"""So far are sums before a ReLU from 0, where float32 and float64 could be on different sides."""
+
+
+def why_not(build: str) -> str | None:
+    """Why a build is not used on this machine; None if it is."""
+    if binding.path_of("portable") is None or binding.path_of(build) is None:
+        return f"the {build} build is not installed: the package was installed without a C++ compiler"
+    portable = binding.load("portable")
+    level = 0 if portable is None else portable.calls.seqlab_level()
+    if level < BUILDS[build]:
+        return (
+            f"this processor does not run the {build} build: its level is {level}, {BUILDS[build]} is needed"
+        )
+    return None
+
+
+def opened(path: Path) -> Library:
+    """A build that is not installed."""
+    calls = ctypes.CDLL(str(path))
+    for name, (result, arguments) in binding._SIGNATURES.items():
+        function = getattr(calls, name)
+        function.restype, function.argtypes = result, arguments
+    return Library(path.stem, calls)
+
+
+def parameters(paths: list[str]) -> list[Library | object]:
+    """Values of the argument `library` of a test: the builds at these paths, or else all that run here."""
+    if paths:
+        return [opened(Path(path)) for path in paths]
+    found = [binding.load(build) for build in BUILDS if build in choice.available()]
+    none = pytest.param(None, marks=pytest.mark.skip(reason=f"no build: {why_not('portable')}"))
+    return list(found) or [none]
+
+
+@contextmanager
+def threads(number: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A layer in one direction. `ragged`: rows of unequal lengths, some of them empty."""
+
+    cell: str
+    B: int
+    T: int
+    E: int
+    H: int
+    reverse: bool = False
+    ragged: bool = False
+
+    def lengths(self) -> Tensor | None:
+        """The longest neither first nor last; two rows or more hold an empty one."""
+        if not self.ragged:
+            return None
+        return torch.tensor([(row + 1) * 7 % self.B * self.T // max(1, self.B - 1) for row in range(self.B)])
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Of everything with a gradient, in the order of `native_scan`."""
+        B, E, H, rows = self.B, self.E, self.H, GATES[self.cell] * self.H
+        shapes: dict[str, tuple[int, ...]] = {"x": (B, self.T, E), "h0": (B, H)}
+        if self.cell == "lstm":
+            shapes["c0"] = (B, H)
+        shapes |= {"weight_ih": (rows, E), "weight_hh": (rows, H), "bias_ih": (rows,)}
+        return shapes if self.cell == "gru-before" else {**shapes, "bias_hh": (rows,)}
+
+    def tensors(self, seed: int = 0) -> tuple[Tensors, Tensors]:
+        """Inputs, and the gradients that come in from behind; nothing is zero, padding neither."""
+        generator = torch.Generator().manual_seed(seed)
+        bound = self.H**-0.5
+
+        def drawn(name: str, shape: tuple[int, ...]) -> Tensor:
+            if name.startswith(("weight", "bias")):
+                return torch.empty(shape, dtype=torch.float32).uniform_(-bound, bound, generator=generator)
+            return torch.randn(shape, generator=generator, dtype=torch.float32)
+
+        inputs = {name: drawn(name, shape) for name, shape in self.shapes().items()}
+        outputs = {"y": (self.B, self.T, self.H), "hn": (self.B, self.H)}
+        if self.cell == "lstm":
+            outputs["cn"] = (self.B, self.H)
+        return inputs, {name: drawn(name, shape) for name, shape in outputs.items()}
+
+
+def _step(cell: str, x: Tensor, state: list[Tensor], w: Tensors) -> tuple[list[Tensor], Tensor]:
+    """New states of one step, and the sums that a ReLU is taken of."""
+    h, W, U, b = state[0], w["weight_ih"].chunk(GATES[cell]), w["weight_hh"].chunk(GATES[cell]), w["bias_ih"]
+    sums = [x @ Wg.T + bg for Wg, bg in zip(W, b.chunk(len(W)), strict=True)]
+    if cell == "gru-before":
+        r, z = (torch.sigmoid(sums[g] + h @ U[g].T) for g in (0, 1))
+        n = torch.tanh(sums[2] + (r * h) @ U[2].T)
+        return [(1 - z) * h + z * n], r
+    apart = [h @ Ug.T + bg for Ug, bg in zip(U, w["bias_hh"].chunk(len(U)), strict=True)]
+    if cell == "gru-after":
+        r, z = (torch.sigmoid(sums[g] + apart[g]) for g in (0, 1))
+        n = torch.tanh(sums[2] + r * apart[2])
+        return [(1 - z) * n + z * h], r
+    a = [s + u for s, u in zip(sums, apart, strict=True)]
+    if cell == "lstm":
+        c = torch.sigmoid(a[1]) * state[1] + torch.sigmoid(a[0]) * torch.tanh(a[2])
+        return [torch.sigmoid(a[3]) * torch.tanh(c), c], a[0]
+    return [torch.tanh(a[0]) if cell == "elman" else a[0].clamp(min=0)], a[0]
+
+
+def exact(case: Case, inputs: Tensors, upstream: Tensors, lengths: Tensor | None) -> tuple[Tensors, float]:
+    """Outputs and every gradient in float64, one step after the other; and how near a ReLU's sums come to 0.
+
+    y, hn, cn; `d` and a name for gradients; dhidden is that of every h_t.
+    """
+    leaves = {name: tensor.double().requires_grad_() for name, tensor in inputs.items()}
+    x, state = leaves["x"], [leaves[name] for name in ("h0", "c0") if name in leaves]
+    lengths = torch.full((case.B,), case.T) if lengths is None else lengths
+    hidden: list[Tensor] = [torch.empty(0)] * case.T
+    kink = float("inf")
+    for t in reversed(range(case.T)) if case.reverse else range(case.T):
+        real = (t < lengths).unsqueeze(1)
+        new, sums = _step(case.cell, x[:, t], state, leaves)
+        state = [torch.where(real, n, old) for n, old in zip(new, state, strict=True)]
+        hidden[t] = state[0]
+        kink = min([kink, *sums.detach().abs()[real[:, 0]].flatten().tolist()])
+    mask = (torch.arange(case.T) < lengths.unsqueeze(1)).unsqueeze(2)
+    y = torch.stack(hidden, dim=1) * mask if case.T else x.new_zeros(case.B, 0, case.H)
+    found = {"y": y, **dict(zip(("hn", "cn"), state, strict=False))}
+    loss = sum((found[name] * upstream[name].double()).sum() for name in found)
+    assert isinstance(loss, Tensor)
+    gradients = torch.autograd.grad(loss, [*leaves.values(), *hidden], materialize_grads=True)
+    result = {name: tensor.detach() for name, tensor in found.items()}
+    result |= {f"d{name}": gradient for name, gradient in zip(leaves, gradients, strict=False)}
+    result["dhidden"] = torch.stack(gradients[len(leaves) :], dim=1) * mask if case.T else torch.zeros_like(y)
+    return result, kink
+
+
+@cache
+def solved(case: Case) -> tuple[Tensors, Tensors, Tensors]:
+    """Inputs, gradients from behind, and the exact results."""
+    for seed in count():
+        inputs, upstream = case.tensors(seed)
+        results, kink = exact(case, inputs, upstream, case.lengths())
+        if case.cell != "elman-relu" or kink > FROM_THE_KINK:
+            return inputs, upstream, results
+    raise AssertionError
+
+
+def run(
+    library: Library,
+    case: Case,
+    inputs: Mapping[str, Tensor],
+    upstream: Mapping[str, Tensor],
+    lengths: Tensor | None,
+    *,
+    number: int = 1,
+    wanted: Collection[str] | None = None,
+) -> Tensors:
+    """The same results by the library on so many threads; gradients of all inputs or those wanted."""
+    assert case.cell in CELLS
+    leaves = {name: t.detach().requires_grad_(wanted is None or name in wanted) for name, t in inputs.items()}
+    hidden: list[Tensor] = []
+    with threads(number):
+        y, *final = scan(library, case, leaves, lengths, hidden.append)
+        found = dict(zip(("y", "hn", "cn"), (y, *final), strict=False))
+        needed = {name: leaf for name, leaf in leaves.items() if leaf.requires_grad}
+        if needed:
+            outputs, behind = list(found.values()), [upstream[name] for name in found]
+            gradients = torch.autograd.grad(outputs, list(needed.values()), behind)
+            found |= {f"d{name}": gradient for name, gradient in zip(needed, gradients, strict=True)}
+            (found["dhidden"],) = hidden
+    return {name: tensor.detach() for name, tensor in found.items()}
+
+
+def scan(
+    library: Library,
+    case: Case,
+    inputs: Mapping[str, Tensor],
+    lengths: Tensor | None,
+    hidden: Hidden | None = None,
+) -> list[Tensor]:
+    """y and the final states."""
+    state = tuple(inputs[name] for name in ("h0", "c0") if name in inputs)
+    weights = Weights(*(inputs[name] for name in Weights._fields if name in inputs))
+    x, reverse = inputs["x"], case.reverse
+    y, final = native_scan(library, case.cell, x, lengths, state, weights, reverse=reverse, hidden=hidden)
+    return [y, *final]
+
+
+def agree(found: Tensors, wanted: Tensors, *, said: str = "") -> None:
+    """Every result that was found is right; where all is zero, to the bit."""
+    for name, tensor in found.items():
+        assert tensor.dtype == torch.float32, name
+        assert tensor.shape == wanted[name].shape, name
+        if tensor.numel():
+            wrong = (tensor.double() - wanted[name]).abs().max().item()
+            largest = wanted[name].abs().max().item()
+            assert wrong <= TOLERANCE * largest, f"{name} {said}: off by {wrong:.2g} of {largest:.2g}"
+
+
+def same_bits(one: Tensors, other: Tensors) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)

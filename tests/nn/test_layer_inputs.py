@@ -1,0 +1,137 @@
+"""What does not fit a recurrent layer is refused, with what was expected and got, before anything is read."""
+
+from __future__ import annotations
+
+import jaxtyping
+import pytest
+import torch
+from torch import Tensor
+
+from seqlab.nn.native import choice
+from seqlab.nn.recurrent import Path, RecurrentStack
+from seqlab.schema.errors import UserError
+
+B, T, E, H = 3, 8, 4, 5
+NAN = float("nan")
+PATHS: list[Path] = ["fast", "reference"]
+LENGTHS = {
+    "float, NaN": (
+        torch.tensor([1.0, NAN, 2.0]),
+        r"torch\.int64 of shape \(3,\) on cpu\. Got torch\.float32",
+    ),
+    "int32": (torch.tensor([1, 2, 3], dtype=torch.int32), r"torch\.int64 .* Got torch\.int32"),
+    "bool": (torch.tensor([True, True, False]), r"torch\.int64 .* Got torch\.bool"),
+    "too few": (torch.tensor([1, 2]), r"of shape \(3,\) on cpu\. Got torch\.int64 of shape \(2,\)"),
+    "too many": (torch.tensor([1, 2, 3, 4]), r"of shape \(3,\) on cpu\. Got torch\.int64 of shape \(4,\)"),
+    "one number": (torch.tensor(3), r"of shape \(3,\) on cpu\. Got torch\.int64 of shape \(\)"),
+    "a matrix": (torch.ones(3, 1).long(), r"of shape \(3,\) on cpu\. Got torch\.int64 of shape \(3, 1\)"),
+    "negative": (torch.tensor([1, -2, 3]), r"within 0 to 8\. Got -2"),
+    "too long": (torch.tensor([1, 9, 3]), r"within 0 to 8\. Got 9"),
+    "far too long": (torch.tensor([1, 2**62, 3]), rf"within 0 to 8\. Got {2**62}"),
+}
+INPUTS = {
+    "features": (torch.zeros(B, T, E + 1), r"\(rows, steps, 4\)\. Got \(3, 8, 5\)"),
+    "double": (
+        torch.zeros(B, T, E).double(),
+        r"torch\.float32 on cpu, as the weights are\. Got torch\.float64",
+    ),
+    "whole numbers": (torch.zeros(B, T, E).long(), r"torch\.float32 on cpu.* Got torch\.int64"),
+    "half": (torch.zeros(B, T, E).half(), r"torch\.float32 on cpu.* Got torch\.float16"),
+    "device": (
+        torch.zeros(B, T, E, device="meta"),
+        r"on cpu, as the weights are\. Got torch\.float32 on meta",
+    ),
+}
+STATES = {
+    "rows": (torch.zeros(B + 1, 1, H), r"state 'h' must be \(3, 1, 5\)\. Got \(4, 1, 5\)"),
+    "units": (torch.zeros(B, 1, H + 2), r"state 'h' must be \(3, 1, 5\)\. Got \(3, 1, 7\)"),
+    "double": (
+        torch.zeros(B, 1, H).double(),
+        r"initial state 1 must be torch\.float32 .* Got torch\.float64",
+    ),
+    "device": (torch.zeros(B, 1, H, device="meta"), r"initial state 1 must be .* Got torch\.float32 on meta"),
+}
+
+
+@pytest.fixture(autouse=True)
+def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests check shapes in signatures; users do not."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+
+
+def stack(cell: str, path: Path, layers: int = 1) -> RecurrentStack:
+    return RecurrentStack(cell, E, H, layers=layers, generator=torch.Generator().manual_seed(0), path=path)
+
+
+def good() -> tuple[Tensor, Tensor]:
+    return torch.zeros(B, T, E), torch.tensor([8, 3, 0])
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("wrong", LENGTHS)
+def test_lengths(wrong: str, path: Path) -> None:
+    lengths, message = LENGTHS[wrong]
+    with pytest.raises(UserError, match=rf"^A recurrent layer's lengths must be .*{message}"):
+        stack("lstm", path)(good()[0], lengths)
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("wrong", INPUTS)
+@pytest.mark.parametrize("cell", ["elman", "lstm"])
+def test_inputs(cell: str, wrong: str, path: Path) -> None:
+    x, message = INPUTS[wrong]
+    with pytest.raises(UserError, match=rf"^A recurrent layer's inputs must be .*{message}"):
+        stack(cell, path)(x, good()[1])
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("shape", [(B, T), (B, T, E, 1), (T,), ()], ids=str)
+def test_inputs_of_other_dimensions(shape: tuple[int, ...], path: Path) -> None:
+    with pytest.raises(UserError, match=r"inputs must be \(rows, steps, 4\)\. Got"):
+        stack("elman", path)(torch.zeros(shape), good()[1])
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("wrong", STATES)
+def test_states(wrong: str, path: Path) -> None:
+    state, message = STATES[wrong]
+    with pytest.raises(UserError, match=message):
+        stack("elman", path)(*good(), {"h": state})
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("layers", [1, 3])
+def test_states_of_another_number_of_layers(layers: int, path: Path) -> None:
+    with pytest.raises(UserError, match=r"state 'h' must be \(3, 2, 5\)\. Got"):
+        stack("elman", path, layers=2)(*good(), {"h": torch.zeros(B, layers, H)})
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_the_second_state_is_looked_at_too(path: Path) -> None:
+    with pytest.raises(UserError, match=r"state 'c' must be \(3, 1, 5\)\. Got \(3, 1, 6\)"):
+        stack("lstm", path)(*good(), {"h": torch.zeros(B, 1, H), "c": torch.zeros(B, 1, H + 1)})
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_lengths_on_another_device(path: Path) -> None:
+    """The library would take an address on it for one of its own."""
+    with pytest.raises(UserError, match=r"lengths must be .*cpu.* Got .*meta"):
+        stack("elman", path)(good()[0], good()[1].to("meta"))
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_weights_that_were_replaced(path: Path) -> None:
+    layer = stack("lstm", path)
+    layer.register_parameter("bias_hh_l0", torch.nn.Parameter(torch.zeros(7)))
+    with pytest.raises(UserError, match=r"bias_hh must be \(20,\)\. Got \(7,\)"):
+        layer(*good())
+
+
+@pytest.mark.parametrize("kernels", choice.available())
+def test_refused_whatever_the_build(kernels: str) -> None:
+    with choice.using(kernels):
+        layer = stack("gru-before", "fast")
+        with pytest.raises(ValueError, match=r"within 0 to 8\. Got 9"):
+            layer(good()[0], torch.tensor([9, 9, 9]))
+        y, _ = layer(*good())
+        assert y.isfinite().all()

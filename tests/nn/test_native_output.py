@@ -1,0 +1,117 @@
+"""The library's products and its loss of an output layer against float64. Legend: N targets, V outputs."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from native import threads
+from torch import Tensor
+from torch.nn import functional
+
+from seqlab.nn.native.binding import Library
+from seqlab.nn.native.output import cross_entropy_, multiply, usable
+
+
+def drawn(*shape: int, seed: int = 0, scale: float = 1.0) -> Tensor:
+    return scale * torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float32)
+
+
+def both(
+    library: Library, logits: Tensor, targets: Tensor, smoothing: float
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Nats and the gradient: the library's, and those of float64."""
+    exact = logits.double().requires_grad_()
+    nats = functional.cross_entropy(exact, targets, reduction="sum", label_smoothing=smoothing)
+    (gradient,) = torch.autograd.grad(nats, exact)
+    ours = logits.clone()
+    found = cross_entropy_(library, ours, targets, smoothing)
+    return [found, ours], [nats.detach(), gradient]
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
+@pytest.mark.parametrize("V", [1, 2, 3, 7, 8, 16, 17, 31, 33, 1001])
+def test_loss_and_gradient(library: Library, V: int, smoothing: float) -> None:
+    logits, targets = drawn(13, V, scale=3), torch.arange(13) * 7 % V
+    for number in (1, 2, 3):
+        with threads(number):
+            (nats, gradient), (wanted_nats, wanted) = both(library, logits, targets, smoothing)
+        assert nats.dtype == torch.float64
+        assert nats.item() == pytest.approx(wanted_nats.item(), rel=1e-6, abs=1e-6)
+        assert (gradient.double() - wanted).abs().max() <= 5e-7
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+@pytest.mark.parametrize("extreme", [1e4, -1e4, 90.0, -90.0])
+def test_extreme_logits(library: Library, extreme: float, smoothing: float) -> None:
+    """One output far above or below all others, all of them far out, and one after the other."""
+    V = 19
+    logits = drawn(4, V)
+    logits[0, 5] = extreme
+    logits[1] += extreme
+    logits[2] = torch.linspace(-abs(extreme), abs(extreme), V)
+    logits[3] = extreme
+    for target in (5, 0, V - 1):
+        (nats, gradient), (wanted_nats, wanted) = both(library, logits, torch.full((4,), target), smoothing)
+        assert nats.item() == pytest.approx(wanted_nats.item(), rel=1e-6)
+        assert (gradient.double() - wanted).abs().max() <= 1e-6
+        assert gradient.isfinite().all()
+
+
+@pytest.mark.parametrize("place", [0, 7, 16])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_what_is_not_finite_is_not_hidden(library: Library, bad: float, place: int) -> None:
+    logits = drawn(3, 17)
+    logits[1, place] = bad
+    nats = cross_entropy_(library, logits, torch.tensor([1, 2, 3]), 0.0)
+    assert not nats.isfinite()
+    assert not logits[1].isfinite().all()
+    assert logits[[0, 2]].isfinite().all()
+
+
+def test_no_target(library: Library) -> None:
+    assert cross_entropy_(library, torch.empty(0, 5), torch.empty(0, dtype=torch.int64), 0.1).item() == 0
+
+
+@settings(max_examples=40)
+@given(
+    M=st.integers(0, 50),
+    N=st.integers(1, 50),
+    K=st.integers(0, 50),
+    left=st.integers(0, 2),
+    right=st.integers(0, 2),
+)
+def test_products_of_any_shape_however_they_lie(
+    library: Library, *, M: int, N: int, K: int, left: int, right: int
+) -> None:
+    a, b, bias = drawn(M, K, seed=1), drawn(K, N, seed=2), drawn(N, seed=3)
+    wanted = a.double() @ b.double()
+    a, b = laid(a, left), laid(b, right)
+    for number in (1, 2):
+        with threads(number):
+            torch.testing.assert_close(multiply(library, a, b).double(), wanted, rtol=1e-5, atol=1e-5)
+            found = multiply(library, a, b, bias).double()
+            torch.testing.assert_close(found, wanted + bias.double(), rtol=1e-5, atol=1e-5)
+
+
+def laid(matrix: Tensor, how: int) -> Tensor:
+    """The same matrix: dense, turned, or a part of every second column."""
+    wide = torch.full((matrix.shape[0], 2 * matrix.shape[1]), float("nan"))
+    wide[:, ::2] = matrix
+    return [matrix, matrix.t().contiguous().t(), wide[:, ::2]][how]
+
+
+@pytest.mark.parametrize("sizes", [(3, 5, 900), (200, 3, 7), (1, 700, 1), (45, 33, 400)], ids=str)
+def test_products_in_many_blocks(library: Library, sizes: tuple[int, int, int]) -> None:
+    M, N, K = sizes
+    a, b = drawn(M, K, seed=1), drawn(K, N, seed=2)
+    for number in (1, 2, 3):
+        with threads(number):
+            found = multiply(library, a, b)
+            assert torch.equal(multiply(library, a, b), found)
+            torch.testing.assert_close(found.double(), a.double() @ b.double(), rtol=1e-5, atol=1e-4)
+
+
+def test_a_build_that_runs_is_usable(library: Library) -> None:
+    assert usable(library)

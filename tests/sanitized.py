@@ -1,0 +1,102 @@
+"""The kernels' tests under AddressSanitizer and UndefinedBehaviorSanitizer; `make sanitize`.
+
+Sanitizers do not see loads and stores through AVX intrinsics, so the library is built for each width of a
+vector without them: all it computes of addresses is the same. In these builds every part of the working
+memory lies by itself (`nn/guarded/memory.hpp`); one more has the library's own memory.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parent
+SOURCE = TESTS.parent / "src" / "seqlab" / "nn" / "native" / "source"
+COMPILER = os.environ.get("CXX", "g++")
+FLAGS = [
+    "-std=c++17",
+    "-O1",
+    "-g",
+    "-fsanitize=address,undefined",
+    "-fno-sanitize-recover=all",
+    "-fopenmp",
+    "-fPIC",
+    "-shared",
+    "-fvisibility=hidden",
+    "-Wno-psabi",
+]
+WIDTHS = (4, 8, 16)
+GUARDED_FILES = ("test_native_layers.py", "test_native_properties.py", "test_native_output.py")
+OVERRUN = """
+import sys
+from pathlib import Path
+import torch
+from native import Case, opened, run
+case = Case("lstm", 2, 5, 3, 7)
+run(opened(Path(sys.argv[1])), case, *case.tensors(), torch.tensor([5, 6]))
+"""
+"""Reads a token more than there are; a process that does it must not come to its end."""
+
+
+def build(place: Path, width: int, *, guarded: bool) -> Path:
+    """The library for vectors of so many floats, with sanitizers."""
+    name = f"guarded{width}" if guarded else f"plain{width}"
+    folder = shutil.copytree(SOURCE, place / name)
+    if guarded:
+        shutil.copy(TESTS / "nn" / "guarded" / "memory.hpp", folder)
+    (folder / "build.cpp").write_text(f'#define SEQLAB_WIDTH {width}\n#include "api.hpp"\n')
+    library = place / f"{name}.so"
+    subprocess.run([COMPILER, *FLAGS, str(folder / "build.cpp"), "-o", str(library)], check=True)
+    return library
+
+
+def environment() -> dict[str, str]:
+    """The sanitizers' libraries are to be loaded first, and with them that of C++, for torch's errors."""
+    asked = [[COMPILER, f"-print-file-name=lib{name}.so"] for name in ("asan", "ubsan", "stdc++")]
+    found = [subprocess.run(one, check=True, capture_output=True, text=True).stdout.strip() for one in asked]
+    return {
+        **os.environ,
+        "LD_PRELOAD": " ".join(found),
+        "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1",
+        "UBSAN_OPTIONS": "print_stacktrace=1",
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": str(TESTS),
+    }
+
+
+def pytest(files: tuple[str, ...], libraries: list[Path]) -> None:
+    """Run test files of `tests/nn` with these builds; the process ends at the first fault, and says which."""
+    options = [option for library in libraries for option in ("--kernels", str(library))]
+    paths = [str(TESTS / "nn" / file) for file in files]
+    command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:xdist", "-p", "no:cacheprovider", *paths]
+    subprocess.run([*command, *options], check=True, env=environment(), cwd=TESTS.parent)
+
+
+def main() -> None:
+    """Build, see that an overrun is noticed, run the tests.
+
+    Raises:
+        SystemExit: an overrun was not noticed.
+        CalledProcessError: a build, a test or a sanitizer failed.
+    """
+    with tempfile.TemporaryDirectory() as place, ThreadPoolExecutor(os.cpu_count()) as workers:
+        plain = workers.submit(build, Path(place), 4, guarded=False)
+        guarded = list(workers.map(lambda width: build(Path(place), width, guarded=True), WIDTHS))
+        for library in (plain.result(), *guarded):
+            command = [sys.executable, "-c", OVERRUN, str(library)]
+            ended = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+            if "heap-buffer-overflow" not in ended.stderr:
+                sys.exit(
+                    f"The sanitizers of {library.name} must notice an overrun. Got: {ended.stderr[-500:]}"
+                )
+        pytest(GUARDED_FILES, guarded)
+        pytest(("test_native_memory.py", "test_native_output.py"), [plain.result()])
+
+
+if __name__ == "__main__":
+    main()
