@@ -1,19 +1,23 @@
-"""Published figures: one small card each in `results/`; RESULTS.md and the README's table come from them.
+"""Published figures: small files in `results/`; RESULTS.md and the README's tables come from them.
 
-`python scripts/publish.py RUN...` takes the results of finished runs of shipped recipes;
-`python scripts/publish.py` only writes RESULTS.md and the README's table anew.
+`python scripts/publish.py RUN...` takes the results of finished runs of shipped recipes, a card each;
+`seqlab bench layers --json > results/bench-layers.json` those of a measurement of speed;
+`python scripts/publish.py` only writes RESULTS.md and the README's tables anew.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 CARDS = ROOT / "results"
-BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
+LAYERS = CARDS / "bench-layers.json"
+LINE = 127
+"""Characters of a line of the README."""
 
 
 def take(wanted: str) -> None:
@@ -43,8 +47,9 @@ def take(wanted: str) -> None:
 
 
 def cards() -> list[dict[str, Any]]:
-    """All published figures, by recipe."""
-    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(CARDS.glob("*.json"))]
+    """All published figures of runs, by recipe."""
+    paths = sorted(path for path in CARDS.glob("*.json") if path != LAYERS)
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
 
 
 def figure(card: dict[str, Any]) -> str:
@@ -56,7 +61,7 @@ def figure(card: dict[str, Any]) -> str:
 
 
 def readme_table(found: list[dict[str, Any]]) -> str:
-    """The README's table, without its markers."""
+    """The README's table of figures, without its markers."""
     lines = ["| recipe | validation | training | on |", "|---|---|---|---|"]
     for card in found:
         cost = card["cost"]
@@ -66,6 +71,29 @@ def readme_table(found: list[dict[str, Any]]) -> str:
             f"{cost['processor']}, {cost['threads']} threads |"
         )
     return "\n".join(lines)
+
+
+def layers_table(found: dict[str, Any]) -> str:
+    """The README's table of layers, and what its numbers are, without its markers."""
+    from seqlab.cli.benching import MAKERS, ONE_GRU
+
+    words = f"""Seqlab's recurrent layers against torch.nn's, forward and backward: how many times as long
+    torch's takes and, in brackets, the share of the machine's peak of {found["peak_of"]} that seqlab reaches.
+    `seqlab bench layers` on {found["processor"]}, {found["threads"]} threads, torch {found["torch"]},
+    kernels {found["kernels"]}; medians of {found["rounds"]} rounds. {MAKERS} {ONE_GRU}"""
+    rows = {(row["shape"], row["cell"]): row for row in found["rows"]}
+    shapes, cells = (list(dict.fromkeys(key[part] for key in rows)) for part in (0, 1))
+    lines = [
+        f"| rows x steps x inputs x units | {' | '.join(f'`{cell}`' for cell in cells)} |",
+        "|---" * (1 + len(cells)) + "|",
+        *(f"| {shape} | {' | '.join(_layer(rows[shape, cell]) for cell in cells)} |" for shape in shapes),
+    ]
+    paragraph = textwrap.fill(" ".join(words.split()), LINE, break_long_words=False, break_on_hyphens=False)
+    return paragraph + "\n\n" + "\n".join(lines)
+
+
+def _layer(row: dict[str, Any]) -> str:
+    return f"{row['ratio']['median']:.2f} ({row['share_of_peak']['median']:.0%})".replace("%", " %")
 
 
 def results_page(found: list[dict[str, Any]]) -> str:
@@ -102,21 +130,27 @@ def _duplicates(measured: dict[str, Any]) -> str:
     return "" if shared is None else f"{shared:,} of them also in training; "
 
 
-def readme_with(text: str, table: str) -> str:
-    """The README with a new table between its markers."""
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    return f"{before}{BEGIN}\n{table}\n{END}{after}"
+def readme_with(text: str, name: str, content: str) -> str:
+    """The README with new content between the markers of this name."""
+    begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+    before, rest = text.split(begin)
+    after = rest.split(end)[1]
+    return f"{before}{begin}\n{content}\n{end}{after}"
+
+
+def readme_page(text: str) -> str:
+    """The README with all tables as `results/` has them."""
+    text = readme_with(text, "figures", readme_table(cards()))
+    return readme_with(text, "layers", layers_table(json.loads(LAYERS.read_text(encoding="utf-8"))))
 
 
 def main() -> None:
     """Take the named runs, then write the pages."""
     for wanted in sys.argv[1:]:
         take(wanted)
-    found = cards()
     readme = ROOT / "README.md"
-    readme.write_text(readme_with(readme.read_text("utf-8"), readme_table(found)), encoding="utf-8")
-    (ROOT / "RESULTS.md").write_text(results_page(found), encoding="utf-8")
+    readme.write_text(readme_page(readme.read_text("utf-8")), encoding="utf-8")
+    (ROOT / "RESULTS.md").write_text(results_page(cards()), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,15 @@
-"""README: its commands work, its figures are those of the cards."""
+"""README: its commands work, its figures are those of `results/`."""
 
 from __future__ import annotations
 
 import importlib.util
+import json
 from pathlib import Path
 
 import pytest
 from pages import ROOT, commands, run_all, runnable, shown
+
+from seqlab.bench.layers import RIVALS, SHAPES
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = shown(ROOT / "README.md")
@@ -23,9 +26,20 @@ def _publish():
 
 def test_figures_are_those_of_the_cards() -> None:
     publish = _publish()
-    found = publish.cards()
-    assert (ROOT / "RESULTS.md").read_text(encoding="utf-8") == publish.results_page(found)
-    assert publish.readme_with(README, publish.readme_table(found)) == README
+    assert (ROOT / "RESULTS.md").read_text(encoding="utf-8") == publish.results_page(publish.cards())
+    assert publish.readme_page(README) == README
+
+
+def test_the_table_of_layers_is_that_of_the_measurement() -> None:
+    publish = _publish()
+    found = json.loads(publish.LAYERS.read_text(encoding="utf-8"))
+    assert {(row["shape"], row["cell"]) for row in found["rows"]} == {(s, c) for s in SHAPES for c in RIVALS}
+    shown = publish.layers_table(found)
+    for row in found["rows"]:
+        assert f"{row['ratio']['median']:.2f} ({round(100 * row['share_of_peak']['median'])} %)" in shown
+    assert f"`seqlab bench layers` on {found['processor']}, {found['threads']} threads" in " ".join(
+        shown.split()
+    )
 
 
 def test_the_synopsis_names_every_command() -> None:

@@ -8,7 +8,17 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 
 from seqlab.bench import measure
-from seqlab.bench.measure import MatrixPeak, Spread, in_own_process, interleaved, ratios, seconds, spread
+from seqlab.bench.measure import (
+    MatrixPeak,
+    Spread,
+    in_own_process,
+    interleaved,
+    peak_probe,
+    ratios,
+    seconds,
+    spread,
+)
+from seqlab.nn.native import choice
 from seqlab.runs import environment
 
 
@@ -84,6 +94,15 @@ def test_the_matrix_peak_is_the_best_rate_over_sizes_and_repeats() -> None:
 
 def test_the_probes_matrices_fit_caches() -> None:
     assert all(3 * 4 * n * n <= 12 * 2**20 for n in measure.SIZES)
+
+
+@pytest.mark.parametrize("kernels", choice.available())
+def test_the_library_in_use_is_asked_for_its_peak(kernels: str) -> None:
+    with choice.using(kernels):
+        probe = peak_probe()
+    assert probe.of == ("matrix products" if kernels == "reference" else "multiply-adds")
+    if kernels != "reference":
+        assert 0.1 < probe() < 100_000
 
 
 @pytest.mark.slow

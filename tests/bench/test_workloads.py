@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -12,14 +13,20 @@ from torch import Tensor, nn
 
 from seqlab.bench import course, plain
 from seqlab.bench.own import SeqlabStep, first_weights
-from seqlab.bench.workload import SEED, WORD_SKEW, Classifying, TrainingStep, Workload
+from seqlab.bench.workload import SEED, WORD_SKEW, Classifying, LanguageModelling, TrainingStep, Workload
 from seqlab.bench.workloads import COURSE, PLAIN, WORKLOADS, named
 from seqlab.data.batch import Batch
+from seqlab.data.ndfa import WORDS
+from seqlab.data.tokenizers import END, PAD, START, UNKNOWN
 from seqlab.nn.dropout import Dropout
 from seqlab.schema.config import plain as as_table
 from seqlab.schema.errors import UserError
 
 each = pytest.mark.parametrize("name", WORKLOADS)
+ONE_BIAS = "ndfa-lstm-course"
+"""There the other side has one bias a gate, seqlab two, whose sum moves twice as far."""
+each_alike = pytest.mark.parametrize("name", [name for name in WORKLOADS if name != ONE_BIAS])
+LANGUAGE_MODELS = [name for name, work in WORKLOADS.items() if isinstance(work, LanguageModelling)]
 
 
 def losses(step: TrainingStep, batches: list[Batch]) -> list[float]:
@@ -27,6 +34,15 @@ def losses(step: TrainingStep, batches: list[Batch]) -> list[float]:
 
 
 @each
+def test_both_sides_start_from_the_same_weights(name: str) -> None:
+    work = SMALL[name]
+    ours = SeqlabStep(work)
+    theirs = work.theirs(ours.model.state_dict())
+    batch = work.batches()[0]
+    assert ours(batch) == pytest.approx(theirs(batch), rel=1e-5)
+
+
+@each_alike
 def test_both_sides_take_the_same_steps(name: str) -> None:
     """From equal weights without dropout; the loss of each step tells of all steps before it."""
     work = SMALL[name]
@@ -38,7 +54,25 @@ def test_both_sides_take_the_same_steps(name: str) -> None:
     assert abs(expected[2] - expected[0]) > 1e-3 * expected[0], "weights moved"
 
 
-@each
+def test_one_bias_moves_half_as_far_as_two() -> None:
+    """One step without clipping: all else moves alike."""
+    work = replace(SMALL[ONE_BIAS], clip=1e9)
+    assert isinstance(work, LanguageModelling)
+    ours = SeqlabStep(work)
+    theirs = work.theirs(ours.model.state_dict())
+    before = course.by_gate(first_weights(work), work)
+    batch = work.batches()[0]
+    assert ours(batch) == pytest.approx(theirs(batch), rel=1e-5)
+    found, expected = course.by_gate(ours.model.state_dict(), work), theirs.model.state_dict()
+    assert set(found) == set(expected)
+    for key, moved in expected.items():
+        share = 0.5 if key.startswith("cells.") and key.endswith(".bias") else 1.0
+        assert (moved - before[key]).abs().max() > 1e-6, key
+        by = share * (found[key] - before[key])
+        torch.testing.assert_close(moved - before[key], by, rtol=1e-3, atol=1e-6, msg=key)
+
+
+@each_alike
 def test_sizes_momentum_and_clipping_act_on_both_sides(name: str) -> None:
     """Another value gives both sides another loss, and the same one."""
     work = SMALL[name]
@@ -61,13 +95,13 @@ def test_both_sides_drop_the_same_share(name: str) -> None:
     theirs = work.theirs(ours.model.state_dict())
     assert {m.p for m in ours.model.modules() if isinstance(m, Dropout)} == {0.3}
     assert {m.p for m in theirs.model.modules() if isinstance(m, nn.Dropout)} == {0.3}
-    lstm = [m for m in theirs.model.modules() if isinstance(m, nn.LSTM) and m.num_layers > 1]
-    assert all(m.dropout == 0.3 for m in lstm)
+    stacks = [m for m in theirs.model.modules() if isinstance(m, nn.RNNBase)]
+    assert all(m.dropout == (0.3 if m.num_layers > 1 else 0.0) for m in stacks)
     assert ours.model.training
     assert theirs.model.training
 
 
-@pytest.mark.parametrize("name", ["ptb-lstm", "gru-1500"])
+@pytest.mark.parametrize("name", LANGUAGE_MODELS)
 def test_language_models_go_on_from_their_state(name: str) -> None:
     """With weights that do not move, only the state can change the loss of the same batch."""
     work = replace(SMALL[name], rate=1e-30)
@@ -90,23 +124,37 @@ def test_padding_takes_no_part_in_the_plain_classifier(name: str) -> None:
         torch.testing.assert_close(logits[row : row + 1], alone)
 
 
-def _by_hand(w: dict[str, Tensor], x: Tensor, h: Tensor) -> Tensor:
-    """The equations in float64, with the two parts of each weight taken apart again."""
+def _gates_by_hand(w: dict[str, Tensor], x: Tensor) -> Callable[[str, Tensor], Tensor]:
+    """A gate's linear part in float64, with the two parts of its weight taken apart again."""
 
     def gate(name: str, inside: Tensor) -> Tensor:
         weight, bias = w[f"{name}.weight"].double(), w[f"{name}.bias"].double()
         return x.double() @ weight[:, : x.shape[1]].T + inside @ weight[:, x.shape[1] :].T + bias
 
-    h = h.double()
-    r, z = torch.sigmoid(gate("reset", h)), torch.sigmoid(gate("update", h))
-    return (1 - z) * h + z * torch.tanh(gate("new", r * h))
+    return gate
 
 
-def test_the_courses_cell_keeps_its_equations() -> None:
+def test_the_courses_gru_keeps_its_equations() -> None:
     random = torch.Generator().manual_seed(1)
     cell = course.GruCell(3, 4)
     x, h = torch.randn(2, 3, generator=random), torch.randn(2, 4, generator=random)
-    torch.testing.assert_close(cell(x, h).double(), _by_hand(cell.state_dict(), x, h), rtol=1e-5, atol=1e-6)
+    gate, old = _gates_by_hand(cell.state_dict(), x), h.double()
+    r, z = torch.sigmoid(gate("reset", old)), torch.sigmoid(gate("update", old))
+    expected = (1 - z) * old + z * torch.tanh(gate("new", r * old))
+    (found,) = cell(x, (h,))
+    torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_the_courses_lstm_keeps_its_equations() -> None:
+    random = torch.Generator().manual_seed(1)
+    cell = course.LstmCell(3, 4)
+    x, h, c = (torch.randn(2, size, generator=random) for size in (3, 4, 4))
+    gate = _gates_by_hand(cell.state_dict(), x)
+    i, f, o = (torch.sigmoid(gate(name, h.double())) for name in ("input", "forget", "output"))
+    expected = f * c.double() + i * torch.tanh(gate("new", h.double()))
+    found_h, found_c = cell(x, (h, c))
+    torch.testing.assert_close(found_c.double(), expected, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(found_h.double(), o * torch.tanh(expected), rtol=1e-5, atol=1e-6)
 
 
 def test_operations_of_a_step_by_hand() -> None:
@@ -115,6 +163,9 @@ def test_operations_of_a_step_by_hand() -> None:
     assert WORKLOADS["ptb-lstm"].gflop == pytest.approx(6 * 700 * lstm / 1e9)
     gru = 3 * 1500 * (200 + 1500) + 3 * 1500 * 3000 + 1500 * 10_000
     assert WORKLOADS["gru-1500"].gflop == pytest.approx(6 * 700 * gru / 1e9)
+    assert WORKLOADS["gru-1500-course"].gflop == WORKLOADS["gru-1500"].gflop
+    ndfa = 4 * 16 * (32 + 16) + 16 * 15
+    assert WORKLOADS["ndfa-lstm"].gflop == pytest.approx(6 * 256 * 40 * ndfa / 1e9)
     linear = 32 * (235 * 300 * 300 + 300 * 2)
     assert WORKLOADS["imdb-linear"].gflop == pytest.approx(6 * linear / 1e9)
     assert WORKLOADS["imdb-lstm"].gflop == pytest.approx(6 * (linear + 32 * 235 * 4 * 300 * 600) / 1e9)
@@ -169,13 +220,20 @@ def test_the_table_says_what_is_measured() -> None:
     keys = (*model, *training, "training.clip_norm", "batching.rows")
     descent = ["sgd", 1.0, 0.0, 0.25, 20]
     assert _settings(WORKLOADS["ptb-lstm"], *keys) == ["recurrent-lm", 650, 0.5, *descent]
-    assert _settings(WORKLOADS["gru-1500"], *keys) == ["recurrent-lm", 200, 0.65, *descent]
+    for name in ("gru-1500", "gru-1500-course"):
+        assert _settings(WORKLOADS[name], *keys) == ["recurrent-lm", 200, 0.65, *descent]
+    descent = ["sgd", 0.03, 0.9, 1.0, 256]
+    for name in ("ndfa-lstm", "ndfa-lstm-course"):
+        assert _settings(WORKLOADS[name], *keys) == ["recurrent-lm", 32, 0.0, *descent]
     descent = ["sgd", 0.01, 0.9, 1.0, 32]
     assert _settings(WORKLOADS["imdb-lstm"], *keys) == ["recurrent-classifier", 300, 0.0, *descent]
     assert _settings(WORKLOADS["imdb-linear"], *keys) == ["linear-classifier", 300, 0.0, *descent]
     recurrence = ("model.cell", "model.hidden_size", "model.layers", "model.tied", "batching.window")
     assert _settings(WORKLOADS["ptb-lstm"], *recurrence) == ["lstm", 650, 2, True, 35]
-    assert _settings(WORKLOADS["gru-1500"], *recurrence) == ["gru-before", 1500, 2, False, 35]
+    assert _settings(WORKLOADS["gru-1500"], *recurrence) == ["gru-after", 1500, 2, False, 35]
+    assert _settings(WORKLOADS["gru-1500-course"], *recurrence) == ["gru-before", 1500, 2, False, 35]
+    for name in ("ndfa-lstm", "ndfa-lstm-course"):
+        assert _settings(WORKLOADS[name], *recurrence) == ["lstm", 16, 1, False, 40]
     sizes = ("model.hidden_size", "model.linear_size")
     assert _settings(WORKLOADS["imdb-lstm"], *sizes) == [300, 300]
     assert _settings(WORKLOADS["imdb-linear"], *sizes) == [0.0, 300]
@@ -184,11 +242,19 @@ def test_the_table_says_what_is_measured() -> None:
 def test_against_whom_and_how_far() -> None:
     said = {name: (work.against, work.goal) for name, work in WORKLOADS.items()}
     assert said == {
-        "ptb-lstm": (PLAIN, 1.5),
-        "imdb-lstm": (PLAIN, 1.6),
+        "ptb-lstm": (PLAIN, 1.8),
+        "imdb-lstm": (PLAIN, 2.0),
         "imdb-linear": (PLAIN, 3.0),
-        "gru-1500": (COURSE, 4.0),
+        "gru-1500": (PLAIN, 2.5),
+        "gru-1500-course": (COURSE, 6.0),
+        "ndfa-lstm": (PLAIN, 3.0),
+        "ndfa-lstm-course": (COURSE, 8.0),
     }
+
+
+def test_the_formal_languages_vocabulary_is_its_own() -> None:
+    tokens = {*"s", *"".join(WORDS), PAD, START, END, UNKNOWN}
+    assert WORKLOADS["ndfa-lstm"].vocabulary == len(tokens) == 15
 
 
 def test_workloads_by_name() -> None:

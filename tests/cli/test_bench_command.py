@@ -1,34 +1,54 @@
-"""`seqlab bench` on workloads of a few milliseconds."""
+"""`seqlab bench` on workloads and layers of a few milliseconds."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 
 import pytest
 import torch
 from small_workloads import SMALL
 
-from seqlab.bench import step, workloads
+from seqlab.bench import layers, step, workloads
 from seqlab.bench.measure import MatrixPeak
+from seqlab.nn.native import choice
 
+LAYER_HEADINGS = [
+    "shape",
+    "cell",
+    "seqlab ms",
+    "torch ms",
+    "ratio",
+    "goal ratio",
+    "share of peak",
+    "goal share",
+]
+PLACE = {"benchmark", "processor", "threads", "torch", "kernels", "peak_of", "rounds", "rows"}
 SPREAD = {"lower", "median", "upper"}
-HEADINGS = ["workload", "against", "seqlab ms", "theirs ms", "ratio", "goal", "share of peak"]
+HEADINGS = ["workload", "against", "seqlab ms", "theirs ms", "ratio", "goal", "share of peak", "peak GFLOP/s"]
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workloads, "WORKLOADS", SMALL)
-    monkeypatch.setattr(step, "MatrixPeak", partial(MatrixPeak, (64,)))
+    shapes = {
+        name: replace(shape, rows=2, steps=8, inputs=3, hidden=4) for name, shape in layers.SHAPES.items()
+    }
+    monkeypatch.setattr(layers, "SHAPES", shapes)
+    monkeypatch.setattr(layers, "LEAST_GFLOP", 1e-12)
+    for module in (step, layers):
+        monkeypatch.setattr(module, "peak_probe", partial(MatrixPeak, (64,)))
 
 
 def test_the_table(seqlab) -> None:
     said = seqlab("bench", "step", "--rounds", "2", "--threads", "1")
     assert (said.status, said.err) == (0, "")
     place, makers, heading, *rows = said.out.splitlines()
-    assert f", 1 threads, torch {torch.__version__}; medians of 2 rounds" in place
+    assert f", 1 threads, torch {torch.__version__}, kernels {choice.name()}; " in place
+    assert place.endswith("; peak of matrix products; medians of 2 rounds")
     assert makers.startswith("MKL inside torch chooses slower code on AMD processors than on Intel's")
-    places = [heading.index(word) for word in [*HEADINGS, "matrix peak GFLOP/s"]]
+    places = [heading.index(word) for word in HEADINGS]
     assert places == sorted(places)
     assert "MiB" not in heading
     assert [line.split()[0] for line in rows] == list(SMALL)
@@ -41,18 +61,22 @@ def test_the_table(seqlab) -> None:
 
 
 def test_json_holds_quartiles_and_units(seqlab) -> None:
-    said = seqlab("bench", "step", "--rounds", "2", "--workload", "gru-1500", "--json")
+    said = seqlab("bench", "step", "--rounds", "2", "--workload", "gru-1500-course", "--json")
     assert (said.status, said.err) == (0, "")
     content = json.loads(said.out)
-    assert set(content) == {"benchmark", "processor", "threads", "torch", "rounds", "rows"}
+    assert set(content) == PLACE
     assert (content["benchmark"], content["rounds"]) == ("step", 2)
     (row,) = content["rows"]
-    assert (row["workload"], row["against"], row["goal"]) == ("gru-1500", "the course programs' way", 4.0)
-    for key in ("seqlab_seconds", "their_seconds", "ratio", "matrix_peak"):
+    assert (row["workload"], row["against"], row["goal"]) == (
+        "gru-1500-course",
+        "the course programs' way",
+        6.0,
+    )
+    for key in ("seqlab_seconds", "their_seconds", "ratio", "peak"):
         assert set(row[key]) == SPREAD
         assert 0 < row[key]["lower"] <= row[key]["median"] <= row[key]["upper"]
     assert row["share_of_peak"] == pytest.approx(
-        row["gflop"] / row["seqlab_seconds"]["median"] / row["matrix_peak"]["median"]
+        row["gflop"] / row["seqlab_seconds"]["median"] / row["peak"]["median"]
     )
     assert row["memory"] is None
 
@@ -92,13 +116,19 @@ def test_memory_is_measured_in_processes_of_their_own(seqlab) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["bench"], "BENCHMARK requires an argument"),
-        (["bench", "stp"], "There is no benchmark 'stp'. Nearest: 'step'. Known: step."),
+        (["bench", "stp"], 'Unknown command "stp". Did you mean "step"?'),
         (["bench", "step", "--workload", "ptb-lsm"], "There is no workload 'ptb-lsm'. Nearest: 'ptb-lstm'"),
         (["bench", "step", "--rounds", "0"], "'rounds' must be at least 1. Got 0. Nearest: 1."),
         (["bench", "step", "--rounds", "x"], 'unable to convert "x" into int'),
         (["bench", "step", "--threads", "0"], "'threads' must be at least 1. Got 0."),
         (["bench", "step", "--memroy"], "Did you mean --memory?"),
+        (["bench", "step", "--shape", "20x35x650x650"], "Unknown option: --shape."),
+        (["bench", "layers", "--shape", "20x35x65x650"], "no shape '20x35x65x650'. Nearest: '20x35x650x650'"),
+        (["bench", "layers", "--cell", "gru"], "There is no cell 'gru'. Nearest: 'gru-after'. Known: elman,"),
+        (["bench", "layers", "--cell", "elman-relu"], "There is no cell 'elman-relu'. Nearest: 'elman'."),
+        (["bench", "layers", "--rounds", "0"], "'rounds' must be at least 1. Got 0. Nearest: 1."),
+        (["bench", "layers", "--threads", "0"], "'threads' must be at least 1. Got 0."),
+        (["bench", "layers", "--memory"], "Unknown option: --memory."),
     ],
 )
 def test_wrong_input(refused, arguments: list[str], words: str) -> None:
@@ -106,7 +136,54 @@ def test_wrong_input(refused, arguments: list[str], words: str) -> None:
 
 
 def test_help_names_the_options(seqlab) -> None:
-    said = seqlab("bench", "--help")
-    assert said.status == 0
-    for word in ("Usage: seqlab bench step", "--workload", "--rounds", "--threads", "--memory", "--json"):
-        assert word in said.out
+    assert {"step", "layers"} <= set(seqlab("bench", "--help").out.split())
+    common = ("--rounds", "--threads", "--json")
+    for name, own in {"step": ("--workload", "--memory"), "layers": ("--shape", "--cell")}.items():
+        said = seqlab("bench", name, "--help")
+        assert said.status == 0
+        for word in (f"Usage: seqlab bench {name} [OPTIONS]", "\nOptions:", *own, *common):
+            assert word in said.out
+
+
+def test_what_can_be_measured_is_shown_where_nothing_is_named(seqlab) -> None:
+    assert seqlab("bench") == seqlab("bench", "--help")
+
+
+def test_the_table_of_layers(seqlab) -> None:
+    said = seqlab("bench", "layers", "--rounds", "2", "--threads", "1")
+    assert (said.status, said.err) == (0, "")
+    place, makers, gru, heading, *rows = said.out.splitlines()
+    assert f", 1 threads, torch {torch.__version__}, kernels {choice.name()}; " in place
+    assert place.endswith("; peak of matrix products; medians of 2 rounds")
+    assert makers.startswith("MKL inside torch chooses slower code on AMD processors than on Intel's")
+    assert gru.startswith("gru-before is measured against torch.nn.GRU")
+    places = [heading.index(word) for word in LAYER_HEADINGS]
+    assert places == sorted(places)
+    assert len(rows) == len(layers.SHAPES) * len(layers.RIVALS)
+    wanted = [(shape, cell) for shape in layers.SHAPES.values() for cell in layers.RIVALS]
+    for line, (shape, cell) in zip(rows, wanted, strict=True):
+        name, found, ours, theirs, ratio, goal, _share, percent, *goal_share, peak = line.split()
+        assert (name, found, float(goal)) == ("2x8x3x4", cell, shape.goals[layers.RIVALS[cell]])
+        assert all(float(number) >= 0 for number in (ours, theirs, ratio, peak))
+        assert percent == "%"
+        assert goal_share == ([] if shape.share is None else [f"{100 * shape.share:.1f}", "%"])
+
+
+def test_layers_as_json(seqlab) -> None:
+    asked = ["--shape", "64x100x128x128", "--cell", "lstm", "--cell", "elman", "--rounds", "2"]
+    said = seqlab("bench", "layers", *asked, "--json")
+    assert (said.status, said.err) == (0, "")
+    content = json.loads(said.out)
+    assert set(content) == PLACE
+    assert (content["benchmark"], content["rounds"]) == ("layers", 2)
+    assert [row["cell"] for row in content["rows"]] == ["lstm", "elman"]
+    row = content["rows"][0]
+    assert (row["against"], row["goal"], row["goal_share"]) == ("torch.nn.LSTM", 1.1, 0.45)
+    for key in ("seqlab_seconds", "torch_seconds", "ratio", "share_of_peak", "peak"):
+        assert set(row[key]) == SPREAD
+        assert 0 < row[key]["lower"] <= row[key]["median"] <= row[key]["upper"]
+
+
+def test_nothing_is_said_of_a_gru_that_was_not_measured(seqlab) -> None:
+    said = seqlab("bench", "layers", "--shape", "64x100x128x128", "--cell", "gru-after", "--rounds", "1")
+    assert "gru-before" not in said.out

@@ -1,9 +1,13 @@
 """The way of the course programs: the equations written down one by one, in a loop over time and layers.
 
-Legend: B rows, T steps, E inputs, H units, V tokens.
+Legend: B rows, T steps, E inputs, H units, V tokens. [x, h] is x and h side by side. A cell is a function
+from an input and its states to its new states, the first of which is its output.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -11,16 +15,17 @@ from torch import Tensor, nn
 
 from seqlab.bench.plain import LanguageModelStep, States
 from seqlab.bench.workload import LanguageModelling, TrainingStep, Weights
-
-GATES = ("reset", "update", "new")
+from seqlab.nn.cells import CELLS as EQUATIONS
 
 
 class GruCell(nn.Module):
-    """A GRU whose reset gate acts before the recurrent weights; [x, h] is x and h side by side.
+    """A GRU whose reset gate acts before the recurrent weights.
 
     r = s(W_r [x, h] + b_r),  z = s(W_z [x, h] + b_z),  n = tanh(W_n [x, r * h] + b_n),
     h' = (1 - z) * h + z * n. Cho et al. 2014.
     """
+
+    gates: ClassVar = ("reset", "update", "new")
 
     def __init__(self, inputs: int, hidden: int):
         super().__init__()
@@ -28,13 +33,43 @@ class GruCell(nn.Module):
         self.update = nn.Linear(inputs + hidden, hidden)
         self.new = nn.Linear(inputs + hidden, hidden)
 
-    def forward(self, x: Float[Tensor, "B E"], h: Float[Tensor, "B H"]) -> Float[Tensor, "B H"]:
-        """The next state."""
+    def forward(self, x: Float[Tensor, "B E"], states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """The next h."""
+        (h,) = states
         both = torch.cat([x, h], dim=1)
         r = torch.sigmoid(self.reset(both))
         z = torch.sigmoid(self.update(both))
         n = torch.tanh(self.new(torch.cat([x, r * h], dim=1)))
-        return (1 - z) * h + z * n
+        return ((1 - z) * h + z * n,)
+
+
+class LstmCell(nn.Module):
+    """Long short-term memory with one bias a gate.
+
+    (i, f, o) = s(W [x, h] + b),  n = tanh(W_n [x, h] + b_n),  c' = f * c + i * n,  h' = o * tanh(c').
+    Gers et al. 2000.
+    """
+
+    gates: ClassVar = ("input", "forget", "new", "output")
+
+    def __init__(self, inputs: int, hidden: int):
+        super().__init__()
+        self.input = nn.Linear(inputs + hidden, hidden)
+        self.forget = nn.Linear(inputs + hidden, hidden)
+        self.new = nn.Linear(inputs + hidden, hidden)
+        self.output = nn.Linear(inputs + hidden, hidden)
+
+    def forward(self, x: Float[Tensor, "B E"], states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """The next h and c."""
+        h, c = states
+        both = torch.cat([x, h], dim=1)
+        i, f = torch.sigmoid(self.input(both)), torch.sigmoid(self.forget(both))
+        n, o = torch.tanh(self.new(both)), torch.sigmoid(self.output(both))
+        c = f * c + i * n
+        return o * torch.tanh(c), c
+
+
+CELLS: Mapping[str, type[GruCell] | type[LstmCell]] = {"gru-before": GruCell, "lstm": LstmCell}
 
 
 class LanguageModel(nn.Module):
@@ -44,40 +79,44 @@ class LanguageModel(nn.Module):
         super().__init__()
         self.embedding = nn.Embedding(work.vocabulary, work.embedding)
         inputs = [work.embedding, *[work.hidden] * (work.layers - 1)]
-        self.cells = nn.ModuleList(GruCell(size, work.hidden) for size in inputs)
+        self.cells = nn.ModuleList(CELLS[work.cell](size, work.hidden) for size in inputs)
         self.dropout = nn.Dropout(work.dropout)
         self.head = nn.Linear(work.hidden, work.vocabulary)
-        self.hidden = work.hidden
+        self.hidden, self.states = work.hidden, len(EQUATIONS[work.cell].states)
 
     def forward(
         self, tokens: Int[Tensor, "B T"], state: States | None
     ) -> tuple[Float[Tensor, "B T V"], States]:
-        """Logits, and each layer's state behind the last token."""
-        start = torch.zeros(tokens.shape[0], self.hidden)
-        states = [start for _ in self.cells] if state is None else list(state)
+        """Logits, and each layer's states behind the last token."""
+        start = [torch.zeros(tokens.shape[0], self.hidden)] * (self.states * len(self.cells))
+        given = tuple(start if state is None else state)
+        states = [given[i : i + self.states] for i in range(0, len(given), self.states)]
         logits: list[Tensor] = []
         for below in self.dropout(self.embedding(tokens)).unbind(1):
             x = below
             for layer, cell in enumerate(self.cells):
                 states[layer] = cell(x, states[layer])
-                x = self.dropout(states[layer])
+                x = self.dropout(states[layer][0])
             logits.append(self.head(x))
-        return torch.stack(logits, dim=1), tuple(states)
+        return torch.stack(logits, dim=1), tuple(tensor for layer in states for tensor in layer)
 
 
-def by_gate(weights: Weights, layers: int) -> dict[str, Tensor]:
-    """The weights of seqlab's model with `gru-before` under this one's names, gate by gate."""
+def by_gate(weights: Weights, work: LanguageModelling) -> dict[str, Tensor]:
+    """The weights of seqlab's model under this one's names, gate by gate; two biases become their sum."""
     renamed = {name: tensor for name, tensor in weights.items() if not name.startswith("recurrence.")}
-    for layer in range(layers):
-        parts = (weights[f"recurrence.{part}_l{layer}"] for part in ("weight_ih", "weight_hh", "bias_ih"))
-        for gate, w, u, b in zip(GATES, *(part.chunk(3) for part in parts), strict=True):
-            renamed[f"cells.{layer}.{gate}.weight"] = torch.cat([w, u], dim=1)
-            renamed[f"cells.{layer}.{gate}.bias"] = b
+    gates = CELLS[work.cell].gates
+    for layer in range(work.layers):
+        w, u = (weights[f"recurrence.weight_{part}_l{layer}"].chunk(len(gates)) for part in ("ih", "hh"))
+        biases = [weights.get(f"recurrence.bias_{part}_l{layer}") for part in ("ih", "hh")]
+        b = torch.stack([bias for bias in biases if bias is not None]).sum(0).chunk(len(gates))
+        for number, gate in enumerate(gates):
+            renamed[f"cells.{layer}.{gate}.weight"] = torch.cat([w[number], u[number]], dim=1)
+            renamed[f"cells.{layer}.{gate}.bias"] = b[number]
     return renamed
 
 
 def language_model(work: LanguageModelling, weights: Weights) -> TrainingStep:
     """The step of a language model from these weights."""
     model = LanguageModel(work)
-    model.load_state_dict(by_gate(weights, work.layers))
+    model.load_state_dict(by_gate(weights, work))
     return LanguageModelStep(model, work)

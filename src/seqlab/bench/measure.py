@@ -17,9 +17,14 @@ from typing import ParamSpec
 import numpy as np
 import torch
 
+from seqlab.nn.native import choice
+from seqlab.nn.native.binding import Library
+
 Clock = Callable[[], float]
 P = ParamSpec("P")
 
+WARM_ROUNDS = 2
+"""Rounds before those that count: the first ones allocate what later ones find."""
 SIZES = (384, 512, 768, 1024)
 """Sides of square matrices, float32: three of the smallest have 2 MiB together, of the largest 12 MiB."""
 REPEATS = 3
@@ -66,8 +71,23 @@ def interleaved(measurements: Mapping[str, Callable[[], float]], rounds: int) ->
     return taken
 
 
+class MultiplyAddPeak:
+    """The rate of independent multiply-adds in a library's vectors, in GFLOP/s; takes some 2 ms."""
+
+    of = "multiply-adds"
+
+    def __init__(self, library: Library):
+        self._probe = library.calls.seqlab_peak
+
+    def __call__(self) -> float:
+        """The rate now, of all threads together."""
+        return self._probe(torch.get_num_threads())
+
+
 class MatrixPeak:
-    """The matrix peak: the best rate of `torch.mm` over a few sizes that caches hold, in GFLOP/s."""
+    """The best rate of `torch.mm` over a few sizes that caches hold, in GFLOP/s."""
+
+    of = "matrix products"
 
     def __init__(self, sizes: Sequence[int] = SIZES, clock: Clock = time.perf_counter):
         self._products = {n: partial(torch.mm, *torch.ones(2, n, n), out=torch.empty(n, n)) for n in sizes}
@@ -80,6 +100,15 @@ class MatrixPeak:
             for n, product in self._products.items()
             for _ in range(REPEATS)
         )
+
+
+Peak = MultiplyAddPeak | MatrixPeak
+
+
+def peak_probe() -> Peak:
+    """What the machine is asked for its peak: the native library, torch's products where it is not used."""
+    library = choice.library()
+    return MatrixPeak() if library is None else MultiplyAddPeak(library)
 
 
 def in_own_process(function: Callable[P, float], *args: P.args, **kwargs: P.kwargs) -> float:

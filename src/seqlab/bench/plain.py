@@ -12,17 +12,22 @@ from torch import Tensor, nn
 from seqlab.bench.workload import Classifying, LanguageModelling, TrainingStep, Weights, Workload
 from seqlab.data.batch import Batch
 
-States = tuple[Tensor, ...]
+States = Tensor | tuple[Tensor, ...]
+"""As a layer hands them out: h alone, or several."""
+LAYERS = {"lstm": nn.LSTM, "gru-after": nn.GRU}
+"""Torch's layers by seqlab's names of their cells."""
 
 
 class LanguageModel(nn.Module):
-    """embedding -> dropout -> LSTM (dropout between its layers) -> dropout -> linear."""
+    """embedding -> dropout -> LSTM or GRU (dropout between its layers) -> dropout -> linear."""
 
     def __init__(self, work: LanguageModelling):
         super().__init__()
         self.embedding = nn.Embedding(work.vocabulary, work.embedding)
-        self.recurrence = nn.LSTM(
-            work.embedding, work.hidden, work.layers, dropout=work.dropout, batch_first=True
+        # With one layer there is nothing between its layers, and torch warns.
+        between = work.dropout if work.layers > 1 else 0.0
+        self.recurrence = LAYERS[work.cell](
+            work.embedding, work.hidden, work.layers, dropout=between, batch_first=True
         )
         self.dropout = nn.Dropout(work.dropout)
         self.head = nn.Linear(work.hidden, work.vocabulary)
@@ -59,6 +64,11 @@ class Classifier(nn.Module):
         return self.head(self.dropout(pooled))
 
 
+def detached(state: States) -> States:
+    """The same, out of the graph."""
+    return state.detach() if isinstance(state, Tensor) else tuple(tensor.detach() for tensor in state)
+
+
 class Descent:
     """Backward, clipping, and a step of `torch.optim.SGD`, all with torch's defaults."""
 
@@ -86,7 +96,7 @@ class LanguageModelStep:
     def __call__(self, batch: Batch) -> float:
         """See `TrainingStep`."""
         logits, state = self.model(batch.tokens, self._state)
-        self._state = tuple(tensor.detach() for tensor in state)
+        self._state = detached(state)
         return self._descend(self._loss(logits.flatten(0, 1), batch.targets.flatten()))
 
 

@@ -12,26 +12,25 @@ from typing import Literal
 import torch
 
 from seqlab.bench.measure import (
+    WARM_ROUNDS,
     Clock,
-    MatrixPeak,
     Spread,
     in_own_process,
     interleaved,
+    peak_probe,
     ratios,
     seconds,
     spread,
 )
 from seqlab.bench.own import SeqlabStep, first_weights
+from seqlab.bench.result import Result, check_rounds, result
 from seqlab.bench.workload import TrainingStep, Workload
 from seqlab.data.batch import Batch
 from seqlab.runs import environment
-from seqlab.schema.errors import UserError
 from seqlab.train.numerics import settled
 
 Side = Literal["seqlab", "theirs"]
 
-WARM_ROUNDS = 2
-"""Rounds before those that count: the first steps allocate what later ones find."""
 MEMORY_STEPS = 3
 """Steps behind which the peak of memory is read."""
 
@@ -52,7 +51,7 @@ class Row:
     all rows of a table up to date (one in `seqlab.train.row_wise.WINDOW`; 2 % of `imdb-linear`'s time).
     ratio: theirs over seqlab's, of each round.
     gflop: of the step's matrix products; share_of_peak: the rate seqlab does them at, as a fraction of the
-    matrix peak (medians), which is in GFLOP/s.
+    machine's peak (medians), which is in GFLOP/s.
     """
 
     workload: str
@@ -64,19 +63,8 @@ class Row:
     ratio: Spread
     gflop: float
     share_of_peak: float
-    matrix_peak: Spread
+    peak: Spread
     memory: Memory | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Result:
-    """What was measured, and on what; `rounds` is the number of measurements behind each median."""
-
-    processor: str
-    threads: int
-    torch: str
-    rounds: int
-    rows: list[Row]
 
 
 def carry_out(
@@ -86,7 +74,7 @@ def carry_out(
     threads: int | None,
     memory: bool,
     working: Callable[[str], None],
-) -> Result:
+) -> Result[Row]:
     """Measure workloads one after the other.
 
     Args:
@@ -99,8 +87,7 @@ def carry_out(
     Raises:
         UserError: rounds or threads are not positive.
     """
-    if rounds < 1:
-        raise UserError(f"'rounds' must be at least 1. Got {rounds}. Nearest: 1.")
+    check_rounds(rounds)
     with settled("cpu", threads):
         used = torch.get_num_threads()
         # First, because a new process inherits the peak of the one that starts it.
@@ -109,22 +96,24 @@ def carry_out(
             working("Memory of each side")
             peaks = [_memory(work, used) for work in works]
         rows: list[Row] = []
+        probe = peak_probe()
         for work, peak in zip(works, peaks, strict=True):
             working(f"{work.name}, {rounds} rounds")
-            rows.append(row(work, measure(work, rounds), peak))
-    processor = environment.processor()
-    return Result(processor=processor, threads=used, torch=torch.__version__, rounds=rounds, rows=rows)
+            rows.append(row(work, measure(work, rounds, probe), peak))
+        return result(rows, peak=probe, rounds=rounds)
 
 
-def measure(work: Workload, rounds: int, clock: Clock = time.perf_counter) -> dict[str, list[float]]:
-    """Seconds of `seqlab` and `theirs`, and the matrix `peak`, round by round; first weights are equal."""
+def measure(
+    work: Workload, rounds: int, probe: Callable[[], float], clock: Clock = time.perf_counter
+) -> dict[str, list[float]]:
+    """Seconds of `seqlab` and `theirs`, and the `peak`, round by round; first weights are equal."""
     ours = SeqlabStep(work)
     theirs = work.theirs(ours.model.state_dict())
     batches = work.batches()
     measurements = {
         "seqlab": _timed(ours, batches, clock),
         "theirs": _timed(theirs, batches, clock),
-        "peak": MatrixPeak(clock=clock),
+        "peak": probe,
     }
     interleaved(measurements, WARM_ROUNDS)
     return interleaved(measurements, rounds)
@@ -143,7 +132,7 @@ def row(work: Workload, taken: dict[str, list[float]], memory: Memory | None) ->
         ratio=spread(ratios(taken["theirs"], taken["seqlab"])),
         gflop=work.gflop,
         share_of_peak=work.gflop / ours.median / peak.median,
-        matrix_peak=peak,
+        peak=peak,
         memory=memory,
     )
 

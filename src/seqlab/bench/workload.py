@@ -100,10 +100,10 @@ class Workload(ABC):
             "training.optimizer.learning_rate": self.rate,
             "training.optimizer.momentum": self.momentum,
             "training.clip_norm": self.clip,
-            "batching.rows": self.rows,
             "model.embedding_size": self.embedding,
             "model.dropout": self.dropout,
             **self.settings(),
+            "batching.rows": self.rows,
         }
         return recipes.configure(self.recipe, [f"{key}={value}" for key, value in settings.items()])[0]
 
@@ -165,6 +165,7 @@ class LanguageModelling(Workload):
             "model.hidden_size": self.hidden,
             "model.layers": self.layers,
             "model.tied": self.tied,
+            "batching.kind": "stream",
             "batching.window": self.window,
         }
 

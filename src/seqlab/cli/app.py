@@ -35,9 +35,24 @@ _COMMANDS = (
     (using.sample, "RUN"),
     (using.predict, "RUN [TEXT]..."),
     (reporting.report, "RUN..."),
-    (benching.bench, "step"),
 )
 for place, (command, arguments) in enumerate(_COMMANDS):
     name = command.__name__.rstrip("_")
     usage = f"seqlab {name} {arguments} [OPTIONS]"
     app.command(command, name=name, sort_key=place, usage=usage, help_epilogue="")
+
+_bench = App(
+    name="bench",
+    help="Measure speed, as ratios within one process.",
+    help_epilogue="`seqlab bench step --help` and `seqlab bench layers --help` say more.",
+    usage="seqlab bench step|layers [OPTIONS]",
+    version=app.version,
+    group_parameters="Options",
+    sort_key=len(_COMMANDS),
+)
+for place, (name, command) in enumerate(
+    {"step": benching.bench_step, "layers": benching.bench_layers}.items()
+):
+    usage = f"seqlab bench {name} [OPTIONS]"
+    _bench.command(command, name=name, sort_key=place, usage=usage, help_epilogue="", version=app.version)
+app.command(_bench)
