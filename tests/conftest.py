@@ -29,14 +29,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "library" in metafunc.fixturenames:
-        from native import parameters
-
-        builds = parameters(metafunc.config.getoption("--kernels", None) or [])
-        metafunc.parametrize("library", builds, ids=lambda build: getattr(build, "name", "none"))
-
-
 def pytest_report_header() -> list[str]:
     import seqlab
 
