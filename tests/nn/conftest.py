@@ -1,4 +1,4 @@
-"""Tests with an argument `library` run once for each build of the native library that this machine can run."""
+"""Tests with an argument `library` run once for each build of the native library that runs here."""
 
 from __future__ import annotations
 
