@@ -80,7 +80,7 @@ class Block:
 
     def __init__(self, library: Library, floats: int):
         self._library = library
-        self.address: int | None = library.calls.seqlab_take(floats) if floats >= 0 else None
+        self.address: int | None = library.calls.seqlab_take(floats)
         if self.address is None:
             raise WorkError(f"There is no memory for {4 * floats / 2**20:.0f} MiB more. Use a smaller batch.")
 

@@ -28,12 +28,10 @@ int run(const seqlab_layer *layer) try {
 
 extern "C" {
 
-int64_t seqlab_saved_floats(const seqlab_layer *layer) try {
+int64_t seqlab_saved_floats(const seqlab_layer *layer) {
     return seqlab::with_cell(layer->cell, [&](auto cell) {
-        return seqlab::ForwardPass<decltype(cell)>::saved_floats(*layer, seqlab::granted(layer->threads));
+        return seqlab::saved_floats<decltype(cell)>(*layer);
     });
-} catch (const std::bad_alloc &) {
-    return -1;
 }
 
 int seqlab_forward(const seqlab_layer *layer) { return seqlab::run<seqlab::ForwardPass>(layer); }

@@ -224,10 +224,8 @@ class BackwardPass : LayerPass<Cell> {
                 float *const dh = dh_ + (crew.first_row + row) * unit_columns + column;
                 at.dh = load(dh);
                 at.h_before = load_part(h_rows_[token] + column, H - column);
-                if constexpr (Cell::TWO_PHASES) {
-                    const Vector drh = load(dreset_ + (crew.first_row + row) * unit_columns + column);
-                    store(reset_ + token * unit_columns + column, Cell::reset_backward(at, drh));
-                }
+                const Vector drh = load(dreset_ + (crew.first_row + row) * unit_columns + column);
+                store(reset_ + token * unit_columns + column, Cell::reset_backward(at, drh));
                 store(dh, at.dh);
                 sum += at.da[0];
                 store(square[i], at.da[0]);

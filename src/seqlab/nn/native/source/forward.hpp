@@ -15,10 +15,6 @@ class ForwardPass : LayerPass<Cell> {
     ForwardPass(const seqlab_layer &layer, int64_t threads)
         : Base(layer, threads), x_rows_(static_cast<size_t>(plan.tokens)) {}
 
-    static int64_t saved_floats(const seqlab_layer &layer, int64_t threads) {
-        return Base::saved_floats(Plan(layer, threads), layer.H);
-    }
-
     bool allocate() {
         const int64_t rows = layer.B * unit_columns;
         scratch_.want(input_panels_, gate_columns * E);

@@ -77,7 +77,7 @@ typedef struct {
                        step; zeros behind each row's length; or null: not wanted */
 } seqlab_layer;
 
-/* Floats of `saved` for this layer's sizes, cell, lengths and threads; may be 0. Less than 0: no memory. */
+/* Floats of `saved` for this layer's sizes, cell and lengths; may be 0. */
 SEQLAB_API int64_t seqlab_saved_floats(const seqlab_layer *layer);
 
 SEQLAB_API int seqlab_forward(const seqlab_layer *layer);

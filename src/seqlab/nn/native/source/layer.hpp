@@ -18,6 +18,15 @@ struct Crew {
     Range units;        // panels of units that are this thread's
 };
 
+// Floats that backward needs of all tokens of a layer.
+template <class Cell>
+int64_t saved_floats(const seqlab_layer &layer) {
+    int64_t tokens = 0;
+    for (int64_t b = 0; b < layer.B; ++b) tokens += layer.lengths ? layer.lengths[b] : layer.T;
+    const int64_t gates = Cell::KEEPS_GATES ? Cell::GATES : 0;
+    return tokens * (gates + (Cell::CELL_STATE || Cell::APART ? 1 : 0)) * padded(layer.H);
+}
+
 template <class Cell>
 class LayerPass {
   protected:
@@ -28,12 +37,6 @@ class LayerPass {
           H(layer.H),
           unit_columns(padded(layer.H)),
           gate_columns(Cell::GATES * unit_columns) {}
-
-    // Floats of a token that backward needs.
-    static int64_t saved_floats(const Plan &plan, int64_t H) {
-        const int64_t gates = Cell::KEEPS_GATES ? Cell::GATES : 0;
-        return plan.tokens * (gates + (Cell::CELL_STATE || Cell::APART ? 1 : 0)) * padded(H);
-    }
 
     Crew crew(const Member &me, Barrier &alone) const {
         const Group &group = plan.group_of(me.number);
@@ -94,9 +97,10 @@ class LayerPass {
     const seqlab_layer &layer;
     const Plan plan;
     const int64_t E, H;
-    const int64_t
-        unit_columns;  // H, and zeros up to whole vectors: internal rows of units are as long as this
-    const int64_t gate_columns;  // of all gates, one behind the other
+    // H, and zeros up to whole vectors: internal rows of units are as long as this.
+    const int64_t unit_columns;
+    // Of all gates, one behind the other.
+    const int64_t gate_columns;
 };
 
 }  // namespace seqlab

@@ -19,12 +19,14 @@ struct Strip {
 // Rows that are computed together, the longest first, so that those with a token left are always the first
 // ones. Tokens of a group lie step by step, in each step row by row.
 struct Group {
-    std::vector<int64_t> rows;     // of the batch
-    std::vector<int64_t> lengths;  // of these rows
-    std::vector<int64_t> active;   // step -> rows that have a token there; one more step, of 0 rows
-    std::vector<int64_t>
-        begin;  // step -> its first token, counted over all groups; one more, where the last ends
-    std::vector<int64_t> strips;  // strip -> its first row; one more, where the last ends
+    // Of the batch, and their lengths.
+    std::vector<int64_t> rows, lengths;
+    // Step -> rows that have a token there; one more step, of 0 rows.
+    std::vector<int64_t> active;
+    // Step -> its first token, counted over all groups; one more, where the last ends.
+    std::vector<int64_t> begin;
+    // Strip -> its first row; one more, where the last ends.
+    std::vector<int64_t> strips;
 
     int64_t count() const { return static_cast<int64_t>(rows.size()); }
     int64_t steps() const { return static_cast<int64_t>(active.size()) - 1; }
@@ -91,8 +93,9 @@ struct Plan {
         group.active.push_back(0);
         group.begin.push_back(tokens);
         const int64_t strips = (group.count() + STRIP - 1) / STRIP;
-        for (int64_t number = 0; number <= strips; ++number)
-            group.strips.push_back(strips ? group.count() * number / strips : 0);
+        for (int64_t number = 0; number < strips; ++number)
+            group.strips.push_back(share(group.count(), number, strips).begin);
+        group.strips.push_back(group.count());
     }
 };
 

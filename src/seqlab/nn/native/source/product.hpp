@@ -103,8 +103,8 @@ class Target {
 
 // out (+)= left right, over K.
 //   strips: how the rows of `left` are cut.
-//   pack_strips(pieces, k0, k, to): writes k columns of strips, from column k0, each STRIP * k behind the
-//   last. pack_panels(range, k0, k, to): writes k rows, from row k0, of a range of panels, see `tile.hpp`.
+//   pack_strips(pieces, k0, k, to): k columns of strips, from column k0, each STRIP * k behind the last.
+//   pack_panels(range, k0, k, to): k rows, from row k0, of a range of panels; see `tile.hpp`.
 //   out(piece, i): where row i of a strip goes.
 template <class PackStrips, class PackPanels, class Out>
 void product(
