@@ -33,11 +33,11 @@ def check_states(state: dict[str, Tensor], shape: tuple[int, ...]) -> None:
             raise _wrong(f"state {name!r}", str(shape), tuple(tensor.shape))
 
 
-def check_layer(x: Tensor, lengths: Tensor | None, state: States, weights: Weights) -> None:
+def check_layer(x: Tensor, state: States, weights: Weights) -> None:
     """Whether a layer's tensors fit each other: native code would read behind the end of those that do not.
 
     Raises:
-        UserError: a shape, type or device is not what the weights ask for, or lengths are not within 0 to T.
+        UserError: a shape, type or device is not what the weights ask for.
     """
     rows, H = weights.weight_hh.shape
     biases = {"bias_ih": weights.bias_ih, "bias_hh": weights.bias_hh}
@@ -53,8 +53,6 @@ def check_layer(x: Tensor, lengths: Tensor | None, state: States, weights: Weigh
             raise _wrong(name, str(shape), tuple(tensor.shape))
     for name, tensor in {"inputs": x, **{name: tensor for name, (tensor, _) in expected.items()}}.items():
         _check_alike(name, tensor, weights.weight_hh)
-    if lengths is not None:
-        check_lengths(lengths, x)
 
 
 def check_lengths(lengths: Tensor, x: Tensor) -> None:

@@ -56,10 +56,12 @@ class Scan:
     ) -> tuple[Float[Tensor, "B T H"], States]:
         """Outputs, zero behind each row's length, and the states behind each row's last token.
 
+        Lengths are within 0 to T: whoever goes through several layers looks at them once, see `check_batch`.
+
         Raises:
             UserError: shapes, types or devices do not fit each other.
         """
-        check_layer(x, lengths, state, weights)
+        check_layer(x, state, weights)
         native = _native(x, state, weights) if self.path == "fast" else None
         if native is not None:
             return native_scan(
