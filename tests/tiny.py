@@ -99,8 +99,8 @@ class Nobody:
         if self._at_step is not None:
             self._at_step(progress)
 
-    def validated(self, progress: Progress, metrics: dict[str, float], best: bool) -> None:
-        pass
+    def validated(self, progress: Progress, metrics: dict[str, float], best: bool) -> bool:
+        return False
 
     def scored(self, done: int, total: int) -> None:
         assert 0 < done <= total

@@ -106,11 +106,12 @@ class ProgressLine:
         self._scoring = (done, total) if done < total else None
         self._hear()
 
-    def validated(self, progress: Any, metrics: dict[str, float], best: bool) -> None:
-        """After each validation."""
+    def validated(self, progress: Any, metrics: dict[str, float], best: bool) -> bool:
+        """After each validation; never a reason to stop."""
         mark = "  (best so far)" if best else ""
         epoch = round(progress.moment.epoch, 2)
         self.message(f"epoch {epoch:g}, step {progress.step:,}: validation {metrics_line(metrics)}{mark}")
+        return False
 
     def message(self, text: str) -> None:
         """A line of its own, above the bars."""

@@ -118,8 +118,9 @@ class DemoLine:
         rate = (progress.tokens - tokens) / max(now - then, 1e-9)
         self._show(progress.moment.epoch / total_epochs, f"loss {loss:.3f}  {rate:,.0f} tokens/s")
 
-    def validated(self, progress: Any, metrics: dict[str, float], best: bool) -> None:
+    def validated(self, progress: Any, metrics: dict[str, float], best: bool) -> bool:
         """See `Listener`."""
+        return False
 
     def scored(self, done: int, total: int) -> None:
         """See `Listener`."""

@@ -43,6 +43,10 @@ class SequenceBatching(Batching, ABC):
     def pool_size(self, lengths: Rows) -> int:
         """Sequences sorted together."""
 
+    def order(self, lengths: Rows) -> Rows:
+        """The sequences in the order in which a plan without a seed has them: by length, whatever the cut."""
+        return np.argsort(lengths, kind="stable")
+
     def plan(self, lengths: Rows, seed: int | None) -> list[Rows]:
         """The sequences of each batch: all of them, each once.
 
@@ -52,7 +56,7 @@ class SequenceBatching(Batching, ABC):
                 length and keeps that order.
         """
         if seed is None:
-            order = np.argsort(lengths, kind="stable")
+            order = self.order(lengths)
             return np.split(order, self.cut(lengths[order])[1:]) if len(order) else []
         random = np.random.default_rng(seed)
         shuffled = random.permutation(len(lengths))

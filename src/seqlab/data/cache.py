@@ -30,7 +30,7 @@ from seqlab.runs.atomic import sync
 from seqlab.schema.config import canonical
 from seqlab.schema.errors import UserError
 
-ENCODING = 3
+ENCODING = 4
 """Version of a folder's content; raised when the same settings and sources give another one than before."""
 CHUNK = 2_000
 """Texts that are in memory together while they are encoded."""
@@ -106,11 +106,15 @@ def _split(corpus: Corpus, name: str, tokenizer: Tokenizer) -> Split:
     """A split's arrays; its tokens lie in a file without a name, which ends with the array."""
     texts, limit = iter(corpus.texts[name]), corpus.limit
     lengths = [np.zeros(0, np.int64)]
+    digest = hashlib.sha256()
     folder = cache_folder() / "encoded"
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
             while chunk := list(islice(texts, CHUNK)):
+                digest.update(
+                    "".join(f"{len(text)} {text}" for text in chunk).encode("utf-8", "surrogatepass")
+                )
                 encoded = tokenizer.encode_batch(chunk)
                 if limit.max_length is not None:
                     encoded = cut(encoded, limit.max_length, limit.keep)
@@ -120,7 +124,8 @@ def _split(corpus: Corpus, name: str, tokenizer: Tokenizer) -> Split:
     offsets = np.cumsum(np.concatenate([[0], *lengths]), dtype=np.int64)
     labels = corpus.labels.get(name)
     assert labels is None or len(labels) == len(offsets) - 1, "one label a text"
-    return Split(tokens, offsets, None if labels is None else np.array(labels, dtype=np.int64))
+    ids = None if labels is None else np.array(labels, dtype=np.int64)
+    return Split(tokens, offsets, ids, digest.hexdigest())
 
 
 def _mapped(file: IO[bytes]) -> NDArray[np.int32]:
@@ -169,6 +174,7 @@ def _write(folder: Path, content: Content) -> None:
                 "limit": dataclasses.asdict(content.limit),
                 "notes": content.notes,
                 "splits": sums,
+                "texts_sha256": {name: split.texts_sha256 for name, split in content.splits.items()},
             }
             (temporary / _META).write_text(json.dumps(meta), encoding="utf-8")
             for file in sorted(temporary.iterdir()):
@@ -199,7 +205,8 @@ def _rename(temporary: Path, folder: Path) -> None:
 
 def _load(folder: Path, config: DatasetConfig, content: str) -> Dataset:
     meta = json.loads((folder / _META).read_text(encoding="utf-8"))
-    splits = {name: _load_split(folder, name, sums) for name, sums in meta["splits"].items()}
+    texts = meta["texts_sha256"]
+    splits = {name: _load_split(folder, name, sums, texts[name]) for name, sums in meta["splits"].items()}
     return Dataset(
         name=config.kind,
         splits=splits,
@@ -212,7 +219,7 @@ def _load(folder: Path, config: DatasetConfig, content: str) -> Dataset:
     )
 
 
-def _load_split(folder: Path, name: str, sums: Mapping[str, int]) -> Split:
+def _load_split(folder: Path, name: str, sums: Mapping[str, int], texts_sha256: str) -> Split:
     arrays: dict[str, NDArray[Any]] = {}
     for key, expected in sums.items():
         # As a plain array: indexing a numpy.memmap is slower.
@@ -220,7 +227,7 @@ def _load_split(folder: Path, name: str, sums: Mapping[str, int]) -> Split:
         if _sum(array) != expected:
             raise ValueError(f"{name}.{key}.npy does not have its checksum")
         arrays[key] = array
-    return Split(arrays["tokens"], arrays["offsets"], arrays.get("labels"))
+    return Split(arrays["tokens"], arrays["offsets"], arrays.get("labels"), texts_sha256)
 
 
 def _sum(array: NDArray[Any]) -> int:

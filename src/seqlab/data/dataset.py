@@ -21,12 +21,14 @@ class Split:
     """Sequences of token ids, one behind the other: sequence i is `tokens[offsets[i]:offsets[i+1]]`.
 
     A running text (ptb, tiny_shakespeare) is one sequence. Tokens are int32, offsets int64 (n + 1),
-    labels int64 (n) or None.
+    labels int64 (n) or None. `texts_sha256`: of the texts before they were cut and encoded, "" where there
+    were none.
     """
 
     tokens: NDArray[np.int32]
     offsets: NDArray[np.int64]
     labels: NDArray[np.int64] | None = None
+    texts_sha256: str = ""
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

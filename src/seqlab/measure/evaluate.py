@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from seqlab.data.batch import Batch
+from seqlab.measure.items import Items
 from seqlab.measure.kinds import METRICS
 from seqlab.measure.metric import Metric, Scored
 from seqlab.models.model import SequenceModel, State
@@ -30,6 +31,7 @@ def evaluate(
     metrics: Sequence[str],
     carry: bool,
     counted: Callable[[int], Bool[Tensor, "B T"]] | None = None,
+    items: Items | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Record]:
     """The records of every named metric over all batches; the model is left as found.
@@ -43,6 +45,7 @@ def evaluate(
         carry: whether row i of a batch goes on where row i of the batch before ended.
         counted: the targets of batch i that count, when some are there as context only, e.g.
             `OverlappingWindows.counted`; None counts every real one.
+        items: is given every target that counts, with the row of the pass it stands in.
         progress: called after each batch with the number done and the number of all.
 
     Raises:
@@ -57,14 +60,18 @@ def evaluate(
     running: list[Metric] = [METRICS[key](task.unit, task.labels) for key in metrics]
     with evaluating(model):
         state: State | None = None
+        rows = 0
         for index in range(len(batches)):
             batch = batches[index]
             mask = batch.target_mask if counted is None else batch.target_mask & counted(index)
             pieces, state = _score(model, task, batch, mask, state if carry else None)
-            for scored in pieces:
+            for scored, row in pieces:
                 _check_finite(scored, split)
                 for metric in running:
                     metric.update(scored)
+                if items is not None:
+                    items.add(rows + row, scored)
+            rows += len(batch.lengths)
             if progress is not None:
                 progress(index + 1, len(batches))
     return [record for metric in running for record in metric.records(split)]
@@ -72,18 +79,19 @@ def evaluate(
 
 def _score(
     model: SequenceModel, task: Task, batch: Batch, mask: Bool[Tensor, "B T"], state: State | None
-) -> tuple[Iterator[Scored], State | None]:
-    """The targets under the mask, some at a time, and the state behind the batch."""
+) -> tuple[Iterator[tuple[Scored, Int[Tensor, " N"]]], State | None]:
+    """The targets under the mask, some at a time, with the row of each; and the state behind the batch."""
     device = device_of(model)
     batch, mask = batch.to(device), mask.to(device)
     features, state = model.features(batch, state)
     kept, targets, positions = features[mask], batch.targets[mask], _positions(batch)[mask]
+    rows = mask.nonzero()[:, 0]
 
-    def pieces() -> Iterator[Scored]:
+    def pieces() -> Iterator[tuple[Scored, Tensor]]:
         for begin in range(0, len(targets), TARGETS_AT_ONCE):
             part = slice(begin, begin + TARGETS_AT_ONCE)
             nats, logits = task.scores(model.head, kept[part], targets[part])
-            yield Scored(nats, logits, targets[part], positions[part])
+            yield Scored(nats, logits, targets[part], positions[part]), rows[part]
 
     return pieces(), state
 

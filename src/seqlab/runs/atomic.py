@@ -40,14 +40,20 @@ def directory(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a small file whole, replacing the old one in one step.
+    """Write a small text file, in UTF-8; see `write_bytes`."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a small file whole, replacing the old one in one step; its folder is made.
 
     Raises:
         WorkError: the disk is full or cannot be written.
     """
     temporary = path.with_name(f"{TEMPORARY}{path.name}")
     with explained(path):
-        temporary.write_text(text, encoding="utf-8")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(content)
         sync(temporary)
         temporary.replace(path)
         sync(path.parent)

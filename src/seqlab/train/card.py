@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from seqlab.data.dataset import Split
-from seqlab.runs import atomic
+from seqlab.measure.kinds import METRICS
+from seqlab.runs import atomic, scores
 from seqlab.runs.folder import RunFolder
 from seqlab.schema.records import Matrix, Record, Scalar
 from seqlab.train.experiment import Experiment
-from seqlab.train.validation import scoring_pass
+from seqlab.train.validation import Exact, scoring_pass
 
 
 def numbers(records: Sequence[Record]) -> dict[str, float]:
@@ -20,20 +21,18 @@ def numbers(records: Sequence[Record]) -> dict[str, float]:
     return {record.name: record.value for record in records if isinstance(record, Scalar)}
 
 
-def write_card(
-    run: RunFolder, experiment: Experiment, split: str, records: Sequence[Record], step: int
-) -> dict[str, Any]:
-    """Write `cards/<split>.json` on what was scored, and return its content."""
-    card = describe(run, experiment, split, records, step)
+def write_card(run: RunFolder, experiment: Experiment, split: str, exact: Exact, step: int) -> dict[str, Any]:
+    """Write `cards/<split>.json` on what was scored, and the score of each item; return the card."""
+    card = describe(run, experiment, split, exact, step)
+    scores.write(run, split, exact.scores)
     atomic.write_text(run.cards / f"{split}.json", json.dumps(card, indent=1))
     return card
 
 
-def describe(
-    run: RunFolder, experiment: Experiment, split: str, records: Sequence[Record], step: int
-) -> dict[str, Any]:
+def describe(run: RunFolder, experiment: Experiment, split: str, exact: Exact, step: int) -> dict[str, Any]:
     """What one has to know to compare a number with another one."""
-    dataset, data = experiment.dataset, experiment.dataset.splits[split]
+    dataset, data, records = experiment.dataset, experiment.dataset.splits[split], exact.records
+    vocabulary, training = dataset.tokenizer.vocabulary, experiment.config.training
     return {
         "metrics": numbers(records),
         "matrices": {
@@ -42,17 +41,24 @@ def describe(
             if isinstance(record, Matrix)
         },
         "loss_unit": f"nats per {experiment.task.unit}",
+        "unit": experiment.task.unit,
+        "signature": {metric: METRICS.describe(metric) for metric in experiment.task.metrics},
         "dataset": dataset.name,
         "split": split,
         "split_sha256": _digest(data),
+        "texts_sha256": _texts_digest(data),
         "sequences": len(data),
         "tokens": int(data.offsets[-1]),
+        "targets": int(exact.scores.targets.sum()),
+        "end_counts": _end_counts(experiment, data),
         "equal_to_training": _shared_with_training(experiment, data),
         "scored_as": scoring_pass(experiment, data, rows=1).context,
-        "vocabulary": len(dataset.tokenizer.vocabulary),
+        "vocabulary": len(vocabulary),
         "tokenizer": experiment.config.data.tokenizer.kind,
         "checkpoint_step": step,
         "seed": experiment.config.seed,
+        "budget": {"epochs": training.epochs, "max_steps": training.max_steps, "result": training.result},
+        "look": _looks(run, split) + 1,
         "run": run.path.name,
         "fingerprint": run.fingerprint,
         "environment": run.read_json("environment.json"),
@@ -66,6 +72,30 @@ def _digest(split: Split) -> str:
     if split.labels is not None:
         digest.update(split.labels.tobytes())
     return digest.hexdigest()
+
+
+def _texts_digest(split: Split) -> str:
+    """SHA-256 of the texts before they were cut and encoded, and of their labels: which items they are."""
+    digest = hashlib.sha256(split.texts_sha256.encode())
+    if split.labels is not None:
+        digest.update(split.labels.tobytes())
+    return digest.hexdigest()
+
+
+def _end_counts(experiment: Experiment, split: Split) -> bool:
+    """Whether the end of a text, or of a line of a running text, is among the targets."""
+    vocabulary = experiment.dataset.tokenizer.vocabulary
+    if experiment.task.unit != "token":
+        return False
+    return vocabulary.end is not None or vocabulary.start in split.tokens
+
+
+def _looks(run: RunFolder, split: str) -> int:
+    """How often a split other than validation, which is there to be looked at, was scored before."""
+    path = run.cards / f"{split}.json"
+    if split == "valid" or not path.exists():
+        return 0
+    return int(run.read_json(f"cards/{split}.json").get("look", 1))
 
 
 def _shared_with_training(experiment: Experiment, split: Split) -> int | None:

@@ -37,6 +37,8 @@ class TrainingConfig(Config):
     """How often an epoch the validation split is scored."""
     patience: int | None = Field(default=None, ge=1)
     """Validations without improvement after which training stops; none: it goes on to the end."""
+    result: Literal["best", "last"] = "best"
+    """Which weights are the result: those of the best validation, or the last ones."""
     record_every: int = Field(default=20, ge=1)
     """Optimiser steps between two records of the training loss; each epoch ends with one, too."""
     checkpoint_seconds: float = Field(default=60.0, ge=0.0)

@@ -14,7 +14,7 @@ from seqlab.train.experiment import build
 from seqlab.train.loaded import read_config
 from seqlab.train.numerics import settled
 from seqlab.train.run import ENVIRONMENT
-from seqlab.train.validation import score
+from seqlab.train.validation import score_exactly
 
 
 def evaluate_run(
@@ -39,12 +39,12 @@ def evaluate_run(
         experiment = build(config, config.data.build(), place)
         best = checkpoint.best_checkpoint(run)
         counters = checkpoint.load_model(run, best, experiment.model)["progress"]
-        records = score(experiment, split, metrics or experiment.task.metrics, progress=progress)
+        exact = score_exactly(experiment, split, metrics or experiment.task.metrics, progress=progress)
         if run.finished:
             # An unfinished run's records are cut back when it is resumed, so they only go to the card.
             moment = Moment(step=counters["step"], epoch=float(counters["epoch"]), tokens=counters["tokens"])
-            _append(run, [to_line(record, moment) for record in records])
-        return write_card(run, experiment, split, records, counters["step"])
+            _append(run, [to_line(record, moment) for record in exact.records])
+        return write_card(run, experiment, split, exact, counters["step"])
 
 
 def _append(run: RunFolder, lines: Sequence[str]) -> None:

@@ -31,8 +31,8 @@ class Listener(Protocol):
         """After each optimiser step; loss in nats per target, epochs until the end at the latest."""
         ...
 
-    def validated(self, progress: Progress, metrics: dict[str, float], best: bool) -> None:
-        """After each validation."""
+    def validated(self, progress: Progress, metrics: dict[str, float], best: bool) -> bool:
+        """After each validation; says whether to stop here, to be resumed or left: all is saved first."""
         ...
 
     def scored(self, done: int, total: int) -> None:
@@ -155,11 +155,14 @@ class Loop:
         self.schedule.observe(improved)
         progress.validations_without_gain = 0 if improved else progress.validations_without_gain + 1
         if improved:
-            progress.best_value, progress.best_step = values[goal.metric], progress.step
+            progress.best_value = values[goal.metric]
+            # Without a best step the newest checkpoint is the one that counts.
+            progress.best_step = progress.step if self.config.result == "best" else None
         elif self.config.patience and progress.validations_without_gain >= self.config.patience:
             progress.stopped = f"no better for {self.config.patience} validations"
         self.recorder.record(write_samples(experiment, "sample", progress.step), progress.moment)
-        self.listener.validated(progress, values, improved)
+        if self.listener.validated(progress, values, improved):
+            self.wish.stop = True
 
     def _record(self) -> None:
         """The training loss since the last record; each epoch's last record ends with the epoch."""

@@ -257,11 +257,12 @@ class _Lines:
     def scored(self, done: int, total: int) -> None:
         """Say nothing."""
 
-    def validated(self, progress: Progress, metrics: dict[str, float], best: bool) -> None:
-        """The metrics of one validation."""
+    def validated(self, progress: Progress, metrics: dict[str, float], best: bool) -> bool:
+        """The metrics of one validation; never a reason to stop."""
         results = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
         epoch = round(progress.moment.epoch, 2)
         self.message(f"epoch {epoch:g}, step {progress.step:,}: {results}{' (best so far)' if best else ''}")
+        return False
 
     def message(self, text: str) -> None:
         """A sentence the user should know."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 from collections.abc import Callable
@@ -27,7 +28,7 @@ from seqlab.train.loaded import CONFIG, DATA, describe_data, read_config
 from seqlab.train.loop import Listener, Loop
 from seqlab.train.numerics import settled
 from seqlab.train.products import choose, chosen
-from seqlab.train.validation import score, write_samples
+from seqlab.train.validation import Exact, score_exactly, write_samples
 
 ENVIRONMENT = "environment.json"
 
@@ -51,6 +52,7 @@ def train(
         WorkError: the loss diverged, or the disk is full.
         Interrupted: somebody asked to stop; everything is saved.
     """
+    environment.forget_peak_memory()
     with settled(device or "cpu", threads) as place:
         return _train(config, place, device=device, threads=threads, listener=listener)
 
@@ -147,21 +149,23 @@ def _finish(run: RunFolder, loop: Loop, wish: Wish) -> dict[str, Any]:
     experiment, progress = loop.experiment, loop.progress
     began = time.monotonic()
     checkpoint.load_model(run, checkpoint.best_checkpoint(run), experiment.model)
-    records: list[Record] = []
+    exact: Exact | None = None
     if "valid" in experiment.dataset.splits:
         loop.listener.message("Scoring the best checkpoint: every target, once.")
-        records = score(experiment, "valid", experiment.task.metrics, progress=_told(loop.listener, wish))
+        told = _told(loop.listener, wish)
+        exact = score_exactly(experiment, "valid", experiment.task.metrics, progress=told)
         loop.recorder.record(write_samples(experiment, "final_sample", progress.step), progress.moment)
-    metrics = numbers(records)
+    records = [] if exact is None else exact.records
     loop.recorder.record([_final(record) for record in records], progress.moment)
     loop.recorder.sync()
     step = progress.best_step if progress.best_step is not None else progress.step
-    if metrics:
-        write_card(run, experiment, "valid", records, step)
+    if exact is not None:
+        write_card(run, experiment, "valid", exact, step)
     summary = {
         "run": str(run.path),
         "stopped": progress.stopped,
-        "metrics": metrics,
+        "metrics": numbers(records),
+        "goal": dataclasses.asdict(experiment.task.goal),
         "best_step": step,
         "steps": progress.step,
         "epochs": progress.moment.epoch,

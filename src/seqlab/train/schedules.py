@@ -10,7 +10,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -113,6 +113,8 @@ class ScheduleConfig(Config, ABC):
 
     kind: str
     """Name of the schedule."""
+    depends_on_length: ClassVar[bool] = False
+    """Whether a factor depends on how long training is to last, not only on how long it has lasted."""
 
     @abstractmethod
     def build(self) -> Schedule:
@@ -181,6 +183,7 @@ class LinearConfig(ScheduleConfig):
 
     kind: Literal["linear"] = "linear"
     """Name of the schedule."""
+    depends_on_length: ClassVar[bool] = True
     hold: float = Field(default=0.0, ge=0.0, le=1.0)
     """Share of all steps at the full rate; 1 never comes down."""
     final: float = Field(default=0.0, ge=0.0, le=1.0)
@@ -206,6 +209,7 @@ class CosineConfig(ScheduleConfig):
 
     kind: Literal["cosine"] = "cosine"
     """Name of the schedule."""
+    depends_on_length: ClassVar[bool] = True
     warmup: float = Field(default=0.0, ge=0.0, lt=1.0)
     """Share of all steps in which the rate rises."""
     final: float = Field(default=0.0, ge=0.0, le=1.0)
@@ -231,6 +235,7 @@ class OneCycleConfig(ScheduleConfig):
 
     kind: Literal["one-cycle"] = "one-cycle"
     """Name of the schedule."""
+    depends_on_length: ClassVar[bool] = True
     rise: float = Field(default=0.3, gt=0.0, lt=1.0)
     """Share of all steps before the peak."""
     start: float = Field(default=0.04, gt=0.0, le=1.0)

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from seqlab.data.batch import Batch
-from seqlab.data.batching import StreamConfig
+from seqlab.data.batching import SequenceBatching, StreamConfig
 from seqlab.data.dataset import Split
 from seqlab.decode.choice import Choice
 from seqlab.measure.contexts import OverlappingWindows
 from seqlab.measure.evaluate import evaluate
+from seqlab.measure.items import Items
 from seqlab.models.modes import evaluating
+from seqlab.runs.scores import Scores
 from seqlab.schema.errors import unknown
 from seqlab.schema.records import Record, Text
 from seqlab.train import seeding
@@ -34,7 +38,17 @@ class Pass:
     batches: Sequence[Batch]
     carry: bool
     counted: Callable[[int], Tensor] | None
+    order: NDArray[np.int64] | None
+    """The text of each row, rows counted through all batches; None: the targets are those of one text."""
     context: str
+
+
+@dataclass(frozen=True)
+class Exact:
+    """What an exact pass over a split found: the records of its metrics, and the score of each item."""
+
+    records: list[Record]
+    scores: Scores
 
 
 def score(
@@ -57,9 +71,63 @@ def score(
     Raises:
         UserError: there is no such split or metric.
     """
-    if split not in experiment.dataset.splits:
-        raise unknown("split", split, experiment.dataset.splits)
-    plan = scoring_pass(experiment, experiment.dataset.splits[split], rows)
+    plan = scoring_pass(experiment, _split(experiment, split), rows)
+    return _evaluate(experiment, split, metrics, plan, progress=progress)
+
+
+def score_exactly(
+    experiment: Experiment,
+    split: str,
+    metrics: Sequence[str],
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> Exact:
+    """Metrics and items of a whole split, a running text in one part; see `score`."""
+    plan = scoring_pass(experiment, _split(experiment, split), rows=1)
+    items = Items(plan.order)
+    records = _evaluate(experiment, split, metrics, plan, progress=progress, items=items)
+    return Exact(records, items.scores())
+
+
+def scoring_pass(experiment: Experiment, split: Split, rows: int) -> Pass:
+    """How a split is scored: whole sequences, one carried stream, or overlapping windows."""
+    batching, task = experiment.config.batching, experiment.task
+    if not isinstance(batching, StreamConfig):
+        assert isinstance(batching, SequenceBatching), "the table has these two families"
+        order = batching.order(split.lengths)
+        return Pass(task.batches(split, batching, None), False, None, order, "whole sequences")
+    if experiment.model.capabilities.carries_state:
+        window = max(batching.window, WINDOW)
+        batches = task.batches(split, StreamConfig(rows=rows, window=window), None)
+        context = f"{rows} stream{'s' * (rows > 1)}, state carried from start to end"
+        return Pass(batches, True, None, None, context)
+    start = experiment.dataset.tokenizer.vocabulary.start
+    assert start is not None, "checked when the task was built"
+    windows = OverlappingWindows(split.tokens, window=batching.window, start=start, rows=batching.rows)
+    return Pass(
+        windows,
+        False,
+        windows.counted,
+        None,
+        f"{batching.window - batching.window // 2} to {batching.window - 1} tokens of context",
+    )
+
+
+def _split(experiment: Experiment, name: str) -> Split:
+    if name not in experiment.dataset.splits:
+        raise unknown("split", name, experiment.dataset.splits)
+    return experiment.dataset.splits[name]
+
+
+def _evaluate(
+    experiment: Experiment,
+    split: str,
+    metrics: Sequence[str],
+    plan: Pass,
+    *,
+    progress: Callable[[int, int], None] | None,
+    items: Items | None = None,
+) -> list[Record]:
     return evaluate(
         experiment.model,
         experiment.task,
@@ -68,27 +136,8 @@ def score(
         metrics=metrics,
         carry=plan.carry,
         counted=plan.counted,
+        items=items,
         progress=progress,
-    )
-
-
-def scoring_pass(experiment: Experiment, split: Split, rows: int) -> Pass:
-    """How a split is scored: whole sequences, one carried stream, or overlapping windows."""
-    batching, task = experiment.config.batching, experiment.task
-    if not isinstance(batching, StreamConfig):
-        return Pass(task.batches(split, batching, None), False, None, "whole sequences")
-    if experiment.model.capabilities.carries_state:
-        window = max(batching.window, WINDOW)
-        batches = task.batches(split, StreamConfig(rows=rows, window=window), None)
-        return Pass(batches, True, None, f"{rows} stream{'s' * (rows > 1)}, state carried from start to end")
-    start = experiment.dataset.tokenizer.vocabulary.start
-    assert start is not None, "checked when the task was built"
-    windows = OverlappingWindows(split.tokens, window=batching.window, start=start, rows=batching.rows)
-    return Pass(
-        windows,
-        False,
-        windows.counted,
-        f"{batching.window - batching.window // 2} to {batching.window - 1} tokens of context",
     )
 
 

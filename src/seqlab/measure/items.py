@@ -1,0 +1,44 @@
+"""What each item of a split came to, so that models can be compared item by item. Legend: N targets."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Int
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seqlab.measure.metric import Scored
+from seqlab.runs.scores import Scores
+
+
+class Items:
+    """Collects what `evaluate` scores: sums for each text, or every token of a running text by itself.
+
+    Args:
+        order: the text that row i of the pass is, rows counted through all batches; None for a running
+            text, whose targets come in the order of the text.
+    """
+
+    def __init__(self, order: NDArray[np.int64] | None):
+        self._order = order
+        self._parts: list[tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]] = []
+
+    def add(self, rows: Int[Tensor, " N"], scored: Scored) -> None:
+        """Count some targets, each standing in a row of the pass."""
+        right = scored.logits.argmax(dim=-1) == scored.targets
+        part = (rows.cpu().numpy(), scored.nats.double().cpu().numpy(), right.cpu().numpy())
+        self._parts.append(part)
+
+    def scores(self) -> Scores:
+        """All that was added, in the order of the data."""
+        rows, nats, right = (np.concatenate(parts) for parts in zip(*self._parts, strict=True))
+        if self._order is None:
+            ones = np.ones(len(nats), dtype=np.int64)
+            return Scores(nats=nats, targets=ones, right=right.astype(np.int64), running=True)
+        items, count = self._order[rows], len(self._order)
+        return Scores(
+            nats=np.bincount(items, weights=nats, minlength=count).astype(np.float64),
+            targets=np.bincount(items, minlength=count),
+            right=np.bincount(items[right], minlength=count),
+            running=False,
+        )

@@ -1,0 +1,62 @@
+"""What each item of a split came to: the raw material of paired comparisons. Legend: N items."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from seqlab.runs import atomic
+from seqlab.runs.folder import RunFolder
+from seqlab.schema.errors import UserError
+
+_NAMES = ("nats", "targets", "right")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """Item i is text i of the split in the order of the data or, of a running text, its token i.
+
+    nats: -log probability of the item's targets, summed (N,). targets: how many they are (N,).
+    right: how many of them had the largest logit (N,). `running`: items are neighbours in one text.
+    """
+
+    nats: NDArray[np.float64]
+    targets: NDArray[np.int64]
+    right: NDArray[np.int64]
+    running: bool
+
+
+def write(run: RunFolder, split: str, scores: Scores) -> None:
+    """Put the scores of a split into a run's folder, whole or not at all.
+
+    Raises:
+        WorkError: the disk is full.
+    """
+    arrays = {name: np.ascontiguousarray(getattr(scores, name)) for name in _NAMES}
+    arrays["running"] = np.array([scores.running])
+    atomic.write_bytes(_path(run, split), save(arrays))
+
+
+def read(run: RunFolder, split: str) -> Scores | None:
+    """The scores of a split; None where there are none.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    path = _path(run, split)
+    if not path.exists():
+        return None
+    try:
+        arrays = load_file(path)
+        return Scores(**{name: arrays[name] for name in _NAMES}, running=bool(arrays["running"][0]))
+    except (SafetensorError, KeyError, ValueError, IndexError):
+        raise UserError(f"{path} is damaged. `seqlab evaluate` writes it anew.") from None
+
+
+def _path(run: RunFolder, split: str) -> Path:
+    return run.path / "scores" / f"{split}.safetensors"
