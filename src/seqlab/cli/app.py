@@ -6,7 +6,7 @@ from importlib import metadata
 
 from cyclopts import App, Parameter
 
-from seqlab.cli import benching, browse, demo, reporting, training, using
+from seqlab.cli import benching, browse, demo, reporting, studying, training, using
 from seqlab.cli.help import Help
 
 app = App(
@@ -31,6 +31,7 @@ _COMMANDS = (
     (browse.params, "RECIPE... [key=value]..."),
     (training.train, "RECIPE|FILE [key=value]..."),
     (training.resume, "RUN"),
+    (studying.study, "STUDY|FILE [key=value]..."),
     (using.evaluate, "RUN"),
     (using.sample, "RUN"),
     (using.predict, "RUN [TEXT]..."),

@@ -141,10 +141,10 @@ class ProgressLine:
         rows: list[RenderableType] = []
         training, scoring, waited = self._training, self._scoring, time.monotonic() - self._heard
         if training is not None and training.share < 1:
-            rows.append(_bar(training.share, training.words()))
+            rows.append(bar(training.share, training.words()))
         if scoring is not None:
             done, total = scoring
-            rows.append(_bar(done / total, f"scoring, batch {done:,} of {total:,}"))
+            rows.append(bar(done / total, f"scoring, batch {done:,} of {total:,}"))
         if waited > _PATIENCE and not rows:
             rows.append(Text(f"{self._doing} ... {waited:.0f} s".strip(), no_wrap=True, overflow="ellipsis"))
         return Group(*rows)
@@ -203,7 +203,8 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def _bar(share: float, words: str) -> RenderableType:
+def bar(share: float, words: str) -> RenderableType:
+    """A bar with words behind it, on one line."""
     row = Table.grid(padding=(0, 2, 0, 0))
     width = max(8, min(30, err.width - len(words) - 3))
     row.add_row(ProgressBar(total=1.0, completed=share, width=width), Text(words, no_wrap=True))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 from seqlab.data.kinds import TOKENIZERS
 from seqlab.data.tokenizers import Tokenizer, TokenizerConfig
 from seqlab.schema.config import Config
+from seqlab.schema.errors import UserError
 from seqlab.schema.registry import ByKind
 
 
@@ -83,6 +86,34 @@ class Dataset:
     content_hash: str
     about: About
     notes: tuple[str, ...] = ()
+
+    def with_valid_in_train(self) -> Dataset:
+        """The same dataset, the texts of `valid` behind those of `train`, and no split `valid`.
+
+        The vocabulary stays that of `train` alone. Of running texts one is made.
+
+        Raises:
+            UserError: there is no split `valid`.
+        """
+        if "valid" not in self.splits:
+            raise UserError(
+                f"'training.fit_on' must be 'train' where there is no split 'valid'. Got {self.name!r}, "
+                f"which has {', '.join(self.splits)}."
+            )
+        rest = {name: split for name, split in self.splits.items() if name not in ("train", "valid")}
+        whole = _joined(self.splits["train"], self.splits["valid"])
+        return dataclasses.replace(self, splits={"train": whole, **rest})
+
+
+def _joined(first: Split, second: Split) -> Split:
+    tokens = np.concatenate([first.tokens, second.tokens])
+    digest = hashlib.sha256(f"{first.texts_sha256} {second.texts_sha256}".encode()).hexdigest()
+    if len(first) == len(second) == 1 and first.labels is None:
+        return Split(tokens, np.array([0, len(tokens)]), texts_sha256=digest)
+    offsets = np.concatenate([first.offsets, second.offsets[1:] + first.offsets[-1]])
+    if first.labels is None or second.labels is None:
+        return Split(tokens, offsets, texts_sha256=digest)
+    return Split(tokens, offsets, np.concatenate([first.labels, second.labels]), digest)
 
 
 @dataclass(frozen=True)

@@ -49,8 +49,10 @@ class ImdbConfig(DatasetConfig):
     """How texts become tokens."""
     valid_size: int = Field(default=5_000, ge=1, lt=25_000)
     """Reviews taken out of the 25,000 training ones to validate on; without meaning when `final`."""
+    train_size: int | None = Field(default=None, ge=2, lt=25_000)
+    """Reviews to train on, half of each label; none: all that are left."""
     split_seed: int = Field(default=0, ge=0)
-    """Fixes which reviews those are; without meaning when `final`."""
+    """Fixes which reviews those are, and which are trained on."""
     final: bool = False
     """Whether to train on all 25,000 reviews: then there is no split `valid`."""
     max_length: int | None = Field(default=None, ge=1)
@@ -78,6 +80,8 @@ class ImdbConfig(DatasetConfig):
                 **_hold_out(reviews["train"], self.valid_size, self.split_seed),
                 "test": reviews["test"],
             }
+        if self.train_size is not None:
+            reviews["train"] = _some(reviews["train"], self.train_size, self.split_seed)
         return Corpus(
             texts={split: [review.text for review in part] for split, part in reviews.items()},
             labels={split: [review.label for review in part] for split, part in reviews.items()},
@@ -126,6 +130,20 @@ def _hold_out(reviews: Sequence[Review], size: int, seed: int) -> dict[str, list
         "train": _take(reviews, (index for index in range(len(reviews)) if index not in chosen)),
         "valid": _take(reviews, valid),
     }
+
+
+def _some(reviews: Sequence[Review], size: int, seed: int) -> list[Review]:
+    """So many reviews in their order, half of each label; of more of them the fewer are a part."""
+    order = np.random.default_rng(seed).permutation(len(reviews)).tolist()
+    chosen: list[int] = []
+    for label in sorted(_LABELS.values()):
+        alike = [index for index in order if reviews[index].label == label]
+        chosen += alike[: size // 2 if label else size - size // 2]
+    if len(chosen) != size:
+        raise UserError(
+            f"'data.train_size' must leave the held-out reviews apart. Got {size}, with {len(reviews)} left."
+        )
+    return _take(reviews, sorted(chosen))
 
 
 def _take(reviews: Sequence[Review], indices: Iterable[int]) -> list[Review]:

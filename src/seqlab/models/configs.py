@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -18,11 +18,27 @@ if TYPE_CHECKING:
 CellName = Literal["elman", "elman-relu", "gru-before", "gru-after", "lstm"]
 
 
+class Width:
+    """A size of a model: the settings that have it, all of them a multiple of `step`."""
+
+    def __init__(self, *keys: str, step: int = 1):
+        self.keys, self.step = keys, step
+
+
 class ModelConfig(Config, ABC):
     """Settings of a model. Subclasses stand here or in the model's own file."""
 
     kind: str
     """Name of the model."""
+
+    @property
+    @abstractmethod
+    def widths(self) -> tuple[Width, ...]:
+        """The sizes that make the model larger or smaller, coarse ones first."""
+
+    def at(self, width: Width, size: int) -> Self:
+        """The same model with another size of one of its `widths`."""
+        return self.model_validate({**dict(self), **dict.fromkeys(width.keys, size)})
 
     @abstractmethod
     def build(self, *, vocabulary: int, outputs: int, generator: torch.Generator) -> SequenceModel:
@@ -61,6 +77,11 @@ class RecurrentClassifierConfig(ModelConfig):
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Share dropped of embedded tokens, between recurrent layers and of the pooled features."""
 
+    @property
+    def widths(self) -> tuple[Width, ...]:
+        """The units of a layer, then those of the linear one."""
+        return Width("hidden_size"), Width("linear_size")
+
     @model_validator(mode="after")
     def _last_reads_all(self) -> RecurrentClassifierConfig:
         if self.bidirectional and self.pooling == "last":
@@ -93,6 +114,11 @@ class LinearClassifierConfig(ModelConfig):
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Share dropped of embedded tokens and of the pooled features."""
 
+    @property
+    def widths(self) -> tuple[Width, ...]:
+        """The features of the linear layer."""
+        return (Width("linear_size"),)
+
     def build(self, *, vocabulary: int, outputs: int, generator: torch.Generator) -> SequenceModel:
         """See `ModelConfig.build`."""
         from seqlab.models.sequence_classifier import linear_classifier
@@ -119,6 +145,13 @@ class RecurrentLanguageModelConfig(ModelConfig):
     """Whether the output's weights are the embedding; needs embedding_size = hidden_size."""
     init_range: float = Field(default=0.1, gt=0)
     """Embedding and output weights are drawn from U(-init_range, init_range)."""
+
+    @property
+    def widths(self) -> tuple[Width, ...]:
+        """The units of a layer, then those of the embedding; where they are tied, both at once."""
+        if self.tied:
+            return (Width("hidden_size", "embedding_size"),)
+        return Width("hidden_size"), Width("embedding_size")
 
     @model_validator(mode="after")
     def _tied_sizes(self) -> RecurrentLanguageModelConfig:
@@ -158,6 +191,11 @@ class TransformerLanguageModelConfig(ModelConfig):
     """Whether the output's weights are the embedding."""
     init_range: float = Field(default=0.1, gt=0)
     """Embedding and output weights are drawn from U(-init_range, init_range)."""
+
+    @property
+    def widths(self) -> tuple[Width, ...]:
+        """The features of a token in steps of the heads, then those of the feed-forward part."""
+        return Width("hidden_size", step=self.heads), Width("feed_forward_size")
 
     @model_validator(mode="after")
     def _heads_divide(self) -> TransformerLanguageModelConfig:

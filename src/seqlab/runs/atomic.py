@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from seqlab.schema.errors import WorkError
+from seqlab.schema.errors import DiskError
 
 TEMPORARY = ".writing-"
 
@@ -22,7 +22,7 @@ def directory(path: Path) -> Iterator[Path]:
     fails it is removed, and what stood under the name before still stands.
 
     Raises:
-        WorkError: the disk is full or cannot be written.
+        DiskError: the disk is full or cannot be written.
     """
     temporary = path.with_name(f"{TEMPORARY}{path.name}-{os.getpid()}")
     try:
@@ -48,7 +48,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Write a small file whole, replacing the old one in one step; its folder is made.
 
     Raises:
-        WorkError: the disk is full or cannot be written.
+        DiskError: the disk is full or cannot be written.
     """
     temporary = path.with_name(f"{TEMPORARY}{path.name}")
     with explained(path):
@@ -87,7 +87,7 @@ def explained(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         remedy = "Free space there" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "Mend it"
-        raise WorkError(
+        raise DiskError(
             f"{path} cannot be written: {error.strerror or error}. What was saved before is still valid. "
             f"{remedy}, then `seqlab resume` the run."
         ) from error

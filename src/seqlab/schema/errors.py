@@ -17,6 +17,10 @@ class WorkError(RuntimeError):
     """The input was right, but the work failed: a full disk, a diverged loss (exit status 1)."""
 
 
+class DiskError(WorkError):
+    """A file cannot be written; nothing else that needs the disk would fare better."""
+
+
 def nearest(word: str, choices: Iterable[str]) -> str | None:
     """The choice closest in spelling to `word`, or None when nothing is close.
 

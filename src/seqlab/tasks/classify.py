@@ -14,7 +14,8 @@ from seqlab.data.batch import Batch
 from seqlab.data.batching import Batching, SequenceBatching, gather_rows
 from seqlab.data.dataset import Dataset, Split
 from seqlab.schema.errors import UserError
-from seqlab.tasks.task import Goal, Task
+from seqlab.tasks.goal import Goal
+from seqlab.tasks.task import Task
 
 
 class Classify(Task):
@@ -33,7 +34,7 @@ class Classify(Task):
     ):
         self.label_smoothing, self.labels, self.class_weights = label_smoothing, labels, class_weights
         self.metrics = metrics
-        self.goal = Goal(best_by, "lower" if best_by == "loss" else "higher")
+        self.goal = Goal.of(best_by)
 
     def outputs(self, dataset: Dataset) -> int:
         """Number of classes."""

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from seqlab.data.dataset import Dataset
 from seqlab.schema.config import Config
 from seqlab.schema.errors import UserError
+from seqlab.tasks.goal import Goal
 
 if TYPE_CHECKING:
     from seqlab.tasks.task import Task
@@ -20,6 +21,11 @@ class TaskConfig(Config, ABC):
 
     kind: str
     """Name of the task."""
+
+    @property
+    @abstractmethod
+    def goal(self) -> Goal:
+        """What the task is judged by."""
 
     @abstractmethod
     def build(self, dataset: Dataset) -> Task:
@@ -47,6 +53,11 @@ class ClassifyConfig(TaskConfig):
     """What is measured on the validation split (`seqlab list metrics`)."""
     best_by: Literal["loss", "accuracy", "macro_f1", "auc"] = "accuracy"
     """Which of these metrics picks the best checkpoint and tells whether training still gains."""
+
+    @property
+    def goal(self) -> Goal:
+        """See `TaskConfig.goal`."""
+        return Goal.of(self.best_by)
 
     @model_validator(mode="after")
     def _best_is_measured(self) -> ClassifyConfig:
@@ -99,6 +110,11 @@ class LanguageModelConfig(TaskConfig):
     """Name of the task."""
     label_smoothing: float = Field(default=0.0, ge=0.0, lt=1.0)
     """Share of the target's probability spread evenly over the vocabulary, in training only."""
+
+    @property
+    def goal(self) -> Goal:
+        """See `TaskConfig.goal`."""
+        return Goal.of("loss")
 
     def build(self, dataset: Dataset) -> Task:
         """The task on this dataset; see `TaskConfig.build`."""

@@ -12,7 +12,8 @@ from seqlab.data.batch import Batch, windows
 from seqlab.data.batching import Batching, SequenceBatching, StreamConfig, gather_rows
 from seqlab.data.dataset import Dataset, Split
 from seqlab.schema.errors import UserError
-from seqlab.tasks.task import Goal, Task
+from seqlab.tasks.goal import Goal
+from seqlab.tasks.task import Task
 
 
 class LanguageModel(Task):
@@ -20,7 +21,7 @@ class LanguageModel(Task):
 
     unit = "token"
     metrics = ("loss", "perplexity", "bits_per_token", "accuracy")
-    goal = Goal("loss", "lower")
+    goal = Goal.of("loss")
 
     def __init__(self, start: int, end: int | None, name: str, label_smoothing: float):
         self._start, self._end, self._name = start, end, name

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -17,23 +15,10 @@ from seqlab.data.batching import Batching
 from seqlab.data.dataset import Dataset, Split
 from seqlab.nn.fused_head import linear_cross_entropy
 from seqlab.nn.products import TORCH, Products
+from seqlab.tasks.goal import Goal
 
 _WITH_FLOAT64 = ("cpu", "cuda")
 """Devices that can sum in float64, as the fused loss does."""
-
-
-@dataclass(frozen=True)
-class Goal:
-    """The metric that picks the best checkpoint, and whether more or less of it is better."""
-
-    metric: str
-    better: Literal["higher", "lower"]
-
-    def improves(self, value: float, best: float | None) -> bool:
-        """Whether a value beats the best one so far."""
-        if best is None:
-            return True
-        return value > best if self.better == "higher" else value < best
 
 
 class Task(ABC):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from seqlab.data.batching import Batching
-from seqlab.data.dataset import DatasetConfig
+from seqlab.data.dataset import Dataset, DatasetConfig
 from seqlab.data.kinds import BATCHING, DATASETS
 from seqlab.models.configs import ModelConfig
 from seqlab.models.kinds import MODELS
@@ -37,6 +37,9 @@ class TrainingConfig(Config):
     """How often an epoch the validation split is scored."""
     patience: int | None = Field(default=None, ge=1)
     """Validations without improvement after which training stops; none: it goes on to the end."""
+    fit_on: Literal["train", "train+valid"] = "train"
+    """Which splits are learned from; with both, nothing is left to validate on, and the vocabulary stays
+    that of `train`."""
     result: Literal["best", "last"] = "best"
     """Which weights are the result: those of the best validation, or the last ones."""
     record_every: int = Field(default=20, ge=1)
@@ -92,3 +95,12 @@ class ExperimentConfig(Config):
     """How validation is scored."""
     samples: SamplesConfig = SamplesConfig()
     """What the model writes."""
+
+    def dataset(self) -> Dataset:
+        """The encoded data, with the splits that the experiment has.
+
+        Raises:
+            UserError: the data is not what it must be.
+        """
+        dataset = self.data.build()
+        return dataset if self.training.fit_on == "train" else dataset.with_valid_in_train()

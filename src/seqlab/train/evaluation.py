@@ -36,7 +36,7 @@ def evaluate_run(
     threads = run.read_json(ENVIRONMENT, "threads")["threads"]
     config = read_config(run)
     with settled(device, threads) as place, run.lock():
-        experiment = build(config, config.data.build(), place)
+        experiment = build(config, config.dataset(), place)
         best = checkpoint.best_checkpoint(run)
         counters = checkpoint.load_model(run, best, experiment.model)["progress"]
         exact = score_exactly(experiment, split, metrics or experiment.task.metrics, progress=progress)

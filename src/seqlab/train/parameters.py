@@ -20,7 +20,7 @@ def count(recipe: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
         UserError: no such recipe, key or value.
     """
     config, _ = recipes.configure(recipe, overrides)
-    layers = layer_counts(build(config, config.data.build(), torch.device("cpu")).model)
+    layers = layer_counts(build(config, config.dataset(), torch.device("cpu")).model)
     return {
         "layers": [dataclasses.asdict(layer) for layer in layers],
         "total": sum(layer.parameters for layer in layers),

@@ -57,11 +57,39 @@ def configure(wanted: str, overrides: Sequence[str] = ()) -> tuple[ExperimentCon
     for assignment in overrides:
         table, note = override(ExperimentConfig, table, assignment)
         notes += [note] if note else []
+    config, further = experiment(recipe, table)
+    return config, [*notes, *further]
+
+
+def experiment(recipe: Recipe, table: Table) -> tuple[ExperimentConfig, list[str]]:
+    """The experiment of a recipe whose table was changed, and what was chosen from the data's size.
+
+    Raises:
+        UserError: a key or value is wrong, or the data of a recipe sized by it cannot be read.
+    """
     config = parse(ExperimentConfig, table)
-    if recipe.sized_by_data:
-        table, note = sizing.fill(table, config)
-        return parse(ExperimentConfig, table), [*notes, note]
-    return config, notes
+    if not recipe.sized_by_data:
+        return config, []
+    table, note = sizing.fill(table, config)
+    return parse(ExperimentConfig, table), [note]
+
+
+def put(table: Table, key: str, value: Any) -> Table:
+    """The table with another value under a full key, parsed by nobody yet.
+
+    A table goes over the one that is there, or replaces it where its kind is another one, as a recipe's does
+    over its base's.
+
+    >>> put({"model": {"kind": "rnn", "layers": 1}}, "model.layers", 2)
+    {'model': {'kind': 'rnn', 'layers': 2}}
+    >>> put({"model": {"kind": "rnn", "layers": 1}}, "model", {"kind": "linear"})
+    {'model': {'kind': 'linear'}}
+    >>> put({"model": {"kind": "rnn", "layers": 1}}, "model.kind", "linear")
+    {'model': {'kind': 'linear'}}
+    """
+    for name in reversed(key.split(".")):
+        value = {name: value}
+    return _merge(table, value)
 
 
 def _read(wanted: str, above: tuple[str, ...]) -> Recipe:

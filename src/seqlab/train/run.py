@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -67,7 +68,7 @@ def _train(
 ) -> dict[str, Any]:
     """The same, with the numerics settled; `device` and `threads` are what was asked for."""
     listener.message(f"Data: {config.data.kind}")
-    dataset = config.data.build()
+    dataset = config.dataset()
     for note in dataset.notes:
         listener.message(f"Note: {note}")
     fingerprint = _fingerprint(config, dataset)
@@ -89,6 +90,15 @@ def _train(
         return _fit_and_finish(run, experiment, listener)
 
 
+def place_of(config: ExperimentConfig) -> Path:
+    """Where the run of an experiment stands, or will stand.
+
+    Raises:
+        UserError: the data cannot be found.
+    """
+    return folder.run_path(config.name, _print(config, config.data.content_hash()))
+
+
 def resume(run: RunFolder, *, listener: Listener) -> dict[str, Any]:
     """Go on with a run, on as many threads as it began with.
 
@@ -99,7 +109,7 @@ def resume(run: RunFolder, *, listener: Listener) -> dict[str, Any]:
         listener.message(f"{run.path} is finished; nothing to do.")
         return run.summary()
     config = read_config(run)
-    dataset = config.data.build()
+    dataset = config.dataset()
     if _fingerprint(config, dataset) != run.fingerprint:
         raise UserError(_other_now(run, dataset))
     return _go_on(run, config, dataset, listener)
@@ -220,7 +230,11 @@ def _kernels(then: dict[str, Any]) -> AbstractContextManager[None]:
 
 
 def _fingerprint(config: ExperimentConfig, dataset: Dataset) -> str:
-    return folder.fingerprint(canonical(config), dataset.content_hash, metadata.version("seqlab"))
+    return _print(config, dataset.content_hash)
+
+
+def _print(config: ExperimentConfig, content_hash: str) -> str:
+    return folder.fingerprint(canonical(config), content_hash, metadata.version("seqlab"))
 
 
 def _other_now(run: RunFolder, dataset: Dataset) -> str:

@@ -1,0 +1,119 @@
+"""`seqlab study`: many runs from one file, one comparison."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from seqlab.cli.arguments import Json, Setting
+from seqlab.cli.console import duration, err, print_json, print_table, say
+from seqlab.cli.study_view import StudyView
+from seqlab.schema.errors import UserError
+
+if TYPE_CHECKING:
+    from seqlab.studies.forecast import Forecast
+
+
+def study(
+    file: str,
+    /,
+    *overrides: Setting,
+    plan: bool = False,
+    final: bool = False,
+    processes: int = 1,
+    equal: str | None = None,
+    retry: bool = False,
+    anyway: bool = False,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    device: str | None = None,
+    threads: int | None = None,
+    as_json: Json = False,
+) -> None:
+    """Carry out a study: many runs from one file, compared with their spread over seeds.
+
+    Stopped at any moment, the same command goes on where it was; no finished run is repeated. It prints the
+    comparison and writes a report.
+
+    Parameters
+    ----------
+    file
+        Name of a shipped study (`seqlab list studies`), or a TOML file.
+    overrides
+        Settings of the study, e.g. seeds=1,2, or of every run, e.g. training.epochs=3.
+    plan
+        Only say how many runs there are and, from a few measured steps, what they will cost.
+    final
+        Then score the test split, once, with what the study's `final` names.
+    processes
+        Runs side by side, the threads divided between them.
+    equal
+        What all architectures get alike: parameters=N, tokens=N, or seconds=N.
+    retry
+        Run those again that failed.
+    anyway
+        Show numbers that cannot be compared apart from each other, in place of refusing.
+    output
+        The report. Default: report.html in the study's folder.
+    device
+        Where models live. Default: cpu.
+    threads
+        Threads of the numerical libraries, all processes together. Default: all cores.
+    as_json
+        Print the result as JSON, and nothing else.
+    """
+    from seqlab.studies import design, forecast
+
+    if plan and final:
+        raise UserError("A study is planned or brought to its end. Got both '--plan' and '--final'.")
+    budget = [] if equal is None else _budget(equal)
+    work = design.Design(design.read(file, (*overrides, *budget)))
+    place = forecast.place_of(processes, device, threads)
+    if plan:
+        _show_plan(forecast.forecast(work, place, processes), as_json)
+        return
+    from seqlab.studies import perform
+
+    view = StudyView(quiet=as_json)
+    try:
+        folder = perform.carry_out(work, place, processes=processes, retry=retry, viewer=view)
+    finally:
+        view.close()
+    del final, anyway, output
+    say(str(folder.path))
+
+
+def _budget(equal: str) -> list[str]:
+    """The overrides that `--equal what=amount` stands for."""
+    what, _, amount = equal.partition("=")
+    if what not in ("parameters", "tokens", "seconds") or not amount.replace("_", "").isdigit():
+        raise UserError(
+            f"'--equal' must be parameters=N, tokens=N or seconds=N. Got {equal!r}. "
+            "Nearest: '--equal parameters=100000'."
+        )
+    return [f"budget.equal={what}", f"budget.amount={amount.replace('_', '')}"]
+
+
+def _show_plan(found: Forecast, as_json: bool) -> None:
+    if as_json:
+        print_json(found.as_table())
+        return
+    for sentence in found.sentences:
+        say(sentence)
+    columns = ("architecture", "runs", "cells", "ms a step", "steps a run", "a run", "all runs", "disk")
+    rows: list[list[Any]] = [
+        [
+            row.architecture,
+            row.runs,
+            row.cells,
+            f"{1000 * row.step_seconds:.1f}",
+            row.steps,
+            duration(row.run_seconds),
+            duration(row.seconds),
+            f"{row.bytes / 2**20:,.0f} MiB",
+        ]
+        for row in found.rows
+    ]
+    print_table(columns, rows)
+    err.print()

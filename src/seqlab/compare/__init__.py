@@ -1,0 +1,1 @@
+"""Numbers in, sentences out: what a comparison of runs can claim."""

@@ -1,0 +1,135 @@
+"""The cells of a study: what each setting came to with each seed, read from the folders of its runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from seqlab.runs import folder
+from seqlab.runs.folder import RunFolder
+from seqlab.runs.study_folder import Event, StudyFolder, Trial
+from seqlab.schema.errors import UserError
+from seqlab.schema.records import Scalar
+
+EPOCHS = "training.epochs"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One setting with one seed.
+
+    setting: values of the study's axes but those that tell the architecture. value: of the goal's metric on
+    the validation split: where epochs are an axis, after the last of them; else of the run's result. None
+    where it is `censored`: the words say why. epochs: passes behind which the value stands, None for a
+    run's result. baseline: the run is one of those that every other is held against.
+    """
+
+    trial: int
+    run: str
+    architecture: str
+    setting: Mapping[str, Any]
+    seed: int
+    epochs: int | None
+    value: float | None
+    censored: str
+    baseline: bool
+
+    @property
+    def group(self) -> tuple[str, tuple[tuple[str, Any], ...]]:
+        """Equal for cells that differ in nothing but the seed."""
+        return self.architecture, tuple((key, str(value)) for key, value in self.setting.items())
+
+
+@dataclass(frozen=True)
+class Found:
+    """A trial with the folder of its run; None where there is none (yet)."""
+
+    trial: Trial
+    folder: RunFolder | None
+    event: Event | None
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """Results of a finished run; {} of another one.
+
+        Raises:
+            UserError: the folder is damaged.
+        """
+        return self.folder.summary() if self.folder is not None and self.folder.finished else {}
+
+    def course(self, metric: str) -> tuple[tuple[float, float], ...]:
+        """(epoch, value) of each validation so far."""
+        if self.folder is None:
+            return ()
+        return tuple(
+            (moment.epoch, record.value)
+            for record, moment in self.folder.records()
+            if isinstance(record, Scalar) and (record.name, record.split) == (metric, "valid")
+        )
+
+
+def find(study: StudyFolder) -> list[Found]:
+    """Every trial of a study with its run."""
+    events = study.events()
+    return [Found(trial, _open(trial.run), events.get(trial.number)) for trial in study.trials()]
+
+
+def cells(found: Sequence[Found], metric: str) -> list[Cell]:
+    """Every cell, in the order of the trials; of a run that answers for several epochs one each."""
+    return [cell for one in found for cell in _cells(one, metric)]
+
+
+def goal(found: Sequence[Found]) -> tuple[str, str] | None:
+    """Name of the metric the study is judged by, and which of it is better; None before a run has ended."""
+    for one in found:
+        if one.summary.get("goal"):
+            return one.summary["goal"]["metric"], one.summary["goal"]["better"]
+    return None
+
+
+def _cells(one: Found, metric: str) -> Iterator[Cell]:
+    trial = one.trial
+    if not trial.epochs:
+        value = one.summary["metrics"].get(metric) if one.summary else None
+        yield _cell(trial, trial.setting, None, value, "" if value is not None else _why(one))
+        return
+    course = dict(one.course(metric))
+    for epochs in trial.epochs:
+        value = course.get(float(epochs))
+        why = "" if value is not None else _why(one)
+        yield _cell(trial, {**trial.setting, EPOCHS: epochs}, epochs, value, why)
+
+
+def _cell(
+    trial: Trial, setting: Mapping[str, Any], epochs: int | None, value: float | None, why: str
+) -> Cell:
+    return Cell(
+        trial=trial.number,
+        run=trial.run,
+        architecture=trial.architecture,
+        setting=setting,
+        seed=trial.seed,
+        epochs=epochs,
+        value=value,
+        censored=why,
+        baseline=trial.baseline,
+    )
+
+
+def _why(one: Found) -> str:
+    """Why a cell has no value."""
+    if one.event is not None and one.event.state != "finished":
+        return f"{one.event.state}: {one.event.reason}"
+    if one.summary:
+        return f"training ended before: {one.summary['stopped']}"
+    return "not finished" if one.folder is not None else "not begun"
+
+
+def _open(name: str) -> RunFolder | None:
+    path = folder.root() / name
+    try:
+        return folder.open_run(path) if path.exists() else None
+    except UserError:
+        return None

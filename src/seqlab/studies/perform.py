@@ -1,0 +1,51 @@
+"""A study from its file to its end."""
+
+from __future__ import annotations
+
+from seqlab.runs.study_folder import StudyFolder
+from seqlab.schema.errors import UserError
+from seqlab.studies.conduct import Place, Viewer, begin, conduct
+from seqlab.studies.design import Design
+from seqlab.studies.estimate import Estimates
+from seqlab.studies.executors import Executor, Inline, Processes
+from seqlab.studies.forecast import adjustment
+from seqlab.train.numerics import settled
+from seqlab.train.products import choose
+
+
+def carry_out(design: Design, place: Place, *, processes: int, retry: bool, viewer: Viewer) -> StudyFolder:
+    """Carry out every run of a study that is not done yet.
+
+    Args:
+        design: the study.
+        place: where each run is computed.
+        processes: runs side by side; 1 is in this process.
+        retry: whether runs that failed are run again.
+        viewer: sees it.
+
+    Raises:
+        UserError: something of the study is wrong, or its folder is in use.
+        DiskError: the disk is full.
+        KeyboardInterrupt: somebody asked to stop; all is saved.
+    """
+    budget = design.config.budget
+    if budget is not None and budget.equal == "seconds" and processes > 1:
+        raise UserError(
+            "'processes' must be 1 where seconds are to be equal, because runs side by side disturb each "
+            f"other's clock. Got {processes}."
+        )
+    folder, plan = begin(design, adjustment(design, Estimates(place.device, place.threads)))
+    if retry:
+        with folder.lock():
+            folder.forget_failures()
+    executor: Executor = Inline() if processes == 1 else Processes(processes)
+    if processes > 1:
+        _choose_products(place)
+    conduct(plan, executor, place, viewer)
+    return folder
+
+
+def _choose_products(place: Place) -> None:
+    """Measure the ways to multiply before processes disturb each other; the choice is remembered."""
+    with settled(place.device or "cpu", place.threads) as device:
+        choose("auto", device=device.type, threads=place.threads or 1)

@@ -1,0 +1,55 @@
+"""What became of a study's runs so far: their folders know who finished, the study's events the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from seqlab.compare.cells import Found
+from seqlab.runs.study_folder import Trial
+from seqlab.schema.config import parse
+from seqlab.schema.errors import UserError
+from seqlab.studies.search import Tried
+from seqlab.tasks.goal import Goal
+from seqlab.train.config import ExperimentConfig
+
+Course = Sequence[tuple[float, float]]
+"""(epoch, value of the goal's metric) of each validation."""
+
+
+def state(one: Found) -> Literal["open", "finished", "failed", "pruned"]:
+    """What became of a run."""
+    if one.folder is not None and one.folder.finished:
+        return "finished"
+    if one.event is None or one.event.state == "finished":
+        return "open"
+    return one.event.state
+
+
+def tried(one: Found, goal: Goal) -> Tried:
+    """A run as the search sees it."""
+    value = one.summary["metrics"].get(goal.metric) if state(one) == "finished" else None
+    return Tried(setting=one.trial.setting, state=state(one), value=value, course=one.course(goal.metric))
+
+
+def goal_of(one: Trial) -> Goal:
+    """What a run is judged by."""
+    return parse(ExperimentConfig, one.config).task.goal
+
+
+def gone(found: Sequence[Found]) -> list[Found]:
+    """Runs that were finished and whose folder is not there any more."""
+    return [one for one in found if one.event is not None and one.event.state == "finished" != state(one)]
+
+
+def check_sound(found: Sequence[Found]) -> None:
+    """Make sure that the results of every finished run can be read.
+
+    Raises:
+        UserError: a folder is damaged.
+    """
+    for one in found:
+        try:
+            one.summary  # noqa: B018  # reading it is what checks it
+        except UserError as error:
+            raise UserError(f"Run {one.trial.number}: {error} Delete the folder to train it again.") from None
