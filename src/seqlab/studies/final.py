@@ -1,0 +1,193 @@
+"""The one look at the test split: what validation chose, trained again where that is needed, scored once."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seqlab.compare.cells import Cell, Found, cells, find
+from seqlab.runs import folder
+from seqlab.runs.folder import RunFolder
+from seqlab.runs.study_folder import StudyFolder
+from seqlab.schema.config import parse
+from seqlab.schema.errors import UserError, WorkError
+from seqlab.schema.records import Scalar, to_line
+from seqlab.studies.config import FinalConfig
+from seqlab.studies.standing import goal_of, state
+from seqlab.tasks.goal import Goal
+from seqlab.train import run
+from seqlab.train.config import ExperimentConfig
+from seqlab.train.evaluation import evaluate_run
+from seqlab.train.loop import Listener
+
+SPLIT = "test"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A setting that validation chose: its cells, one a seed, and the median of their values."""
+
+    cells: tuple[Cell, ...]
+    median: float
+
+    @property
+    def architecture(self) -> str:
+        """What it is a setting of."""
+        return self.cells[0].architecture
+
+
+@dataclass(frozen=True)
+class Look:
+    """A look at the test split.
+
+    number: 1 for the first of a study, more for each that looked at other runs. again: it was taken before
+    and is shown from the cards. cards: of each run, by the choice it belongs to.
+    """
+
+    number: int
+    again: bool
+    choices: tuple[Choice, ...]
+    cards: tuple[tuple[dict[str, Any], ...], ...]
+
+
+def choose(found: Sequence[Cell], goal: Goal, of: str) -> list[Choice]:
+    """The best setting of each architecture, or of all, by the median over seeds.
+
+    A cell without a value counts as worse than any other. Baselines are always among the chosen.
+
+    Raises:
+        UserError: no setting has a value for most of its seeds.
+    """
+    groups: dict[Any, list[Cell]] = {}
+    for cell in found:
+        groups.setdefault(cell.group, []).append(cell)
+    choices = [Choice(tuple(group), _median(group, goal)) for group in groups.values()]
+    best: dict[str, Choice] = {}
+    for choice in choices:
+        known = best.get(choice.architecture)
+        if abs(choice.median) != float("inf") and goal.improves(choice.median, known and known.median):
+            best[choice.architecture] = choice
+    if not best:
+        raise UserError("A study must have a setting whose runs came to their end. Got none.")
+    rivals = [choice for choice in best.values() if not choice.cells[0].baseline]
+    baselines = [choice for choice in best.values() if choice.cells[0].baseline]
+    rivals.sort(key=lambda choice: choice.median, reverse=goal.better == "higher")
+    return [*(rivals[:1] if of == "winner" else rivals), *baselines]
+
+
+def _median(group: Sequence[Cell], goal: Goal) -> float:
+    worst = float("-inf") if goal.better == "higher" else float("inf")
+    return statistics.median(worst if cell.value is None else cell.value for cell in group)
+
+
+def look(
+    study: StudyFolder, config: FinalConfig, listener: Listener, *, threads: int | None, device: str | None
+) -> Look:
+    """Score the test split with what validation chose; a look taken before is shown, not repeated.
+
+    Raises:
+        UserError: the study is not carried out to its end, or there is no test split.
+        WorkError: a run that was trained again did not come to the same weights.
+    """
+    found = find(study)
+    waiting = [one.trial.number for one in found if state(one) == "open"]
+    if waiting:
+        raise UserError(
+            f"A study must be carried out before its test split is looked at. Run {waiting[0]} is not."
+        )
+    goal = goal_of(found[0].trial)
+    choices = choose(cells(found, goal.metric), goal, config.of)
+    trials = {one.trial.number: one for one in found}
+
+    def trained(cell: Cell) -> RunFolder:
+        wanted = final_config(trials[cell.trial], cell, config)
+        if wanted is None:
+            return folder.open_run(folder.root() / cell.run)
+        summary = run.train(wanted, threads=threads, device=device, listener=listener)
+        again = folder.open_run(Path(summary["run"]))
+        if config.fit_on == "train":
+            check_same_course(trials[cell.trial], again)
+        return again
+
+    runs = [[trained(cell) for cell in choice.cells if cell.value is not None] for choice in choices]
+    names = sorted(one.path.name for group in runs for one in group)
+    before = [past for past in study.looks() if sorted(past["runs"]) == names]
+    number = before[0]["look"] if before else len({json.dumps(past["runs"]) for past in study.looks()}) + 1
+    if not before:
+        study.add_look(
+            {"look": number, "split": SPLIT, "of": config.of, "fit_on": config.fit_on, "runs": names}
+        )
+    scored = tuple(tuple(_card(one, listener) for one in group) for group in runs)
+    return Look(number, bool(before), tuple(choices), scored)
+
+
+def _card(one: RunFolder, listener: Listener) -> dict[str, Any]:
+    """The card of the test split; scored where it is not there yet."""
+    if not (one.cards / f"{SPLIT}.json").exists():
+        return evaluate_run(one, SPLIT, (), progress=listener.scored)
+    return one.read_json(f"cards/{SPLIT}.json", "metrics", "targets")
+
+
+def final_config(one: Found, cell: Cell, config: FinalConfig) -> ExperimentConfig | None:
+    """What has to be trained again for a cell to be scored; None where its run's result is what is scored.
+
+    A cell of an axis of epochs is trained to that epoch. On all data the epochs are those of the cell or of
+    the best validation; where the schedule depends on the end of training, all that the run had.
+    """
+    if cell.epochs is None and config.fit_on == "train":
+        return None
+    settings = parse(ExperimentConfig, one.trial.config)
+    update: dict[str, Any] = {"result": "last", "fit_on": config.fit_on, "patience": None}
+    if cell.epochs is not None:
+        update["epochs"] = cell.epochs
+    elif not settings.training.schedule.depends_on_length:
+        update["epochs"] = best_epoch(one)
+    if config.fit_on == "train":
+        update["patience"] = settings.training.patience
+    return settings.model_copy(update={"training": settings.training.model_copy(update=update)})
+
+
+def best_epoch(one: Found) -> int:
+    """Epochs up to the best validation, begun ones counted whole."""
+    assert one.folder is not None, "only finished runs are chosen"
+    step = one.summary["best_step"]
+    epochs = [moment.epoch for _, moment in one.folder.records() if moment.step == step]
+    return max(1, -int(-max(epochs) // 1))
+
+
+def check_same_course(one: Found, again: RunFolder) -> None:
+    """Make sure that a run trained again to a cell's epoch went through the very numbers of the cell's row.
+
+    Raises:
+        WorkError: a record differs: something changed that the settings do not know of.
+    """
+    assert one.folder is not None, "only finished runs are chosen"
+    then, now = _course(one.folder), _course(again)
+    if then[: len(now)] != now:
+        place = next(i for i, (a, b) in enumerate(zip(then, now, strict=False)) if a != b)
+        raise WorkError(
+            f"{again.path} must repeat {one.folder.path} to the bit. Record {place + 1} differs: the "
+            "machine, its threads or a library may be another one now. The cell is not scored."
+        )
+
+
+def _course(run: RunFolder) -> list[str]:
+    """Every number recorded while training, without what scoring added at the end and later."""
+    recorded = [(record, moment) for record, moment in run.records() if isinstance(record, Scalar)]
+    return [
+        to_line(record, moment)
+        for record, moment in recorded
+        if record.split in ("train", "valid") and not record.name.startswith("final_")
+    ]
+
+
+def medians(look: Look, metric: str) -> Mapping[str, float]:
+    """Median over seeds of a metric on the test split, by architecture."""
+    return {
+        choice.architecture: statistics.median(card["metrics"][metric] for card in group)
+        for choice, group in zip(look.choices, look.cards, strict=True)
+    }
