@@ -125,11 +125,10 @@ def test_what_every_card_has_is_a_difference_where_it_is_missing(rule: Rule) -> 
 
 
 def test_the_refusal_says_what_differs_and_each_sides_value() -> None:
-    cards = {"a": TOKENS, "b": TOKENS | {"scored_as": "whole sequences"}, "c": TOKENS}
+    cards = {"a": TOKENS, "b": TOKENS | {"tokenizer": "bytes", "scored_as": "in windows"}, "c": TOKENS}
     assert refusal(cards) == (
-        "The numbers of a, b and c cannot be ranked. They differ in how it was scored: "
-        "'1 stream, state carried from start to end' (a, c), 'whole sequences' (b). "
-        "--anyway shows them apart."
+        f"The numbers of a, b and c cannot be ranked. They differ in the tokenizer: "
+        f"{TOKENS['tokenizer']!r} (a, c), 'bytes' (b). --anyway shows them apart."
     )
     said = refusal({"imdb": TEXTS, "ptb": TOKENS | {"end_token_counts": True}})
     assert said is not None

@@ -52,8 +52,8 @@ RULES = (
 
 A number a token (a loss, a perplexity) is about the tokens: another tokenizer asks other questions. A
 number a text (the accuracy of a classifier) is about the texts, however a model cuts them. Seed, run,
-checkpoint and hardware are what rankings are over, so they are not here. Nor is what a model sees of the
-text before a target: a carried state or a window is what the model can do, and tables say it beside the number.
+checkpoint and hardware are what rankings are over, so they are not here. Nor is what a model sees before a
+target: a carried state or a window is what it can do, and tables say it beside the number.
 """
 
 COST_RULES = (

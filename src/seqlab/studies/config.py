@@ -98,6 +98,9 @@ class StudyConfig(Config):
     """How settings are picked."""
     budget: BudgetConfig | None = None
     """What all architectures get alike; left out: what their recipes say."""
+    success: float | None = None
+    """Value of the metric a task is judged by from which a run counts as a success; left out: there is no
+    such thing."""
     final: FinalConfig = FinalConfig()
     """What is scored on the test split."""
 

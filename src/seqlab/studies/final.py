@@ -4,40 +4,27 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seqlab.compare.cells import Cell, Found, cells, find
-from seqlab.runs import folder
+from seqlab.compare.cells import Cell, Found, find
+from seqlab.compare.study import Group, Study, read
+from seqlab.runs import folder as run_folder
 from seqlab.runs.folder import RunFolder
 from seqlab.runs.study_folder import StudyFolder
 from seqlab.schema.config import parse
 from seqlab.schema.errors import UserError, WorkError
 from seqlab.schema.records import Scalar, to_line
 from seqlab.studies.config import FinalConfig
-from seqlab.studies.standing import goal_of, state
-from seqlab.tasks.goal import Goal
+from seqlab.studies.standing import state
 from seqlab.train import run
 from seqlab.train.config import ExperimentConfig
 from seqlab.train.evaluation import evaluate_run
 from seqlab.train.loop import Listener
 
 SPLIT = "test"
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A setting that validation chose: its cells, one a seed, and the median of their values."""
-
-    cells: tuple[Cell, ...]
-    median: float
-
-    @property
-    def architecture(self) -> str:
-        """What it is a setting of."""
-        return self.cells[0].architecture
 
 
 @dataclass(frozen=True)
@@ -50,42 +37,24 @@ class Look:
 
     number: int
     again: bool
-    choices: tuple[Choice, ...]
+    choices: tuple[Group, ...]
     cards: tuple[tuple[dict[str, Any], ...], ...]
 
 
-def choose(found: Sequence[Cell], goal: Goal, of: str) -> list[Choice]:
-    """The best setting of each architecture, or of all, by the median over seeds.
-
-    A cell without a value counts as worse than any other. Baselines are always among the chosen.
+def choose(study: Study, of: str) -> list[Group]:
+    """The best setting of each architecture, or of all, by validation; baselines are always among them.
 
     Raises:
         UserError: no setting has a value for most of its seeds.
     """
-    groups: dict[Any, list[Cell]] = {}
-    for cell in found:
-        groups.setdefault(cell.group, []).append(cell)
-    choices = [Choice(tuple(group), _median(group, goal)) for group in groups.values()]
-    best: dict[str, Choice] = {}
-    for choice in choices:
-        known = best.get(choice.architecture)
-        if abs(choice.median) != float("inf") and goal.improves(choice.median, known and known.median):
-            best[choice.architecture] = choice
-    if not best:
+    rivals = [group for group in study.best if not group.baseline]
+    if not rivals:
         raise UserError("A study must have a setting whose runs came to their end. Got none.")
-    rivals = [choice for choice in best.values() if not choice.cells[0].baseline]
-    baselines = [choice for choice in best.values() if choice.cells[0].baseline]
-    rivals.sort(key=lambda choice: choice.median, reverse=goal.better == "higher")
-    return [*(rivals[:1] if of == "winner" else rivals), *baselines]
-
-
-def _median(group: Sequence[Cell], goal: Goal) -> float:
-    worst = float("-inf") if goal.better == "higher" else float("inf")
-    return statistics.median(worst if cell.value is None else cell.value for cell in group)
+    return [*(rivals[:1] if of == "winner" else rivals), *(group for group in study.best if group.baseline)]
 
 
 def look(
-    study: StudyFolder, config: FinalConfig, listener: Listener, *, threads: int | None, device: str | None
+    folder: StudyFolder, config: FinalConfig, listener: Listener, *, threads: int | None, device: str | None
 ) -> Look:
     """Score the test split with what validation chose; a look taken before is shown, not repeated.
 
@@ -93,32 +62,31 @@ def look(
         UserError: the study is not carried out to its end, or there is no test split.
         WorkError: a run that was trained again did not come to the same weights.
     """
-    found = find(study)
+    found = find(folder)
     waiting = [one.trial.number for one in found if state(one) == "open"]
     if waiting:
         raise UserError(
             f"A study must be carried out before its test split is looked at. Run {waiting[0]} is not."
         )
-    goal = goal_of(found[0].trial)
-    choices = choose(cells(found, goal.metric), goal, config.of)
+    choices = choose(read(folder), config.of)
     trials = {one.trial.number: one for one in found}
 
     def trained(cell: Cell) -> RunFolder:
         wanted = final_config(trials[cell.trial], cell, config)
         if wanted is None:
-            return folder.open_run(folder.root() / cell.run)
+            return run_folder.open_run(run_folder.root() / cell.run)
         summary = run.train(wanted, threads=threads, device=device, listener=listener)
-        again = folder.open_run(Path(summary["run"]))
+        again = run_folder.open_run(Path(summary["run"]))
         if config.fit_on == "train":
             check_same_course(trials[cell.trial], again)
         return again
 
     runs = [[trained(cell) for cell in choice.cells if cell.value is not None] for choice in choices]
     names = sorted(one.path.name for group in runs for one in group)
-    before = [past for past in study.looks() if sorted(past["runs"]) == names]
-    number = before[0]["look"] if before else len({json.dumps(past["runs"]) for past in study.looks()}) + 1
+    before = [past for past in folder.looks() if sorted(past["runs"]) == names]
+    number = before[0]["look"] if before else len({json.dumps(past["runs"]) for past in folder.looks()}) + 1
     if not before:
-        study.add_look(
+        folder.add_look(
             {"look": number, "split": SPLIT, "of": config.of, "fit_on": config.fit_on, "runs": names}
         )
     scored = tuple(tuple(_card(one, listener) for one in group) for group in runs)
