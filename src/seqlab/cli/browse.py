@@ -11,13 +11,13 @@ from seqlab.schema.errors import UserError, unknown
 
 
 def list_(what: str = "all", /, *, as_json: Json = False) -> None:
-    """Show what there is: recipes, models, datasets, metrics, runs.
+    """Show what there is: recipes, studies, models, datasets, metrics, runs.
 
     Parameters
     ----------
     what
-        recipes, datasets, tokenizers, batching, tasks, models, optimizers, schedules, metrics, probes or
-        runs.
+        recipes, studies, datasets, tokenizers, batching, tasks, models, optimizers, schedules, metrics,
+        probes, searches or runs.
     as_json
         Print as JSON.
     """
@@ -157,6 +157,7 @@ def _tables() -> dict[str, Any]:
     from seqlab.data.kinds import BATCHING, DATASETS, TOKENIZERS
     from seqlab.measure.kinds import METRICS
     from seqlab.models.kinds import MODELS
+    from seqlab.studies.kinds import SEARCHES
     from seqlab.tasks.kinds import TASKS
     from seqlab.train.kinds import OPTIMIZERS, SCHEDULES
 
@@ -170,8 +171,9 @@ def _tables() -> dict[str, Any]:
         "schedules": SCHEDULES,
         "metrics": METRICS,
         "probes": PROBES,
+        "searches": SEARCHES,
     }
-    tables: dict[str, Any] = {"recipes": _recipes}
+    tables: dict[str, Any] = {"recipes": _recipes, "studies": _studies}
     for name, registry in registries.items():
         tables[name] = lambda registry=registry: {kind: registry.describe(kind) for kind in registry}
     return {**tables, "runs": _runs}
@@ -181,6 +183,12 @@ def _recipes() -> dict[str, str]:
     from seqlab.train import recipes
 
     return {name: recipes.read(name).about for name in recipes.names()}
+
+
+def _studies() -> dict[str, str]:
+    from seqlab.studies import design
+
+    return {name: design.about(name) for name in design.names()}
 
 
 def _runs() -> dict[str, str]:

@@ -13,6 +13,9 @@ from seqlab.cli.study_view import StudyView
 from seqlab.schema.errors import UserError
 
 if TYPE_CHECKING:
+    from seqlab.compare.study import Study
+    from seqlab.runs.study_folder import StudyFolder
+    from seqlab.studies.final import Look
     from seqlab.studies.forecast import Forecast
 
 
@@ -78,10 +81,42 @@ def study(
     view = StudyView(quiet=as_json)
     try:
         folder = perform.carry_out(work, place, processes=processes, retry=retry, viewer=view)
+        look = perform.final(work, folder, place, view) if final else None
     finally:
         view.close()
-    del final, anyway, output
-    say(str(folder.path))
+    _show(folder, look, anyway=anyway, output=output, as_json=as_json)
+
+
+def _show(
+    folder: StudyFolder, look: Look | None, *, anyway: bool, output: Path | None, as_json: bool
+) -> None:
+    """Print the comparison and write the report."""
+    from seqlab.cli import study_result
+    from seqlab.compare.study import read
+
+    found = read(folder)
+    refused = found.refusal()
+    if refused is not None and not anyway:
+        raise UserError(refused)
+    page = _write_report(found, output, anyway=anyway)
+    if as_json:
+        print_json({**study_result.as_table(found, look), "report": str(page)})
+        return
+    study_result.show(found, anyway)
+    if look is not None:
+        study_result.show_look(look)
+    say(f"\nReport: {page}")
+
+
+def _write_report(found: Study, output: Path | None, *, anyway: bool) -> Path:
+    from seqlab import report
+
+    page = output or found.folder.path / "report.html"
+    runs = [one.folder for one in found.found if one.folder is not None]
+    about = str(found.about.get("about", ""))
+    report.write(runs, page, title=f"Study {found.folder.name}", introduction=about)
+    del anyway
+    return page
 
 
 def _budget(equal: str) -> list[str]:

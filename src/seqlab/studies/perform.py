@@ -8,9 +8,11 @@ from seqlab.studies.conduct import Place, Viewer, begin, conduct
 from seqlab.studies.design import Design
 from seqlab.studies.estimate import Estimates
 from seqlab.studies.executors import Executor, Inline, Processes
+from seqlab.studies.final import Look, look
 from seqlab.studies.forecast import adjustment
 from seqlab.train.numerics import settled
 from seqlab.train.products import choose
+from seqlab.train.progress import Progress
 
 
 def carry_out(design: Design, place: Place, *, processes: int, retry: bool, viewer: Viewer) -> StudyFolder:
@@ -43,6 +45,35 @@ def carry_out(design: Design, place: Place, *, processes: int, retry: bool, view
         _choose_products(place)
     conduct(plan, executor, place, viewer)
     return folder
+
+
+def final(design: Design, folder: StudyFolder, place: Place, viewer: Viewer) -> Look:
+    """Look at the test split with what validation chose; see `final.look`."""
+    with folder.lock():
+        listener = _Final(viewer)
+        return look(folder, design.config.final, listener, threads=place.threads, device=place.device)
+
+
+class _Final:
+    """Passes on what a run that is trained again for the test split tells."""
+
+    def __init__(self, viewer: Viewer):
+        self._viewer = viewer
+
+    def step(self, progress: Progress, loss: float, total_epochs: float) -> None:
+        """See `Listener`."""
+
+    def validated(self, progress: Progress, metrics: dict[str, float], best: bool) -> bool:
+        """See `Listener`; never a reason to stop."""
+        return False
+
+    def scored(self, done: int, total: int) -> None:
+        """See `Listener`."""
+
+    def message(self, text: str) -> None:
+        """See `Listener`."""
+        if text.startswith(("Run folder", "Not to the bit")):
+            self._viewer.message(0, text)
 
 
 def _choose_products(place: Place) -> None:
