@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
@@ -36,7 +36,7 @@ class ModelConfig(Config, ABC):
     def widths(self) -> tuple[Width, ...]:
         """The sizes that make the model larger or smaller, coarse ones first."""
 
-    def at(self, width: Width, size: int) -> Self:
+    def at(self, width: Width, size: int) -> ModelConfig:
         """The same model with another size of one of its `widths`."""
         return self.model_validate({**dict(self), **dict.fromkeys(width.keys, size)})
 

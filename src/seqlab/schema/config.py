@@ -153,7 +153,7 @@ def _change_kind(table: Mapping[str, Any], name: str, old: Table, kind: str, whe
 
 
 def _parse_field(field: FieldInfo, value: Any, where: str) -> Any:
-    inner = _config_class(field, value, where)
+    inner = None if value is None else _config_class(field, value, where)
     if inner is None or isinstance(value, Config):
         return tuple(value) if isinstance(value, list) else value
     if not isinstance(value, Mapping):
@@ -172,8 +172,8 @@ def _config_class(field: FieldInfo, value: Any, where: str) -> type[Config] | No
     registry = _registry(field)
     if registry is not None:
         return _class_by_kind(field, registry, value, where)
-    annotation = field.annotation
-    return annotation if isinstance(annotation, type) and issubclass(annotation, Config) else None
+    options = get_args(field.annotation) or (field.annotation,)
+    return next((one for one in options if isinstance(one, type) and issubclass(one, Config)), None)
 
 
 def _class_by_kind(field: FieldInfo, registry: Any, value: Any, where: str) -> type[Config]:

@@ -13,7 +13,7 @@ from seqlab.schema.config import Table, override, parse, plain, read_toml
 from seqlab.schema.errors import UserError, unknown
 from seqlab.studies import axes
 from seqlab.studies.axes import ARCHITECTURE, EPOCHS, Axis
-from seqlab.studies.config import StudyConfig
+from seqlab.studies.config import GridConfig, StudyConfig
 from seqlab.train import recipes
 from seqlab.train.config import ExperimentConfig
 
@@ -87,8 +87,10 @@ class Design:
         """Parse the experiment of each value of each axis, alone, so that an error names its axis.
 
         Raises:
-            UserError: an axis names no key, or a value is wrong.
+            UserError: an axis names no key, a value is wrong, or a grid has a range.
         """
+        if isinstance(self.config.search, GridConfig):
+            axes.combinations(self.axes)
         for architecture in self.architectures:
             first = {axis.key: axis.values[0] for axis in self.setting_axes}
             self.experiment({**architecture}, self.config.seeds[0])

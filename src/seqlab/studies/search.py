@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from seqlab.studies.axes import Axis, Choices, Range
-from seqlab.studies.config import RandomConfig, SomeConfig, TpeConfig
+from seqlab.studies.config import SomeConfig, TpeConfig
 from seqlab.tasks.goal import Goal
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ DIGITS = 4
 """Significant digits of a number that is drawn: as many as one would type."""
 _PARTS = 100
 """Parts of an epoch that Optuna's whole steps count."""
-_REDRAWS = 1000
+_GUIDED, _REDRAWS = 5, 1000
+"""Draws of a setting that was not tried yet: first guided ones, then random ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,13 +52,14 @@ def propose(
         place: of the architecture among the others.
     """
     known = [dict(one.setting) for one in tried]
+    if all(isinstance(axis, Choices) for axis in axes) and len(known) >= _size(axes):
+        return None
     for attempt in range(_REDRAWS):
-        seed = [config.seed, place, len(tried), attempt]
-        setting = _draw(config, axes, goal, tried, seed)
+        random = np.random.default_rng([config.seed, place, len(tried), attempt])
+        guided = isinstance(config, TpeConfig) and attempt < _GUIDED
+        setting = _guided(config, axes, goal, tried, random) if guided else _at_random(axes, random)
         if setting not in known:
             return setting
-        if all(isinstance(axis, Choices) for axis in axes) and len(known) >= _size(axes):
-            return None
     return None
 
 
@@ -80,13 +82,17 @@ def should_stop(config: TpeConfig, goal: Goal, others: Sequence[Tried], running:
     return trial.should_prune()
 
 
-def _draw(
-    config: SomeConfig, axes: Sequence[Axis], goal: Goal, tried: Sequence[Tried], seed: list[int]
+def _at_random(axes: Sequence[Axis], random: np.random.Generator) -> dict[str, Any]:
+    return {axis.key: _random(axis, random) for axis in axes}
+
+
+def _guided(
+    config: TpeConfig,
+    axes: Sequence[Axis],
+    goal: Goal,
+    tried: Sequence[Tried],
+    random: np.random.Generator,
 ) -> dict[str, Any]:
-    random = np.random.default_rng(seed)
-    if isinstance(config, RandomConfig):
-        return {axis.key: _random(axis, random) for axis in axes}
-    assert isinstance(config, TpeConfig), "the table has these two"
     study = _study(config, goal, tried, seed=int(random.integers(2**31)), epochs=1, axes=axes)
     found = study.ask(_distributions(axes)).params
     return {axis.key: _value(axis, found[axis.key]) for axis in axes}

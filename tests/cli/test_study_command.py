@@ -1,0 +1,95 @@
+"""`seqlab study` as a user types it, killed at any moment."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from pathlib import Path
+
+import pytest
+from experiments import finished, seqlab
+
+STUDY = """
+about = "two cells"
+expectation = "The LSTM counts, so it is better."
+base = "brackets-lstm"
+seeds = [1, 2]
+settings.data = {train = 60, valid = 20, test = 20, max_length = 20}
+settings.batching.tokens = 60
+settings.model = {embedding_size = 4, hidden_size = 4}
+settings.training = {epochs = 2, record_every = 1, tensorboard = false}
+axes."model.cell" = ["lstm", "elman"]
+axes.training.optimizer.learning_rate = [0.01, 0.1]
+"""
+
+
+@pytest.fixture(name="study")
+def study_file(tmp_path: Path) -> Path:
+    path = tmp_path / "cells.toml"
+    path.write_text(STUDY)
+    return path
+
+
+def test_plan_carry_out_final_and_again(study: Path, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    out, _ = finished("study", str(study), "--plan", "--threads", "1", runs=runs)
+    assert "cells: 8 runs, 8 cells." in out
+    assert not runs.exists(), "a plan makes nothing"
+    out, err = finished("study", str(study), "--threads", "1", "--final", runs=runs)
+    assert "   8/8  elman learning_rate=0.1, seed 2" in err
+    for words in ("The LSTM counts", "2 seeds: not enough to tell over seeds", "this is look 1", "Report: "):
+        assert words in out
+    assert (runs / "studies" / "cells" / "report.html").stat().st_size > 100_000
+    out, err = finished("study", str(study), "--threads", "1", "--final", "--json", runs=runs)
+    found = json.loads(out)
+    assert found["test"]["look"] == 1
+    assert found["test"]["again"]
+    assert len(found["groups"]) == 4
+    assert "8/8" not in err
+    out, _ = finished("study", str(study), "--plan", "--threads", "1", runs=runs)
+    assert "8 runs, 8 of them done before" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("nothing",), "There is no study 'nothing'"),
+        (("{}", "training.epoch=3"), "Nearest: 'training.epochs'"),
+        (("{}", "--processes", "0"), "'processes' must be at least 1. Got 0"),
+        (("{}", "--processes", "99", "--threads", "2"), "'processes' must be at most the threads, 2. Got 99"),
+        (("{}", "--equal", "time=3"), "'--equal' must be parameters=N"),
+        (("{}", "--plan", "--final"), "Got both"),
+        (("{}", "axes.training.optimizer.learning_rate=1"), "axes"),
+    ],
+)
+def test_wrong_input_is_said(study: Path, tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+    filled = [argument.format(study) for argument in arguments]
+    _, err = finished("study", *filled, runs=tmp_path / "runs", status=2)
+    assert words in err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [1, 2])
+def test_killed_at_any_moment_the_same_command_goes_on(study: Path, tmp_path: Path, processes: int) -> None:
+    command = ("study", str(study), "--processes", str(processes), "--threads", str(processes), "--json")
+    whole, _ = finished(*command, runs=tmp_path / "whole")
+    draw, kills = random.Random(processes), 0
+    while True:
+        process = seqlab(*command, runs=tmp_path / "killed")
+        deadline = time.monotonic() + draw.uniform(1.5, 8.0)
+        while process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        if process.poll() is not None:
+            break
+        process.kill()
+        process.wait()
+        kills += 1
+        assert kills < 30
+        time.sleep(1.0)  # workers see within half a second that their parent is gone
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    assert kills >= 2
+    first, second = json.loads(whole), json.loads(out)
+    for key in ("groups", "best", "pairs", "reliability", "importance"):
+        assert first[key] == second[key]

@@ -1,0 +1,252 @@
+"""Carrying studies out: nothing is lost, nothing is run twice, the same result comes out."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+from small_studies import RATE, Viewer, carry_out, design, results, value
+
+from seqlab.compare.cells import cells, find
+from seqlab.compare.study import read
+from seqlab.runs import folder, study_folder
+from seqlab.schema.errors import DiskError, UserError, WorkError
+from seqlab.studies import executors, work
+from seqlab.studies.axes import EPOCHS
+from seqlab.studies.standing import state
+from seqlab.train import run
+
+
+def test_a_second_call_repeats_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = carry_out(design(seeds=[1, 2]))
+    before = results(study)
+    assert len(before) == 4
+    monkeypatch.setattr(run, "train", lambda *a, **k: pytest.fail("a finished run was begun again"))
+    viewer = Viewer()
+    assert results(carry_out(design(seeds=[1, 2]), viewer=viewer)) == before
+    assert viewer.began == []
+
+
+def test_runs_are_those_that_train_makes_and_other_studies_find_them() -> None:
+    work_of = design()
+    study = carry_out(work_of)
+    for one in find(study):
+        config = work_of.experiment(one.trial.setting, one.trial.seed)
+        assert run.place_of(config).name == one.trial.run
+    viewer = Viewer()
+    carry_out(design(name="other", seeds=[1, 2]), viewer=viewer)
+    assert viewer.began == [3, 4], "the others are there"
+    assert len(folder.names()) == 4
+
+
+def test_processes_give_what_one_process_gives(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inline = results(carry_out(design(seeds=[1, 2])))
+    monkeypatch.setenv("SEQLAB_RUNS", str(runs.parent / "others"))
+    assert results(carry_out(design(seeds=[1, 2]), processes=2)) == inline
+
+
+def test_a_failed_run_is_recorded_and_does_not_stop_the_rest() -> None:
+    settings = {"axes": {RATE: [1e30, 0.1]}, "name": "fails"}
+    viewer = Viewer()
+    study = carry_out(design(**settings), viewer=viewer)
+    assert viewer.outcomes == [(1, "failed"), (2, "finished")]
+    first, second = cells(find(study), "loss")
+    assert first.value is None
+    assert "failed: The loss" in first.censored or "failed: " in first.censored
+    assert second.value is not None
+    again = Viewer()
+    carry_out(design(**settings), viewer=again)
+    assert again.began == [], "it is not tried again by itself"
+    carry_out(design(**settings), retry=True, viewer=again)
+    assert again.outcomes == [(1, "failed")]
+
+
+def test_a_bug_in_one_run_is_recorded_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = run.train
+
+    def sometimes(config, **others):
+        if config.training.optimizer.learning_rate == 0.01:
+            raise RuntimeError("a bug")
+        return real(config, **others)
+
+    monkeypatch.setattr(run, "train", sometimes)
+    study = carry_out(design())
+    assert study.events()[1].reason == "RuntimeError: a bug"
+    assert state(find(study)[1]) == "finished"
+
+
+def test_interrupted_and_called_again_it_ends_with_the_same_result(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = results(carry_out(design(seeds=[1, 2])))
+    monkeypatch.setenv("SEQLAB_RUNS", str(runs.parent / "broken"))
+    for at in (3, 9, 17):
+
+        class Stops(Viewer):
+            steps = 0
+
+            def news(self, number: int, share: float, words: str, at: int = at) -> None:
+                self.steps += 1
+                if self.steps == at:
+                    os.kill(os.getpid(), signal.SIGINT)
+
+        monkeypatch.setattr(work, "SECONDS_BETWEEN_NEWS", 0.0)
+        with pytest.raises(KeyboardInterrupt):
+            carry_out(design(seeds=[1, 2]), viewer=Stops())
+    assert results(carry_out(design(seeds=[1, 2]))) == whole
+
+
+def test_epochs_are_cells_of_one_run_and_equal_runs_of_their_own() -> None:
+    study = carry_out(design(axes={EPOCHS: [1, 3], RATE: [0.1]}))
+    assert len(folder.names()) == 1
+    found = {cell.epochs: cell.value for cell in cells(find(study), "loss")}
+    for epochs in (1, 3):
+        alone = carry_out(design(name=f"alone{epochs}", axes={EPOCHS: [epochs], RATE: [0.1]}))
+        (one,) = find(alone)
+        last = one.course("loss")[-1]
+        assert last == (epochs, found[epochs]), "to the bit"
+
+
+def test_a_row_that_ended_early_has_censored_cells() -> None:
+    settings = {"training": {"patience": 1, "tensorboard": False}, "data": {"train": 60, "valid": 20}}
+    study = carry_out(design(axes={EPOCHS: [1, 30], RATE: [0.9]}, settings=settings))
+    first, second = cells(find(study), "loss")
+    assert first.value is not None
+    assert second.value is None
+    assert second.censored == "training ended before: no better for 1 validations"
+
+
+def test_a_changed_study_is_refused_with_the_difference() -> None:
+    carry_out(design())
+    with pytest.raises(UserError, match=r"study.seeds was \[1\], is \[1, 2\].*name=small-2"):
+        carry_out(design(seeds=[1, 2]))
+    with pytest.raises(UserError, match=r"study.axes.*learning_rate was \[0.01, 0.1\], is \[0.01\]"):
+        carry_out(design(axes={RATE: [0.01]}))
+
+
+def test_a_changed_recipe_is_a_changed_study(tmp_path: Path) -> None:
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text('base = "brackets-lstm"\nmodel.layers = 1\n')
+    carry_out(design(base=str(recipe)))
+    recipe.write_text('base = "brackets-lstm"\nmodel.layers = 2\n')
+    with pytest.raises(UserError, match=r"recipes.*model.layers was 1, is 2"):
+        carry_out(design(base=str(recipe)))
+
+
+def test_two_processes_do_not_carry_out_one_study() -> None:
+    study = carry_out(design())
+    with study.lock(), pytest.raises(UserError, match="in use: another process carries out this study"):
+        carry_out(design())
+
+
+def test_a_run_that_was_removed_is_trained_again_and_said(runs: Path) -> None:
+    study = carry_out(design())
+    before = results(study)
+    shutil.rmtree(runs / next(iter(before)))
+    viewer = Viewer()
+    assert results(carry_out(design(), viewer=viewer)) == before
+    assert viewer.began == [1]
+    assert "The folder of run 1" in viewer.messages[0]
+
+
+def test_a_damaged_run_is_named_with_the_remedy(runs: Path) -> None:
+    before = results(carry_out(design()))
+    (runs / next(iter(before)) / "finished.json").write_text("{")
+    with pytest.raises(UserError, match=r"Run 1: .*finished.json is damaged.*Delete the folder"):
+        carry_out(design())
+
+
+def test_damaged_files_of_the_study_are_named() -> None:
+    study = carry_out(design())
+    (study.path / "trials.jsonl").write_text("{}\n")
+    with pytest.raises(UserError, match=r"trials.jsonl:1 is damaged"):
+        study.trials()
+    (study.path / "study.json").write_text("[]")
+    with pytest.raises(UserError, match=r"study.json is damaged"):
+        study.about()
+
+
+def test_half_a_line_of_a_killed_process_is_forgotten() -> None:
+    study = carry_out(design())
+    known = study.trials()
+    with (study.path / "trials.jsonl").open("a") as file:
+        file.write('{"number": 3, "arch')
+    assert study.trials() == known
+    study.add_trial(known[0])
+    assert study.trials() == [*known, known[0]]
+
+
+def test_a_full_disk_stops_the_study_and_fails_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, calls = run.train, []
+
+    def full(config, **others):
+        calls.append(config)
+        if len(calls) == 2:
+            raise DiskError("The disk is full. Free space there.")
+        return real(config, **others)
+
+    monkeypatch.setattr(run, "train", full)
+    work_of = design(seeds=[1, 2])
+    with pytest.raises(WorkError, match=r"The disk is full.*the same command goes on"):
+        carry_out(work_of)
+    study = study_folder.find("small")
+    assert [event.state for event in study.events().values()] == ["finished"]
+    assert len(calls) == 2
+    carry_out(work_of)
+    assert [state(one) for one in find(study)] == ["finished"] * 4
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_costs_one_attempt_and_nothing_else(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = results(carry_out(design(seeds=[1, 2])))
+    monkeypatch.setenv("SEQLAB_RUNS", str(runs.parent / "others"))
+    killed: list[int] = []
+
+    real = executors._Worker.heard
+
+    def heard(worker, watch):
+        if not killed and worker.job is not None and worker.job.job.number == 2:
+            killed.append(2)
+            worker._process.kill()
+        return real(worker, watch)
+
+    monkeypatch.setattr(executors._Worker, "heard", heard)
+    assert results(carry_out(design(seeds=[1, 2]), processes=2)) == whole
+    assert killed == [2]
+
+
+@pytest.mark.slow
+def test_a_worker_that_always_dies_fails_its_run_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = executors._Worker.heard
+
+    def heard(worker, watch):
+        if worker.job is not None and worker.job.job.number == 1:
+            worker._process.kill()
+            worker._process.join()
+        return real(worker, watch)
+
+    monkeypatch.setattr(executors._Worker, "heard", heard)
+    study = carry_out(design(), processes=2)
+    assert "was killed by signal 9" in study.events()[1].reason
+    assert state(find(study)[1]) == "finished"
+
+
+def test_what_a_study_found_is_read_from_folders_alone() -> None:
+    study = carry_out(design(axes={"model.cell": ["lstm", "elman"], RATE: [0.01, 0.1]}, seeds=[1, 2]))
+    found = read(study)
+    assert found.quantity.unit == "nats per token"
+    values = {one.trial.number: value(one) for one in find(study)}
+    for group in found.groups:
+        assert [cell.value for cell in group.cells] == [values[cell.trial] for cell in group.cells]
+    medians = [group.summary.median for group in found.best]
+    assert medians == sorted(m for m in medians if m is not None)
+    assert {pair.seeds is not None and pair.items is not None for pair in found.pairs} == {True}
+    assert set(found.importance) == {"lstm", "elman"}
+    assert found.refusal() is None
+    json.dumps([pair.reading for pair in found.pairs])

@@ -1,0 +1,101 @@
+"""The look at the test split: chosen by validation, trained again to the bit, counted."""
+
+from __future__ import annotations
+
+import pytest
+from small_studies import RATE, Viewer, carry_out, design
+
+from seqlab.compare.cells import find
+from seqlab.compare.study import read
+from seqlab.runs import folder
+from seqlab.runs.study_folder import StudyFolder
+from seqlab.schema.errors import UserError, WorkError
+from seqlab.studies import perform
+from seqlab.studies.axes import EPOCHS
+from seqlab.studies.conduct import Place
+from seqlab.studies.design import Design
+from seqlab.studies.final import Look, check_same_course
+from seqlab.train.evaluation import evaluate_run
+
+CELLS = {"model.cell": ["lstm", "elman"], RATE: [0.01, 0.1]}
+
+
+def look(work: Design, study: StudyFolder) -> Look:
+    return perform.final(work, study, Place(threads=1), Viewer())
+
+
+def test_the_best_of_each_is_scored_and_a_second_look_is_no_new_one() -> None:
+    work = design(axes=CELLS, seeds=[1, 2])
+    study = carry_out(work)
+    first = look(work, study)
+    assert (first.number, first.again) == (1, False)
+    best = read(study).best
+    assert [group.architecture for group in first.choices] == [group.architecture for group in best]
+    for group, cards in zip(first.choices, first.cards, strict=True):
+        for cell, card in zip(group.cells, cards, strict=True):
+            run = folder.open_run(folder.root() / cell.run)
+            assert card["split"] == "test"
+            assert card["metrics"] == evaluate_run(run, "test", ())["metrics"]
+    second = look(work, study)
+    assert (second.number, second.again) == (1, True)
+    assert [c["metrics"] for c in second.cards[0]] == [c["metrics"] for c in first.cards[0]]
+    assert len(study.looks()) == 1
+
+
+def test_the_winner_alone_and_then_more_is_a_second_look() -> None:
+    study = carry_out(design(axes=CELLS))
+    winner = design(axes=CELLS, final={"of": "winner"})
+    first = perform.final(winner, study, Place(threads=1), Viewer())
+    assert len(first.choices) == 1
+    more = look(design(axes=CELLS), study)
+    assert (len(more.choices), more.number, more.again) == (2, 2, False)
+    assert [past["look"] for past in study.looks()] == [1, 2]
+
+
+def test_a_cell_of_an_epoch_is_trained_again_to_that_epoch_to_the_bit() -> None:
+    work = design(axes={EPOCHS: [1, 4], RATE: [1.5]})
+    study = carry_out(work)
+    (best,) = read(study).best
+    assert best.setting[EPOCHS] == 1, "so large a rate is best early"
+    found = look(work, study)
+    (card,) = found.cards[0]
+    assert card["budget"] == {"epochs": 1, "max_steps": None, "result": "last"}
+    again = folder.find(card["run"])
+    (row,) = find(study)
+    assert row.folder is not None
+    kept = again.read("records.jsonl").split('"final_')[0].rsplit("\n", 1)[0]
+    assert row.folder.read("records.jsonl").startswith(kept)
+    (row.folder.path / "records.jsonl").write_text(
+        row.folder.read("records.jsonl").replace('"value":1.', '"value":2.', 1)
+    )
+    (row,) = find(study)
+    with pytest.raises(WorkError, match=r"must repeat .* to the bit. Record 1 differs"):
+        check_same_course(row, again)
+
+
+def test_on_all_data_nothing_is_left_to_validate_on() -> None:
+    work = design(axes={RATE: [0.1]}, final={"fit_on": "train+valid"})
+    study = carry_out(work)
+    (card,) = look(work, study).cards[0]
+    run = folder.find(card["run"])
+    assert not (run.cards / "valid.json").exists()
+    sizes = run.read_json("data.json")["splits"]
+    assert sizes["train"]["sequences"] == 80
+    assert "valid" not in sizes
+
+
+def test_what_is_not_carried_out_is_not_looked_at() -> None:
+    work = design(axes={RATE: [0.1, 0.2]})
+    study = carry_out(work)
+    (study.path / "events.jsonl").unlink()
+    run = folder.open_run(folder.root() / study.trials()[1].run)
+    (run.path / "finished.json").unlink()
+    with pytest.raises(UserError, match=r"must be carried out before .* Run 2 is not"):
+        look(work, study)
+
+
+def test_a_study_of_failures_has_nothing_to_choose() -> None:
+    work = design(axes={RATE: [1e30]})
+    study = carry_out(work)
+    with pytest.raises(UserError, match=r"must have a finished run\. Got none"):
+        look(work, study)
