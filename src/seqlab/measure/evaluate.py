@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import torch
 from jaxtyping import Bool
@@ -54,19 +54,42 @@ def evaluate(
             f"'carry' needs a model that carries its state from window to window. "
             f"Got {type(model).__name__}. Nearest: OverlappingWindows, not carried."
         )
-    running: list[Metric] = [METRICS[key](task.unit, task.labels) for key in metrics]
-    with evaluating(model):
+
+    def pieces() -> Iterator[Scored]:
         state: State | None = None
         for index in range(len(batches)):
             batch = batches[index]
             mask = batch.target_mask if counted is None else batch.target_mask & counted(index)
-            pieces, state = _score(model, task, batch, mask, state if carry else None)
-            for scored in pieces:
-                _check_finite(scored, split)
-                for metric in running:
-                    metric.update(scored)
+            scored, state = _score(model, task, batch, mask, state if carry else None)
+            yield from scored
             if progress is not None:
                 progress(index + 1, len(batches))
+
+    with evaluating(model):
+        return tally(pieces(), unit=task.unit, labels=task.labels, split=split, metrics=metrics)
+
+
+def tally(
+    pieces: Iterable[Scored], *, unit: str, labels: tuple[str, ...], split: str, metrics: Sequence[str]
+) -> list[Record]:
+    """The records of every named metric over all pieces, whoever scored them.
+
+    Args:
+        pieces: the targets of a split, each one once.
+        unit: what one target is, "token" or "text".
+        labels: names of the outputs, () where they have none.
+        split: its name, for the records.
+        metrics: keys of `METRICS`.
+
+    Raises:
+        UserError: a metric is unknown, or there is no target.
+        WorkError: the loss of a target is not finite.
+    """
+    running: list[Metric] = [METRICS[key](unit, labels) for key in metrics]
+    for scored in pieces:
+        _check_finite(scored, split)
+        for metric in running:
+            metric.update(scored)
     return [record for metric in running for record in metric.records(split)]
 
 
