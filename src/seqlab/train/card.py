@@ -7,12 +7,11 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from seqlab.data.dataset import Split
+from seqlab.data.dataset import Dataset, Split
 from seqlab.runs import atomic
 from seqlab.runs.folder import RunFolder
 from seqlab.schema.records import Matrix, Record, Scalar
-from seqlab.train.experiment import Experiment
-from seqlab.train.validation import scoring_pass
+from seqlab.train.way import Scorer
 
 
 def numbers(records: Sequence[Record]) -> dict[str, float]:
@@ -20,20 +19,16 @@ def numbers(records: Sequence[Record]) -> dict[str, float]:
     return {record.name: record.value for record in records if isinstance(record, Scalar)}
 
 
-def write_card(
-    run: RunFolder, experiment: Experiment, split: str, records: Sequence[Record], step: int
-) -> dict[str, Any]:
+def write_card(run: RunFolder, scorer: Scorer, split: str, records: Sequence[Record]) -> dict[str, Any]:
     """Write `cards/<split>.json` on what was scored, and return its content."""
-    card = describe(run, experiment, split, records, step)
+    card = describe(run, scorer, split, records)
     atomic.write_text(run.cards / f"{split}.json", json.dumps(card, indent=1))
     return card
 
 
-def describe(
-    run: RunFolder, experiment: Experiment, split: str, records: Sequence[Record], step: int
-) -> dict[str, Any]:
+def describe(run: RunFolder, scorer: Scorer, split: str, records: Sequence[Record]) -> dict[str, Any]:
     """What one has to know to compare a number with another one."""
-    dataset, data = experiment.dataset, experiment.dataset.splits[split]
+    dataset, data = scorer.dataset, scorer.dataset.splits[split]
     return {
         "metrics": numbers(records),
         "matrices": {
@@ -41,18 +36,18 @@ def describe(
             for record in records
             if isinstance(record, Matrix)
         },
-        "loss_unit": f"nats per {experiment.task.unit}",
+        "loss_unit": f"nats per {scorer.task.unit}",
         "dataset": dataset.name,
         "split": split,
         "split_sha256": _digest(data),
         "sequences": len(data),
         "tokens": int(data.offsets[-1]),
-        "equal_to_training": _shared_with_training(experiment, data),
-        "scored_as": scoring_pass(experiment, data, rows=1).context,
+        "equal_to_training": _shared_with_training(dataset, data),
+        "scored_as": scorer.context(split),
         "vocabulary": len(dataset.tokenizer.vocabulary),
-        "tokenizer": experiment.config.data.tokenizer.kind,
-        "checkpoint_step": step,
-        "seed": experiment.config.seed,
+        "tokenizer": scorer.config.data.tokenizer.kind,
+        "checkpoint_step": scorer.moment.step,
+        "seed": scorer.seed,
         "run": run.path.name,
         "fingerprint": run.fingerprint,
         "environment": run.read_json("environment.json"),
@@ -68,9 +63,9 @@ def _digest(split: Split) -> str:
     return digest.hexdigest()
 
 
-def _shared_with_training(experiment: Experiment, split: Split) -> int | None:
+def _shared_with_training(dataset: Dataset, split: Split) -> int | None:
     """Sequences that also occur in the training split, token by token; None for running text."""
-    train = experiment.dataset.splits["train"]
+    train = dataset.splits["train"]
     if len(split) == 1 or split is train:
         return None
     seen = {_key(train, index) for index in range(len(train))}

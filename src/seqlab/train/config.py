@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
+from seqlab.baselines.configs import BaselineConfig
+from seqlab.baselines.kinds import BASELINES
 from seqlab.data.batching import Batching
 from seqlab.data.dataset import DatasetConfig
 from seqlab.data.kinds import BATCHING, DATASETS
 from seqlab.models.configs import ModelConfig
 from seqlab.models.kinds import MODELS
-from seqlab.schema.config import Config
+from seqlab.schema.config import Config, Table
+from seqlab.schema.errors import UserError
 from seqlab.schema.registry import ByKind
-from seqlab.tasks.configs import TaskConfig
-from seqlab.tasks.kinds import TASKS
+from seqlab.tasks.configs import ScoredTaskConfig, TaskConfig
+from seqlab.tasks.kinds import SCORED_TASKS, TASKS
 from seqlab.train.kinds import OPTIMIZERS, SCHEDULES
 from seqlab.train.optimizers import OptimizerConfig
 from seqlab.train.schedules import ConstantConfig, ScheduleConfig
+
+if TYPE_CHECKING:
+    from seqlab.train.way import Way
 
 
 class TrainingConfig(Config):
@@ -69,15 +76,24 @@ class SamplesConfig(Config):
     """Text that samples go on from."""
 
 
-class ExperimentConfig(Config):
+class AnyExperimentConfig(Config, ABC):
     """Everything that decides an experiment's numbers; nothing else does."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     """Beginning of the run folder's name."""
-    seed: int = Field(default=1, ge=0)
-    """Source of every random draw: weights, order, dropout, samples."""
     data: Annotated[DatasetConfig, ByKind(DATASETS)]
     """What is learned from."""
+
+    @abstractmethod
+    def way(self) -> Way:
+        """How it is carried out, scored and loaded."""
+
+
+class ExperimentConfig(AnyExperimentConfig):
+    """A network trained by gradient steps."""
+
+    seed: int = Field(default=1, ge=0)
+    """Source of every random draw: weights, order, dropout, samples."""
     task: Annotated[TaskConfig, ByKind(TASKS)]
     """What is predicted."""
     model: Annotated[ModelConfig, ByKind(MODELS)]
@@ -90,3 +106,37 @@ class ExperimentConfig(Config):
     """How validation is scored."""
     samples: SamplesConfig = SamplesConfig()
     """What the model writes."""
+
+    def way(self) -> Way:
+        """See `AnyExperimentConfig.way`."""
+        from seqlab.train.network import NetworkWay
+
+        return NetworkWay(self)
+
+
+class BaselineExperimentConfig(AnyExperimentConfig):
+    """A baseline, fitted at once: it has neither steps nor a seed."""
+
+    task: Annotated[ScoredTaskConfig, ByKind(SCORED_TASKS)]
+    """What is predicted, and what is measured of it."""
+    baseline: Annotated[BaselineConfig, ByKind(BASELINES)]
+    """What predicts."""
+
+    def way(self) -> Way:
+        """See `AnyExperimentConfig.way`."""
+        from seqlab.train.baseline import BaselineWay
+
+        return BaselineWay(self)
+
+
+def experiment_class(table: Table) -> type[AnyExperimentConfig]:
+    """The class of an experiment's settings: those of a baseline where the table has one.
+
+    Raises:
+        UserError: it has a model, too.
+    """
+    if "baseline" not in table:
+        return ExperimentConfig
+    if "model" in table:
+        raise UserError("An experiment must have either 'model' or 'baseline'. Got both.")
+    return BaselineExperimentConfig

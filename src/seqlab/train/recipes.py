@@ -11,7 +11,7 @@ from typing import Any
 from seqlab.schema.config import Table, override, parse, read_toml
 from seqlab.schema.errors import UserError, unknown
 from seqlab.train import sizing
-from seqlab.train.config import ExperimentConfig
+from seqlab.train.config import AnyExperimentConfig, ExperimentConfig, experiment_class
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def read(wanted: str) -> Recipe:
     return _read(wanted, above=())
 
 
-def configure(wanted: str, overrides: Sequence[str] = ()) -> tuple[ExperimentConfig, list[str]]:
+def configure(wanted: str, overrides: Sequence[str] = ()) -> tuple[AnyExperimentConfig, list[str]]:
     """The experiment a recipe and `key=value` overrides describe.
 
     Returns:
@@ -55,13 +55,25 @@ def configure(wanted: str, overrides: Sequence[str] = ()) -> tuple[ExperimentCon
     recipe = read(wanted)
     table, notes = recipe.table, []
     for assignment in overrides:
-        table, note = override(ExperimentConfig, table, assignment)
+        table, note = override(experiment_class(table), table, assignment)
         notes += [note] if note else []
-    config = parse(ExperimentConfig, table)
+    config = parse(experiment_class(table), table)
     if recipe.sized_by_data:
         table, note = sizing.fill(table, config)
-        return parse(ExperimentConfig, table), [*notes, note]
+        return parse(type(config), table), [*notes, note]
     return config, notes
+
+
+def network(wanted: str, overrides: Sequence[str] = ()) -> ExperimentConfig:
+    """The same for a recipe that trains a network.
+
+    Raises:
+        UserError: it fits a baseline; see `configure` for others.
+    """
+    config, _ = configure(wanted, overrides)
+    if not isinstance(config, ExperimentConfig):
+        raise UserError(f"Recipe {wanted!r} must train a network. Got a baseline.")
+    return config
 
 
 def _read(wanted: str, above: tuple[str, ...]) -> Recipe:
