@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.feature_extraction.text import CountVectorizer
@@ -32,9 +34,9 @@ def encoded(texts: list[str], labels: np.ndarray, tokenizer) -> Split:
 
 def reference(train, labels, texts, length: int, C: float) -> np.ndarray:
     """Log odds of label True, by scikit-learn alone, solved in the primal to far more digits."""
-    words = CountVectorizer(
-        binary=True, ngram_range=(1, length), tokenizer=str.split, token_pattern=None, lowercase=False
-    )
+    # scikit-learn is not typed: None is what it wants beside a tokenizer.
+    wanted: dict[str, Any] = {"tokenizer": str.split, "token_pattern": None, "lowercase": False}
+    words: Any = CountVectorizer(binary=True, ngram_range=(1, length), **wanted)
     found = words.fit_transform(train).toarray().astype(float)
     p, q = 1 + found[labels].sum(axis=0), 1 + found[~labels].sum(axis=0)
     r = np.log((p / p.sum()) / (q / q.sum()))
