@@ -113,9 +113,7 @@ def results_page(found: list[dict[str, Any]]) -> str:
             f"- {measured['dataset']}, split {measured['split']} ({measured['split_sha256'][:12]}): "
             f"{measured['sequences']:,} sequences, {measured['tokens']:,} tokens, {measured['scored_as']}; "
             f"{_duplicates(measured)}vocabulary {measured['vocabulary']:,} ({measured['tokenizer']})\n"
-            f"- seed {measured['seed']}, checkpoint of step {measured['checkpoint_step']:,} "
-            f"of {card['steps']:,}, "
-            f"{card['epochs']:g} epochs, {card['tokens']:,} tokens, {card['parameters']:,} parameters\n"
+            f"- {_fitted(card)}, {card['tokens']:,} tokens, {card['parameters']:,} parameters\n"
             f"- {cost['training_seconds']:.0f} s training with its validations, "
             f"{cost['evaluation_seconds']:.0f} s final evaluation, "
             f"{cost['tokens_per_second']:,.0f} tokens/s, "
@@ -123,6 +121,17 @@ def results_page(found: list[dict[str, Any]]) -> str:
             f"torch {measured['environment']['versions']['torch']}"
         )
     return "\n\n".join(parts) + "\n"
+
+
+def _fitted(card: dict[str, Any]) -> str:
+    """How often the data was read, and which checkpoint was scored; a baseline has neither seed nor steps."""
+    measured = card["card"]
+    if not card["steps"]:
+        return "fitted at once"
+    return (
+        f"seed {measured['seed']}, checkpoint of step {measured['checkpoint_step']:,} of {card['steps']:,}, "
+        f"{card['epochs']:g} epochs"
+    )
 
 
 def _duplicates(measured: dict[str, Any]) -> str:

@@ -5,15 +5,20 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from seqlab.baselines.kinds import BASELINES
 from seqlab.data.kinds import BATCHING, DATASETS, TOKENIZERS
 from seqlab.models.kinds import MODELS
 from seqlab.schema.registry import Registry
+from seqlab.studies.kinds import SEARCHES
 from seqlab.tasks.kinds import TASKS
 from seqlab.train.kinds import OPTIMIZERS, SCHEDULES
 
 ROOMS = ("seqlab.schema", "seqlab.runs", "seqlab.compare", "seqlab.report")
-TABLES = {f"seqlab.{room}.kinds" for room in ("data", "models", "tasks", "measure", "checkup", "train")}
-REGISTRIES = (DATASETS, TOKENIZERS, BATCHING, MODELS, TASKS, OPTIMIZERS, SCHEDULES)
+TABLES = {
+    f"seqlab.{room}.kinds"
+    for room in ("data", "models", "tasks", "measure", "baselines", "checkup", "train", "studies")
+}
+REGISTRIES = (DATASETS, TOKENIZERS, BATCHING, MODELS, TASKS, BASELINES, OPTIMIZERS, SCHEDULES, SEARCHES)
 # Reads modules from its arguments, rooms with all they hold from standard input; prints those that
 # cannot be imported where there is no torch, and why.
 PROGRAM = """

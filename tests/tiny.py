@@ -121,7 +121,7 @@ def stop_at(step: int) -> Callable[[Progress], None]:
 
 def configure(recipe: list[str], *overrides: str) -> ExperimentConfig:
     """The configuration of a recipe above with further overrides."""
-    return recipes.configure(recipe[0], [*recipe[1:], *overrides])[0]
+    return recipes.network(recipe[0], [*recipe[1:], *overrides])
 
 
 def fit(recipe: list[str], *overrides: str, listener: Nobody | None = None) -> RunFolder:

@@ -6,15 +6,23 @@ import inspect
 
 import pytest
 
+from seqlab.baselines.kinds import BASELINES
 from seqlab.data.kinds import BATCHING, DATASETS, TOKENIZERS
 from seqlab.models.kinds import MODELS
 from seqlab.schema.config import Config
 from seqlab.schema.registry import Registry
-from seqlab.tasks.kinds import TASKS
-from seqlab.train.config import EvaluationConfig, ExperimentConfig, SamplesConfig, TrainingConfig
+from seqlab.tasks.kinds import SCORED_TASKS, TASKS
+from seqlab.train.config import (
+    BaselineExperimentConfig,
+    EvaluationConfig,
+    ExperimentConfig,
+    SamplesConfig,
+    TrainingConfig,
+)
 from seqlab.train.kinds import OPTIMIZERS, SCHEDULES
 
 REGISTRIES = [DATASETS, TOKENIZERS, BATCHING, TASKS, MODELS, OPTIMIZERS, SCHEDULES]
+REGISTRIES += [BASELINES, SCORED_TASKS]
 KINDS = [
     pytest.param(registry, kind, id=f"{registry.what}-{kind}") for registry in REGISTRIES for kind in registry
 ]
@@ -35,6 +43,9 @@ def test_a_kind_is_named_and_described(registry: Registry, kind: str) -> None:
     _check_described(cls)
 
 
-@pytest.mark.parametrize("cls", [ExperimentConfig, TrainingConfig, EvaluationConfig, SamplesConfig])
+@pytest.mark.parametrize(
+    "cls",
+    [ExperimentConfig, BaselineExperimentConfig, TrainingConfig, EvaluationConfig, SamplesConfig],
+)
 def test_settings_of_an_experiment_are_described(cls: type[Config]) -> None:
     _check_described(cls)

@@ -3,7 +3,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqlab.data.unicode_words import UnicodeWordsConfig, unicode_words
+from seqlab.data.tokenizers import tokenizer_from
+from seqlab.data.unicode_words import UnicodeWordsConfig, unicode_words, words_and_signs
 from seqlab.data.words import crude_words
 
 
@@ -29,3 +30,24 @@ def test_texts_are_words_joined(one: str, other: str):
 def test_rare_words_are_left_out():
     tokenizer = UnicodeWordsConfig(min_count=2, max_size=5).train(["a a b b c"])
     assert tokenizer.vocabulary.tokens == (".pad", ".start", ".end", ".unk", "a")
+
+
+def test_punctuation_is_kept_where_it_is_asked_for():
+    texts = ["No, not bad... (really)!", "été: 映画?"]
+    tokenizer = UnicodeWordsConfig(punctuation=True).train(texts)
+    ids = [tokenizer.encode(text) for text in texts]
+    assert [tokenizer.decode(part) for part in ids] == ["no , not bad . . . ( really ) !", "été : 映 画 ?"]
+    restored = tokenizer_from(tokenizer.spec())
+    assert [restored.encode(text) for text in texts] == ids
+
+
+@given(st.text())
+def test_punctuation_adds_signs_and_changes_no_word(text: str):
+    words = set(unicode_words(text))
+    assert [sign for sign in words_and_signs(text) if sign in words] == unicode_words(text)
+
+
+def test_a_spec_from_before_there_was_punctuation_is_read():
+    spec = UnicodeWordsConfig().train(["a, b"]).spec()
+    del spec["punctuation"]
+    assert len(tokenizer_from(spec).encode("a, b")) == 2

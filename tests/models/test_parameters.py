@@ -74,7 +74,7 @@ def test_every_model_and_cell(table):
     check(build(table))
 
 
-@pytest.mark.parametrize("name", recipes.names())
+@pytest.mark.parametrize("name", [name for name in recipes.names() if "model" in recipes.read(name).table])
 def test_every_recipe(name):
     # Without the data; 1,000 tokens stand for its vocabulary.
     table = recipes.read(name).table

@@ -103,6 +103,20 @@ def _first_files(name: str, seed: int, cell: str) -> dict[str, str]:
     }
 
 
+def baseline(*, name: str = "toy", kind: str = "n-gram", order: int = 5, loss: float = 0.9) -> RunFolder:
+    """A finished run of a baseline on the same data: no model, no seed, no steps."""
+    config = f'name = "{name}"\n[data]\nkind = "reviews"\n[task]\nkind = "language-model"\n'
+    config += f'metrics = ["loss"]\n[baseline]\nkind = "{kind}"\norder = {order}\n'
+    files = {**_first_files(name, 1, ""), "config.toml": config}
+    run = folder.create(name, folder.fingerprint(config, str(loss), ""), files)
+    final = Scalar(name="final_loss", value=loss, unit="nats per token", split="valid")
+    write(run, "records.jsonl", [to_line(final, Moment(step=0, epoch=1.0, tokens=100))])
+    (run.cards / "valid.json").write_text(json.dumps({**_card({"loss": loss}, 1), "seed": None}))
+    summary = {**_summary(run, {"loss": loss}), "best_step": 0, "steps": 0, "stopped": "fitted"}
+    run.finish(summary)
+    return run
+
+
 def _moment(step: int) -> Moment:
     return Moment(step=step, epoch=step / 20, tokens=step * 100)
 

@@ -228,3 +228,29 @@ def test_refused_with_a_reason(tmp_path: Path) -> None:
         report.write([folders.make()], tmp_path / "r.html", title="Static", static=tmp_path / "file")
     with pytest.raises(WorkError, match=r"cannot be written: File exists"):
         report.write([folders.make()], tmp_path / "file" / "r.html", title="Below a file")
+
+
+def test_baselines_stand_beside_networks_under_their_kind(tmp_path: Path) -> None:
+    runs = [
+        folders.make(name="net", loss=0.5),
+        folders.baseline(name="gram", order=5, loss=0.75),
+        folders.baseline(name="gram", order=2, loss=0.875),
+        folders.baseline(name="floor", kind="truth", loss=0.25),
+    ]
+    document = page(report.write(runs, tmp_path / "r.html", title="Beside"))
+    head, *rows = table(document, "Results on the validation split of reviews")
+    found = [(row[head.index("model")], row[head.index("seed")]) for row in rows]
+    assert found == [
+        ("floor, truth", ""),
+        ("net", "1"),
+        ("gram, n-gram, order=5", ""),
+        ("gram, n-gram, order=2", ""),
+    ]
+    assert "loss nats per token" in head
+
+
+def test_baselines_alone_have_units_and_no_curves(tmp_path: Path) -> None:
+    document = page(report.write([folders.baseline()], tmp_path / "r.html", title="Alone"))
+    head, row = table(document, "Results on the validation split of reviews")
+    assert (row[head.index("model")], row[head.index("loss nats per token")]) == ("n-gram", "0.9")
+    assert "Learning curves" not in document.text

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import tiny
-
 from seqlab.compare.cells import Found, find
 from seqlab.runs import folder
 from seqlab.runs.folder import RECORDS
@@ -20,7 +18,6 @@ from seqlab.studies.design import Design
 from seqlab.studies.work import Outcome
 
 RATE = "training.optimizer.learning_rate"
-SETTINGS: dict[str, Any] = dict(tuple(setting.split("=")) for setting in tiny.BRACKETS[1:])
 SMALL = {
     "data": {"train": 60, "valid": 20, "test": 20, "max_length": 20},
     "batching": {"tokens": 60},

@@ -21,7 +21,7 @@ from seqlab.runs import checkpoints, folder
 from seqlab.runs.folder import RunFolder
 from seqlab.schema.errors import WorkError
 from seqlab.schema.records import Scalar, Text
-from seqlab.train import experiment, run, seeding
+from seqlab.train import experiment, network, run, seeding
 from seqlab.train.diverged import first_not_finite
 from seqlab.train.evaluation import evaluate_run
 from seqlab.train.loaded import load_run
@@ -205,7 +205,7 @@ def test_the_last_good_checkpoint_is_kept_when_training_diverges(monkeypatch: py
     handle: list[torch.nn.Module] = []
     words = r"loss became nan at step 5 .*First not finite: output of layer 'recurrence'"
     build = experiment.build
-    monkeypatch.setattr(run, "build", lambda *arguments: _noted(build(*arguments), handle))
+    monkeypatch.setattr(network, "build", lambda *arguments: _noted(build(*arguments), handle))
     with pytest.raises(WorkError, match=words):
         tiny.fit(recipe, listener=tiny.Nobody(poison))
     (name,) = folder.names()

@@ -13,6 +13,7 @@ import tiny
 
 import seqlab
 from seqlab.runs.folder import RunFolder, open_run
+from seqlab.schema.config import plain
 from seqlab.schema.errors import UserError
 from seqlab.schema.records import Scalar, Text
 
@@ -88,7 +89,8 @@ def test_a_configuration_trains_too_and_can_be_changed(run: seqlab.Run, capsys) 
     assert seqlab.train(run.config).path == run.path
     assert "is finished; nothing to do." in capsys.readouterr().out
     other = seqlab.train(run.config, ["seed=7", "training.epochs=1"])
-    assert (other.config.seed, other.config.training.epochs) == (7, 1)
+    table = plain(other.config)
+    assert (table["seed"], table["training"]["epochs"]) == (7, 1)
     said = capsys.readouterr()
     assert "\nepoch 1, step " in said.out
     assert said.err == ""

@@ -48,7 +48,7 @@ def test_what_the_user_gave_stays(tmp_path: Path) -> None:
     )
     table = plain(config)
     assert table["model"]["linear_size"] == 7
-    assert (config.training.epochs, table["batching"]["rows"]) == (2, 3)
+    assert (table["training"]["epochs"], table["batching"]["rows"]) == (2, 3)
     assert not any(word in note for word in ("linear_size", "epochs", "min_count", "rows"))
 
 

@@ -105,7 +105,7 @@ class Workload(ABC):
             **self.settings(),
             "batching.rows": self.rows,
         }
-        return recipes.configure(self.recipe, [f"{key}={value}" for key, value in settings.items()])[0]
+        return recipes.network(self.recipe, [f"{key}={value}" for key, value in settings.items()])
 
     def dataset(self) -> Dataset:
         """Random tokens, the same each time."""

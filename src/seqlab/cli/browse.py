@@ -11,13 +11,13 @@ from seqlab.schema.errors import UserError, unknown
 
 
 def list_(what: str = "all", /, *, as_json: Json = False) -> None:
-    """Show what there is: recipes, studies, models, datasets, metrics, runs.
+    """Show what there is: recipes, studies, models, baselines, datasets, metrics, runs.
 
     Parameters
     ----------
     what
-        recipes, studies, datasets, tokenizers, batching, tasks, models, optimizers, schedules, metrics,
-        probes, searches or runs.
+        recipes, studies, datasets, tokenizers, batching, tasks, models, baselines, optimizers, schedules,
+        metrics, probes, searches or runs.
     as_json
         Print as JSON.
     """
@@ -153,6 +153,7 @@ def _equation(layer: dict[str, Any]) -> str:
 
 
 def _tables() -> dict[str, Any]:
+    from seqlab.baselines.kinds import BASELINES
     from seqlab.checkup.kinds import PROBES
     from seqlab.data.kinds import BATCHING, DATASETS, TOKENIZERS
     from seqlab.measure.kinds import METRICS
@@ -167,6 +168,7 @@ def _tables() -> dict[str, Any]:
         "batching": BATCHING,
         "tasks": TASKS,
         "models": MODELS,
+        "baselines": BASELINES,
         "optimizers": OPTIMIZERS,
         "schedules": SCHEDULES,
         "metrics": METRICS,

@@ -81,9 +81,8 @@ def _show(summary: dict[str, Any], as_json: bool) -> None:
     cost = summary["cost"]
     say(f"{summary['run']}: {summary['stopped']}")
     if summary["metrics"]:
-        say(
-            f"validation, best checkpoint (step {summary['best_step']:,}): {metrics_line(summary['metrics'])}"
-        )
+        what = f"validation, best checkpoint (step {summary['best_step']:,})"
+        say(f"{what if summary['steps'] else 'validation'}: {metrics_line(summary['metrics'])}")
     say(
         f"cost: {cost['training_seconds']:.0f} s training, {cost['evaluation_seconds']:.0f} s evaluation, "
         f"{cost['tokens_per_second']:,.0f} tokens/s, {cost['peak_memory_mib']:,.0f} MiB, "

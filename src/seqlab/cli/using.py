@@ -48,10 +48,8 @@ def evaluate(
         print_json(card)
         return
     say(f"{card['run']}, {split}: {metrics_line(card['metrics'])}")
-    say(
-        f"{card['sequences']:,} sequences, {card['tokens']:,} tokens, {card['scored_as']}; "
-        f"checkpoint of step {card['checkpoint_step']:,}"
-    )
+    kept = f"; checkpoint of step {card['checkpoint_step']:,}" if card["checkpoint_step"] else ""
+    say(f"{card['sequences']:,} sequences, {card['tokens']:,} tokens, {card['scored_as']}{kept}")
     for words, matrix in card["matrices"].items():
         _print_matrix(words.replace("_", " "), matrix)
     if card["equal_to_training"]:

@@ -83,7 +83,7 @@ def cells(found: Sequence[Found], metric: str) -> list[Cell]:
 
 def goal(found: Sequence[Found]) -> tuple[str, str] | None:
     """Name of the metric the study is judged by, and which of it is better; None before a run has ended."""
-    for one in found:
+    for one in sorted(found, key=lambda one: one.trial.baseline):
         if one.summary.get("goal"):
             return one.summary["goal"]["metric"], one.summary["goal"]["better"]
     return None
@@ -93,7 +93,8 @@ def _cells(one: Found, metric: str) -> Iterator[Cell]:
     trial = one.trial
     if not trial.epochs:
         value = one.summary["metrics"].get(metric) if one.summary else None
-        yield _cell(trial, trial.setting, None, value, "" if value is not None else _why(one))
+        without = f"its task does not measure {metric}" if one.summary else _why(one)
+        yield _cell(trial, trial.setting, None, value, "" if value is not None else without)
         return
     course = dict(one.course(metric))
     for epochs in trial.epochs:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import torch
 from jaxtyping import Bool, Int
@@ -18,6 +18,8 @@ from seqlab.schema.errors import UserError, WorkError
 from seqlab.schema.records import Record
 from seqlab.tasks.task import Task
 
+Piece = tuple[Tensor, Scored]
+"""Some targets, and the row of the pass that each one stands in, rows counted through all batches."""
 TARGETS_AT_ONCE = 1024
 """Logits of so many targets exist at a time: 40 MB for 10,000 outputs in float32."""
 
@@ -57,23 +59,53 @@ def evaluate(
             f"'carry' needs a model that carries its state from window to window. "
             f"Got {type(model).__name__}. Nearest: OverlappingWindows, not carried."
         )
-    running: list[Metric] = [METRICS[key](task.unit, task.labels) for key in metrics]
-    with evaluating(model):
+
+    def pieces() -> Iterator[Piece]:
         state: State | None = None
         rows = 0
         for index in range(len(batches)):
             batch = batches[index]
             mask = batch.target_mask if counted is None else batch.target_mask & counted(index)
-            pieces, state = _score(model, task, batch, mask, state if carry else None)
-            for scored, row in pieces:
-                _check_finite(scored, split)
-                for metric in running:
-                    metric.update(scored)
-                if items is not None:
-                    items.add(rows + row, scored)
+            scored, state = _score(model, task, batch, mask, state if carry else None)
+            yield from ((rows + row, piece) for piece, row in scored)
             rows += len(batch.lengths)
             if progress is not None:
                 progress(index + 1, len(batches))
+
+    with evaluating(model):
+        return tally(pieces(), unit=task.unit, labels=task.labels, split=split, metrics=metrics, items=items)
+
+
+def tally(
+    pieces: Iterable[Piece],
+    *,
+    unit: str,
+    labels: tuple[str, ...],
+    split: str,
+    metrics: Sequence[str],
+    items: Items | None = None,
+) -> list[Record]:
+    """The records of every named metric over all pieces, whoever scored them.
+
+    Args:
+        pieces: the targets of a split, each one once, with the row of the pass it stands in.
+        unit: what one target is, "token" or "text".
+        labels: names of the outputs, () where they have none.
+        split: its name, for the records.
+        metrics: keys of `METRICS`.
+        items: is given all pieces, too.
+
+    Raises:
+        UserError: a metric is unknown, or there is no target.
+        WorkError: the loss of a target is not finite.
+    """
+    running: list[Metric] = [METRICS[key](unit, labels) for key in metrics]
+    for rows, scored in pieces:
+        _check_finite(scored, split)
+        for metric in running:
+            metric.update(scored)
+        if items is not None:
+            items.add(rows, scored)
     return [record for metric in running for record in metric.records(split)]
 
 

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+import torch
 from jaxtyping import Int
 from numpy.typing import NDArray
 from torch import Tensor
 
 from seqlab.measure.metric import Scored
 from seqlab.runs.scores import Scores
+from seqlab.schema.records import Record
+
+
+@dataclass(frozen=True)
+class Exact:
+    """What an exact pass over a split found: the records of its metrics, and the score of each item."""
+
+    records: list[Record]
+    scores: Scores
 
 
 class Items:
@@ -24,8 +36,10 @@ class Items:
         self._parts: list[tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]] = []
 
     def add(self, rows: Int[Tensor, " N"], scored: Scored) -> None:
-        """Count some targets, each standing in a row of the pass."""
-        right = scored.logits.argmax(dim=-1) == scored.targets
+        """Count some targets, each standing in a row of the pass; without logits none counts as right."""
+        right = torch.zeros_like(scored.targets, dtype=torch.bool)
+        if scored.logits.shape[-1]:
+            right = scored.logits.argmax(dim=-1) == scored.targets
         part = (rows.cpu().numpy(), scored.nats.double().cpu().numpy(), right.cpu().numpy())
         self._parts.append(part)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -17,7 +18,7 @@ class Scored:
     """Some of the targets that count; padding and mere context are gone already.
 
     nats: -log of the probability the model gave each target.
-    logits: of every output.
+    logits: of every output; (N, 0) where no metric looks at them.
     positions: where each target stands in its window or sequence, from 0; 0 for a whole text.
     """
 
@@ -33,6 +34,9 @@ class Metric(ABC):
     `unit` is what one target is: "token" or "text". `labels` are the names of the outputs, () where they
     have none.
     """
+
+    reads_logits: ClassVar[bool] = True
+    """Whether it looks at more than the nats."""
 
     def __init__(self, unit: str, labels: tuple[str, ...] = ()):
         self.unit, self.labels = unit, labels

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from abc import ABC
+from typing import ClassVar
 
 from seqlab.measure.metric import Mean, Metric, Scored
 from seqlab.schema.records import Record, Scalar
@@ -15,6 +16,8 @@ LARGEST_EXPONENT = math.log(sys.float_info.max)
 
 class MeanNats(Metric, ABC):
     """What comes of the mean cross-entropy alone; subclasses say how it is shown."""
+
+    reads_logits: ClassVar[bool] = False
 
     def __init__(self, unit: str, labels: tuple[str, ...] = ()):
         super().__init__(unit, labels)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +20,8 @@ class LossPerPosition(Metric):
     windows are evaluated without carrying it. The standard error sqrt(s^2 / n) takes the windows as
     independent draws; a position with one target has none.
     """
+
+    reads_logits: ClassVar[bool] = False
 
     def __init__(self, unit: str, labels: tuple[str, ...] = ()):
         super().__init__(unit, labels)

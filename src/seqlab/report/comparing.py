@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from seqlab.report.naming import differences, labels
+from seqlab.report.naming import architecture_of, differences, labels
 from seqlab.report.reading import Run
 
 COLOURS = ("#3b7dd8", "#cf6a0a", "#1f9254", "#d0457f", "#8467d7", "#17899a", "#a46a3f", "#7a828e")
@@ -121,8 +121,7 @@ def _styles(named: Sequence[tuple[Run, str]], styles: Styles) -> dict[str, int]:
     seen: dict[str, int] = {}
     for run, label in named:
         if label not in chosen:
-            model = run.settings.get("model", {})
-            architecture = str(model.get("cell") or model.get("kind"))
+            architecture = architecture_of(run)
             seen[architecture] = seen.get(architecture, -1) + 1
             chosen[label] = styles.setdefault((architecture, seen[architecture]), len(styles))
     return chosen

@@ -60,6 +60,14 @@ class Run:
         }
         return list(found)
 
+    def units(self, split: str) -> dict[str, str]:
+        """Units of all numbers recorded of a split, those of the end among them."""
+        return {
+            record.name.removeprefix("final_"): record.unit
+            for record, _ in self.records
+            if isinstance(record, Scalar) and record.split == split
+        }
+
     def seconds(self, step: int) -> float | None:
         """Seconds of training up to a step, between two timings in proportion; None behind the last."""
         before = (0, 0.0)

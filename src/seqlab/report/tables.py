@@ -36,7 +36,7 @@ RUN = (Column("run"), Column("model"), Column("seed"))
 
 def results(chapter: Chapter) -> Table:
     """One row a run: what its best checkpoint reached, and at what price."""
-    units = {name: unit for run in chapter.runs for name, unit in run.names("valid")}
+    units = {name: unit for run in chapter.runs for name, unit in run.units("valid").items()}
     metrics = list(dict.fromkeys(name for entry in chapter.entries for name in entry.results))
     unfinished = any(entry.run.status != "finished" for entry in chapter.entries)
     rows = []
@@ -58,7 +58,8 @@ def results(chapter: Chapter) -> Table:
     return Table(
         name=f"results {chapter.title}",
         caption=f"Results on the validation split of {chapter.title}, the lowest loss first. A run "
-        "was scored anew at its end with its best checkpoint: every target, once. Seconds are of training.",
+        "was scored anew at its end with its best checkpoint: every target, once. Seconds are of training. "
+        "A baseline is fitted at once, without steps.",
         columns=(
             *RUN,
             *(_metric(name, units.get(name, "")) for name in metrics),

@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-_PACKAGES = ("seqlab", "torch", "numpy", "tokenizers", "safetensors")
+_PACKAGES = ("seqlab", "torch", "numpy", "scipy", "scikit-learn", "tokenizers", "safetensors")
 
 
 def describe(*, threads: int, device: str, kernels: str, products: str) -> dict[str, Any]:

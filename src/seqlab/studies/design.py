@@ -15,7 +15,7 @@ from seqlab.studies import axes
 from seqlab.studies.axes import ARCHITECTURE, EPOCHS, Axis
 from seqlab.studies.config import GridConfig, StudyConfig
 from seqlab.train import recipes
-from seqlab.train.config import ExperimentConfig
+from seqlab.train.config import AnyExperimentConfig, ExperimentConfig
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,33 @@ class Design:
             table = table if key == "base" else recipes.put(table, key, value)
         table = recipes.put(table, "seed", seed)
         try:
-            return recipes.experiment(recipe, table)[0]
+            found = recipes.experiment(recipe, table)[0]
         except UserError as error:
             raise self._explained(error, setting) from None
+        if not isinstance(found, ExperimentConfig):
+            raise UserError(
+                f"'base' must be a recipe that trains a network. Got {recipe.name!r}. "
+                "Nearest: 'baselines', a list of such recipes."
+            )
+        return found
+
+    def baseline(self, name: str, setting: Mapping[str, Any]) -> AnyExperimentConfig:
+        """A baseline's experiment on the data that a setting's runs have.
+
+        Raises:
+            UserError: a setting of the data does not fit, or the recipe is none of a baseline.
+        """
+        recipe = self.recipes[name]
+        table = recipe.table
+        for key, value in {**self.config.settings, **setting}.items():
+            if key.split(".")[0] == "data":
+                table = recipes.put(table, key, value)
+        found = recipes.experiment(recipe, table)[0]
+        if isinstance(found, ExperimentConfig):
+            raise UserError(
+                f"'baselines' must be recipes of baselines. Got {name!r}, which trains a network."
+            )
+        return found
 
     def check(self) -> None:
         """Parse the experiment of each value of each axis, alone, so that an error names its axis.
@@ -91,6 +115,8 @@ class Design:
         """
         if isinstance(self.config.search, GridConfig):
             axes.combinations(self.axes)
+        for name in self.config.baselines:
+            self.baseline(name, {})
         for architecture in self.architectures:
             first = {axis.key: axis.values[0] for axis in self.setting_axes}
             self.experiment({**architecture}, self.config.seeds[0])

@@ -20,7 +20,7 @@ from seqlab.schema.records import Scalar, to_line
 from seqlab.studies.config import FinalConfig
 from seqlab.studies.standing import state
 from seqlab.train import run
-from seqlab.train.config import ExperimentConfig
+from seqlab.train.config import AnyExperimentConfig, BaselineExperimentConfig, ExperimentConfig
 from seqlab.train.evaluation import evaluate_run
 from seqlab.train.loop import Listener
 
@@ -77,7 +77,7 @@ def look(
             return run_folder.open_run(run_folder.root() / cell.run)
         summary = run.train(wanted, threads=threads, device=device, listener=listener)
         again = run_folder.open_run(Path(summary["run"]))
-        if config.fit_on == "train":
+        if cell.epochs is not None and config.fit_on == "train":
             check_same_course(trials[cell.trial], again)
         return again
 
@@ -100,7 +100,7 @@ def _card(one: RunFolder, listener: Listener) -> dict[str, Any]:
     return one.read_json(f"cards/{SPLIT}.json", "metrics", "targets")
 
 
-def final_config(one: Found, cell: Cell, config: FinalConfig) -> ExperimentConfig | None:
+def final_config(one: Found, cell: Cell, config: FinalConfig) -> AnyExperimentConfig | None:
     """What has to be trained again for a cell to be scored; None where its run's result is what is scored.
 
     A cell of an axis of epochs is trained to that epoch. On all data the epochs are those of the cell or of
@@ -108,6 +108,8 @@ def final_config(one: Found, cell: Cell, config: FinalConfig) -> ExperimentConfi
     """
     if cell.epochs is None and config.fit_on == "train":
         return None
+    if cell.baseline:
+        return parse(BaselineExperimentConfig, {**one.trial.config, "fit_on": config.fit_on})
     settings = parse(ExperimentConfig, one.trial.config)
     update: dict[str, Any] = {"result": "last", "fit_on": config.fit_on, "patience": None}
     if cell.epochs is not None:

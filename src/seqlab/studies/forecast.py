@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
+from seqlab.runs import folder
 from seqlab.runs.study_folder import Trial
 from seqlab.schema.config import parse
 from seqlab.schema.errors import UserError
@@ -18,7 +19,6 @@ from seqlab.studies.design import Design
 from seqlab.studies.estimate import Estimates
 from seqlab.studies.trials import Adjust, grid, trial
 from seqlab.train.config import ExperimentConfig
-from seqlab.train.run import place_of as run_place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,9 +86,10 @@ def forecast(design: Design, place: Place, processes: int) -> Forecast:
     design.check()
     estimates = Estimates(place.device, place.threads)
     trials = _trials(design, adjustment(design, estimates))
+    networks = [one for one in trials if not one.baseline]
     rows = tuple(
-        _row(name, [one for one in trials if one.architecture == name], estimates)
-        for name in dict.fromkeys(one.architecture for one in trials)
+        _row(name, [one for one in networks if one.architecture == name], estimates)
+        for name in dict.fromkeys(one.architecture for one in networks)
     )
     seconds = sum(row.seconds * (row.runs - row.done) / row.runs for row in rows) / processes
     sentences = [_sentence(design, trials, rows), *_of_epochs(design, trials)]
@@ -135,14 +136,16 @@ def _row(name: str, trials: list[Trial], estimates: Estimates) -> Row:
 
 
 def _done(one: Trial) -> bool:
-    return (run_place(parse(ExperimentConfig, one.config)) / "finished.json").exists()
+    return (folder.root() / one.run / "finished.json").exists()
 
 
 def _sentence(design: Design, trials: list[Trial], rows: tuple[Row, ...]) -> str:
-    cells, done = sum(row.cells for row in rows), sum(row.done for row in rows)
+    cells, done = sum(max(1, len(one.epochs)) for one in trials), sum(_done(one) for one in trials)
     most = " at the most" if isinstance(design.config.search, SomeConfig) else ""
     before = f", {done} of them done before" if done else ""
-    return f"{design.config.name}: {len(trials)} runs{most}{before}, {cells} cells."
+    simple = sum(one.baseline for one in trials)
+    besides = f", {simple} of them baselines, which are not measured" if simple else ""
+    return f"{design.config.name}: {len(trials)} runs{most}{besides}{before}, {cells} cells."
 
 
 def _of_epochs(design: Design, trials: list[Trial]) -> list[str]:

@@ -13,7 +13,7 @@ from seqlab.studies.config import SomeConfig, StudyConfig, TpeConfig
 from seqlab.studies.design import Design
 from seqlab.studies.search import Tried
 from seqlab.studies.standing import Course, goal_of, state, tried
-from seqlab.studies.trials import Adjust, grid, trial
+from seqlab.studies.trials import Adjust, baselines, grid, trial
 from seqlab.tasks.goal import Goal
 
 
@@ -95,7 +95,10 @@ class Drawn(Plan):
         self._config = config
 
     def note(self) -> None:
-        """Nothing is known before."""
+        """Note the baselines; nothing else is known before."""
+        known = self.folder.trials()
+        for one in baselines(self.design)[len(known) :]:
+            self.folder.add_trial(one)
 
     def runs(self) -> Iterator[Trial]:
         """See `Plan.runs`."""
@@ -117,7 +120,7 @@ class Drawn(Plan):
     def total(self) -> int:
         """See `Plan.total`."""
         each = self._config.trials + self._config.confirm * (len(self.design.config.seeds) - 1)
-        return each * len(self.design.architectures)
+        return each * len(self.design.architectures) + len(baselines(self.design))
 
     def should_stop(self, one: Trial, course: Course) -> bool:
         """What the pruner says, who sees the runs of the same architecture that were begun before."""

@@ -56,8 +56,10 @@ def propose(
         return None
     for attempt in range(_REDRAWS):
         random = np.random.default_rng([config.seed, place, len(tried), attempt])
-        guided = isinstance(config, TpeConfig) and attempt < _GUIDED
-        setting = _guided(config, axes, goal, tried, random) if guided else _at_random(axes, random)
+        if isinstance(config, TpeConfig) and attempt < _GUIDED:
+            setting = _guided(config, axes, goal, tried, random)
+        else:
+            setting = _at_random(axes, random)
         if setting not in known:
             return setting
     return None

@@ -11,7 +11,7 @@ from seqlab.schema.config import parse
 from seqlab.schema.errors import UserError
 from seqlab.studies.search import Tried
 from seqlab.tasks.goal import Goal
-from seqlab.train.config import ExperimentConfig
+from seqlab.train.config import experiment_class
 
 Course = Sequence[tuple[float, float]]
 """(epoch, value of the goal's metric) of each validation."""
@@ -34,7 +34,7 @@ def tried(one: Found, goal: Goal) -> Tried:
 
 def goal_of(one: Trial) -> Goal:
     """What a run is judged by."""
-    return parse(ExperimentConfig, one.config).task.goal
+    return parse(experiment_class(dict(one.config)), one.config).goal
 
 
 def gone(found: Sequence[Found]) -> list[Found]:

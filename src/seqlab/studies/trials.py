@@ -23,7 +23,7 @@ def grid(design: Design, adjust: Adjust) -> list[Trial]:
     Where epochs are an axis and the schedule does not look at the end, one run to the most epochs answers for
     all of them.
     """
-    found: list[Trial] = []
+    found = baselines(design)
     for seed in design.config.seeds:
         for architecture in design.architectures:
             for setting, epochs in rows(design, architecture):
@@ -38,6 +38,28 @@ def grid(design: Design, adjust: Adjust) -> list[Trial]:
                         adjust=adjust,
                     )
                 )
+    return found
+
+
+def baselines(design: Design) -> list[Trial]:
+    """The runs of the study's baselines, once for each data that the others are trained on."""
+    settings = axes.combinations([axis for axis in design.setting_axes if axis.key.startswith("data.")])
+    found: list[Trial] = []
+    for name in design.config.baselines:
+        for setting in settings:
+            config = design.baseline(name, setting)
+            found.append(
+                Trial(
+                    number=len(found) + 1,
+                    architecture=name,
+                    setting=setting,
+                    seed=design.config.seeds[0],
+                    epochs=(),
+                    run=place_of(config).name,
+                    config=plain(config),
+                    baseline=True,
+                )
+            )
     return found
 
 

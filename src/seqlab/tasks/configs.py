@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
@@ -71,14 +72,9 @@ class ClassifyConfig(TaskConfig):
         """The task on this dataset; see `TaskConfig.build`."""
         from seqlab.tasks.classify import Classify, balanced_weights
 
-        if len(dataset.labels) < 2:
-            raise UserError(
-                f"Task 'classify' needs a dataset with at least 2 labels. "
-                f"Got {dataset.name!r} with {len(dataset.labels)}. Nearest: task.kind='language-model'."
-            )
+        check_labelled(dataset, self.metrics)
         labels = dataset.splits["train"].labels
         assert labels is not None, "there are names of them"
-        self._check_splits(dataset)
         balanced = self.class_weights == "balanced"
         return Classify(
             self.label_smoothing,
@@ -87,16 +83,6 @@ class ClassifyConfig(TaskConfig):
             metrics=self.metrics,
             best_by=self.best_by,
         )
-
-    def _check_splits(self, dataset: Dataset) -> None:
-        """The area under a curve of one class alone does not exist; known now, not after an epoch."""
-        for name, split in dataset.splits.items():
-            if "auc" in self.metrics and split.labels is not None and len(set(split.labels.tolist())) < 2:
-                raise UserError(
-                    f"'task.metrics' must leave out 'auc' where a split has texts of one label only. "
-                    f"Got {dataset.labels[int(split.labels[0])]!r} in all of {name!r}. "
-                    f"Nearest: task.metrics=loss,accuracy task.best_by=loss."
-                )
 
 
 class LanguageModelConfig(TaskConfig):
@@ -120,9 +106,98 @@ class LanguageModelConfig(TaskConfig):
         """The task on this dataset; see `TaskConfig.build`."""
         from seqlab.tasks.language_model import LanguageModel
 
-        vocabulary = dataset.tokenizer.vocabulary
-        if vocabulary.start is None:
+        start, end = check_start(dataset)
+        return LanguageModel(start, end, dataset.name, self.label_smoothing)
+
+
+class ScoredTaskConfig(Config, ABC):
+    """Settings of a task for what is fitted without steps: what is predicted, and what is measured of it."""
+
+    kind: str
+    """Name of the task."""
+    metrics: tuple[str, ...]
+    """What is measured on the validation split (`seqlab list metrics`)."""
+
+    @property
+    @abstractmethod
+    def goal(self) -> Goal:
+        """What it is judged by."""
+
+    @abstractmethod
+    def build(self, dataset: Dataset) -> Task:
+        """The task on this dataset; see `TaskConfig.build`."""
+
+
+class ScoredClassifyConfig(ScoredTaskConfig):
+    """Predict the label of a whole text; see `ClassifyConfig`."""
+
+    kind: Literal["classify"] = "classify"
+    """Name of the task."""
+    metrics: tuple[str, ...] = Field(default=("loss", "accuracy"), min_length=1)
+    """What is measured on the validation split (`seqlab list metrics`)."""
+
+    @property
+    def goal(self) -> Goal:
+        """See `ScoredTaskConfig.goal`."""
+        return Goal.of("accuracy")
+
+    def build(self, dataset: Dataset) -> Task:
+        """The task on this dataset; see `TaskConfig.build`."""
+        from seqlab.tasks.classify import Classify
+
+        check_labelled(dataset, self.metrics)
+        return Classify(0.0, labels=dataset.labels, metrics=self.metrics)
+
+
+class ScoredLanguageModelConfig(ScoredTaskConfig):
+    """Predict each next token; see `LanguageModelConfig`."""
+
+    kind: Literal["language-model"] = "language-model"
+    """Name of the task."""
+    metrics: tuple[str, ...] = Field(default=("loss", "perplexity", "bits_per_token"), min_length=1)
+    """What is measured on the validation split (`seqlab list metrics`); `accuracy` needs the probability of
+    every token of the vocabulary behind every token of the text, which takes many times as long."""
+
+    @property
+    def goal(self) -> Goal:
+        """See `ScoredTaskConfig.goal`."""
+        return Goal.of("loss")
+
+    def build(self, dataset: Dataset) -> Task:
+        """The task on this dataset; see `TaskConfig.build`."""
+        from seqlab.tasks.language_model import LanguageModel
+
+        start, end = check_start(dataset)
+        return LanguageModel(start, end, dataset.name, 0.0, metrics=self.metrics)
+
+
+def check_labelled(dataset: Dataset, metrics: Sequence[str]) -> None:
+    """Make sure that a dataset's texts can be classified, and that the metrics exist on every split.
+
+    Raises:
+        UserError: there are not two labels; or the area under a curve is asked of one class alone.
+    """
+    if len(dataset.labels) < 2:
+        raise UserError(
+            f"Task 'classify' needs a dataset with at least 2 labels. "
+            f"Got {dataset.name!r} with {len(dataset.labels)}. Nearest: task.kind='language-model'."
+        )
+    for name, split in dataset.splits.items():
+        if "auc" in metrics and split.labels is not None and len(set(split.labels.tolist())) < 2:
             raise UserError(
-                f"Task 'language-model' needs a dataset with a start token. Got {dataset.name!r}."
+                f"'task.metrics' must leave out 'auc' where a split has texts of one label only. "
+                f"Got {dataset.labels[int(split.labels[0])]!r} in all of {name!r}. "
+                f"Nearest: task.metrics=loss,accuracy task.best_by=loss."
             )
-        return LanguageModel(vocabulary.start, vocabulary.end, dataset.name, self.label_smoothing)
+
+
+def check_start(dataset: Dataset) -> tuple[int, int | None]:
+    """The ids of a dataset's start and end token; running text has no end token.
+
+    Raises:
+        UserError: there is no start token.
+    """
+    vocabulary = dataset.tokenizer.vocabulary
+    if vocabulary.start is None:
+        raise UserError(f"Task 'language-model' needs a dataset with a start token. Got {dataset.name!r}.")
+    return vocabulary.start, vocabulary.end

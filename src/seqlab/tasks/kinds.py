@@ -11,3 +11,15 @@ TASKS = Registry(
         "language-model": ("seqlab.tasks.configs:LanguageModelConfig", "the next token at each step"),
     },
 )
+
+SCORED_TASKS = Registry(
+    "task",
+    {
+        "classify": ("seqlab.tasks.configs:ScoredClassifyConfig", TASKS.describe("classify")),
+        "language-model": (
+            "seqlab.tasks.configs:ScoredLanguageModelConfig",
+            TASKS.describe("language-model"),
+        ),
+    },
+)
+"""The same tasks for what is fitted without steps: they have no settings of training."""

@@ -20,12 +20,18 @@ class LanguageModel(Task):
     """Batches whose targets are the tokens one step ahead."""
 
     unit = "token"
-    metrics = ("loss", "perplexity", "bits_per_token", "accuracy")
     goal = Goal.of("loss")
 
-    def __init__(self, start: int, end: int | None, name: str, label_smoothing: float):
+    def __init__(
+        self,
+        start: int,
+        end: int | None,
+        name: str,
+        label_smoothing: float,
+        metrics: tuple[str, ...] = ("loss", "perplexity", "bits_per_token", "accuracy"),
+    ):
         self._start, self._end, self._name = start, end, name
-        self.label_smoothing = label_smoothing
+        self.label_smoothing, self.metrics = label_smoothing, metrics
 
     def outputs(self, dataset: Dataset) -> int:
         """Size of the vocabulary."""

@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from seqlab.train.config import ExperimentConfig
+    from seqlab.train.config import AnyExperimentConfig
     from seqlab.train.notebook import Run
 
 
@@ -18,7 +18,7 @@ class _Room(ModuleType):
 
     def __call__(
         self,
-        recipe: str | Path | ExperimentConfig,
+        recipe: str | Path | AnyExperimentConfig,
         overrides: Sequence[str] = (),
         *,
         device: str | None = None,

@@ -7,13 +7,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from seqlab.data.dataset import Split
+from seqlab.data.dataset import Dataset, Split
+from seqlab.measure.items import Exact
 from seqlab.measure.kinds import METRICS
 from seqlab.runs import atomic, scores
 from seqlab.runs.folder import RunFolder
 from seqlab.schema.records import Matrix, Record, Scalar
-from seqlab.train.experiment import Experiment
-from seqlab.train.validation import Exact, scoring_pass
+from seqlab.train.way import Scorer
 
 
 def numbers(records: Sequence[Record]) -> dict[str, float]:
@@ -21,18 +21,17 @@ def numbers(records: Sequence[Record]) -> dict[str, float]:
     return {record.name: record.value for record in records if isinstance(record, Scalar)}
 
 
-def write_card(run: RunFolder, experiment: Experiment, split: str, exact: Exact, step: int) -> dict[str, Any]:
+def write_card(run: RunFolder, scorer: Scorer, split: str, exact: Exact) -> dict[str, Any]:
     """Write `cards/<split>.json` on what was scored, and the score of each item; return the card."""
-    card = describe(run, experiment, split, exact, step)
+    card = describe(run, scorer, split, exact)
     scores.write(run, split, exact.scores)
     atomic.write_text(run.cards / f"{split}.json", json.dumps(card, indent=1))
     return card
 
 
-def describe(run: RunFolder, experiment: Experiment, split: str, exact: Exact, step: int) -> dict[str, Any]:
+def describe(run: RunFolder, scorer: Scorer, split: str, exact: Exact) -> dict[str, Any]:
     """What one has to know to compare a number with another one."""
-    dataset, data, records = experiment.dataset, experiment.dataset.splits[split], exact.records
-    vocabulary, training = dataset.tokenizer.vocabulary, experiment.config.training
+    dataset, data, records = scorer.dataset, scorer.dataset.splits[split], exact.records
     return {
         "metrics": numbers(records),
         "matrices": {
@@ -40,9 +39,9 @@ def describe(run: RunFolder, experiment: Experiment, split: str, exact: Exact, s
             for record in records
             if isinstance(record, Matrix)
         },
-        "loss_unit": f"nats per {experiment.task.unit}",
-        "unit": experiment.task.unit,
-        "signatures": {metric: METRICS.describe(metric) for metric in experiment.task.metrics},
+        "loss_unit": f"nats per {scorer.task.unit}",
+        "unit": scorer.task.unit,
+        "signatures": {metric: METRICS.describe(metric) for metric in scorer.task.metrics},
         "dataset": dataset.name,
         "split": split,
         "split_sha256": _digest(data),
@@ -50,14 +49,14 @@ def describe(run: RunFolder, experiment: Experiment, split: str, exact: Exact, s
         "sequences": len(data),
         "tokens": int(data.offsets[-1]),
         "targets": int(exact.scores.targets.sum()),
-        "end_token_counts": _end_counts(experiment, data),
-        "equal_to_training": _shared_with_training(experiment, data),
-        "scored_as": scoring_pass(experiment, data, rows=1).context,
-        "vocabulary": len(vocabulary),
-        "tokenizer": experiment.config.data.tokenizer.kind,
-        "checkpoint_step": step,
-        "seed": experiment.config.seed,
-        "budget": {"epochs": training.epochs, "max_steps": training.max_steps, "result": training.result},
+        "end_token_counts": _end_counts(scorer, data),
+        "equal_to_training": _shared_with_training(dataset, data),
+        "scored_as": scorer.context(split),
+        "vocabulary": len(dataset.tokenizer.vocabulary),
+        "tokenizer": scorer.config.data.tokenizer.kind,
+        "checkpoint_step": scorer.moment.step,
+        "seed": scorer.seed,
+        "budget": scorer.budget,
         "look": _looks(run, split) + 1,
         "run": run.path.name,
         "fingerprint": run.fingerprint,
@@ -82,10 +81,10 @@ def _texts_digest(split: Split) -> str:
     return digest.hexdigest()
 
 
-def _end_counts(experiment: Experiment, split: Split) -> bool:
+def _end_counts(scorer: Scorer, split: Split) -> bool:
     """Whether the end of a text, or of a line of a running text, is among the targets."""
-    vocabulary = experiment.dataset.tokenizer.vocabulary
-    if experiment.task.unit != "token":
+    vocabulary = scorer.dataset.tokenizer.vocabulary
+    if scorer.task.unit != "token":
         return False
     return vocabulary.end is not None or vocabulary.start in split.tokens
 
@@ -98,9 +97,9 @@ def _looks(run: RunFolder, split: str) -> int:
     return int(run.read_json(f"cards/{split}.json").get("look", 1))
 
 
-def _shared_with_training(experiment: Experiment, split: Split) -> int | None:
+def _shared_with_training(dataset: Dataset, split: Split) -> int | None:
     """Sequences that also occur in the training split, token by token; None for running text."""
-    train = experiment.dataset.splits["train"]
+    train = dataset.splits["train"]
     if len(split) == 1 or split is train:
         return None
     seen = {_key(train, index) for index in range(len(train))}

@@ -57,8 +57,8 @@ def save(
         _up_to_date(training.rows, raw),
     ):
         weights, aliases = _unique(training.model.state_dict())
-        _save_tensors(weights, path / MODEL)
-        _save_tensors(tensors, path / TENSORS)
+        save_tensors(weights, path / MODEL)
+        save_tensors(tensors, path / TENSORS)
         content = {"aliases": aliases, "optimizer": plain, "counters": counters}
         (path / COUNTERS).write_text(json.dumps(content, allow_nan=False), encoding="utf-8")
     checkpoints.prune(run.checkpoints, KEPT, best_step)
@@ -132,7 +132,12 @@ def _up_to_date(rows: RowWiseSgd | None, raw: dict[str, Tensor]) -> Iterator[Non
         rows.restore(raw)
 
 
-def _save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
+def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
+    """Write tensors as safetensors.
+
+    Raises:
+        OSError: the disk is full, or cannot be written.
+    """
     try:
         save_file(tensors, path)
     except SafetensorError as error:

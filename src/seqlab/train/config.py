@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
+from seqlab.baselines.configs import BaselineConfig
+from seqlab.baselines.kinds import BASELINES
 from seqlab.data.batching import Batching
 from seqlab.data.dataset import Dataset, DatasetConfig
 from seqlab.data.kinds import BATCHING, DATASETS
 from seqlab.models.configs import ModelConfig
 from seqlab.models.kinds import MODELS
-from seqlab.schema.config import Config
+from seqlab.schema.config import Config, Table
+from seqlab.schema.errors import UserError
 from seqlab.schema.registry import ByKind
-from seqlab.tasks.configs import TaskConfig
-from seqlab.tasks.kinds import TASKS
+from seqlab.tasks.configs import ScoredTaskConfig, TaskConfig
+from seqlab.tasks.goal import Goal
+from seqlab.tasks.kinds import SCORED_TASKS, TASKS
 from seqlab.train.kinds import OPTIMIZERS, SCHEDULES
 from seqlab.train.optimizers import OptimizerConfig
 from seqlab.train.schedules import ConstantConfig, ScheduleConfig
+
+if TYPE_CHECKING:
+    from seqlab.train.way import Way
 
 
 class TrainingConfig(Config):
@@ -74,15 +82,37 @@ class SamplesConfig(Config):
     """Text that samples go on from."""
 
 
-class ExperimentConfig(Config):
+class AnyExperimentConfig(Config, ABC):
     """Everything that decides an experiment's numbers; nothing else does."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     """Beginning of the run folder's name."""
-    seed: int = Field(default=1, ge=0)
-    """Source of every random draw: weights, order, dropout, samples."""
     data: Annotated[DatasetConfig, ByKind(DATASETS)]
     """What is learned from."""
+
+    @property
+    @abstractmethod
+    def goal(self) -> Goal:
+        """What it is judged by."""
+
+    @abstractmethod
+    def dataset(self) -> Dataset:
+        """The encoded data, with the splits that the experiment has.
+
+        Raises:
+            UserError: the data is not what it must be.
+        """
+
+    @abstractmethod
+    def way(self) -> Way:
+        """How it is carried out, scored and loaded."""
+
+
+class ExperimentConfig(AnyExperimentConfig):
+    """A network trained by gradient steps."""
+
+    seed: int = Field(default=1, ge=0)
+    """Source of every random draw: weights, order, dropout, samples."""
     task: Annotated[TaskConfig, ByKind(TASKS)]
     """What is predicted."""
     model: Annotated[ModelConfig, ByKind(MODELS)]
@@ -96,11 +126,62 @@ class ExperimentConfig(Config):
     samples: SamplesConfig = SamplesConfig()
     """What the model writes."""
 
-    def dataset(self) -> Dataset:
-        """The encoded data, with the splits that the experiment has.
+    @property
+    def goal(self) -> Goal:
+        """See `AnyExperimentConfig.goal`."""
+        return self.task.goal
 
-        Raises:
-            UserError: the data is not what it must be.
-        """
-        dataset = self.data.build()
-        return dataset if self.training.fit_on == "train" else dataset.with_valid_in_train()
+    def dataset(self) -> Dataset:
+        """See `AnyExperimentConfig.dataset`."""
+        return fitted_on(self.data.build(), self.training.fit_on)
+
+    def way(self) -> Way:
+        """See `AnyExperimentConfig.way`."""
+        from seqlab.train.network import NetworkWay
+
+        return NetworkWay(self)
+
+
+class BaselineExperimentConfig(AnyExperimentConfig):
+    """A baseline, fitted at once: it has neither steps nor a seed."""
+
+    task: Annotated[ScoredTaskConfig, ByKind(SCORED_TASKS)]
+    """What is predicted, and what is measured of it."""
+    baseline: Annotated[BaselineConfig, ByKind(BASELINES)]
+    """What predicts."""
+    fit_on: Literal["train", "train+valid"] = "train"
+    """Which splits are learned from; with both, nothing is left to validate on, and the vocabulary stays
+    that of `train`."""
+
+    @property
+    def goal(self) -> Goal:
+        """See `AnyExperimentConfig.goal`."""
+        return self.task.goal
+
+    def dataset(self) -> Dataset:
+        """See `AnyExperimentConfig.dataset`."""
+        return fitted_on(self.data.build(), self.fit_on)
+
+    def way(self) -> Way:
+        """See `AnyExperimentConfig.way`."""
+        from seqlab.train.baseline import BaselineWay
+
+        return BaselineWay(self)
+
+
+def fitted_on(dataset: Dataset, splits: str) -> Dataset:
+    """The dataset of an experiment that learns from these splits."""
+    return dataset if splits == "train" else dataset.with_valid_in_train()
+
+
+def experiment_class(table: Table) -> type[AnyExperimentConfig]:
+    """The class of an experiment's settings: those of a baseline where the table has one.
+
+    Raises:
+        UserError: it has a model, too.
+    """
+    if "baseline" not in table:
+        return ExperimentConfig
+    if "model" in table:
+        raise UserError("An experiment must have either 'model' or 'baseline'. Got both.")
+    return BaselineExperimentConfig

@@ -90,7 +90,7 @@ def plan(seeds: int, *, quick: bool = False) -> list[Trial]:
 
 def _trial(data: str, model: str, seed: int, quick: bool) -> Trial:
     overrides = [f"seed={seed}", *(_QUICK[data] if quick else [])]
-    config, _ = recipes.configure(f"demo-{data}-{model}", overrides)
+    config = recipes.network(f"demo-{data}-{model}", overrides)
     seconds = 1 if quick else _SECONDS[data]
     return Trial(data=data, model=MODELS[model], seed=seed, seconds=seconds, config=config)
 

@@ -7,14 +7,11 @@ from typing import Any
 
 from seqlab.runs.folder import RECORDS, RunFolder
 from seqlab.runs.journal import Journal
-from seqlab.schema.records import Moment, to_line
-from seqlab.train import checkpoint
+from seqlab.schema.records import to_line
 from seqlab.train.card import write_card
-from seqlab.train.experiment import build
+from seqlab.train.finish import ENVIRONMENT
 from seqlab.train.loaded import read_config
 from seqlab.train.numerics import settled
-from seqlab.train.run import ENVIRONMENT
-from seqlab.train.validation import score_exactly
 
 
 def evaluate_run(
@@ -36,15 +33,12 @@ def evaluate_run(
     threads = run.read_json(ENVIRONMENT, "threads")["threads"]
     config = read_config(run)
     with settled(device, threads) as place, run.lock():
-        experiment = build(config, config.dataset(), place)
-        best = checkpoint.best_checkpoint(run)
-        counters = checkpoint.load_model(run, best, experiment.model)["progress"]
-        exact = score_exactly(experiment, split, metrics or experiment.task.metrics, progress=progress)
+        scorer = config.way().scorer(run, config.dataset(), place)
+        exact = scorer.score(split, metrics or scorer.task.metrics, progress)
         if run.finished:
             # An unfinished run's records are cut back when it is resumed, so they only go to the card.
-            moment = Moment(step=counters["step"], epoch=float(counters["epoch"]), tokens=counters["tokens"])
-            _append(run, [to_line(record, moment) for record in exact.records])
-        return write_card(run, experiment, split, exact, counters["step"])
+            _append(run, [to_line(record, scorer.moment) for record in exact.records])
+        return write_card(run, scorer, split, exact)
 
 
 def _append(run: RunFolder, lines: Sequence[str]) -> None:

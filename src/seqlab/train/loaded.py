@@ -20,8 +20,8 @@ from seqlab.runs.folder import RunFolder
 from seqlab.schema.config import parse, read_toml
 from seqlab.schema.errors import UserError
 from seqlab.schema.records import Text
-from seqlab.train import checkpoint, seeding
-from seqlab.train.config import ExperimentConfig
+from seqlab.train import seeding
+from seqlab.train.config import AnyExperimentConfig, experiment_class
 
 CONFIG, DATA = "config.toml", "data.json"
 
@@ -31,7 +31,7 @@ class LoadedRun:
     """A trained model with what is needed to feed it text and to read its answers."""
 
     run: RunFolder
-    config: ExperimentConfig
+    config: AnyExperimentConfig
     model: SequenceModel
     tokenizer: Tokenizer
     labels: tuple[str, ...]
@@ -81,24 +81,23 @@ def load_run(run: RunFolder) -> LoadedRun:
     config = read_config(run)
     data = run.read_json(DATA, "tokenizer", "outputs", "labels", "limit")
     tokenizer = tokenizer_from(data["tokenizer"])
-    model = config.model.build(
-        vocabulary=len(tokenizer.vocabulary), outputs=data["outputs"], generator=torch.Generator()
-    )
-    counters = checkpoint.load_model(run, checkpoint.best_checkpoint(run), model)
+    labels = tuple(data["labels"])
+    model, step = config.way().load(run, tokenizer, data["outputs"], labels)
     return LoadedRun(
         run=run,
         config=config,
-        model=model.eval(),
+        model=model,
         tokenizer=tokenizer,
-        labels=tuple(data["labels"]),
+        labels=labels,
         limit=Limit(**data["limit"]),
-        step=counters["progress"]["step"],
+        step=step,
     )
 
 
-def read_config(run: RunFolder) -> ExperimentConfig:
+def read_config(run: RunFolder) -> AnyExperimentConfig:
     """The configuration a run was made with."""
-    return parse(ExperimentConfig, read_toml(run.read(CONFIG), str(run.path / CONFIG)))
+    table = read_toml(run.read(CONFIG), str(run.path / CONFIG))
+    return parse(experiment_class(table), table)
 
 
 def describe_data(dataset: Dataset, outputs: int) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from seqlab.schema.config import override, parse, plain
 from seqlab.schema.errors import UserError, unknown
 from seqlab.schema.records import Scalar, Text
 from seqlab.train import recipes
-from seqlab.train.config import ExperimentConfig
+from seqlab.train.config import AnyExperimentConfig
 from seqlab.train.progress import Progress
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _MOMENT = {"step": pl.Int64, "epoch": pl.Float64, "tokens": pl.Int64}
 
 
 def train(
-    recipe: str | Path | ExperimentConfig,
+    recipe: str | Path | AnyExperimentConfig,
     overrides: Sequence[str] = (),
     *,
     device: str | None = None,
@@ -59,18 +59,18 @@ def train(
 
 
 def _configure(
-    recipe: str | Path | ExperimentConfig, overrides: Sequence[str]
-) -> tuple[ExperimentConfig, list[str]]:
+    recipe: str | Path | AnyExperimentConfig, overrides: Sequence[str]
+) -> tuple[AnyExperimentConfig, list[str]]:
     """The experiment, and what the user should read about it."""
     if isinstance(overrides, str):
         raise UserError(f"'overrides' must be a list of key=value. Got {overrides!r}.")
-    if not isinstance(recipe, ExperimentConfig):
+    if not isinstance(recipe, AnyExperimentConfig):
         return recipes.configure(str(recipe), overrides)
     table, notes = plain(recipe), []
     for assignment in overrides:
-        table, note = override(ExperimentConfig, table, assignment)
+        table, note = override(type(recipe), table, assignment)
         notes += [note] if note else []
-    return parse(ExperimentConfig, table), notes
+    return parse(type(recipe), table), notes
 
 
 def load_run(run: str | Path) -> Run:
@@ -111,7 +111,7 @@ class Run:
         return self._folder.summary()["metrics"]
 
     @cached_property
-    def config(self) -> ExperimentConfig:
+    def config(self) -> AnyExperimentConfig:
         """Every setting."""
         from seqlab.train.loaded import read_config
 

@@ -11,7 +11,7 @@ from typing import Any
 from seqlab.schema.config import Table, override, parse, read_toml
 from seqlab.schema.errors import UserError, unknown
 from seqlab.train import sizing
-from seqlab.train.config import ExperimentConfig
+from seqlab.train.config import AnyExperimentConfig, ExperimentConfig, experiment_class
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def read(wanted: str) -> Recipe:
     return _read(wanted, above=())
 
 
-def configure(wanted: str, overrides: Sequence[str] = ()) -> tuple[ExperimentConfig, list[str]]:
+def configure(wanted: str, overrides: Sequence[str] = ()) -> tuple[AnyExperimentConfig, list[str]]:
     """The experiment a recipe and `key=value` overrides describe.
 
     Returns:
@@ -55,23 +55,23 @@ def configure(wanted: str, overrides: Sequence[str] = ()) -> tuple[ExperimentCon
     recipe = read(wanted)
     table, notes = recipe.table, []
     for assignment in overrides:
-        table, note = override(ExperimentConfig, table, assignment)
+        table, note = override(experiment_class(table), table, assignment)
         notes += [note] if note else []
     config, further = experiment(recipe, table)
     return config, [*notes, *further]
 
 
-def experiment(recipe: Recipe, table: Table) -> tuple[ExperimentConfig, list[str]]:
+def experiment(recipe: Recipe, table: Table) -> tuple[AnyExperimentConfig, list[str]]:
     """The experiment of a recipe whose table was changed, and what was chosen from the data's size.
 
     Raises:
         UserError: a key or value is wrong, or the data of a recipe sized by it cannot be read.
     """
-    config = parse(ExperimentConfig, table)
+    config = parse(experiment_class(table), table)
     if not recipe.sized_by_data:
         return config, []
     table, note = sizing.fill(table, config)
-    return parse(ExperimentConfig, table), [note]
+    return parse(type(config), table), [note]
 
 
 def put(table: Table, key: str, value: Any) -> Table:
@@ -90,6 +90,18 @@ def put(table: Table, key: str, value: Any) -> Table:
     for name in reversed(key.split(".")):
         value = {name: value}
     return _merge(table, value)
+
+
+def network(wanted: str, overrides: Sequence[str] = ()) -> ExperimentConfig:
+    """The same for a recipe that trains a network.
+
+    Raises:
+        UserError: it fits a baseline; see `configure` for others.
+    """
+    config, _ = configure(wanted, overrides)
+    if not isinstance(config, ExperimentConfig):
+        raise UserError(f"Recipe {wanted!r} must train a network. Got a baseline.")
+    return config
 
 
 def _read(wanted: str, above: tuple[str, ...]) -> Recipe:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import time
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from importlib import metadata
 from pathlib import Path
@@ -19,25 +16,21 @@ from seqlab.runs import atomic, environment, folder
 from seqlab.runs.folder import RunFolder
 from seqlab.schema.config import canonical, to_toml
 from seqlab.schema.errors import UserError
-from seqlab.schema.records import Record, Scalar
-from seqlab.train import checkpoint
-from seqlab.train.card import numbers, write_card
-from seqlab.train.config import ExperimentConfig
-from seqlab.train.experiment import Experiment, build
-from seqlab.train.interrupt import Wish, listening
+from seqlab.train.config import AnyExperimentConfig
+from seqlab.train.finish import ENVIRONMENT
 from seqlab.train.loaded import CONFIG, DATA, describe_data, read_config
-from seqlab.train.loop import Listener, Loop
+from seqlab.train.loop import Listener
 from seqlab.train.numerics import settled
-from seqlab.train.products import choose, chosen
-from seqlab.train.validation import Exact, score_exactly, write_samples
 
-ENVIRONMENT = "environment.json"
+__all__ = ["ENVIRONMENT", "place_of", "resume", "train"]
 
 
 def train(
-    config: ExperimentConfig, *, device: str | None = None, threads: int | None = None, listener: Listener
+    config: AnyExperimentConfig, *, device: str | None = None, threads: int | None = None, listener: Listener
 ) -> dict[str, Any]:
     """Run an experiment to its end; an unfinished run of the same configuration goes on.
+
+    A baseline is fitted at once, so an unfinished one starts anew, in the same folder.
 
     Args:
         config: everything that decides the numbers.
@@ -59,7 +52,7 @@ def train(
 
 
 def _train(
-    config: ExperimentConfig,
+    config: AnyExperimentConfig,
     place: torch.device,
     *,
     device: str | None,
@@ -78,19 +71,18 @@ def _train(
         _check_same_place(run, device, threads)
         return _go_on(run, config, dataset, listener)
     # Building everything first finds what does not fit before a folder exists.
-    products = choose(config.training.products, device=place.type, threads=torch.get_num_threads())
-    experiment = build(config, dataset, place, products)
+    work = config.way().prepare(dataset, place, None)
     files = {
         CONFIG: to_toml(config),
-        DATA: json.dumps(describe_data(dataset, experiment.task.outputs(dataset)), ensure_ascii=False),
-        ENVIRONMENT: json.dumps(_environment(place.type, products.name), indent=1),
+        DATA: json.dumps(describe_data(dataset, work.outputs), ensure_ascii=False),
+        ENVIRONMENT: json.dumps(_environment(place.type, work.products), indent=1),
     }
     run = folder.create(config.name, fingerprint, files)
     with run.lock():
-        return _fit_and_finish(run, experiment, listener)
+        return work.carry_out(run, listener)
 
 
-def place_of(config: ExperimentConfig) -> Path:
+def place_of(config: AnyExperimentConfig) -> Path:
     """Where the run of an experiment stands, or will stand.
 
     Raises:
@@ -126,7 +118,9 @@ def _check_same_place(run: RunFolder, device: str | None, threads: int | None) -
             )
 
 
-def _go_on(run: RunFolder, config: ExperimentConfig, dataset: Dataset, listener: Listener) -> dict[str, Any]:
+def _go_on(
+    run: RunFolder, config: AnyExperimentConfig, dataset: Dataset, listener: Listener
+) -> dict[str, Any]:
     with run.lock():
         if run.finished:
             listener.message(f"{run.path} is finished; nothing to do.")
@@ -135,86 +129,10 @@ def _go_on(run: RunFolder, config: ExperimentConfig, dataset: Dataset, listener:
         atomic.remove_leftovers(run.checkpoints)
         then = run.read_json(ENVIRONMENT, "threads", "device")
         with settled(then["device"], then["threads"]) as place, _kernels(then):
-            products = chosen(then.get("products", "torch"))
-            for difference in environment.differences(then, _environment(then["device"], products.name)):
+            work = config.way().prepare(dataset, place, then.get("products", "torch"))
+            for difference in environment.differences(then, _environment(then["device"], work.products)):
                 listener.message(f"Not to the bit as it would have been: {difference}.")
-            return _fit_and_finish(run, build(config, dataset, place, products), listener)
-
-
-def _fit_and_finish(run: RunFolder, experiment: Experiment, listener: Listener) -> dict[str, Any]:
-    listener.message(f"Run folder: {run.path}")
-    for note in experiment.notes:
-        listener.message(f"Note: {note}")
-    with listening() as wish:
-        loop = Loop(experiment, run, listener, wish)
-        try:
-            loop.fit()
-            return _finish(run, loop, wish)
-        finally:
-            loop.recorder.close()
-
-
-def _finish(run: RunFolder, loop: Loop, wish: Wish) -> dict[str, Any]:
-    """Score the best checkpoint exactly, write its card and samples, and mark the run as finished."""
-    experiment, progress = loop.experiment, loop.progress
-    began = time.monotonic()
-    checkpoint.load_model(run, checkpoint.best_checkpoint(run), experiment.model)
-    exact: Exact | None = None
-    if "valid" in experiment.dataset.splits:
-        loop.listener.message("Scoring the best checkpoint: every target, once.")
-        told = _told(loop.listener, wish)
-        exact = score_exactly(experiment, "valid", experiment.task.metrics, progress=told)
-        loop.recorder.record(write_samples(experiment, "final_sample", progress.step), progress.moment)
-    records = [] if exact is None else exact.records
-    loop.recorder.record([_final(record) for record in records], progress.moment)
-    loop.recorder.sync()
-    step = progress.best_step if progress.best_step is not None else progress.step
-    if exact is not None:
-        write_card(run, experiment, "valid", exact, step)
-    summary = {
-        "run": str(run.path),
-        "stopped": progress.stopped,
-        "metrics": numbers(records),
-        "goal": dataclasses.asdict(experiment.task.goal),
-        "best_step": step,
-        "steps": progress.step,
-        "epochs": progress.moment.epoch,
-        "tokens": progress.tokens,
-        "parameters": sum(parameter.numel() for parameter in experiment.model.parameters()),
-        "cost": _cost(run, loop, time.monotonic() - began),
-    }
-    run.finish(summary)
-    return summary
-
-
-def _told(listener: Listener, wish: Wish) -> Callable[[int, int], None]:
-    """What scoring calls after each batch: show it, and stop if asked to."""
-
-    def told(done: int, total: int) -> None:
-        listener.scored(done, total)
-        wish.heed()
-
-    return told
-
-
-def _final(record: Record) -> Record:
-    """A record of the exact evaluation at the end; those before may have used several streams."""
-    if isinstance(record, Scalar):
-        return Scalar(name=f"final_{record.name}", value=record.value, unit=record.unit, split=record.split)
-    return record
-
-
-def _cost(run: RunFolder, loop: Loop, evaluation_seconds: float) -> dict[str, Any]:
-    then, progress = run.read_json(ENVIRONMENT), loop.progress
-    return {
-        "training_seconds": round(progress.seconds, 1),
-        "evaluation_seconds": round(evaluation_seconds, 1),
-        "tokens_per_second": round(progress.tokens / max(progress.seconds, 1e-9), 1),
-        "peak_memory_mib": round(environment.peak_memory_mib(), 1),
-        "threads": then["threads"],
-        "processor": then["processor"],
-        "device": then["device"],
-    }
+            return work.carry_out(run, listener)
 
 
 def _environment(device: str, products: str) -> dict[str, Any]:
@@ -229,11 +147,11 @@ def _kernels(then: dict[str, Any]) -> AbstractContextManager[None]:
     return choice.using(name) if name in choice.available() else nullcontext()
 
 
-def _fingerprint(config: ExperimentConfig, dataset: Dataset) -> str:
+def _fingerprint(config: AnyExperimentConfig, dataset: Dataset) -> str:
     return _print(config, dataset.content_hash)
 
 
-def _print(config: ExperimentConfig, content_hash: str) -> str:
+def _print(config: AnyExperimentConfig, content_hash: str) -> str:
     return folder.fingerprint(canonical(config), content_hash, metadata.version("seqlab"))
 
 

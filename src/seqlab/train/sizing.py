@@ -8,7 +8,7 @@ from typing import Any
 
 from seqlab.data.dataset import DatasetConfig
 from seqlab.schema.config import Table, fields
-from seqlab.train.config import ExperimentConfig
+from seqlab.train.config import AnyExperimentConfig
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Extent:
     running: bool
 
 
-def fill(table: Table, config: ExperimentConfig) -> tuple[Table, str]:
+def fill(table: Table, config: AnyExperimentConfig) -> tuple[Table, str]:
     """Settings with those chosen that nobody gave.
 
     Args:
@@ -34,7 +34,7 @@ def fill(table: Table, config: ExperimentConfig) -> tuple[Table, str]:
         UserError: the data is not what it must be.
     """
     extent = measure(config.data)
-    known = {key for key, _ in fields(ExperimentConfig, table)}
+    known = {key for key, _ in fields(type(config), table)}
     wanted = running_text(extent) if extent.running else sequences(extent)
     chosen = {key: value for key, value in wanted.items() if key in known and not _given(table, key)}
     for key, value in chosen.items():

@@ -15,9 +15,8 @@ from seqlab.data.dataset import Split
 from seqlab.decode.choice import Choice
 from seqlab.measure.contexts import OverlappingWindows
 from seqlab.measure.evaluate import evaluate
-from seqlab.measure.items import Items
+from seqlab.measure.items import Exact, Items
 from seqlab.models.modes import evaluating
-from seqlab.runs.scores import Scores
 from seqlab.schema.errors import unknown
 from seqlab.schema.records import Record, Text
 from seqlab.train import seeding
@@ -41,14 +40,6 @@ class Pass:
     order: NDArray[np.int64] | None
     """The text of each row, rows counted through all batches; None: the targets are those of one text."""
     context: str
-
-
-@dataclass(frozen=True)
-class Exact:
-    """What an exact pass over a split found: the records of its metrics, and the score of each item."""
-
-    records: list[Record]
-    scores: Scores
 
 
 def score(

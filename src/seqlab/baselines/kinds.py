@@ -1,0 +1,24 @@
+"""The room's visible table: baselines by kind."""
+
+from __future__ import annotations
+
+from seqlab.schema.registry import Registry
+
+BASELINES = Registry(
+    "baseline",
+    {
+        "majority": ("seqlab.baselines.configs:MajorityConfig", "each label as often as in training"),
+        "nb-svm": (
+            "seqlab.baselines.configs:NbSvmConfig",
+            "a linear classifier of words and pairs, weighed by naive Bayes (Wang and Manning 2012)",
+        ),
+        "n-gram": (
+            "seqlab.baselines.configs:NGramConfig",
+            "interpolated modified Kneser-Ney (Chen and Goodman 1998); order 1: how frequent a token is",
+        ),
+        "truth": (
+            "seqlab.baselines.configs:TruthConfig",
+            "the distribution that generated data is drawn from: the least loss there is",
+        ),
+    },
+)

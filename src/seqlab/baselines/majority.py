@@ -1,0 +1,50 @@
+"""The constant classifier. Legend: N texts, K labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import numpy as np
+
+from seqlab.baselines.baseline import Arrays, Baseline, Floats, Integers, Scores
+from seqlab.baselines.labels import scored
+from seqlab.data.dataset import Split
+
+
+class Majority(Baseline):
+    """p(k) = (n_k + 1) / (N + K), where n_k of N training texts have label k of K.
+
+    >>> split = Split(np.zeros(0, np.int32), np.zeros(4, np.int64), np.array([1, 1, 0]))
+    >>> np.exp(Majority.fit(split, 2).answer(split))[0].round(9).tolist()
+    [0.4, 0.6]
+    """
+
+    causal: ClassVar[bool] = False
+
+    def __init__(self, counts: Integers):
+        """The classifier of these counts of labels, (K,)."""
+        self._counts = counts
+        self._chances = np.log((counts + 1) / (counts.sum() + len(counts)))
+
+    @classmethod
+    def fit(cls, train: Split, classes: int) -> Majority:
+        """Count the labels of the training split."""
+        assert train.labels is not None, "checked when the task was built"
+        return cls(np.bincount(train.labels, minlength=classes))
+
+    def arrays(self) -> Arrays:
+        """See `Baseline.arrays`."""
+        return {"counts": self._counts}
+
+    def parameters(self) -> dict[str, int]:
+        """One count a label."""
+        return {"labels": len(self._counts)}
+
+    def score(self, split: Split, *, dense: bool) -> Iterator[Scores]:
+        """See `Baseline.score`."""
+        return scored(split, self.answer)
+
+    def answer(self, rows: Split) -> Floats:
+        """The same for every text; see `Baseline.answer`."""
+        return np.tile(self._chances, (len(rows), 1))

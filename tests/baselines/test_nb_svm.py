@@ -1,0 +1,92 @@
+"""NB-SVM against scikit-learn's own vectorizer and solver, and against the paper's numbers by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LogisticRegression
+
+from seqlab.baselines import features, nb_svm
+from seqlab.data.dataset import Split
+from seqlab.data.words import WhitespaceConfig
+from seqlab.schema.errors import WorkError
+
+
+def corpus(seed: int, size: int, classes: int) -> tuple[list[str], np.ndarray]:
+    """Texts of blank-separated words, some of which are likelier with one label."""
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, classes, size)
+    texts = []
+    for label in labels:
+        words = random.integers(0, 40, random.integers(3, 20))
+        shifted = np.where(random.random(len(words)) < 0.25, 40 + 3 * label + words % 3, words)
+        texts.append(" ".join(f"w{word}" for word in shifted))
+    return texts, labels
+
+
+def encoded(texts: list[str], labels: np.ndarray, tokenizer) -> Split:
+    found = tokenizer.encode_batch(texts)
+    return Split(found.tokens, found.offsets, labels)
+
+
+def reference(train, labels, texts, length: int, C: float) -> np.ndarray:
+    """Log odds of label True, by scikit-learn alone, solved in the primal to far more digits."""
+    # scikit-learn is not typed: None is what it wants beside a tokenizer.
+    wanted: dict[str, Any] = {"tokenizer": str.split, "token_pattern": None, "lowercase": False}
+    words: Any = CountVectorizer(binary=True, ngram_range=(1, length), **wanted)
+    found = words.fit_transform(train).toarray().astype(float)
+    p, q = 1 + found[labels].sum(axis=0), 1 + found[~labels].sum(axis=0)
+    r = np.log((p / p.sum()) / (q / q.sum()))
+    model = LogisticRegression(C=C, solver="liblinear", tol=1e-10, max_iter=10_000).fit(found * r, labels)
+    return model.decision_function(words.transform(texts).toarray() * r)
+
+
+@pytest.mark.parametrize("length", [1, 2])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_equals_scikit_learn(classes: int, length: int) -> None:
+    (train, labels), (texts, truth) = corpus(0, 300, classes), corpus(1, 100, classes)
+    texts = [*texts, "never seen", "w1 never w2"]
+    tokenizer = WhitespaceConfig().train(train)
+    sizes = {"vocabulary": len(tokenizer.vocabulary), "classes": classes}
+    fitted = nb_svm.fit(encoded(train, labels, tokenizer), **sizes, length=length, alpha=1.0, C=0.5)
+    found = fitted.answer(encoded(texts, np.append(truth, [0, 0]), tokenizer))
+    against = [1] if classes == 2 else range(classes)
+    odds = np.stack([reference(train, labels == k, texts, length, 0.5) for k in against], axis=1)
+    yes = 1 / (1 + np.exp(-odds))
+    expected = np.hstack([1 - yes, yes]) if classes == 2 else yes / yes.sum(axis=1, keepdims=True)
+    assert np.exp(found) == pytest.approx(expected, abs=2e-4)
+    assert (found.argmax(axis=1) == expected.argmax(axis=1)).all()
+    assert np.mean(found.argmax(axis=1)[:100] == truth) > 0.7, "there is something to learn"
+
+
+def test_ratios_by_hand() -> None:
+    """`a a b` is positive, `b` is not: p = (2, 2) / 4, q = (1, 2) / 3."""
+    found = features.known(Split(np.array([0, 0, 1, 1]), np.array([0, 3, 4])), np.array([0, 1]), 2, 1)
+    ratios = nb_svm.log_ratios(found, np.array([True, False]), 1.0)
+    assert ratios == pytest.approx([np.log(0.5 / (1 / 3)), np.log(0.5 / (2 / 3))])
+
+
+def test_pairs_do_not_cross_texts() -> None:
+    split = Split(np.array([2, 1, 0, 0]), np.array([0, 2, 2, 4]))
+    rows, keys = features.occurrences(split, 3, 2)
+    pairs = {(row, divmod(key - 3, 3)) for row, key in zip(rows, keys, strict=True) if key >= 3}
+    assert pairs == {(0, (2, 1)), (2, (0, 0))}
+
+
+@pytest.mark.parametrize("odds", [[[800.0]], [[-800.0, 800.0, 0.0]], [[-1e4, -1e4, -1e4]]])
+def test_extreme_odds_stay_finite(odds: list[list[float]]) -> None:
+    found = nb_svm.log_probabilities(np.array(odds))
+    assert np.isfinite(found).all()
+    assert np.exp(found).sum() == pytest.approx(1)
+
+
+def test_a_solver_that_does_not_come_to_its_end_is_said(monkeypatch) -> None:
+    monkeypatch.setattr(nb_svm, "MOST_ITERATIONS", 2)
+    texts, labels = corpus(0, 100, 2)
+    tokenizer = WhitespaceConfig().train(texts)
+    train, size = encoded(texts, labels, tokenizer), len(tokenizer.vocabulary)
+    with pytest.raises(WorkError, match=r"'baseline\.C' must let the solver .* 2 passes\. Got 1e\+06"):
+        nb_svm.fit(train, vocabulary=size, classes=2, length=2, alpha=1.0, C=1e6)
