@@ -16,6 +16,7 @@ from seqlab.schema.errors import UserError, WorkError
 from seqlab.schema.records import Moment, Scalar, to_line
 
 runs = folders.runs_of_the_test
+NONE = "\u2013"  # a cell without a value
 
 
 @pytest.fixture
@@ -241,10 +242,10 @@ def test_baselines_stand_beside_networks_under_their_kind(tmp_path: Path) -> Non
     head, *rows = table(document, "Results on the validation split of reviews")
     found = [(row[head.index("model")], row[head.index("seed")]) for row in rows]
     assert found == [
-        ("floor, truth", ""),
+        ("floor, truth", NONE),
         ("net", "1"),
-        ("gram, n-gram, order=5", ""),
-        ("gram, n-gram, order=2", ""),
+        ("gram, n-gram, order=5", NONE),
+        ("gram, n-gram, order=2", NONE),
     ]
     assert "loss nats per token" in head
 
