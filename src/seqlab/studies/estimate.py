@@ -20,8 +20,8 @@ from seqlab.train.validation import scoring_pass
 
 WARM_UP, MEASURED = 2, 6
 """Steps before the measured ones, and those: of batches spread evenly over the epoch."""
-CHECKPOINTS = 3
-"""A run keeps at most the newest two and the best."""
+CHECKPOINTS = 2
+"""A finished run keeps the best and the last."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from seqlab.data.tokenizers import Tokenizer
 from seqlab.measure.items import Exact
 from seqlab.models.model import SequenceModel
 from seqlab.models.parameters import LayerCount, layer_counts
+from seqlab.runs import checkpoints
 from seqlab.runs.folder import RunFolder
 from seqlab.schema.records import Moment
 from seqlab.train import checkpoint
@@ -112,6 +113,7 @@ def _finish(run: RunFolder, loop: Loop, wish: Wish) -> dict[str, Any]:
     loop.recorder.sync()
     if exact is not None:
         write_card(run, scorer, "valid", exact)
+    checkpoints.prune(run.checkpoints, 1, progress.best_step)
     summary = {
         "run": str(run.path),
         "stopped": progress.stopped,
