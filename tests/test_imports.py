@@ -11,7 +11,7 @@ from seqlab.schema.registry import Registry
 from seqlab.tasks.kinds import TASKS
 from seqlab.train.kinds import OPTIMIZERS, SCHEDULES
 
-ROOMS = ("seqlab.schema", "seqlab.runs", "seqlab.report")
+ROOMS = ("seqlab.schema", "seqlab.runs", "seqlab.compare", "seqlab.report")
 TABLES = {f"seqlab.{room}.kinds" for room in ("data", "models", "tasks", "measure", "checkup", "train")}
 REGISTRIES = (DATASETS, TOKENIZERS, BATCHING, MODELS, TASKS, OPTIMIZERS, SCHEDULES)
 # Reads modules from its arguments, rooms with all they hold from standard input; prints those that

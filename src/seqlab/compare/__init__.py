@@ -1,1 +1,1 @@
-"""Numbers in, sentences out: what a comparison of runs can claim."""
+"""What can be said of results: over seeds, over items, over settings, and which of them can be compared."""

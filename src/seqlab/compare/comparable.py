@@ -1,0 +1,202 @@
+"""Which numbers can be ranked: evaluation cards, and the rules by which they are alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+Card = Mapping[str, Any]
+"""What `cards/<split>.json` holds."""
+
+
+class Matters(Enum):
+    """When a difference makes two numbers unlike."""
+
+    ALWAYS = "always"
+    TEXTS = "for numbers a text"
+    UNLESS_SAME_TEXTS = "unless the numbers are of whole texts, and the texts are known to be the same"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One thing that numbers to be ranked must have in common.
+
+    key: where it stands in the card; dots lead into tables.
+    what: how a user calls it.
+    since_first: whether every card has it. What later versions added is unknown, not different, where a
+        card lacks it.
+    """
+
+    key: str
+    what: str
+    matters: Matters = Matters.ALWAYS
+    since_first: bool = True
+
+
+RULES = (
+    Rule("dataset", "the dataset"),
+    Rule("split", "the split"),
+    Rule("loss_unit", "the unit of the loss"),
+    Rule("sequences", "the number of sequences"),
+    Rule("scored_as", "how it was scored"),
+    Rule("texts_sha256", "the texts (SHA-256)", Matters.TEXTS, since_first=False),
+    Rule("targets", "the number of targets", since_first=False),
+    Rule("end_token_counts", "whether the end token counts", since_first=False),
+    Rule("split_sha256", "the encoded split (SHA-256)", Matters.UNLESS_SAME_TEXTS),
+    Rule("tokens", "the number of tokens", Matters.UNLESS_SAME_TEXTS),
+    Rule("tokenizer", "the tokenizer", Matters.UNLESS_SAME_TEXTS),
+    Rule("vocabulary", "the size of the vocabulary", Matters.UNLESS_SAME_TEXTS),
+)
+"""What numbers to be ranked must share, beside the signatures of their metrics.
+
+A number a token (a loss, a perplexity) is about the tokens: another tokenizer asks other questions. A
+number a text (the accuracy of a classifier) is about the texts, however a model cuts them. Seed, run,
+checkpoint and hardware are what rankings are over, so they are not here.
+"""
+
+COST_RULES = (
+    Rule("environment.device", "the device"),
+    Rule("environment.processor", "the processor"),
+    Rule("environment.cores", "the number of cores"),
+    Rule("environment.threads", "the number of threads"),
+    Rule("environment.kernels", "the kernels", since_first=False),
+    Rule("environment.products", "the matrix products", since_first=False),
+    Rule("environment.versions.torch", "the version of torch", since_first=False),
+)
+"""What seconds, tokens per second and memory must share to be ranked."""
+
+SIGNATURES = "signatures"
+"""Key of a card's table of metrics' signatures, such as sacrebleu's: which variant was computed."""
+_HASH_LENGTH, _SHOWN = 64, 12
+NOT_RECORDED = "not recorded"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What differs, in a user's words, and each card's value, in the order of the cards."""
+
+    what: str
+    values: tuple[str, ...]
+
+
+def differences(cards: Sequence[Card]) -> list[Difference]:
+    """What keeps the numbers of cards from being ranked; [] where nothing does.
+
+    >>> card = {rule.key: 1 for rule in RULES} | {"loss_unit": "nats per token"}
+    >>> differences([card, card | {"seed": 2}]), differences([card, card | {"tokens": 5}])
+    ([], [Difference(what='the number of tokens', values=('1', '5'))])
+    """
+    metrics = dict.fromkeys(metric for card in cards for metric in card.get(SIGNATURES) or {})
+    signed = [Rule(f"{SIGNATURES}.{m}", f"the signature of {m}", since_first=False) for m in metrics]
+    return _differences(cards, [*RULES, *signed])
+
+
+def cost_differences(cards: Sequence[Card]) -> list[Difference]:
+    """What keeps seconds, speed and memory of cards from being ranked; [] where nothing does."""
+    return _differences(cards, COST_RULES)
+
+
+def refusal(cards: Mapping[str, Card]) -> str | None:
+    """Why the numbers of these cards, by name, are not ranked; None where they can be.
+
+    >>> card = {rule.key: 1 for rule in RULES} | {"loss_unit": "nats per token"}
+    >>> refusal({"a": card, "b": card | {"tokens": 2}}).split(". ")[1]
+    'They differ in the number of tokens: 1 (a), 2 (b)'
+    """
+    return _refusal("The numbers of", cards, differences(list(cards.values())))
+
+
+def cost_refusal(cards: Mapping[str, Card]) -> str | None:
+    """Why seconds, speed and memory of these cards are not ranked; None where they can be."""
+    return _refusal("Seconds and memory of", cards, cost_differences(list(cards.values())))
+
+
+def comparable_groups(cards: Mapping[str, Card]) -> list[list[str]]:
+    """Names of cards whose numbers can be ranked with one another, in the order given.
+
+    A card joins the first group with all of which it can be ranked.
+    """
+    groups: list[list[str]] = []
+    for name, card in cards.items():
+        fitting = (group for group in groups if not differences([*(cards[other] for other in group), card]))
+        group = next(fitting, None)
+        if group is None:
+            groups.append([name])
+        else:
+            group.append(name)
+    return groups
+
+
+def _differences(cards: Sequence[Card], rules: Sequence[Rule]) -> list[Difference]:
+    found = []
+    for rule in rules:
+        values = [_get(card, rule.key) for card in cards]
+        known = [value for value in values if value is not None]
+        unlike = any(value != known[0] for value in known)
+        lacking = rule.since_first and len(known) < len(values)
+        if len(values) > 1 and (unlike or lacking) and _matters(rule, cards):
+            found.append(Difference(rule.what, tuple(_shown(value) for value in values)))
+    return found
+
+
+def _matters(rule: Rule, cards: Sequence[Card]) -> bool:
+    match rule.matters:
+        case Matters.ALWAYS:
+            return True
+        case Matters.TEXTS:
+            return _of_texts(cards)
+        case Matters.UNLESS_SAME_TEXTS:
+            hashes = {card.get("texts_sha256") for card in cards}
+            return not _of_texts(cards) or None in hashes or len(hashes) > 1
+
+
+def _of_texts(cards: Sequence[Card]) -> bool:
+    """Whether all numbers are one a text; older cards say so in the unit of their loss only."""
+    return all(
+        (card.get("unit") or str(card.get("loss_unit")).rpartition(" ")[2]) == "text" for card in cards
+    )
+
+
+def _get(card: Card, key: str) -> Any:
+    value: Any = card
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case None:
+            return NOT_RECORDED
+        case str() if len(value) == _HASH_LENGTH:
+            return value[:_SHOWN]
+        case bool():
+            return "yes" if value else "no"
+        case int():
+            return f"{value:,}"
+        case _:
+            return repr(value)
+
+
+def _refusal(what: str, cards: Mapping[str, Card], found: Sequence[Difference]) -> str | None:
+    if not found:
+        return None
+    parts = [f"{difference.what}: {_sides(list(cards), difference.values)}" for difference in found]
+    return (
+        f"{what} {_listed(list(cards))} cannot be ranked. They differ in {'; in '.join(parts)}. "
+        "--anyway shows them apart."
+    )
+
+
+def _sides(names: Sequence[str], values: Sequence[str]) -> str:
+    """Each value with the names of those that have it."""
+    return ", ".join(
+        f"{value} ({', '.join(name for name, own in zip(names, values, strict=True) if own == value)})"
+        for value in dict.fromkeys(values)
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
