@@ -31,9 +31,7 @@ def make(name: str = "known", *, seeds: tuple[int, ...] = (1, 2, 3), failed: boo
 def _trial(study: StudyFolder, cell: str, rate: float, seed: int) -> None:
     number, fails = len(study.trials()) + 1, rate == 9.0
     value = 5.0 if fails else loss(cell, rate, seed)
-    run = folders.make(
-        cell=cell, seed=seed, loss=value, finished=not fails, optimiser="adam", rate=str(rate)
-    )
+    run = folders.make(cell=cell, seed=seed, loss=value, finished=not fails, optimiser="adam", rate=str(rate))
     if not fails:
         summary = run.summary()
         run.finish({**summary, "goal": {"metric": "loss", "better": "lower"}})

@@ -107,7 +107,9 @@ def test_runs_that_cannot_be_ranked_are_refused_or_stand_apart(tmp_path: Path) -
 def test_classifiers_with_other_tokenizers_are_ranked_on_the_same_texts(tmp_path: Path) -> None:
     words, letters = folders.make(loss=0.5), folders.make(name="letters", loss=0.75)
     for run, tokenizer in ((words, "words"), (letters, "characters")):
-        folders.card(run, tokenizer=tokenizer, split_sha256=tokenizer * 8, unit="text", loss_unit="nats per text")
+        folders.card(
+            run, tokenizer=tokenizer, split_sha256=tokenizer * 8, unit="text", loss_unit="nats per text"
+        )
     rows = table(page(report.write([words, letters], tmp_path / "r.html", title="Texts")), "Results on")
     assert len(rows) == 3
 
@@ -141,9 +143,7 @@ def test_a_baseline_is_a_row_and_a_rule(tmp_path: Path) -> None:
     rows = table(document, "Results on")
     assert [row[1] for row in rows[1:]] == ["lstm", "nb-svm"]
     drawn = json.loads(next(e for e in document.all("script") if e.attributes.get("id") == "figures").text)
-    loss = next(
-        drawn["tables"][figure["rows"]] for figure in drawn["figures"] if "step" in figure["charts"]
-    )
+    loss = next(drawn["tables"][figure["rows"]] for figure in drawn["figures"] if "step" in figure["charts"])
     kinds = [loss["kind"]["texts"][place] for place in loss["kind"]["places"]]
     assert kinds.count("baseline") == 1
     assert loss["value"][kinds.index("baseline")] == 0.6

@@ -145,7 +145,7 @@ def settings(chapter: Chapter) -> Table | None:
 
 
 def differing(chapter: Chapter) -> list[tuple[str, list[str | None]]]:
-    """Settings that differ between a chapter's runs, each with its value of every run, None where it has none."""
+    """Settings that differ between runs, each with its value of every run; None where it has none."""
     tables = [flat(entry.run.settings) for entry in chapter.entries]
     known = [table for table in tables if table]
     keys = [key for key in _keys(known) if _differs(key, known) and key not in ("seed", "name")]

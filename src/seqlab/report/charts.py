@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +10,19 @@ import altair as alt
 from seqlab.report import curves
 from seqlab.report.comparing import Chapter
 from seqlab.report.curves import AXES, LEAST_RUNS
-from seqlab.report.look import GREY, HEIGHT, PANEL, Figure, Palette, Panel, Row, finished, over_rows, rules, scale
+from seqlab.report.look import (
+    GREY,
+    HEIGHT,
+    PANEL,
+    Figure,
+    Palette,
+    Panel,
+    Row,
+    finished,
+    over_rows,
+    rules,
+    scale,
+)
 from seqlab.report.styles import FEW
 from seqlab.report.tables import Column, words
 
@@ -36,7 +47,9 @@ class _Curve:
 
     @property
     def title(self) -> list[str]:
-        return [words(self.name), self.unit] if self.unit not in ("", words(self.name)) else [words(self.name)]
+        return (
+            [words(self.name), self.unit] if self.unit not in ("", words(self.name)) else [words(self.name)]
+        )
 
 
 def palette(chapter: Chapter, *, shown: bool = True) -> Palette:
@@ -49,7 +62,9 @@ def palette(chapter: Chapter, *, shown: bool = True) -> Palette:
 
 def architectures(chapter: Chapter, *, shown: bool = True) -> Palette:
     """The looks of a chapter's architectures."""
-    found = {one.architecture: replace(one.style, dash=()) for one in reversed(chapter.entries) if not one.baseline}
+    found = {
+        one.architecture: replace(one.style, dash=()) for one in reversed(chapter.entries) if not one.baseline
+    }
     return Palette("architecture", dict(reversed(found.items())), shown)
 
 
@@ -130,19 +145,21 @@ def _by(curve: _Curve, whole: Figure, field: str, kind: str) -> Figure:
     looks = architectures(chapter, shown=False) if many else palette(chapter, shown=False)
     values = dict.fromkeys(str(row[field]) for row in curve.rows if row["kind"] == "run")
     middle = (
-        f"Strong: the median of those at hand, where there are {LEAST_RUNS} or more; dashed, that of training."
+        f"Strong: the median of those at hand, where there are {LEAST_RUNS} or more; dashed, that of "
+        "training."
         if many
         else ""
     )
-    opening = f"{_capital(words(curve.name))} by {field} on {chapter.title}, {curve.unit}; all with the same axis."
-    charts = _over_axes(
-        curve, looks, many=many, kind=kind, domain=scale(_values(curve), fixed=True), height=PANEL
+    opening = (
+        f"{_capital(words(curve.name))} by {field} on {chapter.title}, {curve.unit}; all with the same axis."
     )
+    lines = "Validation of each run." if many else _meaning(curve)
+    domain = scale(_values(curve), fixed=True)
     return replace(
         whole,
         name=f"{curve.what}, by {field}",
-        caption=f"{opening} Lines: {'validation' if many else 'training and validation'} of each run. {middle}".strip(),
-        charts=charts,
+        caption=f"{opening} {lines} {middle}".strip(),
+        charts=_over_axes(curve, looks, many=many, kind=kind, domain=domain, height=PANEL),
         source=whole.name,
         by=field,
         panels=tuple(Panel(value, value) for value in values),
@@ -243,14 +260,14 @@ def _chart(
 
 def _each(curve: _Curve, base: alt.Chart, looks: Palette, axis: str) -> list[alt.Chart]:
     layers: list[alt.Chart] = []
-    dashed = {"strokeDash": looks.dash} if any(style.dash for style in looks.styles.values()) else {}
+    dashes = looks.dash if any(style.dash for style in looks.styles.values()) else alt.Undefined
     if "train" in curve.splits:
         thin = len(curve.splits) > 1
         width, opacity = (1.2, 0.65) if thin else (1.6, 0.9)
-        train = _only(base, axis, "run", "train").encode(detail="run:N", **dashed)
+        train = _only(base, axis, "run", "train").encode(detail="run:N", strokeDash=dashes)
         layers.append(train.mark_line(strokeWidth=width, opacity=opacity))
     if "valid" in curve.splits:
-        valid = _only(base, axis, "run", "valid").encode(detail="run:N", **dashed)
+        valid = _only(base, axis, "run", "valid").encode(detail="run:N", strokeDash=dashes)
         marks = _only(base, axis, "run", "valid").mark_point(filled=True, size=52, opacity=1)
         layers += [valid.mark_line(strokeWidth=2.2), marks.encode(shape=looks.shape)]
     return layers

@@ -85,7 +85,9 @@ class Chapter:
         groups: dict[str, list[Entry]] = {}
         for entry in ended:
             groups.setdefault(entry.architecture, []).append(entry)
-        return [min(group, key=lambda one: _loss(self.value(one), self.quantity)) for group in groups.values()]
+        return [
+            min(group, key=lambda one: _loss(self.value(one), self.quantity)) for group in groups.values()
+        ]
 
 
 def chapters(

@@ -31,14 +31,17 @@ PRICES = (
 
 
 def against_price(chapter: Chapter) -> list[Figure]:
-    """What finished runs reached over what it cost; nothing where all paid the same, or only one run ended."""
+    """What finished runs reached over what it cost; nothing where all paid the same."""
     found = [_figure(chapter, price) for price in PRICES]
     return [figure for figure in found if figure is not None]
 
 
 def _figure(chapter: Chapter, price: _Price) -> Figure | None:
     rows = tuple(
-        row for entry in chapter.entries if not entry.censored if (row := _row(chapter, entry, price)) is not None
+        row
+        for entry in chapter.entries
+        if not entry.censored
+        if (row := _row(chapter, entry, price)) is not None
     )
     runs = [row for row in rows if row["kind"] == "run"]
     if len({row["price"] for row in runs}) < 2:
@@ -62,13 +65,19 @@ def _figure(chapter: Chapter, price: _Price) -> Figure | None:
     side = "Higher" if what.better == "higher" else "Lower"
     return Figure(
         name=f"{words(what.name)} against {price.name} on {chapter.title}",
-        caption=f"{words(what.name).capitalize()} of each finished run against {price.name}. {side} and further "
+        caption=f"{words(what.name).capitalize()} of each finished run against {price.name}. {side} and "
+        "further "
         f"left is better.{_warning(chapter, price)}{_rule(standing)}",
         charts={"": finished(points(base, looks, 64), *standing)},
         rows=rows,
         legend=looks.keys,
         keys=("run", "label", "price", "value"),
-        columns=(Column("run"), Column("model"), Column(price.name, price.unit), Column(words(what.name), what.unit)),
+        columns=(
+            Column("run"),
+            Column("model"),
+            Column(price.name, price.unit),
+            Column(words(what.name), what.unit),
+        ),
     )
 
 
@@ -96,7 +105,11 @@ def _warning(chapter: Chapter, price: _Price) -> str:
     if not price.measured:
         return ""
     cards = [entry.run.cards["valid"] for entry in chapter.entries if "valid" in entry.run.cards]
-    memory = " It counts the whole process, which may have held other runs before." if "memory" in price.name else ""
+    memory = (
+        " It counts the whole process, which may have held other runs before."
+        if "memory" in price.name
+        else ""
+    )
     unlike = ", ".join(one.what for one in cost_differences(cards)) if len(cards) > 1 else ""
     if not unlike:
         return memory

@@ -85,7 +85,7 @@ def medians(rows: Sequence[Row], by: str, kind: str) -> list[Row]:
         lines = groups.setdefault((str(row[by]), str(row["split"])), {})
         lines.setdefault(int(row["run"] or 0), []).append(row)
     return [
-        _median(line[0], axis, by, kind, place, middle)
+        _median(line[0], axis, by, kind, place=place, value=middle)
         for lines in groups.values()
         if len(lines) >= LEAST_RUNS
         for axis in AXES
@@ -94,13 +94,13 @@ def medians(rows: Sequence[Row], by: str, kind: str) -> list[Row]:
     ]
 
 
-def _median(like: Row, axis: str, by: str, kind: str, place: float, value: float) -> Row:
+def _median(like: Row, axis: str, by: str, kind: str, *, place: float, value: float) -> Row:
     nothing = dict.fromkeys(("run", "label", "architecture", "optimiser", *AXES))
     return {**nothing, "kind": kind, by: like[by], "split": like["split"], axis: place, "value": value}
 
 
 def _line(points: Sequence[Row], axis: str) -> list[tuple[float, float]]:
-    return [(float(row[axis]), float(row["value"] or 0)) for row in points if row[axis] is not None]
+    return [(float(row[axis] or 0), float(row["value"] or 0)) for row in points if row[axis] is not None]
 
 
 def _middle(lines: Sequence[Sequence[tuple[float, float]]]) -> Iterator[tuple[float, float]]:

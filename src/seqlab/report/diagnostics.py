@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import altair as alt
 
-from seqlab.report.comparing import Chapter, Entry
 from seqlab.report.charts import palette
+from seqlab.report.comparing import Chapter, Entry
 from seqlab.report.look import Figure, Panel, Row, finished, over_rows, points, scale
 from seqlab.report.tables import Column, words
 from seqlab.schema.records import Curve, Matrix
@@ -84,7 +84,7 @@ def matrices(chapter: Chapter) -> list[Figure]:
 def _chosen(chapter: Chapter, group: Sequence[tuple[Entry, Matrix]]) -> Figure:
     """One figure of many runs' matrices, of which the reader chooses one."""
     parts = [_matrix(chapter, entry, matrix) for entry, matrix in group]
-    (entry, matrix), first = group[0], parts[0]
+    (_, matrix), first = group[0], parts[0]
     what = f"{words(matrix.name)} on {chapter.title}, {matrix.split}"
     return replace(
         first,

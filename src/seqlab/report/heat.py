@@ -39,7 +39,7 @@ def grid(study: Study) -> Figure | None:
     if layout is None:
         return None
     groups = _cells(study, layout)
-    possible = len({key[:2] for key in groups}) * len({key[2] for key in groups})
+    possible = len({_line(layout, key) for key in groups}) * len({key[2] for key in groups})
     if 2 * len(groups) < possible:
         return None
     rows = _rows(study, layout, groups)
@@ -85,7 +85,9 @@ def _cells(study: Study, layout: _Grid) -> Cells:
     """The best setting of each architecture at each place of the grid."""
     found: Cells = {}
     for group in study.groups:
-        across = group.architecture if layout.across == ARCHITECTURE else setting(group.setting.get(layout.across))
+        across = (
+            group.architecture if layout.across == ARCHITECTURE else setting(group.setting.get(layout.across))
+        )
         key = (group.architecture, setting(group.setting.get(layout.down)), across)
         if key not in found or study.loss(group.summary.median) < study.loss(found[key].summary.median):
             found[key] = group
@@ -98,7 +100,8 @@ def _rows(study: Study, layout: _Grid, groups: Cells) -> tuple[Row, ...]:
         line = _line(layout, key)
         best[line] = min(best.get(line, float("inf")), study.loss(group.summary.median))
     known = sorted(
-        (group.summary.median for group in groups.values() if group.summary.median is not None), key=study.loss
+        (group.summary.median for group in groups.values() if group.summary.median is not None),
+        key=study.loss,
     )
     top, end = _ends(known)
     rows: list[Row] = []
@@ -113,7 +116,9 @@ def _rows(study: Study, layout: _Grid, groups: Cells) -> tuple[Row, ...]:
                 "value": value,
                 "depth": depth,
                 "text": "" if value is None else study.quantity.number(value, abs(end - top) / 20),
-                "best": "yes" if value is not None and study.loss(value) == best[_line(layout, key)] else None,
+                "best": "yes"
+                if value is not None and study.loss(value) == best[_line(layout, key)]
+                else None,
                 "why": group.why or None,
                 "setting": group.label,
             }
@@ -146,7 +151,9 @@ def _chart(study: Study, layout: _Grid, rows: Sequence[Row], names: dict[str, st
             "across:N",
             sort=across,
             title=head or None,
-            axis=alt.Axis(orient="top", labelAngle=0, labelOverlap=True, ticks=False, domain=False, labelLimit=90),
+            axis=alt.Axis(
+                orient="top", labelAngle=0, labelOverlap=True, ticks=False, domain=False, labelLimit=90
+            ),
         ),
         y=alt.Y(
             "down:N",
@@ -161,7 +168,10 @@ def _chart(study: Study, layout: _Grid, rows: Sequence[Row], names: dict[str, st
             alt.Tooltip("why:N", title="censored"),
         ],
     )
-    known, lost = base.transform_filter("isValid(datum.value)"), base.transform_filter("!isValid(datum.value)")
+    known, lost = (
+        base.transform_filter("isValid(datum.value)"),
+        base.transform_filter("!isValid(datum.value)"),
+    )
     shade = alt.Color("depth:Q", legend=None, scale=alt.Scale(scheme="blues", domain=[-0.15, 1.1]))
     ink = alt.condition("datum.depth > 0.55", alt.value("white"), alt.value("#0b2545"))
     # Numbers shrink with their cells, so that a narrow page holds them.
@@ -171,7 +181,9 @@ def _chart(study: Study, layout: _Grid, rows: Sequence[Row], names: dict[str, st
         lost.mark_rect(stroke=GREY, strokeWidth=1, strokeDash=[3, 2], fill=GREY, fillOpacity=0.12),
         lost.mark_text(fontSize=15, color=GREY, text="\u00d7"),
         known.transform_filter("datum.best === 'yes'").mark_rect(fillOpacity=0, stroke=MARK, strokeWidth=3),
-        known.transform_filter("datum.best !== 'yes'").mark_text(fontSize=size).encode(text="text:N", color=ink),
+        known.transform_filter("datum.best !== 'yes'")
+        .mark_text(fontSize=size)
+        .encode(text="text:N", color=ink),
         known.transform_filter("datum.best === 'yes'")
         .mark_text(fontSize=size, fontWeight="bold")
         .encode(text="text:N", color=ink),
@@ -184,7 +196,8 @@ def _caption(study: Study, layout: _Grid, rows: Sequence[Row]) -> str:
     unit = "%" if what.unit.startswith("fraction") else what.unit
     names = short_names(list(study.axes))
     words_ = [
-        f"Median {words(what.name)} over seeds, {unit}, on the validation split. Darker is better; framed and bold: "
+        f"Median {words(what.name)} over seeds, {unit}, on the validation split. Darker is better; framed "
+        "and bold: "
         "the best of each row."
     ]
     if layout.others:

@@ -100,6 +100,11 @@ class Figure:
             rows=tuple(tuple(row[key] for key in self.keys) for row in rows),
         )
 
+    @property
+    def height(self) -> int:
+        """About the height of a chart with its axes, in pixels."""
+        return int(next(iter(self.charts.values()))["height"]) + 60
+
     def part(self, panel: Panel) -> tuple[Row, ...]:
         """The rows of a panel."""
         return tuple(row for row in self.rows if row[self.by] in (None, panel.value))
@@ -124,7 +129,12 @@ def scale(values: Sequence[float], *, fixed: bool = False, room: int = 0) -> alt
     log = lowest > 0 and highest / statistics.median(values) > WIDE_RANGE
     if not fixed:
         padding = alt.Undefined if room == 0 else room
-        return alt.Scale(type="log" if log else alt.Undefined, zero=alt.Undefined if log else False, nice=True, padding=padding)
+        return alt.Scale(
+            type="log" if log else alt.Undefined,
+            zero=alt.Undefined if log else False,
+            nice=True,
+            padding=padding,
+        )
     if log:
         return alt.Scale(type="log", domain=[lowest / 1.1, highest * 1.1])
     beyond = 0.05 * (highest - lowest)
@@ -151,12 +161,16 @@ class Palette:
     @property
     def colour(self) -> alt.Color:
         """The encoding of colours."""
-        return alt.Color(f"{self.field}:N", scale=self._scale([s.colour for s in self._styles]), legend=self._legend)
+        return alt.Color(
+            f"{self.field}:N", scale=self._scale([s.colour for s in self._styles]), legend=self._legend
+        )
 
     @property
     def shape(self) -> alt.Shape:
         """The encoding of points' shapes."""
-        return alt.Shape(f"{self.field}:N", scale=self._scale([s.shape for s in self._styles]), legend=self._legend)
+        return alt.Shape(
+            f"{self.field}:N", scale=self._scale([s.shape for s in self._styles]), legend=self._legend
+        )
 
     @property
     def dash(self) -> alt.StrokeDash:
@@ -180,12 +194,21 @@ class Palette:
     def _legend(self) -> alt.Legend | None:
         if len(self.styles) < 2 or not self.shown:
             return None
-        return alt.Legend(title=None, orient="top", direction="horizontal", symbolOpacity=1, symbolStrokeWidth=2.5, labelLimit=320)
+        return alt.Legend(
+            title=None,
+            orient="top",
+            direction="horizontal",
+            symbolOpacity=1,
+            symbolStrokeWidth=2.5,
+            labelLimit=320,
+        )
 
 
 def points(chart: alt.Chart, palette: Palette, size: int = 52) -> alt.Chart:
     """The chart with points in the colours and shapes of a palette."""
-    return chart.mark_point(filled=True, size=size, opacity=1).encode(color=palette.colour, shape=palette.shape)
+    return chart.mark_point(filled=True, size=size, opacity=1).encode(
+        color=palette.colour, shape=palette.shape
+    )
 
 
 def rules(value: Literal["x", "y"]) -> list[alt.LayerChart | alt.Chart]:
@@ -222,7 +245,10 @@ def finished(*layers: Any, height: int = HEIGHT) -> dict[str, Any]:
         },
         "legend": {**words, "labelColor": QUIET, "titleColor": QUIET, "columns": 2},
     }
-    return {**alt.layer(*layers).properties(width=WIDTH, height=height).to_dict(validate=False), "config": config}
+    return {
+        **alt.layer(*layers).properties(width=WIDTH, height=height).to_dict(validate=False),
+        "config": config,
+    }
 
 
 def rounded(value: Cell) -> Cell:

@@ -48,6 +48,7 @@
       console.error(error);
       chart.textContent = "This chart could not be drawn; its numbers stand in the table below.";
     }
+    chart.style.minHeight = "0";
     waiting -= 1;
     if (waiting === 0) root.dataset.drawn = axis;
   };

@@ -13,7 +13,6 @@ import altair
 import jinja2
 import vl_convert
 
-from seqlab.compare.quantity import Quantity
 from seqlab.report import about, cells, charts, costs, curves, diagnostics, results, tables
 from seqlab.report import study as answers
 from seqlab.report.comparing import Chapter, chapters
@@ -22,8 +21,8 @@ from seqlab.report.payload import payload
 from seqlab.report.reading import read
 from seqlab.report.samples import split, written
 from seqlab.report.saving import save
-from seqlab.report.static import export
 from seqlab.report.sections import Part, Section, of_study, present
+from seqlab.report.static import export
 from seqlab.report.tables import Table
 from seqlab.runs.folder import RunFolder
 from seqlab.runs.study_folder import StudyFolder

@@ -14,7 +14,7 @@ TOLD = ("training.optimizer.kind", "training.schedule.kind", "model.cell", "mode
 
 
 def results(chapter: Chapter) -> Table:
-    """One row a run, by architecture, then optimiser, the best first; the best of each architecture stands out."""
+    """One row a run, by architecture, then optimiser, the best first."""
     entries = chapter.entries
     parts = [*_who(entries), *_metrics(chapter), *_settings(chapter), *_prices(chapter), *_ends(entries)]
     best = {entry.number for entry in chapter.best()}
@@ -99,5 +99,6 @@ def _caption(chapter: Chapter) -> str:
     if any(entry.baseline for entry in chapter.entries):
         words += " A baseline is fitted at once, without steps."
     if any(entry.censored for entry in chapter.entries):
-        words += " Censored: the run came to no end; its numbers are those of its best validation until then, and it is not ranked."
+        words += " Censored: the run came to no end; its numbers are those of its best validation until "
+        "then, and it is not ranked."
     return words

@@ -35,7 +35,7 @@ def written(chapter: Chapter) -> list[Written]:
 
 
 def split(chapter: Chapter, found: Sequence[Written]) -> tuple[list[Written], list[Written]]:
-    """Those that are shown at once, and those that wait: of many runs the best of each architecture come first."""
+    """Those shown at once, and the others: of many runs the best of each architecture come first."""
     if not chapter.many:
         return list(found), []
     best = {entry.number for entry in chapter.best()}

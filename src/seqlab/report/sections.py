@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from seqlab.report import heat, study_figures, study_tables
+from seqlab.report import pairs as against
 from seqlab.report.comparing import Entry
 from seqlab.report.look import Figure
 from seqlab.report.samples import Written
@@ -47,7 +48,7 @@ class Part:
 
 def of_study(study: Study, *, alone: bool) -> Part:
     """What a study asked and found; `alone` says that it stands on one chapter's data."""
-    pairs, reliable = study_tables.pairs(study), study_tables.reliability(study)
+    pairs, reliable = against.pairs(study), study_tables.reliability(study)
     mattered = study_tables.importance(study)
     found = study_tables.findings(study, pairs, reliable, mattered)
     sections = [
@@ -57,7 +58,7 @@ def of_study(study: Study, *, alone: bool) -> Part:
                 tables=[study_tables.by_setting(study)]),
         Section(title="Reliability", tables=present(study_tables.reliability_table(study, reliable)),
                 figures=study_figures.spread(study, reliable)),
-        Section(title="Architectures against each other", tables=present(study_tables.pairs_table(study, pairs))),
+        Section(title="Architectures against each other", tables=present(against.pairs_table(study, pairs))),
         Section(title="What mattered", tables=present(study_tables.importance_table(study, mattered))),
     ]  # fmt: skip
     kept = [section for section in sections if section.notes or section.tables or section.figures]

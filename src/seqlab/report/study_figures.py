@@ -27,23 +27,21 @@ def looks(study: Study, *, shown: bool = False) -> Palette:
 
 
 def over_seeds(study: Study) -> Figure | None:
-    """A point for each seed of each setting, a line at their median; None where every setting has one seed."""
+    """A point for each seed, a line at a setting's median; None where every setting has one seed."""
     if max((group.summary.seeds for group in study.groups), default=0) < 2:
         return None
     kept = [group for one in study.best for group in _of(study, one.architecture)[:MOST_SETTINGS]]
     edge = _edge(study, kept)
     rows = tuple(row for place, group in enumerate(kept) for row in _seeds(study, group, place, edge))
-    left_out = len(kept) < len(study.groups)
     single = max(len(_of(study, one.architecture)) for one in study.best) == 1
     base = over_rows().encode(y=_settings_axis("architecture" if single else "label"))
     values = [float(row["value"] or 0) for row in rows]
     return Figure(
         name=f"seeds of study {study.name} on {study.chapter.title}",
-        caption=f"{words(study.quantity.name).capitalize()} of each seed (points) and the median of a setting (lines)"
-        f", the best setting first{f'; of each architecture the best {MOST_SETTINGS} settings' if left_out else ''}."
-        + (" A cross at the edge: a seed without a value." if any(row["kind"] == "censored" for row in rows) else "")
-        + (" A grey rule: a baseline." if study.baselines else ""),
-        charts={"": finished(*_strips(study, base, values), *_standing(study), height=_tall(kept, single=single))},
+        caption=_of_seeds(study, kept, rows),
+        charts={
+            "": finished(*_strips(study, base, values), *_standing(study), height=_tall(kept, single=single))
+        },
         rows=rows + _baselines(study),
         keys=("architecture", "label", "seed", "value", "why"),
         columns=(
@@ -58,6 +56,20 @@ def over_seeds(study: Study) -> Figure | None:
         listed=lambda row: row["kind"] in ("seed", "censored"),
         wide=True,
     )
+
+
+def _of_seeds(study: Study, kept: Sequence[Group], rows: Sequence[Row]) -> str:
+    words_ = [
+        f"{words(study.quantity.name).capitalize()} of each seed (points) and the median of a setting (lines), "
+        "the best setting first."
+    ]
+    if len(kept) < len(study.groups):
+        words_.append(f"Of each architecture the best {MOST_SETTINGS} settings are drawn.")
+    if any(row["kind"] == "censored" for row in rows):
+        words_.append("A cross at the edge: a seed without a value.")
+    if study.baselines:
+        words_.append("A grey rule: a baseline.")
+    return " ".join(words_)
 
 
 def _of(study: Study, architecture: str) -> list[Group]:
@@ -79,7 +91,13 @@ def _edge(study: Study, groups: Sequence[Group]) -> float:
 
 
 def _seeds(study: Study, group: Group, place: int, edge: float) -> list[Row]:
-    like: Row = {"architecture": group.architecture, "label": group.label, "order": place, "why": None, "seed": None}
+    like: Row = {
+        "architecture": group.architecture,
+        "label": group.label,
+        "order": place,
+        "why": None,
+        "seed": None,
+    }
     rows: list[Row] = []
     for cell in group.cells:
         kind = "seed" if cell.value is not None else "censored"
@@ -163,7 +181,8 @@ def _distribution(study: Study, found: Sequence[Reliability]) -> Figure:
     what = words(study.quantity.name)
     return Figure(
         name=f"spread over settings in study {study.name} on {study.chapter.title}",
-        caption=f"Median {what} of each setting (points), their median (line) and the middle half of them (bar; "
+        caption=f"Median {what} of each setting (points), their median (line) and the middle half of them "
+        "(bar; "
         "to the edge where its end is censored); the most reliable architecture first.",
         charts={"": finished(*_spread_layers(study, [*rows, *quartiles]), height=max(110, 46 * len(found)))},
         rows=(*rows, *quartiles),
@@ -186,7 +205,9 @@ def _setting(group: Group, order: dict[str, int]) -> Row:
 
 
 def _spread_layers(study: Study, rows: Sequence[Row]) -> list[alt.Chart]:
-    values = [float(row[key] or 0) for row in rows for key in ("value", "low", "high") if row[key] is not None]
+    values = [
+        float(row[key] or 0) for row in rows for key in ("value", "low", "high") if row[key] is not None
+    ]
     axis = scale(values, fixed=True)
     place = alt.X("value:Q", title=title(study), scale=axis, axis=alt.Axis(tickCount=5, labelOverlap=True))
     base = over_rows().encode(y=_settings_axis("architecture"), color=looks(study).colour)
@@ -202,6 +223,12 @@ def _spread_layers(study: Study, rows: Sequence[Row]) -> list[alt.Chart]:
     ]
 
 
+def _whole(rows: Sequence[Row]) -> list[int]:
+    """At most about 8 whole numbers between the ends of the field k."""
+    places = [int(row["k"] or 0) for row in rows]
+    return list(range(min(places, default=1), max(places, default=1) + 1, max(1, len(set(places)) // 8)))
+
+
 def _best_of(study: Study, found: Sequence[Reliability]) -> Figure:
     rows: tuple[Row, ...] = tuple(
         {"architecture": one.architecture, "k": k, "value": value}
@@ -210,15 +237,25 @@ def _best_of(study: Study, found: Sequence[Reliability]) -> Figure:
         if value is not None
     )
     base = over_rows().encode(
-        x=alt.X("k:Q", title="settings tried", axis=alt.Axis(tickMinStep=1, tickCount=8), scale=alt.Scale(nice=False)),
+        x=alt.X(
+            "k:Q",
+            title="settings tried",
+            axis=alt.Axis(values=_whole(rows), format="d"),
+            scale=alt.Scale(nice=False),
+        ),
         y=alt.Y("value:Q", title=title(study), scale=scale([float(row["value"] or 0) for row in rows])),
         color=looks(study, shown=True).colour,
-        tooltip=["architecture:N", alt.Tooltip("k:Q", title="settings"), alt.Tooltip("value:Q", format=",.6~g")],
+        tooltip=[
+            "architecture:N",
+            alt.Tooltip("k:Q", title="settings"),
+            alt.Tooltip("value:Q", format=",.6~g"),
+        ],
     )
     marks = base.mark_point(filled=True, size=40, opacity=1).encode(shape=looks(study, shown=True).shape)
     return Figure(
         name=f"expected best in study {study.name} on {study.chapter.title}",
-        caption="What a smaller search would have found: the expected best of so many settings chosen at random among "
+        caption="What a smaller search would have found: the expected best of so many settings chosen at "
+        "random among "
         "those tried. Where all chosen ones might be censored there is no point.",
         charts={"": finished(base.mark_line(strokeWidth=2), marks)},
         rows=rows,
