@@ -180,8 +180,8 @@ def _one_run(curve: _Curve, whole: Figure) -> Figure:
     domain = scale(_values(curve), fixed=True)
     charts = _over_axes(curve, looks, many=False, kind="", domain=domain)
     name = f"{curve.what}, run by run"
-    return replace(whole, name=name, caption=caption, charts=charts, source=whole.name, by="run", panels=panels,
-                   choice=True, wide=True)  # fmt: skip
+    only = replace(whole, name=name, caption=caption, charts=charts, source=whole.name, wide=True)
+    return replace(only, by="run", panels=panels, choice=True)
 
 
 def _few(curve: _Curve) -> _Curve:

@@ -61,9 +61,9 @@
       if (isIntersecting) near.add(target); else near.delete(target);
       if (isIntersecting && due(target)) draw(target);
     }
+    if (waiting === 0) root.dataset.drawn = axis;
   }, { rootMargin: "600px 0px" });
   charts.forEach((chart) => watcher.observe(chart));
-  if (charts.length === 0) root.dataset.drawn = axis;
 
   if (switches) {
     switches.hidden = false;

@@ -165,6 +165,7 @@ def _render(found: Sequence[Chapter], parts: Sequence[Part], title: str, introdu
 def _summary(found: Sequence[Chapter]) -> str:
     """What the page is about, in one sentence.
 
+    >>> from seqlab.compare.quantity import Quantity
     >>> loss = Quantity(name="loss", unit="nats per token", better="lower")
     >>> _summary([Chapter("ptb", (), loss)])
     '0 runs on ptb.'

@@ -59,10 +59,8 @@ def over_seeds(study: Study) -> Figure | None:
 
 
 def _of_seeds(study: Study, kept: Sequence[Group], rows: Sequence[Row]) -> str:
-    words_ = [
-        f"{words(study.quantity.name).capitalize()} of each seed (points) and the median of a setting (lines), "
-        "the best setting first."
-    ]
+    what = words(study.quantity.name).capitalize()
+    words_ = [f"{what} of each seed (points), the median of a setting (lines), the best setting first."]
     if len(kept) < len(study.groups):
         words_.append(f"Of each architecture the best {MOST_SETTINGS} settings are drawn.")
     if any(row["kind"] == "censored" for row in rows):
