@@ -40,11 +40,21 @@ def runs_of_the_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def make(
-    *, name: str = "toy", seed: int = 1, cell: str = "lstm", loss: float = 0.5, finished: bool = True
+    *,
+    name: str = "toy",
+    seed: int = 1,
+    cell: str = "lstm",
+    loss: float = 0.5,
+    finished: bool = True,
+    optimiser: str = "",
+    rate: str = "0.1",
 ) -> RunFolder:
     """A run of four records and two validations under `SEQLAB_RUNS`."""
-    fingerprint = folder.fingerprint(name, cell, f"{seed} {loss} {finished}")
-    run = folder.create(name, fingerprint, _first_files(name, seed, cell))
+    fingerprint = folder.fingerprint(name, cell + optimiser + rate, f"{seed} {loss} {finished}")
+    files = _first_files(name, seed, cell)
+    if optimiser:
+        files["config.toml"] += f'[training.optimizer]\nkind = "{optimiser}"\nlearning_rate = {rate}\n'
+    run = folder.create(name, fingerprint, files)
     write(run, "records.jsonl", [to_line(record, moment) for record, moment in _records(loss)])
     write(run, "timings.jsonl", [_timing(step) for step in (10, 20, 30, 40)])
     write(run, "samples.jsonl", [to_line(text, _moment(40)) for text in _texts(finished)])
@@ -53,6 +63,12 @@ def make(
         (run.cards / "valid.json").write_text(json.dumps(_card(metrics, seed)))
         run.finish(_summary(run, metrics))
     return run
+
+
+def card(run: RunFolder, **changed: Any) -> None:
+    """Change a run's card of the validation split."""
+    card = run.read_json("cards/valid.json")
+    (run.cards / "valid.json").write_text(json.dumps(card | changed))
 
 
 def write(run: RunFolder, file: str, lines: list[str]) -> None:
@@ -159,7 +175,15 @@ def _texts(finished: bool) -> list[Text]:
 def _card(metrics: dict[str, float], seed: int) -> dict[str, Any]:
     return {
         "metrics": metrics,
+        "loss_unit": "nats per token",
+        "unit": "token",
+        "dataset": "reviews",
         "split": "valid",
+        "split_sha256": "ef" * 32,
+        "texts_sha256": "cd" * 32,
+        "targets": 1600,
+        "end_counts": True,
+        "tokenizer": "words",
         "scored_as": "whole sequences",
         "checkpoint_step": 40,
         "seed": seed,
@@ -167,6 +191,7 @@ def _card(metrics: dict[str, float], seed: int) -> dict[str, Any]:
         "tokens": 1500,
         "equal_to_training": 3,
         "vocabulary": 77,
+        "environment": ENVIRONMENT | {"cores": 2},
     }
 
 

@@ -17,6 +17,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
 from seqlab import report
@@ -35,7 +36,7 @@ FLAGS = [
     "--disable-features=NetworkTimeServiceQuerying",
     "--host-resolver-rules=MAP * ~NOTFOUND",
     "--hide-scrollbars",
-    "--window-size=1200,900",
+    "--window-size=1200,30000",
     "--virtual-time-budget=20000",
     "--enable-logging=stderr",
 ]
@@ -82,8 +83,8 @@ def test_every_chart_is_drawn_in_light_and_dark(path: Path, tmp_path: Path, sche
     assert seen.console == []
     assert [url for url in seen.requests if not url.startswith("file:")] == []
     assert seen.document.all("html")[0].attributes["data-drawn"] == "step"
-    charts = [e for e in seen.document.all("div") if e.attributes.get("role") == "img"]
-    assert len(charts) == len(page(path).all("figure"))
+    charts = [e for e in seen.document.all("div") if e.attributes.get("class", "").startswith("chart")]
+    assert len(charts) >= len(page(path).all("figure"))
     for chart in charts:
         marks = [
             g for g in chart.all("g") if g.attributes.get("class", "").startswith(("mark-line", "mark-rect"))
@@ -109,17 +110,22 @@ def test_a_page_that_asks_and_complains_would_be_noticed(tmp_path: Path) -> None
 @pytest.fixture
 def browser(path: Path, tmp_path: Path) -> Iterator[WebDriver]:
     """The page as a person has it before them."""
+    driver = _open(path, tmp_path)
+    yield driver
+    assert driver.get_log("browser") == []
+    driver.quit()
+
+
+def _open(path: Path, folder: Path, *flags: str) -> WebDriver:
     options = webdriver.ChromeOptions()
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path / 'person'}"):
+    for flag in (*FLAGS, f"--user-data-dir={folder / 'person'}", *flags):
         if "virtual-time" not in flag:
             options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(str(DRIVER)))
     driver.get(path.as_uri())
     _until_drawn(driver, "step")
-    yield driver
-    assert driver.get_log("browser") == []
-    driver.quit()
+    return driver
 
 
 def _until_drawn(driver: WebDriver, axis: str) -> None:
@@ -131,6 +137,60 @@ def _until_drawn(driver: WebDriver, axis: str) -> None:
 def _axis_titles(driver: WebDriver) -> set[str]:
     titles = {"optimiser steps", "epochs", "seconds of training"}
     return titles & {text.text for text in driver.find_elements(By.CSS_SELECTOR, ".chart svg text")}
+
+
+@pytest.fixture
+def short(tmp_path: Path, runs: Path) -> Iterator[WebDriver]:
+    """A page of many runs in a small window."""
+    made = [
+        folders.make(cell=cell, seed=seed, loss=0.5 + 0.01 * seed)
+        for cell in ("gru", "lstm")
+        for seed in range(8)
+    ]
+    page = report.write(made, tmp_path / "many.html", title="Many")
+    driver = _open(page, tmp_path, "--window-size=1000,700")
+    yield driver
+    assert driver.get_log("browser") == []
+    driver.quit()
+
+
+def _drawn(driver: WebDriver) -> list[bool]:
+    return [
+        bool(chart.find_elements(By.TAG_NAME, "svg"))
+        for chart in driver.find_elements(By.CSS_SELECTOR, ".chart")
+    ]
+
+
+@pytest.mark.skipif(DRIVER is None, reason="needs chromedriver (apt-get install chromium-driver)")
+def test_charts_are_drawn_when_they_are_scrolled_to(short: WebDriver) -> None:
+    before = _drawn(short)
+    assert len(before) > 4
+    assert not before[-1]
+    last = short.find_elements(By.CSS_SELECTOR, ".chart")[-1]
+    short.execute_script("arguments[0].scrollIntoView({behavior: 'instant'})", last)
+    WebDriverWait(short, 60).until(lambda seen: _drawn(seen)[-1])
+
+
+@pytest.mark.skipif(DRIVER is None, reason="needs chromedriver (apt-get install chromium-driver)")
+def test_printing_draws_all(short: WebDriver) -> None:
+    assert not all(_drawn(short))
+    short.execute_cdp_cmd("Page.printToPDF", {})
+    assert all(_drawn(short))
+
+
+@pytest.mark.skipif(DRIVER is None, reason="needs chromedriver (apt-get install chromium-driver)")
+def test_the_run_that_is_chosen_is_drawn(short: WebDriver) -> None:
+    choice = short.find_element(By.CSS_SELECTOR, "figure select")
+    chart = choice.find_element(By.XPATH, "ancestor::figure//div[contains(@class, 'chart')]")
+    short.execute_script("arguments[0].scrollIntoView({behavior: 'instant'})", chart)
+
+    def shown() -> str:
+        points = chart.find_elements(By.CSS_SELECTOR, ".mark-symbol path")
+        return points[0].get_attribute("aria-label") or "" if points else ""
+
+    WebDriverWait(short, 60).until(lambda _: "run: 1;" in shown())
+    Select(choice).select_by_index(4)
+    WebDriverWait(short, 60).until(lambda _: "run: 5;" in shown())
 
 
 @pytest.mark.skipif(DRIVER is None, reason="needs chromedriver (apt-get install chromium-driver)")

@@ -29,6 +29,8 @@ def test_the_results_are_those_of_the_folders(tmp_path: Path) -> None:
     document = page(report.write([worse, better], tmp_path / "r.html", title="Two"))
     head, *rows = table(document, "Results on the validation split of reviews")
     assert [row[head.index("seed")] for row in rows] == ["2", "1"], "the lowest loss first"
+    bold = [row.attributes.get("class") for row in document.all("table")[0].all("tr")[1:]]
+    assert bold == ["best", None]
     for row, run in zip(rows, (better, worse), strict=True):
         summary, by_head = run.summary(), dict(zip(head, row, strict=True))
         assert by_head["loss nats per token"] == str(summary["metrics"]["loss"])
@@ -75,24 +77,77 @@ def test_the_curves_are_the_records(tmp_path: Path) -> None:
     assert [row[2:] for row in rows] == recorded
     assert head[-2:] == ["training s", "loss nats per token"]
     drawn = json.loads(next(e for e in document.all("script") if e.attributes.get("id") == "figures").text)
-    assert [str(row["value"]) for row in drawn[0]["rows"]] == [row[-1] for row in rows]
-    assert set(drawn[0]["charts"]) == {"step", "epoch", "seconds"}
+    assert drawn["tables"][0]["value"] == pytest.approx([float(row[-1]) for row in rows], rel=1e-6)
+    assert drawn["figures"][0]["rows"] == 0
+    assert set(drawn["figures"][0]["charts"]) == {"step", "epoch", "seconds"}
 
 
 def test_matrices_and_curves_are_the_records(written: Element) -> None:
-    matrix = table(written, "What the figure shows: confusion matrix of run 1")
+    matrix = table(written, "What the figure shows: confusion matrix of run 2")
     assert [row[-1] for row in matrix[1:]] == ["40.0", "7.0", "3.0", "50.0"]
     curve = table(written, "What the figure shows: loss per position")
     assert [row[-2:] for row in curve[1:]] == [["1.0", "1.75"], ["2.0", "1.25"], ["3.0", "1.125"]]
 
 
-def test_runs_on_other_data_are_not_compared(tmp_path: Path) -> None:
+def test_runs_that_cannot_be_ranked_are_refused_or_stand_apart(tmp_path: Path) -> None:
     here, there = folders.make(), folders.make(name="other")
-    data = json.loads(there.read("data.json"))
-    (there.path / "data.json").write_text(json.dumps({**data, "content_hash": "cd" * 32}))
-    document = page(report.write([here, there], tmp_path / "r.html", title="Two"))
+    folders.card(there, split_sha256="01" * 32)
+    with pytest.raises(UserError, match=r"cannot be ranked.*encoded split.*010101010101 \(other-") as refused:
+        report.write([here, there], tmp_path / "r.html", title="Two")
+    assert "--anyway shows them apart" in str(refused.value)
+    assert not (tmp_path / "r.html").exists()
+
+    document = page(report.write([here, there], tmp_path / "r.html", title="Two", anyway=True))
     titles = [heading.text for heading in document.all("h2")]
-    assert titles == ["reviews, SHA-256 abababababab", "reviews, SHA-256 cdcdcdcdcdcd", "All runs"]
+    parts = [f"reviews, encoded split (SHA-256) {word * 6}" for word in ("ef", "01")]
+    assert titles == [*parts, "All runs"]
+    tables = [one.cells() for one in document.all("table") if "Results on" in one.text]
+    assert [len(rows) for rows in tables] == [2, 2]
+
+
+def test_classifiers_with_other_tokenizers_are_ranked_on_the_same_texts(tmp_path: Path) -> None:
+    words, letters = folders.make(loss=0.5), folders.make(name="letters", loss=0.75)
+    for run, tokenizer in ((words, "words"), (letters, "characters")):
+        folders.card(
+            run, tokenizer=tokenizer, split_sha256=tokenizer * 8, unit="text", loss_unit="nats per text"
+        )
+    rows = table(page(report.write([words, letters], tmp_path / "r.html", title="Texts")), "Results on")
+    assert len(rows) == 3
+
+
+def test_rows_stand_by_architecture_then_optimiser(tmp_path: Path) -> None:
+    made = [
+        folders.make(cell="lstm", optimiser="sgd", loss=0.1),
+        folders.make(cell="gru", optimiser="sgd", loss=0.2),
+        folders.make(cell="lstm", optimiser="adam", loss=0.3),
+        folders.make(cell="gru", optimiser="adam", loss=0.15),
+        folders.make(cell="gru", optimiser="adam", loss=0.05, finished=False),
+    ]
+    document = page(report.write(made, tmp_path / "r.html", title="Sorted"))
+    head, *rows = table(document, "Results on")
+    order = [(row[1], row[2], row[head.index("state")]) for row in rows]
+    assert order == [
+        ("gru", "adam", "finished"),
+        ("gru", "adam", "censored: unfinished"),
+        ("gru", "sgd", "finished"),
+        ("lstm", "adam", "finished"),
+        ("lstm", "sgd", "finished"),
+    ]
+    assert [row[0] for row in rows] == ["1", "2", "3", "4", "5"]
+    looks = [row.attributes.get("class") for row in document.all("table")[0].all("tr")[1:]]
+    assert looks == ["best", "censored", None, None, "best"]
+
+
+def test_a_baseline_is_a_row_and_a_rule(tmp_path: Path) -> None:
+    network, baseline = folders.make(), folders.baseline(name="counts", kind="nb-svm", loss=0.6)
+    document = page(report.write([network, baseline], tmp_path / "r.html", title="Baseline"))
+    rows = table(document, "Results on")
+    assert [row[1] for row in rows[1:]] == ["lstm", "nb-svm"]
+    drawn = json.loads(next(e for e in document.all("script") if e.attributes.get("id") == "figures").text)
+    loss = next(drawn["tables"][figure["rows"]] for figure in drawn["figures"] if "step" in figure["charts"])
+    kinds = [loss["kind"]["texts"][place] for place in loss["kind"]["places"]]
+    assert kinds.count("baseline") == 1
+    assert loss["value"][kinds.index("baseline")] == 0.6
 
 
 def test_data_settings_command_and_environment(tmp_path: Path) -> None:
@@ -103,10 +158,9 @@ def test_data_settings_command_and_environment(tmp_path: Path) -> None:
     assert data["origin"] == "written by hand"
     assert data["train split"] == "900 sequences, 12,345 tokens"
     assert data["SHA-256 of the content"] == "ab" * 32
-    differing = table(document, "Settings that differ")
-    assert [row[-1] for row in differing] == ["model.cell", "lstm", "gru"]
     assert ["model.hidden_size", "16"] in table(document, "Settings that all runs share")
-    commands = [row[-1] for row in table(document, "the command that repeats each run")[1:]]
+    runs.reverse()  # by architecture
+    commands = [row[-1] for row in table(document, "Results on")[1:]]
     assert commands == [f"seqlab train {run.path / 'config.toml'} --device cpu --threads 2" for run in runs]
     assert ["torch", "2.13.0"] in table(document, "On what the runs were made")
     assert [pre.text for pre in document.all("pre")] == [run.read("config.toml") for run in runs]
@@ -117,10 +171,10 @@ def test_unfinished_and_damaged_runs_are_shown_as_such(written: Element) -> None
     assert "is unfinished. What it recorded so far is shown" in notice
     assert "records.jsonl:13 must hold one record a line" in notice
     assert "config.toml must be a TOML file" in notice
-    states = [row[4] for row in table(written, "the command that repeats each run")[1:]]
+    states = [row[4] for row in table(written, "Run folders")[1:]]
     assert states == ["finished", "finished", "finished", "unfinished", "finished, damaged"]
-    scored = [row[-2] for row in table(written, "validation split of reviews, the lowest")[1:]]
-    assert scored[3] == "best validation so far"
+    head, *rows = table(written, "validation split of reviews, by architecture")
+    assert rows[3][head.index("scored as")] == "best validation so far"
 
 
 @pytest.mark.parametrize(
@@ -134,7 +188,7 @@ def test_no_damage_hides_the_other_runs(tmp_path: Path, file: str) -> None:
     (no_text.path / file).write_bytes(b"\xff")
     runs = [missing, half, no_text, sound]
     document = page(report.write(runs, tmp_path / "r.html", title="Damage"))
-    states = {row[3]: row[4] for row in table(document, "the command that repeats each run")[1:]}
+    states = {row[3]: row[4] for row in table(document, "Run folders")[1:]}
     assert set(states) == {run.path.name for run in runs}
     assert states[sound.path.name] == "finished"
     assert all("damaged" in states[run.path.name] for run in (half, no_text))
@@ -240,12 +294,12 @@ def test_baselines_stand_beside_networks_under_their_kind(tmp_path: Path) -> Non
     ]
     document = page(report.write(runs, tmp_path / "r.html", title="Beside"))
     head, *rows = table(document, "Results on the validation split of reviews")
-    found = [(row[head.index("model")], row[head.index("seed")]) for row in rows]
-    assert found == [
-        ("floor, truth", NONE),
-        ("net", "1"),
-        ("gram, n-gram, order=5", NONE),
-        ("gram, n-gram, order=2", NONE),
+    columns = [head.index(name) for name in ("architecture", "name", "order", "seed")]
+    assert [tuple(row[column] for column in columns) for row in rows] == [
+        ("lstm", "net", NONE, "1"),
+        ("n-gram", "gram", "5", NONE),
+        ("n-gram", "gram", "2", NONE),
+        ("truth", "floor", "5", NONE),
     ]
     assert "loss nats per token" in head
 
@@ -253,5 +307,5 @@ def test_baselines_stand_beside_networks_under_their_kind(tmp_path: Path) -> Non
 def test_baselines_alone_have_units_and_no_curves(tmp_path: Path) -> None:
     document = page(report.write([folders.baseline()], tmp_path / "r.html", title="Alone"))
     head, row = table(document, "Results on the validation split of reviews")
-    assert (row[head.index("model")], row[head.index("loss nats per token")]) == ("n-gram", "0.9")
+    assert (row[head.index("architecture")], row[head.index("loss nats per token")]) == ("n-gram", "0.9")
     assert "Learning curves" not in document.text

@@ -18,6 +18,7 @@ def report(
     title: str | None = None,
     no_samples: bool = False,
     static: Path | None = None,
+    anyway: bool = False,
     as_json: Json = False,
 ) -> None:
     """Write one HTML page on runs: results, curves, samples, cost.
@@ -36,6 +37,8 @@ def report(
         Leave out what was written or labelled, so that no text of the data is shown.
     static
         Folder for every chart as SVG and PNG, and every table as CSV and Markdown.
+    anyway
+        Show runs whose numbers cannot be ranked with each other apart, in place of refusing.
     as_json
         Print where the report is as JSON.
     """
@@ -46,7 +49,8 @@ def report(
         raise UserError("`seqlab report` needs at least one run (`seqlab list runs`). Got none.")
     found = [folder.find(name) for name in run]
     names = dict.fromkeys(one.name for one in found)
-    write(found, output, title=title or ", ".join(names), samples=not no_samples, static=static)
+    title = title or ", ".join(names)
+    write(found, output, title=title, samples=not no_samples, static=static, anyway=anyway)
     if as_json:
         print_json({"report": str(output), "static": None if static is None else str(static)})
         return

@@ -113,10 +113,8 @@ def _write_report(found: Study, output: Path | None, *, anyway: bool) -> Path:
 
     page = output or found.folder.path / "report.html"
     runs = [one.folder for one in found.found if one.folder is not None]
-    about = str(found.about.get("about", ""))
-    report.write(runs, page, title=f"Study {found.folder.name}", introduction=about)
-    del anyway
-    return page
+    title = f"Study {found.folder.name}"
+    return report.write(runs, page, title=title, study=found.folder, anyway=anyway)
 
 
 def _budget(equal: str) -> list[str]:

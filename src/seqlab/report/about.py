@@ -3,76 +3,161 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from seqlab.report.comparing import Chapter, Entry
 from seqlab.report.naming import flat, setting
+from seqlab.report.reading import Run
 from seqlab.report.tables import RUN, Cell, Column, Table, named, spent
+
+CARD = (
+    "split",
+    "dataset",
+    "unit",
+    "loss_unit",
+    "sequences",
+    "tokens",
+    "targets",
+    "scored_as",
+    "end_counts",
+    "tokenizer",
+    "vocabulary",
+    "split_sha256",
+    "texts_sha256",
+)
+"""What of a card says on what a number was measured, in the order of its table."""
 
 
 def data(chapter: Chapter) -> Table | None:
     """Origin, terms and sizes of what was learned from; None where no run's could be read."""
-    known = [run for run in chapter.runs if run.data]
-    if not known:
+    found = _alike([(entry, _properties(entry.run)) for entry in chapter.entries if entry.run.data])
+    if not found:
         return None
-    about, cards = known[0].data, [run.cards["valid"] for run in known if "valid" in run.cards]
-    labels, tokenizer = about.get("labels") or [], about.get("tokenizer", {})
-    rows: list[tuple[Cell, ...]] = [
-        ("dataset", about["name"]),
-        ("what it is", about.get("description")),
-        ("origin", about.get("origin")),
-        ("licence", about.get("licence")),
-        *((f"{split} split", _sizes(sizes)) for split, sizes in about["splits"].items()),
-        ("labels", ", ".join(labels) or None),
-        ("tokenizer", tokenizer.get("kind")),
-        ("vocabulary", cards[0].get("vocabulary") if cards else None),
-        ("validation texts that stand in training", cards[0].get("equal_to_training") if cards else None),
-        ("SHA-256 of the content", about["content_hash"]),
-    ]
-    return Table(
-        name=f"data {chapter.title}",
-        caption=f"What was learned from: {chapter.title}.",
-        columns=(Column("property"), Column("value")),
-        rows=tuple(row for row in rows if row[1] is not None),
-    )
+    return _side_by_side(f"data {chapter.title}", f"What was learned from: {chapter.title}.", found)
+
+
+def _properties(run: Run) -> dict[str, Cell]:
+    about, card = run.data, run.cards.get("valid", {})
+    splits = {f"{split} split": _sizes(sizes) for split, sizes in about["splits"].items()}
+    return {
+        "dataset": about["name"],
+        "what it is": about.get("description"),
+        "origin": about.get("origin"),
+        "licence": about.get("licence"),
+        **splits,
+        "labels": ", ".join(about.get("labels") or []) or None,
+        "tokenizer": about.get("tokenizer", {}).get("kind"),
+        "vocabulary": card.get("vocabulary"),
+        "validation texts that stand in training": card.get("equal_to_training"),
+        "SHA-256 of the content": about["content_hash"],
+    }
 
 
 def _sizes(sizes: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {what}" for what, count in sizes.items())
 
 
-def settings(chapter: Chapter) -> list[Table]:
-    """Settings that differ between runs, one row a run; then those that all share."""
-    known = [(entry, flat(entry.run.settings)) for entry in chapter.entries if entry.run.settings]
-    keys = list(dict.fromkeys(key for _, table in known for key in table))
-    differing = [key for key in keys if len({setting(table.get(key)) for _, table in known}) > 1]
-    found = []
-    if differing:
-        found.append(
-            Table(
-                name=f"differing settings {chapter.title}",
-                caption="Settings that differ between runs. A dash: the run's kind has no such setting, "
-                "or it is none.",
-                columns=(*RUN, *(Column(key, code=True) for key in differing if key != "seed")),
-                rows=tuple(
-                    (*named(entry), *(_value(table.get(key)) for key in differing if key != "seed"))
-                    for entry, table in known
-                ),
-                entries=tuple(entry for entry, _ in known),
-            )
-        )
-    if known:
-        shared = [(key, _value(known[0][1][key])) for key in keys if key not in differing]
-        found.append(
-            Table(
-                name=f"shared settings {chapter.title}",
-                caption="Settings that all runs share." if len(known) > 1 else "All settings of the run.",
-                columns=(Column("setting", code=True), Column("value")),
-                rows=tuple(shared),
-            )
-        )
-    return found
+def cards(chapter: Chapter) -> Table | None:
+    """What published numbers of a chapter were measured on, and how; None where no run has a card."""
+    found = [
+        (entry, {key: _said(card.get(key)) for key in dict.fromkeys([*CARD, *_signatures(card)])})
+        for entry in chapter.entries
+        for split, card in entry.run.cards.items()
+        if split != "truth"
+    ]
+    if not found:
+        return None
+    caption = (
+        "Cards: what the numbers were measured on, and how. Runs with the same card share a column; numbers "
+        "of one split are ranked only where all of it that matters is equal. Seed, step and machine stand in "
+        "the other tables."
+    )
+    return _side_by_side(f"cards {chapter.title}", caption, _alike(found))
+
+
+def _signatures(card: Mapping[str, Any]) -> list[str]:
+    return ["signature"] if card.get("signature") else []
+
+
+def _said(value: Any) -> Cell:
+    match value:
+        case None:
+            return None
+        case Mapping():
+            return "; ".join(f"{key}: {words}" for key, words in value.items())
+        case bool():
+            return "yes" if value else "no"
+        case int():
+            return f"{value:,}"
+        case _:
+            return str(value)
+
+
+Alike = list[tuple[dict[str, Cell], list[int]]]
+
+
+def _alike(found: Sequence[tuple[Entry, dict[str, Cell]]]) -> Alike:
+    """The tables that differ, each with the numbers of the runs that have it."""
+    groups: Alike = []
+    for entry, table in found:
+        same = next((place for place, (known, _) in enumerate(groups) if _agree(known, table)), None)
+        if same is None:
+            groups.append((table, [entry.number]))
+        else:
+            known, numbers = groups[same]
+            filled = {key: value for key, value in table.items() if value is not None}
+            groups[same] = ({**table, **known, **filled}, [*numbers, entry.number])
+    return groups
+
+
+def _agree(known: Mapping[str, Cell], table: Mapping[str, Cell]) -> bool:
+    """Whether two tables say nothing different; an unfinished run knows less."""
+    return all(known[key] == value for key, value in table.items() if None not in (value, known.get(key)))
+
+
+def _side_by_side(name: str, caption: str, groups: Alike) -> Table:
+    """A row for each property, a column for each group of runs; what nobody knows is left out."""
+    keys = dict.fromkeys(key for table, _ in groups for key in table)
+    rows = [(key, *(table.get(key) for table, _ in groups)) for key in keys]
+    heads = [Column("value")] if len(groups) == 1 else [Column(_range(numbers)) for _, numbers in groups]
+    return Table(
+        name=name,
+        caption=caption,
+        columns=(Column("property"), *heads),
+        rows=tuple(row for row in rows if any(cell is not None for cell in row[1:])),
+    )
+
+
+def settings(chapter: Chapter) -> Table | None:
+    """Settings that all runs share; None where none is known. Those that differ stand beside the results."""
+    known = [flat(entry.run.settings) for entry in chapter.entries if entry.run.settings]
+    shared = tuple((key, _value(known[0][key])) for key in _keys(known) if not _differs(key, known))
+    if not shared:
+        return None
+    return Table(
+        name=f"shared settings {chapter.title}",
+        caption="Settings that all runs share." if len(known) > 1 else "All settings of the run.",
+        columns=(Column("setting", code=True), Column("value")),
+        rows=shared,
+    )
+
+
+def differing(chapter: Chapter) -> list[tuple[str, list[str | None]]]:
+    """Settings that differ between runs, each with its value of every run; None where it has none."""
+    tables = [flat(entry.run.settings) for entry in chapter.entries]
+    known = [table for table in tables if table]
+    keys = [key for key in _keys(known) if _differs(key, known) and key not in ("seed", "name")]
+    return [(key, [_value(table.get(key)) for table in tables]) for key in keys]
+
+
+def _keys(tables: Sequence[Mapping[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(key for table in tables for key in table))
+
+
+def _differs(key: str, tables: Sequence[Mapping[str, Any]]) -> bool:
+    return len({setting(table.get(key)) for table in tables}) > 1
 
 
 def cost(entries: Sequence[Entry]) -> Table:
@@ -106,53 +191,40 @@ def cost(entries: Sequence[Entry]) -> Table:
 
 def environment(entries: Sequence[Entry]) -> Table | None:
     """Versions, processor and threads, one column for runs that share them; None where none is known."""
-    places: list[tuple[dict[str, Any], list[int]]] = []
-    for entry in entries:
-        place = flat(entry.run.environment)
-        same = next((numbers for known, numbers in places if known == place), None)
-        if same is not None:
-            same.append(entry.number)
-        elif place:
-            places.append((place, [entry.number]))
-    if not places:
+    found = _alike([(one, _place(one)) for one in entries if one.run.environment])
+    if not found:
         return None
-    keys = dict.fromkeys(key for place, _ in places for key in place)
-    return Table(
-        name="environment",
-        caption="On what the runs were made. Equal bits are promised where all of it is equal."
-        + (" Seconds of different columns should not be compared." if len(places) > 1 else ""),
-        columns=(Column("property"), *(Column(_range(numbers)) for _, numbers in places)),
-        rows=tuple(
-            (key.removeprefix("versions."), *(_value(place.get(key)) for place, _ in places)) for key in keys
-        ),
-    )
+    more = " Seconds of different columns should not be compared." if len(found) > 1 else ""
+    caption = f"On what the runs were made. Equal bits are promised where all of it is equal.{more}"
+    table = _side_by_side("environment", caption, found)
+    heads = tuple(Column(_range(numbers)) for _, numbers in found)
+    return replace(table, columns=(Column("property"), *heads))
 
 
-def repeat(entries: Sequence[Entry]) -> Table:
-    """The folder of each run, and the command that repeats it."""
+def _place(entry: Entry) -> dict[str, Cell]:
+    known = flat(entry.run.environment)
+    return {key.removeprefix("versions."): _value(value) for key, value in known.items()}
+
+
+def folders(entries: Sequence[Entry]) -> Table:
+    """The folder of each run, its state, and why it ended."""
     return Table(
         name="runs",
-        caption="Run folders, and the command that repeats each run to the bit in the same environment. "
-        "It needs the folder's config.toml, given in full below. Set `SEQLAB_RUNS` to another folder first: "
-        "where the finished run itself stands, the command only shows its result.",
-        columns=(
-            *RUN,
-            Column("folder"),
-            Column("state"),
-            Column("ended because"),
-            Column("command", code=True),
-        ),
+        caption="Run folders. The command beside a run's results repeats it to the bit in the same "
+        "environment. It needs the folder's config.toml, given in full below. Set `SEQLAB_RUNS` to another "
+        "folder first: where the finished run itself stands, the command only shows its result.",
+        columns=(*RUN, Column("folder"), Column("state"), Column("ended because")),
         rows=tuple(
             (
                 *named(entry),
                 entry.run.folder.path.name,
                 entry.run.status,
-                entry.run.summary.get("stopped"),
-                command(entry),
+                entry.run.summary.get("stopped") or entry.censored or None,
             )
             for entry in entries
         ),
         entries=tuple(entries),
+        censored=frozenset(place for place, entry in enumerate(entries) if entry.censored),
     )
 
 

@@ -1,68 +1,117 @@
-"""Learning curves: what was recorded of training and validation, over steps, epochs and seconds."""
+"""Learning curves: of all runs together, of each architecture, each optimiser, each run."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import altair as alt
 
-from seqlab.report.comparing import Chapter, Entry
-from seqlab.report.look import Figure, Row, colours, finished, marked, over_rows, scale
+from seqlab.report import curves
+from seqlab.report.comparing import Chapter
+from seqlab.report.curves import AXES, LEAST_RUNS
+from seqlab.report.look import (
+    GREY,
+    HEIGHT,
+    PANEL,
+    Figure,
+    Palette,
+    Panel,
+    Row,
+    finished,
+    over_rows,
+    rules,
+    scale,
+)
+from seqlab.report.styles import FEW
 from seqlab.report.tables import Column, words
-from seqlab.schema.records import Moment, Scalar
 
-AXES = {"step": "optimiser steps", "epoch": "epochs", "seconds": "seconds of training"}
-"""Fields of a row that a curve can be drawn over, with the title of the axis."""
-POINTS = 300
-"""Points a line has at most: of longer ones evenly spaced records are drawn."""
+MEDIAN, OF_OPTIMISERS = "median", "median of an optimiser"
+"""Kinds of rows: the middle of an architecture's runs, and of an optimiser's."""
+MOST_PANELS = 12
+
+
+@dataclass(frozen=True)
+class _Curve:
+    """One number over training, with everything its charts need."""
+
+    chapter: Chapter
+    name: str
+    unit: str
+    splits: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def what(self) -> str:
+        return f"{words(self.name)} on {self.chapter.title}"
+
+    @property
+    def title(self) -> list[str]:
+        return (
+            [words(self.name), self.unit] if self.unit not in ("", words(self.name)) else [words(self.name)]
+        )
+
+
+def palette(chapter: Chapter, *, shown: bool = True) -> Palette:
+    """The looks of a chapter's runs: by label where there are few, else by architecture."""
+    labels = {entry.label: entry.style for entry in chapter.entries if not entry.baseline}
+    if len(labels) <= FEW:
+        return Palette("label", labels, shown)
+    return architectures(chapter, shown=shown)
+
+
+def architectures(chapter: Chapter, *, shown: bool = True) -> Palette:
+    """The looks of a chapter's architectures."""
+    found = {
+        one.architecture: replace(one.style, dash=()) for one in reversed(chapter.entries) if not one.baseline
+    }
+    return Palette("architecture", dict(reversed(found.items())), shown)
 
 
 def learning(chapter: Chapter) -> list[Figure]:
     """Loss of training and validation, then every other validation metric."""
-    found = []
     units = {
         name: unit for run in chapter.runs for split in ("train", "valid") for name, unit in run.names(split)
     }
     metrics = dict.fromkeys(name for run in chapter.runs for name, _ in run.names("valid"))
+    found: list[Figure] = []
     for name in dict.fromkeys(["loss", *metrics]):
         splits = ("train", "valid") if name == "loss" else ("valid",)
-        meaning = (
-            "Thin lines: training, the mean since the record before. Lines with points: validation."
-            if name == "loss"
-            else "Scored on the validation split while training."
-        )
-        found.append(_over_time(chapter, name, units.get(name, ""), splits, meaning))
-    return [figure for figure in found if figure is not None]
+        curve = _curve(chapter, name, units.get(name, ""), splits)
+        if any(row["kind"] == "run" for row in curve.rows):
+            whole = _all_runs(curve)
+            found.append(whole)
+            found += _views(curve, whole) if name in ("loss", chapter.quantity.name) else []
+    return found
 
 
 def optimisation(chapter: Chapter) -> list[Figure]:
     """Every other number recorded of training: gradient norm, learning rate."""
     units = {name: unit for run in chapter.runs for name, unit in run.names("train")}
-    found = [_over_time(chapter, name, units[name], ("train",), "") for name in units if name != "loss"]
-    return [figure for figure in found if figure is not None]
+    found = [_curve(chapter, name, units[name], ("train",)) for name in units if name != "loss"]
+    return [_all_runs(curve) for curve in found if curve.rows]
 
 
-def _over_time(chapter: Chapter, name: str, unit: str, splits: Sequence[str], meaning: str) -> Figure | None:
-    rows = tuple(row for entry in chapter.entries for split in splits for row in _points(entry, name, split))
-    if not rows:
-        return None
-    thinned = any(
-        len(entry.run.scalars(name, split)) > POINTS for entry in chapter.entries for split in splits
-    )
-    what = f"{words(name)} on {chapter.title}"
-    caption = [f"{what[0].upper()}{what[1:]}, {unit}.", meaning]
-    caption += [f"Of longer records {POINTS}, evenly spaced, are drawn."] if thinned else []
-    title = [words(name), unit] if unit != words(name) else [unit]
+def _curve(chapter: Chapter, name: str, unit: str, splits: tuple[str, ...]) -> _Curve:
+    most = curves.most_points(chapter, name, splits)
+    rows = curves.of_runs(chapter, name, splits, most)
+    middles = curves.medians(rows, "architecture", MEDIAN) if chapter.many else []
+    if chapter.many and _groups(chapter, "optimiser") > 1:
+        middles += curves.medians(rows, "optimiser", OF_OPTIMISERS)
+    standing = curves.baselines(chapter, name) if "valid" in splits else []
+    return _Curve(chapter, name, unit, splits, (*rows, *middles, *standing))
+
+
+def _all_runs(curve: _Curve) -> Figure:
+    """One figure of all runs: each by itself where there are few, else faint, with their medians."""
+    many = curve.chapter.many
+    looks = architectures(curve.chapter) if many else palette(curve.chapter)
     return Figure(
-        name=what,
-        caption=" ".join(part for part in caption if part),
-        charts={
-            axis: _curves(chapter.entries, rows, axis, title, splits)
-            for axis in AXES
-            if any(row[axis] is not None for row in rows)
-        },
-        rows=rows,
+        name=curve.what,
+        caption=" ".join(part for part in (_opening(curve), _meaning(curve), _thinned(curve)) if part),
+        charts=_over_axes(curve, looks, many=many, kind=MEDIAN, domain=scale(_values(curve))),
+        rows=curve.rows,
+        keys=("run", "label", "split", "step", "epoch", "seconds", "value"),
         columns=(
             Column("run"),
             Column("model"),
@@ -70,34 +119,120 @@ def _over_time(chapter: Chapter, name: str, unit: str, splits: Sequence[str], me
             Column("step"),
             Column("epoch"),
             Column("training", "s"),
-            Column(words(name), unit),
+            Column(words(curve.name), curve.unit),
         ),
+        listed=lambda row: row["kind"] == "run",
+        legend=looks.keys,
+        wide=many,
     )
 
 
-def _points(entry: Entry, name: str, split: str) -> Iterator[Row]:
-    for record, moment in _thinned(entry.run.scalars(name, split)):
-        seconds = entry.run.seconds(moment.step)
-        yield {
-            "run": entry.number,
-            "label": entry.label,
-            "split": split,
-            "step": moment.step,
-            "epoch": moment.epoch,
-            "seconds": None if seconds is None else round(seconds, 3),
-            "value": record.value,
-        }
+def _views(curve: _Curve, whole: Figure) -> list[Figure]:
+    """The same lines by architecture and by optimiser, and each run alone, where that shows more."""
+    chapter, found = curve.chapter, []
+    for field, kind in (("architecture", MEDIAN), ("optimiser", OF_OPTIMISERS)):
+        if 1 < _groups(chapter, field) < len(chapter.entries) - sum(one.baseline for one in chapter.entries):
+            found.append(_by(curve, whole, field, kind))
+    return [*found, _one_run(curve, whole)] if chapter.many else found
 
 
-def _thinned(found: list[tuple[Scalar, Moment]]) -> list[tuple[Scalar, Moment]]:
-    if len(found) <= POINTS:
-        return found
-    spacing = (len(found) - 1) / (POINTS - 1)
-    return [found[round(index * spacing)] for index in range(POINTS)]
+def _groups(chapter: Chapter, field: str) -> int:
+    return len({getattr(entry, field) for entry in chapter.entries if not entry.baseline})
 
 
-def _curves(
-    entries: Sequence[Entry], rows: Sequence[Row], axis: str, title: list[str], splits: Sequence[str]
+def _by(curve: _Curve, whole: Figure, field: str, kind: str) -> Figure:
+    chapter, many = curve.chapter, curve.chapter.many
+    looks = architectures(chapter, shown=False) if many else palette(chapter, shown=False)
+    values = dict.fromkeys(str(row[field]) for row in curve.rows if row["kind"] == "run")
+    middle = (
+        f"Strong: the median of those at hand, where there are {LEAST_RUNS} or more; dashed, that of "
+        "training."
+        if many
+        else ""
+    )
+    opening = (
+        f"{_capital(words(curve.name))} by {field} on {chapter.title}, {curve.unit}; all with the same axis."
+    )
+    lines = "Validation of each run." if many else _meaning(curve)
+    domain = scale(_values(curve), fixed=True)
+    return replace(
+        whole,
+        name=f"{curve.what}, by {field}",
+        caption=f"{opening} {lines} {middle}".strip(),
+        charts=_over_axes(curve, looks, many=many, kind=kind, domain=domain, height=PANEL),
+        source=whole.name,
+        by=field,
+        panels=tuple(Panel(value, value) for value in values),
+        legend=looks.keys,
+        wide=True,
+    )
+
+
+def _one_run(curve: _Curve, whole: Figure) -> Figure:
+    chapter = curve.chapter
+    looks = architectures(chapter, shown=False)
+    panels = tuple(
+        Panel(f"Run {one.number}: {one.label}{'' if one.seed is None else f', seed {one.seed}'}", one.number)
+        for one in chapter.entries
+        if not one.baseline
+    )
+    caption = f"{_opening(curve)} The run chosen above, alone. {_meaning(_few(curve))}"
+    domain = scale(_values(curve), fixed=True)
+    charts = _over_axes(curve, looks, many=False, kind="", domain=domain)
+    name = f"{curve.what}, run by run"
+    only = replace(whole, name=name, caption=caption, charts=charts, source=whole.name, wide=True)
+    return replace(only, by="run", panels=panels, choice=True)
+
+
+def _few(curve: _Curve) -> _Curve:
+    """The curve as if it were of few runs: for the words on one of them."""
+    return replace(curve, chapter=replace(curve.chapter, entries=curve.chapter.entries[:1]))
+
+
+def _opening(curve: _Curve) -> str:
+    return f"{_capital(curve.what)}{f', {curve.unit}' if curve.unit else ''}."
+
+
+def _meaning(curve: _Curve) -> str:
+    both = len(curve.splits) > 1
+    middle = f"the median of an architecture's runs, {LEAST_RUNS} or more, while half of them last"
+    standing = any(row["kind"] == "baseline" for row in curve.rows)
+    line = " A grey rule: a baseline, which is fitted without steps." if standing else ""
+    if curve.chapter.many:
+        shown = "validation" if "valid" in curve.splits else "training"
+        dashed = " Dashed: the same of training, the mean since the record before." if both else ""
+        return f"Faint lines: {shown} of each run. Strong: {middle}.{dashed}{line}"
+    if both:
+        return f"Thin lines: training, the mean since the record before. Lines with points: validation.{line}"
+    return f"Scored on the validation split while training.{line}" if "valid" in curve.splits else ""
+
+
+def _thinned(curve: _Curve) -> str:
+    most = curves.most_points(curve.chapter, curve.name, curve.splits)
+    lengths = [len(run.scalars(curve.name, split)) for run in curve.chapter.runs for split in curve.splits]
+    return f"Of longer records {most}, evenly spaced, are drawn." if max(lengths, default=0) > most else ""
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _values(curve: _Curve) -> list[float]:
+    return [float(row["value"] or 0) for row in curve.rows]
+
+
+def _over_axes(
+    curve: _Curve, looks: Palette, *, many: bool, kind: str, domain: alt.Scale, height: int = HEIGHT
+) -> dict[str, dict[str, Any]]:
+    return {
+        axis: _chart(curve, looks, axis, many=many, kind=kind, domain=domain, height=height)
+        for axis in AXES
+        if any(row[axis] is not None for row in curve.rows)
+    }
+
+
+def _chart(
+    curve: _Curve, looks: Palette, axis: str, *, many: bool, kind: str, domain: alt.Scale, height: int
 ) -> dict[str, Any]:
     base = over_rows().encode(
         x=alt.X(
@@ -105,26 +240,53 @@ def _curves(
             type="quantitative",
             title=AXES[axis],
             scale=alt.Scale(zero=True, nice=False),
-            axis=alt.Axis(tickCount=8, labelOverlap=True),
+            axis=alt.Axis(tickCount=8 if height == HEIGHT else 5, labelOverlap=True, labelFlush=True),
         ),
-        y=alt.Y("value", type="quantitative", title=title, scale=scale(rows)),
-        color=colours(entries),
-        detail="run:N",
+        y=alt.Y("value", type="quantitative", title=curve.title, scale=domain,
+                axis=alt.Axis(tickCount=6, labelOverlap=True)),
+        color=looks.colour,
         tooltip=[
             alt.Tooltip("label:N", title="model"),
             alt.Tooltip("run:N", title="run"),
             alt.Tooltip("split:N"),
             alt.Tooltip(axis, type="quantitative", title=AXES[axis], format=","),
-            alt.Tooltip("value:Q", title=", ".join(title), format=",.6~g"),
+            alt.Tooltip("value:Q", title=", ".join(curve.title), format=",.6~g"),
         ],
-    )
+    )  # fmt: skip
+    lines = _faint(curve, base, axis, kind) if many else _each(curve, base, looks, axis)
+    standing = rules("y") if any(row["kind"] == "baseline" for row in curve.rows) else []
+    return finished(*lines, *standing, height=height)
+
+
+def _each(curve: _Curve, base: alt.Chart, looks: Palette, axis: str) -> list[alt.Chart]:
     layers: list[alt.Chart] = []
-    if "train" in splits:
-        thin = len(splits) > 1
+    dashes = looks.dash if any(style.dash for style in looks.styles.values()) else alt.Undefined
+    if "train" in curve.splits:
+        thin = len(curve.splits) > 1
         width, opacity = (1.2, 0.65) if thin else (1.6, 0.9)
-        train = base.transform_filter("datum.split === 'train'")
-        layers.append(train.mark_line(strokeWidth=width, strokeOpacity=opacity))
-    if "valid" in splits:
-        valid = base.transform_filter("datum.split === 'valid'")
-        layers += [valid.mark_line(strokeWidth=2.2), marked(valid, entries)]
-    return finished(*layers)
+        train = _only(base, axis, "run", "train").encode(detail="run:N", strokeDash=dashes)
+        layers.append(train.mark_line(strokeWidth=width, opacity=opacity))
+    if "valid" in curve.splits:
+        valid = _only(base, axis, "run", "valid").encode(detail="run:N", strokeDash=dashes)
+        marks = _only(base, axis, "run", "valid").mark_point(filled=True, size=52, opacity=1)
+        layers += [valid.mark_line(strokeWidth=2.2), marks.encode(shape=looks.shape)]
+    return layers
+
+
+def _faint(curve: _Curve, base: alt.Chart, axis: str, kind: str) -> list[alt.Chart]:
+    split = "valid" if "valid" in curve.splits else "train"
+    runs = _only(base, axis, "run", split).encode(detail="run:N")
+    layers = [runs.mark_line(strokeWidth=1, opacity=0.3)]
+    for which in curve.splits:
+        dash, width = ([5, 3], 1.8) if which != split else ([1, 0], 3)
+        middle = _only(base, axis, kind, which)
+        if kind == OF_OPTIMISERS:
+            middle = middle.encode(color=alt.value(GREY))
+        layers.append(middle.mark_line(strokeWidth=width, strokeDash=dash))
+    return layers
+
+
+def _only(base: alt.Chart, axis: str, kind: str, split: str) -> alt.Chart:
+    """The rows of one kind and split that have a place on the axis."""
+    wanted = f"datum.kind === '{kind}' && datum.split === '{split}' && isValid(datum.{axis})"
+    return base.transform_filter(wanted)

@@ -1,18 +1,30 @@
-"""Which runs can be compared: chapters of runs measured on the same data, named, sorted, numbered."""
+"""Which runs can be ranked: chapters of comparable runs, named, sorted, numbered."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from seqlab.report.naming import architecture_of, differences, labels
+from seqlab.compare.comparable import Difference, differences, refusal
+from seqlab.compare.quantity import Quantity
+from seqlab.report import naming
+from seqlab.report.naming import architecture_of, labels, optimiser_of
 from seqlab.report.reading import Run
+from seqlab.report.styles import Style, Styles
+from seqlab.schema.errors import UserError
 
-COLOURS = ("#3b7dd8", "#cf6a0a", "#1f9254", "#d0457f", "#8467d7", "#17899a", "#a46a3f", "#7a828e")
-"""At least 3 to 1 against the light and against the dark page, so that both show the same colours."""
-SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right")
-Styles = dict[tuple[str, int], int]
+MANY_RUNS = 12
+"""Runs of a chapter up to which each is shown by itself; of more, groups come first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What a study knows of a run: what it stands for, and why it came to no end."""
+
+    architecture: str
+    censored: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,12 +35,15 @@ class Entry:
     number: int
     label: str
     """Shared with the runs that differ in nothing but the seed."""
-    style: int
-    """Index of colour and shape; an architecture has the same one in all chapters."""
+    architecture: str
+    optimiser: str
+    style: Style
     results: Mapping[str, float]
     """Metrics on the validation split."""
     scored_as: str
     best_step: int | None
+    censored: str
+    """Why the results are not those of a run that came to its end; empty where they are."""
 
     @property
     def seed(self) -> int | None:
@@ -36,41 +51,85 @@ class Entry:
         return self.run.settings.get("seed")
 
     @property
-    def colour(self) -> str:
-        """Hexadecimal colour."""
-        return COLOURS[self.style % len(COLOURS)]
-
-    @property
-    def shape(self) -> str:
-        """Vega's name of the point's shape; it differs where colours come round again."""
-        return SHAPES[self.style % len(SHAPES)]
+    def baseline(self) -> bool:
+        """Whether it was fitted without steps: it has no learning curve."""
+        return "baseline" in self.run.settings
 
 
 @dataclass(frozen=True)
 class Chapter:
-    """Runs measured on the same data, finished ones first, the lowest loss first."""
+    """Runs whose numbers can be ranked, by architecture, then optimiser, the best first."""
 
     title: str
     entries: tuple[Entry, ...]
+    quantity: Quantity
+    """What the runs are judged by, on the validation split."""
 
     @property
     def runs(self) -> list[Run]:
         """Its runs, in order."""
         return [entry.run for entry in self.entries]
 
+    @property
+    def many(self) -> bool:
+        """Whether there are more runs than can be looked at one by one."""
+        return len(self.entries) > MANY_RUNS
 
-def chapters(runs: Sequence[Run]) -> list[Chapter]:
-    """Group, name, sort and number the runs of a page."""
-    groups: dict[str, list[Run]] = {}
-    for run in runs:
-        groups.setdefault(_measured_on(run), []).append(run)
+    def value(self, entry: Entry) -> float | None:
+        """What a run is judged by; None where that was not scored."""
+        return entry.results.get(self.quantity.name)
+
+    def best(self) -> list[Entry]:
+        """The best run of each architecture that came to its end."""
+        ended = [one for one in self.entries if not one.censored and self.value(one) is not None]
+        groups: dict[str, list[Entry]] = {}
+        for entry in ended:
+            groups.setdefault(entry.architecture, []).append(entry)
+        return [
+            min(group, key=lambda one: _loss(self.value(one), self.quantity)) for group in groups.values()
+        ]
+
+
+def chapters(
+    runs: Sequence[Run], *, told: Mapping[str, Told] | None = None, anyway: bool = False
+) -> list[Chapter]:
+    """Group, name, sort and number the runs of a page.
+
+    Args:
+        runs: in any order.
+        told: what a study knows of them, by the names of their folders.
+        anyway: whether runs that cannot be ranked with each other get a chapter each.
+
+    Raises:
+        UserError: they cannot be ranked, and `anyway` does not hold; what differs is named.
+    """
+    groups = comparable(runs)
+    if not anyway:
+        _check(groups)
     found: list[Chapter] = []
-    styles: Styles = {}
-    number = 1
-    for title, group in zip(_titles(list(groups.values())), groups.values(), strict=True):
-        found.append(Chapter(title, _entries(group, styles, number)))
+    styles, number = Styles(), 1
+    for title, group in zip(_titles(groups), groups, strict=True):
+        what = _judged_by(group)
+        found.append(Chapter(title, _entries(group, what, told or {}, styles, number), what))
         number += len(group)
     return found
+
+
+def comparable(runs: Sequence[Run]) -> list[list[Run]]:
+    """Groups of runs whose numbers mean the same, by their cards of the validation split.
+
+    A run that has none yet joins those on the same data with the same task; one that is damaged is alone.
+    """
+    groups: list[list[Run]] = []
+    for run in sorted(runs, key=lambda run: _card(run) is None):
+        group = next((group for group in groups if _fits(run, group)), None)
+        if group is None:
+            groups.append([run])
+        else:
+            group.append(run)
+    places = {id(run): place for place, run in enumerate(runs)}
+    groups.sort(key=lambda group: min(places[id(run)] for run in group))
+    return [sorted(group, key=lambda run: places[id(run)]) for group in groups]
 
 
 def best(run: Run) -> tuple[Mapping[str, float], str, int | None]:
@@ -94,58 +153,107 @@ def best(run: Run) -> tuple[Mapping[str, float], str, int | None]:
     return found, "best validation so far", step
 
 
-def _entries(group: Sequence[Run], styles: Styles, number: int) -> tuple[Entry, ...]:
-    named = list(zip(group, labels(group), strict=True))
-    named.sort(key=lambda pair: (not pair[0].summary, best(pair[0])[0].get("loss", float("inf"))))
-    chosen = _styles(named, styles)
-    entries = []
-    for place, (run, label) in enumerate(named):
-        metrics, scored_as, step = best(run)
-        entries.append(
-            Entry(
-                run=run,
-                number=number + place,
-                label=label,
-                style=chosen[label],
-                results=metrics,
-                scored_as=scored_as,
-                best_step=step,
-            )
-        )
-    return tuple(entries)
+def _card(run: Run) -> dict[str, object] | None:
+    return run.cards.get("valid") if run.summary and run.settings and run.data else None
 
 
-def _styles(named: Sequence[tuple[Run, str]], styles: Styles) -> dict[str, int]:
-    """A style for each label: that of its architecture, if no other label of the chapter has it."""
-    chosen: dict[str, int] = {}
-    seen: dict[str, int] = {}
-    for run, label in named:
-        if label not in chosen:
-            architecture = architecture_of(run)
-            seen[architecture] = seen.get(architecture, -1) + 1
-            chosen[label] = styles.setdefault((architecture, seen[architecture]), len(styles))
-    return chosen
+def _fits(run: Run, group: Sequence[Run]) -> bool:
+    card, cards = _card(run), [card for other in group if (card := _card(other)) is not None]
+    if card is not None and cards:
+        return not differences([*cards, card])
+    return any(_measured_on(run) == _measured_on(other) for other in group)
 
 
 def _measured_on(run: Run) -> str:
-    """Equal for runs whose losses mean the same: same texts, cut, encoded and asked in the same way."""
+    """Equal for runs on the same texts, cut, encoded and asked in the same way."""
     if not (run.settings and run.data):
         return str(run.folder.path)
     known = [run.data[key] for key in ("name", "content_hash")]
     return json.dumps([*known, run.settings.get("data"), run.settings.get("task", {}).get("kind")])
 
 
+def _check(groups: Sequence[Sequence[Run]]) -> None:
+    """Raise where numbers of two groups would stand on one page as if they meant the same."""
+    heads = [next((run for run in group if _card(run) is not None), None) for group in groups]
+    cards = {run.folder.path.name: card for run in heads if run is not None and (card := _card(run))}
+    words = refusal(cards)
+    if words is not None:
+        raise UserError(words)
+
+
+def _judged_by(group: Sequence[Run]) -> Quantity:
+    """The goal of the runs' task, or the loss where none says."""
+    goal = next((run.summary["goal"] for run in group if run.summary.get("goal")), None)
+    name, better = (goal["metric"], goal["better"]) if goal else ("loss", "lower")
+    unit = next((unit for run in group if (unit := run.units("valid").get(name))), "")
+    return Quantity(name=name, unit=unit, better=better)
+
+
+def _entries(
+    group: Sequence[Run], what: Quantity, told: Mapping[str, Told], styles: Styles, number: int
+) -> tuple[Entry, ...]:
+    entries = [
+        _entry(run, label, told.get(run.folder.path.name))
+        for run, label in zip(group, labels(group), strict=True)
+    ]
+    entries.sort(key=lambda one: _rank(one, what))
+    chosen = styles.of_chapter([(one.label, one.architecture) for one in entries])
+    placed = enumerate(entries, start=number)
+    return tuple(replace(entry, number=place, style=chosen[entry.label]) for place, entry in placed)
+
+
+def _entry(run: Run, label: str, told: Told | None) -> Entry:
+    metrics, scored_as, step = best(run)
+    ended = bool(run.summary)
+    return Entry(
+        run=run,
+        number=0,
+        label=label,
+        architecture=told.architecture if told else architecture_of(run),
+        optimiser=optimiser_of(run),
+        style=Style("", "", ()),
+        results=metrics,
+        scored_as=scored_as,
+        best_step=step,
+        censored="" if ended else (told.censored if told else "") or "unfinished",
+    )
+
+
+def _rank(entry: Entry, what: Quantity) -> tuple[bool, str, str, bool, float]:
+    loss = _loss(entry.results.get(what.name), what)
+    return entry.baseline, entry.architecture, entry.optimiser, bool(entry.censored), loss
+
+
+def _loss(value: float | None, what: Quantity) -> float:
+    """A value turned so that less is better, missing ones last."""
+    return math.inf if value is None else -what.gain(value)
+
+
 def _titles(groups: Sequence[Sequence[Run]]) -> list[str]:
-    """Names of the datasets; where two are of one name, with the settings in which they differ."""
+    """Names of the datasets; where two are of one name, with what differs."""
     names = [_dataset(group[0]) for group in groups]
     titles = list(names)
     for name in {name for name in names if names.count(name) > 1}:
-        same = [index for index, other in enumerate(names) if other == name]
-        parts = differences([groups[index][0].settings["data"] for index in same])
-        for index, words in zip(same, parts, strict=True):
-            hashed = f"SHA-256 {groups[index][0].data['content_hash'][:12]}"
-            titles[index] = f"{name}, {', '.join(words) or hashed}"
+        same = [groups[index][0] for index, other in enumerate(names) if other == name]
+        places = [index for index, other in enumerate(names) if other == name]
+        for index, words in zip(places, _apart(same), strict=True):
+            titles[index] = f"{name}, {words}"
     return titles
+
+
+def _apart(runs: Sequence[Run]) -> list[str]:
+    """What tells runs on data of one name apart: settings of the data, else what their cards say."""
+    parts = naming.differences([run.settings["data"] for run in runs])
+    if all(parts):
+        return [", ".join(words) for words in parts]
+    unlike = differences([run.cards.get("valid", {}) for run in runs])
+    if unlike:
+        return [", ".join(_said(one, place) for one in unlike) for place in range(len(runs))]
+    return [f"SHA-256 {run.data['content_hash'][:12]}" for run in runs]
+
+
+def _said(difference: Difference, place: int) -> str:
+    return f"{difference.what.removeprefix('the ')} {difference.values[place]}"
 
 
 def _dataset(run: Run) -> str:

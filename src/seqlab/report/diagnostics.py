@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import altair as alt
 
+from seqlab.report.charts import palette
 from seqlab.report.comparing import Chapter, Entry
-from seqlab.report.look import Figure, Row, colours, finished, marked, over_rows, scale
+from seqlab.report.look import Figure, Panel, Row, finished, over_rows, points, scale
 from seqlab.report.tables import Column, words
 from seqlab.schema.records import Curve, Matrix
 
 MANY_CELLS = 15
 """Rows or columns of a matrix up to which each cell shows its number."""
+FEW_MATRICES = 6
+"""Runs whose matrices are shown side by side; of more, the reader chooses one."""
 
 
 def curves(chapter: Chapter) -> list[Figure]:
@@ -28,19 +32,19 @@ def curves(chapter: Chapter) -> list[Figure]:
 def _curve(chapter: Chapter, found: Sequence[tuple[Entry, Curve]]) -> Figure:
     curve = found[0][1]
     rows: tuple[Row, ...] = tuple(
-        {"run": entry.number, "label": entry.label, "x": x, "value": y}
+        {"run": entry.number, "label": entry.label, "architecture": entry.architecture, "x": x, "value": y}
         for entry, record in found
         for x, y in zip(record.x, record.y, strict=True)
     )
-    entries = [entry for entry, _ in found]
+    looks = palette(chapter)
     base = over_rows().encode(
         x=alt.X("x:Q", title=curve.x_unit, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=8)),
         y=alt.Y(
             "value:Q",
             title=[words(curve.name), curve.y_unit],
-            scale=scale(rows),
+            scale=scale([float(row["value"] or 0) for row in rows]),
         ),
-        color=colours(entries),
+        color=looks.colour,
         detail="run:N",
         tooltip=[alt.Tooltip("label:N", title="model"), "run:N", "x:Q", "value:Q"],
     )
@@ -48,8 +52,10 @@ def _curve(chapter: Chapter, found: Sequence[tuple[Entry, Curve]]) -> Figure:
         name=f"{words(curve.name)} on {chapter.title}, {curve.split}",
         caption=f"{words(curve.name).capitalize()}, {curve.y_unit}, over {curve.x_unit}; {curve.split} split "
         f"of {chapter.title}.",
-        charts={"": finished(base.mark_line(strokeWidth=2), marked(base, entries))},
+        charts={"": finished(base.mark_line(strokeWidth=2), points(base, looks))},
         rows=rows,
+        keys=("run", "label", "x", "value"),
+        legend=looks.keys,
         columns=(
             Column("run"),
             Column("model"),
@@ -60,18 +66,43 @@ def _curve(chapter: Chapter, found: Sequence[tuple[Entry, Curve]]) -> Figure:
 
 
 def matrices(chapter: Chapter) -> list[Figure]:
-    """Every matrix recorded, as of its last moment: one heat map for each run and name."""
-    last: dict[tuple[int, str, str], tuple[Entry, Matrix]] = {}
+    """Every matrix recorded, as of its last moment: a heat map of each run, of many runs one at a time."""
+    last: dict[tuple[str, str], dict[int, tuple[Entry, Matrix]]] = {}
     for entry in chapter.entries:
         for record, _ in entry.run.records:
             if isinstance(record, Matrix):
-                last[entry.number, record.name, record.split] = (entry, record)
-    return [_matrix(chapter, entry, record) for entry, record in last.values()]
+                last.setdefault((record.name, record.split), {})[entry.number] = (entry, record)
+    found: list[Figure] = []
+    for runs in last.values():
+        group = list(runs.values())
+        alike = len({(matrix.rows, matrix.columns) for _, matrix in group}) == 1
+        many = alike and len(group) > FEW_MATRICES
+        found += [_chosen(chapter, group)] if many else [_matrix(chapter, *one) for one in group]
+    return found
+
+
+def _chosen(chapter: Chapter, group: Sequence[tuple[Entry, Matrix]]) -> Figure:
+    """One figure of many runs' matrices, of which the reader chooses one."""
+    parts = [_matrix(chapter, entry, matrix) for entry, matrix in group]
+    (_, matrix), first = group[0], parts[0]
+    what = f"{words(matrix.name)} on {chapter.title}, {matrix.split}"
+    return replace(
+        first,
+        name=what,
+        caption=f"{words(matrix.name).capitalize()} of the run chosen above on the {matrix.split} split of "
+        f"{chapter.title}, {matrix.unit}.",
+        rows=tuple(row for part in parts for row in part.rows),
+        keys=("run", *first.keys),
+        columns=(Column("run"), *first.columns),
+        by="run",
+        panels=tuple(Panel(f"Run {entry.number}: {entry.label}", entry.number) for entry, _ in group),
+        choice=True,
+    )
 
 
 def _matrix(chapter: Chapter, entry: Entry, matrix: Matrix) -> Figure:
     rows: tuple[Row, ...] = tuple(
-        {"row": row, "column": column, "value": value}
+        {"run": entry.number, "row": row, "column": column, "value": value}
         for row, line in zip(matrix.rows, matrix.values, strict=True)
         for column, value in zip(matrix.columns, line, strict=True)
     )
@@ -97,5 +128,6 @@ def _matrix(chapter: Chapter, entry: Entry, matrix: Matrix) -> Figure:
         f"{matrix.split} split of {chapter.title}, {matrix.unit}.",
         charts={"": finished(*layers, height=max(160, min(36 * len(matrix.rows), 480)))},
         rows=rows,
+        keys=("row", "column", "value"),
         columns=(Column("row"), Column("column"), Column("value", matrix.unit)),
     )

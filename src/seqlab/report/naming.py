@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -29,7 +30,15 @@ def labels(runs: Sequence[Run]) -> list[str]:
 def architecture_of(run: Run) -> str:
     """The cell or the kind of a run's model, or the kind of its baseline."""
     model = run.settings.get("model") or run.settings.get("baseline", {})
-    return str(model.get("cell") or model.get("kind"))
+    return str(model.get("cell") or model.get("kind") or "unknown")
+
+
+def optimiser_of(run: Run) -> str:
+    """The kind of a run's optimiser, with its schedule where the learning rate is not constant."""
+    training = run.settings.get("training", {})
+    kind = training.get("optimizer", {}).get("kind", "none")
+    schedule = training.get("schedule", {}).get("kind", "constant")
+    return str(kind) if schedule == "constant" else f"{kind}, {schedule}"
 
 
 def _differences(runs: Sequence[Run]) -> list[list[str]]:
@@ -97,6 +106,16 @@ def setting(value: Any) -> str:
             return ",".join(setting(item) for item in value)
         case _:
             return str(value)
+
+
+def short_names(keys: Sequence[str]) -> dict[str, str]:
+    """The last word of each key, or all of it where that is not its own.
+
+    >>> short_names(["training.epochs", "model.layers", "data.layers"])
+    {'training.epochs': 'epochs', 'model.layers': 'model.layers', 'data.layers': 'data.layers'}
+    """
+    last = Counter(key.rpartition(".")[2] for key in keys)
+    return {key: word if last[word := key.rpartition(".")[2]] == 1 else key for key in keys}
 
 
 def flat(table: Mapping[str, Any], above: str = "") -> dict[str, Any]:

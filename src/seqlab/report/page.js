@@ -1,39 +1,81 @@
-// Draws every figure; draws those with several horizontal axes anew when another one is chosen.
+// Draws each chart when it is scrolled to; draws those with several horizontal axes anew when another is chosen.
 (() => {
-  const figures = JSON.parse(document.getElementById("figures").textContent);
+  const { tables, figures } = JSON.parse(document.getElementById("figures").textContent);
   const switches = document.querySelector("fieldset.axis");
+  const root = document.documentElement;
+  const charts = [...document.querySelectorAll(".chart")];
   const views = new Map();
+  const near = new Set();
+  const rows = new Map();
+  let axis = switches?.querySelector("input:checked").value ?? "";
+  let waiting = 0;
 
-  const drawn = async (figure, index, axis) => {
-    const place = document.getElementById(`chart-${index + 1}`);
-    const chart = figure.charts[axis] ?? Object.values(figure.charts)[0];
-    const spec = { ...chart, datasets: { rows: figure.rows }, width: "container" };
+  // The rows of a table, put together from its columns the first time a chart needs them.
+  const rowsOf = (place) => {
+    if (!rows.has(place)) {
+      const columns = Object.entries(tables[place]).map(([key, column]) =>
+        [key, column.texts ? column.places.map((text) => column.texts[text]) : column]);
+      rows.set(place, columns[0][1].map((_, line) =>
+        Object.fromEntries(columns.map(([key, values]) => [key, values[line]]))));
+    }
+    return rows.get(place);
+  };
+
+  const shown = (figure, chart) => {
+    const all = rowsOf(figure.rows);
+    if (!figure.by) return all;
+    const choice = chart.closest("figure").querySelector("select");
+    const wanted = figure.panels[choice ? choice.selectedIndex : Number(chart.dataset.panel)];
+    return all.filter((row) => row[figure.by] === null || row[figure.by] === wanted);
+  };
+
+  const draw = async (chart) => {
+    const figure = figures[Number(chart.dataset.figure)];
+    const wanted = figure.charts[axis] ? axis : Object.keys(figure.charts)[0];
+    const spec = { ...figure.charts[wanted], datasets: { rows: shown(figure, chart) }, width: "container" };
     spec.autosize = { type: "fit-x", contains: "padding" };
-    const config = {
-      background: null,
-      font: getComputedStyle(document.body).fontFamily,
-      legend: { columns: Math.max(1, Math.floor(place.clientWidth / 280)) },
-    };
+    const columns = Math.max(1, Math.floor(chart.clientWidth / (44 + 7.5 * figure.longest)));
+    spec.config = { ...spec.config, legend: { ...spec.config.legend, columns } };
+    const config = { background: null, font: getComputedStyle(document.body).fontFamily };
+    waiting += 1;
+    delete root.dataset.drawn;
+    chart.dataset.drawn = axis;
     try {
-      views.get(index)?.finalize();
+      views.get(chart)?.finalize();
       // The page forbids code made from text, so expressions are interpreted.
-      views.set(index, await vegaEmbed(place, spec, { actions: false, renderer: "svg", ast: true, config }));
+      views.set(chart, await vegaEmbed(chart, spec, { actions: false, renderer: "svg", ast: true, config }));
     } catch (error) {
       console.error(error);
-      place.textContent = "This chart could not be drawn; its numbers stand in the table below.";
+      chart.textContent = "This chart could not be drawn; its numbers stand in the table below.";
     }
+    chart.style.minHeight = "0";
+    waiting -= 1;
+    if (waiting === 0) root.dataset.drawn = axis;
   };
 
-  const drawAll = async (axis, chosen) => {
-    delete document.documentElement.dataset.drawn;
-    await Promise.all(figures.map((figure, index) => chosen(figure) && drawn(figure, index, axis)));
-    document.documentElement.dataset.drawn = axis;
-  };
+  const several = (chart) => Object.keys(figures[Number(chart.dataset.figure)].charts).length > 1;
+  const due = (chart) => chart.dataset.drawn === undefined || (several(chart) && chart.dataset.drawn !== axis);
+
+  const watcher = new IntersectionObserver((seen) => {
+    for (const { target, isIntersecting } of seen) {
+      if (isIntersecting) near.add(target); else near.delete(target);
+      if (isIntersecting && due(target)) draw(target);
+    }
+    if (waiting === 0) root.dataset.drawn = axis;
+  }, { rootMargin: "600px 0px" });
+  charts.forEach((chart) => watcher.observe(chart));
 
   if (switches) {
     switches.hidden = false;
-    switches.addEventListener("change", (event) =>
-      drawAll(event.target.value, (figure) => Object.keys(figure.charts).length > 1));
+    switches.addEventListener("change", (event) => {
+      axis = event.target.value;
+      const now = [...near].filter(several);
+      now.forEach(draw);
+      if (now.length === 0) root.dataset.drawn = axis;
+    });
   }
-  drawAll(switches?.querySelector("input:checked").value ?? "", () => true);
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("figure select")) draw(event.target.closest("figure").querySelector(".chart"));
+  });
+  window.addEventListener("beforeprint", () => charts.filter(due).forEach(draw));
 })();

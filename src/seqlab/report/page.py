@@ -6,7 +6,6 @@ import base64
 import functools
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib import metadata, resources
 from pathlib import Path
 
@@ -14,37 +13,22 @@ import altair
 import jinja2
 import vl_convert
 
-from seqlab.report import about, cells, charts, diagnostics, tables
-from seqlab.report.comparing import Chapter, Entry, chapters
+from seqlab.report import about, cells, charts, costs, curves, diagnostics, results, tables
+from seqlab.report import study as answers
+from seqlab.report.comparing import Chapter, chapters
 from seqlab.report.look import Figure
+from seqlab.report.payload import payload
 from seqlab.report.reading import read
-from seqlab.report.samples import Written, written
+from seqlab.report.samples import split, written
 from seqlab.report.saving import save
+from seqlab.report.sections import Part, Section, of_study, present
 from seqlab.report.static import export
 from seqlab.report.tables import Table
 from seqlab.runs.folder import RunFolder
+from seqlab.runs.study_folder import StudyFolder
 from seqlab.schema.errors import UserError
 
 VEGA_LITE = ".".join(altair.SCHEMA_VERSION.lstrip("v").split(".")[:2])
-
-
-@dataclass(frozen=True, kw_only=True)
-class Section:
-    """A heading with what stands under it."""
-
-    title: str
-    tables: Sequence[Table] = ()
-    figures: Sequence[Figure] = ()
-    samples: Sequence[Written] = ()
-    configs: Sequence[Entry] = ()
-
-
-@dataclass(frozen=True)
-class Part:
-    """A chapter's sections, or those that all chapters share."""
-
-    title: str
-    sections: Sequence[Section]
 
 
 def write(
@@ -55,6 +39,8 @@ def write(
     introduction: str = "",
     samples: bool = True,
     static: Path | None = None,
+    study: StudyFolder | None = None,
+    anyway: bool = False,
 ) -> Path:
     """Write a report on runs, finished or not; equal folders give an equal page, byte for byte.
 
@@ -65,65 +51,75 @@ def write(
         introduction: plain text under it; an empty line begins a new paragraph.
         samples: whether texts that were written or labelled are shown.
         static: folder for every figure as SVG and PNG and every table as CSV and Markdown.
+        study: what the runs answer: its own come to `runs`, and the page begins with what it asked and found.
+        anyway: whether runs that cannot be ranked with each other stand apart, in place of being refused.
 
     Returns:
         The path of the page.
 
     Raises:
-        UserError: there are no runs, or a path is not of the kind it must be.
+        UserError: there are no runs, a path is not of the kind it must be, or the numbers of the runs cannot
+            be ranked; what differs is named.
         WorkError: the disk is full or cannot be written.
     """
-    if not runs:
+    everything = [*runs, *(answers.folders(study) if study is not None else ())]
+    if not everything:
         raise UserError("A report must have at least one run. Got none.")
     if output.is_dir():
         raise UserError(f"The report must be a file. Got the folder {str(output)!r}.")
     if static is not None and static.exists() and not static.is_dir():
         raise UserError(f"The static files' place must be a folder. Got the file {str(static)!r}.")
-    found = chapters([read(run) for run in {run.path.resolve(): run for run in runs}.values()])
-    parts = _parts(found, samples=samples)
+    told = answers.told(study) if study is not None else {}
+    found = chapters([read(run) for run in _once(everything)], told=told, anyway=anyway)
+    parts = _parts(found, study, samples=samples)
     save(output, _render(found, parts, title, introduction))
     if static is not None:
         export(static, _tables(parts), _figures(parts), VEGA_LITE)
     return output
 
 
-def _parts(found: Sequence[Chapter], *, samples: bool) -> list[Part]:
+def _once(runs: Sequence[RunFolder]) -> list[RunFolder]:
+    return list({run.path.resolve(): run for run in runs}.values())
+
+
+def _parts(found: Sequence[Chapter], study: StudyFolder | None, *, samples: bool) -> list[Part]:
     entries = [entry for chapter in found for entry in chapter.entries]
     known = [entry for entry in entries if entry.run.settings]
+    asked = answers.studies(study, found) if study is not None else []
     shared = [
-        Section(title="Repeat", tables=[about.repeat(entries)], configs=known),
+        Section(title="Repeat", tables=[about.folders(entries)], configs=known),
         Section(title="Cost", tables=[about.cost(entries)]),
-        Section(title="Environment", tables=_present(about.environment(entries))),
+        Section(title="Environment", tables=present(about.environment(entries))),
     ]
     return [
+        *(of_study(one, alone=len(asked) == 1) for one in asked),
         *(Part(chapter.title, _chapter(chapter, samples=samples)) for chapter in found),
         Part("All runs", shared),
     ]
 
 
 def _chapter(chapter: Chapter, *, samples: bool) -> list[Section]:
+    shown, more = split(chapter, written(chapter)) if samples else ([], [])
     sections = [
         Section(
             title="Results",
-            tables=_present(
-                tables.results(chapter),
+            tables=present(
+                results.results(chapter),
                 tables.truth(chapter),
                 tables.seeds(chapter),
                 tables.other_splits(chapter),
             ),
         ),
+        Section(title="Quality against cost", figures=costs.against_price(chapter)),
         Section(title="Learning curves", figures=charts.learning(chapter)),
         Section(title="Gradient and learning rate", figures=charts.optimisation(chapter)),
         Section(title="Diagnostics", figures=[*diagnostics.matrices(chapter), *diagnostics.curves(chapter)]),
-        Section(title="Samples", samples=written(chapter) if samples else ()),
-        Section(title="Data", tables=_present(about.data(chapter))),
-        Section(title="Settings", tables=about.settings(chapter)),
+        Section(title="Samples", samples=shown, more_samples=more),
+        Section(title="Data", tables=present(about.data(chapter))),
+        Section(title="Cards", tables=present(about.cards(chapter))),
+        Section(title="Settings", tables=present(about.settings(chapter))),
     ]
     return [section for section in sections if section.tables or section.figures or section.samples]
-
-
-def _present(*found: Table | None) -> list[Table]:
-    return [table for table in found if table is not None]
 
 
 def _tables(parts: Sequence[Part]) -> list[Table]:
@@ -157,8 +153,8 @@ def _render(found: Sequence[Chapter], parts: Sequence[Part], title: str, introdu
         parts=parts,
         table_numbers={table.name: number for number, table in enumerate(_tables(parts), start=1)},
         figure_numbers={figure.name: number for number, figure in enumerate(figures, start=1)},
-        figures=[{"charts": figure.charts, "rows": figure.rows} for figure in figures],
-        axes=charts.AXES if any(len(figure.charts) > 1 for figure in figures) else {},
+        figures=payload(figures),
+        axes=curves.AXES if any(len(figure.charts) > 1 for figure in figures) else {},
         style=_file("page.css"),
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii"),
@@ -169,7 +165,9 @@ def _render(found: Sequence[Chapter], parts: Sequence[Part], title: str, introdu
 def _summary(found: Sequence[Chapter]) -> str:
     """What the page is about, in one sentence.
 
-    >>> _summary([Chapter("ptb", ())])
+    >>> from seqlab.compare.quantity import Quantity
+    >>> loss = Quantity(name="loss", unit="nats per token", better="lower")
+    >>> _summary([Chapter("ptb", (), loss)])
     '0 runs on ptb.'
     """
     count = sum(len(chapter.entries) for chapter in found)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 from seqlab.runs.folder import RECORDS, SAMPLES, TIMINGS, RunFolder
@@ -45,11 +45,15 @@ class Run:
 
     def scalars(self, name: str, split: str) -> list[tuple[Scalar, Moment]]:
         """Everything recorded of one number, in order."""
-        return [
-            (record, moment)
-            for record, moment in self.records
-            if isinstance(record, Scalar) and (record.name, record.split) == (name, split)
-        ]
+        return self._scalars.get((name, split), [])
+
+    @cached_property
+    def _scalars(self) -> dict[tuple[str, str], list[tuple[Scalar, Moment]]]:
+        found: dict[tuple[str, str], list[tuple[Scalar, Moment]]] = {}
+        for record, moment in self.records:
+            if isinstance(record, Scalar):
+                found.setdefault((record.name, record.split), []).append((record, moment))
+        return found
 
     def names(self, split: str) -> list[tuple[str, str]]:
         """Names and units of the numbers recorded of a split while training, in order of appearance."""
@@ -139,8 +143,7 @@ def _lines(
 
 def _record(line: str, source: str) -> Recorded:
     record, moment = from_line(line, source)
-    whole = dataclasses.astuple(moment)
-    if not (_finite(whole) and _sound(record)):
+    if not (_finite((moment.step, moment.epoch, moment.tokens)) and _sound(record)):
         raise UserError(f"{source} must hold finite numbers and texts. Got {line[:80]!r}.")
     return record, moment
 

@@ -34,6 +34,15 @@ def written(chapter: Chapter) -> list[Written]:
     return [found for entry in chapter.entries if (found := _of(entry)) is not None]
 
 
+def split(chapter: Chapter, found: Sequence[Written]) -> tuple[list[Written], list[Written]]:
+    """Those shown at once, and the others: of many runs the best of each architecture come first."""
+    if not chapter.many:
+        return list(found), []
+    best = {entry.number for entry in chapter.best()}
+    first = [one for one in found if one.entry.number in best] or list(found[:1])
+    return first, [one for one in found if one not in first]
+
+
 def _of(entry: Entry) -> Written | None:
     final = _by_moment([pair for pair in entry.run.samples if pair[0].name == FINAL])
     others = _by_moment([pair for pair in entry.run.samples if pair[0].name != FINAL])

@@ -9,12 +9,14 @@ from typing import Any
 import vl_convert
 
 from seqlab.report.cells import slug, to_csv, to_markdown
-from seqlab.report.look import Figure
+from seqlab.report.look import Figure, Row
 from seqlab.report.saving import save
 from seqlab.report.tables import Table
 
 SCALE = 2.0
 """Pixels of a PNG per unit of the chart."""
+CHOICES = 1
+"""Panels that become files where a reader would choose one of many."""
 
 
 def export(folder: Path, tables: Sequence[Table], figures: Sequence[Figure], vl_version: str) -> list[Path]:
@@ -37,9 +39,9 @@ def export(folder: Path, tables: Sequence[Table], figures: Sequence[Figure], vl_
         files |= _table(f"table-{number:02}-{slug(table.name)}", table)
     for number, figure in enumerate(figures, start=1):
         stem = f"figure-{number:02}-{slug(figure.name)}"
-        files |= _table(stem, figure.table)
+        files |= _table(stem, figure.table) if not figure.source else {}
         for axis, chart in figure.charts.items():
-            files |= _chart(f"{stem}-over-{slug(axis)}" if axis else stem, chart, figure, vl_version)
+            files |= _charts(f"{stem}-over-{slug(axis)}" if axis else stem, chart, figure, vl_version)
     for name, content in files.items():
         save(folder / name, content)
     return [folder / name for name in files]
@@ -49,7 +51,18 @@ def _table(stem: str, table: Table) -> dict[str, str | bytes]:
     return {f"{stem}.csv": to_csv(table), f"{stem}.md": to_markdown(table)}
 
 
-def _chart(stem: str, chart: dict[str, Any], figure: Figure, vl_version: str) -> dict[str, str | bytes]:
-    whole = {**chart, "datasets": {"rows": list(figure.rows)}, "background": "white"}
+def _charts(stem: str, chart: dict[str, Any], figure: Figure, vl_version: str) -> dict[str, str | bytes]:
+    """A file for each panel; of panels that a reader chooses from, the first one."""
+    if not figure.panels:
+        return _chart(stem, chart, figure.rows, vl_version)
+    files: dict[str, str | bytes] = {}
+    for place, panel in enumerate(figure.panels[:CHOICES] if figure.choice else figure.panels, start=1):
+        name = f"{stem}-{place:02}-{slug(panel.title)[:40]}"
+        files |= _chart(name, chart, figure.part(panel), vl_version)
+    return files
+
+
+def _chart(stem: str, chart: dict[str, Any], rows: Sequence[Row], vl_version: str) -> dict[str, str | bytes]:
+    whole = {**chart, "datasets": {"rows": list(rows)}, "background": "white"}
     drawn = vl_convert.vegalite_to_svg(whole, vl_version=vl_version)
     return {f"{stem}.svg": drawn, f"{stem}.png": vl_convert.svg_to_png(drawn, scale=SCALE)}

@@ -22,67 +22,31 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """A table: the first column names the row. `entries` gives rows the colours of their runs."""
+    """A table: the first column names the row. `entries` gives rows the looks of their runs."""
 
     name: str
     caption: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     entries: tuple[Entry, ...] = ()
+    best: frozenset[int] = frozenset()
+    """Places of rows that stand out."""
+    censored: frozenset[int] = frozenset()
+    """Places of rows whose numbers are those of no end."""
 
 
 RUN = (Column("run"), Column("model"), Column("seed"))
 
 
-def results(chapter: Chapter) -> Table:
-    """One row a run: what its best checkpoint reached, and at what price."""
-    units = {name: unit for run in chapter.runs for name, unit in run.units("valid").items()}
-    metrics = list(dict.fromkeys(name for entry in chapter.entries for name in entry.results))
-    unfinished = any(entry.run.status != "finished" for entry in chapter.entries)
-    rows = []
-    for entry in chapter.entries:
-        cost = spent(entry)
-        rows.append(
-            (
-                *named(entry),
-                *(entry.results.get(name) for name in metrics),
-                entry.run.summary.get("parameters"),
-                cost["training_seconds"],
-                cost["tokens_per_second"],
-                cost["peak_memory_mib"],
-                entry.best_step,
-                entry.scored_as,
-                *([entry.run.status] if unfinished else []),
-            )
-        )
-    return Table(
-        name=f"results {chapter.title}",
-        caption=f"Results on the validation split of {chapter.title}, the lowest loss first. A run "
-        "was scored anew at its end with its best checkpoint: every target, once. Seconds are of training. "
-        "A baseline is fitted at once, without steps.",
-        columns=(
-            *RUN,
-            *(_metric(name, units.get(name, "")) for name in metrics),
-            Column("parameters"),
-            Column("training", "s"),
-            Column("speed", "tokens/s"),
-            Column("peak memory", "MiB"),
-            Column("best at", "step"),
-            Column("scored as"),
-            *([Column("state")] if unfinished else []),
-        ),
-        rows=tuple(rows),
-        entries=chapter.entries,
-    )
-
-
 def seeds(chapter: Chapter) -> Table | None:
     """Mean and spread of what was trained with several seeds; None where nothing was."""
     finished = [entry for entry in chapter.entries if entry.run.summary]
+    every = dict.fromkeys(name for entry in finished for name in entry.results)
+    metrics = [chapter.quantity.name] if chapter.many else list(every)
     rows = []
     for label in dict.fromkeys(entry.label for entry in finished):
         same = [entry for entry in finished if entry.label == label]
-        for metric in same[0].results if len(same) > 1 else ():
+        for metric in metrics if len(same) > 1 else ():
             values = [entry.results[metric] for entry in same if metric in entry.results]
             if len(values) > 1:
                 spread = (statistics.fmean(values), statistics.stdev(values), min(values), max(values))
@@ -194,7 +158,8 @@ def words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _metric(name: str, unit: str) -> Column:
+def metric(name: str, unit: str) -> Column:
+    """The head of a metric's column."""
     return Column(words(name), "" if unit == words(name) else unit)
 
 

@@ -1,0 +1,75 @@
+"""Sections of a page, and those that answer a study."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from seqlab.report import heat, study_figures, study_tables
+from seqlab.report import pairs as against
+from seqlab.report.comparing import Entry
+from seqlab.report.look import Figure
+from seqlab.report.samples import Written
+from seqlab.report.study import Study
+from seqlab.report.tables import Table
+
+Thing = TypeVar("Thing")
+
+
+@dataclass(frozen=True)
+class Note:
+    """A small heading with sentences: one is a paragraph, several are a list."""
+
+    title: str
+    sentences: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """A heading with what stands under it; `more_samples` are folded."""
+
+    title: str
+    notes: Sequence[Note] = ()
+    tables: Sequence[Table] = ()
+    figures: Sequence[Figure] = ()
+    samples: Sequence[Written] = ()
+    more_samples: Sequence[Written] = ()
+    configs: Sequence[Entry] = ()
+
+
+@dataclass(frozen=True)
+class Part:
+    """A chapter's sections, or those that all chapters share."""
+
+    title: str
+    sections: Sequence[Section]
+
+
+def of_study(study: Study, *, alone: bool) -> Part:
+    """What a study asked and found; `alone` says that it stands on one chapter's data."""
+    pairs, reliable = against.pairs(study), study_tables.reliability(study)
+    mattered = study_tables.importance(study)
+    found = study_tables.findings(study, pairs, reliable, mattered)
+    sections = [
+        Section(title="Question and answer", notes=_notes(study, found)),
+        Section(title="Grid", figures=present(heat.grid(study))),
+        Section(title="Settings over seeds", figures=present(study_figures.over_seeds(study)),
+                tables=[study_tables.by_setting(study)]),
+        Section(title="Reliability", tables=present(study_tables.reliability_table(study, reliable)),
+                figures=study_figures.spread(study, reliable)),
+        Section(title="Architectures against each other", tables=present(against.pairs_table(study, pairs))),
+        Section(title="What mattered", tables=present(study_tables.importance_table(study, mattered))),
+    ]  # fmt: skip
+    kept = [section for section in sections if section.notes or section.tables or section.figures]
+    return Part(f"Study {study.name}" + ("" if alone else f", {study.chapter.title}"), kept)
+
+
+def _notes(study: Study, found: Sequence[str]) -> list[Note]:
+    notes = [Note("Asked", [study.about]), Note("Expected", [study.expectation]), Note("Found", found)]
+    return [note for note in notes if any(note.sentences)]
+
+
+def present(*found: Thing | None) -> list[Thing]:
+    """Those that are there."""
+    return [one for one in found if one is not None]

@@ -1,0 +1,220 @@
+"""Tables and sentences on a study: its settings, its architectures against each other, what mattered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from seqlab.compare import importance as grids
+from seqlab.compare import reliability as spread
+from seqlab.compare.importance import Importance
+from seqlab.compare.quantity import counted, percent
+from seqlab.compare.reliability import Reliability
+from seqlab.report.naming import setting, short_names
+from seqlab.report.pairs import Pairs, names
+from seqlab.report.study import Group, Study
+from seqlab.report.tables import Cell, Column, Table, words
+from seqlab.schema.errors import UserError
+
+NEAR = 0.05
+"""Distance from the best that counts as near, as a fraction of the best value."""
+
+
+def by_setting(study: Study) -> Table:
+    """The median over seeds of each setting; the best of each architecture stands out."""
+    groups = [*study.groups, *study.baselines]
+    names, unit = short_names(list(study.axes)), study.quantity.unit
+    best = {id(group) for group in study.best if group.summary.median is not None}
+    censored = any(group.why for group in groups)
+    return Table(
+        name=f"settings of study {study.name} on {study.chapter.title}",
+        caption=_by_setting(study, censored=censored),
+        columns=(
+            Column("architecture"),
+            *(Column(names[key]) for key in study.axes),
+            Column("seeds"),
+            Column(f"median {words(study.quantity.name)}", unit),
+            Column("interval from"),
+            Column("to"),
+            Column("lowest"),
+            Column("highest"),
+            *([Column("with a value", "seeds"), Column("censored")] if censored else []),
+        ),
+        rows=tuple(_row(study, group, censored=censored) for group in groups),
+        best=frozenset(place for place, group in enumerate(groups) if id(group) in best),
+        censored=frozenset(place for place, group in enumerate(groups) if group.summary.median is None),
+    )
+
+
+def _by_setting(study: Study, *, censored: bool) -> str:
+    counts = sorted({group.summary.seeds: group.summary for group in study.groups}.items())
+    covers = ", ".join(
+        f"{percent(one.coverage_at_least)} of cases with {counted(n, 'seed')}" for n, one in counts
+    )
+    last = (
+        " A seed that came to no end is censored: worse than any value seen. Where the median itself is, "
+        "there "
+        "is no number."
+        if censored
+        else ""
+    )
+    return (
+        f"Every setting of the study over its seeds, {words(study.quantity.name)} on the validation split, "
+        "the best "
+        "first; bold: the best of each architecture. The interval is of the median, by the percentile "
+        "bootstrap at "
+        f"95 %; of so few seeds it is sure to hold the true median in no more than {covers}.{last}"
+    )
+
+
+def _row(study: Study, group: Group, *, censored: bool) -> tuple[Cell, ...]:
+    one = group.summary
+    known = [cell.value for cell in group.cells if cell.value is not None]
+    settings = [setting(group.setting[key]) if key in group.setting else None for key in study.axes]
+    more = [f"{one.successes} of {one.seeds}", group.why or None] if censored else []
+    ends = (one.interval.low, one.interval.high)
+    return (
+        group.architecture,
+        *settings,
+        one.seeds,
+        one.median,
+        *ends,
+        min(known, default=None),
+        max(known, default=None),
+        *more,
+    )
+
+
+def reliability(study: Study) -> list[Reliability]:
+    """Spread over settings of each architecture, the most reliable first."""
+    medians = [group.summary.median for group in study.groups if group.summary.median is not None]
+    if not medians:
+        return []
+    best = min(medians, key=study.loss)
+    settings = [
+        spread.Setting(
+            architecture=group.architecture, setting=group.label or "its only one", value=group.summary.median
+        )
+        for group in study.groups
+    ]
+    return spread.reliability(settings, study.quantity, within=NEAR * abs(best))
+
+
+def reliability_table(study: Study, found: Sequence[Reliability]) -> Table | None:
+    """Which architecture does well with most settings; None where no architecture has two."""
+    if max((one.settings for one in found), default=0) < 2:
+        return None
+    unit = study.quantity.unit
+    return Table(
+        name=f"reliability in study {study.name} on {study.chapter.title}",
+        caption="Which architecture is most reliable: the spread of the settings' medians, the most "
+        "reliable first. "
+        f"Near: within {100 * NEAR:g} % of the best of all. It holds for the settings that were tried.",
+        columns=(
+            Column("architecture"),
+            Column("settings"),
+            Column("near the best of all", "fraction of settings"),
+            Column("near its own best", "fraction of settings"),
+            Column("best", unit),
+            Column("lower quartile", unit),
+            Column("median", unit),
+            Column("upper quartile", unit),
+            Column("censored", "settings"),
+            Column("best setting"),
+        ),
+        rows=tuple(
+            (
+                one.architecture,
+                one.settings,
+                one.near_overall_best,
+                one.near_own_best,
+                one.best,
+                one.lower_quartile,
+                one.median,
+                one.upper_quartile,
+                one.censored,
+                one.best_setting,
+            )
+            for one in found
+        ),
+    )
+
+
+def importance(study: Study) -> Importance | str:
+    """What each setting explains; a sentence where that cannot be said."""
+    keys = [key for key, values in study.axes.items() if len(values) > 1]
+    names = short_names(keys)
+    several = len({group.architecture for group in study.groups}) > 1
+    found = [
+        grids.Cell(
+            settings={
+                **({"architecture": group.architecture} if several else {}),
+                **{names[key]: setting(group.setting.get(key)) for key in keys},
+            },
+            values=tuple(cell.value for cell in group.cells),
+        )
+        for group in study.groups
+    ]
+    failed = any(cell.value is None for group in study.groups for cell in group.cells)
+    try:
+        return grids.importance(found, study.quantity, scale="rank" if failed else "value")
+    except UserError as error:
+        return f"What mattered cannot be said of this study: {error}"
+
+
+def importance_table(study: Study, found: Importance | str) -> Table | None:
+    """The share of each setting in the variance over the grid; None where it is not known."""
+    if isinstance(found, str) or not found.effects:
+        return None
+    ranks = " Some runs came to no end, so it is of ranks, not of values." if found.ranks else ""
+    return Table(
+        name=f"importance in study {study.name} on {study.chapter.title}",
+        caption="What mattered: the share of each setting, and of each pair beyond its two settings, in "
+        "the variance "
+        f"over all {found.cells} cells of the grid (functional ANOVA). By chance: what seeds alone would "
+        "be expected "
+        f"to give. p: of the F test against seeds.{ranks}",
+        columns=(
+            Column("setting"),
+            Column("share", "fraction of variance"),
+            Column("by chance", "fraction of variance"),
+            Column("p"),
+        ),
+        rows=(
+            *((effect.name, effect.share, effect.noise, effect.p) for effect in found.effects),
+            *((("higher interactions", found.rest, None, None),) if found.rest > 0 else ()),
+        ),
+    )
+
+
+def findings(
+    study: Study, compared: Pairs, reliable: Sequence[Reliability], mattered: Importance | str
+) -> list[str]:
+    """What was found, one sentence each."""
+    known = [group.architecture for group in study.best if group.summary.median is not None]
+    found = []
+    if len(known) > 1:
+        sure = any(pair.seeds is not None and pair.seeds.tells for pair in compared.found)
+        doubt = "" if sure else "; over seeds nothing of it can be told from chance"
+        found.append(f"Order by the best setting's median: {', then '.join(known)}{doubt}.")
+    found += [_best(study, group) for group in study.best]
+    found += [f"{pair.reading}." for pair in compared.found if known[0] in names(pair)]
+    found += [compared.why_not] if compared.why_not else []
+    if reliable and reliable[0].settings > 1:
+        found.append(f"Most reliable is {reliable[0].reading}.")
+    if len(study.groups) > 1:
+        found.append(mattered if isinstance(mattered, str) else f"What mattered, {mattered.reading}.")
+    return found
+
+
+def _best(study: Study, group: Group) -> str:
+    """An architecture at its best setting."""
+    one, what = group.summary, study.quantity
+    known = [cell.value for cell in group.cells if cell.value is not None]
+    where = f"{group.architecture}{f' at {group.label}' if group.label else ''}"
+    if not known:
+        return f"{where}: no seed has a value ({group.why})."
+    spread = max(known) - min(known)
+    ends = (what.number(min(known), spread), what.number(max(known), spread))
+    said = f"{where}: median {words(what.name)} {what.say(one.median, spread)}, {ends[0]} to {ends[1]} "
+    f"over {counted(len(known), 'seed')}"
+    return f"{said}; without a value: {group.why}." if group.why else f"{said}."

@@ -1,0 +1,50 @@
+"""A study written by hand: every cell is known."""
+
+from __future__ import annotations
+
+import folders
+
+from seqlab.runs import study_folder
+from seqlab.runs.study_folder import Event, StudyFolder, Trial
+
+RATE = "training.optimizer.learning_rate"
+WHY = "The loss became nan at step 2 (epoch 1). Training stopped."
+
+
+def loss(cell: str, rate: float, seed: int) -> float:
+    """LSTM below GRU; 0.1 the better rate of LSTM, 0.3 that of GRU; seeds 0.01 apart."""
+    better = {"lstm": 0.1, "gru": 0.3}[cell]
+    return {"lstm": 0.5, "gru": 0.7}[cell] + (0.0 if rate == better else 0.25) + 0.01 * seed
+
+
+def make(name: str = "known", *, seeds: tuple[int, ...] = (1, 2, 3), failed: bool = True) -> StudyFolder:
+    """Two cells, rates 0.1 and 0.3, and 9, at which every run failed; some seeds each."""
+    about = {"name": name, "about": "which cell", "expectation": "GRU first."}
+    study = study_folder.begin(name, about, {}, "0.1.0")
+    for seed in seeds:
+        for cell in ("lstm", "gru"):
+            for rate in (0.1, 0.3, 9.0) if failed else (0.1, 0.3):
+                _trial(study, cell, rate, seed)
+    return study
+
+
+def _trial(study: StudyFolder, cell: str, rate: float, seed: int) -> None:
+    number, fails = len(study.trials()) + 1, rate == 9.0
+    value = 5.0 if fails else loss(cell, rate, seed)
+    run = folders.make(cell=cell, seed=seed, loss=value, finished=not fails, optimiser="adam", rate=str(rate))
+    if not fails:
+        summary = run.summary()
+        run.finish({**summary, "goal": {"metric": "loss", "better": "lower"}})
+    study.add_trial(
+        Trial(
+            number=number,
+            architecture=cell,
+            setting={RATE: rate},
+            seed=seed,
+            epochs=(),
+            run=run.path.name,
+            config={},
+        )
+    )
+    state, reason = ("failed", WHY) if fails else ("finished", "all 2 epochs done")
+    study.add_event(Event(trial=number, state=state, reason=reason))
