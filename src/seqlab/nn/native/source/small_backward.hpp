@@ -63,9 +63,10 @@ class SmallBackward : BackwardState<Cell> {
 
     // Steps whose tokens are multiplied together for the weights' gradients, each of which is loaded and
     // stored once for them.
-    static constexpr int64_t CHUNK = 4 * SMALL_ROWS;
+    static constexpr int64_t CHUNK = 96;
     static int64_t chunk_steps(const Group &group) {
-        return std::max<int64_t>(1, CHUNK / std::max<int64_t>(1, group.count()));
+        const int64_t fitting = CHUNK / std::max<int64_t>(1, group.count());
+        return std::max<int64_t>(1, std::min(fitting, group.steps()));
     }
 
     float *dweights(int64_t thread) const { return dweights_ + thread * (E + H) * gate_columns; }
