@@ -11,7 +11,7 @@ from seqlab.nn.native.binding import BUILDS, Library
 from seqlab.nn.native.choice import available
 from seqlab.nn.native.recurrence import CELLS
 
-# B, T, E, H. The splits and blocks of plan.hpp, product.hpp and forward.hpp that each is for:
+# B, T, E, H. The splits and blocks of small.hpp, plan.hpp, product.hpp and forward.hpp that each is for:
 SHAPES = [
     (1, 1, 1, 1),  # nothing fills a vector
     (3, 1, 2, 7),  # one step
@@ -19,9 +19,12 @@ SHAPES = [
     (5, 4, 9, 17),  # a panel and one column more; threads have rows of their own
     (2, 5, 33, 70),  # threads share the units
     (1, 4, 16, 129),  # as many units as whole vectors, and one more
-    (80, 7, 10, 21),  # threads have rows of their own; tokens in several blocks of K
-    (180, 2, 3, 4),  # more rows than are projected at once
-    (2, 2, 450, 9),  # inputs in several blocks of K
+    (80, 7, 10, 21),  # threads have several groups of rows
+    (1, 300, 2, 3),  # a group's steps in several chunks
+    (9, 40, 5, 70),  # threads share the units; tokens in several blocks of K
+    (50, 2, 30, 180),  # LSTM's weights are too many for the caches, GRU's just not
+    (180, 1, 150, 170),  # more rows than are projected at once
+    (2, 2, 450, 130),  # inputs in several blocks of K
     (2, 3, 5, 410),  # units in several blocks of K
 ]
 

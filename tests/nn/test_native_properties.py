@@ -17,7 +17,7 @@ from seqlab.nn.native.recurrence import CELLS
 T = 6
 cells = st.sampled_from(CELLS)
 some_lengths = st.lists(st.integers(0, T), min_size=1, max_size=30).map(torch.tensor)
-sizes = st.sampled_from([(1, 1), (3, 5), (9, 18), (4, 70)])
+sizes = st.sampled_from([(1, 1), (3, 5), (9, 18), (4, 70), (40, 180)])
 threads_used = st.sampled_from([1, 2])
 
 
@@ -99,7 +99,7 @@ def test_any_shape(
 
 
 @pytest.mark.parametrize("number", [1, 2])
-@pytest.mark.parametrize("shape", [(60, 7, 9, 18), (3, 9, 30, 130)], ids=str)
+@pytest.mark.parametrize("shape", [(60, 7, 9, 18), (60, 3, 40, 190), (3, 9, 30, 130)], ids=str)
 @pytest.mark.parametrize("cell", CELLS)
 def test_same_bits_for_the_same_input_and_threads(library: Library, cell: str, shape, number: int) -> None:
     case = Case(cell, *shape, ragged=True)

@@ -6,19 +6,28 @@
 #include "kernels.h"
 #include "output.hpp"
 #include "processor.hpp"
+#include "small_backward.hpp"
+#include "small_forward.hpp"
 
 namespace seqlab {
 
-// Runs a pass of a layer. Forward and backward have to go through the tokens in the same order, so as many
-// threads take part as were granted, or none.
-template <template <class> class Pass>
+template <class Pass>
+int run(const seqlab_layer &layer, int64_t threads) {
+    Pass pass(layer, threads);
+    if (!pass.allocate()) return SEQLAB_NO_MEMORY;
+    return together(threads, [&](const Member &me) { pass.run(me); }) ? 0 : SEQLAB_NO_THREADS;
+}
+
+// Runs a pass of a layer, `Small` where its weights stay in the caches. Forward and backward have to go
+// through the tokens in the same order, so as many threads take part as were granted, or none.
+template <template <class> class Pass, template <class> class Small>
 int run(const seqlab_layer *layer) try {
     if (layer->size != sizeof(seqlab_layer)) return SEQLAB_WRONG_SIZE;
     return with_cell(layer->cell, [&](auto cell) -> int {
+        using Cell = decltype(cell);
         const int64_t threads = granted(layer->threads);
-        Pass<decltype(cell)> pass(*layer, threads);
-        if (!pass.allocate()) return SEQLAB_NO_MEMORY;
-        return together(threads, [&](const Member &me) { pass.run(me); }) ? 0 : SEQLAB_NO_THREADS;
+        return is_small<Cell>(*layer, threads) ? run<Small<Cell>>(*layer, threads)
+                                               : run<Pass<Cell>>(*layer, threads);
     });
 } catch (const std::bad_alloc &) {
     return SEQLAB_NO_MEMORY;
@@ -34,9 +43,13 @@ int64_t seqlab_saved_floats(const seqlab_layer *layer) {
     });
 }
 
-int seqlab_forward(const seqlab_layer *layer) { return seqlab::run<seqlab::ForwardPass>(layer); }
+int seqlab_forward(const seqlab_layer *layer) {
+    return seqlab::run<seqlab::ForwardPass, seqlab::SmallForward>(layer);
+}
 
-int seqlab_backward(const seqlab_layer *layer) { return seqlab::run<seqlab::BackwardPass>(layer); }
+int seqlab_backward(const seqlab_layer *layer) {
+    return seqlab::run<seqlab::BackwardPass, seqlab::SmallBackward>(layer);
+}
 
 int seqlab_product(const seqlab_matrices *matrices) {
     return matrices->size == sizeof(seqlab_matrices) ? seqlab::multiply_matrices(*matrices)

@@ -2,45 +2,34 @@
 // the gradient of the input as products over all tokens.
 #pragma once
 
-#include "layer.hpp"
+#include "backward_state.hpp"
 
 namespace seqlab {
 
 template <class Cell>
-class BackwardPass : LayerPass<Cell> {
-    using Base = LayerPass<Cell>;
+class BackwardPass : BackwardState<Cell> {
+    using Base = BackwardState<Cell>;
     using Base::E, Base::H, Base::layer, Base::plan, Base::unit_columns, Base::gate_columns;
-
-    static constexpr int LAST = Cell::GATES - 1;
-    // Gates whose recurrent products come at once; the last one's comes before them if there are two phases.
-    static constexpr int TOGETHER = Cell::TWO_PHASES ? LAST : Cell::GATES;
+    using Base::LAST, Base::TOGETHER, Base::scratch_, Base::beside_, Base::dreset_;
 
   public:
     BackwardPass(const seqlab_layer &layer, int64_t threads)
-        : Base(layer, threads),
+        : Base(layer, threads, layer.B),
           x_rows_(plan.tokens),
           dx_rows_(layer.dx ? plan.tokens : 0),
           h_rows_(plan.tokens) {}
 
     bool allocate() {
-        const int64_t rows = layer.B * unit_columns;
+        Base::want_state();
         scratch_.want(panels_, gate_columns * unit_columns);
         scratch_.want(packed_[0], layer.B * gate_columns);
         scratch_.want(packed_[1], layer.B * gate_columns);
-        scratch_.want(dh_, rows);
-        if (Cell::CELL_STATE) scratch_.want(dc_, rows);
-        if (Cell::TWO_PHASES) scratch_.want(dreset_, rows);
         if (Cell::TWO_PHASES) scratch_.want(reset_, plan.tokens * unit_columns);
         if (!Cell::KEEPS_GATES) scratch_.want(gates_, plan.tokens * gate_columns);
-        scratch_.want(dbias_, plan.threads * bias_columns());
-        scratch_.want(zeros_, std::max(E, unit_columns));
         scratch_.want(product_panels_, panel_floats(std::max(E, H)));
         scratch_.want(product_strips_, plan.threads * STRIP_FLOATS);
-        if (!scratch_.allocate()) return false;
+        if (!Base::allocate_state()) return false;
         if (Cell::KEEPS_GATES) gates_ = layer.saved;
-        beside_ = layer.saved + (Cell::KEEPS_GATES ? plan.tokens * gate_columns : 0);
-        std::memset(zeros_, 0, std::max(E, unit_columns) * sizeof(float));
-        std::memset(dbias_, 0, plan.threads * bias_columns() * sizeof(float));
         return true;
     }
 
@@ -50,8 +39,8 @@ class BackwardPass : LayerPass<Cell> {
         pack_weights(me);
         find_rows(crew);
         me.barrier.wait();
-        float *now = packed_[0] + crew.first_row * gate_columns,
-              *next = packed_[1] + crew.first_row * gate_columns;
+        float *now = packed_[0] + crew.group.first * gate_columns,
+              *next = packed_[1] + crew.group.first * gate_columns;
         for (int64_t s = crew.group.steps() - 1; s >= 0; --s) {
             step(me, crew, s, now, next);
             crew.me.barrier.wait();
@@ -63,28 +52,19 @@ class BackwardPass : LayerPass<Cell> {
         me.barrier.wait();
         differentiate_weights(me);
         differentiate_input(me);
-        if (me.number == 0) sum_bias();
+        if (me.number == 0) Base::sum_bias();
     }
 
   private:
-    // Of each thread: sums of the gates' gradients, and of the product that is kept apart.
-    int64_t bias_columns() const { return gate_columns + unit_columns; }
-
     // U, a panel of units after another, all gates of it one below the other.
     const float *panel(int64_t unit) const { return panels_ + unit * PANEL * gate_columns; }
 
     void pack_weights(const Member &me) {
         const Range mine = me.share(panels(H));
         pack_panels_of_rows(
-            [&](int64_t k) { return weight_row(layer.weight_hh, H, k); }, 0, gate_columns, H, mine.begin,
-            mine.end, panels_
+            [&](int64_t k) { return Base::weight_row(layer.weight_hh, H, k); }, 0, gate_columns, H,
+            mine.begin, mine.end, panels_
         );
-    }
-
-    // A row of a weight matrix by the column of the gates it makes.
-    const float *weight_row(const float *weight, int64_t K, int64_t column) const {
-        const int64_t unit = column % unit_columns;
-        return unit < H ? weight + (column / unit_columns * H + unit) * K : zeros_;
     }
 
     void find_rows(const Crew &crew) {
@@ -92,18 +72,13 @@ class BackwardPass : LayerPass<Cell> {
         Base::each_token(crew, [&](int64_t s, int64_t i, int64_t token) {
             x_rows_[token] = place.x(s, i);
             if (layer.dx) dx_rows_[token] = place.at(layer.dx, layer.dx_row, layer.dx_step, s, i);
-            h_rows_[token] = h_before(place, s, i);
+            h_rows_[token] = Base::h_before(place, s, i);
         });
-    }
-
-    const float *h_before(const Place &place, int64_t s, int64_t i) const {
-        if (s > 0) return place.y(s - 1, i);
-        return layer.h0 ? layer.h0 + place.row(i) * H : zeros_;
     }
 
     void step(const Member &me, const Crew &crew, int64_t s, const float *now, float *next) {
         const int64_t going_on = crew.group.active[s + 1], active = crew.group.active[s];
-        float *const dbias = dbias_ + me.number * bias_columns();
+        float *const dbias = Base::dbias(me);
         for (int64_t unit = crew.units.begin; unit < crew.units.end; ++unit) {
             recur(crew, going_on, unit, now, s);
             // Rows whose last token this is begin here; their numbers are not fetched while others are
@@ -119,7 +94,7 @@ class BackwardPass : LayerPass<Cell> {
                 Base::multiply_strips(
                     crew.group, active, unit_columns, next, gate_columns, LAST * unit_columns,
                     panel(unit) + LAST * unit_columns * width, width,
-                    dreset_ + crew.first_row * unit_columns + unit * PANEL, unit_columns, true,
+                    dreset_ + crew.group.first * unit_columns + unit * PANEL, unit_columns, true,
                     [](const Strip &) {}
                 );
                 crew.group.each_strip(active, [&](const Strip &strip) {
@@ -134,7 +109,7 @@ class BackwardPass : LayerPass<Cell> {
         const int width = panel_width(H - unit * PANEL);
         Base::multiply_strips(
             crew.group, rows, TOGETHER * unit_columns, now, gate_columns, 0, panel(unit), width,
-            dh_ + crew.first_row * unit_columns + unit * PANEL, unit_columns, false,
+            Base::dh(crew, 0) + unit * PANEL, unit_columns, false,
             [&](const Strip &strip) {
                 for (int i = 0; s >= 0 && i < strip.rows; ++i)
                     prefetch_token(crew, s, strip.begin + i, unit, width);
@@ -155,47 +130,14 @@ class BackwardPass : LayerPass<Cell> {
     void gates_backward(
         const Crew &crew, int64_t s, int64_t unit, const Strip &strip, float *next, float *dbias
     ) {
-        const Place place{layer, crew.group};
-        const int64_t going_on = crew.group.active[s + 1];
         for (int64_t column = unit * PANEL; column < std::min(unit_columns, (unit + 1) * PANEL);
              column += WIDTH) {
             alignas(64) float squares[4][STRIP][WIDTH];
             Vector sums[4] = {};
-            const int64_t left = H - column;
             for (int i = 0; i < strip.rows; ++i) {
-                const int64_t row = strip.begin + i, token = crew.group.begin[s] + row,
-                              batch = place.row(row);
-                const bool last = row >= going_on;
-                Backward at{};
-                at.gates = gates_ + token * gate_columns + column;
-                at.gate = unit_columns;
-                float *const dh = dh_ + (crew.first_row + row) * unit_columns + column;
-                at.dh = last ? (layer.dhn ? load_part(layer.dhn + batch * H + column, left) : Vector{})
-                             : load(dh);
-                if (layer.dy)
-                    at.dh +=
-                        load_part(place.at(layer.dy, layer.dy_row, layer.dy_step, s, row) + column, left);
-                if (layer.dhidden)
-                    store_part(
-                        layer.dhidden + (batch * layer.T + place.time(s, row)) * H + column, at.dh, left
-                    );
-                float *const dc = dc_ + (crew.first_row + row) * unit_columns + column;
-                if constexpr (Cell::CELL_STATE) {
-                    at.dc = last ? (layer.dcn ? load_part(layer.dcn + batch * H + column, left) : Vector{})
-                                 : load(dc);
-                    at.c = load(beside_ + token * unit_columns + column);
-                    at.c_before = s ? load(beside_ + (crew.group.begin[s - 1] + row) * unit_columns + column)
-                                  : layer.c0 ? load_part(layer.c0 + batch * H + column, left)
-                                             : Vector{};
-                } else if constexpr (Cell::GATES > 1) {
-                    at.h_before = load_part(h_rows_[token] + column, left);
-                } else {
-                    at.h = load_part(place.y(s, row) + column, left);
-                }
-                if constexpr (Cell::APART) at.apart = beside_ + token * unit_columns + column;
-                Cell::backward(at);
-                store(dh, at.dh);
-                if constexpr (Cell::CELL_STATE) store(dc, at.dc);
+                const int64_t row = strip.begin + i, token = crew.group.begin[s] + row;
+                const Backward at =
+                    Base::back(crew, s, row, column, gates_ + token * gate_columns, h_rows_[token]);
                 for (int g = Cell::TWO_PHASES; g < Cell::GATES + Cell::APART; ++g) {
                     sums[g] += at.da[g];
                     store(squares[g][i], at.da[g]);
@@ -218,17 +160,12 @@ class BackwardPass : LayerPass<Cell> {
             Vector sum{};
             for (int i = 0; i < strip.rows; ++i) {
                 const int64_t row = strip.begin + i, token = crew.group.begin[s] + row;
-                Backward at{};
-                at.gates = gates_ + token * gate_columns + column;
-                at.gate = unit_columns;
-                float *const dh = dh_ + (crew.first_row + row) * unit_columns + column;
-                at.dh = load(dh);
-                at.h_before = load_part(h_rows_[token] + column, H - column);
-                const Vector drh = load(dreset_ + (crew.first_row + row) * unit_columns + column);
-                store(reset_ + token * unit_columns + column, Cell::reset_backward(at, drh));
-                store(dh, at.dh);
-                sum += at.da[0];
-                store(square[i], at.da[0]);
+                const Vector da = Base::back_through_reset(
+                    crew, row, column, gates_ + token * gate_columns, h_rows_[token],
+                    reset_ + token * unit_columns
+                );
+                sum += da;
+                store(square[i], da);
             }
             store(dbias + column, load(dbias + column) + sum);
             pack(next, strip, 0, column, square);
@@ -241,25 +178,12 @@ class BackwardPass : LayerPass<Cell> {
         store_strip(to, strip.height, strip.rows, WIDTH, square);
     }
 
-    // The gradients of the initial states; those of rows without a token are their final ones'.
     void finish_states(const Crew &crew, const float *now) {
         if (!layer.dh0 && !layer.dc0) return;
         const int64_t active = crew.group.steps() ? crew.group.active[0] : 0;
         for (int64_t unit = crew.units.begin; unit < crew.units.end; ++unit)
             recur(crew, active, unit, now, -1);
-        const int64_t first = crew.units.begin * PANEL, columns = std::min(H, crew.units.end * PANEL) - first;
-        for (int64_t i = 0; i < crew.group.count(); ++i) {
-            const auto finish = [&](float *to, const float *gradients, const float *final) {
-                if (!to || columns <= 0) return;
-                const int64_t at = crew.group.rows[i] * H + first;
-                const float *from = i < active ? gradients + (crew.first_row + i) * unit_columns + first
-                                    : final    ? final + at
-                                               : zeros_;
-                std::memcpy(to + at, from, columns * sizeof(float));
-            };
-            finish(layer.dh0, dh_, layer.dhn);
-            if constexpr (Cell::CELL_STATE) finish(layer.dc0, dc_, layer.dcn);
-        }
+        Base::finish_states(crew);
     }
 
     // weight gradient rows of gates first .. first + count - 1: the gates' gradients, turned, times what they
@@ -320,7 +244,7 @@ class BackwardPass : LayerPass<Cell> {
             },
             [&](const Range &range, int64_t k0, int64_t k, float *to) {
                 pack_panels_of_rows(
-                    [&](int64_t c) { return weight_row(layer.weight_ih, E, c); }, k0, k, E, range.begin,
+                    [&](int64_t c) { return Base::weight_row(layer.weight_ih, E, c); }, k0, k, E, range.begin,
                     range.end, to
                 );
             },
@@ -328,23 +252,7 @@ class BackwardPass : LayerPass<Cell> {
         );
     }
 
-    void sum_bias() {
-        for (int64_t g = 0; g < Cell::GATES; ++g)
-            for (int64_t j = 0; j < H; ++j) {
-                float ih = 0, apart = 0;
-                for (int64_t thread = 0; thread < plan.threads; ++thread) {
-                    const float *const sums = dbias_ + thread * bias_columns();
-                    ih += sums[g * unit_columns + j];
-                    apart += sums[gate_columns + j];
-                }
-                if (layer.dbias_ih) layer.dbias_ih[g * H + j] = ih;
-                if (layer.dbias_hh) layer.dbias_hh[g * H + j] = Cell::APART && g == LAST ? apart : ih;
-            }
-    }
-
-    Scratch scratch_;
-    float *panels_, *packed_[2], *dh_, *dc_ = nullptr, *dreset_, *reset_, *gates_, *beside_, *dbias_, *zeros_,
-                                       *product_panels_, *product_strips_;
+    float *panels_, *packed_[2], *reset_, *gates_, *product_panels_, *product_strips_;
     std::vector<const float *> x_rows_;
     std::vector<float *> dx_rows_;
     std::vector<const float *> h_rows_;

@@ -2,31 +2,29 @@
 // taken while the projections are still in the cache.
 #pragma once
 
-#include "layer.hpp"
+#include "forward_state.hpp"
 
 namespace seqlab {
 
 template <class Cell>
-class ForwardPass : LayerPass<Cell> {
-    using Base = LayerPass<Cell>;
+class ForwardPass : ForwardState<Cell> {
+    using Base = ForwardState<Cell>;
     using Base::E, Base::H, Base::layer, Base::plan, Base::unit_columns, Base::gate_columns;
+    using Base::keeps_gates, Base::beside, Base::scratch_, Base::apart_;
 
   public:
     ForwardPass(const seqlab_layer &layer, int64_t threads)
-        : Base(layer, threads), x_rows_(static_cast<size_t>(plan.tokens)) {}
+        : Base(layer, threads, layer.B), x_rows_(static_cast<size_t>(plan.tokens)) {}
 
     bool allocate() {
         const int64_t rows = layer.B * unit_columns;
         scratch_.want(input_panels_, gate_columns * E);
         scratch_.want(hidden_panels_, gate_columns * H);
-        scratch_.want(bias_, gate_columns);
-        scratch_.want(bias_apart_, unit_columns);
+        Base::want_state();
         scratch_.want(packed_[0], rows);
         scratch_.want(packed_[1], rows);
         if (Cell::TWO_PHASES) scratch_.want(packed_reset_, rows);
         scratch_.want(h_, rows);
-        if (Cell::CELL_STATE) scratch_.want(c_, rows);
-        if (Cell::APART) scratch_.want(apart_, rows);
         scratch_.want(strips_, plan.threads * STRIP_FLOATS);
         if (!keeps_gates())
             for (const Group &group : plan.groups)
@@ -43,8 +41,8 @@ class ForwardPass : LayerPass<Cell> {
         Base::each_token(crew, [&](int64_t s, int64_t i, int64_t token) { x_rows_[token] = place.x(s, i); });
         start(crew);
         me.barrier.wait();
-        float *now = packed_[0] + crew.first_row * unit_columns,
-              *next = packed_[1] + crew.first_row * unit_columns;
+        float *now = packed_[0] + crew.group.first * unit_columns,
+              *next = packed_[1] + crew.group.first * unit_columns;
         const int64_t chunk = chunk_steps(crew.group);
         for (int64_t s = 0; s < crew.group.steps(); ++s) {
             if (s % chunk == 0) project(me, crew, s, std::min(s + chunk, crew.group.steps()));
@@ -56,9 +54,6 @@ class ForwardPass : LayerPass<Cell> {
     }
 
   private:
-    // Elman layers need their outputs alone.
-    bool keeps_gates() const { return layer.saved && Cell::KEEPS_GATES; }
-
     // Steps projected at once: enough tokens to use a panel of weights several times.
     static int64_t chunk_steps(const Group &group) {
         return std::max<int64_t>(1, GROUP * STRIP / std::max<int64_t>(1, group.count()));
@@ -70,13 +65,6 @@ class ForwardPass : LayerPass<Cell> {
         if (keeps_gates()) return layer.saved + token * gate_columns;
         float *const area = chunks_ + (plan.by_rows ? me.number : 0) * chunk_floats_;
         return area + (token - crew.group.begin[chunk_begin]) * gate_columns;
-    }
-
-    // One of the numbers kept for backward beside the gates: of a token, or of a row when nothing is kept.
-    float *beside(float *of_rows, const Crew &crew, int64_t step) const {
-        if (!layer.saved) return of_rows + crew.first_row * unit_columns;
-        const int64_t gates = plan.tokens * gate_columns;
-        return layer.saved + gates + crew.group.begin[step] * unit_columns;
     }
 
     // Panels lie unit by unit, in each gate by gate, so that a thread's units are one piece.
@@ -95,42 +83,20 @@ class ForwardPass : LayerPass<Cell> {
             pack(layer.weight_ih, E, input_panels_);
             pack(layer.weight_hh, H, hidden_panels_);
         }
-        if (me.number == 0) pack_bias();
+        if (me.number == 0) Base::pack_bias();
     }
 
-    void pack_bias() {
-        for (int64_t g = 0; g < Cell::GATES; ++g)
-            for (int64_t j = 0; j < unit_columns; ++j) {
-                const bool apart = Cell::APART && g == Cell::GATES - 1;
-                const float ih = layer.bias_ih && j < H ? layer.bias_ih[g * H + j] : 0.f;
-                const float hh = layer.bias_hh && j < H ? layer.bias_hh[g * H + j] : 0.f;
-                bias_[g * unit_columns + j] = apart ? ih : ih + hh;
-                if (apart) bias_apart_[j] = hh;
-            }
-    }
-
-    // The initial states, and what rows without a token end with: the same.
     void start(const Crew &crew) {
         const Range strips = crew.me.share(crew.group.strip_count());
         for (int64_t number = strips.begin; number < strips.end; ++number) {
             const Strip strip = crew.group.strip(number, crew.group.count());
             for (int64_t i = strip.begin; i < strip.begin + strip.height; ++i) {
+                float *const h = h_ + (crew.group.first + i) * unit_columns;
                 float *const packed =
-                    packed_[0] + (crew.first_row + strip.begin) * unit_columns + i - strip.begin;
-                start_row(layer.h0, h_, crew, i, layer.hn);
-                for (int64_t j = 0; j < unit_columns; ++j)
-                    packed[j * strip.height] = h_[(crew.first_row + i) * unit_columns + j];
-                if constexpr (Cell::CELL_STATE) start_row(layer.c0, c_, crew, i, layer.cn);
+                    packed_[0] + (crew.group.first + strip.begin) * unit_columns + i - strip.begin;
+                Base::start_row(crew, i, h);
+                for (int64_t j = 0; j < unit_columns; ++j) packed[j * strip.height] = h[j];
             }
-        }
-    }
-
-    void start_row(const float *initial, float *state, const Crew &crew, int64_t i, float *final) {
-        const int64_t row = crew.group.rows[i];
-        for (int64_t j = 0; j < unit_columns; ++j) {
-            const float value = initial && j < H ? initial[row * H + j] : 0.f;
-            state[(crew.first_row + i) * unit_columns + j] = value;
-            if (crew.group.lengths[i] == 0 && j < H) final[row * H + j] = value;
         }
     }
 
@@ -175,7 +141,7 @@ class ForwardPass : LayerPass<Cell> {
             crew.group.each_strip(crew.group.active[s], [&](const Strip &strip) {
                 if constexpr (Cell::TWO_PHASES)
                     activate(
-                        crew, s, unit, strip, gates, packed_reset_ + crew.first_row * unit_columns,
+                        crew, s, unit, strip, gates, packed_reset_ + crew.group.first * unit_columns,
                         [](Forward &at, int64_t, int64_t) { return Cell::reset(at); }
                     );
                 else
@@ -185,7 +151,7 @@ class ForwardPass : LayerPass<Cell> {
         if constexpr (Cell::TWO_PHASES) {
             crew.me.barrier.wait();
             for (int64_t unit = crew.units.begin; unit < crew.units.end; ++unit) {
-                recur(crew, s, unit, FIRST, gates, packed_reset_ + crew.first_row * unit_columns, still);
+                recur(crew, s, unit, FIRST, gates, packed_reset_ + crew.group.first * unit_columns, still);
                 crew.group.each_strip(crew.group.active[s], [&](const Strip &strip) {
                     finish(crew, s, unit, strip, gates, next);
                 });
@@ -222,17 +188,9 @@ class ForwardPass : LayerPass<Cell> {
     }
 
     void finish(const Crew &crew, int64_t s, int64_t unit, const Strip &strip, float *gates, float *next) {
-        const Place place{layer, crew.group};
         activate(crew, s, unit, strip, gates, next, [&](Forward &at, int64_t i, int64_t column) {
-            const Vector h = Cell::forward(at);
-            const int64_t left = H - column, row = place.row(i);
-            store(h_ + (crew.first_row + i) * unit_columns + column, h);
-            store_part(place.y(s, i) + column, h, left);
-            if constexpr (Cell::CELL_STATE) store(beside(c_, crew, s) + i * unit_columns + column, at.c);
-            if (s + 1 == crew.group.lengths[i]) {
-                store_part(layer.hn + row * H + column, h, left);
-                if constexpr (Cell::CELL_STATE) store_part(layer.cn + row * H + column, at.c, left);
-            }
+            const Vector h = Base::advance(at, crew, s, i, column);
+            store(h_ + (crew.group.first + i) * unit_columns + column, h);
             return h;
         });
     }
@@ -249,20 +207,10 @@ class ForwardPass : LayerPass<Cell> {
             alignas(64) float square[STRIP][WIDTH];
             for (int i = 0; i < strip.rows; ++i) {
                 const int64_t row = strip.begin + i;
-                Forward at{};
-                at.gates = gates + row * gate_columns + column;
-                at.gate = unit_columns;
-                at.bias = bias_ + column;
-                at.bias_apart = bias_apart_ + column;
-                if constexpr (Cell::APART) at.apart = beside(apart_, crew, s) + row * unit_columns + column;
-                at.h = load(h_ + (crew.first_row + row) * unit_columns + column);
-                if constexpr (Cell::CELL_STATE) {
-                    const bool first = s == 0 || !layer.saved;
-                    at.c = load(
-                        (first ? c_ + crew.first_row * unit_columns : beside(c_, crew, s - 1)) +
-                        row * unit_columns + column
-                    );
-                }
+                Forward at = Base::before(
+                    crew, s, row, column, gates + row * gate_columns,
+                    h_ + (crew.group.first + row) * unit_columns
+                );
                 store(square[i], cell(at, row, column));
             }
             store_strip(
@@ -272,9 +220,7 @@ class ForwardPass : LayerPass<Cell> {
         }
     }
 
-    Scratch scratch_;
-    float *input_panels_, *hidden_panels_, *bias_, *bias_apart_, *packed_[2], *packed_reset_, *h_, *c_,
-        *apart_, *strips_, *chunks_;
+    float *input_panels_, *hidden_panels_, *packed_[2], *packed_reset_, *h_, *strips_, *chunks_;
     int64_t chunk_floats_ = 0;
     std::vector<const float *> x_rows_;
 };

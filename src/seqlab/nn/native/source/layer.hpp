@@ -14,8 +14,7 @@ namespace seqlab {
 struct Crew {
     const Group &group;
     Member me;
-    int64_t first_row;  // of the group, when the rows of all groups are counted one after the other
-    Range units;        // panels of units that are this thread's
+    Range units;  // panels of units that are this thread's
 };
 
 // Floats that backward needs of all tokens of a layer.
@@ -30,20 +29,23 @@ int64_t saved_floats(const seqlab_layer &layer) {
 template <class Cell>
 class LayerPass {
   protected:
-    explicit LayerPass(const seqlab_layer &layer, int64_t threads)
+    // height: see `Plan`.
+    LayerPass(const seqlab_layer &layer, int64_t threads, int64_t height)
         : layer(layer),
-          plan(layer, threads),
+          plan(layer, threads, height),
           E(layer.E),
           H(layer.H),
           unit_columns(padded(layer.H)),
           gate_columns(Cell::GATES * unit_columns) {}
 
+    // Of the only group of a thread.
     Crew crew(const Member &me, Barrier &alone) const {
-        const Group &group = plan.group_of(me.number);
-        if (!plan.by_rows) return {group, me, 0, me.share(panels(H))};
-        int64_t first = 0;
-        for (int g = 0; g < me.number; ++g) first += plan.groups[g].count();
-        return {group, Member{0, 1, alone}, first, {0, panels(H)}};
+        if (plan.by_rows) return crew(plan.groups_of(me.number).begin, alone);
+        return {plan.groups[0], me, me.share(panels(H))};
+    }
+    // Of a thread that has a group to itself.
+    Crew crew(int64_t group, Barrier &alone) const {
+        return {plan.groups[group], Member{0, 1, alone}, {0, panels(H)}};
     }
 
     // Work(step, row of the group, token) for this thread's share of the group's tokens.

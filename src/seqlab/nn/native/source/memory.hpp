@@ -4,6 +4,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <mutex>
@@ -74,11 +75,11 @@ class Pool {
         bool used;
     };
 
-    // The smallest unused block that is large enough, and not so large that most of it would lie idle.
+    // The smallest unused block that is large enough, and not so large that much of it would lie idle.
     Block *best(size_t bytes) {
         Block *found = nullptr;
         for (Block &block : blocks_)
-            if (!block.used && block.bytes >= bytes && block.bytes / 3 <= bytes &&
+            if (!block.used && block.bytes >= bytes && block.bytes / 3 <= std::max(bytes, PAGE) &&
                 (!found || block.bytes < found->bytes))
                 found = &block;
         return found;

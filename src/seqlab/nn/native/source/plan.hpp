@@ -27,6 +27,8 @@ struct Group {
     std::vector<int64_t> begin;
     // Strip -> its first row; one more, where the last ends.
     std::vector<int64_t> strips;
+    // Rows of the groups before it.
+    int64_t first = 0;
 
     int64_t count() const { return static_cast<int64_t>(rows.size()); }
     int64_t steps() const { return static_cast<int64_t>(active.size()) - 1; }
@@ -47,12 +49,9 @@ struct Group {
 // threads share the units of all rows, which halves the weights that each has to read, but waits at each
 // step.
 struct Plan {
-    explicit Plan(const seqlab_layer &layer, int64_t threads)
-        : threads(threads),
-          by_rows(
-              threads == 1 || layer.B / threads >= ROWS_ALONE ||
-              (layer.H < UNITS_SHARED && layer.B >= threads)
-          ) {
+    // height: rows of a group at most, where threads have rows of their own.
+    Plan(const seqlab_layer &layer, int64_t threads, int64_t height)
+        : threads(threads), by_rows(splits_rows(layer, threads)) {
         std::vector<int64_t> order(static_cast<size_t>(layer.B));
         for (int64_t b = 0; b < layer.B; ++b) order[b] = b;
         const auto length = [&](int64_t b) { return layer.lengths ? layer.lengths[b] : layer.T; };
@@ -60,17 +59,30 @@ struct Plan {
             std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
                 return length(a) > length(b);
             });
-        groups.resize(by_rows ? static_cast<size_t>(threads) : 1);
+        const int64_t parts = by_rows ? threads : 1, most = (layer.B + parts - 1) / parts;
+        each_ = by_rows && most > height ? (most + height - 1) / height : 1;
+        groups.resize(static_cast<size_t>(parts * each_));
         // Dealt out in turn, so that every thread has as many long rows as the others.
-        for (size_t i = 0; i < order.size(); ++i) {
-            Group &group = groups[i % groups.size()];
-            group.rows.push_back(order[i]);
-            group.lengths.push_back(length(order[i]));
-        }
-        for (Group &group : groups) lay_out(group);
+        for (int64_t part = 0; part < parts; ++part)
+            for (int64_t g = 0; g < each_; ++g) {
+                const Range range = share((layer.B - part + parts - 1) / parts, g, each_);
+                Group &group = groups[part * each_ + g];
+                for (int64_t at = range.begin; at < range.end; ++at) {
+                    group.rows.push_back(order[at * parts + part]);
+                    group.lengths.push_back(length(group.rows.back()));
+                }
+                lay_out(group);
+            }
     }
 
-    Group const &group_of(int64_t thread) const { return groups[by_rows ? static_cast<size_t>(thread) : 0]; }
+    static bool splits_rows(const seqlab_layer &layer, int64_t threads) {
+        return threads == 1 || layer.B / threads >= ROWS_ALONE ||
+               (layer.H < UNITS_SHARED && layer.B >= threads);
+    }
+
+    Range groups_of(int64_t thread) const {
+        return by_rows ? Range{thread * each_, (thread + 1) * each_} : Range{0, 1};
+    }
 
     int64_t threads;
     bool by_rows;
@@ -82,6 +94,8 @@ struct Plan {
     static constexpr int64_t UNITS_SHARED = 64;  // fewer units are not worth waiting for
 
     void lay_out(Group &group) {
+        group.first = rows_;
+        rows_ += group.count();
         const int64_t steps = group.lengths.empty() ? 0 : group.lengths.front();
         int64_t active = group.count();
         for (int64_t s = 0; s < steps; ++s) {
@@ -97,6 +111,9 @@ struct Plan {
             group.strips.push_back(share(group.count(), number, strips).begin);
         group.strips.push_back(group.count());
     }
+
+    int64_t each_;  // groups of a thread
+    int64_t rows_ = 0;
 };
 
 // Where the numbers of a row's token at a step lie, in an array with these strides.

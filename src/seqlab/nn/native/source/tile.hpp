@@ -24,14 +24,25 @@ inline int panel_width(int64_t columns) { return columns <= WIDTH ? WIDTH : PANE
 // Columns of all panels together: a multiple of WIDTH.
 inline int64_t padded(int64_t columns) { return (columns + WIDTH - 1) / WIDTH * WIDTH; }
 
-// tile (R x V vectors) = [tile +] strip * panel, over K.
-template <int R, int V>
-__attribute__((noinline)) void multiply(
-    int64_t K, const float *__restrict strip, int64_t stride, const float *__restrict panel,
-    float *__restrict tile, int64_t tile_row, bool fresh
+// What the inner kernel multiplies: element (i, k) of the left operand at i * row + k * step, the right one's
+// row k at k * right_step.
+struct Operands {
+    const float *left;
+    int64_t row, step;
+    const float *right;
+    int64_t right_step;
+};
+
+// tile (R x V vectors) = [tile +] left * right, over K. AHEAD: what is multiplied next lies behind the right
+// operand, and comes nearer meanwhile.
+template <int R, int V, bool AHEAD>
+SEQLAB_INLINE void multiply_tile(
+    int64_t K, const Operands &of, float *__restrict tile, int64_t tile_row, bool fresh
 ) {
     // A chain of dependent multiply-adds waits for itself; few rows need several chains.
     constexpr int CHAINS = R == 1 ? 4 : R <= 3 ? 2 : 1;
+    const float *__restrict left = of.left;
+    const float *__restrict right = of.right;
     Vector total[CHAINS][R][V];
     SEQLAB_UNROLL
     for (int i = 0; i < R; ++i) {
@@ -42,33 +53,35 @@ __attribute__((noinline)) void multiply(
             for (int c = 1; c < CHAINS; ++c) total[c][i][v] = Vector{};
         }
     }
-    // What is multiplied next lies behind this panel; it comes nearer meanwhile.
-    const float *next = panel + K * V * WIDTH;
+    const float *next = right + K * of.right_step;
     int64_t k = 0;
     for (; k + CHAINS <= K; k += CHAINS) {
         SEQLAB_UNROLL
         for (int c = 0; c < CHAINS; ++c) {
             Vector b[V];
+            if constexpr (AHEAD) {
+                SEQLAB_UNROLL
+                for (int at = 0; at < V * WIDTH; at += 16)
+                    __builtin_prefetch(next + c * V * WIDTH + at, 0, 2);
+            }
             SEQLAB_UNROLL
-            for (int at = 0; at < V * WIDTH; at += 16) __builtin_prefetch(next + c * V * WIDTH + at, 0, 2);
-            SEQLAB_UNROLL
-            for (int v = 0; v < V; ++v) b[v] = load(panel + (c * V + v) * WIDTH);
+            for (int v = 0; v < V; ++v) b[v] = load(right + c * of.right_step + v * WIDTH);
             SEQLAB_UNROLL
             for (int i = 0; i < R; ++i) {
-                const Vector a = all(strip[c * stride + i]);
+                const Vector a = all(left[i * of.row + c * of.step]);
                 SEQLAB_UNROLL
                 for (int v = 0; v < V; ++v) total[c][i][v] += a * b[v];
             }
         }
-        strip += CHAINS * stride;
-        panel += CHAINS * V * WIDTH;
-        next += CHAINS * V * WIDTH;
+        left += CHAINS * of.step;
+        right += CHAINS * of.right_step;
+        next += CHAINS * of.right_step;
     }
-    for (; k < K; ++k, strip += stride, panel += V * WIDTH) {
+    for (; k < K; ++k, left += of.step, right += of.right_step) {
         SEQLAB_UNROLL
         for (int i = 0; i < R; ++i) {
             SEQLAB_UNROLL
-            for (int v = 0; v < V; ++v) total[0][i][v] += all(strip[i]) * load(panel + v * WIDTH);
+            for (int v = 0; v < V; ++v) total[0][i][v] += all(left[i * of.row]) * load(right + v * WIDTH);
         }
     }
     SEQLAB_UNROLL
@@ -82,23 +95,47 @@ __attribute__((noinline)) void multiply(
     }
 }
 
+// tile (R x V vectors) = [tile +] strip * panel, over K.
+template <int R, int V>
+__attribute__((noinline)) void multiply(
+    int64_t K, const float *strip, int64_t stride, const float *panel, float *tile, int64_t tile_row,
+    bool fresh
+) {
+    multiply_tile<R, V, true>(K, {strip, 1, stride, panel, V * WIDTH}, tile, tile_row, fresh);
+}
+
+// The same of operands that are not packed.
+template <int R, int V>
+__attribute__((noinline)) void multiply_strided(
+    int64_t K, const Operands &of, float *tile, int64_t tile_row, bool fresh
+) {
+    multiply_tile<R, V, false>(K, of, tile, tile_row, fresh);
+}
+
 using Multiply = void (*)(int64_t, const float *, int64_t, const float *, float *, int64_t, bool);
+using MultiplyStrided = void (*)(int64_t, const Operands &, float *, int64_t, bool);
 
 template <int V, int... R>
 struct Multiplies {
-    static constexpr Multiply of[] = {nullptr, multiply<R, V>...};
+    static constexpr Multiply packed[] = {nullptr, multiply<R, V>...};
+    static constexpr MultiplyStrided strided[] = {nullptr, multiply_strided<R, V>...};
 };
 
-// The kernel for so many rows and a panel of this width.
-SEQLAB_INLINE Multiply multiply_for(int rows, int width) {
 #if SEQLAB_WIDTH == 16
-    using One = Multiplies<1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14>;
-    using Two = Multiplies<2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14>;
+template <int V>
+using Kernels = Multiplies<V, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14>;
 #else
-    using One = Multiplies<1, 1, 2, 3, 4, 5, 6>;
-    using Two = Multiplies<2, 1, 2, 3, 4, 5, 6>;
+template <int V>
+using Kernels = Multiplies<V, 1, 2, 3, 4, 5, 6>;
 #endif
-    return (width == WIDTH ? One::of : Two::of)[rows];
+
+// The kernels for so many rows and a panel of this width.
+SEQLAB_INLINE Multiply multiply_for(int rows, int width) {
+    return (width == WIDTH ? Kernels<1>::packed : Kernels<2>::packed)[rows];
+}
+
+SEQLAB_INLINE MultiplyStrided multiply_strided_for(int rows, int width) {
+    return (width == WIDTH ? Kernels<1>::strided : Kernels<2>::strided)[rows];
 }
 
 // Rows that are read with large steps in between come late unless they are asked for some rows ahead.

@@ -1,0 +1,91 @@
+// Layers whose weights stay in a core's own caches. Packing and projecting ahead would cost them more than
+// they save: every thread takes groups of a few rows through all steps, and a step multiplies [x, h] by both
+// weights at once. Of a group nothing but what backward needs leaves the caches.
+#pragma once
+
+#include "layer.hpp"
+
+namespace seqlab {
+
+constexpr int64_t SMALL_WEIGHTS = int64_t{1} << 17;  // floats
+// Rows of a group at most: weights are read once for all of them.
+constexpr int64_t SMALL_ROWS = 4 * STRIP;
+
+template <class Cell>
+bool is_small(const seqlab_layer &layer, int64_t threads) {
+    return Cell::GATES * padded(layer.H) * (layer.E + layer.H) <= SMALL_WEIGHTS &&
+           Plan::splits_rows(layer, threads);
+}
+
+// Gates whose inputs are products with [x, h]. Of the last one x and h have their own, where the reset gate
+// comes in between.
+template <class Cell>
+constexpr int JOINED = Cell::APART || Cell::TWO_PHASES ? Cell::GATES - 1 : Cell::GATES;
+
+// Floats from a row of [x, h] to the next; h is stored in whole vectors.
+inline int64_t joined_columns(const seqlab_layer &layer) { return padded(layer.E + padded(layer.H)); }
+
+// Without a step over the end, as others may follow.
+SEQLAB_INLINE void copy(const float *from, float *to, int64_t count) {
+    int64_t i = 0;
+    for (; i + WIDTH <= count; i += WIDTH) store(to + i, load(from + i));
+    for (; i < count; ++i) to[i] = from[i];
+}
+
+// A matrix: row i at `at + i * row`.
+template <class Float>
+struct Rows {
+    Float *at;
+    int64_t row;
+};
+
+// A packed matrix: panels of so many rows each, read from row `first` on.
+struct Panels {
+    const float *at;
+    int64_t rows, first;
+};
+
+// Work(first, rows) for strips of nearly equal height.
+template <class Work>
+void each_part(int64_t count, Work work) {
+    const int64_t parts = (count + STRIP - 1) / STRIP;
+    for (int64_t part = 0; part < parts; ++part) {
+        const Range range = share(count, part, parts);
+        work(range.begin, static_cast<int>(range.end - range.begin));
+    }
+}
+
+// to (+)= left right, over K, for the rows that each_strip(work) calls work(first, rows) with.
+template <class EachStrip>
+void multiply_rows(
+    EachStrip each_strip, int64_t K, Rows<const float> left, Panels right, int64_t columns, Rows<float> to,
+    bool fresh
+) {
+    for (int64_t column = 0; column < columns; column += PANEL) {
+        const int width = panel_width(columns - column);
+        const float *const panel = right.at + column * right.rows + right.first * width;
+        each_strip([&](int64_t first, int rows) {
+            multiply_strided_for(rows, width)(
+                K, {left.at + first * left.row, left.row, 1, panel, width}, to.at + first * to.row + column,
+                to.row, fresh
+            );
+        });
+    }
+}
+
+// to += left right, over the rows of both; M columns of left, turned, are the rows of `to`.
+inline void add_turned(
+    int64_t K, Rows<const float> left, int64_t M, Rows<const float> right, int64_t columns, Rows<float> to
+) {
+    for (int64_t column = 0; column < columns; column += PANEL) {
+        const int width = panel_width(columns - column);
+        each_part(M, [&](int64_t first, int rows) {
+            multiply_strided_for(rows, width)(
+                K, {left.at + first, 1, left.row, right.at + column, right.row},
+                to.at + first * to.row + column, to.row, false
+            );
+        });
+    }
+}
+
+}  // namespace seqlab
