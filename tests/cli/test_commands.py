@@ -15,11 +15,11 @@ from seqlab.cli.app import app
 from seqlab.runs.folder import RunFolder
 
 COMMANDS = [
-    *("demo", "list", "data", "params", "train", "resume", "evaluate", "sample", "predict", "report"),
-    "bench",
+    *("demo", "list", "data", "params", "train", "resume", "study", "evaluate", "sample", "predict"),
+    *("report", "bench"),
 ]
-SLOW = {"demo", "bench"}
-"""Commands that take seconds; `test_demo_command.py` and `test_bench_command.py` read their JSON."""
+SLOW = {"demo", "study", "bench"}
+"""Commands that take seconds; the tests of their own files read their JSON."""
 SMALL = [f"model.{key}" for key in ("hidden_size=8", "heads=2", "layers=1", "feed_forward_size=8")]
 
 
@@ -239,6 +239,7 @@ def test_every_command_has_json(seqlab, language: RunFolder, classifier: RunFold
         "params": tiny.BRACKETS,
         "train": tiny.BRACKETS,
         "resume": [language.path.name],
+        "study": ["brackets-cells"],
         "evaluate": [language.path.name],
         "sample": [language.path.name],
         "predict": [classifier.path.name, "a good film"],

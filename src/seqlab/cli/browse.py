@@ -11,7 +11,7 @@ from seqlab.schema.errors import UserError, unknown
 
 
 def list_(what: str = "all", /, *, as_json: Json = False) -> None:
-    """Show what there is: recipes, studies, models, baselines, datasets, metrics, runs.
+    """Show what there is: recipes, studies, models, datasets, runs.
 
     Parameters
     ----------

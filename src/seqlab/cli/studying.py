@@ -34,10 +34,10 @@ def study(
     threads: int | None = None,
     as_json: Json = False,
 ) -> None:
-    """Carry out a study: many runs from one file, compared with their spread over seeds.
+    """Carry out many runs from one file, and compare them.
 
     Stopped at any moment, the same command goes on where it was; no finished run is repeated. It prints the
-    comparison and writes a report.
+    comparison, with the spread over seeds, and writes a report.
 
     Parameters
     ----------
