@@ -52,7 +52,7 @@ def _figure(chapter: Chapter, price: _Price) -> Figure | None:
     base = over_rows().transform_filter("datum.kind === 'run'").encode(
         x=alt.X("price:Q", title=f"{price.name}{f' ({price.unit})' if price.unit == 'MiB' else ''}",
                 scale=amounts([float(row["price"] or 0) for row in runs]),
-                axis=alt.Axis(tickCount=5, labelOverlap=True, format="~s" if not price.unit else ",")),
+                axis=alt.Axis(tickCount=5, labelOverlap=True, format="~s" if not price.unit else ",.6~g")),
         y=alt.Y("value:Q", title=title, scale=scale([float(row["value"] or 0) for row in rows], room=10)),
         tooltip=[
             alt.Tooltip("label:N", title="model"),
