@@ -39,6 +39,9 @@ def test_the_expectation_stands_beside_what_was_found(written: Element) -> None:
     assert part.all("p")[:2][1].text == "GRU first."
     found = [item.text for item in part.all("ul")[0].all("li")]
     assert found[0].startswith("Order by the best setting's median: lstm, then gru; over seeds nothing")
+    assert found[1] == (
+        "lstm at learning_rate=0.1: median loss 0.520 nats per token, 0.510 to 0.530 over 3 seeds."
+    )
     assert any("3 seeds: not enough to tell over seeds" in sentence for sentence in found)
 
 
