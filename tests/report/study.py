@@ -28,6 +28,16 @@ def make(name: str = "known", *, seeds: tuple[int, ...] = (1, 2, 3), failed: boo
     return study
 
 
+def add_baseline(study: StudyFolder, kind: str, value: float) -> None:
+    """A run that every other is held against."""
+    run, number = folders.baseline(kind, value), len(study.trials()) + 1
+    summary = run.summary()
+    run.finish({**summary, "goal": {"metric": "loss", "better": "lower"}})
+    known = {"setting": {}, "seed": 1, "epochs": (), "config": {}, "baseline": True}
+    study.add_trial(Trial(number=number, architecture=kind, run=run.path.name, **known))
+    study.add_event(Event(trial=number, state="finished", reason="fitted"))
+
+
 def _trial(study: StudyFolder, cell: str, rate: float, seed: int) -> None:
     number, fails = len(study.trials()) + 1, rate == 9.0
     value = 5.0 if fails else loss(cell, rate, seed)

@@ -37,7 +37,7 @@ FLAGS = [
     "--host-resolver-rules=MAP * ~NOTFOUND",
     "--hide-scrollbars",
     "--window-size=1200,30000",
-    "--virtual-time-budget=20000",
+    "--virtual-time-budget=100000",
     "--enable-logging=stderr",
 ]
 runs = folders.runs_of_the_test

@@ -19,6 +19,9 @@ from seqlab.report.reading import read
 from seqlab.report.study import folders as run_folders
 from seqlab.report.study import studies, told
 from seqlab.report.study_figures import over_seeds
+from seqlab.runs import folder
+from seqlab.runs.folder import RunFolder
+from seqlab.schema.errors import UserError
 
 runs = folders.runs_of_the_test
 
@@ -36,6 +39,9 @@ def test_the_expectation_stands_beside_what_was_found(written: Element) -> None:
     assert part.all("p")[:2][1].text == "GRU first."
     found = [item.text for item in part.all("ul")[0].all("li")]
     assert found[0].startswith("Order by the best setting's median: lstm, then gru; over seeds nothing")
+    assert found[1] == (
+        "lstm at learning_rate=0.1: median loss 0.520 nats per token, 0.510 to 0.530 over 3 seeds."
+    )
     assert any("3 seeds: not enough to tell over seeds" in sentence for sentence in found)
 
 
@@ -123,6 +129,44 @@ def test_a_colour_stays_with_its_architecture(written: Element) -> None:
     colours = {name: {colour for label, colour in ranges if name in label} for name in ("gru", "lstm")}
     assert all(len(found) == 1 for found in colours.values())
     assert colours["gru"] != colours["lstm"]
+
+
+def test_a_baseline_is_a_row_and_a_rule_but_no_competitor(tmp_path: Path) -> None:
+    asked = study.make()
+    study.add_baseline(asked, "nb-svm", 0.4)
+    document = page(report.write([], tmp_path / "r.html", title="Known", study=asked))
+    rows = table(document, "Every setting of the study over its seeds")
+    assert rows[-1][:2] == ["nb-svm", "\N{EN DASH}"]
+    assert float(rows[-1][3]) == 0.4
+    found = [item.text for item in document.all("section")[1].all("ul")[0].all("li")]
+    assert found[0].startswith("Order by the best setting's median: lstm, then gru;")
+    assert [row[0] for row in table(document, "Which architecture is most reliable")[1:]] == ["lstm", "gru"]
+    captions = [one.text for one in document.all("figcaption")]
+    assert any("Loss of each seed" in text and "A grey rule: a baseline." in text for text in captions)
+
+
+def test_a_study_on_unlike_data_has_a_part_for_each(tmp_path: Path) -> None:
+    asked = study.make(failed=False)
+    for trial in asked.trials():
+        if trial.seed == 3:
+            folders.card(RunFolder(folder.root() / trial.run, "", ""), scored_as="windows of 35 tokens")
+    with pytest.raises(UserError, match="how it was scored"):
+        report.write([], tmp_path / "r.html", title="Apart", study=asked)
+    document = page(report.write([], tmp_path / "r.html", title="Apart", study=asked, anyway=True))
+    titles = [heading.text for heading in document.all("h2")]
+    assert [title.startswith("Study known, reviews, ") for title in titles] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
+    seeds = [
+        one.cells()[1][2]
+        for one in document.all("table")
+        if "Every setting of the study" in one.all("caption")[0].text
+    ]
+    assert seeds == ["2", "1"]
 
 
 def test_the_median_of_lines_by_hand() -> None:

@@ -266,11 +266,18 @@ def _each(curve: _Curve, base: alt.Chart, looks: Palette, axis: str) -> list[alt
         width, opacity = (1.2, 0.65) if thin else (1.6, 0.9)
         train = _only(base, axis, "run", "train").encode(detail="run:N", strokeDash=dashes)
         layers.append(train.mark_line(strokeWidth=width, opacity=opacity))
+        if _single(curve, "train"):
+            layers.append(train.mark_point(filled=True, size=30, opacity=1))
     if "valid" in curve.splits:
         valid = _only(base, axis, "run", "valid").encode(detail="run:N", strokeDash=dashes)
         marks = _only(base, axis, "run", "valid").mark_point(filled=True, size=52, opacity=1)
         layers += [valid.mark_line(strokeWidth=2.2), marks.encode(shape=looks.shape)]
     return layers
+
+
+def _single(curve: _Curve, split: str) -> bool:
+    """Whether there is a line of one point, which would not be seen."""
+    return any(len(run.scalars(curve.name, split)) == 1 for run in curve.chapter.runs)
 
 
 def _faint(curve: _Curve, base: alt.Chart, axis: str, kind: str) -> list[alt.Chart]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import altair as alt
@@ -47,30 +48,15 @@ def _figure(chapter: Chapter, price: _Price) -> Figure | None:
     if len({row["price"] for row in runs}) < 2:
         return None
     what = chapter.quantity
-    title = [words(what.name), what.unit] if what.unit not in ("", words(what.name)) else [words(what.name)]
-    looks = palette(chapter)
-    base = over_rows().transform_filter("datum.kind === 'run'").encode(
-        x=alt.X("price:Q", title=f"{price.name}{f' ({price.unit})' if price.unit == 'MiB' else ''}",
-                scale=amounts([float(row["price"] or 0) for row in runs]),
-                axis=alt.Axis(tickCount=5, labelOverlap=True, format="~s" if not price.unit else ",")),
-        y=alt.Y("value:Q", title=title, scale=scale([float(row["value"] or 0) for row in rows], room=10)),
-        tooltip=[
-            alt.Tooltip("label:N", title="model"),
-            alt.Tooltip("run:N", title="run"),
-            alt.Tooltip("price:Q", title=price.name, format=",.6~g"),
-            alt.Tooltip("value:Q", title=", ".join(title), format=",.6~g"),
-        ],
-    )  # fmt: skip
     standing = rules("y") if len(runs) < len(rows) else []
     side = "Higher" if what.better == "higher" else "Lower"
     return Figure(
         name=f"{words(what.name)} against {price.name} on {chapter.title}",
         caption=f"{words(what.name).capitalize()} of each finished run against {price.name}. {side} and "
-        "further "
-        f"left is better.{_warning(chapter, price)}{_rule(standing)}",
-        charts={"": finished(points(base, looks, 64), *standing)},
+        f"further left is better.{_warning(chapter, price)}{_rule(standing)}",
+        charts={"": finished(_points(chapter, price, rows), *standing)},
         rows=rows,
-        legend=looks.keys,
+        legend=palette(chapter).keys,
         keys=("run", "label", "price", "value"),
         columns=(
             Column("run"),
@@ -79,6 +65,25 @@ def _figure(chapter: Chapter, price: _Price) -> Figure | None:
             Column(words(what.name), what.unit),
         ),
     )
+
+
+def _points(chapter: Chapter, price: _Price, rows: Sequence[Row]) -> alt.Chart:
+    what = chapter.quantity
+    title = [words(what.name), what.unit] if what.unit not in ("", words(what.name)) else [words(what.name)]
+    paid = [float(row["price"] or 0) for row in rows if row["kind"] == "run"]
+    marks = "~s" if not price.unit else ",.6~g"
+    base = over_rows().transform_filter("datum.kind === 'run'").encode(
+        x=alt.X("price:Q", title=f"{price.name}{f' ({price.unit})' if price.unit == 'MiB' else ''}",
+                scale=amounts(paid), axis=alt.Axis(tickCount=5, labelOverlap=True, format=marks)),
+        y=alt.Y("value:Q", title=title, scale=scale([float(row["value"] or 0) for row in rows], room=10)),
+        tooltip=[
+            alt.Tooltip("label:N", title="model"),
+            alt.Tooltip("run:N", title="run"),
+            alt.Tooltip("price:Q", title=price.name, format=",.6~g"),
+            alt.Tooltip("value:Q", title=", ".join(title), format=",.6~g"),
+        ],
+    )  # fmt: skip
+    return points(base, palette(chapter), 64)
 
 
 def _row(chapter: Chapter, entry: Entry, price: _Price) -> Row | None:

@@ -168,27 +168,27 @@ def _chart(study: Study, layout: _Grid, rows: Sequence[Row], names: dict[str, st
             alt.Tooltip("why:N", title="censored"),
         ],
     )
-    known, lost = (
-        base.transform_filter("isValid(datum.value)"),
-        base.transform_filter("!isValid(datum.value)"),
-    )
+    return finished(*_layers(base, len(across)), height=max(90, 34 * len(down)))
+
+
+def _layers(base: alt.Chart, columns: int) -> list[alt.Chart]:
+    """Cells in their shades with their numbers, the best of each row framed, censored ones crossed."""
+    known = base.transform_filter("isValid(datum.value)")
+    lost = base.transform_filter("!isValid(datum.value)")
+    best = known.transform_filter("datum.best === 'yes'")
+    others = known.transform_filter("datum.best !== 'yes'")
     shade = alt.Color("depth:Q", legend=None, scale=alt.Scale(scheme="blues", domain=[-0.15, 1.1]))
     ink = alt.condition("datum.depth > 0.55", alt.value("white"), alt.value("#0b2545"))
     # Numbers shrink with their cells, so that a narrow page holds them.
-    size = alt.ExprRef(f"max(7, min(13, width / {max(len(across), 1)} / 3.4))")
-    layers = [
+    size = alt.ExprRef(f"max(7, min(13, width / {max(columns, 1)} / 3.4))")
+    return [
         known.mark_rect(stroke="white", strokeWidth=1).encode(color=shade),
         lost.mark_rect(stroke=GREY, strokeWidth=1, strokeDash=[3, 2], fill=GREY, fillOpacity=0.12),
         lost.mark_text(fontSize=15, color=GREY, text="\u00d7"),
-        known.transform_filter("datum.best === 'yes'").mark_rect(fillOpacity=0, stroke=MARK, strokeWidth=3),
-        known.transform_filter("datum.best !== 'yes'")
-        .mark_text(fontSize=size)
-        .encode(text="text:N", color=ink),
-        known.transform_filter("datum.best === 'yes'")
-        .mark_text(fontSize=size, fontWeight="bold")
-        .encode(text="text:N", color=ink),
+        best.mark_rect(fillOpacity=0, stroke=MARK, strokeWidth=3),
+        others.mark_text(fontSize=size).encode(text="text:N", color=ink),
+        best.mark_text(fontSize=size, fontWeight="bold").encode(text="text:N", color=ink),
     ]
-    return finished(*layers, height=max(90, 34 * len(down)))
 
 
 def _caption(study: Study, layout: _Grid, rows: Sequence[Row]) -> str:

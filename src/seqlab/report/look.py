@@ -101,6 +101,11 @@ class Figure:
         )
 
     @property
+    def longest(self) -> int:
+        """Letters of the longest word in the legend."""
+        return max((len(key.label) for key in self.legend), default=0)
+
+    @property
     def height(self) -> int:
         """About the height of a chart with its axes, in pixels."""
         return int(next(iter(self.charts.values()))["height"]) + 60

@@ -25,7 +25,7 @@ def payload(figures: Sequence[Figure]) -> dict[str, Any]:
                 "by": figure.by,
                 "panels": [panel.value for panel in figure.panels],
                 "choice": figure.choice,
-                "longest": max((len(key.label) for key in figure.legend), default=0),
+                "longest": figure.longest,
             }
             for figure in figures
         ],

@@ -99,6 +99,5 @@ def _caption(chapter: Chapter) -> str:
     if any(entry.baseline for entry in chapter.entries):
         words += " A baseline is fitted at once, without steps."
     if any(entry.censored for entry in chapter.entries):
-        words += " Censored: the run came to no end; its numbers are those of its best validation until "
-        "then, and it is not ranked."
+        words += " Censored: the run came to no end; it is shown at its best until then, and not ranked."
     return words

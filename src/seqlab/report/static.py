@@ -9,7 +9,7 @@ from typing import Any
 import vl_convert
 
 from seqlab.report.cells import slug, to_csv, to_markdown
-from seqlab.report.look import Figure, Row
+from seqlab.report.look import WIDTH, Figure, Row
 from seqlab.report.saving import save
 from seqlab.report.tables import Table
 
@@ -40,8 +40,11 @@ def export(folder: Path, tables: Sequence[Table], figures: Sequence[Figure], vl_
     for number, figure in enumerate(figures, start=1):
         stem = f"figure-{number:02}-{slug(figure.name)}"
         files |= _table(stem, figure.table) if not figure.source else {}
+        columns = max(1, int(WIDTH / (44 + 7.5 * figure.longest)))
         for axis, chart in figure.charts.items():
-            files |= _charts(f"{stem}-over-{slug(axis)}" if axis else stem, chart, figure, vl_version)
+            legend = {**chart["config"]["legend"], "columns": columns}
+            whole = {**chart, "config": {**chart["config"], "legend": legend}}
+            files |= _charts(f"{stem}-over-{slug(axis)}" if axis else stem, whole, figure, vl_version)
     for name, content in files.items():
         save(folder / name, content)
     return [folder / name for name in files]

@@ -215,6 +215,6 @@ def _best(study: Study, group: Group) -> str:
         return f"{where}: no seed has a value ({group.why})."
     spread = max(known) - min(known)
     ends = (what.number(min(known), spread), what.number(max(known), spread))
-    said = f"{where}: median {words(what.name)} {what.say(one.median, spread)}, {ends[0]} to {ends[1]} "
-    f"over {counted(len(known), 'seed')}"
+    middle = f"median {words(what.name)} {what.say(one.median, spread)}"
+    said = f"{where}: {middle}, {ends[0]} to {ends[1]} over {counted(len(known), 'seed')}"
     return f"{said}; without a value: {group.why}." if group.why else f"{said}."
