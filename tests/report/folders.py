@@ -182,7 +182,7 @@ def _card(metrics: dict[str, float], seed: int) -> dict[str, Any]:
         "split_sha256": "ef" * 32,
         "texts_sha256": "cd" * 32,
         "targets": 1600,
-        "end_counts": True,
+        "end_token_counts": True,
         "tokenizer": "words",
         "scored_as": "whole sequences",
         "checkpoint_step": 40,

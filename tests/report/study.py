@@ -30,7 +30,7 @@ def make(name: str = "known", *, seeds: tuple[int, ...] = (1, 2, 3), failed: boo
 
 def add_baseline(study: StudyFolder, kind: str, value: float) -> None:
     """A run that every other is held against."""
-    run, number = folders.baseline(kind, value), len(study.trials()) + 1
+    run, number = folders.baseline(name=kind, kind=kind, loss=value), len(study.trials()) + 1
     summary = run.summary()
     run.finish({**summary, "goal": {"metric": "loss", "better": "lower"}})
     known = {"setting": {}, "seed": 1, "epochs": (), "config": {}, "baseline": True}

@@ -149,8 +149,8 @@ def test_a_study_on_unlike_data_has_a_part_for_each(tmp_path: Path) -> None:
     asked = study.make(failed=False)
     for trial in asked.trials():
         if trial.seed == 3:
-            folders.card(RunFolder(folder.root() / trial.run, "", ""), scored_as="windows of 35 tokens")
-    with pytest.raises(UserError, match="how it was scored"):
+            folders.card(RunFolder(folder.root() / trial.run, "", ""), tokenizer="bytes")
+    with pytest.raises(UserError, match="the tokenizer: 'words'"):
         report.write([], tmp_path / "r.html", title="Apart", study=asked)
     document = page(report.write([], tmp_path / "r.html", title="Apart", study=asked, anyway=True))
     titles = [heading.text for heading in document.all("h2")]

@@ -16,14 +16,11 @@ from seqlab.compare.items import Items
 from seqlab.compare.over_items import Plan
 from seqlab.compare.paired import Candidate, Comparison, all_pairs
 from seqlab.compare.quantity import Quantity
-from seqlab.compare.reliability import Reliability, Setting, reliability
+from seqlab.compare.reliability import Reliability, Setting, near, reliability
 from seqlab.compare.summary import Summary, summarize
 from seqlab.runs import scores
 from seqlab.runs.study_folder import StudyFolder
 from seqlab.schema.errors import UserError
-
-POINT = 0.01
-"""Settings within so much of the best are near it: of a fraction the distance, else the share of the best."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +117,9 @@ class Study:
         settings = [
             Setting(architecture=g.architecture, setting=g.words, value=g.summary.median) for g in several
         ]
-        return tuple(reliability(settings, self.quantity, within=self._near()))
+        best = next(group.summary.median for group in self.best if not group.baseline)
+        assert best is not None, "the best have a value"
+        return tuple(reliability(settings, self.quantity, within=near(self.quantity, best)))
 
     @cached_property
     def importance(self) -> Mapping[str, Importance]:
@@ -181,11 +180,6 @@ class Study:
             score = scores.read(run, "valid")
             found += [] if score is None else [score]
         return found
-
-    def _near(self) -> float:
-        best = next(g.summary.median for g in self.best if not g.baseline)
-        assert best is not None, "the best have a value"
-        return POINT if self.quantity.unit.startswith("fraction") else POINT * abs(best)
 
     def _rank(self, value: float | None) -> float:
         """Less is better."""

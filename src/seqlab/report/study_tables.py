@@ -15,9 +15,6 @@ from seqlab.report.study import Group, Study
 from seqlab.report.tables import Cell, Column, Table, words
 from seqlab.schema.errors import UserError
 
-NEAR = 0.05
-"""Distance from the best that counts as near, as a fraction of the best value."""
-
 
 def by_setting(study: Study) -> Table:
     """The median over seeds of each setting; the best of each architecture stands out."""
@@ -96,7 +93,7 @@ def reliability(study: Study) -> list[Reliability]:
         )
         for group in study.groups
     ]
-    return spread.reliability(settings, study.quantity, within=NEAR * abs(best))
+    return spread.reliability(settings, study.quantity, within=spread.near(study.quantity, best))
 
 
 def reliability_table(study: Study, found: Sequence[Reliability]) -> Table | None:
@@ -107,8 +104,8 @@ def reliability_table(study: Study, found: Sequence[Reliability]) -> Table | Non
     return Table(
         name=f"reliability in study {study.name} on {study.chapter.title}",
         caption="Which architecture is most reliable: the spread of the settings' medians, the most "
-        "reliable first. "
-        f"Near: within {100 * NEAR:g} % of the best of all. It holds for the settings that were tried.",
+        f"reliable first. Near: within {study.quantity.say_difference(found[0].within, found[0].within)} of "
+        "the best. It holds for the settings that were tried.",
         columns=(
             Column("architecture"),
             Column("settings"),
