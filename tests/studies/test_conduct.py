@@ -13,6 +13,7 @@ from small_studies import RATE, Viewer, carry_out, design, results, value
 
 from seqlab.compare.cells import cells, find
 from seqlab.compare.study import read
+from seqlab.compare.study_pairs import pairs
 from seqlab.runs import folder, study_folder
 from seqlab.schema.errors import DiskError, UserError, WorkError
 from seqlab.studies import executors, work
@@ -246,7 +247,8 @@ def test_what_a_study_found_is_read_from_folders_alone() -> None:
         assert [cell.value for cell in group.cells] == [values[cell.trial] for cell in group.cells]
     medians = [group.summary.median for group in found.best]
     assert medians == sorted(m for m in medians if m is not None)
-    assert {pair.seeds is not None and pair.items is not None for pair in found.pairs} == {True}
+    compared = pairs(found).found
+    assert {pair.seeds is not None and pair.items is not None for pair in compared} == {True}
     assert set(found.importance) == {"lstm", "elman"}
     assert found.refusal() is None
-    json.dumps([pair.reading for pair in found.pairs])
+    json.dumps([pair.reading for pair in compared])

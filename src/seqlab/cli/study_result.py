@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import statistics
 from typing import TYPE_CHECKING, Any
 
 from seqlab.cli.console import out, percent, print_table, say
+from seqlab.compare.study_pairs import pairs
 
 if TYPE_CHECKING:
     from seqlab.compare.quantity import Quantity
     from seqlab.compare.study import Group, Study
+    from seqlab.runs.study_folder import StudyFolder
     from seqlab.studies.final import Look
 
 
@@ -33,10 +36,10 @@ def show(study: Study, anyway: bool) -> None:
 def _best(study: Study) -> tuple[tuple[str, ...], list[list[Any]]]:
     spread = _spread(study)
     columns = ("architecture", "best setting", "seeds", "median", "lowest", "highest", "95 % interval")
-    rows: list[list[Any]] = [_row(group, study.quantity, spread) for group in study.best]
+    rows: list[list[Any]] = [_row(group, study.quantity, spread) for group in study.ranked]
     if study.about.get("success") is None:
         return columns, rows
-    for row, group in zip(rows, study.best, strict=True):
+    for row, group in zip(rows, study.ranked, strict=True):
         row.append(f"{group.summary.successes} of {group.summary.seeds}")
     return (*columns, "succeed"), rows
 
@@ -50,7 +53,7 @@ def _row(group: Group, quantity: Quantity, spread: float) -> list[Any]:
     name = f"{group.architecture} (baseline)" if group.baseline else group.architecture
     return [
         name,
-        group.words or "-",
+        group.label or "-",
         summary.seeds,
         *(numbers if known else [numbers[0], "-", "-"]),
         interval,
@@ -59,20 +62,25 @@ def _row(group: Group, quantity: Quantity, spread: float) -> list[Any]:
 
 def _spread(study: Study) -> float:
     """What decides how many decimals are shown: the distance between the best settings."""
-    values = [v for g in study.best for v in (g.summary.lowest, g.summary.highest) if v is not None]
+    values = [v for g in study.ranked for v in (g.summary.lowest, g.summary.highest) if v is not None]
     return max(values, default=0.0) - min(values, default=0.0)
 
 
 def _sentences(study: Study) -> None:
     for title, sentences in (
-        ("Best settings in pairs", [pair.reading for pair in study.pairs]),
-        ("Most reliable over settings", [one.reading for one in study.reliability]),
+        ("Best settings in pairs", [pair.reading for pair in pairs(study).found]),
+        ("Most reliable over settings", _reliable(study)),
         ("What mattered", [f"{name}: {one.reading}" for name, one in study.importance.items()]),
     ):
         if sentences:
             out.print(f"\n{title}", style="bold")
         for sentence in sentences:
             say(f"- {sentence}")
+
+
+def _reliable(study: Study) -> list[str]:
+    """Of the architectures that were tried with several settings."""
+    return [one.reading for one in study.reliability if one.settings > 1]
 
 
 def _censored(study: Study) -> None:
@@ -99,7 +107,7 @@ def show_look(look: Look) -> None:
         ]
         twice = next((card.get("equal_to_training") for card in cards), None)
         rows.append(
-            [group.architecture, group.words or "-", len(cards), *medians, "-" if twice is None else twice]
+            [group.architecture, group.label or "-", len(cards), *medians, "-" if twice is None else twice]
         )
     columns = [name.replace("_", " ") for name in metrics]
     print_table(("architecture", "setting", "seeds", *columns, "also in training"), rows)
@@ -107,24 +115,22 @@ def show_look(look: Look) -> None:
 
 
 def _middle(values: list[float]) -> str:
-    import statistics
-
     return f"{statistics.median(values):.4f}" if values else "-"
 
 
-def as_table(study: Study, look: Look | None) -> dict[str, Any]:
+def as_table(study: Study, folder: StudyFolder, look: Look | None) -> dict[str, Any]:
     """The same as plain values."""
     return {
-        "study": study.folder.name,
-        "folder": str(study.folder.path),
+        "study": study.name,
+        "folder": str(folder.path),
         "expectation": study.about.get("expectation", ""),
         "metric": study.quantity.name,
         "unit": study.quantity.unit,
         "refused": study.refusal(),
-        "groups": [_plain(group) for group in study.groups],
-        "best": [_plain(group) for group in study.best],
-        "pairs": [pair.reading for pair in study.pairs],
-        "reliability": [one.reading for one in study.reliability],
+        "groups": [_plain(group) for group in (*study.groups, *study.baselines)],
+        "best": [_plain(group) for group in study.ranked],
+        "pairs": [pair.reading for pair in pairs(study).found],
+        "reliability": _reliable(study),
         "importance": {name: one.reading for name, one in study.importance.items()},
         "test": None if look is None else _plain_look(look),
     }

@@ -13,7 +13,6 @@ from seqlab.cli.study_view import StudyView
 from seqlab.schema.errors import UserError
 
 if TYPE_CHECKING:
-    from seqlab.compare.study import Study
     from seqlab.runs.study_folder import StudyFolder
     from seqlab.studies.final import Look
     from seqlab.studies.forecast import Forecast
@@ -98,9 +97,9 @@ def _show(
     refused = found.refusal()
     if refused is not None and not anyway:
         raise UserError(refused)
-    page = _write_report(found, output, anyway=anyway)
+    page = _write_report(folder, output, anyway=anyway)
     if as_json:
-        print_json({**study_result.as_table(found, look), "report": str(page)})
+        print_json({**study_result.as_table(found, folder, look), "report": str(page)})
         return
     study_result.show(found, anyway)
     if look is not None:
@@ -108,13 +107,11 @@ def _show(
     say(f"\nReport: {page}")
 
 
-def _write_report(found: Study, output: Path | None, *, anyway: bool) -> Path:
+def _write_report(study: StudyFolder, output: Path | None, *, anyway: bool) -> Path:
     from seqlab import report
 
-    page = output or found.folder.path / "report.html"
-    runs = [one.folder for one in found.found if one.folder is not None]
-    title = f"Study {found.folder.name}"
-    return report.write(runs, page, title=title, study=found.folder, anyway=anyway)
+    page = output or study.path / "report.html"
+    return report.write([], page, title=f"Study {study.name}", study=study, anyway=anyway)
 
 
 def _budget(equal: str) -> list[str]:

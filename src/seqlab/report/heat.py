@@ -9,10 +9,11 @@ from typing import Any
 import altair as alt
 
 from seqlab.compare.cells import EPOCHS
+from seqlab.compare.study import Group
 from seqlab.report.look import GREY, Figure, Panel, Row, finished, over_rows
-from seqlab.report.naming import setting, short_names
-from seqlab.report.study import Group, Study, is_number
+from seqlab.report.study import Study, is_number
 from seqlab.report.tables import Column, words
+from seqlab.schema.settings import setting, short_names
 
 RATE = "learning_rate"
 MARK = "#f59e0b"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from seqlab.report.reading import Run
 from seqlab.schema.config import Table
+from seqlab.schema.settings import setting
 
 
 def labels(runs: Sequence[Run]) -> list[str]:
@@ -87,50 +87,6 @@ def _unequal(key: str, values: Sequence[Any]) -> Iterator[tuple[int, list[str]]]
     for index, value in enumerate(values):
         if value is not None and not isinstance(value, Mapping):
             yield index, [f"{key}={setting(value)}"]
-
-
-def setting(value: Any) -> str:
-    """A setting's value as one types it behind `key=`.
-
-    >>> setting(True), setting(0.5), setting([1, 2]), setting(None)
-    ('true', '0.5', '1,2', 'none')
-    """
-    match value:
-        case None:
-            return "none"
-        case "":
-            return '""'
-        case bool():
-            return str(value).lower()
-        case list():
-            return ",".join(setting(item) for item in value)
-        case _:
-            return str(value)
-
-
-def short_names(keys: Sequence[str]) -> dict[str, str]:
-    """The last word of each key, or all of it where that is not its own.
-
-    >>> short_names(["training.epochs", "model.layers", "data.layers"])
-    {'training.epochs': 'epochs', 'model.layers': 'model.layers', 'data.layers': 'data.layers'}
-    """
-    last = Counter(key.rpartition(".")[2] for key in keys)
-    return {key: word if last[word := key.rpartition(".")[2]] == 1 else key for key in keys}
-
-
-def flat(table: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Nested settings by their full keys.
-
-    >>> flat({"seed": 1, "model": {"kind": "rnn"}})
-    {'seed': 1, 'model.kind': 'rnn'}
-    """
-    found: dict[str, Any] = {}
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            found |= flat(value, f"{above}{key}.")
-        else:
-            found[above + key] = value
-    return found
 
 
 def _without_seed(table: Table) -> Table:

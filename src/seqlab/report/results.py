@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from seqlab.report import about
 from seqlab.report.comparing import Chapter, Entry
-from seqlab.report.naming import short_names
 from seqlab.report.tables import Cell, Column, Table, metric, spent
+from seqlab.schema.settings import short_names
 
 TOLD = ("training.optimizer.kind", "training.schedule.kind", "model.cell", "model.kind", "baseline.kind")
 """Settings that the columns of architecture and optimiser say."""

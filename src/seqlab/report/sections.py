@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from seqlab.compare.study_pairs import pairs as pairs_of
 from seqlab.report import heat, study_figures, study_tables
 from seqlab.report import pairs as against
 from seqlab.report.comparing import Entry
@@ -48,7 +49,7 @@ class Part:
 
 def of_study(study: Study, *, alone: bool) -> Part:
     """What a study asked and found; `alone` says that it stands on one chapter's data."""
-    pairs, reliable = against.pairs(study), study_tables.reliability(study)
+    pairs, reliable = pairs_of(study), study.reliability
     mattered = study_tables.importance(study)
     found = study_tables.findings(study, pairs, reliable, mattered)
     sections = [
@@ -66,7 +67,8 @@ def of_study(study: Study, *, alone: bool) -> Part:
 
 
 def _notes(study: Study, found: Sequence[str]) -> list[Note]:
-    notes = [Note("Asked", [study.about]), Note("Expected", [study.expectation]), Note("Found", found)]
+    asked, expected = (str(study.about.get(key, "")) for key in ("about", "expectation"))
+    notes = [Note("Asked", [asked]), Note("Expected", [expected]), Note("Found", found)]
     return [note for note in notes if any(note.sentences)]
 
 

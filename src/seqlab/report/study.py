@@ -1,80 +1,26 @@
-"""A study as its report sees it: its question, and what each setting came to over its seeds."""
+"""A study as its report sees it: its cells on the data of each chapter."""
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from seqlab.compare.cells import Cell, cells, find
-from seqlab.compare.censored import Outcome
-from seqlab.compare.quantity import Quantity
-from seqlab.compare.summary import Summary, summarize
+from seqlab.compare import study as compare
+from seqlab.compare.cells import cells, find
+from seqlab.compare.study import short
 from seqlab.report.comparing import Chapter, Told
-from seqlab.report.naming import setting, short_names
 from seqlab.report.styles import Style
 from seqlab.runs.folder import RunFolder
 from seqlab.runs.study_folder import StudyFolder
 
 
-@dataclass(frozen=True)
-class Group:
-    """One setting of one architecture over its seeds; `label` tells it from the architecture's others."""
-
-    architecture: str
-    label: str
-    cells: tuple[Cell, ...]
-    summary: Summary
-
-    @property
-    def outcomes(self) -> tuple[Outcome, ...]:
-        """One a seed."""
-        return _outcomes(self.cells)
-
-    @property
-    def setting(self) -> Mapping[str, Any]:
-        """Values of the axes."""
-        return self.cells[0].setting
-
-    @property
-    def why(self) -> str:
-        """Why seeds have no value, and how many; empty where all have one."""
-        reasons = Counter(short(cell.censored) for cell in self.cells if cell.value is None)
-        return "; ".join(f"{count} {why}" if len(self.cells) > 1 else why for why, count in reasons.items())
-
-
 @dataclass(frozen=True, kw_only=True)
-class Study:
-    """What a study asked, and its cells on one chapter's data."""
+class Study(compare.Study):
+    """A study's cells on one chapter's data, with what they look like there."""
 
-    name: str
-    about: str
-    expectation: str
-    quantity: Quantity
-    cells: tuple[Cell, ...]
     chapter: Chapter
-
-    @cached_property
-    def groups(self) -> list[Group]:
-        """Every setting but the baselines', by architecture, the best first."""
-        found = self._groups([cell for cell in self.cells if not cell.baseline])
-        return sorted(found, key=lambda group: (group.architecture, self.loss(group.summary.median)))
-
-    @cached_property
-    def baselines(self) -> list[Group]:
-        """What every other run is held against."""
-        return self._groups([cell for cell in self.cells if cell.baseline])
-
-    @cached_property
-    def best(self) -> list[Group]:
-        """The best setting of each architecture by the median over seeds, the best architecture first."""
-        found: dict[str, Group] = {}
-        for group in self.groups:
-            found.setdefault(group.architecture, group)
-        return sorted(found.values(), key=lambda group: self.loss(group.summary.median))
 
     @cached_property
     def axes(self) -> dict[str, list[Any]]:
@@ -92,29 +38,6 @@ class Study:
             for group in self.groups
             for known in [found.get(group.architecture, grey)]
         }
-
-    def loss(self, value: float | None) -> float:
-        """A value turned so that less is better; censored ones last."""
-        return math.inf if value is None else -self.quantity.gain(value)
-
-    def said(self, values: Mapping[str, Any]) -> str:
-        """A setting in short words."""
-        names = short_names(list(values))
-        return ", ".join(f"{names[key]}={setting(value)}" for key, value in values.items())
-
-    def _groups(self, found: Sequence[Cell]) -> list[Group]:
-        same: dict[Any, list[Cell]] = {}
-        for cell in found:
-            same.setdefault(cell.group, []).append(cell)
-        return [
-            Group(
-                group[0].architecture,
-                self.said(group[0].setting),
-                tuple(group),
-                summarize(_outcomes(group), self.quantity),
-            )
-            for group in same.values()
-        ]
 
 
 def told(study: StudyFolder) -> dict[str, Told]:
@@ -150,30 +73,13 @@ def studies(study: StudyFolder, found: Sequence[Chapter]) -> list[Study]:
         answers.append(
             Study(
                 name=study.name,
-                about=about.get("about", ""),
-                expectation=about.get("expectation", ""),
+                about=about,
                 quantity=chapter.quantity,
                 cells=tuple(cells(own, chapter.quantity.name)),
                 chapter=chapter,
             )
         )
     return answers
-
-
-def short(reason: str) -> str:
-    """The first sentence of a reason.
-
-    >>> short("failed: The loss became nan at step 2 (epoch 1). Training stopped.")
-    'failed: The loss became nan at step 2 (epoch 1)'
-    """
-    return reason.partition(". ")[0].removesuffix(".")
-
-
-def _outcomes(found: Sequence[Cell]) -> tuple[Outcome, ...]:
-    return tuple(
-        Outcome(seed=cell.seed, value=cell.value, why=short(cell.censored) if cell.value is None else "")
-        for cell in found
-    )
 
 
 def is_number(value: Any) -> bool:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import altair as alt
 
 from seqlab.compare.reliability import Reliability
+from seqlab.compare.study import Group, short
 from seqlab.report.look import GREY, Figure, Palette, Panel, Row, finished, over_rows, rules, scale
-from seqlab.report.study import Group, Study, short
+from seqlab.report.study import Study
 from seqlab.report.tables import Column, words
 
 MOST_SETTINGS = 12

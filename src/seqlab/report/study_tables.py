@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from seqlab.compare import importance as grids
-from seqlab.compare import reliability as spread
 from seqlab.compare.importance import Importance
 from seqlab.compare.quantity import counted, percent
 from seqlab.compare.reliability import Reliability
-from seqlab.report.naming import setting, short_names
-from seqlab.report.pairs import Pairs, names
-from seqlab.report.study import Group, Study
+from seqlab.compare.study import Group
+from seqlab.compare.study_pairs import Pairs
+from seqlab.report.pairs import names
+from seqlab.report.study import Study
 from seqlab.report.tables import Cell, Column, Table, words
 from seqlab.schema.errors import UserError
+from seqlab.schema.settings import setting, short_names
 
 
 def by_setting(study: Study) -> Table:
@@ -21,7 +22,8 @@ def by_setting(study: Study) -> Table:
     groups = [*study.groups, *study.baselines]
     names, unit = short_names(list(study.axes)), study.quantity.unit
     best = {id(group) for group in study.best if group.summary.median is not None}
-    censored = any(group.why for group in groups)
+    censored, succeed = any(group.why for group in groups), study.about.get("success") is not None
+    shares = [Column("succeeded" if succeed else "with a value", "seeds")] if censored or succeed else []
     return Table(
         name=f"settings of study {study.name} on {study.chapter.title}",
         caption=_by_setting(study, censored=censored),
@@ -34,9 +36,10 @@ def by_setting(study: Study) -> Table:
             Column("to"),
             Column("lowest"),
             Column("highest"),
-            *([Column("with a value", "seeds"), Column("censored")] if censored else []),
+            *shares,
+            *([Column("censored")] if censored else []),
         ),
-        rows=tuple(_row(study, group, censored=censored) for group in groups),
+        rows=tuple(_row(study, group, share=bool(shares), censored=censored) for group in groups),
         best=frozenset(place for place, group in enumerate(groups) if id(group) in best),
         censored=frozenset(place for place, group in enumerate(groups) if group.summary.median is None),
     )
@@ -49,25 +52,23 @@ def _by_setting(study: Study, *, censored: bool) -> str:
     )
     last = (
         " A seed that came to no end is censored: worse than any value seen. Where the median itself is, "
-        "there "
-        "is no number."
+        "there is no number."
         if censored
         else ""
     )
     return (
         f"Every setting of the study over its seeds, {words(study.quantity.name)} on the validation split, "
-        "the best "
-        "first; bold: the best of each architecture. The interval is of the median, by the percentile "
-        "bootstrap at "
-        f"95 %; of so few seeds it is sure to hold the true median in no more than {covers}.{last}"
+        "the best first; bold: the best of each architecture. The interval is of the median, by the "
+        "percentile bootstrap at 95 %; of so few seeds it is sure to hold the true median in no more than "
+        f"{covers}.{last}"
     )
 
 
-def _row(study: Study, group: Group, *, censored: bool) -> tuple[Cell, ...]:
+def _row(study: Study, group: Group, *, share: bool, censored: bool) -> tuple[Cell, ...]:
     one = group.summary
     known = [cell.value for cell in group.cells if cell.value is not None]
     settings = [setting(group.setting[key]) if key in group.setting else None for key in study.axes]
-    more = [f"{one.successes} of {one.seeds}", group.why or None] if censored else []
+    more = [f"{one.successes} of {one.seeds}"] * share + [group.why or None] * censored
     ends = (one.interval.low, one.interval.high)
     return (
         group.architecture,
@@ -79,21 +80,6 @@ def _row(study: Study, group: Group, *, censored: bool) -> tuple[Cell, ...]:
         max(known, default=None),
         *more,
     )
-
-
-def reliability(study: Study) -> list[Reliability]:
-    """Spread over settings of each architecture, the most reliable first."""
-    medians = [group.summary.median for group in study.groups if group.summary.median is not None]
-    if not medians:
-        return []
-    best = min(medians, key=study.loss)
-    settings = [
-        spread.Setting(
-            architecture=group.architecture, setting=group.label or "its only one", value=group.summary.median
-        )
-        for group in study.groups
-    ]
-    return spread.reliability(settings, study.quantity, within=spread.near(study.quantity, best))
 
 
 def reliability_table(study: Study, found: Sequence[Reliability]) -> Table | None:
@@ -166,10 +152,8 @@ def importance_table(study: Study, found: Importance | str) -> Table | None:
     return Table(
         name=f"importance in study {study.name} on {study.chapter.title}",
         caption="What mattered: the share of each setting, and of each pair beyond its two settings, in "
-        "the variance "
-        f"over all {found.cells} cells of the grid (functional ANOVA). By chance: what seeds alone would "
-        "be expected "
-        f"to give. p: of the F test against seeds.{ranks}",
+        f"the variance over all {found.cells} cells of the grid (functional ANOVA). By chance: what seeds "
+        f"alone would be expected to give. p: of the F test against seeds.{ranks}",
         columns=(
             Column("setting"),
             Column("share", "fraction of variance"),

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import statistics
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,10 +45,10 @@ def choose(study: Study, of: str) -> list[Group]:
     Raises:
         UserError: no setting has a value for most of its seeds.
     """
-    rivals = [group for group in study.best if not group.baseline]
+    rivals = [group for group in study.ranked if not group.baseline]
     if not rivals:
         raise UserError("A study must have a setting whose runs came to their end. Got none.")
-    return [*(rivals[:1] if of == "winner" else rivals), *(group for group in study.best if group.baseline)]
+    return [*(rivals[:1] if of == "winner" else rivals), *(group for group in study.ranked if group.baseline)]
 
 
 def look(
@@ -153,11 +151,3 @@ def _course(run: RunFolder) -> list[str]:
         for record, moment in recorded
         if record.split in ("train", "valid") and not record.name.startswith("final_")
     ]
-
-
-def medians(look: Look, metric: str) -> Mapping[str, float]:
-    """Median over seeds of a metric on the test split, by architecture."""
-    return {
-        choice.architecture: statistics.median(card["metrics"][metric] for card in group)
-        for choice, group in zip(look.choices, look.cards, strict=True)
-    }

@@ -1,0 +1,76 @@
+"""The architectures of a study against each other: over seeds, and over the items of the split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from seqlab.compare.items import Items
+from seqlab.compare.over_items import Plan
+from seqlab.compare.over_seeds import over_seeds
+from seqlab.compare.paired import Candidate, Comparison, all_pairs, holm
+from seqlab.compare.study import Group, Study
+from seqlab.runs import folder, scores
+from seqlab.schema.errors import UserError
+
+SCORES = {"loss": "nats", "accuracy": "right"}
+"""Metrics that are known of each item, with what the scores call them."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Architectures at their best settings against each other; `why_not` where that cannot be done."""
+
+    found: Sequence[Comparison]
+    items: bool
+    why_not: str = ""
+
+
+def pairs(study: Study) -> Pairs:
+    """Each architecture, at its best setting, against each other one: over seeds, and over items."""
+    groups = [group for group in study.best if group.summary.median is not None]
+    if len(groups) + len(study.baselines) < 2:
+        return Pairs((), False, "There are not two architectures with a value.")
+    seeds = set.intersection(*({cell.seed for cell in group.cells} for group in groups)) if groups else set()
+    metric = study.quantity.name
+    items = metric in SCORES and all(group.cells[0].epochs is None for group in groups)
+    candidates = [_candidate(group, seeds, items=items) for group in groups]
+    candidates += [_candidate(group, set(), items=items) for group in study.baselines if items]
+    try:
+        found = _compared(study, candidates, groups)
+    except UserError as error:
+        return Pairs((), items, str(error))
+    return Pairs(found, items and any(pair.items is not None for pair in found))
+
+
+def _compared(study: Study, candidates: Sequence[Candidate], groups: Sequence[Group]) -> list[Comparison]:
+    first = scores.read(folder.open_run(folder.root() / groups[0].cells[0].run), "valid") if groups else None
+    if study.quantity.name in SCORES and first is not None:
+        unit = "text" if study.quantity.unit.rstrip("s").endswith("text") else "token"
+        plan = Plan(
+            score="right" if study.quantity.name == "accuracy" else "nats", unit=unit, running=first.running
+        )
+        return all_pairs(candidates, plan)
+    found = [
+        over_seeds(one.outcomes, other.outcomes, names=(one.name, other.name), quantity=study.quantity)
+        for place, one in enumerate(candidates)
+        for other in candidates[place + 1 :]
+    ]
+    adjusted = holm([pair.p for pair in found])
+    return [
+        Comparison(items=None, seeds=replace(pair, adjusted_p=p))
+        for pair, p in zip(found, adjusted, strict=True)
+    ]
+
+
+def _candidate(group: Group, seeds: set[int], *, items: bool) -> Candidate:
+    outcomes = tuple(outcome for outcome in group.outcomes if outcome.seed in seeds)
+    runs = [cell.run for cell in group.cells if cell.value is not None]
+    known = [scores.read(folder.open_run(folder.root() / run), "valid") for run in runs] if items else []
+    return Candidate(
+        name=group.architecture,
+        outcomes=outcomes,
+        items=tuple(
+            Items(nats=one.nats, targets=one.targets, right=one.right) for one in known if one is not None
+        ),
+    )

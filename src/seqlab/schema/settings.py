@@ -1,0 +1,61 @@
+"""Settings in words: as one types them, by their full keys, by short ones."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def setting(value: Any) -> str:
+    """A setting's value as one types it behind `key=`.
+
+    >>> setting(True), setting(0.5), setting([1, 2]), setting(None)
+    ('true', '0.5', '1,2', 'none')
+    """
+    match value:
+        case None:
+            return "none"
+        case "":
+            return '""'
+        case bool():
+            return str(value).lower()
+        case list():
+            return ",".join(setting(item) for item in value)
+        case _:
+            return str(value)
+
+
+def short_names(keys: Sequence[str]) -> dict[str, str]:
+    """The last word of each key, or all of it where that is not its own.
+
+    >>> short_names(["training.epochs", "model.layers", "data.layers"])
+    {'training.epochs': 'epochs', 'model.layers': 'model.layers', 'data.layers': 'data.layers'}
+    """
+    last = Counter(key.rpartition(".")[2] for key in keys)
+    return {key: word if last[word := key.rpartition(".")[2]] == 1 else key for key in keys}
+
+
+def flat(table: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Nested settings by their full keys.
+
+    >>> flat({"seed": 1, "model": {"kind": "rnn"}})
+    {'seed': 1, 'model.kind': 'rnn'}
+    """
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{above}{key}.")
+        else:
+            found[above + key] = value
+    return found
+
+
+def said(settings: Mapping[str, Any]) -> str:
+    """Several settings in one line, by their short names.
+
+    >>> said({"training.optimizer.learning_rate": 0.1, "model.layers": 2})
+    'learning_rate=0.1, layers=2'
+    """
+    names = short_names(list(settings))
+    return ", ".join(f"{names[key]}={setting(value)}" for key, value in settings.items())
