@@ -99,3 +99,26 @@ def outcome(run: RunFolder) -> dict[str, bytes]:
 def metrics(run: RunFolder) -> dict[str, float]:
     """The final metrics of a finished run."""
     return json.loads((run.path / "finished.json").read_text())["metrics"]
+
+
+def killer(*functions: str) -> str:
+    """A program that is the command line, and kills itself at its `KILL_AT`-th call of these of `os`.
+
+    They are what saving consists of: it dies between any two steps of it.
+    """
+    return f"""
+import os, signal, sys
+from seqlab.cli import run
+calls, last = 0, int(os.environ["KILL_AT"])
+def counted(function):
+    def call(*arguments, **keywords):
+        global calls
+        calls += 1
+        if calls == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*arguments, **keywords)
+    return call
+for name in {functions!r}:
+    setattr(os, name, counted(getattr(os, name)))
+sys.exit(run(sys.argv[1:]))
+"""

@@ -14,7 +14,7 @@ import numpy as np
 import own_files
 import pytest
 import tiny
-from experiments import finished, only_run
+from experiments import finished, killer, only_run
 
 from seqlab.baselines.baseline import Baseline
 from seqlab.data.dataset import Split
@@ -235,26 +235,6 @@ def test_every_setting_is_in_the_fingerprint() -> None:
     assert re.search(r'"order": 2', canonical(one))
 
 
-KILLER = """
-import os, signal, sys
-from seqlab.cli import run
-calls, last = 0, int(os.environ["KILL_AT"])
-def counted(function):
-    def call(*arguments, **keywords):
-        global calls
-        calls += 1
-        if calls == last:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return function(*arguments, **keywords)
-    return call
-os.fsync = counted(os.fsync)
-os.rename = counted(os.rename)
-os.replace = counted(os.replace)
-sys.exit(run(sys.argv[1:]))
-"""
-"""The process kills itself at its n-th fsync or rename: between any two steps of saving."""
-
-
 def _outcome(done: RunFolder) -> list[bytes]:
     (kept,) = checkpoints.checkpoints(done.checkpoints)
     return [(kept / FITTED).read_bytes(), (done.path / "records.jsonl").read_bytes()]
@@ -267,9 +247,13 @@ def test_killed_anywhere_it_starts_anew_and_ends_the_same(tmp_path: Path) -> Non
     killed, call = 0, 1
     while True:
         runs = tmp_path / f"killed-{call}"
+        program = killer("fsync", "rename", "replace")
         environment = {**os.environ, "SEQLAB_RUNS": str(runs), "OMP_NUM_THREADS": "1", "KILL_AT": str(call)}
         done = subprocess.run(
-            [sys.executable, "-c", KILLER, "train", *GRAMS], env=environment, capture_output=True, check=False
+            [sys.executable, "-c", program, "train", *GRAMS],
+            env=environment,
+            capture_output=True,
+            check=False,
         )
         if done.returncode == 0:
             break

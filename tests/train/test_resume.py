@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from experiments import CLASSIFY, LANGUAGE, LAZY, STREAM, finished, only_run, outcome, seqlab
+from experiments import CLASSIFY, LANGUAGE, LAZY, STREAM, finished, killer, only_run, outcome, seqlab
 
 from seqlab.runs import checkpoints
 from seqlab.runs.folder import RunFolder
@@ -68,35 +68,18 @@ def _kill_when_training(process: subprocess.Popen[str], runs: Path, delay: float
     return process.returncode == -signal.SIGKILL
 
 
-KILLER = """
-import os, signal, sys
-from seqlab.cli import run
-calls, last = 0, int(os.environ["KILL_AT"])
-def counted(function):
-    def call(*arguments, **keywords):
-        global calls
-        calls += 1
-        if calls == last:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return function(*arguments, **keywords)
-    return call
-os.fsync = counted(os.fsync)
-os.rename = counted(os.rename)
-os.replace = counted(os.replace)
-os.unlink = counted(os.unlink)
-os.rmdir = counted(os.rmdir)
-sys.exit(run(sys.argv[1:]))
-"""
-
-
 @pytest.mark.parametrize("call", [2, 5, 9, 13, 14, 15, 16, 17, 18, 20, 24, 33, 48, 63])
 def test_killed_within_the_writing_of_a_checkpoint(call: int, unbroken, tmp_path: Path) -> None:
     """The process kills itself at its n-th fsync, rename or unlink: between any two steps of saving."""
     expected = _reference(STREAM, unbroken, tmp_path)
     runs = tmp_path / "killed"
+    program = killer("fsync", "rename", "replace", "unlink", "rmdir")
     environment = {**os.environ, "SEQLAB_RUNS": str(runs), "OMP_NUM_THREADS": "1", "KILL_AT": str(call)}
     killed = subprocess.run(
-        [sys.executable, "-c", KILLER, "train", *STREAM], env=environment, capture_output=True, check=False
+        [sys.executable, "-c", program, "train", *STREAM],
+        env=environment,
+        capture_output=True,
+        check=False,
     )
     assert killed.returncode == -signal.SIGKILL
     finished("train", *STREAM, runs=runs)
