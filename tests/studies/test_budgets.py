@@ -15,7 +15,7 @@ from seqlab.models.kinds import MODELS
 from seqlab.schema.config import parse
 from seqlab.schema.errors import UserError
 from seqlab.studies import perform
-from seqlab.studies.budgets import CLOSE, equalised
+from seqlab.studies.budgets import CLOSE, equaliser
 from seqlab.studies.conduct import Place
 from seqlab.studies.config import BudgetConfig
 from seqlab.studies.estimate import Estimates
@@ -46,7 +46,7 @@ def experiment(model: dict[str, Any]) -> ExperimentConfig:
 @pytest.mark.parametrize("model", LANGUAGE_MODELS, ids=lambda model: model.get("cell", model["kind"]))
 @pytest.mark.parametrize("amount", [20_000, 300_000])
 def test_the_width_gives_so_many_parameters(model: dict[str, Any], amount: int) -> None:
-    sized = equalised(experiment(model), BudgetConfig(equal="parameters", amount=amount), never)
+    sized = equaliser(BudgetConfig(equal="parameters", amount=amount), never)(experiment(model))
     assert abs(parameters(sized) - amount) <= CLOSE * amount
     for key, value in model.items():
         assert getattr(sized.model, key) == value or key in ("embedding_size", "hidden_size")
@@ -63,7 +63,7 @@ def test_every_model_says_what_makes_it_wider(kind: str) -> None:
 
 def test_a_size_that_cannot_be_had_is_refused_with_the_nearest() -> None:
     with pytest.raises(UserError, match=r"'budget.amount' must be .* within 1%. Got 7. Nearest: \d+"):
-        equalised(experiment(LANGUAGE_MODELS[0]), BudgetConfig(equal="parameters", amount=7), never)
+        equaliser(BudgetConfig(equal="parameters", amount=7), never)(experiment(LANGUAGE_MODELS[0]))
 
 
 def test_equal_tokens_are_equal_to_within_a_step() -> None:
@@ -77,7 +77,7 @@ def test_equal_tokens_are_equal_to_within_a_step() -> None:
 
 def test_equal_seconds_become_steps_before_the_first_run_and_stay() -> None:
     budget = BudgetConfig(equal="seconds", amount=3)
-    found = equalised(design().experiment({RATE: 0.1}, 1), budget, lambda config: 0.5)
+    found = equaliser(budget, lambda config: 0.5)(design().experiment({RATE: 0.1}, 1))
     assert found.training.max_steps == 6
     work = design(
         budget={"equal": "seconds", "amount": 1}, axes={RATE: [0.1]}, settings={"data": SMALL["data"]}

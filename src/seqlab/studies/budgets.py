@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 import torch
 
+from seqlab.data.dataset import DatasetConfig
 from seqlab.models.configs import ModelConfig, Width
+from seqlab.schema.config import canonical
 from seqlab.schema.errors import UserError
 from seqlab.studies.config import BudgetConfig
+from seqlab.tasks.configs import TaskConfig
 from seqlab.train.config import ExperimentConfig
-from seqlab.train.experiment import build
 
 CLOSE = 0.01
 """Relative distance within which numbers of parameters count as equal."""
@@ -27,27 +29,36 @@ class Pass:
     tokens: int
 
 
-def equalised(
-    config: ExperimentConfig, budget: BudgetConfig, seconds_per_step: Callable[[ExperimentConfig], float]
-) -> ExperimentConfig:
-    """The experiment under a budget.
+def equaliser(
+    budget: BudgetConfig, seconds_per_step: Callable[[ExperimentConfig], float]
+) -> Callable[[ExperimentConfig], ExperimentConfig]:
+    """What brings experiments under a budget; what does not depend on rate and seed is worked out once.
 
     Args:
-        config: the experiment as its recipe and the study's settings have it.
         budget: what is to be equal.
-        seconds_per_step: of training this experiment; asked only where seconds are to be equal.
-
-    Raises:
-        UserError: no width of the model comes close enough.
+        seconds_per_step: of training an experiment; asked only where seconds are to be equal.
     """
-    if budget.equal == "parameters":
-        return config.model_copy(update={"model": _at_size(config, budget.amount)})
-    whole = _one_pass(config)
-    if budget.equal == "tokens":
-        steps = round(budget.amount / whole.tokens * whole.steps)
-    else:
-        steps = round(budget.amount / seconds_per_step(config))
-    return _for_steps(config, max(1, steps), whole)
+    models: dict[str, ModelConfig] = {}
+    passes: dict[str, Pass] = {}
+
+    def equal(config: ExperimentConfig) -> ExperimentConfig:
+        read = f"{canonical(config.data)} {canonical(config.task)}"
+        if budget.equal == "parameters":
+            key = f"{read} {canonical(config.model)}"
+            if key not in models:
+                models[key] = _at_size(config.model, config.data, config.task, budget.amount)
+            return config.model_copy(update={"model": models[key]})
+        key = f"{read} {canonical(config.batching)} {config.training.fit_on}"
+        if key not in passes:
+            passes[key] = _one_pass(config)
+        whole = passes[key]
+        if budget.equal == "tokens":
+            steps = round(budget.amount / whole.tokens * whole.steps)
+        else:
+            steps = round(budget.amount / seconds_per_step(config))
+        return _for_steps(config, max(1, steps), whole)
+
+    return equal
 
 
 def _for_steps(config: ExperimentConfig, steps: int, whole: Pass) -> ExperimentConfig:
@@ -63,21 +74,32 @@ def _one_pass(config: ExperimentConfig) -> Pass:
     return Pass(len(batches), tokens)
 
 
-def _at_size(config: ExperimentConfig, parameters: int) -> ModelConfig:
-    """The model with so many parameters; its sizes are tried in their order, coarse ones first."""
-    model = config.model
+def _at_size(model: ModelConfig, data: DatasetConfig, task: TaskConfig, parameters: int) -> ModelConfig:
+    """The model with so many parameters; its sizes are tried in their order, coarse ones first.
+
+    Raises:
+        UserError: no size of the model comes close enough.
+    """
+    dataset = data.build()
+    vocabulary, outputs = len(dataset.tokenizer.vocabulary), task.build(dataset).outputs(dataset)
+
+    def count(model: ModelConfig) -> int:
+        built = model.build(vocabulary=vocabulary, outputs=outputs, generator=torch.Generator())
+        return sum(parameter.numel() for parameter in built.parameters())
+
     for width in model.widths:
-        model = _nearest(config, model, width, parameters)
-        if abs(_count(config, model) - parameters) <= CLOSE * parameters:
+        model = _nearest(model, width, parameters, count)
+        if abs(count(model) - parameters) <= CLOSE * parameters:
             return model
-    found = _count(config, model)
     raise UserError(
-        f"'budget.amount' must be a number of parameters that {config.name!r} can have to within "
-        f"{CLOSE:.0%}. Got {parameters:,}. Nearest: {found:,}."
+        f"'budget.amount' must be a number of parameters that the model {model.kind!r} can have to within "
+        f"{CLOSE:.0%}. Got {parameters:,}. Nearest: {count(model):,}."
     )
 
 
-def _nearest(config: ExperimentConfig, model: ModelConfig, width: Width, parameters: int) -> ModelConfig:
+def _nearest(
+    model: ModelConfig, width: Width, parameters: int, count: Callable[[ModelConfig], int]
+) -> ModelConfig:
     """The largest size at which the model is not larger than wanted, or the one above it if that is nearer.
 
     The one above is taken only where no finer size is left to fill the gap.
@@ -87,19 +109,12 @@ def _nearest(config: ExperimentConfig, model: ModelConfig, width: Width, paramet
         return model.at(width, size * width.step)
 
     low, high = 1, 2
-    while high * width.step < _WIDEST and _count(config, at(high)) <= parameters:
+    while high * width.step < _WIDEST and count(at(high)) <= parameters:
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if _count(config, at(middle)) <= parameters else (low, middle)
+        low, high = (middle, high) if count(at(middle)) <= parameters else (low, middle)
     below, above = at(low), at(high)
-    if width.keys != model.widths[-1].keys and _count(config, below) <= parameters:
+    if width.keys != model.widths[-1].keys and count(below) <= parameters:
         return below
-    return min(below, above, key=lambda one: abs(_count(config, one) - parameters))
-
-
-def _count(config: ExperimentConfig, model: ModelConfig) -> int:
-    """Parameters of a model, as it is built."""
-    sized = config.model_copy(update={"model": model})
-    built = build(sized, sized.dataset(), torch.device("cpu")).model
-    return sum(parameter.numel() for parameter in built.parameters())
+    return min(below, above, key=lambda one: abs(count(one) - parameters))

@@ -12,7 +12,7 @@ from seqlab.runs.study_folder import Trial
 from seqlab.schema.config import parse
 from seqlab.schema.errors import UserError
 from seqlab.studies.axes import EPOCHS
-from seqlab.studies.budgets import equalised
+from seqlab.studies.budgets import equaliser
 from seqlab.studies.conduct import Place
 from seqlab.studies.config import SomeConfig
 from seqlab.studies.design import Design
@@ -74,7 +74,7 @@ def adjustment(design: Design, estimates: Estimates) -> Adjust:
     budget = design.config.budget
     if budget is None:
         return lambda config: config
-    return lambda config: equalised(config, budget, estimates.seconds_per_step)
+    return equaliser(budget, estimates.seconds_per_step)
 
 
 def forecast(design: Design, place: Place, processes: int) -> Forecast:
