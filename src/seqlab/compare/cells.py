@@ -73,7 +73,12 @@ class Found:
 def find(study: StudyFolder) -> list[Found]:
     """Every trial of a study with its run."""
     events = study.events()
-    return [Found(trial, _open(trial.run), events.get(trial.number)) for trial in study.trials()]
+    return [found(trial, events.get(trial.number)) for trial in study.trials()]
+
+
+def found(trial: Trial, event: Event | None = None) -> Found:
+    """A trial with its run."""
+    return Found(trial, _open(trial.run), event)
 
 
 def cells(found: Sequence[Found], metric: str) -> list[Cell]:

@@ -139,12 +139,13 @@ def importance(
     variance = 0.0 if alike else float(means.var())
     noise = _noise(runs)
     parts = _parts(means) if variance else {}
+    rest = 1 - sum(parts.values()) / variance if variance else 0.0
     effects = [_effect(kept, part, list(axes), means, noise) for kept, part in parts.items()]
     effects.sort(key=lambda effect: (-effect.share, len(effect.axes), effect.axes))
     return Importance(
         quantity=quantity,
         effects=tuple(effects),
-        rest=max(0.0, 1 - sum(parts.values()) / variance) if variance else 0.0,
+        rest=rest if rest > _ROUNDING else 0.0,
         cells=len(cells),
         variance=variance,
         seed_variance=noise and noise.of_run,

@@ -28,7 +28,6 @@ from seqlab.report.tables import Column, words
 
 MEDIAN, OF_OPTIMISERS = "median", "median of an optimiser"
 """Kinds of rows: the middle of an architecture's runs, and of an optimiser's."""
-MOST_PANELS = 12
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from seqlab.compare.comparable import Difference, differences, refusal
+from seqlab.compare.comparable import Difference, comparable_groups, differences, refusal
 from seqlab.compare.quantity import Quantity
 from seqlab.report import naming
 from seqlab.report.naming import architecture_of, labels, optimiser_of
@@ -120,16 +120,18 @@ def comparable(runs: Sequence[Run]) -> list[list[Run]]:
 
     A run that has none yet joins those on the same data with the same task; one that is damaged is alone.
     """
-    groups: list[list[Run]] = []
-    for run in sorted(runs, key=lambda run: _card(run) is None):
-        group = next((group for group in groups if _fits(run, group)), None)
+    cards = {str(place): card for place, run in enumerate(runs) if (card := _card(run)) is not None}
+    groups = [[int(place) for place in group] for group in comparable_groups(cards)]
+    for place, run in enumerate(runs):
+        if str(place) in cards:
+            continue
+        alike = (g for g in groups if any(_measured_on(runs[other]) == _measured_on(run) for other in g))
+        group = next(alike, None)
         if group is None:
-            groups.append([run])
+            groups.append([place])
         else:
-            group.append(run)
-    places = {id(run): place for place, run in enumerate(runs)}
-    groups.sort(key=lambda group: min(places[id(run)] for run in group))
-    return [sorted(group, key=lambda run: places[id(run)]) for group in groups]
+            group.append(place)
+    return [[runs[place] for place in sorted(group)] for group in sorted(groups, key=min)]
 
 
 def best(run: Run) -> tuple[Mapping[str, float], str, int | None]:
@@ -155,13 +157,6 @@ def best(run: Run) -> tuple[Mapping[str, float], str, int | None]:
 
 def _card(run: Run) -> dict[str, object] | None:
     return run.cards.get("valid") if run.summary and run.settings and run.data else None
-
-
-def _fits(run: Run, group: Sequence[Run]) -> bool:
-    card, cards = _card(run), [card for other in group if (card := _card(other)) is not None]
-    if card is not None and cards:
-        return not differences([*cards, card])
-    return any(_measured_on(run) == _measured_on(other) for other in group)
 
 
 def _measured_on(run: Run) -> str:

@@ -8,9 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from seqlab.compare.cells import EPOCHS
 from seqlab.schema.errors import UserError
 
-EPOCHS = "training.epochs"
+__all__ = ["ARCHITECTURE", "EPOCHS", "Axis", "Choices", "Range", "combinations", "read"]
+
 ARCHITECTURE = ("base", "model", "model.kind", "model.cell")
 """Axes that tell what is compared; the others are settings that each of these is tried with."""
 _RANGE = {"low", "high", "log"}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Protocol
 
-from seqlab.compare.cells import find
+from seqlab.compare.cells import find, found
 from seqlab.runs import study_folder
 from seqlab.runs.study_folder import Event, StudyFolder, Trial
 from seqlab.schema.config import plain
@@ -108,8 +108,7 @@ class Conductor:
             self.full = outcome.reason
         elif outcome.state != "interrupted":
             folder.add_event(Event(trial=number, state=outcome.state, reason=outcome.reason))
-        (found,) = [found for found in find(folder) if found.trial.number == number]
-        metrics = found.summary["metrics"] if outcome.state == "finished" else {}
+        metrics = found(one).summary["metrics"] if outcome.state == "finished" else {}
         self._viewer.ended(one, outcome, metrics.get(goal_of(one).metric))
         return outcome.state not in ("interrupted", "full")
 
@@ -124,9 +123,8 @@ class Conductor:
     def prune(self, number: int, epoch: float, values: Mapping[str, float]) -> str:
         """See `work.Watch`."""
         one = self._running[number]
-        (found,) = [found for found in find(self._plan.folder) if found.trial.number == number]
         metric = goal_of(one).metric
         # The validation at hand is in the run's records already, or not, where the system kept them back.
-        before = [point for point in found.course(metric) if point[0] < epoch]
+        before = [point for point in found(one).course(metric) if point[0] < epoch]
         wanted = self._plan.should_stop(one, [*before, (epoch, values[metric])])
         return stopped(epoch) if wanted else ""

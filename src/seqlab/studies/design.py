@@ -12,7 +12,7 @@ from typing import Any
 from seqlab.schema.config import Table, override, parse, plain, read_toml
 from seqlab.schema.errors import UserError, unknown
 from seqlab.studies import axes
-from seqlab.studies.axes import ARCHITECTURE, EPOCHS, Axis
+from seqlab.studies.axes import ARCHITECTURE, Axis
 from seqlab.studies.config import GridConfig, StudyConfig
 from seqlab.train import recipes
 from seqlab.train.config import AnyExperimentConfig, ExperimentConfig
@@ -119,11 +119,11 @@ class Design:
             self.baseline(name, {})
         for architecture in self.architectures:
             first = {axis.key: axis.values[0] for axis in self.setting_axes}
-            self.experiment({**architecture}, self.config.seeds[0])
+            for setting in ({}, first):
+                self.experiment({**architecture, **setting}, self.config.seeds[0])
             for axis in self.setting_axes:
                 for value in axis.values:
                     self.experiment({**architecture, axis.key: value}, self.config.seeds[0])
-            self.experiment({**architecture, **first}, self.config.seeds[0])
 
     def _explained(self, error: UserError, setting: Mapping[str, Any]) -> UserError:
         """The error, with the axis it speaks of."""
@@ -196,13 +196,3 @@ def _overridden(table: Table, assignment: str) -> Table:
     for name in key.split("."):
         below = below[name]
     return {**table, "settings": {**table.get("settings", {}), key: below}}
-
-
-def horizon_free(config: ExperimentConfig) -> bool:
-    """Whether the first epochs are the same however many follow: one run then answers for all of them."""
-    return not config.training.schedule.depends_on_length
-
-
-def longest(setting: Mapping[str, Any], epochs: Sequence[int]) -> dict[str, Any]:
-    """The setting of the one run that answers for several numbers of epochs."""
-    return {**setting, EPOCHS: max(epochs)}

@@ -7,11 +7,10 @@ from typing import Literal
 
 from seqlab.compare.cells import Found
 from seqlab.runs.study_folder import Trial
-from seqlab.schema.config import parse
 from seqlab.schema.errors import UserError
 from seqlab.studies.search import Tried
 from seqlab.tasks.goal import Goal
-from seqlab.train.config import experiment_class
+from seqlab.train.config import parse_experiment
 
 Course = Sequence[tuple[float, float]]
 """(epoch, value of the goal's metric) of each validation."""
@@ -34,7 +33,7 @@ def tried(one: Found, goal: Goal) -> Tried:
 
 def goal_of(one: Trial) -> Goal:
     """What a run is judged by."""
-    return parse(experiment_class(dict(one.config)), one.config).goal
+    return parse_experiment(one.config).goal
 
 
 def gone(found: Sequence[Found]) -> list[Found]:

@@ -7,10 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from seqlab.schema.config import parse
 from seqlab.schema.errors import DiskError, UserError, WorkError
 from seqlab.train import run
-from seqlab.train.config import experiment_class
+from seqlab.train.config import parse_experiment
 from seqlab.train.interrupt import Interrupted
 from seqlab.train.progress import Progress
 
@@ -55,8 +54,7 @@ def carry_out(job: Job, watch: Watch) -> Outcome:
     """Train to the end, or go on, or find it finished; whatever goes wrong becomes an outcome."""
     listener = _Listener(job, watch)
     try:
-        config = parse(experiment_class(dict(job.config)), job.config)
-        run.train(config, device=job.device, threads=job.threads, listener=listener)
+        run.train(parse_experiment(job.config), device=job.device, threads=job.threads, listener=listener)
     except DiskError as error:
         return Outcome("full", str(error))
     except (UserError, WorkError) as error:

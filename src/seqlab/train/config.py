@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -14,7 +15,7 @@ from seqlab.data.dataset import Dataset, DatasetConfig
 from seqlab.data.kinds import BATCHING, DATASETS
 from seqlab.models.configs import ModelConfig
 from seqlab.models.kinds import MODELS
-from seqlab.schema.config import Config, Table
+from seqlab.schema.config import Config, parse
 from seqlab.schema.errors import UserError
 from seqlab.schema.registry import ByKind
 from seqlab.tasks.configs import ScoredTaskConfig, TaskConfig
@@ -169,12 +170,21 @@ class BaselineExperimentConfig(AnyExperimentConfig):
         return BaselineWay(self)
 
 
+def parse_experiment(table: Mapping[str, Any]) -> AnyExperimentConfig:
+    """The experiment of a table that has all of its settings.
+
+    Raises:
+        UserError: a key or value is wrong.
+    """
+    return parse(experiment_class(table), table)
+
+
 def fitted_on(dataset: Dataset, splits: str) -> Dataset:
     """The dataset of an experiment that learns from these splits."""
     return dataset if splits == "train" else dataset.with_valid_in_train()
 
 
-def experiment_class(table: Table) -> type[AnyExperimentConfig]:
+def experiment_class(table: Mapping[str, Any]) -> type[AnyExperimentConfig]:
     """The class of an experiment's settings: those of a baseline where the table has one.
 
     Raises:

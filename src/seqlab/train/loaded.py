@@ -17,11 +17,11 @@ from seqlab.decode.generate import generate
 from seqlab.models.model import SequenceModel
 from seqlab.models.modes import device_of
 from seqlab.runs.folder import RunFolder
-from seqlab.schema.config import parse, read_toml
+from seqlab.schema.config import read_toml
 from seqlab.schema.errors import UserError
 from seqlab.schema.records import Text
 from seqlab.train import seeding
-from seqlab.train.config import AnyExperimentConfig, experiment_class
+from seqlab.train.config import AnyExperimentConfig, parse_experiment
 
 CONFIG, DATA = "config.toml", "data.json"
 
@@ -97,7 +97,7 @@ def load_run(run: RunFolder) -> LoadedRun:
 def read_config(run: RunFolder) -> AnyExperimentConfig:
     """The configuration a run was made with."""
     table = read_toml(run.read(CONFIG), str(run.path / CONFIG))
-    return parse(experiment_class(table), table)
+    return parse_experiment(table)
 
 
 def describe_data(dataset: Dataset, outputs: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 from seqlab.schema.config import Table, override, parse, read_toml
 from seqlab.schema.errors import UserError, unknown
 from seqlab.train import sizing
-from seqlab.train.config import AnyExperimentConfig, ExperimentConfig, experiment_class
+from seqlab.train.config import AnyExperimentConfig, ExperimentConfig, experiment_class, parse_experiment
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def experiment(recipe: Recipe, table: Table) -> tuple[AnyExperimentConfig, list[
     Raises:
         UserError: a key or value is wrong, or the data of a recipe sized by it cannot be read.
     """
-    config = parse(experiment_class(table), table)
+    config = parse_experiment(table)
     if not recipe.sized_by_data:
         return config, []
     table, note = sizing.fill(table, config)
