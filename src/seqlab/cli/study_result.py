@@ -22,7 +22,9 @@ def show(study: Study, anyway: bool) -> None:
         out.print("\nExpected", style="bold")
         say(expectation)
     out.print(
-        f"\nFound ({study.quantity.name}, {study.quantity.unit}, validation)", style="bold", markup=False
+        f"\nFound ({study.quantity.name} in {study.quantity.shown_in}, validation)",
+        style="bold",
+        markup=False,
     )
     refused = study.refusal()
     if refused is not None and anyway:
@@ -61,9 +63,9 @@ def _row(group: Group, quantity: Quantity, spread: float) -> list[Any]:
 
 
 def _spread(study: Study) -> float:
-    """What decides how many decimals are shown: the distance between the best settings."""
+    """What decides how many decimals are shown: a tenth of the distance between the best settings."""
     values = [v for g in study.ranked for v in (g.summary.lowest, g.summary.highest) if v is not None]
-    return max(values, default=0.0) - min(values, default=0.0)
+    return (max(values, default=0.0) - min(values, default=0.0)) / 10
 
 
 def _sentences(study: Study) -> None:

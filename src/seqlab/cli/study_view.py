@@ -22,6 +22,7 @@ class StudyView:
         self._quiet = quiet
         self._live: Live | None = None
         self._running: dict[int, tuple[Trial, float, str]] = {}
+        self._said: set[str] = set()
         self._total = self._ended = self._began_with = 0
         self._first: float | None = None
 
@@ -41,7 +42,9 @@ class StudyView:
 
     def message(self, number: int, text: str) -> None:
         """A sentence; number 0 is of the study itself."""
-        if not self._quiet:
+        # What every run has to say is said once.
+        if not self._quiet and text not in self._said:
+            self._said.add(text)
             say(f"run {number}: {text}" if number else text, err)
 
     def ended(self, one: Trial, outcome: Outcome, value: float | None) -> None:

@@ -31,6 +31,11 @@ class Quantity:
         """A difference, first minus second, turned so that above 0 the first one is better."""
         return difference if self.better == "higher" else -difference
 
+    @property
+    def shown_in(self) -> str:
+        """The unit of what `number` says."""
+        return "%" if self._scale == 100 else self.unit
+
     def number(self, value: float | None, spread: float) -> str:
         """A value without its unit, with the decimals that a spread of that size calls for.
 

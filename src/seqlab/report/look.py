@@ -227,7 +227,10 @@ def rules(value: Literal["x", "y"]) -> list[alt.LayerChart | alt.Chart]:
             line.encode(y="value:Q", tooltip=tips),
             words.encode(y="value:Q", x=alt.value("width"), text="label:N"),
         ]
-    words = base.mark_text(color=GREY, fontSize=11, align="left", dx=4, dy=8)
+    # On the side of the rule where there is more room.
+    right = "scale('x', datum.value) > width / 2"
+    side, away = alt.expr(f"{right} ? 'right' : 'left'"), alt.expr(f"{right} ? -4 : 4")
+    words = base.mark_text(color=GREY, fontSize=11, align=side, dx=away, dy=-6)
     return [
         line.encode(x="value:Q", tooltip=tips),
         words.encode(x="value:Q", y=alt.value(0), text="label:N"),

@@ -97,15 +97,14 @@ class Design:
         """
         recipe = self.recipes[name]
         table = recipe.table
-        for key, value in {**self.config.settings, **setting}.items():
-            if key.split(".")[0] == "data":
-                table = recipes.put(table, key, value)
-        found = recipes.experiment(recipe, table)[0]
-        if isinstance(found, ExperimentConfig):
+        if "baseline" not in table:
             raise UserError(
                 f"'baselines' must be recipes of baselines. Got {name!r}, which trains a network."
             )
-        return found
+        for key, value in {**self.config.settings, **setting}.items():
+            if key.split(".")[0] == "data":
+                table = recipes.put(table, key, value)
+        return recipes.experiment(recipe, table)[0]
 
     def check(self) -> None:
         """Parse the experiment of each value of each axis, alone, so that an error names its axis.

@@ -92,7 +92,7 @@ def forecast(design: Design, place: Place, processes: int) -> Forecast:
         for name in dict.fromkeys(one.architecture for one in networks)
     )
     seconds = sum(row.seconds * (row.runs - row.done) / row.runs for row in rows) / processes
-    sentences = [_sentence(design, trials, rows), *_of_epochs(design, trials)]
+    sentences = [_sentence(design, trials, rows), *_of_epochs(design, networks)]
     return Forecast(
         sentences=tuple(sentences), rows=rows, seconds=seconds, bytes=sum(row.bytes for row in rows)
     )
