@@ -1,0 +1,1 @@
+"""Formal languages, known exactly: strings, their probabilities, what may stand behind any prefix."""

@@ -1,0 +1,68 @@
+"""Languages that count: a^n b^n, which needs one counter, and a^n b^n c^n, which is not context-free."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from seqlab.languages.language import END, Entropy, FormalLanguage
+from seqlab.schema.errors import UserError
+
+_OPEN = -1
+
+
+@dataclass(frozen=True)
+class Counting(FormalLanguage[tuple[int, int]]):
+    """n times `a`, then n times each further letter; n is at least 1 and geometric.
+
+    Behind each `a` the next letter begins with chance `stop`. A state is n and what is left of the string,
+    -1 while n still grows.
+
+    >>> Counting(2, 0.1).is_member("aabb"), Counting(3, 0.1).is_member("aabbc")
+    (True, False)
+
+    Raises:
+        UserError: letters are not 2 to 4, or `stop` is not above 0 and at most 1.
+    """
+
+    letters: int
+    stop: float
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.letters <= 4:
+            raise UserError(f"'letters' must be from 2 to 4. Got {self.letters}.")
+        if not 0 < self.stop <= 1:
+            raise UserError(f"'stop' must be above 0 and at most 1. Got {self.stop}.")
+
+    @property
+    def alphabet(self) -> tuple[str, ...]:
+        """See `FormalLanguage`."""
+        return tuple("abcd"[: self.letters])
+
+    def start(self) -> tuple[int, int]:
+        """See `FormalLanguage`."""
+        return 0, _OPEN
+
+    def distribution(self, state: tuple[int, int]) -> dict[str, float]:
+        """See `FormalLanguage`."""
+        count, left = state
+        if left == 0:
+            return {END: 1.0}
+        if left > 0:
+            return {self.alphabet[self.letters - math.ceil(left / count)]: 1.0}
+        if count == 0:
+            return {"a": 1.0}
+        return {"a": 1 - self.stop, "b": self.stop} if self.stop < 1 else {"b": 1.0}
+
+    def advance(self, state: tuple[int, int], token: str) -> tuple[int, int]:
+        """See `FormalLanguage`."""
+        count, left = state
+        if left != _OPEN:
+            return count, left - 1
+        return (count + 1, _OPEN) if token == "a" else (count, (self.letters - 1) * count - 1)
+
+    def entropy(self) -> Entropy:
+        """In closed form: 1/stop choices of H(stop) nats are expected; all else is certain."""
+        p = self.stop
+        choice = -sum(chance * math.log(chance) for chance in (p, 1 - p) if chance > 0)
+        return Entropy(per_string=choice / p, tokens=self.letters / p + 1)

@@ -1,0 +1,362 @@
+"""Every language against brute force: all short strings, their chances, what may stand behind each prefix."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from seqlab.languages.between import Between
+from seqlab.languages.context_free import ContextFree
+from seqlab.languages.counting import Counting
+from seqlab.languages.dyck import Dyck
+from seqlab.languages.explorer import WRONG, Explorer
+from seqlab.languages.expression import automaton
+from seqlab.languages.grammar import evenly
+from seqlab.languages.language import END, FormalLanguage
+from seqlab.languages.regular import ndfa, parity, tomita
+from seqlab.languages.spelled import Spelled
+from seqlab.languages.toy import TOY
+from seqlab.schema.errors import UserError
+
+Member = Callable[[str], bool]
+PAIRS = ("()", "[]", "{}", "<>")
+
+
+def balanced(text: str) -> bool:
+    """One pair around what cancels out."""
+    inner = text[1:-1]
+    while any(pair in inner for pair in PAIRS):
+        for pair in PAIRS:
+            inner = inner.replace(pair, "")
+    return len(text) > 1 and text[0] + text[-1] in PAIRS and not inner
+
+
+def deep(text: str) -> int:
+    return max(itertools.accumulate(1 if sign in "([{<" else -1 for sign in text), default=0)
+
+
+def odd_zeros_behind_odd_ones(text: str) -> bool:
+    runs = [(bit, len(list(run))) for bit, run in itertools.groupby(text)]
+    return any(a == "1" and n % 2 and m % 2 for (a, n), (_, m) in itertools.pairwise(runs))
+
+
+TOMITA: dict[int, Member] = {
+    1: lambda text: re.fullmatch("1*", text) is not None,
+    2: lambda text: re.fullmatch("(10)*", text) is not None,
+    3: lambda text: not odd_zeros_behind_odd_ones(text),
+    4: lambda text: "000" not in text,
+    5: lambda text: text.count("0") % 2 == 0 and text.count("1") % 2 == 0,
+    6: lambda text: (text.count("0") - text.count("1")) % 3 == 0,
+    7: lambda text: re.fullmatch("0*1*0*1*", text) is not None,
+}
+EXPRESSIONS = ["(ab|c)+", "a{2,3}b?", "[a-c]*a", "((a|b)(a|b))*", "a(b|)c*", r"\(a*\)"]
+
+
+def counted(letters: str) -> Member:
+    return lambda text: bool(text) and text == "".join(x * text.count("a") for x in letters)
+
+
+LANGUAGES: dict[str, tuple[FormalLanguage[Any], Member, int]] = {
+    "ndfa": (ndfa(("ab", "cd"), 0.25), lambda t: re.fullmatch("s((ab)*|(cd)*)s", t) is not None, 7),
+    "brackets": (Dyck(1, 7 / 16, None), balanced, 12),
+    "brackets of depth 2": (Dyck(1, 0.6, 2), lambda t: balanced(t) and deep(t) <= 2, 12),
+    "two kinds of brackets": (Dyck(2, 0.4, 3), lambda t: balanced(t) and deep(t) <= 3, 8),
+    "a^n b^n": (Counting(2, 0.3), counted("ab"), 8),
+    "a^n b^n c^n": (Counting(3, 0.3), counted("abc"), 9),
+    "parity": (parity(0.2), lambda t: t.count("1") % 2 == 0, 9),
+    **{f"tomita {n}": (tomita(n, 0.2), member, 9) for n, member in TOMITA.items()},
+    **{
+        f"expression {pattern}": (
+            automaton(pattern, 0.3),
+            lambda t, pattern=pattern: re.fullmatch(pattern, t) is not None,
+            6,
+        )
+        for pattern in EXPRESSIONS
+    },
+}
+EVERY = pytest.mark.parametrize("name", list(LANGUAGES))
+
+
+def strings(alphabet: tuple[str, ...], longest: int) -> Iterator[str]:
+    for length in range(longest + 1):
+        for tokens in itertools.product(alphabet, repeat=length):
+            yield "".join(tokens)
+
+
+@EVERY
+def test_membership_is_that_of_an_independent_rule(name: str) -> None:
+    language, member, longest = LANGUAGES[name]
+    found = 0
+    for text in strings(language.alphabet, min(longest, 9)):
+        assert language.is_member(text) == member(text), text
+        assert math.isfinite(language.nats(text)) == member(text)
+        found += member(text)
+    assert found
+    assert not language.is_member("?")
+
+
+@EVERY
+def test_kept_to_a_length_all_chances_are_sums_over_all_strings(name: str) -> None:
+    """The chances of all strings sum to 1, and what follows a prefix is a quotient of such sums."""
+    language, member, longest = LANGUAGES[name]
+    within = Between(language, 1, longest)
+    chances = {t: math.exp(-within.nats(t)) for t in strings(language.alphabet, longest) if t and member(t)}
+    assert sum(chances.values()) == pytest.approx(1.0)
+    whole = sum(math.exp(-language.nats(text)) for text in chances)
+    assert within.share() == pytest.approx(whole)
+    for text, chance in chances.items():
+        assert chance == pytest.approx(math.exp(-language.nats(text)) / whole)
+    ways: dict[str, dict[str, float]] = {}
+    for text, chance in chances.items():
+        for place, token in enumerate([*text, END]):
+            row = ways.setdefault(text[:place], {})
+            row[token] = row.get(token, 0.0) + chance
+    for prefix, row in ways.items():
+        expected = {token: chance / sum(row.values()) for token, chance in row.items()}
+        assert within.next_token(prefix) == pytest.approx(expected)
+    entropy = within.entropy()
+    assert entropy.per_string == pytest.approx(
+        -sum(p * math.log(p) for p in chances.values() if p < 1), abs=1e-9
+    )
+    assert entropy.tokens == pytest.approx(sum(p * (len(text) + 1) for text, p in chances.items()))
+
+
+@EVERY
+def test_what_is_drawn_is_of_the_language_and_costs_its_entropy(name: str) -> None:
+    language, member, _ = LANGUAGES[name]
+    texts = language.draw(20_000, np.random.default_rng(0))
+    assert all(map(member, texts[:500]))
+    assert texts[:100] == language.draw(100, np.random.default_rng(0))
+    assert texts[:100] != language.draw(100, np.random.default_rng(1)) or len(set(texts)) < 10
+    nats = np.array([language.nats(text) for text in texts[:4000]])
+    lengths = np.array([len(text) + 1 for text in texts])
+    entropy = language.entropy()
+    assert entropy.error == 0
+    assert nats.mean() == pytest.approx(entropy.per_string, abs=5 * nats.std() / 63 + 1e-9)
+    assert lengths.mean() == pytest.approx(entropy.tokens, abs=5 * lengths.std() / 141 + 1e-9)
+
+
+@EVERY
+def test_a_wrong_string_is_explained_by_its_first_wrong_token(name: str) -> None:
+    language, member, longest = LANGUAGES[name]
+    longest = min(longest, 6)
+    members = [text for text in strings(language.alphabet, longest + 3) if member(text)]
+    for text in strings(language.alphabet, longest):
+        wrong = language.wrong(text)
+        assert (wrong is None) == member(text)
+        if wrong is None:
+            continue
+        right = text[: wrong.place]
+        assert wrong.token == (text[wrong.place :][:1] or END)
+        assert not any(other.startswith(right + wrong.token) for other in members)
+        for token in wrong.allowed:
+            assert language.is_member(right) if token == END else language.is_prefix(right + token)
+
+
+@EVERY
+def test_what_no_string_begins_with_is_no_prefix(name: str) -> None:
+    language, _, _ = LANGUAGES[name]
+    assert language.is_prefix("")
+    assert not language.is_prefix("?")
+    with pytest.raises(UserError, match=r"must be the beginning of a string of the language\. Got '\?'"):
+        language.next_token("?")
+
+
+@pytest.mark.parametrize(("name", "goal"), [("brackets", 0.548251), ("ndfa", None)])
+def test_walking_gives_the_same_rows_as_asking(name: str, goal: float | None) -> None:
+    language, _, _ = LANGUAGES[name]
+    explorer = Explorer(language)
+    for text in language.draw(50, np.random.default_rng(3)):
+        path = explorer.walk(list(text))
+        for place, number in enumerate(path.tolist()):
+            row = explorer.chances[number]
+            expected = language.next_token(text[:place])
+            shown = {t: row[c] for t, c in explorer.columns.items() if row[c]} | (
+                {END: row[-1]} if row[-1] else {}
+            )
+            assert shown == pytest.approx(expected)
+    assert explorer.walk(["?", "("]).tolist() == [0, WRONG, WRONG]
+    if goal is not None:
+        assert language.entropy().per_token == pytest.approx(goal, abs=1e-6)
+
+
+def test_far_out_nothing_is_lost_to_rounding() -> None:
+    """Of one length, all brackets are as likely: 1 / Catalan."""
+    far = Between(Dyck(1, 7 / 16, None), 300, 300)
+    (text,) = far.draw(1, np.random.default_rng(0))
+    n = 149
+    assert len(text) == 300
+    assert far.nats(text) == pytest.approx(math.log(math.comb(2 * n, n) // (n + 1)), rel=1e-9)
+
+
+def test_each_kind_of_brackets_is_as_likely() -> None:
+    texts = Dyck(3, 0.4, None).draw(5_000, np.random.default_rng(0))
+    counts = [sum(text.count(sign) for text in texts) for sign in "([{"]
+    assert max(counts) / min(counts) < 1.1
+
+
+GRAMMARS = {
+    "ambiguous": {"s": ["s s", "a", "b", "a b", "b b", "a a a", "c"]},
+    "left recursive": {"s": ["s a", "b", "t c", "b b"], "t": ["s", "d", "d d", "d e"]},
+    "rules alone": {"s": ["t", "u x"], "t": ["u", "v y"], "u": ["v", "a"], "v": ["a", "b u"]},
+    "nested": {"s": ["( s )", "a", "( s ) s", "b", "c"]},
+}
+
+
+def derived(rules: dict[str, list[str]], longest: int) -> dict[tuple[str, ...], float]:
+    """Every string up to a length by writing out the leftmost name in all ways, with its chance."""
+    found: dict[tuple[str, ...], float] = {}
+    forms: list[tuple[tuple[str, ...], float]] = [((next(iter(rules)),), 1.0)]
+    while forms:
+        form, chance = forms.pop()
+        place = next((i for i, symbol in enumerate(form) if symbol in rules), None)
+        if place is None:
+            found[form] = found.get(form, 0.0) + chance
+            continue
+        for written in rules[form[place]]:
+            further = form[:place] + tuple(written.split()) + form[place + 1 :]
+            if len(further) <= longest:
+                forms.append((further, chance / len(rules[form[place]])))
+    return found
+
+
+@pytest.mark.parametrize("name", list(GRAMMARS))
+def test_a_grammar_has_the_chances_of_all_its_derivations(name: str) -> None:
+    rules = GRAMMARS[name]
+    language = ContextFree(evenly(rules))
+    known = derived(rules, 5)
+    for length in range(6):
+        for tokens in itertools.product(language.alphabet, repeat=length):
+            text = " ".join(tokens)
+            assert language.is_member(text) == (tokens in known), text
+            if tokens in known:
+                assert math.exp(-language.nats(text)) == pytest.approx(known[tokens], rel=1e-9)
+
+
+@pytest.mark.parametrize("name", list(GRAMMARS))
+def test_what_a_grammar_draws_has_its_chances(name: str) -> None:
+    rules = GRAMMARS[name]
+    language = ContextFree(evenly(rules))
+    texts = language.draw(30_000, np.random.default_rng(0))
+    assert texts[:50] == language.draw(50, np.random.default_rng(0))
+    for tokens, chance in derived(rules, 3).items():
+        share = texts.count(" ".join(tokens)) / len(texts)
+        assert share == pytest.approx(chance, abs=5 * math.sqrt(chance / len(texts)) + 1e-9)
+
+
+def test_prefix_chances_are_sums_over_all_strings() -> None:
+    """Of a grammar with finitely many strings."""
+    rules = {"s": ["t t", "a t", "t b b"], "t": ["a", "b", "a b"]}
+    language, known = ContextFree(evenly(rules)), derived(rules, 9)
+    assert sum(known.values()) == pytest.approx(1.0)
+    for prefix in {tokens[:n] for tokens in known for n in range(len(tokens) + 1)}:
+        row: dict[str, float] = {}
+        for tokens, chance in known.items():
+            if tokens[: len(prefix)] == prefix:
+                token = (*tokens, END)[len(prefix)]
+                row[token] = row.get(token, 0.0) + chance
+        expected = {token: chance / sum(row.values()) for token, chance in row.items()}
+        assert dict(language.next_token(" ".join(prefix))) == pytest.approx(expected)
+
+
+def test_an_unambiguous_grammar_has_a_closed_entropy_and_another_one_says_its_error() -> None:
+    plain = ContextFree(evenly({"s": ["a s", "b"]}))
+    assert plain.unambiguous
+    assert plain.entropy().per_string == pytest.approx(2 * math.log(2))
+    assert plain.entropy().error == 0
+    toy = ContextFree(TOY)
+    assert not toy.unambiguous
+    found = toy.entropy()
+    assert found.strings == 20_000
+    assert found.error > 0
+    texts = toy.draw(3_000, np.random.default_rng(9))
+    nats = np.array([toy.nats(text) for text in texts])
+    spread = math.hypot(found.error, float(nats.std()) / math.sqrt(len(nats)))
+    assert nats.mean() == pytest.approx(found.per_string, abs=5 * spread)
+
+
+def test_a_long_sentence_keeps_its_chance() -> None:
+    """Products of thousands of chances neither vanish nor drift."""
+    language = ContextFree(evenly({"s": ["a s", "a", "b s", "b"]}))
+    text = " ".join("ab"[place % 2] for place in range(3_000))
+    assert language.nats(text) == pytest.approx(3_000 * math.log(4), rel=1e-9)
+
+
+def test_letters_have_the_chances_of_words() -> None:
+    words = ContextFree(TOY)
+    letters = Spelled(words)
+    assert set(letters.alphabet) <= set("abcdefghijklmnopqrstuvwxyz ()")
+    for text in words.draw(200, np.random.default_rng(1)):
+        assert letters.nats(text) == pytest.approx(words.nats(text), rel=1e-9)
+        assert letters.is_member(text)
+        assert not letters.is_member(text + " ")
+        assert not letters.is_member(text[:-1])
+        for place in range(len(text) + 1):
+            assert sum(letters.next_token(text[:place]).values()) == pytest.approx(1.0)
+    wrong = letters.wrong("a cat wolked")
+    assert wrong is not None
+    assert (wrong.place, wrong.token, wrong.allowed) == (7, "o", ("a", "e"))
+    longer = Spelled(ContextFree(evenly({"s": ["go", "goes", "go on"]})))
+    assert longer.next_token("go") == pytest.approx({END: 1 / 3, "e": 1 / 3, " ": 1 / 3})
+
+
+BAD = {
+    r"at least one rule\. Got none": {},
+    r"Got none: 's' never comes to an end": {"s": ["a s"]},
+    r"Every rule must come to an end\. Got 't'": {"s": ["a", "t", "b", "c"], "t": ["t a"]},
+    r"Every rule must be reached from 's'\. Got 'u'": {"s": ["a"], "u": ["b"]},
+    r"must not be written as itself alone.*Got 's'": {"s": ["t", "a"], "t": ["s", "b"]},
+    r"must have a finite mean length\. Got rules that write themselves 1\.000 times": {"s": ["s s", "a"]},
+    r"must not be written as nothing": {"s": ["a", ""]},
+    r"Got the same twice": {"s": ["a", "a"]},
+    r"must be written as something\. Got nothing": {"s": []},
+}
+
+
+@pytest.mark.parametrize("words", list(BAD))
+def test_a_grammar_that_cannot_be_is_refused_with_the_reason(words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        evenly(BAD[words])
+
+
+BAD_EXPRESSIONS = {
+    "(a": "must close '(' with ')'",
+    "a)": "must close only what is open",
+    "*a": "must not have '*' here",
+    "a{2": "must close '{' with '}'",
+    "a{x}": "must have a number behind '{'",
+    "a{3,2}": "from a number to a higher one",
+    "[a": "must close '[' with ']'",
+    "[]": "must have letters between",
+    "": "must have strings with at least one letter",
+    "a.b": "must not have '.' here",
+    "(a|b)*a(a|b){12}": "must need at most 2,000 states",
+}
+
+
+@pytest.mark.parametrize("pattern", list(BAD_EXPRESSIONS))
+def test_an_expression_that_cannot_be_read_is_refused_with_its_place(pattern: str) -> None:
+    with pytest.raises(UserError, match=re.escape(BAD_EXPRESSIONS[pattern])):
+        automaton(pattern, 0.5)
+
+
+def test_settings_out_of_range_are_refused() -> None:
+    for make, words in (
+        (lambda: Dyck(5, 0.4, None), "'kinds' must be from 1 to 4"),
+        (lambda: Dyck(1, 0.5, None), "'opening' must be from 0 to below 1/2"),
+        (lambda: Dyck(1, 0.5, 0), "'max_depth' must be at least 1"),
+        (lambda: Counting(1, 0.5), "'letters' must be from 2 to 4"),
+        (lambda: Counting(2, 0.0), "'stop' must be above 0"),
+        (lambda: tomita(8, 0.1), "'number' must be from 1 to 7. Got 8. Nearest: 7."),
+        (lambda: parity(1.5), "'stop' must be above 0 and at most 1"),
+        (lambda: Between(Counting(2, 0.5), 3, 3), "must have strings of 3 to 3 tokens"),
+        (lambda: Between(Counting(2, 0.5), 4, 3), "'least' must be from 0 to 'most', 3. Got 4."),
+    ):
+        with pytest.raises(UserError, match=words):
+            make()
