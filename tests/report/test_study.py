@@ -28,7 +28,7 @@ runs = folders.runs_of_the_test
 
 @pytest.fixture
 def written(tmp_path: Path, runs: Path) -> Element:
-    return page(report.write([], tmp_path / "r.html", title="Known", study=study.make()))
+    return page(report.write([], tmp_path / "r.html", title="Known", studies=[study.make()]))
 
 
 def test_the_expectation_stands_beside_what_was_found(written: Element) -> None:
@@ -101,7 +101,7 @@ def test_the_best_of_each_row_of_the_grid_is_marked() -> None:
 def test_reliability_and_importance_are_told(written: Element) -> None:
     rows = table(written, "Which architecture is most reliable")
     assert [row[:2] for row in rows[1:]] == [["lstm", "3"], ["gru", "3"]]
-    shares = table(written, "What mattered: the share of each setting")
+    shares = table(written, "What mattered, all architectures: the share of each setting")
     assert {row[0] for row in shares[1:]} >= {"architecture", "learning_rate", "architecture x learning_rate"}
     assert sum(float(row[1]) for row in shares[1:]) == pytest.approx(1.0)
 
@@ -134,7 +134,7 @@ def test_a_colour_stays_with_its_architecture(written: Element) -> None:
 def test_a_baseline_is_a_row_and_a_rule_but_no_competitor(tmp_path: Path) -> None:
     asked = study.make()
     study.add_baseline(asked, "nb-svm", 0.4)
-    document = page(report.write([], tmp_path / "r.html", title="Known", study=asked))
+    document = page(report.write([], tmp_path / "r.html", title="Known", studies=[asked]))
     rows = table(document, "Every setting of the study over its seeds")
     assert rows[-1][:2] == ["nb-svm", "\N{EN DASH}"]
     assert float(rows[-1][3]) == 0.4
@@ -151,8 +151,8 @@ def test_a_study_on_unlike_data_has_a_part_for_each(tmp_path: Path) -> None:
         if trial.seed == 3:
             folders.card(RunFolder(folder.root() / trial.run, "", ""), tokenizer="bytes")
     with pytest.raises(UserError, match="the tokenizer: 'words'"):
-        report.write([], tmp_path / "r.html", title="Apart", study=asked)
-    document = page(report.write([], tmp_path / "r.html", title="Apart", study=asked, anyway=True))
+        report.write([], tmp_path / "r.html", title="Apart", studies=[asked])
+    document = page(report.write([], tmp_path / "r.html", title="Apart", studies=[asked], anyway=True))
     titles = [heading.text for heading in document.all("h2")]
     assert [title.startswith("Study known, reviews, ") for title in titles] == [
         True,

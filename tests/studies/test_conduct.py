@@ -13,6 +13,7 @@ from small_studies import RATE, Viewer, carry_out, design, results, value
 
 from seqlab.compare.cells import cells, find
 from seqlab.compare.study import read
+from seqlab.compare.study_importance import mattered
 from seqlab.compare.study_pairs import pairs
 from seqlab.runs import folder, study_folder
 from seqlab.schema.errors import DiskError, UserError, WorkError
@@ -249,6 +250,11 @@ def test_what_a_study_found_is_read_from_folders_alone() -> None:
     assert medians == sorted(m for m in medians if m is not None)
     compared = pairs(found).found
     assert {pair.seeds is not None and pair.items is not None for pair in compared} == {True}
-    assert set(found.importance) == {"lstm", "elman"}
+    (effects,) = (one.effects for one in mattered(found).found.values())
+    assert {effect.name for effect in effects} == {
+        "architecture",
+        "learning_rate",
+        "architecture x learning_rate",
+    }
     assert found.refusal() is None
     json.dumps([pair.reading for pair in compared])

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import statistics
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from seqlab.cli.console import out, percent, print_table, say
+from seqlab.compare.study_cost import spent
+from seqlab.compare.study_importance import mattered
 from seqlab.compare.study_pairs import pairs
+from seqlab.compare.study_truth import standings
 
 if TYPE_CHECKING:
-    from seqlab.compare.quantity import Quantity
     from seqlab.compare.study import Group, Study
     from seqlab.runs.study_folder import StudyFolder
     from seqlab.studies.final import Look
@@ -30,36 +33,57 @@ def show(study: Study, anyway: bool) -> None:
     if refused is not None and anyway:
         say(f"{refused.removesuffix(' --anyway shows them apart.')} They are shown apart, in no order.")
     print_table(*_best(study))
+    say("Seconds: training of one run with its validations, median over seeds, as the parameters are.")
+    _truth(study)
     if refused is None:
         _sentences(study)
     _censored(study)
 
 
-def _best(study: Study) -> tuple[tuple[str, ...], list[list[Any]]]:
-    spread = _spread(study)
-    columns = ("architecture", "best setting", "seeds", "median", "lowest", "highest", "95 % interval")
-    rows: list[list[Any]] = [_row(group, study.quantity, spread) for group in study.ranked]
-    if study.about.get("success") is None:
-        return columns, rows
-    for row, group in zip(rows, study.ranked, strict=True):
-        row.append(f"{group.summary.successes} of {group.summary.seeds}")
-    return (*columns, "succeed"), rows
-
-
-def _row(group: Group, quantity: Quantity, spread: float) -> list[Any]:
-    summary = group.summary
-    numbers = [quantity.number(v, spread) for v in (summary.median, summary.lowest, summary.highest)]
-    low, high = summary.interval.ends
-    known = summary.seeds > 1 and not group.baseline
-    interval = f"{quantity.number(low, spread)} to {quantity.number(high, spread)}" if known else "-"
-    name = f"{group.architecture} (baseline)" if group.baseline else group.architecture
-    return [
-        name,
-        group.label or "-",
-        summary.seeds,
-        *(numbers if known else [numbers[0], "-", "-"]),
-        interval,
+def _best(study: Study) -> tuple[list[str], list[list[Any]]]:
+    """The best setting of each architecture; columns in which nothing would stand are left out."""
+    groups, spread = study.ranked, _spread(study)
+    several = any(group.label for group in groups)
+    wider = any(_range(group) != group.summary.interval.ends for group in groups if _spreads(group))
+    succeed = study.about.get("success") is not None
+    columns = [
+        "architecture",
+        *["best setting"] * several,
+        "seeds",
+        "median",
+        "lowest",
+        "highest",
+        *["95 % interval"] * wider,
+        *["succeed"] * succeed,
+        "parameters",
+        "seconds",
     ]
+    rows = []
+    for group in groups:
+        summary, cost = group.summary, spent(group)
+        numbers = [study.quantity.number(value, spread) for value in (summary.median, *_range(group))]
+        ends = [study.quantity.number(end, spread) for end in summary.interval.ends]
+        rows.append(
+            [
+                f"{group.architecture} (baseline)" if group.baseline else group.architecture,
+                *[group.label or "-"] * several,
+                summary.seeds,
+                *(numbers if _spreads(group) else [numbers[0], "-", "-"]),
+                *[" to ".join(ends) if _spreads(group) else "-"] * wider,
+                *[f"{summary.successes} of {summary.seeds}"] * succeed,
+                round(cost.parameters),
+                f"{cost.seconds:.1f}",
+            ]
+        )
+    return columns, rows
+
+
+def _spreads(group: Group) -> bool:
+    return group.summary.seeds > 1 and not group.baseline
+
+
+def _range(group: Group) -> tuple[float | None, float | None]:
+    return group.summary.lowest, group.summary.highest
 
 
 def _spread(study: Study) -> float:
@@ -68,11 +92,30 @@ def _spread(study: Study) -> float:
     return (max(values, default=0.0) - min(values, default=0.0)) / 10
 
 
+def _truth(study: Study) -> None:
+    """How the best stand to the truth, where it is known."""
+    found = standings(study)
+    if not found:
+        return
+    out.print("\nHeld against the truth", style="bold")
+    rows: list[list[Any]] = [
+        [one.architecture, f"{one.above_floor:.4f}", percent(one.valid), percent(one.wrong), percent(one.cut)]
+        for one in found
+    ]
+    print_table(("architecture", "above the floor", "valid", "wrong", "cut"), rows)
+    say(
+        f"The floor, what the truth itself pays on the same tokens, is {found[0].floor:.4f} nats per token. "
+        "Valid, wrong, cut: samples that keep the rules, break them, or did not end in time. Medians over "
+        "seeds."
+    )
+
+
 def _sentences(study: Study) -> None:
     for title, sentences in (
         ("Best settings in pairs", [pair.reading for pair in pairs(study).found]),
         ("Most reliable over settings", _reliable(study)),
-        ("What mattered", [f"{name}: {one.reading}" for name, one in study.importance.items()]),
+        ("What mattered", [f"{name}: {reading}" for name, reading in _importance(study).items()]),
+        ("At the edge", study.edges),
     ):
         if sentences:
             out.print(f"\n{title}", style="bold")
@@ -83,6 +126,10 @@ def _sentences(study: Study) -> None:
 def _reliable(study: Study) -> list[str]:
     """Of the architectures that were tried with several settings."""
     return [one.reading for one in study.reliability if one.settings > 1]
+
+
+def _importance(study: Study) -> dict[str, str]:
+    return {name: one.reading for name, one in mattered(study).found.items()}
 
 
 def _censored(study: Study) -> None:
@@ -131,9 +178,11 @@ def as_table(study: Study, folder: StudyFolder, look: Look | None) -> dict[str, 
         "refused": study.refusal(),
         "groups": [_plain(group) for group in (*study.groups, *study.baselines)],
         "best": [_plain(group) for group in study.ranked],
+        "truth": [asdict(one) for one in standings(study)],
         "pairs": [pair.reading for pair in pairs(study).found],
         "reliability": _reliable(study),
-        "importance": {name: one.reading for name, one in study.importance.items()},
+        "importance": _importance(study),
+        "edges": study.edges,
         "test": None if look is None else _plain_look(look),
     }
 

@@ -73,6 +73,7 @@ class Importance:
     seed_variance: of single runs within a cell, pooled; None where no cell has two seeds.
     seed_share: of the variance of a single run, what is due to its seed, a fraction.
     ranks: whether values were replaced by their ranks.
+    estimated: whether a forest stands for the settings that were not tried; exact otherwise.
     """
 
     quantity: Quantity
@@ -83,6 +84,7 @@ class Importance:
     seed_variance: float | None
     seed_share: float | None
     ranks: bool
+    estimated: bool = False
 
     @property
     def reading(self) -> str:
@@ -92,9 +94,15 @@ class Importance:
         shown = [
             f"{effect.name} {100 * effect.share:.0f} %" for effect in self.effects if effect.share >= 0.005
         ]
-        rest = [f"higher interactions {100 * self.rest:.0f} %"] if round(100 * self.rest) else []
+        rest = [f"{self.rest_name} {100 * self.rest:.0f} %"] if round(100 * self.rest) else []
         what = f"variance of {'ranks of ' if self.ranks else ''}{self.quantity.name} over {self.cells} cells"
-        return f"{what}: {', '.join(shown + rest)}; {self._seeds()}"
+        by = ", estimated by a random forest" if self.estimated else ""
+        return f"{what}{by}: {', '.join(shown + rest)}; {self._seeds()}"
+
+    @property
+    def rest_name(self) -> str:
+        """What `rest` is of."""
+        return "interactions" if self.estimated else "higher interactions"
 
     def _seeds(self) -> str:
         if self.seed_share is None:
@@ -131,7 +139,7 @@ def importance(
     """
     axes = _axes(cells)
     _check_complete(cells, axes)
-    runs = _scaled(cells, quantity, scale)
+    runs = scaled(cells, quantity, scale)
     means = np.empty([len(levels) for levels in axes.values()])
     for cell, values in zip(cells, runs, strict=True):
         means[_place(cell, axes)] = values.mean()
@@ -223,10 +231,14 @@ def _place(cell: Cell, axes: Mapping[str, list[Level]]) -> tuple[int, ...]:
     return tuple(levels.index(cell.settings[name]) for name, levels in axes.items())
 
 
-def _scaled(
+def scaled(
     cells: Sequence[Cell], quantity: Quantity, scale: Literal["value", "rank"]
 ) -> list[NDArray[np.float64]]:
-    """The runs of each cell, as they are or as ranks among all runs."""
+    """The runs of each cell, as they are or as ranks among all runs.
+
+    Raises:
+        UserError: a censored value without ranks.
+    """
     worse = -math.inf if quantity.better == "higher" else math.inf
     runs = [np.array([worse if value is None else value for value in cell.values]) for cell in cells]
     together = np.concatenate(runs)

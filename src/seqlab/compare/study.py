@@ -9,18 +9,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from seqlab.compare import importance as grids
 from seqlab.compare.cells import Cell, Found, cells, find, goal
 from seqlab.compare.censored import Outcome
 from seqlab.compare.comparable import refusal
-from seqlab.compare.importance import Importance, importance
 from seqlab.compare.quantity import Quantity
 from seqlab.compare.reliability import Reliability, Setting, near, reliability
 from seqlab.compare.summary import Summary, summarize
 from seqlab.runs import folder as runs
 from seqlab.runs.study_folder import StudyFolder
 from seqlab.schema.errors import UserError
-from seqlab.schema.settings import said
+from seqlab.schema.settings import said, setting
 
 
 @dataclass(frozen=True)
@@ -112,20 +110,17 @@ class Study:
         ]
         return reliability(settings, self.quantity, within=near(self.quantity, min(medians, key=self.loss)))
 
-    @cached_property
-    def importance(self) -> Mapping[str, Importance]:
-        """For each architecture with a complete grid of two settings or more: what each axis explains."""
-        found = {}
-        for name in dict.fromkeys(group.architecture for group in self.groups):
-            grid = [
-                grids.Cell(settings=dict(g.setting), values=tuple(cell.value for cell in g.cells))
-                for g in self.groups
-                if g.architecture == name
-            ]
-            if len(grid) > 1 and not grids.missing(grid):
-                gaps = any(value is None for cell in grid for value in cell.values)
-                found[name] = importance(grid, self.quantity, scale="rank" if gaps else "value")
-        return found
+    @property
+    def edges(self) -> list[str]:
+        """Sentences on best settings at the end of what was tried, beyond which a better one may lie."""
+        return [
+            f"{group.architecture} is best at the {end} {key.rpartition('.')[2]} that was tried "
+            f"({setting(group.setting[key])}): beyond it there may be a better one"
+            for group in self.best
+            if group.summary.median is not None
+            for key in group.setting
+            if (end := self._end(group, key))
+        ]
 
     def refusal(self) -> str | None:
         """Why the best settings cannot be ranked; None where they can."""
@@ -135,6 +130,14 @@ class Study:
             if (run.cards / "valid.json").exists():
                 cards[group.architecture] = run.read_json("cards/valid.json")
         return refusal(cards)
+
+    def _end(self, group: Group, key: str) -> str:
+        """Of which end of three numbers or more a group's value is; empty where of none."""
+        own = [other.setting.get(key) for other in self.groups if other.architecture == group.architecture]
+        values = {value for value in own if isinstance(value, int | float) and not isinstance(value, bool)}
+        if len(values) < 3 or len({str(value) for value in own}) > len(values):
+            return ""
+        return {min(values): "smallest", max(values): "largest"}.get(group.setting[key], "")
 
     def loss(self, value: float | None) -> float:
         """A value turned so that less is better; censored ones last."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from seqlab.compare.study_importance import mattered
 from seqlab.compare.study_pairs import pairs as pairs_of
 from seqlab.report import heat, study_figures, study_tables
 from seqlab.report import pairs as against
@@ -50,8 +51,8 @@ class Part:
 def of_study(study: Study, *, alone: bool) -> Part:
     """What a study asked and found; `alone` says that it stands on one chapter's data."""
     pairs, reliable = pairs_of(study), study.reliability
-    mattered = study_tables.importance(study)
-    found = study_tables.findings(study, pairs, reliable, mattered)
+    important = mattered(study)
+    found = study_tables.findings(study, pairs, reliable, important)
     sections = [
         Section(title="Question and answer", notes=_notes(study, found)),
         Section(title="Grid", figures=present(heat.grid(study))),
@@ -60,7 +61,7 @@ def of_study(study: Study, *, alone: bool) -> Part:
         Section(title="Reliability", tables=present(study_tables.reliability_table(study, reliable)),
                 figures=study_figures.spread(study, reliable)),
         Section(title="Architectures against each other", tables=present(against.pairs_table(study, pairs))),
-        Section(title="What mattered", tables=present(study_tables.importance_table(study, mattered))),
+        Section(title="What mattered", tables=study_tables.importance_tables(study, important)),
     ]  # fmt: skip
     kept = [section for section in sections if section.notes or section.tables or section.figures]
     return Part(f"Study {study.name}" + ("" if alone else f", {study.chapter.title}"), kept)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from seqlab.compare import importance as grids
 from seqlab.compare.importance import Importance
 from seqlab.compare.quantity import counted, percent
 from seqlab.compare.reliability import Reliability
 from seqlab.compare.study import Group
+from seqlab.compare.study_importance import Mattered
 from seqlab.compare.study_pairs import Pairs
 from seqlab.report.pairs import names
 from seqlab.report.study import Study
 from seqlab.report.tables import Cell, Column, Table, words
-from seqlab.schema.errors import UserError
 from seqlab.schema.settings import setting, short_names
 
 
@@ -122,38 +121,23 @@ def reliability_table(study: Study, found: Sequence[Reliability]) -> Table | Non
     )
 
 
-def importance(study: Study) -> Importance | str:
-    """What each setting explains; a sentence where that cannot be said."""
-    keys = [key for key, values in study.axes.items() if len(values) > 1]
-    names = short_names(keys)
-    several = len({group.architecture for group in study.groups}) > 1
-    found = [
-        grids.Cell(
-            settings={
-                **({"architecture": group.architecture} if several else {}),
-                **{names[key]: setting(group.setting.get(key)) for key in keys},
-            },
-            values=tuple(cell.value for cell in group.cells),
-        )
-        for group in study.groups
-    ]
-    failed = any(cell.value is None for group in study.groups for cell in group.cells)
-    try:
-        return grids.importance(found, study.quantity, scale="rank" if failed else "value")
-    except UserError as error:
-        return f"What mattered cannot be said of this study: {error}"
+def importance_tables(study: Study, found: Mattered) -> list[Table]:
+    """The share of each setting in the variance, of all architectures together and of each."""
+    return [_shares(study, of, one) for of, one in found.found.items() if one.effects]
 
 
-def importance_table(study: Study, found: Importance | str) -> Table | None:
-    """The share of each setting in the variance over the grid; None where it is not known."""
-    if isinstance(found, str) or not found.effects:
-        return None
+def _shares(study: Study, of: str, found: Importance) -> Table:
     ranks = " Some runs came to no end, so it is of ranks, not of values." if found.ranks else ""
+    how = (
+        f"over {found.cells} settings of a search, estimated by a random forest (functional ANOVA)"
+        if found.estimated
+        else f"over all {found.cells} cells of the grid (functional ANOVA). By chance: what seeds alone "
+        "would be expected to give. p: of the F test against seeds"
+    )
     return Table(
-        name=f"importance in study {study.name} on {study.chapter.title}",
-        caption="What mattered: the share of each setting, and of each pair beyond its two settings, in "
-        f"the variance over all {found.cells} cells of the grid (functional ANOVA). By chance: what seeds "
-        f"alone would be expected to give. p: of the F test against seeds.{ranks}",
+        name=f"importance for {of} in study {study.name} on {study.chapter.title}",
+        caption=f"What mattered, {of}: the share of each setting, and of each pair beyond its two settings, "
+        f"in the variance {how}.{ranks}",
         columns=(
             Column("setting"),
             Column("share", "fraction of variance"),
@@ -162,14 +146,12 @@ def importance_table(study: Study, found: Importance | str) -> Table | None:
         ),
         rows=(
             *((effect.name, effect.share, effect.noise, effect.p) for effect in found.effects),
-            *((("higher interactions", found.rest, None, None),) if found.rest > 0 else ()),
+            *(((found.rest_name, found.rest, None, None),) if found.rest > 0 else ()),
         ),
     )
 
 
-def findings(
-    study: Study, compared: Pairs, reliable: Sequence[Reliability], mattered: Importance | str
-) -> list[str]:
+def findings(study: Study, compared: Pairs, reliable: Sequence[Reliability], mattered: Mattered) -> list[str]:
     """What was found, one sentence each."""
     known = [group.architecture for group in study.best if group.summary.median is not None]
     found = []
@@ -183,8 +165,16 @@ def findings(
     if reliable and reliable[0].settings > 1:
         found.append(f"Most reliable is {reliable[0].reading}.")
     if len(study.groups) > 1:
-        found.append(mattered if isinstance(mattered, str) else f"What mattered, {mattered.reading}.")
+        found.append(_mattered(mattered))
+    found += [f"{edge}." for edge in study.edges]
     return found
+
+
+def _mattered(found: Mattered) -> str:
+    if not found.found:
+        return f"What mattered cannot be said of this study: {found.why_not}"
+    of, one = next(iter(found.found.items()))
+    return f"What mattered, {of}: {one.reading}."
 
 
 def _best(study: Study, group: Group) -> str:

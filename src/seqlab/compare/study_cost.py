@@ -1,0 +1,32 @@
+"""What the settings of a study cost."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+
+from seqlab.compare.study import Group
+from seqlab.runs import folder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spent:
+    """Of one run, medians over seeds: parameters, and seconds of training with its validations."""
+
+    parameters: float
+    seconds: float
+
+
+def spent(group: Group) -> Spent:
+    """Of the runs of a setting that came to an end.
+
+    Raises:
+        UserError: the folder of a run is damaged.
+    """
+    known = [
+        folder.open_run(folder.root() / cell.run).summary() for cell in group.cells if cell.value is not None
+    ]
+    return Spent(
+        parameters=statistics.median(one["parameters"] for one in known),
+        seconds=statistics.median(one["cost"]["training_seconds"] for one in known),
+    )

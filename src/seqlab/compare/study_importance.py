@@ -1,0 +1,95 @@
+"""What mattered in a study: of all architectures together, and of each one's own settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from seqlab.compare.forest import FEWEST, Span, forest_importance
+from seqlab.compare.importance import Cell, Importance, importance, missing
+from seqlab.compare.study import Group, Study
+from seqlab.schema.settings import flat, setting, short_names
+
+ALL = "all architectures"
+
+
+@dataclass(frozen=True)
+class Mattered:
+    """Shares in the variance by what they are of; `why_not` where there is nothing to say."""
+
+    found: Mapping[str, Importance]
+    why_not: str = ""
+
+
+def mattered(study: Study) -> Mattered:
+    """What each axis explains of the variance between settings.
+
+    Of all architectures together, where each was tried with the same settings; of each one, where two axes
+    vary. Exact on a complete grid, by a random forest on the draws of a search.
+    """
+    keys = _varying(study.groups)
+    names = short_names(keys)
+    several = len({group.architecture for group in study.groups}) > 1
+    parts = {ALL: _cells(study.groups, names, architecture=True)} if several else {}
+    if len(keys) > 1 or not several:
+        for name in dict.fromkeys(group.architecture for group in study.groups):
+            own = [group for group in study.groups if group.architecture == name]
+            parts[name] = _cells(own, names, architecture=False)
+    spans = {names[key]: span for key, span in _spans(study.about, keys).items()}
+    found = {name: one for name, cells in parts.items() if (one := _of(cells, study, spans)) is not None}
+    if found:
+        return Mattered(found)
+    if len(study.groups) < 2:
+        return Mattered({}, "Only one setting was tried.")
+    return Mattered(
+        {}, f"That takes a complete grid, or {FEWEST} settings of an architecture in which two vary."
+    )
+
+
+def _of(cells: Sequence[Cell], study: Study, spans: Mapping[str, Span]) -> Importance | None:
+    """None where there are too few cells for it."""
+    varying = [axis for axis in cells[0].settings if len({str(cell.settings[axis]) for cell in cells}) > 1]
+    if not varying:
+        return None
+    if not missing(cells):
+        gaps = any(value is None for cell in cells for value in cell.values)
+        return importance(cells, study.quantity, scale="rank" if gaps else "value")
+    if len(varying) < 2 or len(cells) < FEWEST or "architecture" in varying:
+        return None
+    # Only the first seed was run with every setting.
+    first = [Cell(settings=cell.settings, values=cell.values[:1]) for cell in cells]
+    return forest_importance(first, study.quantity, spans=spans)
+
+
+def _varying(groups: Sequence[Group]) -> list[str]:
+    keys = dict.fromkeys(key for group in groups for key in group.setting)
+    return [key for key in keys if len({str(group.setting.get(key)) for group in groups}) > 1]
+
+
+def _cells(groups: Sequence[Group], names: Mapping[str, str], *, architecture: bool) -> list[Cell]:
+    return [
+        Cell(
+            settings={
+                **({"architecture": group.architecture} if architecture else {}),
+                **{name: _level(group.setting.get(key)) for key, name in names.items()},
+            },
+            values=tuple(cell.value for cell in group.cells),
+        )
+        for group in groups
+    ]
+
+
+def _level(value: Any) -> str | int | float | bool | None:
+    """A value of an axis; a table or list as one types it."""
+    return value if value is None or isinstance(value, str | int | float) else setting(value)
+
+
+def _spans(about: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Span]:
+    """The ends of the axes that are ranges, from the study's file."""
+    axes = flat(about.get("axes", {}))
+    return {
+        key: Span(low=axes[f"{key}.low"], high=axes[f"{key}.high"], log=axes.get(f"{key}.log", False))
+        for key in keys
+        if f"{key}.low" in axes
+    }

@@ -1,0 +1,93 @@
+"""What a study says of its settings: what mattered, and which of the best stand at an edge."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from seqlab.compare.cells import Cell
+from seqlab.compare.quantity import Quantity
+from seqlab.compare.study import Study
+from seqlab.compare.study_importance import ALL, mattered
+
+LOSS = Quantity(name="loss", unit="nats per token", better="lower")
+RATE, WIDTH = "training.optimizer.learning_rate", "model.hidden_size"
+
+
+def cell(architecture: str, setting: Mapping[str, Any], value: float | None, seed: int = 1) -> Cell:
+    return Cell(
+        trial=1,
+        run="",
+        architecture=architecture,
+        setting=setting,
+        seed=seed,
+        epochs=None,
+        value=value,
+        censored="" if value is not None else "failed: nan",
+        baseline=False,
+    )
+
+
+def study(cells: Sequence[Cell], **about: Any) -> Study:
+    return Study(name="known", about=about, quantity=LOSS, cells=tuple(cells))
+
+
+def grid(*architectures: str) -> list[Cell]:
+    """Loss = width / 100 + (a tenth where the rate is 0.1), whatever the architecture."""
+    return [
+        cell(name, {RATE: rate, WIDTH: width}, width / 100 + 0.1 * (rate == 0.1))
+        for name, rate, width in itertools.product(architectures, (0.1, 0.2), (10, 20, 30))
+    ]
+
+
+def test_a_complete_grid_is_divided_for_all_and_for_each() -> None:
+    found = mattered(study(grid("lstm", "gru"))).found
+    assert list(found) == [ALL, "gru", "lstm"]
+    shares = {effect.axes: effect.share for effect in found[ALL].effects}
+    width, rate = (0.1**2 * 2 / 3), 0.05**2
+    assert shares["hidden_size",] == pytest.approx(width / (width + rate))
+    assert shares["learning_rate",] == pytest.approx(rate / (width + rate))
+    assert shares["architecture",] == pytest.approx(0)
+    assert not found["gru"].estimated
+
+
+def test_with_one_axis_only_all_together_are_divided() -> None:
+    cells = [cell(name, {RATE: rate}, rate) for name in ("lstm", "gru") for rate in (0.1, 0.2)]
+    assert list(mattered(study(cells)).found) == [ALL]
+
+
+def test_draws_of_a_search_are_divided_by_a_forest_for_each_architecture() -> None:
+    drawn = [
+        cell(name, {RATE: 0.01 * place, WIDTH: place % 3}, 0.1 * place)
+        for name in ("lstm", "gru")
+        for place in range(1, 13)
+    ]
+    drawn.append(cell("gru", {RATE: 0.01, WIDTH: 1}, 9.0, seed=2))  # confirmed: does not count twice
+    axes = {"training": {"optimizer": {"learning_rate": {"low": 0.01, "high": 0.12, "log": False}}}}
+    found = mattered(study(drawn, axes=axes)).found
+    assert list(found) == ["gru", "lstm"]
+    assert found["gru"].estimated
+    assert found["gru"].effects == found["lstm"].effects
+    assert found["gru"].effects[0].axes == ("learning_rate",)
+
+
+def test_too_little_says_why() -> None:
+    assert mattered(study([cell("lstm", {}, 1.0)])).why_not == "Only one setting was tried."
+    gap = mattered(
+        study([cell("a", {RATE: 0.1}, 1.0), cell("b", {RATE: 0.2}, 1.0), cell("b", {RATE: 0.1}, 1.0)])
+    )
+    assert gap.why_not.startswith("That takes a complete grid, or 10 settings")
+
+
+def test_a_best_setting_at_the_end_of_what_was_tried_is_named() -> None:
+    (edge,) = study(grid("lstm")).edges
+    assert edge == (
+        "lstm is best at the smallest hidden_size that was tried (10): beyond it there may be a better one"
+    )
+    inside = [cell("lstm", {WIDTH: width}, abs(width - 20)) for width in (10, 20, 30)]
+    assert study(inside).edges == []
+    with_words = [cell("lstm", {WIDTH: width}, 1.0) for width in (10, 20, 30, "auto")]
+    assert study(with_words).edges == []
