@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,27 +11,21 @@ from pages import ROOT, commands, run_all, runnable, shown
 
 from seqlab.bench.layers import RIVALS, SHAPES
 
+sys.path.insert(0, str(ROOT / "scripts"))
+import publish
+
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = shown(ROOT / "README.md")
 
 
-def _publish():
-    spec = importlib.util.spec_from_file_location("publish", ROOT / "scripts" / "publish.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_figures_are_those_of_the_cards() -> None:
-    publish = _publish()
-    assert (ROOT / "RESULTS.md").read_text(encoding="utf-8") == publish.results_page(publish.cards())
+    assert (ROOT / "RESULTS.md").read_text(encoding="utf-8") == publish.results_page(
+        publish.cards(), publish.studies()
+    )
     assert publish.readme_page(README) == README
 
 
 def test_the_table_of_layers_is_that_of_the_measurement() -> None:
-    publish = _publish()
     found = json.loads(publish.LAYERS.read_text(encoding="utf-8"))
     assert {(row["shape"], row["cell"]) for row in found["rows"]} == {(s, c) for s in SHAPES for c in RIVALS}
     shown = publish.layers_table(found)

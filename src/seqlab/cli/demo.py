@@ -1,31 +1,39 @@
-"""`seqlab demo`: four models compared, from nothing to a report."""
+"""`seqlab demo`: two small studies, from nothing to a report."""
 
 from __future__ import annotations
 
-import time
+import os
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from seqlab.cli.arguments import Json
-from seqlab.cli.console import err, out, percent, print_json, print_table
+from seqlab.cli.console import err, out, print_json
 from seqlab.schema.errors import UserError
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
-
-    from seqlab.train.demo import Result, Row, Trial
+    from seqlab.compare.study import Group, Study
+    from seqlab.runs.study_folder import StudyFolder
 
 TITLE = "seqlab demo: Elman, GRU, LSTM and Transformer at equal size"
 OPENING = """Elman, GRU, LSTM and Transformer of nearly equal size learn balanced brackets
 and Python source, in one to three minutes. Ctrl-C loses nothing.
 """
-HEADINGS = {"brackets": "Balanced brackets", "python": "Python source, by bytes"}
-LEGEND = """
-loss in nats per token of the validation split, mean over seeds; spread: highest
-seed less lowest; valid: samples that keep the rules; cut: samples that did not
-end in time; seconds: training of one run."""
+INTRODUCTION = """\
+This is a demonstration at a small budget, two studies of four models of nearly equal size. Those of a study \
+read the same texts equally often, each with a learning rate that was chosen for it beforehand, on the \
+validation split with another seed. More training, larger models or other texts may turn the order round.
+
+On balanced brackets the truth is known, so each model is also held against it; for Python source nobody \
+knows it."""
+WARNING = "Quick mode: a few steps a run, to see that everything works; the figures mean nothing."
+BRACKETS, PYTHON = "demo-brackets", "demo-python"
+QUICK = {
+    BRACKETS: ("data.train=2000", "data.valid=200", "data.test=50", "training.max_steps=25"),
+    PYTHON: ("data.max_bytes=60000", "training.max_steps=25", "samples.max_tokens=40"),
+}
+THREADS = 2
+"""At most: steps of models this small take milliseconds, and with more threads they mostly wait."""
 SHOWN = 64
 """Characters of a sample that are shown."""
 
@@ -40,8 +48,9 @@ def demo(
 ) -> None:
     """Compare four models of equal size and write a report.
 
-    On generated brackets and on Python source: takes one to three minutes and needs no network. Stopped at
-    any moment, the same command goes on where it was; once finished it writes table and report again.
+    Two studies, `demo-brackets` and `demo-python`: they take one to three minutes and need no network.
+    Stopped at any moment, the same command goes on where it was; once finished it writes result and report
+    again.
 
     Parameters
     ----------
@@ -54,216 +63,103 @@ def demo(
     threads
         Threads of the numerical libraries. Default: 2.
     as_json
-        Print the tables as JSON, and nothing else.
+        Print the results as JSON, and nothing else.
     """
     if output.is_dir():
         raise UserError(f"'output' must be a file. Got the folder {str(output)!r}.")
+    if seeds < 1:
+        raise UserError(f"'seeds' must be at least 1. Got {seeds}. Nearest: 1.")
     if not as_json:
         err.print(OPENING, markup=False)
-    # Behind the opening, because torch takes seconds to load.
-    from seqlab.train import demo as work
+    folders = [_carry_out(name, seeds, quick, threads, quiet=as_json) for name in (BRACKETS, PYTHON)]
 
-    results = _carry_out(work.plan(seeds, quick=quick), threads, quiet=as_json)
-    tables = {data: work.rows(results, data) for data in HEADINGS}
-    if not as_json:
-        _print_results(results, tables)
-    _write_report(results, output, quick=quick)
-    if as_json:
-        print_json(_as_json(results, tables, output))
-    else:
-        _print_farewell(results, output)
-
-
-def _carry_out(trials: Sequence[Trial], threads: int | None, *, quiet: bool) -> list[Result]:
-    from seqlab.train.demo import carry_out
-
-    line = DemoLine(trials, quiet=quiet)
-    results: list[Result] = []
-    try:
-        for trial in trials:
-            line.begin(trial)
-            results.append(carry_out(trial, threads=threads, listener=line))
-            line.end(results[-1])
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(
-            f"Stopped; {len(results)} of {len(trials)} runs are done and nothing is lost. "
-            "The same command goes on from here."
-        ) from None
-    finally:
-        line.close()
-    return results
-
-
-class DemoLine:
-    """Follows the whole demonstration: one bar on a terminal, a line for each finished run."""
-
-    def __init__(self, trials: Sequence[Trial], *, quiet: bool):
-        self._trials, self._quiet = trials, quiet
-        self._done, self._number = 0.0, 0
-        self._first: tuple[float, int] | None = None
-        self._old = False
-        self._bar: Progress | None = None
-
-    def begin(self, trial: Trial) -> None:
-        """Before a run."""
-        self._trial = trial
-        self._number += 1
-        self._first, self._old = None, False
-        self._show(0.0, "")
-
-    def step(self, progress: Any, loss: float, total_epochs: float) -> None:
-        """See `Listener`."""
-        now = time.monotonic()
-        then, tokens = self._first = self._first or (now, progress.tokens)
-        rate = (progress.tokens - tokens) / max(now - then, 1e-9)
-        self._show(progress.moment.epoch / total_epochs, f"loss {loss:.3f}  {rate:,.0f} tokens/s")
-
-    def validated(self, progress: Any, metrics: dict[str, float], best: bool) -> bool:
-        """See `Listener`."""
-        return False
-
-    def scored(self, done: int, total: int) -> None:
-        """See `Listener`."""
-        self._show(1.0, "scoring")
-
-    def message(self, text: str) -> None:
-        """See `Listener`; what is said of every run is left out."""
-        self._old = self._old or text.endswith("nothing to do.")
-        if not self._quiet and text.startswith(("Going on", "Not to the bit")):
-            self._print(f"  {text}")
-
-    def end(self, result: Result) -> None:
-        """After a run."""
-        self._done += self._trial.seconds
-        self._show(0.0, "")
-        if not self._quiet:
-            loss, seconds = result.summary["metrics"]["loss"], result.summary["cost"]["training_seconds"]
-            end = "done before" if self._old else f"{seconds:5.1f} s"
-            count = f"{self._number:>3}/{len(self._trials)}"
-            self._print(f"{count}  {_name(self._trial):<28}  {loss:.4f} nats per token  {end}")
-
-    def close(self) -> None:
-        """Remove the bar."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
-
-    def _show(self, share: float, words: str) -> None:
-        if self._quiet or not err.is_terminal:
-            return
-        if self._bar is None:
-            self._bar = _bar(sum(trial.seconds for trial in self._trials))
-            self._bar.start()
-        words = f"{_name(self._trial)}  {words}"
-        self._bar.update(
-            self._bar.task_ids[0], completed=self._done + share * self._trial.seconds, words=words
-        )
-
-    def _print(self, text: str) -> None:
-        console = self._bar.console if self._bar is not None else err
-        console.print(text, markup=False)
-
-
-def _bar(total: float) -> Progress:
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    # Together 80 characters at most.
-    columns = (
-        BarColumn(bar_width=14),
-        TextColumn("{task.fields[words]}", markup=False),
-        TimeRemainingColumn(compact=True),
-    )
-    bar = Progress(*columns, console=err, transient=True)
-    bar.add_task("", total=total, words="")
-    return bar
-
-
-def _name(trial: Trial) -> str:
-    return f"{trial.data} {trial.model}, seed {trial.seed}"
-
-
-def _write_report(results: Sequence[Result], output: Path, *, quick: bool) -> None:
     from seqlab import report
-    from seqlab.train.demo import introduction
+    from seqlab.cli import study_result
+    from seqlab.compare.study import read
 
-    words = introduction(results, quick=quick)
-    folders = [result.folder for result in results]
+    found = [read(folder) for folder in folders]
+    words = f"{WARNING}\n\n{INTRODUCTION}" if quick else INTRODUCTION
     # Two datasets stand apart: nothing of one is ranked with the other.
-    report.write(folders, output, title=TITLE, introduction=words, samples=True, anyway=True)
+    report.write([], output, title=TITLE, introduction=words, studies=folders, anyway=True)
+    if as_json:
+        tables = [
+            study_result.as_table(one, folder, None) for one, folder in zip(found, folders, strict=True)
+        ]
+        print_json({"report": str(output), "studies": tables})
+        return
+    for one in found:
+        out.print(f"\n{one.about['about']}", style="bold underline", markup=False)
+        study_result.show(one, anyway=False)
+    _show_samples(found)
+    _say_farewell(found[-1], output)
 
 
-def _truth(floor: float | None) -> str:
-    return "; no truth is known" if floor is None else f"; the truth pays {floor:.4f} nats per token"
+def _carry_out(name: str, seeds: int, quick: bool, threads: int | None, *, quiet: bool) -> StudyFolder:
+    """One of the studies; with other settings than the shipped ones it has a name and a folder of its own."""
+    # Behind the opening, because torch takes seconds to load.
+    from seqlab.cli.study_view import StudyView
+    from seqlab.studies import design, forecast, perform
+
+    overrides = list(QUICK[name]) if quick else []
+    own = "-quick" * quick
+    if name == BRACKETS and seeds != 3:
+        overrides.append(f"seeds={','.join(str(seed) for seed in range(1, seeds + 1))}")
+        own += f"-{seeds}-seeds"
+    work = design.Design(design.read(name, [*overrides, f"name={name}{own}"]))
+    place = forecast.place_of(1, None, min(THREADS, os.cpu_count() or 1) if threads is None else threads)
+    view = StudyView(quiet=quiet)
+    try:
+        return perform.carry_out(work, place, processes=1, retry=False, viewer=view)
+    finally:
+        view.close()
 
 
-def _print_results(results: Sequence[Result], tables: dict[str, list[Row]]) -> None:
-    from seqlab.train.demo import floor
-
-    columns = ("model", "params", "loss", "spread", "above\ntruth", "valid", "cut", "seconds", "tokens/s")
-    for data, rows in tables.items():
-        out.print(f"\n{HEADINGS[data]}{_truth(floor(results, data))}", style="bold", markup=False)
-        print_table(columns, [_cells(row) for row in rows])
-    out.print(LEGEND, markup=False)
-    _print_samples(results)
-
-
-def _cells(row: Row) -> list[Any]:
-    return [
-        row.model,
-        row.parameters,
-        f"{row.loss:.4f}",
-        "-" if row.seeds == 1 else f"{row.highest - row.lowest:.4f}",
-        "-" if row.above_floor is None else f"{row.above_floor:.4f}",
-        "-" if row.valid is None else percent(row.valid),
-        "-" if row.cut is None else percent(row.cut),
-        f"{row.seconds:7.1f}",
-        round(row.tokens_per_second),
-    ]
-
-
-def _print_samples(results: Sequence[Result]) -> None:
-    from seqlab.train.demo import written
-
-    out.print("\nWhat they wrote (seed 1)", style="bold")
-    for result in results:
-        if result.trial.seed == 1:
-            out.print(f"  {result.trial.data} {result.trial.model}", markup=False)
-            for label, text in _texts(result, written(result)):
+def _show_samples(studies: Sequence[Study]) -> None:
+    out.print("\nWhat they wrote", style="bold underline")
+    for study in studies:
+        for group in study.best:
+            out.print(f"  {group.architecture}", markup=False)
+            for label, text in _texts(group):
                 out.print(f"    {label}{text}", markup=False)
 
 
-def _texts(result: Result, text: str) -> list[tuple[str, str]]:
-    """What is shown of a run: of brackets the longest right and the first wrong sample of all drawn."""
-    if result.truth is None:
-        return [("", line[:SHOWN]) for line in text.splitlines() if line.strip()][:3]
-    examples = (("right  ", "longest_valid"), ("wrong  ", "first_wrong"))
-    return [
-        (label, _shortened(result.truth[key])) for label, key in examples if result.truth[key] is not None
-    ]
+def _texts(group: Group) -> list[tuple[str, str]]:
+    """Of the first seed: the longest right and the first wrong sample; without a truth, the first text."""
+    from seqlab.compare.study_truth import cards
+
+    for card in cards(group)[:1]:
+        examples = (("right  ", card["longest_valid"]), ("wrong  ", card["first_wrong"]))
+        return [(label, shortened(text)) for label, text in examples if text is not None]
+    return [("", line[:SHOWN]) for line in written(group).splitlines() if line.strip()][:3]
 
 
-def _shortened(text: str) -> str:
+def written(group: Group) -> str:
+    """The first text that the best checkpoint of a group's first seed wrote, its prompt in front.
+
+    Raises:
+        UserError: the samples are damaged.
+    """
+    from seqlab.runs import folder
+    from seqlab.runs.folder import SAMPLES
+    from seqlab.schema.records import Text
+
+    run = folder.open_run(folder.root() / group.cells[0].run)
+    texts = (record for record, _ in run.records(SAMPLES) if isinstance(record, Text))
+    first = next((text for text in texts if text.name == "final_sample"), None)
+    return "" if first is None else first.prompt + first.text
+
+
+def shortened(text: str) -> str:
+    """A sample that is too long without its end.
+
+    >>> shortened("(" * 100)[40:]
+    '(((( ... 100 characters'
+    """
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 20]} ... {len(text)} characters"
 
 
-def _print_farewell(results: Sequence[Result], output: Path) -> None:
-    best = min(
-        (result for result in results if result.truth is None), key=lambda r: r.summary["metrics"]["loss"]
-    )
+def _say_farewell(study: Study, output: Path) -> None:
     out.print(f"\nThe report is {output}. Open it in a browser:\n  {output.resolve().as_uri()}", markup=False)
     out.print("\nLet the best of them write, or train on your own text:", markup=False)
-    out.print(f'  seqlab sample {best.folder.path.name} --prompt "class "', markup=False)
+    out.print(f'  seqlab sample {study.best[0].cells[0].run} --prompt "class "', markup=False)
     out.print("  seqlab train text-lm data.path=book.txt", markup=False)
-
-
-def _as_json(results: Sequence[Result], tables: dict[str, list[Row]], output: Path) -> dict[str, Any]:
-    from seqlab.train.demo import floor
-
-    return {
-        "report": str(output),
-        "runs": [str(result.folder.path) for result in results],
-        "tables": {
-            data: {"floor": floor(results, data), "rows": [asdict(row) for row in rows]}
-            for data, rows in tables.items()
-        },
-    }

@@ -111,7 +111,7 @@ def _write_report(study: StudyFolder, output: Path | None, *, anyway: bool) -> P
     from seqlab import report
 
     page = output or study.path / "report.html"
-    return report.write([], page, title=f"Study {study.name}", study=study, anyway=anyway)
+    return report.write([], page, title=f"Study {study.name}", studies=[study], anyway=anyway)
 
 
 def _budget(equal: str) -> list[str]:

@@ -39,7 +39,7 @@ def write(
     introduction: str = "",
     samples: bool = True,
     static: Path | None = None,
-    study: StudyFolder | None = None,
+    studies: Sequence[StudyFolder] = (),
     anyway: bool = False,
 ) -> Path:
     """Write a report on runs, finished or not; equal folders give an equal page, byte for byte.
@@ -51,7 +51,7 @@ def write(
         introduction: plain text under it; an empty line begins a new paragraph.
         samples: whether texts that were written or labelled are shown.
         static: folder for every figure as SVG and PNG and every table as CSV and Markdown.
-        study: what the runs answer: its own come to `runs`, and the page begins with what it asked and found.
+        studies: what runs answer: theirs come to `runs`, and the page begins with what each asked and found.
         anyway: whether runs that cannot be ranked with each other stand apart, in place of being refused.
 
     Returns:
@@ -62,16 +62,16 @@ def write(
             be ranked; what differs is named.
         WorkError: the disk is full or cannot be written.
     """
-    everything = [*runs, *(answers.folders(study) if study is not None else ())]
+    everything = [*runs, *(run for study in studies for run in answers.folders(study))]
     if not everything:
         raise UserError("A report must have at least one run. Got none.")
     if output.is_dir():
         raise UserError(f"The report must be a file. Got the folder {str(output)!r}.")
     if static is not None and static.exists() and not static.is_dir():
         raise UserError(f"The static files' place must be a folder. Got the file {str(static)!r}.")
-    told = answers.told(study) if study is not None else {}
+    told = {name: known for study in studies for name, known in answers.told(study).items()}
     found = chapters([read(run) for run in _once(everything)], told=told, anyway=anyway)
-    parts = _parts(found, study, samples=samples)
+    parts = _parts(found, studies, samples=samples)
     save(output, _render(found, parts, title, introduction))
     if static is not None:
         export(static, _tables(parts), _figures(parts), VEGA_LITE)
@@ -82,17 +82,17 @@ def _once(runs: Sequence[RunFolder]) -> list[RunFolder]:
     return list({run.path.resolve(): run for run in runs}.values())
 
 
-def _parts(found: Sequence[Chapter], study: StudyFolder | None, *, samples: bool) -> list[Part]:
+def _parts(found: Sequence[Chapter], studies: Sequence[StudyFolder], *, samples: bool) -> list[Part]:
     entries = [entry for chapter in found for entry in chapter.entries]
     known = [entry for entry in entries if entry.run.settings]
-    asked = answers.studies(study, found) if study is not None else []
+    asked = [answers.studies(study, found) for study in studies]
     shared = [
         Section(title="Repeat", tables=[about.folders(entries)], configs=known),
         Section(title="Cost", tables=[about.cost(entries)]),
         Section(title="Environment", tables=present(about.environment(entries))),
     ]
     return [
-        *(of_study(one, alone=len(asked) == 1) for one in asked),
+        *(of_study(one, alone=len(here) == 1) for here in asked for one in here),
         *(Part(chapter.title, _chapter(chapter, samples=samples)) for chapter in found),
         Part("All runs", shared),
     ]

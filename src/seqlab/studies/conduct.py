@@ -77,7 +77,14 @@ def conduct(plan: Plan, executor: Executor, place: Place, viewer: Viewer) -> Non
             words = f"The folder of run {one.trial.number}, {one.trial.run}, is gone: it is trained again."
             viewer.message(0, words)
         conductor = Conductor(plan, place, viewer)
-        executor.run(conductor, conductor)
+        try:
+            executor.run(conductor, conductor)
+        except KeyboardInterrupt:
+            ended = len(plan.folder.events())
+            raise KeyboardInterrupt(
+                f"Stopped; {ended} of {plan.total} runs have ended and nothing is lost. "
+                "The same command goes on from here."
+            ) from None
     if conductor.full:
         raise DiskError(f"{conductor.full} Then the same command goes on with the study.")
 

@@ -72,12 +72,7 @@ class Design:
             UserError: a key or a value is wrong; the axis is named.
         """
         recipe = self.recipes[str(setting.get("base", self.config.base))]
-        table = recipe.table
-        for key, value in self.config.settings.items():
-            table = recipes.put(table, key, value)
-        for key, value in setting.items():
-            table = table if key == "base" else recipes.put(table, key, value)
-        table = recipes.put(table, "seed", seed)
+        table = recipes.put(self._table(setting), "seed", seed)
         try:
             found = recipes.experiment(recipe, table)[0]
         except UserError as error:
@@ -90,21 +85,37 @@ class Design:
         return found
 
     def baseline(self, name: str, setting: Mapping[str, Any]) -> AnyExperimentConfig:
-        """A baseline's experiment on the data that a setting's runs have.
+        """A baseline's experiment on the data of the study's runs.
+
+        A tokenizer that its recipe names stays, unless the study names one, too.
 
         Raises:
-            UserError: a setting of the data does not fit, or the recipe is none of a baseline.
+            UserError: its recipe trains a network, or is for data of another kind.
         """
         recipe = self.recipes[name]
-        table = recipe.table
-        if "baseline" not in table:
+        own = recipe.table
+        if "baseline" not in own:
             raise UserError(
                 f"'baselines' must be recipes of baselines. Got {name!r}, which trains a network."
             )
-        for key, value in {**self.config.settings, **setting}.items():
+        data = self._table({**self.architectures[0], **setting})["data"]
+        if own["data"].get("kind") != data.get("kind"):
+            raise UserError(
+                f"'baselines' must be recipes for the study's data, {data.get('kind')!r}. "
+                f"Got {name!r} for {own['data'].get('kind')!r}."
+            )
+        table = {**own, "data": data | {k: v for k, v in own["data"].items() if k == "tokenizer"}}
+        for key, value in (*self.config.settings.items(), *setting.items()):
             if key.split(".")[0] == "data":
                 table = recipes.put(table, key, value)
         return recipes.experiment(recipe, table)[0]
+
+    def _table(self, setting: Mapping[str, Any]) -> Table:
+        """All settings but the seed, parsed by nobody yet."""
+        table = self.recipes[str(setting.get("base", self.config.base))].table
+        for key, value in (*self.config.settings.items(), *setting.items()):
+            table = table if key == "base" else recipes.put(table, key, value)
+        return table
 
     def check(self) -> None:
         """Parse the experiment of each value of each axis, alone, so that an error names its axis.

@@ -25,6 +25,7 @@ from seqlab.train.finish import cost, final
 from seqlab.train.interrupt import Wish, listening
 from seqlab.train.loop import Listener, Loop
 from seqlab.train.products import choose, chosen
+from seqlab.train.truth import write_truth
 from seqlab.train.validation import score_exactly, scoring_pass, write_samples
 from seqlab.train.way import Scorer, Told, Way, Work
 
@@ -113,6 +114,7 @@ def _finish(run: RunFolder, loop: Loop, wish: Wish) -> dict[str, Any]:
     loop.recorder.sync()
     if exact is not None:
         write_card(run, scorer, "valid", exact)
+        write_truth(run, experiment, loss=numbers(records)["loss"], step=step)
     checkpoints.prune(run.checkpoints, 1, progress.best_step)
     summary = {
         "run": str(run.path),

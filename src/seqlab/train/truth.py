@@ -4,62 +4,62 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
 from seqlab.data import truth
 from seqlab.data.generated import GeneratedConfig
 from seqlab.decode.choice import Choice
 from seqlab.runs import atomic
 from seqlab.runs.folder import RunFolder
-from seqlab.schema.errors import UserError
 from seqlab.schema.records import Text
-from seqlab.train.loaded import load_run, read_config
+from seqlab.train import seeding
+from seqlab.train.experiment import Experiment
+from seqlab.train.loaded import sample
 
 CARD = "truth"
-_SEED = 1
+DRAWN = 200
+"""Samples that are held against the rules of the language."""
 
 
-def truth_card(run: RunFolder, count: int) -> dict[str, Any]:
-    """Compare a finished run with the truth and write `cards/truth.json`; once written, it is read.
+def write_truth(run: RunFolder, experiment: Experiment, *, loss: float, step: int) -> None:
+    """Hold a language model against the truth of its data, where that is known: `cards/truth.json`.
 
+    The truth speaks of characters; of other tokens nothing is written.
     Samples may be as long as the longest training sequence. Those that did not end by then are counted
     apart: they are neither right nor wrong.
 
     Args:
-        run: a finished run of a language model.
-        count: samples to draw.
-
-    Returns:
-        The card. Its metrics: `floor` and `above_floor` in nats per token on the validation split, the
-        shares `valid_samples`, `cut_samples` and `wrong_samples`.
-
-    Raises:
-        UserError: the run's data is not generated, or the run is not finished.
+        run: where the card goes.
+        experiment: with the weights that are judged.
+        loss: of these weights on the validation split, in nats per token.
+        step: the optimiser step they stand behind.
     """
-    path = run.cards / f"{CARD}.json"
-    if path.exists():
-        return run.read_json(f"cards/{CARD}.json", "metrics", "longest_valid", "first_wrong")
-    card = _measure(run, count)
-    atomic.write_text(path, json.dumps(card, indent=1))
-    return card
-
-
-def _measure(run: RunFolder, count: int) -> dict[str, Any]:
-    config = read_config(run).data
-    if not isinstance(config, GeneratedConfig):
-        raise UserError(f"{run.path} must be of generated data, whose truth is known. Got {config.kind!r}.")
-    dataset, loaded = config.build(), load_run(run)
+    config = experiment.config.data
+    if not isinstance(config, GeneratedConfig) or config.tokenizer.kind != "characters":
+        return
+    if not experiment.model.capabilities.causal:
+        return
+    dataset = experiment.dataset
     longest = int(dataset.splits["train"].lengths.max())
+    texts = sample(
+        experiment.model,
+        dataset.tokenizer,
+        "",
+        name="sample",
+        count=DRAWN,
+        length=longest,
+        choice=Choice(),
+        random=seeding.generator(experiment.config.seed, "truth"),
+    )
     floor = truth.floor(config, dataset, "valid")
-    texts = loaded.sample("", count=count, length=longest, choice=Choice(), seed=_SEED)
     shares, examples = judge(config, texts)
-    return {
-        "metrics": {"floor": floor, "above_floor": run.summary()["metrics"]["loss"] - floor, **shares},
+    card = {
+        "metrics": {"floor": floor, "above_floor": loss - floor, **shares},
         "split": "valid",
-        "scored_as": f"truth on the same tokens; {count} samples of at most {longest} tokens, seed {_SEED}",
-        "checkpoint_step": loaded.step,
+        "scored_as": f"truth on the same tokens; {DRAWN} samples of at most {longest} tokens",
+        "checkpoint_step": step,
         **examples,
     }
+    atomic.write_text(run.cards / f"{CARD}.json", json.dumps(card, indent=1))
 
 
 def judge(config: GeneratedConfig, texts: Sequence[Text]) -> tuple[dict[str, float], dict[str, str | None]]:

@@ -1,0 +1,197 @@
+"""The pages of published figures: RESULTS.md and the README's tables, from the cards in `results/`."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+LINE = 127
+"""Characters of a line of the README."""
+
+
+def figure(metrics: dict[str, float]) -> str:
+    """The number the task is judged by, with its unit."""
+    if "perplexity" in metrics:
+        return f"perplexity {metrics['perplexity']:.1f}"
+    return f"accuracy {100 * metrics['accuracy']:.2f} %"
+
+
+def readme_table(found: list[dict[str, Any]]) -> str:
+    """The README's table of figures, without its markers."""
+    lines = ["| recipe | validation | test | time | on |", "|---|---|---|---|---|"]
+    for card in found:
+        cost = card["cost"]
+        seconds = cost["training_seconds"] + cost["evaluation_seconds"]
+        lines.append(
+            f"| `{card['recipe']}`: {card['about']} | {figure(card['metrics'])} | {_test(card)} | "
+            f"{_time(seconds)} | {cost['processor']}, {cost['threads']} threads |"
+        )
+    return "\n".join(lines)
+
+
+def _test(card: dict[str, Any]) -> str:
+    return figure(card["test"]["metrics"]) if card.get("test") else "not looked at"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds / 60:.0f} minutes" if seconds >= 90 else f"{seconds:.0f} s"
+
+
+def readme_studies(found: list[dict[str, Any]]) -> str:
+    """The README's list of studies, without its markers."""
+    return "\n".join(
+        textwrap.fill(
+            f"- `{card['study']}`: {card['about']}. {_best(card)}; {card['runs']} runs, "
+            f"{_time(card['seconds'])} on {card['processor']}, {card['threads']} threads.",
+            LINE,
+            subsequent_indent="  ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for card in found
+    )
+
+
+def _best(card: dict[str, Any]) -> str:
+    """Each architecture's best setting with its median and range, the best first."""
+    said = [f"{row['architecture']} {_values(row, card)}" for row in card["best"]]
+    what = (
+        "Validation accuracy"
+        if card["metric"] == "accuracy"
+        else f"Validation {card['metric']}, {card['unit']}"
+    )
+    return f"{what}, median and range over seeds: {', '.join(said)}"
+
+
+def _values(row: dict[str, Any], card: dict[str, Any]) -> str:
+    known = [value for value in row["values"].values() if value is not None]
+    text = _number(row["median"], card)
+    if len(known) < 2:
+        return text
+    return f"{text} ({_number(min(known), card)} to {_number(max(known), card)})"
+
+
+def _number(value: float, card: dict[str, Any]) -> str:
+    return f"{100 * value:.1f} %" if card["metric"] == "accuracy" else f"{value:.4f}"
+
+
+def layers_table(found: dict[str, Any]) -> str:
+    """The README's table of layers, and what its numbers are, without its markers."""
+    from seqlab.cli.benching import MAKERS, ONE_GRU
+
+    words = f"""Seqlab's recurrent layers against torch.nn's, forward and backward: how many times as long
+    torch's takes and, in brackets, the share of the machine's peak of {found["peak_of"]} that seqlab reaches.
+    `seqlab bench layers` on {found["processor"]}, {found["threads"]} threads, torch {found["torch"]},
+    kernels {found["kernels"]}; medians of {found["rounds"]} rounds. {MAKERS} {ONE_GRU}"""
+    rows = {(row["shape"], row["cell"]): row for row in found["rows"]}
+    shapes, cells = (list(dict.fromkeys(key[part] for key in rows)) for part in (0, 1))
+    lines = [
+        f"| rows x steps x inputs x units | {' | '.join(f'`{cell}`' for cell in cells)} |",
+        "|---" * (1 + len(cells)) + "|",
+        *(f"| {shape} | {' | '.join(_layer(rows[shape, cell]) for cell in cells)} |" for shape in shapes),
+    ]
+    paragraph = textwrap.fill(" ".join(words.split()), LINE, break_long_words=False, break_on_hyphens=False)
+    return paragraph + "\n\n" + "\n".join(lines)
+
+
+def _layer(row: dict[str, Any]) -> str:
+    return f"{row['ratio']['median']:.2f} ({row['share_of_peak']['median']:.0%})".replace("%", " %")
+
+
+def results_page(found: list[dict[str, Any]], studied: list[dict[str, Any]]) -> str:
+    """RESULTS.md."""
+    parts = [
+        "# Results",
+        "Written by `python scripts/publish.py` from the cards in `results/`. Runs are of one seed each; "
+        "validation is of the best checkpoint, scored anew at the end; where a test figure stands, that "
+        "split was looked at once. Studies are over several seeds, all shown, on validation.",
+        *(_run(card) for card in found),
+        *(_study(card) for card in studied),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _run(card: dict[str, Any]) -> str:
+    measured, cost = card["card"], card["cost"]
+    fitted = f"{_fitted(card)}, {card['tokens']:,} tokens, {card['parameters']:,} parameters"
+    return (
+        f"## {card['recipe']}: {figure(card['metrics'])}\n\n"
+        f"{card['about']}. Run it: `{card['command']}`\n\n"
+        f"- validation: {_scored(measured)}\n"
+        + (f"- test, look 1: {_scored(card['test'])}\n" if card.get("test") else "")
+        + f"- {fitted}; vocabulary {measured['vocabulary']:,} ({measured['tokenizer']})\n"
+        f"- {cost['training_seconds']:.0f} s training with its validations, "
+        f"{cost['evaluation_seconds']:.0f} s final evaluation, "
+        f"{cost['tokens_per_second']:,.0f} tokens/s, "
+        f"{cost['peak_memory_mib']:,.0f} MiB, {_where(measured, cost)}"
+    )
+
+
+def _scored(measured: dict[str, Any]) -> str:
+    """Metrics of a split, and what it was."""
+    metrics = ", ".join(
+        f"{name} {value:.4f}" for name, value in measured["metrics"].items() if isinstance(value, float)
+    )
+    twice = measured["equal_to_training"]
+    return (
+        f"{metrics} ({measured['loss_unit']}); {measured['dataset']}, split {measured['split']} "
+        f"({measured['split_sha256'][:12]}), {measured['sequences']:,} sequences, "
+        f"{measured['tokens']:,} tokens, {measured['scored_as']}"
+        + ("" if twice is None else f"; {twice:,} of them also in training")
+    )
+
+
+def _where(measured: dict[str, Any], cost: dict[str, Any]) -> str:
+    environment = measured["environment"]
+    return (
+        f"{cost['threads']} threads of {cost['processor']}, torch {environment['versions']['torch']}, "
+        f"kernels {environment.get('kernels', 'torch')}"
+    )
+
+
+def _study(card: dict[str, Any]) -> str:
+    measured = card["card"]
+    lines = [
+        "| architecture | best setting | each seed | median | parameters | seconds a run |",
+        "|---" * 6 + "|",
+    ]
+    for row in card["best"]:
+        values = ", ".join(
+            f"{'none' if value is None else _number(value, card)}" for value in row["values"].values()
+        )
+        name = f"{row['architecture']} (baseline)" if row["baseline"] else row["architecture"]
+        lines.append(
+            f"| {name} | {row['label'] or '-'} | {values} | {_number(row['median'], card)} | "
+            f"{row['parameters']:,.0f} | {row['seconds']:.1f} |"
+        )
+    sentences = [
+        *card["pairs"],
+        *(f"{of}: {said}" for of, said in card["importance"].items()),
+        *card["edges"],
+    ]
+    truth = [
+        f"{one['architecture']} against the truth: {one['above_floor']:.4f} nats per token above the floor "
+        f"of {one['floor']:.4f}, {100 * one['valid']:.1f} % of samples valid"
+        for one in card["truth"]
+    ]
+    return (
+        f"## study {card['study']}\n\n{card['about']}. Run it: `{card['command']}`\n\n"
+        f"Expected before: {' '.join(card['expectation'].split())}\n\n"
+        + "\n".join(lines)
+        + "\n\n"
+        + "\n".join(f"- {sentence}" for sentence in [*truth, *sentences])
+        + f"\n\n{card['runs']} runs, {_time(card['seconds'])} together; {measured['dataset']}, split "
+        f"{measured['split']} ({measured['split_sha256'][:12]}), {measured['sequences']:,} sequences, "
+        f"{measured['scored_as']}; {_where(measured, card)}"
+    )
+
+
+def _fitted(card: dict[str, Any]) -> str:
+    """How often the data was read, and which checkpoint was scored; a baseline has neither seed nor steps."""
+    measured = card["card"]
+    if not card["steps"]:
+        return "fitted at once"
+    return (
+        f"seed {measured['seed']}, checkpoint of step {measured['checkpoint_step']:,} of {card['steps']:,}, "
+        f"{card['epochs']:g} epochs"
+    )
