@@ -31,11 +31,16 @@ BRACKETS = [
     "batching.tokens=60",
     "model.embedding_size=4",
     "model.hidden_size=4",
+    "model.init_range=0.1",
     "training.epochs=2",
+    "training.schedule.kind=constant",
+    "training.optimizer.learning_rate=0.01",
     "training.record_every=1",
     "training.tensorboard=false",
     "samples.count=2",
     "samples.max_tokens=8",
+    "samples.checked=20",
+    "samples.checked_at_end=50",
 ]
 REVIEWS = [
     "imdb-linear",

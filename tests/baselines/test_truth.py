@@ -7,7 +7,7 @@ import pytest
 
 from seqlab.baselines.baseline import Ground
 from seqlab.baselines.configs import TruthConfig
-from seqlab.data import brackets, ndfa, truth
+from seqlab.data import truth
 from seqlab.data.brackets import BracketsConfig
 from seqlab.data.cache import encode
 from seqlab.data.dataset import Dataset
@@ -32,9 +32,9 @@ def losses(config: GeneratedConfig, data: Dataset, split: str) -> np.ndarray:
 @pytest.mark.parametrize(
     ("config", "rate"),
     [
-        (BracketsConfig(train=50, valid=1000, test=20), brackets.entropy_rate()),
+        (BracketsConfig(train=50, valid=1000, test=20), BracketsConfig().language().entropy().per_token),
         (BracketsConfig(train=50, valid=1000, test=20, max_length=20), None),
-        (NdfaConfig(train=50, valid=1000, test=20), ndfa.entropy_rate()),
+        (NdfaConfig(train=50, valid=1000, test=20), NdfaConfig().language().entropy().per_token),
     ],
     ids=["brackets", "brackets-limited", "ndfa"],
 )

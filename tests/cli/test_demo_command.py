@@ -50,7 +50,7 @@ def _timeless(result: dict[str, Any]) -> list[dict[str, Any]]:
 def test_from_nothing_to_a_report_and_once_more(tmp_path: Path) -> None:
     out, err = finished(folder=tmp_path)
     assert len(re.findall(r"^ *\d+/(?:9|5)  .*, seed \d  \d\.\d{4}$", err, re.MULTILINE)) == RUNS
-    assert len(list((tmp_path / "runs").glob("*/summary.json"))) == RUNS
+    assert len(list((tmp_path / "runs").glob("*/finished.json"))) == RUNS
     assert {path.name for path in (tmp_path / "runs" / "studies").iterdir()} == set(STUDIES)
     for word in ("elman", "gru-after", "lstm", "transformer-lm", "Held against the truth", "python-5gram"):
         assert word in out
@@ -85,7 +85,7 @@ def test_killed_and_started_again_it_ends_the_same(tmp_path: Path) -> None:
         process.kill()
         process.communicate()
     found = json.loads(finished("--json", folder=tmp_path / "killed")[0])
-    assert len(list(runs.glob("*/summary.json"))) == RUNS
+    assert len(list(runs.glob("*/finished.json"))) == RUNS
     assert _timeless(found) == _timeless(expected)
 
 

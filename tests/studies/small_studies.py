@@ -21,9 +21,15 @@ RATE = "training.optimizer.learning_rate"
 SMALL = {
     "data": {"train": 60, "valid": 20, "test": 20, "max_length": 20},
     "batching": {"tokens": 60},
-    "model": {"embedding_size": 4, "hidden_size": 4},
-    "training": {"epochs": 2, "record_every": 1, "tensorboard": False},
-    "samples": {"count": 0},
+    "model": {"embedding_size": 4, "hidden_size": 4, "init_range": 0.1},
+    "training": {
+        "epochs": 2,
+        "record_every": 1,
+        "tensorboard": False,
+        "optimizer": {"learning_rate": 0.01},
+        "schedule": {"kind": "constant"},
+    },
+    "samples": {"count": 0, "checked": 20, "checked_at_end": 50},
 }
 
 

@@ -114,7 +114,8 @@ def test_epochs_are_cells_of_one_run_and_equal_runs_of_their_own() -> None:
 
 
 def test_a_row_that_ended_early_has_censored_cells() -> None:
-    settings = {"training": {"patience": 1, "tensorboard": False}, "data": {"train": 60, "valid": 20}}
+    constant = {"patience": 1, "tensorboard": False, "schedule": {"kind": "constant"}}
+    settings = {"training": constant, "data": {"train": 60, "valid": 20}}
     study = carry_out(design(axes={EPOCHS: [1, 30], RATE: [0.9]}, settings=settings))
     first, second = cells(find(study), "loss")
     assert first.value is not None

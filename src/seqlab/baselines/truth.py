@@ -11,8 +11,8 @@ import numpy as np
 from seqlab.baselines.baseline import Arrays, Baseline, Floats, Integers, Scores
 from seqlab.data.dataset import Split
 from seqlab.data.generated import GeneratedConfig
+from seqlab.data.known import Known
 from seqlab.data.tokenizers import Tokenizer
-from seqlab.schema.errors import UserError
 
 TEXTS_AT_ONCE = 64
 """Texts that are scored together: bounds memory, changes no number."""
@@ -27,16 +27,9 @@ class Truth(Baseline):
         """The truth about a dataset.
 
         Raises:
-            UserError: a token is not one character, as those are that the truth speaks of.
+            UserError: tokens are not those that the truth speaks of.
         """
-        vocabulary = tokenizer.vocabulary
-        parts = vocabulary.special | {vocabulary.unknown}
-        if any(len(token) > 1 for index, token in enumerate(vocabulary.tokens) if index not in parts):
-            raise UserError(
-                "'data.tokenizer.kind' must be 'characters' for the baseline 'truth', which knows the "
-                f"probabilities of characters. Got {data.tokenizer.kind!r}."
-            )
-        self._data, self._tokenizer = data, tokenizer
+        self._known = Known(data.language(), tokenizer)
 
     def arrays(self) -> Arrays:
         """Nothing is fitted."""
@@ -48,17 +41,15 @@ class Truth(Baseline):
 
     def score(self, split: Split, *, dense: bool) -> Iterator[Scores]:
         """See `Baseline.score`; every text's end is a target, too."""
-        end = self._tokenizer.vocabulary.end
-        assert end is not None, "generated texts are separate sequences"
+        end = self._known.end
         bounds = list(pairwise(split.offsets.tolist()))
         for place in range(0, len(bounds), TEXTS_AT_ONCE):
             chances, targets = [], []
             for first, last in bounds[place : place + TEXTS_AT_ONCE]:
-                ids = split.tokens[first:last].tolist()
-                text = self._tokenizer.decode(ids)
-                chances += [self._behind(text[:length]) for length in range(len(ids) + 1)]
-                targets += [*ids, end]
-            yield self._scores(_log(np.stack(chances)), np.array(targets), split.lengths[place:])
+                ids = split.tokens[first:last]
+                chances.append(self._known.chances(ids))
+                targets.append(np.append(ids, end).astype(np.int64))
+            yield self._scores(_log(np.concatenate(chances)), np.concatenate(targets), split.lengths[place:])
 
     def answer(self, rows: Split) -> Floats:
         """See `Baseline.answer`.
@@ -66,21 +57,14 @@ class Truth(Baseline):
         Raises:
             UserError: no text begins as a row does.
         """
-        begins = [rows.tokens[first + 1 : last].tolist() for first, last in pairwise(rows.offsets)]
-        return _log(np.stack([self._behind(self._tokenizer.decode(ids)) for ids in begins]))
+        begins = [rows.tokens[first + 1 : last] for first, last in pairwise(rows.offsets.tolist())]
+        return _log(np.stack([self._known.behind(ids) for ids in begins]))
 
     def _scores(self, chances: Floats, targets: Integers, lengths: Integers) -> Scores:
         """Of whole texts; `lengths` are theirs and perhaps of more behind them."""
         counts = lengths[:TEXTS_AT_ONCE] + 1
         positions = np.arange(len(targets)) - np.repeat(np.cumsum(counts) - counts, counts)
         return Scores(-chances[np.arange(len(targets)), targets], targets, positions, chances)
-
-    def _behind(self, begin: str) -> Floats:
-        """Probabilities (V,) behind the beginning of a text."""
-        chances = np.zeros(len(self._tokenizer.vocabulary))
-        for token, probability in self._data.next_token(begin).items():
-            chances[self._tokenizer.vocabulary.id(token)] = probability
-        return chances
 
 
 def _log(chances: Floats) -> Floats:

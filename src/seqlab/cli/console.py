@@ -50,7 +50,9 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 
 
 def _is_number(cell: Any) -> bool:
-    return isinstance(cell, int | float) or (isinstance(cell, str) and cell.endswith(" %"))
+    if isinstance(cell, str):
+        return cell == "-" or cell.removesuffix(" %").replace(".", "", 1).isdigit()
+    return isinstance(cell, int | float)
 
 
 def percent(share: float) -> str:

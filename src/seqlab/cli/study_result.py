@@ -112,7 +112,7 @@ def _truth(study: Study) -> None:
 
 def _sentences(study: Study) -> None:
     for title, sentences in (
-        ("Best settings in pairs", [pair.reading for pair in pairs(study).found]),
+        ("The best against the others", _pairs(study)),
         ("Most reliable over settings", _reliable(study)),
         ("What mattered", [f"{name}: {reading}" for name, reading in _importance(study).items()]),
         ("At the edge", study.edges),
@@ -126,6 +126,12 @@ def _sentences(study: Study) -> None:
 def _reliable(study: Study) -> list[str]:
     """Of the architectures that were tried with several settings."""
     return [one.reading for one in study.reliability if one.settings > 1]
+
+
+def _pairs(study: Study) -> list[str]:
+    """Those of the best architecture; the report has all."""
+    best = next((group.architecture for group in study.best if group.summary.median is not None), "")
+    return pairs(study).about(best)
 
 
 def _importance(study: Study) -> dict[str, str]:

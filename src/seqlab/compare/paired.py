@@ -36,6 +36,13 @@ class Comparison:
     seeds: SeedsComparison | None
 
     @property
+    def names(self) -> tuple[str, str]:
+        """Who is compared."""
+        known = self.seeds or self.items
+        assert known is not None, "one of the two is there"
+        return known.first, known.second
+
+    @property
     def reading(self) -> str:
         """One sentence on both; who is better is said again where seeds and items disagree."""
         if self.items is None:

@@ -32,30 +32,29 @@ def mattered(study: Study) -> Mattered:
     names = short_names(keys)
     several = len({group.architecture for group in study.groups}) > 1
     parts = {ALL: _cells(study.groups, names, architecture=True)} if several else {}
-    if len(keys) > 1 or not several:
-        for name in dict.fromkeys(group.architecture for group in study.groups):
-            own = [group for group in study.groups if group.architecture == name]
-            parts[name] = _cells(own, names, architecture=False)
+    for name in dict.fromkeys(group.architecture for group in study.groups):
+        own = [group for group in study.groups if group.architecture == name]
+        parts[name] = _cells(own, names, architecture=False)
     spans = {names[key]: span for key, span in _spans(study.about, keys).items()}
     found = {name: one for name, cells in parts.items() if (one := _of(cells, study, spans)) is not None}
     if found:
         return Mattered(found)
-    if len(study.groups) < 2:
-        return Mattered({}, "Only one setting was tried.")
     return Mattered(
-        {}, f"That takes a complete grid, or {FEWEST} settings of an architecture in which two vary."
+        {},
+        "that takes two axes, in a complete grid (the architecture is one of them) or with "
+        f"{FEWEST} settings of an architecture.",
     )
 
 
 def _of(cells: Sequence[Cell], study: Study, spans: Mapping[str, Span]) -> Importance | None:
     """None where there are too few cells for it."""
     varying = [axis for axis in cells[0].settings if len({str(cell.settings[axis]) for cell in cells}) > 1]
-    if not varying:
-        return None
+    if len(varying) < 2:
+        return None  # one axis explains all there is
     if not missing(cells):
         gaps = any(value is None for cell in cells for value in cell.values)
         return importance(cells, study.quantity, scale="rank" if gaps else "value")
-    if len(varying) < 2 or len(cells) < FEWEST or "architecture" in varying:
+    if len(cells) < FEWEST or "architecture" in varying:
         return None
     # Only the first seed was run with every setting.
     first = [Cell(settings=cell.settings, values=cell.values[:1]) for cell in cells]

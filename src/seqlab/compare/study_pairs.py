@@ -25,6 +25,17 @@ class Pairs:
     items: bool
     why_not: str = ""
 
+    def about(self, name: str) -> list[str]:
+        """Sentences on one architecture against each other one; what holds for all of them is said once."""
+        shown = [pair for pair in self.found if name in pair.names]
+        few = [pair.seeds for pair in shown if pair.seeds is not None and not pair.seeds.enough_seeds]
+        lines = [
+            pair.items.reading if pair.items is not None and pair.seeds in few else pair.reading
+            for pair in shown
+        ]
+        left_out = any(pair.items is not None and pair.seeds in few for pair in shown)
+        return [*lines, few[0].verdict] if left_out else lines
+
 
 def pairs(study: Study) -> Pairs:
     """Each architecture, at its best setting, against each other one: over seeds, and over items."""

@@ -29,11 +29,10 @@ class Batching(Config, ABC):
 
 
 class SequenceBatching(Batching, ABC):
-    """Whole sequences, grouped by similar length."""
+    """Whole sequences."""
 
-    pool: int = Field(default=100, ge=1)
-    """So many batches' worth of shuffled sequences are sorted by length together: 1 shuffles most and
-    pads most, more pads less."""
+    sorts: ClassVar[bool] = True
+    """Whether the sequences of a pool are sorted by length before they are cut into batches."""
 
     @abstractmethod
     def cut(self, sorted_lengths: Rows) -> list[int]:
@@ -64,12 +63,21 @@ class SequenceBatching(Batching, ABC):
         batches: list[Rows] = []
         for begin in range(0, len(shuffled), size):
             pool = shuffled[begin : begin + size]
-            pool = pool[np.argsort(lengths[pool], kind="stable")]
+            if self.sorts:
+                pool = pool[np.argsort(lengths[pool], kind="stable")]
             batches += np.split(pool, self.cut(lengths[pool])[1:])
         return [batches[index] for index in random.permutation(len(batches))]
 
 
-class RowsConfig(SequenceBatching):
+class SortedBatching(SequenceBatching, ABC):
+    """Sequences of similar length together."""
+
+    pool: int = Field(default=100, ge=1)
+    """So many batches' worth of shuffled sequences are sorted by length together: 1 shuffles most and
+    pads most, more pads less."""
+
+
+class RowsConfig(SortedBatching):
     """So many sequences a batch; the last one of a pool may have fewer."""
 
     kind: Literal["rows"] = "rows"
@@ -86,7 +94,7 @@ class RowsConfig(SequenceBatching):
         return self.rows * self.pool
 
 
-class TokensConfig(SequenceBatching):
+class TokensConfig(SortedBatching):
     """As many sequences as fit a budget of padded tokens (rows times the longest)."""
 
     kind: Literal["tokens"] = "tokens"
@@ -111,6 +119,39 @@ class TokensConfig(SequenceBatching):
         """Sequences that fill about `pool` batches."""
         mean = max(1.0, float(lengths.mean())) if len(lengths) else 1.0
         return max(1, int(self.pool * self.tokens / mean))
+
+
+class PackedConfig(SequenceBatching):
+    """As many sequences as fit a budget of tokens, padding not counted, of whatever lengths.
+
+    Padding costs recurrent layers and the output layer no arithmetic, so nothing has to be sorted and every
+    batch has about as many tokens to learn from.
+    """
+
+    kind: Literal["packed"] = "packed"
+    """Name of the way."""
+    tokens: int = Field(default=5000, ge=1)
+    """Tokens a batch, at most."""
+    sorts: ClassVar[bool] = False
+
+    def cut(self, sorted_lengths: Rows) -> list[int]:
+        """Greedily; see `SequenceBatching.cut`."""
+        if len(sorted_lengths) and sorted_lengths.max() > self.tokens:
+            raise UserError(
+                f"'batching.tokens' must be at least the longest sequence, {sorted_lengths.max()} tokens. "
+                f"Got {self.tokens}."
+            )
+        starts, filled = [0], 0
+        for index, length in enumerate(sorted_lengths.tolist()):
+            filled += length
+            if filled > self.tokens:
+                starts.append(index)
+                filled = length
+        return starts
+
+    def pool_size(self, lengths: Rows) -> int:
+        """All of them."""
+        return max(1, len(lengths))
 
 
 class StreamConfig(Batching):

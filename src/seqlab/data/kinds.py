@@ -13,8 +13,18 @@ DATASETS = Registry(
         "python_source": ("seqlab.data.python_source:PythonSourceConfig", "the standard library's source"),
         "table": ("seqlab.data.table:TableConfig", "your own labelled texts: CSV, TSV, JSONL or Parquet"),
         "text": ("seqlab.data.text:TextConfig", "your own text: a file, several files or a folder"),
-        "brackets": ("seqlab.data.brackets:BracketsConfig", "balanced brackets (Dyck-1), generated"),
         "ndfa": ("seqlab.data.ndfa:NdfaConfig", "s w w w s with one word w, generated"),
+        "brackets": ("seqlab.data.brackets:BracketsConfig", "balanced brackets (Dyck-1), generated"),
+        "dyck": ("seqlab.data.brackets:DyckConfig", "balanced brackets of several kinds, generated"),
+        "toy": ("seqlab.data.grammar:ToyConfig", "sentences of a small English, generated"),
+        "grammar": ("seqlab.data.grammar:GrammarConfig", "your own context-free grammar, generated"),
+        "parity": ("seqlab.data.formal:ParityConfig", "bits with an even number of ones, generated"),
+        "tomita": ("seqlab.data.formal:TomitaConfig", "Tomita's seven regular languages, generated"),
+        "counting": ("seqlab.data.formal:CountingConfig", "a^n b^n or a^n b^n c^n, generated"),
+        "regular-expression": (
+            "seqlab.data.formal:RegularExpressionConfig",
+            "your own regular expression, generated",
+        ),
     },
 )
 
@@ -39,6 +49,10 @@ BATCHING = Registry(
     {
         "rows": ("seqlab.data.batching:RowsConfig", "so many sequences of similar length a batch"),
         "tokens": ("seqlab.data.batching:TokensConfig", "at most so many padded tokens a batch"),
+        "packed": (
+            "seqlab.data.batching:PackedConfig",
+            "at most so many tokens a batch, padding not counted",
+        ),
         "stream": ("seqlab.data.batching:StreamConfig", "windows over contiguous text, state carried"),
     },
 )

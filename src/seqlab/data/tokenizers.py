@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from seqlab.data.kinds import TOKENIZERS
 from seqlab.data.vocabulary import Vocabulary
+from seqlab.languages.language import END
 from seqlab.schema.config import Config
 from seqlab.schema.errors import UserError
 
 Spec = dict[str, Any]
-PAD, START, END, UNKNOWN = ".pad", ".start", ".end", ".unk"
+PAD, START, UNKNOWN = ".pad", ".start", ".unk"
 
 
 class Encoded(NamedTuple):

@@ -1,33 +1,20 @@
-"""What the truth itself pays: exact probabilities of generated texts, and the least loss there is.
+"""What the truth itself pays: the least loss there is on the tokens of a generated dataset.
 
-A generated dataset knows the distribution its texts are drawn from. So the loss of a model can be
-compared with that of the truth on the very same tokens: `loss - floor` is what the model does not know.
+A generated dataset knows the distribution its texts are drawn from. So the loss of a model can be compared
+with that of the truth on the very same tokens: `loss - floor` is what the model does not know.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from itertools import pairwise
+
+import numpy as np
 
 from seqlab.data.dataset import Dataset
 from seqlab.data.generated import GeneratedConfig
-from seqlab.data.tokenizers import END
-
-
-def nats(config: GeneratedConfig, text: str) -> float:
-    """-log of a text's exact probability, its end included; infinite for what is never drawn.
-
-    >>> from seqlab.data.ndfa import NdfaConfig
-    >>> round(math.exp(-nats(NdfaConfig(), "ss")), 9)
-    0.25
-    """
-    total = 0.0
-    for place, token in enumerate([*text, END]):
-        probability = config.next_token(text[:place]).get(token, 0.0)
-        if probability == 0.0:
-            return math.inf
-        total -= math.log(probability)
-    return total
+from seqlab.languages.explorer import WRONG, Explorer
 
 
 def floor(config: GeneratedConfig, dataset: Dataset, split: str) -> float:
@@ -35,8 +22,30 @@ def floor(config: GeneratedConfig, dataset: Dataset, split: str) -> float:
 
     On many tokens no model stays below it, up to chance; one that knows the truth is at it exactly.
     """
+    explorer = Explorer(config.language())
     data = dataset.splits[split]
-    texts = [
-        dataset.tokenizer.decode(data.tokens[begin:end].tolist()) for begin, end in pairwise(data.offsets)
-    ]
-    return math.fsum(nats(config, text) for text in texts) / (len(data.tokens) + len(texts))
+    total = math.fsum(nats(explorer, text) for text in texts(dataset, split))
+    return total / (len(data.tokens) + len(data))
+
+
+def nats(explorer: Explorer, text: str) -> float:
+    """-log of a text's exact chance, its end included; infinite for what is never drawn.
+
+    >>> from seqlab.data.ndfa import NdfaConfig
+    >>> round(math.exp(-nats(Explorer(NdfaConfig().language()), "ss")), 9)
+    0.25
+    """
+    tokens = explorer.language.split(text)
+    path = explorer.walk(tokens)
+    if path[-1] == WRONG:
+        return math.inf
+    columns = [*(explorer.columns[token] for token in tokens), explorer.end]
+    chances = explorer.chances[path, columns]
+    return math.inf if chances[-1] == 0 else float(-np.log(chances).sum())
+
+
+def texts(dataset: Dataset, split: str) -> Iterator[str]:
+    """The written texts of a split."""
+    data = dataset.splits[split]
+    for begin, end in pairwise(data.offsets.tolist()):
+        yield dataset.tokenizer.decode(data.tokens[begin:end].tolist())

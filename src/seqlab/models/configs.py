@@ -139,6 +139,8 @@ class RecurrentLanguageModelConfig(ModelConfig):
     """Units of a recurrent layer."""
     layers: int = Field(default=2, ge=1)
     """Recurrent layers."""
+    sum_layers: bool = False
+    """Whether the output layer reads the sum of all layers' outputs, in place of the last one's."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Share dropped of embedded tokens, between recurrent layers and before the output."""
     tied: bool = False

@@ -40,6 +40,7 @@ class RecurrentLanguageModel(SequenceModel):
             config.hidden_size,
             layers=config.layers,
             dropout=config.dropout,
+            summed=config.sum_layers,
             generator=generator,
         )
         self.dropout = Dropout(config.dropout)
@@ -52,7 +53,7 @@ class RecurrentLanguageModel(SequenceModel):
         )
 
     def features(self, batch: Batch, state: State | None) -> tuple[Float[Tensor, "B T H"], State]:
-        """The last layer's outputs, zero in padding, and the state behind each row's last token."""
+        """Outputs of the last layer or the sum of all, zero in padding, and the state behind each row."""
         x = self.dropout(self.embedding(batch.tokens))
         y, new = self.recurrence(x, batch.lengths, None if state is None else state.tensors)
         return self.dropout(y), State(new)

@@ -32,6 +32,7 @@ class RecurrentStack(nn.Module):
         layers: L.
         bidirectional: whether D is 2.
         dropout: share of a layer's outputs dropped before the next layer reads them.
+        summed: whether the output is the sum of all layers' outputs, in place of the last one's.
         generator: source of the weights.
         path: "fast" goes through the native library where it is there, through torch's own functions
             elsewhere; "reference" computes every cell by its equations.
@@ -49,6 +50,7 @@ class RecurrentStack(nn.Module):
         layers: int = 1,
         bidirectional: bool = False,
         dropout: float = 0.0,
+        summed: bool = False,
         generator: torch.Generator,
         path: Path = "fast",
     ):
@@ -60,6 +62,7 @@ class RecurrentStack(nn.Module):
         self.input_size, self.hidden_size, self.layers = input_size, hidden_size, layers
         self.suffixes = ("", "_reverse") if bidirectional else ("",)
         self.dropout = Dropout(dropout)
+        self.summed = summed
         self.trace: Trace | None = None
         for layer in range(layers):
             self._add_layer(layer, generator)
@@ -83,7 +86,7 @@ class RecurrentStack(nn.Module):
         *,
         need_state: bool = True,
     ) -> tuple[Float[Tensor, "B T DH"], dict[str, Float[Tensor, "B LD H"]] | None]:
-        """Outputs of the last layer, and every layer's state behind each row's last token.
+        """Outputs of the last layer, or the sum of all, and the states behind each row's last token.
 
         Args:
             x: inputs; what stands behind a row's length changes nothing.
@@ -104,6 +107,7 @@ class RecurrentStack(nn.Module):
         check_states(state, (x.shape[0], self.layers * len(self.suffixes), self.hidden_size))
         ragged = lengths if bool((lengths < x.shape[1]).any()) else None
         finals: list[States] = []
+        total: Tensor | None = None
         if self.trace is not None:
             self.trace.begin()
         for layer in range(self.layers):
@@ -116,7 +120,9 @@ class RecurrentStack(nn.Module):
             x = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=2)
             if self.trace is not None:
                 self.trace.layer(x)
-        return x, self._join(finals) if need_state else None
+            if self.summed:
+                total = x if total is None else total + x
+        return x if total is None else total, self._join(finals) if need_state else None
 
     def extra_repr(self) -> str:
         """The settings, as `print(model)` shows them."""

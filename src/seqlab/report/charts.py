@@ -26,6 +26,8 @@ from seqlab.report.look import (
 from seqlab.report.styles import FEW
 from seqlab.report.tables import Column, words
 
+SAMPLES = "samples"
+"""What stands for the split of numbers that are counted in samples."""
 MEDIAN, OF_OPTIMISERS = "median", "median of an optimiser"
 """Kinds of rows: the middle of an architecture's runs, and of an optimiser's."""
 
@@ -43,6 +45,11 @@ class _Curve:
     @property
     def what(self) -> str:
         return f"{words(self.name)} on {self.chapter.title}"
+
+    @property
+    def scored(self) -> str | None:
+        """The split that was scored from time to time; None where training alone is shown."""
+        return next((split for split in self.splits if split != "train"), None)
 
     @property
     def title(self) -> list[str]:
@@ -82,6 +89,13 @@ def learning(chapter: Chapter) -> list[Figure]:
             found.append(whole)
             found += _views(curve, whole) if name in ("loss", chapter.quantity.name) else []
     return found
+
+
+def of_samples(chapter: Chapter) -> list[Figure]:
+    """Every number that was counted in samples while training."""
+    units = {name: unit for run in chapter.runs for name, unit in run.names(SAMPLES)}
+    found = [_curve(chapter, name, units[name], (SAMPLES,)) for name in units]
+    return [_all_runs(curve) for curve in found if curve.rows]
 
 
 def optimisation(chapter: Chapter) -> list[Figure]:
@@ -198,12 +212,14 @@ def _meaning(curve: _Curve) -> str:
     standing = any(row["kind"] == "baseline" for row in curve.rows)
     line = " A grey rule: a baseline, which is fitted without steps." if standing else ""
     if curve.chapter.many:
-        shown = "validation" if "valid" in curve.splits else "training"
+        shown = {None: "training", SAMPLES: "samples"}.get(curve.scored, "validation")
         dashed = " Dashed: the same of training, the mean since the record before." if both else ""
         return f"Faint lines: {shown} of each run. Strong: {middle}.{dashed}{line}"
     if both:
         return f"Thin lines: training, the mean since the record before. Lines with points: validation.{line}"
-    return f"Scored on the validation split while training.{line}" if "valid" in curve.splits else ""
+    if curve.scored == SAMPLES:
+        return "Counted in samples drawn with each validation."
+    return f"Scored on the validation split while training.{line}" if curve.scored else ""
 
 
 def _thinned(curve: _Curve) -> str:
@@ -267,9 +283,9 @@ def _each(curve: _Curve, base: alt.Chart, looks: Palette, axis: str) -> list[alt
         layers.append(train.mark_line(strokeWidth=width, opacity=opacity))
         if _single(curve, "train"):
             layers.append(train.mark_point(filled=True, size=30, opacity=1))
-    if "valid" in curve.splits:
-        valid = _only(base, axis, "run", "valid").encode(detail="run:N", strokeDash=dashes)
-        marks = _only(base, axis, "run", "valid").mark_point(filled=True, size=52, opacity=1)
+    if curve.scored:
+        valid = _only(base, axis, "run", curve.scored).encode(detail="run:N", strokeDash=dashes)
+        marks = _only(base, axis, "run", curve.scored).mark_point(filled=True, size=52, opacity=1)
         layers += [valid.mark_line(strokeWidth=2.2), marks.encode(shape=looks.shape)]
     return layers
 
@@ -280,7 +296,7 @@ def _single(curve: _Curve, split: str) -> bool:
 
 
 def _faint(curve: _Curve, base: alt.Chart, axis: str, kind: str) -> list[alt.Chart]:
-    split = "valid" if "valid" in curve.splits else "train"
+    split = curve.scored or "train"
     runs = _only(base, axis, "run", split).encode(detail="run:N")
     layers = [runs.mark_line(strokeWidth=1, opacity=0.3)]
     for which in curve.splits:

@@ -105,13 +105,17 @@ def _chapter(chapter: Chapter, *, samples: bool) -> list[Section]:
             title="Results",
             tables=present(
                 results.results(chapter),
-                tables.truth(chapter),
                 tables.seeds(chapter),
                 tables.other_splits(chapter),
             ),
         ),
         Section(title="Quality against cost", figures=costs.against_price(chapter)),
         Section(title="Learning curves", figures=charts.learning(chapter)),
+        Section(
+            title="Against the truth",
+            tables=present(tables.truth(chapter), tables.explained(chapter) if samples else None),
+            figures=charts.of_samples(chapter),
+        ),
         Section(title="Gradient and learning rate", figures=charts.optimisation(chapter)),
         Section(title="Diagnostics", figures=[*diagnostics.matrices(chapter), *diagnostics.curves(chapter)]),
         Section(title="Samples", samples=shown, more_samples=more),

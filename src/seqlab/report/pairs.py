@@ -54,17 +54,10 @@ def _pair(pair: Comparison, *, items: bool) -> tuple[Cell, ...]:
         if pair.seeds is None
         else [pair.seeds.difference, pair.seeds.adjusted_p, pair.seeds.smallest_p]
     )
-    return (*names(pair), *(of_items if items else []), *of_seeds, _told_by(pair))
+    return (*pair.names, *(of_items if items else []), *of_seeds, _told_by(pair))
 
 
 def _told_by(pair: Comparison) -> str:
     """What tells the two from each other; "nothing" where it may all be chance."""
     parts = (("items", pair.items), ("seeds", pair.seeds))
     return " and ".join(name for name, one in parts if one is not None and one.tells) or "nothing"
-
-
-def names(pair: Comparison) -> tuple[str, str]:
-    """Who is compared."""
-    known = pair.seeds or pair.items
-    assert known is not None, "one of the two is there"
-    return known.first, known.second

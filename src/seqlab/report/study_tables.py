@@ -10,7 +10,6 @@ from seqlab.compare.reliability import Reliability
 from seqlab.compare.study import Group
 from seqlab.compare.study_importance import Mattered
 from seqlab.compare.study_pairs import Pairs
-from seqlab.report.pairs import names
 from seqlab.report.study import Study
 from seqlab.report.tables import Cell, Column, Table, words
 from seqlab.schema.settings import setting, short_names
@@ -160,7 +159,7 @@ def findings(study: Study, compared: Pairs, reliable: Sequence[Reliability], mat
         doubt = "" if sure else "; over seeds nothing of it can be told from chance"
         found.append(f"Order by the best setting's median: {', then '.join(known)}{doubt}.")
     found += [_best(study, group) for group in study.best]
-    found += [f"{pair.reading}." for pair in compared.found if known[0] in names(pair)]
+    found += [f"{sentence}." for sentence in compared.about(known[0])] if known else []
     found += [compared.why_not] if compared.why_not else []
     if reliable and reliable[0].settings > 1:
         found.append(f"Most reliable is {reliable[0].reading}.")
@@ -172,7 +171,7 @@ def findings(study: Study, compared: Pairs, reliable: Sequence[Reliability], mat
 
 def _mattered(found: Mattered) -> str:
     if not found.found:
-        return f"What mattered cannot be said of this study: {found.why_not}"
+        return f"What mattered most cannot be said: {found.why_not}"
     of, one = next(iter(found.found.items()))
     return f"What mattered, {of}: {one.reading}."
 

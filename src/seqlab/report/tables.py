@@ -109,27 +109,72 @@ def other_splits(chapter: Chapter) -> Table | None:
     )
 
 
+_TRUTH = {
+    "floor": Column("floor", "nats per token"),
+    "above_floor": Column("above the floor", "nats per token"),
+    "divergence": Column("divergence", "nats per token"),
+    "valid_samples": Column("valid", "fraction of samples"),
+    "wrong_samples": Column("wrong", "fraction of samples"),
+    "cut_samples": Column("cut", "fraction of samples"),
+    "complete_of_truth": Column("truth complete", "fraction of strings"),
+    "valid_of_complete_samples": Column("valid", "fraction of complete ones"),
+    "novel_samples": Column("novel", "fraction of valid ones"),
+    "distinct_samples": Column("distinct", "fraction of samples"),
+    "length_distance": Column("lengths off", "largest difference"),
+    "known_words": Column("known words", "fraction of words"),
+    "samples_valid_by_course": Column("valid by the course", "fraction of samples"),
+    "recognised_texts": Column("recognised", "fraction of texts"),
+    "recognised_far_texts": Column("recognised far", "fraction of texts"),
+}
+"""Columns by the metrics of a truth card."""
+
+
 def truth(chapter: Chapter) -> Table | None:
     """How runs stand to the truth of their data; None where no run was held against it."""
     cards = [(entry, entry.run.cards["truth"]) for entry in chapter.entries if "truth" in entry.run.cards]
     if not cards:
         return None
-    columns = {
-        "floor": Column("floor", "nats per token"),
-        "above_floor": Column("above the floor", "nats per token"),
-        "valid_samples": Column("valid samples", "fraction"),
-        "wrong_samples": Column("wrong samples", "fraction"),
-        "cut_samples": Column("cut samples", "fraction"),
-    }
+    known = {key for _, card in cards for key in card["metrics"]}
+    columns = {key: column for key, column in _TRUTH.items() if key in known}
     ways = dict.fromkeys(f"{card['scored_as'].capitalize()}." for _, card in cards)
+    course = (
+        " The courses' check was loose about order and end of samples; it stands beside the exact one."
+        if "samples_valid_by_course" in known
+        else ""
+    )
+    far = (
+        " Recognised: everywhere in a text just those tokens are likely that may follow; far: in texts "
+        "longer than any of training."
+        if "recognised_far_texts" in known
+        else ""
+    )
     return Table(
         name=f"truth {chapter.title}",
         caption="Held against the truth. The floor is what the true distribution itself pays on the "
-        "validation split; what a model pays above it is what it has not learned. A cut sample did not end "
-        f"in time and is neither valid nor wrong. {' '.join(ways)}",
+        "validation split; what a model pays above it is what it has not learned. Divergence: of its "
+        "distributions from the true ones (Kullback-Leibler). A cut sample did not end in time and is "
+        f"neither valid nor wrong.{far}{course} {' '.join(ways)}",
         columns=(*RUN, *columns.values()),
         rows=tuple((*named(entry), *(card["metrics"].get(key) for key in columns)) for entry, card in cards),
         entries=tuple(entry for entry, _ in cards),
+    )
+
+
+def explained(chapter: Chapter) -> Table | None:
+    """Why wrong samples are wrong; None where there are none."""
+    rows = [
+        (*named(entry), one["text"], one["place"] + 1, one["token"], " ".join(one["allowed"]))
+        for entry in chapter.best()
+        for one in entry.run.cards.get("truth", {}).get("explained", [])
+    ]
+    if not rows:
+        return None
+    return Table(
+        name=f"wrong samples {chapter.title}",
+        caption="Why samples are wrong: the first token that cannot stand where it does, and what could. "
+        ".end: the sample ended too early. Of the best run of each architecture.",
+        columns=(*RUN, Column("sample"), Column("token"), Column("is"), Column("could be")),
+        rows=tuple(rows),
     )
 
 

@@ -51,6 +51,9 @@ class TrainingConfig(Config):
     that of `train`."""
     result: Literal["best", "last"] = "best"
     """Which weights are the result: those of the best validation, or the last ones."""
+    curriculum: int = Field(default=0, ge=0)
+    """Epochs in which short sequences come first: epoch k of n learns from the shortest k/(n+1) of them, all
+    later ones from all. Sequences only, not running text."""
     record_every: int = Field(default=20, ge=1)
     """Optimiser steps between two records of the training loss; each epoch ends with one, too."""
     checkpoint_seconds: float = Field(default=60.0, ge=0.0)
@@ -81,6 +84,13 @@ class SamplesConfig(Config):
     """Divides the logits; 0 takes the most likely token."""
     prompt: str = ""
     """Text that samples go on from."""
+    prompt_tokens: int = Field(default=0, ge=0)
+    """Tokens of a random text of the validation split that each sample goes on from, in place of `prompt`;
+    where the truth of the data is known only."""
+    checked: int = Field(default=200, ge=0)
+    """Samples that are held against the truth with each validation, where it is known: generated data."""
+    checked_at_end: int = Field(default=1_000, ge=0)
+    """The same at the end, of the weights that are the result."""
 
 
 class AnyExperimentConfig(Config, ABC):

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 
 from seqlab.data.dataset import Dataset
+from seqlab.data.generated import GeneratedConfig
+from seqlab.data.known import is_known
 from seqlab.measure.kinds import METRICS
 from seqlab.models.model import SequenceModel
 from seqlab.nn.dropout import bind_generator
@@ -55,7 +57,12 @@ def build(
     task = config.task.build(dataset)
     for metric in task.metrics:
         METRICS[metric]  # an unknown one is refused now, not after an epoch
-    _check_prompt(config.samples.prompt, dataset)
+    _check_prompt(config, dataset)
+    if config.training.curriculum and config.batching.contiguous:
+        raise UserError(
+            "'training.curriculum' must be 0 for running text, which has no short sequences. "
+            f"Got {config.training.curriculum}."
+        )
     for split in dataset.splits.values():
         # Cut every split once now, so that a batching that does not fit is known before training.
         task.batches(split, config.batching, seed=None)
@@ -90,7 +97,16 @@ def _row_wise(config: ExperimentConfig, model: SequenceModel) -> tuple[RowWiseSg
     return found, ()
 
 
-def _check_prompt(prompt: str, dataset: Dataset) -> None:
-    """Samples go on from what the prompt says, never from unknown tokens that stand for it."""
+def _check_prompt(config: ExperimentConfig, dataset: Dataset) -> None:
+    """Samples go on from what the prompt says, never from unknown tokens that stand for it.
+
+    Where the truth of the data is known it must be the beginning of a text.
+    """
+    prompt = config.samples.prompt
+    if isinstance(config.data, GeneratedConfig) and is_known(config.data.language(), dataset.tokenizer):
+        try:
+            config.data.language().next_token(prompt)
+        except UserError as error:
+            raise UserError(f"'samples.prompt': {error}") from None
     if dataset.tokenizer.vocabulary.unknown in dataset.tokenizer.encode(prompt):
         raise UserError(f"'samples.prompt' must be made of tokens of {dataset.name!r}. Got {prompt!r}.")

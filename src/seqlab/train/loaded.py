@@ -143,12 +143,28 @@ def sample(
     random: torch.Generator,
 ) -> list[Text]:
     """Texts a language model writes behind a prompt, starting from the token training started from."""
+    return samples_behind(
+        model, tokenizer, [prompt] * count, name=name, length=length, choice=choice, random=random
+    )
+
+
+def samples_behind(
+    model: SequenceModel,
+    tokenizer: Tokenizer,
+    prompts: Sequence[str],
+    *,
+    name: str,
+    length: int,
+    choice: Choice,
+    random: torch.Generator,
+) -> list[Text]:
+    """The same, one behind each prompt."""
     vocabulary = tokenizer.vocabulary
     assert vocabulary.start is not None, "checked when the task was built"
-    prompts = [[vocabulary.start, *tokenizer.encode(prompt)]] * count
+    encoded = {prompt: [vocabulary.start, *tokenizer.encode(prompt)] for prompt in set(prompts)}
     generations = generate(
         model,
-        prompts,
+        [encoded[prompt] for prompt in prompts],
         end=vocabulary.end,
         max_new_tokens=length,
         choice=choice,
@@ -157,5 +173,5 @@ def sample(
     )
     return [
         Text(name=name, prompt=prompt, text=tokenizer.decode(g.tokens), complete=g.complete)
-        for g in generations
+        for prompt, g in zip(prompts, generations, strict=True)
     ]

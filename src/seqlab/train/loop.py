@@ -9,6 +9,7 @@ from typing import Protocol
 
 from seqlab.data.ahead import Ahead
 from seqlab.data.batch import Batch
+from seqlab.data.curriculum import short_first
 from seqlab.runs.folder import RunFolder
 from seqlab.schema.errors import WorkError
 from seqlab.schema.records import Scalar
@@ -21,6 +22,7 @@ from seqlab.train.progress import Interval, Progress
 from seqlab.train.recorder import Recorder
 from seqlab.train.schedules import Clock
 from seqlab.train.step import NotFiniteError, Outcome, Step
+from seqlab.train.truth import check_of
 from seqlab.train.validation import score, write_samples
 
 
@@ -55,12 +57,13 @@ class Loop:
             experiment.model, experiment.optimizer, experiment.rows, experiment.generators, carried=None
         )
         self._move = Step(experiment)
+        self.check = check_of(experiment)
         self.progress = Progress()
         self.recorder = self._open()
         self._carries = experiment.config.batching.contiguous and experiment.model.capabilities.carries_state
         self.device = next(experiment.model.parameters()).device
         self._saved_at = self._timed_at = time.monotonic()
-        self._steps_per_epoch = len(self._batches(epoch=0))
+        self._steps_per_epoch = len(self._batches(epoch=self.config.curriculum))
         longest = math.inf if self.config.max_steps is None else self.config.max_steps / self._steps_per_epoch
         self._total_epochs = min(self.config.epochs, longest)
 
@@ -161,6 +164,8 @@ class Loop:
         elif self.config.patience and progress.validations_without_gain >= self.config.patience:
             progress.stopped = f"no better for {self.config.patience} validations"
         self.recorder.record(write_samples(experiment, "sample", progress.step), progress.moment)
+        if self.check is not None:
+            self.recorder.record(self.check.validation(progress.step), progress.moment)
         if self.listener.validated(progress, values, improved):
             self.wish.stop = True
 
@@ -222,7 +227,8 @@ class Loop:
     def _batches(self, epoch: int) -> Sequence[Batch]:
         config = self.experiment.config
         order = seeding.derive(config.seed, "order", epoch)
-        return self.experiment.task.batches(self.experiment.dataset.splits["train"], config.batching, order)
+        split = short_first(self.experiment.dataset.splits["train"], epoch, config.training.curriculum)
+        return self.experiment.task.batches(split, config.batching, order)
 
     def _clock(self) -> Clock:
         """Time for the schedule: epochs may differ in their number of batches, so it is scaled."""

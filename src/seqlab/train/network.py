@@ -111,10 +111,12 @@ def _finish(run: RunFolder, loop: Loop, wish: Wish) -> dict[str, Any]:
         loop.recorder.record(write_samples(experiment, "final_sample", progress.step), progress.moment)
     records = [] if exact is None else exact.records
     loop.recorder.record([final(record) for record in records], progress.moment)
-    loop.recorder.sync()
     if exact is not None:
         write_card(run, scorer, "valid", exact)
-        write_truth(run, experiment, loss=numbers(records)["loss"], step=step)
+    if loop.check is not None:
+        found = write_truth(run, loop.check, loss=numbers(records)["loss"], step=step)
+        loop.recorder.record(found, progress.moment)
+    loop.recorder.sync()
     checkpoints.prune(run.checkpoints, 1, progress.best_step)
     summary = {
         "run": str(run.path),

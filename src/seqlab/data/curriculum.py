@@ -1,0 +1,27 @@
+"""Short sequences first."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from seqlab.data.dataset import Split
+
+
+def short_first(split: Split, epoch: int, epochs: int) -> Split:
+    """What epoch `epoch`, from 0, learns from where the first `epochs` ones begin with short sequences.
+
+    Epoch k of n, from 1, has the shortest k / (n + 1) of all sequences, later ones have all of them.
+
+    >>> split = Split(np.arange(6, dtype=np.int32), np.array([0, 3, 4, 6]))
+    >>> [short_first(split, epoch, 2).lengths.tolist() for epoch in range(3)]
+    [[1], [1, 2], [3, 1, 2]]
+    """
+    if epoch >= epochs:
+        return split
+    count = max(1, len(split) * (epoch + 1) // (epochs + 1))
+    chosen = np.sort(np.argsort(split.lengths, kind="stable")[:count])
+    lengths = split.lengths[chosen]
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    places = np.repeat(split.offsets[chosen] - offsets[:-1], lengths) + np.arange(offsets[-1])
+    labels = None if split.labels is None else split.labels[chosen]
+    return Split(split.tokens[places], offsets, labels, split.texts_sha256)
