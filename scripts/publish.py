@@ -76,25 +76,27 @@ def take_study(name: str) -> None:
     place = study_folder.find(name)
     if place.about()["study"] != json.loads(json.dumps(plain(design.read(name)))):
         sys.exit(f"{place.path} must have the settings of the shipped study {name!r}. Got others.")
-    found, study = find(place), compare.read(place)
+    found, parts = find(place), compare.read(place)
     if not all(one.summary for one in found):
         sys.exit(f"All runs of {place.path} must have ended. Got one that has not.")
-    table = as_table(study, place, None)
-    for row, group in zip(table["best"], study.ranked, strict=True):
-        row |= {"label": group.label, "parameters": spent(group).parameters, "seconds": spent(group).seconds}
-    first = folder.open_run(folder.root() / study.ranked[0].cells[0].run)
+    table = as_table(parts, place, None)
+    for part, study in zip(table["parts"], parts, strict=True):
+        del part["groups"], part["refused"]
+        for row, group in zip(part["best"], study.ranked, strict=True):
+            cost = spent(group)
+            row |= {"label": group.label, "parameters": cost.parameters, "seconds": cost.seconds}
+        first = folder.open_run(folder.root() / study.ranked[0].cells[0].run)
+        part["card"] = first.read_json("cards/valid.json")
     costs = [one.summary["cost"] for one in found]
-    kept = ("metric", "unit", "expectation", "best", "truth", "pairs", "reliability", "importance", "edges")
     card = {
         "study": name,
         "about": design.about(name),
         "command": f"seqlab study {name}",
         "runs": len(found),
-        **{key: table[key] for key in kept},
+        **{key: table[key] for key in ("metric", "unit", "expectation", "parts")},
         "seconds": round(sum(cost["training_seconds"] + cost["evaluation_seconds"] for cost in costs)),
         "processor": costs[-1]["processor"],
         "threads": costs[-1]["threads"],
-        "card": first.read_json("cards/valid.json"),
     }
     _write(f"{STUDY}{name}", card)
 

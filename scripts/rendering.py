@@ -54,13 +54,17 @@ def readme_studies(found: list[dict[str, Any]]) -> str:
 
 def _best(card: dict[str, Any]) -> str:
     """Each architecture's best setting with its median and range, the best first."""
-    said = [f"{row['architecture']} {_values(row, card)}" for row in card["best"]]
+    said = [
+        f"{part['part']}: " * bool(part["part"])
+        + ", ".join(f"{row['architecture']} {_values(row, card)}" for row in part["best"])
+        for part in card["parts"]
+    ]
     what = (
         "Validation accuracy"
         if card["metric"] == "accuracy"
         else f"Validation {card['metric']}, {card['unit']}"
     )
-    return f"{what}, median and range over seeds: {', '.join(said)}"
+    return f"{what}, median and range over seeds: {'; '.join(said)}"
 
 
 def _values(row: dict[str, Any], card: dict[str, Any]) -> str:
@@ -150,39 +154,42 @@ def _where(measured: dict[str, Any], cost: dict[str, Any]) -> str:
 
 
 def _study(card: dict[str, Any]) -> str:
-    measured = card["card"]
+    return (
+        f"## study {card['study']}\n\n{card['about']}. Run it: `{card['command']}`\n\n"
+        f"Expected before: {' '.join(card['expectation'].split())}\n\n"
+        + "\n\n".join(_part(part, card) for part in card["parts"])
+        + f"\n\n{card['runs']} runs, {_time(card['seconds'])} together"
+    )
+
+
+def _part(part: dict[str, Any], card: dict[str, Any]) -> str:
+    measured = part["card"]
     lines = [
         "| architecture | best setting | each seed | median | parameters | seconds a run |",
         "|---" * 6 + "|",
     ]
-    for row in card["best"]:
+    for row in part["best"]:
         values = ", ".join(
-            f"{'none' if value is None else _number(value, card)}" for value in row["values"].values()
+            "none" if value is None else _number(value, card) for value in row["values"].values()
         )
         name = f"{row['architecture']} (baseline)" if row["baseline"] else row["architecture"]
         lines.append(
             f"| {name} | {row['label'] or '-'} | {values} | {_number(row['median'], card)} | "
             f"{row['parameters']:,.0f} | {row['seconds']:.1f} |"
         )
-    sentences = [
-        *card["pairs"],
-        *(f"{of}: {said}" for of, said in card["importance"].items()),
-        *card["edges"],
-    ]
     truth = [
         f"{one['architecture']} against the truth: {one['above_floor']:.4f} nats per token above the floor "
         f"of {one['floor']:.4f}, {100 * one['valid']:.1f} % of samples valid"
-        for one in card["truth"]
+        for one in part["truth"]
     ]
+    mattered = [f"{of}: {said}" for of, said in part["importance"].items()]
     return (
-        f"## study {card['study']}\n\n{card['about']}. Run it: `{card['command']}`\n\n"
-        f"Expected before: {' '.join(card['expectation'].split())}\n\n"
+        f"### {part['part']}\n\n" * bool(part["part"])
         + "\n".join(lines)
         + "\n\n"
-        + "\n".join(f"- {sentence}" for sentence in [*truth, *sentences])
-        + f"\n\n{card['runs']} runs, {_time(card['seconds'])} together; {measured['dataset']}, split "
-        f"{measured['split']} ({measured['split_sha256'][:12]}), {measured['sequences']:,} sequences, "
-        f"{measured['scored_as']}; {_where(measured, card)}"
+        + "".join(f"- {sentence}\n" for sentence in [*truth, *part["pairs"], *mattered, *part["edges"]])
+        + f"- {measured['dataset']}, split {measured['split']} ({measured['split_sha256'][:12]}), "
+        f"{measured['sequences']:,} sequences, {measured['scored_as']}; {_where(measured, card)}"
     )
 
 

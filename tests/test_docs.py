@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+import tiny
 from pages import ROOT, commands, run_all, runnable, shown
 
 PAGES = sorted((ROOT / "docs").glob("*.md"))
+FENCE = "```python"
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 
 
@@ -18,6 +21,17 @@ def test_there_are_pages() -> None:
 @pages
 def test_only_known_commands_are_shown(page: Path) -> None:
     assert {line.split()[1] for line in shown(page)} <= set(commands())
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if FENCE in page.read_text("utf-8")], ids=str)
+def test_python_that_is_shown_runs(page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """In a folder with a run of the name that pages speak of."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "runs"))
+    tiny.fit(tiny.BRACKETS)
+    for code in re.findall(rf"{FENCE}\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL):
+        exec(compile(code, page.name, "exec"), {})
 
 
 @pytest.mark.slow

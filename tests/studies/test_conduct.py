@@ -9,9 +9,11 @@ import signal
 from pathlib import Path
 
 import pytest
-from small_studies import RATE, Viewer, carry_out, design, results, value
+from small_studies import RATE, SMALL, Viewer, carry_out, design, results, value
 
+from seqlab import report
 from seqlab.compare.cells import cells, find
+from seqlab.compare.judged import JUDGED_BY
 from seqlab.compare.study import read
 from seqlab.compare.study_importance import mattered
 from seqlab.compare.study_pairs import pairs
@@ -242,7 +244,7 @@ def test_a_worker_that_always_dies_fails_its_run_alone(monkeypatch: pytest.Monke
 
 def test_what_a_study_found_is_read_from_folders_alone() -> None:
     study = carry_out(design(axes={"model.cell": ["lstm", "elman"], RATE: [0.01, 0.1]}, seeds=[1, 2]))
-    found = read(study)
+    (found,) = read(study)
     assert found.quantity.unit == "nats per token"
     values = {one.trial.number: value(one) for one in find(study)}
     for group in found.groups:
@@ -259,3 +261,39 @@ def test_what_a_study_found_is_read_from_folders_alone() -> None:
     }
     assert found.refusal() is None
     json.dumps([pair.reading for pair in compared])
+
+
+def test_a_study_of_several_languages_is_judged_by_the_truth_in_parts() -> None:
+    """Each dataset is a part of its own; the value of a cell is that of the truth card."""
+    data = [{"kind": "brackets"}, {"kind": "counting", "letters": 3}]
+    settings = {**SMALL, "data": {**SMALL["data"], "far_length": 24, "far": 5}}
+    work = design(
+        settings=settings,
+        axes={"data": data, "model.cell": ["lstm", "elman"]},
+        judged_by="recognised_far_texts",
+        success=0.9,
+    )
+    study = carry_out(work)
+    parts = read(study)
+    assert [part.part for part in parts] == ["brackets", "counting letters=3"]
+    cards = {one.trial.run: one.folder.read_json("cards/truth.json") for one in find(study) if one.folder}
+    assert len(cards) == 4
+    for part in parts:
+        assert part.quantity == JUDGED_BY["recognised_far_texts"]
+        assert {group.architecture for group in part.best} == {"lstm", "elman"}
+        assert part.refusal() is None
+        for cell in part.cells:
+            assert cell.value == cards[cell.run]["metrics"]["recognised_far_texts"]
+    page = report.write([], study.path / "r.html", title="Parts", studies=[study], anyway=True).read_text()
+    assert "Study small, brackets" in page
+    assert "Study small, counting" in page
+
+
+def test_what_no_truth_card_has_is_refused() -> None:
+    with pytest.raises(
+        UserError,
+        match="no metric to be judged by 'recognized_texts'. Nearest: 'recognised_texts'",  # noqa: RUF043
+    ):
+        design(judged_by="recognized_texts")
+    with pytest.raises(UserError, match="'judged_by' needs a grid without an axis of epochs"):
+        design(judged_by="divergence", axes={EPOCHS: [1, 2]})

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_studies import RATE, design, write
+from small_studies import RATE, SMALL, design, write
 
 from seqlab.schema.config import plain
 from seqlab.schema.errors import UserError
@@ -49,10 +49,13 @@ def test_axes_may_be_nested_and_settings_quoted() -> None:
 
 def test_an_axis_of_tables_changes_the_kind() -> None:
     models = [{"kind": "transformer-lm", "hidden_size": 8, "heads": 2, "layers": 1}, {"cell": "gru-after"}]
-    found = grid(design(axes={"model": models}), as_it_is)
+    of_every_kind = {key: value for key, value in SMALL.items() if key != "model"}
+    found = grid(design(axes={"model": models}, settings=of_every_kind), as_it_is)
     assert [one.architecture for one in found] == ["transformer-lm", "gru-after"]
     assert found[0].config["model"]["hidden_size"] == 8
     assert "cell" not in found[0].config["model"]
+    with pytest.raises(UserError, match=r"There is no setting 'model\.embedding_size'"):
+        grid(design(axes={"model": models}), as_it_is)
 
 
 def test_recipes_are_an_axis_and_two_of_one_cell_are_told_apart() -> None:
@@ -139,3 +142,13 @@ def test_every_shipped_study_says_what_is_asked_and_expected(name: str) -> None:
     assert config.about
     assert config.expectation
     assert designs.about(name) == config.about
+
+
+def test_settings_hold_for_every_kind_that_an_axis_picks() -> None:
+    data = [{"kind": "brackets"}, {"kind": "ndfa", "max_length": 10}]
+    work = design(axes={"data": data}, settings={**SMALL, "data": {"train": 60, "max_length": 20}})
+    found = [work.experiment({"data": one}, 1).data for one in data]
+    assert [(one.kind, plain(one)["train"], plain(one)["max_length"]) for one in found] == [
+        ("brackets", 60, 20),
+        ("ndfa", 60, 10),
+    ]

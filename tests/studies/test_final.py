@@ -29,7 +29,7 @@ def test_the_best_of_each_is_scored_and_a_second_look_is_no_new_one() -> None:
     study = carry_out(work)
     first = look(work, study)
     assert (first.number, first.again) == (1, False)
-    best = read(study).best
+    best = read(study)[0].best
     assert [group.architecture for group in first.choices] == [group.architecture for group in best]
     for group, cards in zip(first.choices, first.cards, strict=True):
         for cell, card in zip(group.cells, cards, strict=True):
@@ -55,7 +55,7 @@ def test_the_winner_alone_and_then_more_is_a_second_look() -> None:
 def test_a_cell_of_an_epoch_is_trained_again_to_that_epoch_to_the_bit() -> None:
     work = design(axes={EPOCHS: [2, 4], RATE: [1.5]})
     study = carry_out(work)
-    (best,) = read(study).best
+    ((best,),) = [part.best for part in read(study)]
     assert best.setting[EPOCHS] == 2, "so large a rate is best early"
     found = look(work, study)
     (card,) = found.cards[0]

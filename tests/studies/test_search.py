@@ -115,7 +115,7 @@ def test_a_study_that_is_drawn_goes_on_from_its_folder(monkeypatch: pytest.Monke
         carry_out(design(**table), viewer=Stops())
     study = carry_out(design(**table), viewer=Stops())
     assert results(study) == whole
-    found = read(study)
+    (found,) = read(study)
     assert [len(group.cells) for group in found.groups].count(2) == 1
     (best,) = found.best
     assert len(best.cells) == 2, "what was confirmed with all seeds"
@@ -137,7 +137,7 @@ def test_a_run_is_stopped_early_and_its_cell_says_so() -> None:
     assert "stopped after epoch 1, when others had done better" in study.events()[bad.trial.number].reason
     assert bad.folder is not None
     assert not bad.folder.finished, "it could go on"
-    (cell,) = [cell for cell in read(study).cells if cell.trial == bad.trial.number]
+    (cell,) = [cell for cell in read(study)[0].cells if cell.trial == bad.trial.number]
     assert cell.value is None
     assert cell.censored.startswith("pruned: ")
     again = Viewer()

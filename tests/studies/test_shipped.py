@@ -25,7 +25,7 @@ def test_a_shipped_study_is_sound_and_says_what_it_expects(name: str) -> None:
     work.check()
     assert design.about(name)
     assert work.config.expectation.strip()
-    assert work.config.baselines
+    assert work.config.baselines or work.config.judged_by, "something that tells good from bad"
 
 
 @pytest.mark.parametrize("name", VOCABULARY)
@@ -50,7 +50,7 @@ def test_they_differ_in_nothing_but_the_model_and_the_learning_rate(name: str) -
 @pytest.mark.parametrize("name", design.names())
 def test_baselines_have_the_data_of_the_other_runs(name: str) -> None:
     work = Design(design.read(name))
-    (data,) = {str(data_of(one)) for one in experiments(name)}
+    data = str(data_of(experiments(name)[0]))
     for baseline in work.config.baselines:
         assert str(data_of(work.baseline(baseline, {}))) == data
 

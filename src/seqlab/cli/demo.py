@@ -87,11 +87,12 @@ def demo(
         ]
         print_json({"report": str(output), "studies": tables})
         return
-    for one in found:
-        out.print(f"\n{one.about['about']}", style="bold underline", markup=False)
-        study_result.show(one, anyway=False)
-    _show_samples(found)
-    _say_farewell(found[-1], output)
+    for parts in found:
+        out.print(f"\n{parts[0].about['about']}", style="bold underline", markup=False)
+        study_result.show(parts, anyway=False)
+    studies = [part for parts in found for part in parts]
+    _show_samples(studies)
+    _say_farewell(studies[-1], output)
 
 
 def _carry_out(name: str, seeds: int, quick: bool, threads: int | None, *, quiet: bool) -> StudyFolder:

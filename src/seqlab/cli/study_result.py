@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -18,14 +19,20 @@ if TYPE_CHECKING:
     from seqlab.studies.final import Look
 
 
-def show(study: Study, anyway: bool) -> None:
-    """The comparison; where numbers cannot be ranked and it was asked for anyway, without an order."""
-    expectation = " ".join(str(study.about.get("expectation", "")).split())
+def show(parts: Sequence[Study], anyway: bool) -> None:
+    """The comparison on each dataset; what cannot be ranked and was asked for anyway, in no order."""
+    expectation = " ".join(str(parts[0].about.get("expectation", "")).split())
     if expectation:
         out.print("\nExpected", style="bold")
         say(expectation)
+    for part in parts:
+        _show(part, anyway)
+
+
+def _show(study: Study, anyway: bool) -> None:
+    where = f"{study.part}, validation" if study.part else "validation"
     out.print(
-        f"\nFound ({study.quantity.name} in {study.quantity.shown_in}, validation)",
+        f"\nFound ({words(study.quantity.name)} in {study.quantity.shown_in}, {where})",
         style="bold",
         markup=False,
     )
@@ -169,18 +176,32 @@ def show_look(look: Look) -> None:
     say("Medians over seeds.")
 
 
+def words(name: str) -> str:
+    """A metric's name as words."""
+    return name.replace("_", " ")
+
+
 def _middle(values: list[float]) -> str:
     return f"{statistics.median(values):.4f}" if values else "-"
 
 
-def as_table(study: Study, folder: StudyFolder, look: Look | None) -> dict[str, Any]:
+def as_table(parts: Sequence[Study], folder: StudyFolder, look: Look | None) -> dict[str, Any]:
     """The same as plain values."""
+    about = parts[0].about
     return {
-        "study": study.name,
+        "study": parts[0].name,
         "folder": str(folder.path),
-        "expectation": study.about.get("expectation", ""),
-        "metric": study.quantity.name,
-        "unit": study.quantity.unit,
+        "expectation": about.get("expectation", ""),
+        "metric": parts[0].quantity.name,
+        "unit": parts[0].quantity.unit,
+        "parts": [_plain_part(part) for part in parts],
+        "test": None if look is None else _plain_look(look),
+    }
+
+
+def _plain_part(study: Study) -> dict[str, Any]:
+    return {
+        "part": study.part,
         "refused": study.refusal(),
         "groups": [_plain(group) for group in (*study.groups, *study.baselines)],
         "best": [_plain(group) for group in study.ranked],
@@ -189,7 +210,6 @@ def as_table(study: Study, folder: StudyFolder, look: Look | None) -> dict[str, 
         "reliability": _reliable(study),
         "importance": _importance(study),
         "edges": study.edges,
-        "test": None if look is None else _plain_look(look),
     }
 
 

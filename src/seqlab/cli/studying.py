@@ -94,10 +94,11 @@ def _show(
     from seqlab.compare.study import read
 
     found = read(folder)
-    refused = found.refusal()
+    refused = next((words for part in found if (words := part.refusal()) is not None), None)
     if refused is not None and not anyway:
         raise UserError(refused)
-    page = _write_report(folder, output, anyway=anyway)
+    # Datasets that are an axis stand apart anyway.
+    page = _write_report(folder, output, anyway=anyway or len(found) > 1)
     if as_json:
         print_json({**study_result.as_table(found, folder, look), "report": str(page)})
         return

@@ -59,6 +59,15 @@ class Found:
         """
         return self.folder.summary() if self.folder is not None and self.folder.finished else {}
 
+    def measured(self, metric: str) -> float | None:
+        """A metric of a finished run, of its task or of its truth card; None where it is not known."""
+        if not self.summary or self.folder is None:
+            return None
+        value = self.summary["metrics"].get(metric)
+        if value is None and (self.folder.cards / "truth.json").exists():
+            value = self.folder.read_json("cards/truth.json", "metrics")["metrics"].get(metric)
+        return value
+
     def course(self, metric: str) -> tuple[tuple[float, float], ...]:
         """(epoch, value) of each validation so far."""
         if self.folder is None:
@@ -97,8 +106,8 @@ def goal(found: Sequence[Found]) -> tuple[str, str] | None:
 def _cells(one: Found, metric: str) -> Iterator[Cell]:
     trial = one.trial
     if not trial.epochs:
-        value = one.summary["metrics"].get(metric) if one.summary else None
-        without = f"its task does not measure {metric}" if one.summary else _why(one)
+        value = one.measured(metric)
+        without = f"{metric} is not known of it" if one.summary else _why(one)
         yield _cell(trial, trial.setting, None, value, "" if value is not None else without)
         return
     course = dict(one.course(metric))

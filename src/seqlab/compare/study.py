@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from seqlab.compare.cells import Cell, Found, cells, find, goal
 from seqlab.compare.censored import Outcome
 from seqlab.compare.comparable import refusal
+from seqlab.compare.judged import judged_by
 from seqlab.compare.quantity import Quantity
 from seqlab.compare.reliability import Reliability, Setting, near, reliability
 from seqlab.compare.summary import Summary, summarize
@@ -19,6 +20,9 @@ from seqlab.runs import folder as runs
 from seqlab.runs.study_folder import StudyFolder
 from seqlab.schema.errors import UserError
 from seqlab.schema.settings import said, setting
+
+DATASET = ("data", "data.kind")
+"""Axes whose values are different datasets, on which nothing is ranked together."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +66,13 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
-    """A study as it stands: what was asked (`about`, its file), and its cells on comparable data."""
+    """A study as it stands: what was asked (`about`, its file), and its cells on one dataset.
+
+    part: that dataset, where the study has several.
+    """
 
     name: str
+    part: str = ""
     about: Mapping[str, Any]
     quantity: Quantity
     cells: tuple[Cell, ...]
@@ -164,27 +172,49 @@ class Study:
         ]
 
 
-def read(folder: StudyFolder) -> Study:
-    """A study from its folder and those of its runs.
+def read(folder: StudyFolder) -> list[Study]:
+    """A study from its folder and those of its runs; where datasets are an axis, a part for each of them.
 
     Raises:
         UserError: no run has ended yet, or a folder is damaged.
     """
-    found = find(folder)
+    found, about = find(folder), folder.about()["study"]
+    quantity = judged_by(about) or _of_task(folder.name, found)
+    every = cells(found, quantity.name)
+    names = dict.fromkeys(_dataset(cell) for cell in every)
+    return [
+        Study(
+            name=folder.name,
+            part=name,
+            about=about,
+            quantity=quantity,
+            cells=tuple(without_dataset(cell) for cell in every if _dataset(cell) == name),
+        )
+        for name in names
+    ]
+
+
+def _of_task(name: str, found: Sequence[Found]) -> Quantity:
+    """What the task of a study's runs is judged by."""
     what = goal(found)
     if what is None:
-        raise UserError(f"Study {folder.name!r} must have a finished run. Got none.")
+        raise UserError(f"Study {name!r} must have a finished run. Got none.")
     metric, better = what
     unit = next(card["loss_unit"] for one in found if (card := _card(one)))
     of = unit.removeprefix("nats per ")
     unit = unit if metric == "loss" else f"fraction of {of}s"
     assert better in ("higher", "lower"), "goals have these two"
-    return Study(
-        name=folder.name,
-        about=folder.about()["study"],
-        quantity=Quantity(name=metric, unit=unit, better=better),
-        cells=tuple(cells(found, metric)),
-    )
+    return Quantity(name=metric, unit=unit, better=better)
+
+
+def _dataset(cell: Cell) -> str:
+    """The dataset of a cell, where that is an axis."""
+    return " ".join(setting(cell.setting[key]) for key in DATASET if key in cell.setting)
+
+
+def without_dataset(cell: Cell) -> Cell:
+    """The cell with settings in which cells of one dataset differ."""
+    return replace(cell, setting={k: v for k, v in cell.setting.items() if k not in DATASET})
 
 
 def short(reason: str) -> str:

@@ -133,7 +133,9 @@ def _side_by_side(name: str, caption: str, groups: Alike) -> Table:
 def settings(chapter: Chapter) -> Table | None:
     """Settings that all runs share; None where none is known. Those that differ stand beside the results."""
     known = [flat(entry.run.settings) for entry in chapter.entries if entry.run.settings]
-    shared = tuple((key, _value(known[0][key])) for key in _keys(known) if not _differs(key, known))
+    apart = {key for key, _ in differing(chapter)}
+    apart |= {key for key in ("seed", "name") if _differs(key, known)}
+    shared = tuple((key, _value(_first(key, known))) for key in _keys(known) if key not in apart)
     if not shared:
         return None
     return Table(
@@ -145,11 +147,41 @@ def settings(chapter: Chapter) -> Table | None:
 
 
 def differing(chapter: Chapter) -> list[tuple[str, list[str | None]]]:
-    """Settings that differ between runs, each with its value of every run; None where it has none."""
+    """Settings that differ between runs, each with its value of every run; None where it has none.
+
+    What networks share and baselines do not have, or the other way round, is no such setting. Those that
+    differ between most runs come first.
+    """
     tables = [flat(entry.run.settings) for entry in chapter.entries]
-    known = [table for table in tables if table]
-    keys = [key for key in _keys(known) if _differs(key, known) and key not in ("seed", "name")]
+    kinds = [
+        [
+            table
+            for table, entry in zip(tables, chapter.entries, strict=True)
+            if table and entry.baseline == is_one
+        ]
+        for is_one in (False, True)
+    ]
+    keys = [
+        key
+        for key in _keys([table for table in tables if table])
+        if key not in ("seed", "name") and (_within(key, kinds) or _between(key, kinds))
+    ]
+    keys.sort(key=lambda key: not _within(key, kinds))
     return [(key, [_value(table.get(key)) for table in tables]) for key in keys]
+
+
+def _within(key: str, kinds: Sequence[Sequence[Mapping[str, Any]]]) -> bool:
+    """Whether a setting differs between the networks, or between the baselines."""
+    return any(_differs(key, tables) for tables in kinds)
+
+
+def _between(key: str, kinds: Sequence[Sequence[Mapping[str, Any]]]) -> bool:
+    """Whether networks and baselines both have it, with different values."""
+    return len({setting(tables[0][key]) for tables in kinds if tables and key in tables[0]}) > 1
+
+
+def _first(key: str, tables: Sequence[Mapping[str, Any]]) -> Any:
+    return next(table[key] for table in tables if key in table)
 
 
 def _keys(tables: Sequence[Mapping[str, Any]]) -> list[str]:

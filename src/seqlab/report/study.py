@@ -9,6 +9,7 @@ from typing import Any
 
 from seqlab.compare import study as compare
 from seqlab.compare.cells import cells, find
+from seqlab.compare.judged import judged_by
 from seqlab.compare.study import short
 from seqlab.report.comparing import Chapter, Told
 from seqlab.report.styles import Style
@@ -70,12 +71,13 @@ def studies(study: StudyFolder, found: Sequence[Chapter]) -> list[Study]:
         ]
         if not own:
             continue
+        quantity = judged_by(about) or chapter.quantity
         answers.append(
             Study(
                 name=study.name,
                 about=about,
-                quantity=chapter.quantity,
-                cells=tuple(cells(own, chapter.quantity.name)),
+                quantity=quantity,
+                cells=tuple(compare.without_dataset(cell) for cell in cells(own, quantity.name)),
                 chapter=chapter,
             )
         )

@@ -10,8 +10,10 @@ from typing import Any
 def setting(value: Any) -> str:
     """A setting's value as one types it behind `key=`.
 
-    >>> setting(True), setting(0.5), setting([1, 2]), setting(None)
-    ('true', '0.5', '1,2', 'none')
+    A table is said by its kind and its other settings.
+
+    >>> setting(True), setting(0.5), setting([1, 2]), setting(None), setting({"kind": "dyck", "kinds": 2})
+    ('true', '0.5', '1,2', 'none', 'dyck kinds=2')
     """
     match value:
         case None:
@@ -22,6 +24,9 @@ def setting(value: Any) -> str:
             return str(value).lower()
         case list():
             return ",".join(setting(item) for item in value)
+        case dict():
+            words = [f"{key}={setting(inner)}" for key, inner in value.items() if key != "kind"]
+            return " ".join([*([str(value["kind"])] if "kind" in value else []), *words])
         case _:
             return str(value)
 

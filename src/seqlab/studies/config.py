@@ -7,8 +7,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from seqlab.compare.judged import JUDGED_BY
 from seqlab.schema.config import Config
+from seqlab.schema.errors import unknown
 from seqlab.schema.registry import ByKind
+from seqlab.schema.settings import flat
 from seqlab.studies.kinds import SEARCHES
 
 
@@ -98,6 +101,9 @@ class StudyConfig(Config):
     """How settings are picked."""
     budget: BudgetConfig | None = None
     """What all architectures get alike; left out: what their recipes say."""
+    judged_by: str = ""
+    """What runs are compared by: a metric of their truth cards, where the truth of the data is known; empty:
+    their task's metric."""
     success: float | None = None
     """Value of the metric a task is judged by from which a run counts as a success; left out: there is no
     such thing."""
@@ -110,6 +116,22 @@ class StudyConfig(Config):
         if len(set(seeds)) < len(seeds):
             raise ValueError(f"'seeds' must differ from each other. Got {list(seeds)}.")
         return seeds
+
+    @field_validator("judged_by")
+    @classmethod
+    def _known_metric(cls, judged_by: str) -> str:
+        if judged_by and judged_by not in JUDGED_BY:
+            raise unknown("metric to be judged by", judged_by, JUDGED_BY)
+        return judged_by
+
+    @model_validator(mode="after")
+    def _judged_at_the_end(self) -> StudyConfig:
+        if self.judged_by and (self.search.kind != "grid" or "training.epochs" in flat(self.axes)):
+            raise ValueError(
+                "'judged_by' needs a grid without an axis of epochs, because the truth is asked at a run's "
+                f"end. Got {self.judged_by!r}."
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_base(self) -> StudyConfig:

@@ -111,10 +111,14 @@ class Design:
         return recipes.experiment(recipe, table)[0]
 
     def _table(self, setting: Mapping[str, Any]) -> Table:
-        """All settings but the seed, parsed by nobody yet."""
+        """All settings but the seed, parsed by nobody yet.
+
+        An axis that picks another kind drops what stood there; the study's settings hold for that kind, too.
+        """
         table = self.recipes[str(setting.get("base", self.config.base))].table
-        for key, value in (*self.config.settings.items(), *setting.items()):
-            table = table if key == "base" else recipes.put(table, key, value)
+        axis = [(key, value) for key, value in setting.items() if key != "base"]
+        for key, value in (*axis, *self.config.settings.items(), *axis):
+            table = recipes.put(table, key, value)
         return table
 
     def check(self) -> None:

@@ -66,7 +66,7 @@ def look(
         raise UserError(
             f"A study must be carried out before its test split is looked at. Run {waiting[0]} is not."
         )
-    choices = choose(read(folder), config.of)
+    choices = [group for part in read(folder) for group in choose(part, config.of)]
     trials = {one.trial.number: one for one in found}
 
     def trained(cell: Cell) -> RunFolder:

@@ -43,7 +43,7 @@ def grid(design: Design, adjust: Adjust) -> list[Trial]:
 
 def baselines(design: Design) -> list[Trial]:
     """The runs of the study's baselines, once for each data that the others are trained on."""
-    settings = axes.combinations([axis for axis in design.setting_axes if axis.key.startswith("data.")])
+    settings = axes.combinations([axis for axis in design.setting_axes if axis.key.split(".")[0] == "data"])
     found: list[Trial] = []
     for name in design.config.baselines:
         for setting in settings:
