@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqlab.data.batching import RowsConfig, SequenceBatching, TokensConfig, gather_rows
+from seqlab.data.batching import PackedConfig, RowsConfig, SequenceBatching, TokensConfig, gather_rows
 from seqlab.data.dataset import Split
 from seqlab.data.tokenizers import offsets_of
 from seqlab.schema.errors import UserError
@@ -18,13 +18,20 @@ MANY = np.random.default_rng(0).integers(1, 50, size=500)
 def test_no_example_is_lost_and_no_budget_overrun(
     lengths: np.ndarray, seed: int | None, pool: int, rows: int, tokens: int
 ):
-    for batching in (RowsConfig(rows=rows, pool=pool), TokensConfig(tokens=tokens, pool=pool)):
+    several = (
+        RowsConfig(rows=rows, pool=pool),
+        TokensConfig(tokens=tokens, pool=pool),
+        PackedConfig(tokens=tokens),
+    )
+    for batching in several:
         plan = batching.plan(lengths, seed)
         assert sorted(index for batch in plan for index in batch.tolist()) == list(range(len(lengths)))
         assert all(len(batch) for batch in plan)
         for batch in plan:
             if isinstance(batching, RowsConfig):
                 assert len(batch) <= rows
+            elif isinstance(batching, PackedConfig):
+                assert lengths[batch].sum() <= tokens
             else:
                 assert len(batch) * lengths[batch].max() <= tokens
 
@@ -35,7 +42,9 @@ def test_only_one_batch_of_rows_is_partial(lengths: np.ndarray, rows: int, pool:
     assert sum(size < rows for size in sizes) <= 1
 
 
-@pytest.mark.parametrize("batching", [RowsConfig(rows=8, pool=4), TokensConfig(tokens=200, pool=4)])
+@pytest.mark.parametrize(
+    "batching", [RowsConfig(rows=8, pool=4), TokensConfig(tokens=200, pool=4), PackedConfig(tokens=200)]
+)
 def test_the_seed_alone_decides_the_plan(batching: SequenceBatching):
     def plan(seed: int | None) -> list[list[int]]:
         return [batch.tolist() for batch in batching.plan(MANY, seed)]
@@ -59,11 +68,20 @@ def test_with_a_seed_similar_lengths_meet_in_an_order_that_is_not_theirs():
     assert abs(np.corrcoef(means, np.arange(len(means)))[0, 1]) < 0.5
 
 
+def test_packed_batches_are_nearly_full_and_of_mixed_lengths():
+    batches = PackedConfig(tokens=200).plan(MANY, 0)
+    filled = [int(MANY[batch].sum()) for batch in batches]
+    assert sum(count < 150 for count in filled) <= 1
+    assert np.median([np.ptp(MANY[batch]) for batch in batches]) > 20
+
+
 def test_a_budget_smaller_than_a_sequence_is_refused():
     with pytest.raises(
         UserError, match=r"'batching\.tokens' must be at least the longest sequence, 49 tokens"
     ):
         TokensConfig(tokens=48).plan(np.array([3, 49]), 0)
+    with pytest.raises(UserError, match=r"must be at least the longest sequence, 49 tokens"):
+        PackedConfig(tokens=48).plan(np.array([3, 49]), 0)
 
 
 @given(st.lists(st.lists(st.integers(1, 9), max_size=6), min_size=1, max_size=6), st.data())

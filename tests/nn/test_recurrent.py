@@ -292,3 +292,27 @@ def test_a_written_out_backward_has_no_second_derivative_and_never_a_wrong_one()
     (gradient,) = torch.autograd.grad(y.sum(), x, create_graph=True)
     with pytest.raises(RuntimeError, match="does not require grad"):
         gradient.sum().backward()
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_summed_layers_are_the_sum_of_what_each_layer_gives(path: Path) -> None:
+    """Each layer alone, one behind the other, by torch's LSTM with the same weights."""
+    summed = stack("lstm", layers=3, summed=True, path=path)
+    x, lengths = leaf(4, 6, E, seed=5), some_lengths(4, 6)
+    y, state = summed(x, lengths)
+    assert state is not None
+    total = torch.zeros(4, 6, H, dtype=torch.float64)
+    below: Tensor = x
+    for layer in range(3):
+        alone = nn.LSTM(E if layer == 0 else H, H, batch_first=True).double()
+        weights = {
+            f"{n}_l0": getattr(summed, f"{n}_l{layer}")
+            for n in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        }
+        alone.load_state_dict({name: weight.detach() for name, weight in weights.items()})
+        below = alone(below)[0]
+        total = total + below
+    inside = torch.arange(6) < lengths.unsqueeze(1)
+    torch.testing.assert_close(y[inside], total[inside])
+    assert (y[~inside] == 0).all()
+    assert state["h"].shape == (4, 3, H)

@@ -19,9 +19,9 @@ from seqlab.data.batch import Batch
 from seqlab.decode.choice import Choice
 from seqlab.runs import checkpoints, folder
 from seqlab.runs.folder import RunFolder
-from seqlab.schema.errors import WorkError
+from seqlab.schema.errors import UserError, WorkError
 from seqlab.schema.records import Scalar, Text
-from seqlab.train import experiment, network, run, seeding
+from seqlab.train import experiment, network, recipes, run, seeding
 from seqlab.train.diverged import first_not_finite
 from seqlab.train.evaluation import evaluate_run
 from seqlab.train.loaded import load_run
@@ -92,9 +92,13 @@ def test_equal_seed_equal_outcome_other_seed_another(tmp_path: Path, monkeypatch
         assert first.read(file) == again.read(file) != other.read(file)
 
 
+@pytest.mark.parametrize("curriculum", [0, 2])
 @pytest.mark.parametrize("step", [1, 3, 7, 8, 10, 12])
-def test_resumed_in_any_epoch_as_never_stopped(tmp_path: Path, monkeypatch, step: int) -> None:
-    recipe = [*tiny.BRACKETS, "model.dropout=0.3", "training.epochs=3", "training.checkpoint_seconds=0"]
+def test_resumed_in_any_epoch_as_never_stopped(
+    tmp_path: Path, monkeypatch, step: int, curriculum: int
+) -> None:
+    recipe = [*tiny.BRACKETS, "model.dropout=0.3", "training.epochs=4", "training.checkpoint_seconds=0"]
+    recipe += [f"training.curriculum={curriculum}"]
     whole = tiny.fit(recipe)
     monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "broken"))
     broken = tiny.broken_off(recipe, step=step)
@@ -111,6 +115,12 @@ SETTINGS = [
     "training.clip_norm=0.01",
     "training.validations_per_epoch=2",
     "training.record_every=2",
+    "training.curriculum=1",
+    "model.sum_layers=true",
+    "batching.kind=packed",
+    "samples.checked=3",
+    "samples.checked_at_end=3",
+    "samples.prompt_tokens=2",
     "task.label_smoothing=0.2",
     "batching.pool=1",
     "samples.count=1",
@@ -122,9 +132,26 @@ SETTINGS = [
 
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_every_setting_acts(tmp_path: Path, monkeypatch, setting: str) -> None:
-    plain, changed = tiny.fit(tiny.BRACKETS), tiny.fit(tiny.BRACKETS, setting)
-    file = "samples.jsonl" if setting.startswith("samples") else "records.jsonl"
+    recipe = [*tiny.BRACKETS, "model.layers=2"] if setting.startswith("model") else tiny.BRACKETS
+    plain, changed = tiny.fit(recipe), tiny.fit(recipe, setting)
+    written = setting.startswith("samples") and not setting.startswith(("samples.checked", "samples.prompt_"))
+    file = "samples.jsonl" if written else "records.jsonl"
     assert plain.read(file) != changed.read(file)
+
+
+def test_a_curriculum_reads_short_texts_first() -> None:
+    found = tiny.fit(tiny.BRACKETS, "training.curriculum=2", "training.epochs=3")
+    config = tiny.configure(tiny.BRACKETS)
+    lengths = np.sort(config.dataset().splits["train"].lengths) + 1
+    ends = {m.epoch: m.tokens for r, m in found.records() if isinstance(r, Scalar) and r.split == "valid"}
+    read = [int(lengths[:20].sum()), int(lengths[:40].sum()), int(lengths.sum())]
+    assert [ends[epoch] for epoch in (1.0, 2.0, 3.0)] == np.cumsum(read).tolist()
+
+
+def test_running_text_has_no_curriculum() -> None:
+    config = recipes.network("python-gru", ["training.curriculum=1", "data.max_bytes=60000"])
+    with pytest.raises(UserError, match=r"'training\.curriculum' must be 0 for running text"):
+        experiment.build(config, config.dataset(), torch.device("cpu"))
 
 
 def test_patience_stops_and_the_best_is_kept() -> None:

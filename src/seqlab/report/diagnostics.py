@@ -7,12 +7,14 @@ from dataclasses import replace
 
 import altair as alt
 
-from seqlab.report.charts import palette
+from seqlab.report.charts import SAMPLES, palette
 from seqlab.report.comparing import Chapter, Entry
-from seqlab.report.look import Figure, Panel, Row, finished, over_rows, points, scale
+from seqlab.report.look import GREY, Figure, Panel, Row, finished, over_rows, points, scale
 from seqlab.report.tables import Column, words
 from seqlab.schema.records import Curve, Matrix
 
+TRUTH = "truth"
+"""What stands for the split of a curve that is known of the data itself."""
 MANY_CELLS = 15
 """Rows or columns of a matrix up to which each cell shows its number."""
 FEW_MATRICES = 6
@@ -26,33 +28,45 @@ def curves(chapter: Chapter) -> list[Figure]:
         for record, _ in entry.run.records:
             if isinstance(record, Curve) and record.x:
                 last.setdefault((record.name, record.split), {})[entry.number] = (entry, record)
-    return [_curve(chapter, list(found.values())) for found in last.values()]
+    # What is known of the data itself is the same for all runs: it stands beside theirs.
+    truth = {name: next(iter(found.values())) for (name, split), found in last.items() if split == TRUTH}
+    return [
+        _curve(chapter, list(found.values()), truth.get(name))
+        for (name, split), found in last.items()
+        if split != TRUTH
+    ]
 
 
-def _curve(chapter: Chapter, found: Sequence[tuple[Entry, Curve]]) -> Figure:
+def _curve(
+    chapter: Chapter, found: Sequence[tuple[Entry, Curve]], truth: tuple[Entry, Curve] | None
+) -> Figure:
     curve = found[0][1]
-    rows: tuple[Row, ...] = tuple(
-        {"run": entry.number, "label": entry.label, "architecture": entry.architecture, "x": x, "value": y}
-        for entry, record in found
-        for x, y in zip(record.x, record.y, strict=True)
-    )
+    rows = tuple(row for entry, record in found for row in _points(record, entry))
+    if truth is not None:
+        rows += tuple({**row, "run": None, "label": TRUTH} for row in _points(truth[1], truth[0]))
     looks = palette(chapter)
-    base = over_rows().encode(
+    every = over_rows().encode(
         x=alt.X("x:Q", title=curve.x_unit, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=8)),
         y=alt.Y(
             "value:Q",
             title=[words(curve.name), curve.y_unit],
             scale=scale([float(row["value"] or 0) for row in rows]),
         ),
-        color=looks.colour,
-        detail="run:N",
         tooltip=[alt.Tooltip("label:N", title="model"), "run:N", "x:Q", "value:Q"],
+    )
+    base = every.transform_filter("isValid(datum.run)").encode(color=looks.colour, detail="run:N")
+    line = every.transform_filter(f"datum.label === '{TRUTH}'").mark_line(
+        color=GREY, strokeWidth=2, strokeDash=[4, 3]
     )
     return Figure(
         name=f"{words(curve.name)} on {chapter.title}, {curve.split}",
-        caption=f"{words(curve.name).capitalize()}, {curve.y_unit}, over {curve.x_unit}; {curve.split} split "
-        f"of {chapter.title}.",
-        charts={"": finished(base.mark_line(strokeWidth=2), points(base, looks))},
+        caption=f"{words(curve.name).capitalize()}, {curve.y_unit}, over {curve.x_unit}; "
+        f"{_of(curve.split)} of {chapter.title}.{' Grey: the truth.' if truth is not None else ''}",
+        charts={
+            "": finished(
+                *([line] if truth is not None else []), base.mark_line(strokeWidth=2), points(base, looks)
+            )
+        },
         rows=rows,
         keys=("run", "label", "x", "value"),
         legend=looks.keys,
@@ -63,6 +77,15 @@ def _curve(chapter: Chapter, found: Sequence[tuple[Entry, Curve]]) -> Figure:
             Column(words(curve.name), curve.y_unit),
         ),
     )
+
+
+def _points(curve: Curve, entry: Entry) -> list[Row]:
+    known: Row = {"run": entry.number, "label": entry.label, "architecture": entry.architecture}
+    return [{**known, "x": x, "value": y} for x, y in zip(curve.x, curve.y, strict=True)]
+
+
+def _of(split: str) -> str:
+    return "samples at the end" if split == SAMPLES else f"{split} split"
 
 
 def matrices(chapter: Chapter) -> list[Figure]:

@@ -162,19 +162,23 @@ def truth(chapter: Chapter) -> Table | None:
 
 def explained(chapter: Chapter) -> Table | None:
     """Why wrong samples are wrong; None where there are none."""
-    rows = [
-        (*named(entry), one["text"], one["place"] + 1, one["token"], " ".join(one["allowed"]))
+    found = [
+        (entry, one)
         for entry in chapter.best()
         for one in entry.run.cards.get("truth", {}).get("explained", [])
     ]
-    if not rows:
+    if not found:
         return None
     return Table(
         name=f"wrong samples {chapter.title}",
         caption="Why samples are wrong: the first token that cannot stand where it does, and what could. "
         ".end: the sample ended too early. Of the best run of each architecture.",
         columns=(*RUN, Column("sample"), Column("token"), Column("is"), Column("could be")),
-        rows=tuple(rows),
+        rows=tuple(
+            (*named(entry), one["text"], one["place"] + 1, one["token"], " ".join(one["allowed"]))
+            for entry, one in found
+        ),
+        entries=tuple(entry for entry, _ in found),
     )
 
 
