@@ -27,7 +27,7 @@ def test_refuses_what_cannot_be(refused, tmp_path: Path) -> None:
 def seqlab(*arguments: str, folder: Path) -> subprocess.Popen[str]:
     environment = {"SEQLAB_RUNS": str(folder / "runs"), "OMP_NUM_THREADS": "1", "COLUMNS": "80"}
     return subprocess.Popen(
-        [sys.executable, "-m", "seqlab", "demo", "--quick", "--seeds", "2", *arguments],
+        [sys.executable, "-m", "seqlab", "demo", "--quick", "--seeds", "2", "--threads", "1", *arguments],
         cwd=folder,
         env={**os.environ, **environment},
         stdout=subprocess.PIPE,
