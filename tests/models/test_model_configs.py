@@ -26,7 +26,7 @@ from seqlab.schema.errors import UserError
 SMALL: dict[type[ModelConfig], dict[str, Any]] = {
     RecurrentClassifierConfig: {"embedding_size": 4, "hidden_size": 6, "linear_size": 5},
     LinearClassifierConfig: {"embedding_size": 4, "linear_size": 5},
-    RecurrentLanguageModelConfig: {"embedding_size": 6, "hidden_size": 6, "layers": 1},
+    RecurrentLanguageModelConfig: {"embedding_size": 6, "hidden_size": 6, "layers": 2},
     TransformerLanguageModelConfig: {
         "hidden_size": 6,
         "layers": 1,
@@ -60,7 +60,8 @@ CHANGES = [
     ),
     (RecurrentLanguageModelConfig, "embedding_size", 3),
     (RecurrentLanguageModelConfig, "hidden_size", 7),
-    (RecurrentLanguageModelConfig, "layers", 2),
+    (RecurrentLanguageModelConfig, "layers", 3),
+    (RecurrentLanguageModelConfig, "sum_layers", True),
     (RecurrentLanguageModelConfig, "dropout", 0.5),
     (RecurrentLanguageModelConfig, "tied", True),
     (RecurrentLanguageModelConfig, "init_range", 0.2),
