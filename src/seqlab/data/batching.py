@@ -104,11 +104,7 @@ class TokensConfig(SortedBatching):
 
     def cut(self, sorted_lengths: Rows) -> list[int]:
         """Greedily; see `SequenceBatching.cut`."""
-        if len(sorted_lengths) and sorted_lengths[-1] > self.tokens:
-            raise UserError(
-                f"'batching.tokens' must be at least the longest sequence, {sorted_lengths[-1]} tokens. "
-                f"Got {self.tokens}."
-            )
+        _check_budget(self.tokens, sorted_lengths)
         starts = [0]
         for index, length in enumerate(sorted_lengths.tolist()):
             if (index + 1 - starts[-1]) * length > self.tokens:
@@ -136,11 +132,7 @@ class PackedConfig(SequenceBatching):
 
     def cut(self, sorted_lengths: Rows) -> list[int]:
         """Greedily; see `SequenceBatching.cut`."""
-        if len(sorted_lengths) and sorted_lengths.max() > self.tokens:
-            raise UserError(
-                f"'batching.tokens' must be at least the longest sequence, {sorted_lengths.max()} tokens. "
-                f"Got {self.tokens}."
-            )
+        _check_budget(self.tokens, sorted_lengths)
         starts, filled = [0], 0
         for index, length in enumerate(sorted_lengths.tolist()):
             filled += length
@@ -164,6 +156,14 @@ class StreamConfig(Batching):
     """Contiguous parts read side by side."""
     window: int = Field(default=35, ge=1)
     """Tokens a row is unrolled over before its state is detached."""
+
+
+def _check_budget(tokens: int, lengths: Rows) -> None:
+    longest = lengths.max(initial=0)
+    if longest > tokens:
+        raise UserError(
+            f"'batching.tokens' must be at least the longest sequence, {longest} tokens. Got {tokens}."
+        )
 
 
 def gather_rows(split: Split, rows: Rows) -> tuple[NDArray[np.int64], Rows]:

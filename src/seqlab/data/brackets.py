@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from seqlab.data.generated import LimitedConfig
-from seqlab.data.kinds import TOKENIZERS
-from seqlab.data.tokenizers import CharactersConfig, TokenizerConfig
 from seqlab.languages.dyck import Dyck
-from seqlab.schema.registry import ByKind
 
 OPEN = 7 / 16
 """Probability of `(` while a bracket is open."""
@@ -30,8 +27,6 @@ class BracketsConfig(LimitedConfig):
     course_check: ClassVar[str | None] = "counted-brackets"
     kind: Literal["brackets"] = "brackets"
     """Name of the dataset."""
-    tokenizer: Annotated[TokenizerConfig, ByKind(TOKENIZERS)] = CharactersConfig()
-    """How texts become tokens."""
 
     def unlimited(self) -> Dyck:
         """See `LimitedConfig`."""
@@ -48,8 +43,6 @@ class DyckConfig(LimitedConfig):
     description: ClassVar[str] = "Balanced brackets of several kinds that close at the end and not before."
     kind: Literal["dyck"] = "dyck"
     """Name of the dataset."""
-    tokenizer: Annotated[TokenizerConfig, ByKind(TOKENIZERS)] = CharactersConfig()
-    """How texts become tokens."""
     kinds: int = Field(default=2, ge=1, le=4)
     """Kinds of brackets, each as likely."""
     opening: float = Field(default=OPEN, ge=0, lt=1)

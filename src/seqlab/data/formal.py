@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from seqlab.data.generated import LimitedConfig
-from seqlab.data.kinds import TOKENIZERS
-from seqlab.data.tokenizers import CharactersConfig, TokenizerConfig
 from seqlab.languages import expression, regular
 from seqlab.languages.automaton import Automaton
 from seqlab.languages.counting import Counting
-from seqlab.schema.registry import ByKind
 
 
 class ParityConfig(LimitedConfig):
@@ -25,8 +22,6 @@ class ParityConfig(LimitedConfig):
     description: ClassVar[str] = "Bits with an even number of ones."
     kind: Literal["parity"] = "parity"
     """Name of the dataset."""
-    tokenizer: Annotated[TokenizerConfig, ByKind(TOKENIZERS)] = CharactersConfig()
-    """How texts become tokens."""
     stop: float = Field(default=0.1, gt=0, le=1)
     """Probability to end where a sequence may end."""
 
@@ -45,8 +40,6 @@ class TomitaConfig(LimitedConfig):
     description: ClassVar[str] = "One of Tomita's seven regular languages of bits."
     kind: Literal["tomita"] = "tomita"
     """Name of the dataset."""
-    tokenizer: Annotated[TokenizerConfig, ByKind(TOKENIZERS)] = CharactersConfig()
-    """How texts become tokens."""
     number: int = Field(ge=1, le=7)
     """Which of the seven."""
     stop: float = Field(default=0.1, gt=0, le=1)
@@ -67,8 +60,6 @@ class CountingConfig(LimitedConfig):
     description: ClassVar[str] = "As many `a` as `b`, or as `b` and `c`, one letter after the other."
     kind: Literal["counting"] = "counting"
     """Name of the dataset."""
-    tokenizer: Annotated[TokenizerConfig, ByKind(TOKENIZERS)] = CharactersConfig()
-    """How texts become tokens."""
     letters: int = Field(default=2, ge=2, le=4)
     """Different letters: 2 is a^n b^n, 3 is a^n b^n c^n."""
     stop: float = Field(default=0.1, gt=0, le=1)
@@ -89,8 +80,6 @@ class RegularExpressionConfig(LimitedConfig):
     description: ClassVar[str] = "Strings of a regular expression, its continuations as likely as each other."
     kind: Literal["regular-expression"] = "regular-expression"
     """Name of the dataset."""
-    tokenizer: Annotated[TokenizerConfig, ByKind(TOKENIZERS)] = CharactersConfig()
-    """How texts become tokens."""
     pattern: str
     """The expression: letters, `( ) | * + ? {m} {m,n} [abc] [a-z]`; a backslash takes a sign for itself."""
     stop: float = Field(default=0.1, gt=0, le=1)

@@ -6,16 +6,19 @@ import functools
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from seqlab.data.dataset import About, Corpus, DatasetConfig
+from seqlab.data.kinds import TOKENIZERS
+from seqlab.data.tokenizers import CharactersConfig, TokenizerConfig
 from seqlab.languages.between import Between
 from seqlab.languages.language import FormalLanguage
 from seqlab.schema.config import plain
 from seqlab.schema.errors import UserError
+from seqlab.schema.registry import ByKind
 
 
 class GeneratedConfig(DatasetConfig, ABC):
@@ -77,6 +80,8 @@ class GeneratedConfig(DatasetConfig, ABC):
 class LimitedConfig(GeneratedConfig, ABC):
     """A language whose strings can be kept to some lengths and stay exactly known."""
 
+    tokenizer: Annotated[TokenizerConfig, ByKind(TOKENIZERS)] = CharactersConfig()
+    """How texts become tokens."""
     max_length: int | None = Field(default=None, ge=1)
     """Tokens of a sequence at most, longer ones being drawn again; none: no limit."""
     far_length: int | None = Field(default=None, ge=1)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from seqlab.data.generated import LimitedConfig
-from seqlab.data.kinds import TOKENIZERS
-from seqlab.data.tokenizers import CharactersConfig, TokenizerConfig
 from seqlab.languages import regular
 from seqlab.languages.automaton import Automaton
-from seqlab.schema.registry import ByKind
 
 WORDS = ("abc!", "uvw!", "klm!")
 STOP = 1 / 4
@@ -30,8 +27,6 @@ class NdfaConfig(LimitedConfig):
     course_check: ClassVar[str | None] = "loose-ndfa"
     kind: Literal["ndfa"] = "ndfa"
     """Name of the dataset."""
-    tokenizer: Annotated[TokenizerConfig, ByKind(TOKENIZERS)] = CharactersConfig()
-    """How texts become tokens."""
 
     def unlimited(self) -> Automaton:
         """See `LimitedConfig`."""

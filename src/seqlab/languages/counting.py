@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from seqlab.languages.language import END, Entropy, FormalLanguage
+from seqlab.languages.language import END, Entropy, FormalLanguage, coin
 from seqlab.schema.errors import UserError
 
 _OPEN = -1
@@ -64,5 +64,4 @@ class Counting(FormalLanguage[tuple[int, int]]):
     def entropy(self) -> Entropy:
         """In closed form: 1/stop choices of H(stop) nats are expected; all else is certain."""
         p = self.stop
-        choice = -sum(chance * math.log(chance) for chance in (p, 1 - p) if chance > 0)
-        return Entropy(per_string=choice / p, tokens=self.letters / p + 1)
+        return Entropy(per_string=coin(p) / p, tokens=self.letters / p + 1)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seqlab.languages import markov
-from seqlab.languages.language import END, Entropy, FormalLanguage
+from seqlab.languages.language import END, Entropy, FormalLanguage, coin
 from seqlab.schema.errors import UserError
 
 KINDS = ("()", "[]", "{}", "<>")
@@ -105,7 +105,7 @@ class Dyck(FormalLanguage[str]):
         p, kind = self.opening, math.log(self.kinds)
         if self.max_depth is None:
             steps = 1 / (1 - 2 * p)
-            return Entropy(per_string=kind + steps * (_binary(p) + p * kind), tokens=2 + steps)
+            return Entropy(per_string=kind + steps * (coin(p) + p * kind), tokens=2 + steps)
         if self.kinds == 1:
             return markov.entropy(self)
         bare = markov.entropy(Dyck(1, p, self.max_depth))
@@ -123,8 +123,3 @@ def _in_kinds(text: str, drawn: Iterator[int]) -> str:
         else:
             signs.append(closing.pop())
     return "".join(signs)
-
-
-def _binary(p: float) -> float:
-    """Nats of a coin."""
-    return -sum(chance * math.log(chance) for chance in (p, 1 - p) if chance > 0)

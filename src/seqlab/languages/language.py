@@ -48,6 +48,11 @@ class Entropy:
         return self.per_string / self.tokens
 
 
+def coin(p: float) -> float:
+    """Nats of a choice between two, one of them with chance p."""
+    return -sum(chance * math.log(chance) for chance in (p, 1 - p) if chance > 0)
+
+
 class FormalLanguage(ABC, Generic[State]):
     """A seeded source of strings, and the exact chance of everything it may write.
 
