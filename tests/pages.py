@@ -14,7 +14,7 @@ from seqlab.runs import folder
 from seqlab.train import recipes
 
 ROOT = Path(__file__).parent.parent
-USES_A_RUN = ("resume", "evaluate", "sample", "predict", "report")
+USES_A_RUN = ("resume", "evaluate", "diagnose", "sample", "predict", "report")
 # A synopsis names arguments in capitals or in brackets; what has neither can be run.
 _SYNOPSIS = re.compile(r"\b[A-Z]{3,}\b|[\[|]|\.\.\.")
 FILMS = ("film", "story", "end", "actor", "song", "picture", "scene", "plot")

@@ -15,8 +15,8 @@ from seqlab.cli.app import app
 from seqlab.runs.folder import RunFolder
 
 COMMANDS = [
-    *("demo", "list", "data", "params", "train", "resume", "study", "evaluate", "sample", "predict"),
-    *("report", "bench"),
+    *("demo", "list", "data", "params", "train", "resume", "study", "evaluate", "diagnose"),
+    *("sample", "predict", "report", "bench"),
 ]
 SLOW = {"demo", "study", "bench"}
 """Commands that take seconds; the tests of their own files read their JSON."""
@@ -112,6 +112,31 @@ def test_evaluate_gives_the_metrics_asked_for(seqlab, language: RunFolder) -> No
     metrics = json.loads(said.out)["metrics"]
     assert list(metrics) == ["loss", "bits_per_token"]
     assert metrics["loss"] == tiny.summary(language)["metrics"]["loss"]
+
+
+def test_diagnose(seqlab, language: RunFolder) -> None:
+    said = seqlab("diagnose", language.path.name, "--rows", "5")
+    assert said.status == 0
+    step = tiny.summary(language)["best_step"]
+    assert said.out.startswith(f"{language.path.name}, valid, checkpoint of step {step}\n")
+    content = json.loads(seqlab("diagnose", language.path.name, "--rows", "5", "--json").out)
+    found = content["diagnostics"]["gradient-through-time"]
+    assert all(sentence in said.out for sentence in found["found"])
+    curve = found["records"][0]
+    table = re.findall(r"^ *(\d+) +(\S+) +(\S+)$", said.out, flags=re.MULTILINE)
+    last = len(curve["x"]) - 1
+    assert [int(row[0]) for row in table] == sorted({0, *(2**k for k in range(9) if 2**k <= last), last})
+    assert [row[1] for row in table] == [f"{curve['y'][int(row[0])]:.4g}" for row in table]
+
+
+def test_a_diagnosis_is_recorded_with_the_run(seqlab, language: RunFolder) -> None:
+    before = language.read("records.jsonl")
+    content = json.loads(seqlab("diagnose", language.path.name, "--split", "test", "--json").out)
+    added = language.read("records.jsonl").removeprefix(before).splitlines()
+    curve, *_ = (json.loads(line) for line in added)
+    assert (curve["name"], curve["split"]) == ("gradient_through_time_layer_1", "test")
+    assert curve["step"] == content["checkpoint_step"] == tiny.summary(language)["best_step"]
+    assert curve["y"] == content["diagnostics"]["gradient-through-time"]["records"][0]["y"]
 
 
 def test_sample(seqlab, language: RunFolder) -> None:
@@ -241,6 +266,7 @@ def test_every_command_has_json(seqlab, language: RunFolder, classifier: RunFold
         "resume": [language.path.name],
         "study": ["brackets-cells"],
         "evaluate": [language.path.name],
+        "diagnose": [language.path.name],
         "sample": [language.path.name],
         "predict": [classifier.path.name, "a good film"],
         "report": [language.path.name, "--output", page],

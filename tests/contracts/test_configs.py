@@ -14,6 +14,7 @@ from seqlab.schema.registry import Registry
 from seqlab.tasks.kinds import SCORED_TASKS, TASKS
 from seqlab.train.config import (
     BaselineExperimentConfig,
+    DiagnosticsConfig,
     EvaluationConfig,
     ExperimentConfig,
     SamplesConfig,
@@ -45,7 +46,14 @@ def test_a_kind_is_named_and_described(registry: Registry, kind: str) -> None:
 
 @pytest.mark.parametrize(
     "cls",
-    [ExperimentConfig, BaselineExperimentConfig, TrainingConfig, EvaluationConfig, SamplesConfig],
+    [
+        ExperimentConfig,
+        BaselineExperimentConfig,
+        TrainingConfig,
+        EvaluationConfig,
+        SamplesConfig,
+        DiagnosticsConfig,
+    ],
 )
 def test_settings_of_an_experiment_are_described(cls: type[Config]) -> None:
     _check_described(cls)

@@ -10,11 +10,14 @@ from seqlab.checkup import learning
 from seqlab.checkup.check import check
 from seqlab.checkup.kinds import PROBES
 from seqlab.data.batch import Batch
+from seqlab.measure.kinds import DIAGNOSTICS
 from seqlab.models.configs import CellName, ModelConfig
 from seqlab.models.kinds import MODELS
 from seqlab.models.model import SequenceModel
 from seqlab.nn.dropout import bind_generator
 from seqlab.schema.config import Table, parse, plain
+from seqlab.schema.errors import UserError
+from seqlab.schema.records import Moment, from_line, to_line
 from seqlab.tasks.classify import Classify
 from seqlab.tasks.language_model import LanguageModel
 
@@ -160,3 +163,26 @@ def test_targets_are_not_looked_at(table):
     with torch.no_grad():
         found = model.eval()(replace(data, targets=data.targets * 0))[0]
     assert torch.equal(found, logits(model))
+
+
+@variants
+@pytest.mark.parametrize("kind", list(DIAGNOSTICS))
+def test_a_diagnostic_finds_the_same_twice_and_leaves_the_model_as_found(kind: str, table: Table) -> None:
+    model = build(table).train()
+    task = LanguageModel(0, 1, "toy", 0.0) if model.capabilities.causal else Classify(0.0)
+    if table["kind"] == "linear-classifier":
+        with pytest.raises(UserError, match=r"needs a model .* Got SequenceClassifier"):
+            DIAGNOSTICS[kind](model, task, batch(model), "valid")
+        return
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    found, again = (DIAGNOSTICS[kind](model, task, batch(model), "valid") for _ in range(2))
+    assert found == again
+    assert found.records
+    assert found.sentences
+    moment = Moment(step=1, epoch=0.5, tokens=9)
+    assert [from_line(to_line(r, moment), "test:1") for r in found.records] == [
+        (r, moment) for r in found.records
+    ]
+    assert model.training
+    assert all(p.grad is None for p in model.parameters())
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())

@@ -29,7 +29,7 @@ from seqlab.schema.records import Scalar
 from seqlab.train import recipes, run
 from seqlab.train.baseline import FITTED, BaselineWay
 from seqlab.train.config import BaselineExperimentConfig
-from seqlab.train.evaluation import evaluate_run
+from seqlab.train.evaluation import diagnose_run, evaluate_run
 from seqlab.train.loaded import load_run
 from seqlab.train.parameters import count
 
@@ -213,6 +213,11 @@ def test_a_recipe_has_a_model_or_a_baseline(tmp_path: Path) -> None:
         recipes.configure(str(path))
     with pytest.raises(UserError, match=r"'brackets-floor' must train a network"):
         recipes.network("brackets-floor")
+
+
+def test_there_is_nothing_inside_to_look_at() -> None:
+    with pytest.raises(UserError, match=r"must be of a network's run. Got a baseline, which has no layers"):
+        diagnose_run(fit(GRAMS), ["gradient-through-time"], split="valid", rows=None)
 
 
 def test_a_run_without_what_it_fitted_is_said() -> None:

@@ -108,6 +108,7 @@ def test_resumed_in_any_epoch_as_never_stopped(
 
 
 SETTINGS = [
+    "diagnostics.gradient_every=1",
     "training.epochs=3",
     "training.max_steps=3",
     "training.optimizer.learning_rate=0.02",

@@ -33,6 +33,7 @@ _COMMANDS = (
     (training.resume, "RUN"),
     (studying.study, "STUDY|FILE [key=value]..."),
     (using.evaluate, "RUN"),
+    (using.diagnose, "RUN"),
     (using.sample, "RUN"),
     (using.predict, "RUN [TEXT]..."),
     (reporting.report, "RUN..."),

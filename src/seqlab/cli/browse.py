@@ -17,7 +17,7 @@ def list_(what: str = "all", /, *, as_json: Json = False) -> None:
     ----------
     what
         recipes, studies, datasets, tokenizers, batching, tasks, models, baselines, optimizers, schedules,
-        metrics, probes, searches or runs.
+        metrics, diagnostics, probes, searches or runs.
     as_json
         Print as JSON.
     """
@@ -156,7 +156,7 @@ def _tables() -> dict[str, Any]:
     from seqlab.baselines.kinds import BASELINES
     from seqlab.checkup.kinds import PROBES
     from seqlab.data.kinds import BATCHING, DATASETS, TOKENIZERS
-    from seqlab.measure.kinds import METRICS
+    from seqlab.measure.kinds import DIAGNOSTICS, METRICS
     from seqlab.models.kinds import MODELS
     from seqlab.studies.kinds import SEARCHES
     from seqlab.tasks.kinds import TASKS
@@ -172,6 +172,7 @@ def _tables() -> dict[str, Any]:
         "optimizers": OPTIMIZERS,
         "schedules": SCHEDULES,
         "metrics": METRICS,
+        "diagnostics": DIAGNOSTICS,
         "probes": PROBES,
         "searches": SEARCHES,
     }

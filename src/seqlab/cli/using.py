@@ -1,4 +1,4 @@
-"""`seqlab evaluate`, `sample` and `predict`: using a trained run."""
+"""`seqlab evaluate`, `diagnose`, `sample` and `predict`: using a trained run."""
 
 from __future__ import annotations
 
@@ -73,6 +73,66 @@ def _print_matrix(words: str, matrix: dict[str, Any]) -> None:
     missed.sort(key=lambda cell: -cell[0])
     out.print(f"\n{words} of {len(columns)} labels: the most frequent mistakes", markup=False)
     print_table(["label", "answer", "times"], [[true, given, count] for count, true, given in missed[:10]])
+
+
+def diagnose(
+    name: Run,
+    /,
+    *,
+    diagnostic: tuple[str, ...] = (),
+    split: str = "valid",
+    rows: int | None = None,
+    device: str = "cpu",
+    as_json: Json = False,
+) -> None:
+    """Look inside a run's best checkpoint: its gradient through time.
+
+    Parameters
+    ----------
+    name
+        Folder of the run, or the beginning of its name.
+    diagnostic
+        Key of a diagnostic (`seqlab list diagnostics`); may be given several times. Default: all.
+    split
+        train, valid or test.
+    rows
+        Texts that are looked at, or parts of a running text. Default: the run's diagnostics.rows.
+    device
+        Where the model lives.
+    as_json
+        Print what was found as JSON.
+    """
+    from seqlab.measure.kinds import DIAGNOSTICS
+    from seqlab.runs import folder
+    from seqlab.train.evaluation import diagnose_run
+
+    if rows is not None and rows < 1:
+        raise UserError(f"'rows' must be at least 1. Got {rows}. Nearest: 1.")
+    kinds = diagnostic or tuple(DIAGNOSTICS)
+    with working("Looking inside the best checkpoint", quiet=as_json):
+        found = diagnose_run(folder.find(name), kinds, split=split, rows=rows, device=device)
+    if as_json:
+        print_json(found)
+        return
+    say(f"{found['run']}, {split}, checkpoint of step {found['checkpoint_step']:,}")
+    for kind, content in found["diagnostics"].items():
+        out.print(f"\n{kind}", style="bold", markup=False)
+        for sentence in content["found"]:
+            say(sentence)
+        _print_curves([record for record in content["records"] if "x" in record])
+
+
+def _print_curves(curves: list[dict[str, Any]]) -> None:
+    """Curves over one axis side by side, at its beginning and at every doubling."""
+    axis = sorted({x for curve in curves for x in curve["x"]})
+    shown = [x for place, x in enumerate(axis) if place & (place - 1) == 0 or x == axis[-1]]
+    values = [dict(zip(curve["x"], curve["y"], strict=True)) for curve in curves]
+    heads = [curve["name"].replace("_", " ") for curve in curves]
+    out.print()
+    print_table(
+        [curves[0]["x_unit"], *heads],
+        [[f"{x:g}", *(f"{by[x]:.4g}" if x in by else "" for by in values)] for x in shown],
+    )
 
 
 def sample(

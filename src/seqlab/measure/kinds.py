@@ -1,4 +1,4 @@
-"""The room's visible table: metrics by key."""
+"""The room's visible tables: metrics and diagnostics by key."""
 
 from __future__ import annotations
 
@@ -20,6 +20,15 @@ METRICS = Registry(
         "loss_per_position": (
             "seqlab.measure.positions:LossPerPosition",
             "mean nats at each position of a window, with its standard error",
+        ),
+    },
+)
+DIAGNOSTICS = Registry(
+    "diagnostic",
+    {
+        "gradient-through-time": (
+            "seqlab.measure.gradients:diagnose",
+            "norm of the last loss's gradient with respect to earlier states, and where it falls under 1 %",
         ),
     },
 )

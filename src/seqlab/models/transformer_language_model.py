@@ -15,10 +15,11 @@ from seqlab.nn.attention import KeysValues, sinusoids, visible_keys
 from seqlab.nn.dropout import Dropout
 from seqlab.nn.initial import output_layer, uniform_embedding
 from seqlab.nn.padding import zero_padding
+from seqlab.nn.trace import Traceable
 from seqlab.nn.transformer import TransformerLayer
 
 
-class TransformerLanguageModel(SequenceModel):
+class TransformerLanguageModel(SequenceModel, Traceable):
     """embedding * sqrt(H) + sinusoids -> dropout -> layers -> norm -> head.
 
     State: "valid" (B, C), True where a cached token is real, because prompts differ in length;
@@ -67,7 +68,11 @@ class TransformerLanguageModel(SequenceModel):
         visible = None if state is None else visible_keys(state.tensors["valid"], T)
         x = self._embed(batch.tokens, None if state is None else state.tensors["position"])
         new: dict[str, Tensor] = {}
+        if self.trace is not None:
+            self.trace.begin()
         for index, layer in enumerate(self.layers):
+            if self.trace is not None:
+                self.trace.watch(x, batch.lengths)
             x, present = layer(x, _cached(state, index), visible)
             new[f"keys.{index}"], new[f"values.{index}"] = present
         valid = mask if state is None else torch.cat([state.tensors["valid"], mask], dim=1)

@@ -13,11 +13,11 @@ from seqlab.nn.dropout import Dropout
 from seqlab.nn.layer_inputs import check_batch, check_states
 from seqlab.nn.native.recurrence import Hidden
 from seqlab.nn.scan import Path, Scan
-from seqlab.nn.trace import Trace
+from seqlab.nn.trace import Traceable
 from seqlab.schema.errors import unknown
 
 
-class RecurrentStack(nn.Module):
+class RecurrentStack(nn.Module, Traceable):
     """Layers of one cell (equations in `cells`), each reading the outputs of the one below.
 
     With two directions a layer's output is [forward, backward] at each token; backward starts at each
@@ -63,7 +63,6 @@ class RecurrentStack(nn.Module):
         self.suffixes = ("", "_reverse") if bidirectional else ("",)
         self.dropout = Dropout(dropout)
         self.summed = summed
-        self.trace: Trace | None = None
         for layer in range(layers):
             self._add_layer(layer, generator)
 

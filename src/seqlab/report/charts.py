@@ -26,6 +26,8 @@ from seqlab.report.look import (
 from seqlab.report.styles import FEW
 from seqlab.report.tables import Column, words
 
+HORIZON = "gradient_horizon"
+"""Beginning of the names of horizons, which are no metrics."""
 SAMPLES = "samples"
 """What stands for the split of numbers that are counted in samples."""
 MEDIAN, OF_OPTIMISERS = "median", "median of an optimiser"
@@ -79,7 +81,9 @@ def learning(chapter: Chapter) -> list[Figure]:
     units = {
         name: unit for run in chapter.runs for split in ("train", "valid") for name, unit in run.names(split)
     }
-    metrics = dict.fromkeys(name for run in chapter.runs for name, _ in run.names("valid"))
+    metrics = dict.fromkeys(
+        name for run in chapter.runs for name, _ in run.names("valid") if not name.startswith(HORIZON)
+    )
     found: list[Figure] = []
     for name in dict.fromkeys(["loss", *metrics]):
         splits = ("train", "valid") if name == "loss" else ("valid",)
@@ -96,6 +100,18 @@ def of_samples(chapter: Chapter) -> list[Figure]:
     units = {name: unit for run in chapter.runs for name, unit in run.names(SAMPLES)}
     found = [_curve(chapter, name, units[name], (SAMPLES,)) for name in units]
     return [_all_runs(curve) for curve in found if curve.rows]
+
+
+def horizons(chapter: Chapter) -> list[Figure]:
+    """How far back gradients reached over training, layer by layer, where that was measured."""
+    units = {name: unit for run in chapter.runs for name, unit in run.names("valid")}
+    found = [
+        _curve(chapter, name, units[name], ("valid",)) for name in sorted(units) if name.startswith(HORIZON)
+    ]
+    return [
+        replace(figure, caption=f"{figure.caption} No point: not under 1 % within the longest text.")
+        for figure in map(_all_runs, found)
+    ]
 
 
 def optimisation(chapter: Chapter) -> list[Figure]:

@@ -11,6 +11,7 @@ from seqlab.report.charts import SAMPLES, palette
 from seqlab.report.comparing import Chapter, Entry
 from seqlab.report.look import GREY, Figure, Panel, Row, finished, over_rows, points, scale
 from seqlab.report.tables import Column, words
+from seqlab.report.through_time import RECORDED
 from seqlab.schema.records import Curve, Matrix
 
 TRUTH = "truth"
@@ -22,11 +23,14 @@ FEW_MATRICES = 6
 
 
 def curves(chapter: Chapter) -> list[Figure]:
-    """Every curve recorded, as of its last moment: one figure for each name, lines for the runs."""
+    """Every curve recorded, as of its last moment: one figure for each name, lines for the runs.
+
+    Gradients through time have a figure of their own.
+    """
     last: dict[tuple[str, str], dict[int, tuple[Entry, Curve]]] = {}
     for entry in chapter.entries:
         for record, _ in entry.run.records:
-            if isinstance(record, Curve) and record.x:
+            if isinstance(record, Curve) and record.x and not RECORDED.fullmatch(record.name):
                 last.setdefault((record.name, record.split), {})[entry.number] = (entry, record)
     # What is known of the data itself is the same for all runs: it stands beside theirs.
     truth = {name: next(iter(found.values())) for (name, split), found in last.items() if split == TRUTH}

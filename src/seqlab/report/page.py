@@ -24,6 +24,7 @@ from seqlab.report.saving import save
 from seqlab.report.sections import Part, Section, of_study, present
 from seqlab.report.static import export
 from seqlab.report.tables import Table
+from seqlab.report.through_time import through_time
 from seqlab.runs.folder import RunFolder
 from seqlab.runs.study_folder import StudyFolder
 from seqlab.schema.errors import UserError
@@ -118,6 +119,7 @@ def _chapter(chapter: Chapter, *, samples: bool) -> list[Section]:
         ),
         Section(title="Gradient and learning rate", figures=charts.optimisation(chapter)),
         Section(title="Diagnostics", figures=[*diagnostics.matrices(chapter), *diagnostics.curves(chapter)]),
+        Section(title="Gradient through time", figures=[*through_time(chapter), *charts.horizons(chapter)]),
         Section(title="Samples", samples=shown, more_samples=more),
         Section(title="Data", tables=present(about.data(chapter))),
         Section(title="Cards", tables=present(about.cards(chapter))),

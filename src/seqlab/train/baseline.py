@@ -15,6 +15,7 @@ from safetensors.numpy import load_file
 from seqlab.baselines.baseline import Baseline, Ground, Scores
 from seqlab.data.dataset import Dataset
 from seqlab.data.tokenizers import Tokenizer
+from seqlab.measure.diagnosis import Diagnosis
 from seqlab.measure.evaluate import Piece, tally
 from seqlab.measure.items import Exact, Items
 from seqlab.measure.kinds import METRICS
@@ -120,6 +121,10 @@ class BaselineScorer(Scorer):
     def context(self, split: str) -> str:
         """See `Scorer.context`."""
         return "1 stream, every token" if self._running else "whole sequences"
+
+    def diagnose(self, kinds: Sequence[str], split: str, rows: int | None) -> dict[str, Diagnosis]:
+        """See `Scorer.diagnose`."""
+        raise UserError("A diagnosis must be of a network's run. Got a baseline, which has no layers.")
 
     @property
     def _running(self) -> bool:

@@ -93,6 +93,15 @@ class SamplesConfig(Config):
     """The same at the end, of the weights that are the result."""
 
 
+class DiagnosticsConfig(Config):
+    """What is looked at inside the model while it trains; nothing else in a run depends on it."""
+
+    gradient_every: int = Field(default=0, ge=0)
+    """Validations from one measurement of the gradient through time to the next; 0: never."""
+    rows: int = Field(default=32, ge=1)
+    """Texts of the validation split it is measured on, or parts of a running text: always the same ones."""
+
+
 class AnyExperimentConfig(Config, ABC):
     """Everything that decides an experiment's numbers; nothing else does."""
 
@@ -136,6 +145,8 @@ class ExperimentConfig(AnyExperimentConfig):
     """How validation is scored."""
     samples: SamplesConfig = SamplesConfig()
     """What the model writes."""
+    diagnostics: DiagnosticsConfig = DiagnosticsConfig()
+    """What is looked at inside the model."""
 
     @property
     def goal(self) -> Goal:

@@ -13,7 +13,7 @@ from seqlab.data.curriculum import short_first
 from seqlab.runs.folder import RunFolder
 from seqlab.schema.errors import WorkError
 from seqlab.schema.records import Scalar
-from seqlab.train import checkpoint, seeding
+from seqlab.train import checkpoint, diagnosis, seeding
 from seqlab.train.card import numbers
 from seqlab.train.diverged import diverged, first_not_finite, weight_not_finite
 from seqlab.train.experiment import Experiment
@@ -153,6 +153,7 @@ class Loop:
         except WorkError as error:
             raise WorkError(f"Validation behind step {progress.step}: {error} {self._remedy()}") from None
         self.recorder.record(records, progress.moment)
+        progress.validations += 1
         values = numbers(records)
         improved = goal.improves(values[goal.metric], progress.best_value)
         self.schedule.observe(improved)
@@ -166,6 +167,8 @@ class Loop:
         self.recorder.record(write_samples(experiment, "sample", progress.step), progress.moment)
         if self.check is not None:
             self.recorder.record(self.check.validation(progress.step), progress.moment)
+        if diagnosis.due(experiment, progress.validations):
+            self.recorder.record(diagnosis.with_validation(experiment), progress.moment)
         if self.listener.validated(progress, values, improved):
             self.wish.stop = True
 

@@ -11,13 +11,14 @@ import torch
 
 from seqlab.data.dataset import Dataset
 from seqlab.data.tokenizers import Tokenizer
+from seqlab.measure.diagnosis import Diagnosis
 from seqlab.measure.items import Exact
 from seqlab.models.model import SequenceModel
 from seqlab.models.parameters import LayerCount, layer_counts
 from seqlab.runs import checkpoints
 from seqlab.runs.folder import RunFolder
 from seqlab.schema.records import Moment
-from seqlab.train import checkpoint
+from seqlab.train import checkpoint, diagnosis
 from seqlab.train.card import numbers, write_card
 from seqlab.train.config import ExperimentConfig
 from seqlab.train.experiment import Experiment, build
@@ -40,7 +41,9 @@ class NetworkWay(Way):
         """See `Way.prepare`."""
         setting, threads = self.config.training.products, torch.get_num_threads()
         found = chosen(products) if products else choose(setting, device=place.type, threads=threads)
-        return _NetworkWork(build(self.config, dataset, place, found), found.name)
+        experiment = build(self.config, dataset, place, found)
+        diagnosis.check(experiment)
+        return _NetworkWork(experiment, found.name)
 
     def scorer(self, run: RunFolder, dataset: Dataset, place: torch.device) -> Scorer:
         """See `Way.scorer`."""
@@ -77,6 +80,9 @@ class _NetworkScorer(Scorer):
 
     def context(self, split: str) -> str:
         return scoring_pass(self._experiment, self.dataset.splits[split], rows=1).context
+
+    def diagnose(self, kinds: Sequence[str], split: str, rows: int | None) -> dict[str, Diagnosis]:
+        return diagnosis.diagnose(self._experiment, kinds, split, rows)
 
 
 class _NetworkWork(Work):

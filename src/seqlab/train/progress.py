@@ -31,6 +31,7 @@ class Progress:
     tokens: int = 0
     best_value: float | None = None
     best_step: int | None = None
+    validations: int = 0
     validations_without_gain: int = 0
     stopped: str = ""
     seconds: float = 0.0

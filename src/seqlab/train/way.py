@@ -10,6 +10,7 @@ import torch
 
 from seqlab.data.dataset import Dataset
 from seqlab.data.tokenizers import Tokenizer
+from seqlab.measure.diagnosis import Diagnosis
 from seqlab.measure.items import Exact
 from seqlab.models.model import SequenceModel
 from seqlab.models.parameters import LayerCount
@@ -62,6 +63,14 @@ class Scorer(ABC):
     @abstractmethod
     def context(self, split: str) -> str:
         """What each target of a split is predicted from, in words."""
+
+    @abstractmethod
+    def diagnose(self, kinds: Sequence[str], split: str, rows: int | None) -> dict[str, Diagnosis]:
+        """What diagnostics find on rows of a split; None: as many rows as the settings say.
+
+        Raises:
+            UserError: there is no such diagnostic or split, or nothing inside to look at.
+        """
 
 
 class Way(ABC):

@@ -1,0 +1,160 @@
+"""How far back a loss reaches: its gradient with respect to the hidden states before it.
+
+Legend: B rows, T steps, H features of a state, L layers, D distances from 0 to the longest row's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seqlab.data.batch import Batch, length_mask
+from seqlab.measure.diagnosis import Diagnosis
+from seqlab.models.model import SequenceModel
+from seqlab.models.modes import device_of, evaluating
+from seqlab.nn.padding import flip_rows
+from seqlab.nn.trace import traced
+from seqlab.schema.errors import UserError
+from seqlab.schema.records import Curve, Record, Scalar
+from seqlab.tasks.task import Task
+
+NAME, OF_MEAN, HORIZON = "gradient_through_time", "mean_gradient_through_time", "gradient_horizon"
+"""Of records; behind each stands `_layer_1` for the layer next to the input, and so on."""
+SMALL = 0.01
+"""Share of the norm at distance 0 under which a gradient counts as gone."""
+
+
+@dataclass(frozen=True)
+class ThroughTime:
+    """Gradients by their distance from the last position, in nats per unit of the state.
+
+    norms: (L, D) norm of each row's dL_T/dh_(T - distance), averaged over the rows that reach so far back.
+    of_mean: (L, D) norm of the gradient that is averaged over these rows first: what is left when rows pull
+        in different directions.
+    rows: (D,) how many these are.
+    """
+
+    norms: NDArray[np.float64]
+    of_mean: NDArray[np.float64]
+    rows: NDArray[np.int64]
+
+    @property
+    def horizons(self) -> list[int | None]:
+        """See `horizon`; one for each layer."""
+        return [horizon(norms) for norms in self.norms]
+
+
+def gradient_through_time(model: SequenceModel, task: Task, batch: Batch) -> ThroughTime:
+    """The gradient of the loss at each row's last position, with respect to every state before it.
+
+    The loss is the task's for training: of a language model that of the row's last target alone, of a
+    classifier that of the text. h_t is what the layer reads of step t at other steps (see `Trace`): of an
+    LSTM h, not c; of both directions at once where there are two. Dropout is off, the rows begin without a
+    state, and the parameters' `grad` stays as it is.
+
+    Raises:
+        UserError: the model has no layers that read along time, or no row has a token.
+    """
+    batch = batch.to(device_of(model))
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    check_layers(model)
+    last = _last(batch)
+    if not bool(last.any()):
+        raise UserError("A gradient through time needs at least one token. Got rows without any.")
+    with evaluating(model), torch.enable_grad(), traced(model) as traces:
+        features, _ = model.features(batch, None)
+        loss, _ = task.loss(model.head, features, batch.targets, last)
+        torch.autograd.grad(loss, parameters, allow_unused=True)
+    gradients = [gradient for trace in traces.values() for gradient in trace.gradients]
+    return _by_distance(gradients, batch)
+
+
+def check_layers(model: SequenceModel) -> None:
+    """Whether a gradient through time exists.
+
+    Raises:
+        UserError: the model has no layers that read along time.
+    """
+    with traced(model) as traces:
+        if not traces:
+            raise UserError(
+                "A gradient through time needs a model with recurrent layers or attention. "
+                f"Got {type(model).__name__}. `seqlab list models` shows others."
+            )
+
+
+def horizon(norms: Float[np.ndarray, " D"]) -> int | None:
+    """The smallest distance from which on all norms are under 1 % of the first; None if the last is not.
+
+    >>> horizon(np.array([1.0, 0.5, 0.001, 0.02, 0.009, 0.001]))
+    4
+    """
+    gone = np.logical_and.accumulate((norms < SMALL * norms[0])[::-1])[::-1]
+    return int(gone.argmax()) if gone.any() else None
+
+
+def diagnose(model: SequenceModel, task: Task, batch: Batch, split: str) -> Diagnosis:
+    """`gradient_through_time` as records: curves of both norms and the horizon of each layer, if it has one.
+
+    A norm beyond the range of floating point stands in no curve.
+    """
+    found = gradient_through_time(model, task, batch)
+    records: list[Record] = []
+    sentences: list[str] = []
+    for layer, (norms, of_mean, distance) in enumerate(
+        zip(found.norms, found.of_mean, found.horizons, strict=True), start=1
+    ):
+        curves = [(NAME, norms), (OF_MEAN, of_mean)]
+        records += [_curve(f"{name}_layer_{layer}", values, split) for name, values in curves]
+        sentences.append(_sentence(layer, norms, distance))
+        if distance is not None:
+            name = f"{HORIZON}_layer_{layer}"
+            records.append(Scalar(name=name, value=float(distance), unit="tokens", split=split))
+    return Diagnosis(records, sentences)
+
+
+def _sentence(layer: int, norms: NDArray[np.float64], distance: int | None) -> str:
+    if not np.isfinite(norms).all():
+        return f"Layer {layer}: too large for a number from {np.isfinite(norms).argmin()} tokens back"
+    if distance is None:
+        return f"Layer {layer}: not under 1 % within {len(norms) - 1} tokens"
+    return f"Layer {layer}: under 1 % from {distance} tokens back"
+
+
+def _curve(name: str, values: NDArray[np.float64], split: str) -> Curve:
+    there = np.flatnonzero(np.isfinite(values))
+    return Curve(
+        name=name,
+        x=tuple(there.astype(float).tolist()),
+        y=tuple(values[there].tolist()),
+        x_unit="tokens before the last",
+        y_unit="norm, nats per unit of the state",
+        split=split,
+    )
+
+
+def _last(batch: Batch) -> Bool[Tensor, " B"] | Bool[Tensor, "B T"]:
+    """True at the last target of each row that has a token."""
+    if batch.targets.dim() == 1:
+        return batch.lengths > 0
+    steps = torch.arange(batch.tokens.shape[1], device=batch.lengths.device)
+    return steps == batch.lengths.unsqueeze(1) - 1
+
+
+def _by_distance(gradients: list[Float[Tensor, "B T H"]], batch: Batch) -> ThroughTime:
+    longest = int(batch.lengths.max())
+    rows = length_mask(batch.lengths, longest).sum(0)
+    norms: list[Tensor] = []
+    of_mean: list[Tensor] = []
+    for gradient in gradients:
+        back = flip_rows(gradient, batch.lengths)[:, :longest].double()
+        norms.append(back.norm(dim=2).sum(0) / rows)
+        of_mean.append((back.sum(0) / rows.unsqueeze(1)).norm(dim=1))
+    return ThroughTime(
+        torch.stack(norms).cpu().numpy(), torch.stack(of_mean).cpu().numpy(), rows.cpu().numpy()
+    )
