@@ -101,6 +101,27 @@ def shapes(run: RunFolder) -> None:
     append(run, "records.jsonl", *(to_line(record, _moment(40)) for record in (matrix, curve)))
 
 
+def gradients(run: RunFolder, layers: int = 2) -> None:
+    """Add two measurements of the gradient through time, which falls to a hundredth with every token."""
+    for step in (20, 40):
+        for layer in range(1, layers + 1):
+            named = {"gradient_through_time": 1.0, "mean_gradient_through_time": 0.5}
+            records: list[Record] = [
+                Curve(
+                    name=f"{name}_layer_{layer}",
+                    x=(0.0, 1.0, 2.0),
+                    y=(factor * step, factor * step / 128, 0.0),
+                    x_unit="tokens before the last",
+                    y_unit="norm, nats per unit of the state",
+                    split="valid",
+                )
+                for name, factor in named.items()
+            ]
+            horizon = f"gradient_horizon_layer_{layer}"
+            records.append(Scalar(name=horizon, value=step / 40, unit="tokens", split="valid"))
+            append(run, "records.jsonl", *(to_line(record, _moment(step)) for record in records))
+
+
 def truth(run: RunFolder, floor: float) -> None:
     """Hold a run against the truth of its data."""
     shares = {"valid_samples": 0.75, "cut_samples": 0.125, "wrong_samples": 0.125}

@@ -89,6 +89,26 @@ def test_matrices_and_curves_are_the_records(written: Element) -> None:
     assert [row[-2:] for row in curve[1:]] == [["1.0", "1.75"], ["2.0", "1.25"], ["3.0", "1.125"]]
 
 
+@pytest.mark.parametrize("layers", [1, 2])
+def test_gradients_through_time_are_the_last_ones_measured(tmp_path: Path, layers: int) -> None:
+    run, other = folders.make(), folders.make(cell="gru", loss=0.75)
+    folders.gradients(run, layers)
+    folders.gradients(other, 1)
+    document = page(report.write([run, other], tmp_path / "r.html", title="Two"))
+    head, *rows = table(document, "What the figure shows: gradient through time on reviews, valid")
+    assert [column.split()[0] for column in head[2:]] == ["layer", "distance", "mean", "norm"]
+    of_layer = [["0", "40.0", "20.0"], ["1", "0.3125", "0.15625"], ["2", "0.0", "0.0"]]
+    assert [row[3:] for row in rows if "lstm" in row[1]] == of_layer * layers
+    assert len(rows) == 3 * (layers + 1)
+    drawn = json.loads(next(e for e in document.all("script") if e.attributes.get("id") == "figures").text)
+    figure = next(one for one in drawn["figures"] if "datum.horizon" in json.dumps(one["charts"]))
+    assert figure["panels"] == ([1, 2] if layers == 2 else [])
+    horizons = drawn["tables"][figure["rows"]]["horizon"]
+    assert horizons == [None, 1, None] * (layers + 1)
+    _, *over_training = table(document, "What the figure shows: gradient horizon layer 1 on reviews")
+    assert [row[-1] for row in over_training] == ["0.5", "1.0"] * 2
+
+
 def test_runs_that_cannot_be_ranked_are_refused_or_stand_apart(tmp_path: Path) -> None:
     here, there = folders.make(), folders.make(name="other")
     folders.card(there, split_sha256="01" * 32)

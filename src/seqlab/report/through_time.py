@@ -19,7 +19,9 @@ RECORDED = re.compile(
 )
 """Names of records; layers are counted from the input's side."""
 SHOWN = 1e-6
-"""Share of a figure's largest value under which nothing is drawn."""
+"""Share of a figure's largest value that is the lower edge of its charts."""
+LABELS = "format(datum.value, datum.value < 0.01 ? '.0e' : '~g')"
+"""How Vega writes a power of ten."""
 
 
 @dataclass
@@ -120,19 +122,19 @@ def _chart(
 ) -> dict[str, object]:
     values = [float(row["value"] or 0) for row in rows]
     lowest = max(min(value for value in values if value > 0), SHOWN * max(values))
-    domain = alt.Scale(type="log", domain=[lowest / 1.5, max(values) * 1.5], nice=False)
+    domain = alt.Scale(type="log", domain=[lowest, max(values) * 1.5], nice=False)
     base = (
         over_rows()
-        .transform_filter(f"datum.value >= {lowest}")
+        .transform_calculate(shown=f"max(datum.value, {lowest})")
         .encode(
             x=alt.X(
                 "x:Q", title=curve.x_unit, scale=alt.Scale(zero=True, nice=False), axis=alt.Axis(tickCount=8)
             ),
             y=alt.Y(
-                "value:Q",
+                "shown:Q",
                 title=["gradient's norm", "nats per unit of the state"],
                 scale=domain,
-                axis=alt.Axis(tickCount=6, format="~g", labelOverlap=True),
+                axis=alt.Axis(tickCount=6, labelExpr=LABELS, labelOverlap=True),
             ),
             color=looks.colour,
             detail="run:N",
@@ -157,8 +159,9 @@ def _chart(
 def _caption(chapter: Chapter, split: str, several: bool) -> str:
     each = " a panel for each layer, the one next to the input first," if several else ""
     return (
-        f"Gradient of the loss at a row's last position with respect to the state so many tokens before "
-        f"it,{each} when last measured; {split} split of {chapter.title}. Lines: the norm, averaged over the rows that "
-        "reach so far back. A point: the horizon, from which on it stays under 1 % of that at distance 0; "
-        "a line without one does not. Nothing is drawn under a millionth of the largest value."
+        "Gradient of the loss at a row's last position with respect to the state so many tokens before "
+        f"it,{each} when last measured; {split} split of {chapter.title}. Lines: the norm, averaged over the "
+        "rows that reach so far back. A point: the horizon, from which on it stays under 1 % of that at "
+        "distance 0; a line without one does not. What is under a millionth of the largest value lies on the "
+        "lower edge."
     )
