@@ -14,7 +14,7 @@ from seqlab.train.config import AnyExperimentConfig, ExperimentConfig, experimen
 
 NAMES = recipes.names()
 SMALL = {"embedding_size": 8, "hidden_size": 8, "linear_size": 8, "feed_forward_size": 8, "heads": 2}
-GENERATED = {"brackets", "ndfa", "toy", "python_source", "table", "text"}
+GENERATED = {"brackets", "ndfa", "toy", "python_source", "table", "text", "marked_addition"}
 
 
 def configured(name: str, folder: Path) -> AnyExperimentConfig:
@@ -29,12 +29,14 @@ def shrunk(table: Table) -> Table:
     A baseline is small already, but for generated data.
     """
     known = {key for key, _ in fields(experiment_class(table), table)}
-    sizes = {"train": 50, "valid": 20, "test": 20} if "data.train" in known else {}
+    sizes = {"train": 200, "valid": 20, "test": 20} if "data.train" in known else {}
     table = {**table, "data": {**table["data"], **sizes}}
     if "baseline" in table:
         return table
     table |= {"model": dict(table["model"]), "training": {**table["training"], "max_steps": 3}}
-    table["model"] |= {key: value for key, value in SMALL.items() if f"model.{key}" in known}
+    smaller = {key: value for key, value in SMALL.items() if f"model.{key}" in known}
+    # A size of 0 says that there is no such part.
+    table["model"] |= {key: value for key, value in smaller.items() if table["model"].get(key) != 0}
     table["training"] |= {"tensorboard": False}
     table["samples"] = {"count": 1, "max_tokens": 5}
     return table

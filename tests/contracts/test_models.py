@@ -32,6 +32,9 @@ SIZES: dict[str, list[Table]] = {
         *({**SPAN, "cell": cell} for cell in CELLS),
         {**SPAN, "pooling": "last", "layers": 2},
         {**SPAN, "pooling": "mean", "bidirectional": True},
+        {**SPAN, "embedding_size": 0, "linear_size": 0, "pooling": "last"},
+        {**SPAN, "linear_size": 0, "pooling": "mean"},
+        {**SPAN, "linear_size": 0, "pooling": "max"},
     ],
     "linear-classifier": [
         {"embedding_size": 6, "linear_size": 8, "pooling": "max"},

@@ -118,3 +118,35 @@ def test_there_is_no_step_by_step_form(config):
     assert not model.capabilities.causal
     with pytest.raises(NotImplementedError, match="SequenceClassifier reads whole sequences"):
         model.start(2)
+
+
+@pytest.mark.parametrize("cell", ["elman", "lstm"])
+def test_the_course_model_is_torchs_on_one_hot_vectors(cell: CellName):
+    """RNN or LSTM over one-hot vectors, the output at each row's last token, one linear layer."""
+    model = build(
+        RecurrentClassifierConfig(
+            cell=cell, embedding_size=0, hidden_size=H, layers=2, linear_size=0, pooling="last"
+        )
+    )
+    layer = {"elman": torch.nn.RNN, "lstm": torch.nn.LSTM}[cell](V, H, 2, batch_first=True).double()
+    weights = dict(model.named_parameters())
+    assert sum(weight.numel() for weight in weights.values()) == sum(
+        weight.numel() for weight in [*layer.parameters(), *torch.nn.Linear(H, C).parameters()]
+    )
+    layer.load_state_dict(model.get_submodule("recurrence").state_dict())
+    with torch.no_grad():
+        for row, tokens in enumerate(ROWS):
+            hidden, _ = layer(torch.nn.functional.one_hot(torch.tensor([tokens]), V).double())
+            wanted = weights["head.weight"] @ hidden[0, -1] + weights["head.bias"]
+            torch.testing.assert_close(model(batch(*ROWS))[0][row], wanted)
+
+
+@pytest.mark.parametrize(("pooling", "naive"), [("max", torch.amax), ("mean", torch.mean)])
+def test_without_a_linear_layer_the_features_are_pooled_as_they_are(pooling, naive):
+    config = RecurrentClassifierConfig(embedding_size=E, hidden_size=H, linear_size=0, pooling=pooling)
+    model = build(config)
+    for row, tokens in enumerate(ROWS):
+        alone = batch(tokens)
+        embedded = model.get_submodule("embedding")(alone.tokens)
+        hidden, _ = model.get_submodule("recurrence")(embedded, alone.lengths)
+        torch.testing.assert_close(model.features(batch(*ROWS), None)[0][row], naive(hidden[0], dim=0))

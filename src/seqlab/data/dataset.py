@@ -41,6 +41,14 @@ class Split:
         """Tokens of each sequence."""
         return np.diff(self.offsets)
 
+    def take(self, rows: NDArray[np.int64]) -> Split:
+        """Only the named sequences, in that order; what texts they are of stays said."""
+        lengths = self.lengths[rows]
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        places = np.repeat(self.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        labels = None if self.labels is None else self.labels[rows]
+        return Split(self.tokens[places], offsets, labels, self.texts_sha256)
+
 
 @dataclass(frozen=True)
 class About:
@@ -152,6 +160,10 @@ class DatasetConfig(Config, ABC):
     @abstractmethod
     def read(self) -> Corpus:
         """Read or generate the texts of every split."""
+
+    def training_split(self, dataset: Dataset, seed: int) -> Split:
+        """What one epoch learns from: the split `train`, or examples drawn from the seed of that epoch."""
+        return dataset.splits["train"]
 
     def build(self) -> Dataset:
         """The encoded dataset, from the cache when it is there."""

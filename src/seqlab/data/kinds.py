@@ -25,6 +25,10 @@ DATASETS = Registry(
             "seqlab.data.formal:RegularExpressionConfig",
             "your own regular expression, generated",
         ),
+        "marked_addition": (
+            "seqlab.data.marked_addition:MarkedAdditionConfig",
+            "a marked digit plus the last one, generated",
+        ),
     },
 )
 

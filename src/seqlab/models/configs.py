@@ -54,14 +54,14 @@ class ModelConfig(Config, ABC):
 
 
 class RecurrentClassifierConfig(ModelConfig):
-    """Embedding -> dropout -> recurrent layers -> Linear -> ReLU -> pooling -> dropout -> Linear."""
+    """Embedding -> dropout -> recurrent layers [-> Linear -> ReLU] -> pooling -> dropout -> Linear."""
 
     kind: Literal["recurrent-classifier"] = "recurrent-classifier"
     """Name of the model."""
     cell: CellName = "lstm"
     """Equations of the recurrence; a GRU's reset gate acts before or after its recurrent weights."""
-    embedding_size: int = Field(default=300, ge=1)
-    """Features of an embedded token."""
+    embedding_size: int = Field(default=300, ge=0)
+    """Features of an embedded token; 0: no embedding, tokens are read as one-hot vectors."""
     embedding_std: float = Field(default=1.0, gt=0)
     """Standard deviation of the normal distribution the embedding is drawn from."""
     hidden_size: int = Field(default=300, ge=1)
@@ -70,8 +70,8 @@ class RecurrentClassifierConfig(ModelConfig):
     """Recurrent layers."""
     bidirectional: bool = False
     """Whether each layer also reads from a text's last token to its first."""
-    linear_size: int = Field(default=300, ge=1)
-    """Features of the linear layer before pooling."""
+    linear_size: int = Field(default=300, ge=0)
+    """Features of the linear layer before pooling; 0: there is none, nor a ReLU."""
     pooling: Literal["max", "mean", "last"] = "max"
     """How the features of a text's tokens become those of the text."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
@@ -79,8 +79,8 @@ class RecurrentClassifierConfig(ModelConfig):
 
     @property
     def widths(self) -> tuple[Width, ...]:
-        """The units of a layer, then those of the linear one."""
-        return Width("hidden_size"), Width("linear_size")
+        """The units of a layer, then those of the linear one, where there is one."""
+        return (Width("hidden_size"), *([Width("linear_size")] if self.linear_size else []))
 
     @model_validator(mode="after")
     def _last_reads_all(self) -> RecurrentClassifierConfig:

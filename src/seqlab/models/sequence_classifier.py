@@ -10,19 +10,19 @@ from seqlab.data.batch import Batch
 from seqlab.models.configs import LinearClassifierConfig, RecurrentClassifierConfig
 from seqlab.models.model import Capabilities, SequenceModel, State
 from seqlab.nn.dropout import Dropout
-from seqlab.nn.embedding import Embedding
+from seqlab.nn.embedding import Embedding, OneHot
 from seqlab.nn.initial import linear, normal_embedding
 from seqlab.nn.pooling import POOLINGS
 from seqlab.nn.recurrent import RecurrentStack
 
 
 class SequenceClassifier(SequenceModel):
-    """embedding -> dropout [-> recurrence] -> linear -> ReLU -> pooling -> dropout -> head.
+    """embedding -> dropout [-> recurrence] [-> linear -> ReLU] -> pooling -> dropout -> head.
 
     Args:
-        embedding: table of tokens.
+        embedding: table of tokens, or their one-hot vectors.
         recurrence: what reads the embedded tokens in order; None leaves the linear baseline.
-        linear: map of each token's features before pooling.
+        linear: map of each token's features before pooling; None pools them as they are.
         pooling: a key of `seqlab.nn.pooling.POOLINGS`.
         dropout: share dropped of embedded tokens and of pooled features.
         head: map to the classes.
@@ -32,9 +32,9 @@ class SequenceClassifier(SequenceModel):
 
     def __init__(
         self,
-        embedding: Embedding,
+        embedding: Embedding | OneHot,
         recurrence: RecurrentStack | None,
-        linear: nn.Linear,
+        linear: nn.Linear | None,
         *,
         pooling: str,
         dropout: float,
@@ -58,24 +58,28 @@ def recurrent_classifier(
     config: RecurrentClassifierConfig, *, vocabulary: int, outputs: int, generator: torch.Generator
 ) -> SequenceClassifier:
     """The classifier with a recurrence; weights are drawn from the input's side to the output's."""
-    size = config.embedding_size
-    embedding = normal_embedding(vocabulary, size, std=config.embedding_std, generator=generator)
+    size, between = config.embedding_size, config.linear_size
+    if size:
+        embedding = normal_embedding(vocabulary, size, std=config.embedding_std, generator=generator)
+    else:
+        embedding = OneHot(vocabulary)
     recurrence = RecurrentStack(
         config.cell,
-        size,
+        embedding.embedding_dim,
         config.hidden_size,
         layers=config.layers,
         bidirectional=config.bidirectional,
         dropout=config.dropout,
         generator=generator,
     )
+    features = recurrence.output_size
     return SequenceClassifier(
         embedding,
         recurrence,
-        linear(recurrence.output_size, config.linear_size, generator=generator),
+        linear(features, between, generator=generator) if between else None,
         pooling=config.pooling,
         dropout=config.dropout,
-        head=linear(config.linear_size, outputs, generator=generator),
+        head=linear(between or features, outputs, generator=generator),
     )
 
 

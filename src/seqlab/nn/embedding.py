@@ -1,4 +1,4 @@
-"""A table of token vectors that may be read through someone else in training."""
+"""Vectors of tokens: a table that may be read through someone else in training, or one-hot."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Protocol
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 class Reader(Protocol):
@@ -27,3 +28,17 @@ class Embedding(nn.Embedding):
         if self.reader is not None and self.training and torch.is_grad_enabled():
             return self.reader(input)
         return super().forward(input)
+
+
+class OneHot(nn.Module):
+    """Token k of V as the k-th unit vector: no weights."""
+
+    def __init__(self, vocabulary: int):
+        super().__init__()
+        self.embedding_dim = vocabulary
+        # A table, so that the vectors have the type and the place of the weights they meet.
+        self.register_buffer("units", torch.eye(vocabulary), persistent=False)
+
+    def forward(self, tokens: Int[Tensor, "*N"]) -> Float[Tensor, "*N V"]:
+        """A vector for each token."""
+        return functional.embedding(tokens, self.get_buffer("units"))

@@ -77,7 +77,7 @@ def architectures(chapter: Chapter, *, shown: bool = True) -> Palette:
 
 
 def learning(chapter: Chapter) -> list[Figure]:
-    """Loss of training and validation, then every other validation metric."""
+    """Loss of training and validation, then every other validation metric; of training where it was scored."""
     units = {
         name: unit for run in chapter.runs for split in ("train", "valid") for name, unit in run.names(split)
     }
@@ -86,7 +86,8 @@ def learning(chapter: Chapter) -> list[Figure]:
     )
     found: list[Figure] = []
     for name in dict.fromkeys(["loss", *metrics]):
-        splits = ("train", "valid") if name == "loss" else ("valid",)
+        both = any(run.scalars(name, "train") for run in chapter.runs)
+        splits = ("train", "valid") if both else ("valid",)
         curve = _curve(chapter, name, units.get(name, ""), splits)
         if any(row["kind"] == "run" for row in curve.rows):
             whole = _all_runs(curve)
@@ -115,9 +116,10 @@ def horizons(chapter: Chapter) -> list[Figure]:
 
 
 def optimisation(chapter: Chapter) -> list[Figure]:
-    """Every other number recorded of training: gradient norm, learning rate."""
+    """Every number recorded of training alone: gradient norm, learning rate."""
     units = {name: unit for run in chapter.runs for name, unit in run.names("train")}
-    found = [_curve(chapter, name, units[name], ("train",)) for name in units if name != "loss"]
+    scored = {"loss", *(name for run in chapter.runs for name, _ in run.names("valid"))}
+    found = [_curve(chapter, name, units[name], ("train",)) for name in units if name not in scored]
     return [_all_runs(curve) for curve in found if curve.rows]
 
 

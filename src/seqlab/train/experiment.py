@@ -63,6 +63,11 @@ def build(
             "'training.curriculum' must be 0 for running text, which has no short sequences. "
             f"Got {config.training.curriculum}."
         )
+    if config.evaluation.train_sequences and config.batching.contiguous:
+        raise UserError(
+            "'evaluation.train_sequences' must be 0 for running text, which is one sequence. "
+            f"Got {config.evaluation.train_sequences}."
+        )
     for split in dataset.splits.values():
         # Cut every split once now, so that a batching that does not fit is known before training.
         task.batches(split, config.batching, seed=None)

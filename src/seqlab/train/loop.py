@@ -23,7 +23,7 @@ from seqlab.train.recorder import Recorder
 from seqlab.train.schedules import Clock
 from seqlab.train.step import NotFiniteError, Outcome, Step
 from seqlab.train.truth import check_of
-from seqlab.train.validation import score, write_samples
+from seqlab.train.validation import score, score_training, write_samples
 
 
 class Listener(Protocol):
@@ -152,7 +152,7 @@ class Loop:
             )
         except WorkError as error:
             raise WorkError(f"Validation behind step {progress.step}: {error} {self._remedy()}") from None
-        self.recorder.record(records, progress.moment)
+        self.recorder.record([*records, *score_training(experiment)], progress.moment)
         progress.validations += 1
         values = numbers(records)
         improved = goal.improves(values[goal.metric], progress.best_value)
@@ -230,7 +230,9 @@ class Loop:
     def _batches(self, epoch: int) -> Sequence[Batch]:
         config = self.experiment.config
         order = seeding.derive(config.seed, "order", epoch)
-        split = short_first(self.experiment.dataset.splits["train"], epoch, config.training.curriculum)
+        examples = seeding.derive(config.seed, "examples", epoch)
+        train = config.data.training_split(self.experiment.dataset, examples)
+        split = short_first(train, epoch, config.training.curriculum)
         return self.experiment.task.batches(split, config.batching, order)
 
     def _clock(self) -> Clock:

@@ -66,6 +66,16 @@ def score(
     return _evaluate(experiment, split, metrics, plan, progress=progress)
 
 
+def score_training(experiment: Experiment) -> list[Record]:
+    """Records of a part of the training split, without the loss, which training itself records."""
+    count, split = experiment.config.evaluation.train_sequences, experiment.dataset.splits["train"]
+    metrics = [metric for metric in experiment.task.metrics if metric != "loss"]
+    if not count:
+        return []
+    part = split.take(np.unique(np.linspace(0, len(split) - 1, count).astype(np.int64)))
+    return _evaluate(experiment, "train", metrics, scoring_pass(experiment, part, rows=1), progress=None)
+
+
 def score_exactly(
     experiment: Experiment,
     split: str,

@@ -1,0 +1,83 @@
+"""Examples of memory tasks: labels that another derivation gives, new examples each epoch."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from seqlab.data.examples import ExamplesConfig
+from seqlab.data.marked_addition import MarkedAdditionConfig, marked_sum
+from seqlab.schema.config import parse
+from seqlab.schema.errors import UserError
+
+
+def pairs(config: ExamplesConfig, split: str = "train") -> list[tuple[str, str]]:
+    corpus = config.read()
+    names = [corpus.label_names[label] for label in corpus.labels[split]]
+    return list(zip(corpus.texts[split], names, strict=True))
+
+
+def test_marked_addition_is_its_definition() -> None:
+    places = set[int]()
+    for text, label in pairs(MarkedAdditionConfig(length=7, train=500, valid=1, test=1)):
+        found = re.fullmatch(r"((?:\d )*)-1 (\d) (?:\d )*(\d)", text)
+        assert found is not None
+        assert len(text.split()) == 7
+        assert int(found[2]) + int(found[3]) == int(label) == marked_sum(text)
+        places.add(len(found[1].split()))
+    assert places == set(range(5))
+
+
+def test_the_shortest_marked_addition_has_one_place_for_the_mark() -> None:
+    config = MarkedAdditionConfig(length=3, train=50, valid=1, test=1)
+    assert all(text.startswith("-1 ") for text, _ in pairs(config))
+
+
+def test_labels_are_as_likely_as_sums_of_two_digits() -> None:
+    labels = MarkedAdditionConfig().draw(50_000, np.random.default_rng(5)).labels
+    ways = np.convolve(np.ones(10), np.ones(10))
+    found = np.bincount(labels, minlength=19) / len(labels)
+    assert np.abs(found - ways / ways.sum()).max() < 0.006
+
+
+def test_a_length_below_three_is_refused() -> None:
+    with pytest.raises(UserError, match=r"'data\.length' must be greater than or equal to 3\. Got 2"):
+        parse(MarkedAdditionConfig, {"kind": "marked_addition", "length": 2}, "data")
+
+
+def test_few_different_examples_are_told() -> None:
+    (note,) = MarkedAdditionConfig(length=3, train=200, valid=50, test=5).read().notes
+    assert "100 different examples" in note
+    assert not MarkedAdditionConfig(length=5, train=200, valid=50, test=5).read().notes
+
+
+def test_one_split_does_not_change_another() -> None:
+    small, large = (MarkedAdditionConfig(train=size, valid=20, test=20).read() for size in (5, 50))
+    assert small.texts["valid"] == large.texts["valid"]
+    assert small.texts["train"] != small.texts["valid"][:5]
+
+
+def test_new_examples_depend_on_the_seed_alone() -> None:
+    config = MarkedAdditionConfig(train=300, valid=20, test=20, fresh=True)
+    dataset = config.build()
+    first, again, other = (config.training_split(dataset, seed) for seed in (1, 1, 2))
+    assert np.array_equal(first.tokens, again.tokens)
+    assert not np.array_equal(first.tokens, other.tokens)
+    assert first.labels is not None
+    for row, label in enumerate(first.labels.tolist()):
+        text = dataset.tokenizer.decode(first.tokens[first.offsets[row] : first.offsets[row + 1]].tolist())
+        assert dataset.labels[label] == str(marked_sum(text))
+
+
+def test_without_new_examples_every_epoch_has_the_same() -> None:
+    config = MarkedAdditionConfig(train=300, valid=20, test=20)
+    dataset = config.build()
+    assert config.training_split(dataset, 3) is dataset.splits["train"]
+
+
+def test_new_examples_leave_nothing_of_validation_to_learn_from() -> None:
+    config = MarkedAdditionConfig(train=300, valid=20, test=20, fresh=True)
+    with pytest.raises(UserError, match=r"'training\.fit_on' must be 'train' where 'data\.fresh' is true"):
+        config.training_split(config.build().with_valid_in_train(), 1)

@@ -1,0 +1,74 @@
+"""Training on examples of memory tasks: new ones each epoch, the training split scored, exact resuming."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import tiny
+import torch
+
+from seqlab.schema.errors import UserError
+from seqlab.train import experiment, run
+
+MARKED = [
+    "marked-addition-lstm",
+    "data.length=4",
+    "data.train=200",
+    "data.valid=30",
+    "data.test=30",
+    "model.hidden_size=8",
+    "batching.rows=40",
+    "training.epochs=3",
+    "training.record_every=1",
+    "training.tensorboard=false",
+    "samples.count=1",
+]
+
+
+@pytest.fixture(autouse=True)
+def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path / "cache"))
+
+
+def test_new_examples_are_what_is_learned_from() -> None:
+    kept, fresh = (tiny.fit(MARKED, f"data.fresh={value}") for value in ("false", "true"))
+    assert [loss for _, loss in tiny.records(kept, "loss")] != [
+        loss for _, loss in tiny.records(fresh, "loss")
+    ]
+    # What is measured is the same in both.
+    cards = [one.read_json("cards/valid.json") for one in (kept, fresh)]
+    assert cards[0]["split_sha256"] == cards[1]["split_sha256"]
+
+
+@pytest.mark.parametrize("step", [2, 5, 8, 12])
+def test_resumed_with_new_examples_as_never_stopped(step: int, tmp_path: Path, monkeypatch) -> None:
+    whole = tiny.fit(MARKED)
+    monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "again"))
+    broken = tiny.broken_off(MARKED, step=step)
+    run.resume(broken, listener=tiny.Nobody())
+    assert broken.read("records.jsonl") == whole.read("records.jsonl")
+
+
+def test_the_training_split_is_scored_beside_validation() -> None:
+    """All of it as a validation split of the same examples would be; a part of it otherwise."""
+    settings = ["data.fresh=false", "evaluation.train_sequences=200"]
+    found = tiny.fit(MARKED, *settings)
+    config = tiny.configure(MARKED, *settings, "training.epochs=1")
+    assert [step for step, _ in tiny.records(found, "accuracy")] == [5, 10, 15]
+    built = experiment.build(config, config.data.build(), torch.device("cpu"))
+    assert not tiny.records(tiny.fit(MARKED, "data.fresh=false"), "accuracy")
+    split = built.dataset.splits["train"]
+    assert split.labels is not None
+    first = tiny.records(tiny.fit(MARKED, *settings, "training.optimizer.learning_rate=1e-9"), "accuracy")[-1]
+    with torch.no_grad():
+        batch = built.task.batches(split.take(torch.arange(200).numpy()), config.batching, None)
+        right = sum(int((built.model(one)[0].argmax(1) == one.targets).sum()) for one in batch)
+    assert first[1] == right / 200
+
+
+def test_running_text_has_no_sequences_to_score() -> None:
+    config = tiny.configure(["python-gru"], "evaluation.train_sequences=5", "data.max_bytes=300000")
+    with pytest.raises(UserError, match=r"'evaluation\.train_sequences' must be 0 for running text"):
+        experiment.build(config, config.data.build(), torch.device("cpu"))
