@@ -15,6 +15,7 @@ from seqlab.train.config import AnyExperimentConfig, ExperimentConfig, experimen
 NAMES = recipes.names()
 SMALL = {"embedding_size": 8, "hidden_size": 8, "linear_size": 8, "feed_forward_size": 8, "heads": 2}
 GENERATED = {"brackets", "ndfa", "toy", "python_source", "table", "text", "marked_addition"}
+GENERATED |= {"associative_recall", "temporal_order"}
 
 
 def configured(name: str, folder: Path) -> AnyExperimentConfig:

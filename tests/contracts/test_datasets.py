@@ -31,6 +31,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "regular-expression": {"train": 300, "valid": 50, "test": 50, "pattern": "(ab|c)+"},
     # So many that every label is in every split.
     "marked_addition": {"train": 2_000, "valid": 2_000, "test": 2_000},
+    "associative_recall": {"train": 300, "valid": 200, "test": 200},
+    "temporal_order": {"train": 300, "valid": 50, "test": 50, "length": 30},
 }
 """Settings that keep a dataset small here; a dataset without them is taken as it is."""
 OWN: dict[str, tuple[str, str]] = {

@@ -7,8 +7,10 @@ import re
 import numpy as np
 import pytest
 
+from seqlab.data.associative_recall import AssociativeRecallConfig, recalled
 from seqlab.data.examples import ExamplesConfig
 from seqlab.data.marked_addition import MarkedAdditionConfig, marked_sum
+from seqlab.data.temporal_order import TemporalOrderConfig, order
 from seqlab.schema.config import parse
 from seqlab.schema.errors import UserError
 
@@ -33,6 +35,41 @@ def test_marked_addition_is_its_definition() -> None:
 def test_the_shortest_marked_addition_has_one_place_for_the_mark() -> None:
     config = MarkedAdditionConfig(length=3, train=50, valid=1, test=1)
     assert all(text.startswith("-1 ") for text, _ in pairs(config))
+
+
+def test_recall_asks_for_one_of_the_pairs() -> None:
+    asked = set[int]()
+    for text, label in pairs(AssociativeRecallConfig(pairs=4, train=300, valid=1, test=1)):
+        tokens = text.split()
+        keys = tokens[0:8:2]
+        assert len(tokens) == 9
+        assert len(set(keys)) == 4
+        place = keys.index(tokens[-1])
+        assert tokens[2 * place + 1] == label == str(recalled(text))
+        asked.add(place)
+    assert asked == set(range(4))
+
+
+def test_more_pairs_than_letters_are_refused() -> None:
+    with pytest.raises(UserError, match=r"'data\.pairs' must be less than or equal to 26\. Got 27"):
+        parse(AssociativeRecallConfig, {"kind": "associative_recall", "pairs": 27}, "data")
+
+
+@pytest.mark.parametrize("length", [10, 100])
+def test_temporal_order_is_experiment_6a(length: int) -> None:
+    """Lengths, places and classes of the paper, scaled."""
+    scale, seen = length / 100, set[str]()
+    for text, label in pairs(TemporalOrderConfig(length=length, train=400, valid=1, test=1)):
+        tokens = text.split()
+        assert 100 * scale <= len(tokens) <= 110 * scale
+        assert (tokens[0], tokens[-1]) == ("E", "B")
+        (first, one), (second, two) = [(k, token) for k, token in enumerate(tokens) if token in "XY"]
+        assert 10 * scale <= first <= 20 * scale < 50 * scale <= second <= 60 * scale
+        assert {"Q": "XX", "R": "XY", "S": "YX", "U": "YY"}[label] == one + two
+        assert label == order(text)
+        assert set(tokens[1:-1]) <= set("abcdXY")
+        seen.add(label)
+    assert seen == set("QRSU")
 
 
 def test_labels_are_as_likely_as_sums_of_two_digits() -> None:

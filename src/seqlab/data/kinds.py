@@ -29,6 +29,14 @@ DATASETS = Registry(
             "seqlab.data.marked_addition:MarkedAdditionConfig",
             "a marked digit plus the last one, generated",
         ),
+        "associative_recall": (
+            "seqlab.data.associative_recall:AssociativeRecallConfig",
+            "the digit that stood behind a letter, generated",
+        ),
+        "temporal_order": (
+            "seqlab.data.temporal_order:TemporalOrderConfig",
+            "in which order two symbols far apart came, generated",
+        ),
     },
 )
 

@@ -77,7 +77,7 @@ def architectures(chapter: Chapter, *, shown: bool = True) -> Palette:
 
 
 def learning(chapter: Chapter) -> list[Figure]:
-    """Loss of training and validation, then every other validation metric; of training where it was scored."""
+    """Loss of training and validation, then every other validation metric, with training where scored."""
     units = {
         name: unit for run in chapter.runs for split in ("train", "valid") for name, unit in run.names(split)
     }
