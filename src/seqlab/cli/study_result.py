@@ -11,6 +11,7 @@ from seqlab.cli.console import out, percent, print_table, say
 from seqlab.compare.study_cost import spent
 from seqlab.compare.study_importance import mattered
 from seqlab.compare.study_pairs import pairs
+from seqlab.compare.study_steps import counts_steps, steps_to_success
 from seqlab.compare.study_truth import standings
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ def _show(study: Study, anyway: bool) -> None:
         say(f"{refused.removesuffix(' --anyway shows them apart.')} They are shown apart, in no order.")
     print_table(*_best(study))
     say("Seconds: training of one run with its validations, median over seeds, as the parameters are.")
+    if counts_steps(study):
+        say("Steps to success: to the first validation that is one, median over seeds; -: most had none.")
     _truth(study)
     if refused is None:
         _sentences(study)
@@ -52,7 +55,7 @@ def _best(study: Study) -> tuple[list[str], list[list[Any]]]:
     groups, spread = study.ranked, _spread(study)
     several = any(group.label for group in groups)
     wider = any(_range(group) != group.summary.interval.ends for group in groups if _spreads(group))
-    succeed = study.about.get("success") is not None
+    succeed, stepped = study.about.get("success") is not None, counts_steps(study)
     columns = [
         "architecture",
         *["best setting"] * several,
@@ -62,6 +65,7 @@ def _best(study: Study) -> tuple[list[str], list[list[Any]]]:
         "highest",
         *["95 % interval"] * wider,
         *["succeed"] * succeed,
+        *["steps to success"] * stepped,
         "parameters",
         "seconds",
     ]
@@ -78,11 +82,17 @@ def _best(study: Study) -> tuple[list[str], list[list[Any]]]:
                 *(numbers if _spreads(group) else [numbers[0], "-", "-"]),
                 *[" to ".join(ends) if _spreads(group) else "-"] * wider,
                 *[f"{summary.successes} of {summary.seeds}"] * succeed,
+                *([_steps(group, study)] if stepped else []),
                 round(cost.parameters),
                 f"{cost.seconds:.1f}",
             ]
         )
     return columns, rows
+
+
+def _steps(group: Group, study: Study) -> str:
+    steps = steps_to_success(group, study)
+    return "-" if steps is None else f"{steps:,.0f}"
 
 
 def _spreads(group: Group) -> bool:
@@ -203,8 +213,8 @@ def _plain_part(study: Study) -> dict[str, Any]:
     return {
         "part": study.part,
         "refused": study.refusal(),
-        "groups": [_plain(group) for group in (*study.groups, *study.baselines)],
-        "best": [_plain(group) for group in study.ranked],
+        "groups": [_plain(group, study) for group in (*study.groups, *study.baselines)],
+        "best": [_plain(group, study) for group in study.ranked],
         "truth": [asdict(one) for one in standings(study)],
         "pairs": [pair.reading for pair in pairs(study).found],
         "reliability": _reliable(study),
@@ -213,7 +223,7 @@ def _plain_part(study: Study) -> dict[str, Any]:
     }
 
 
-def _plain(group: Group) -> dict[str, Any]:
+def _plain(group: Group, study: Study) -> dict[str, Any]:
     summary = group.summary
     return {
         "architecture": group.architecture,
@@ -224,6 +234,7 @@ def _plain(group: Group) -> dict[str, Any]:
         "values": {str(cell.seed): cell.value for cell in group.cells},
         "censored": dict(summary.censored),
         "successes": percent(summary.share),
+        "steps_to_success": steps_to_success(group, study) if counts_steps(study) else None,
     }
 
 

@@ -1,0 +1,49 @@
+"""How many steps the runs of a study took to succeed."""
+
+from __future__ import annotations
+
+from seqlab.compare.cells import Cell
+from seqlab.compare.censored import finite, ordered, quantile
+from seqlab.compare.quantity import Quantity
+from seqlab.compare.study import Group, Study
+from seqlab.runs import folder
+from seqlab.schema.records import Scalar
+
+
+def counts_steps(study: Study) -> bool:
+    """Whether success is defined, and is seen with each validation: of a truth card it is not."""
+    groups = [*study.groups, *study.baselines]
+    return study.about.get("success") is not None and any(
+        _course(cell, study.quantity.name) for group in groups if not group.baseline for cell in group.cells
+    )
+
+
+def steps_to_success(group: Group, study: Study) -> float | None:
+    """The median over seeds of the optimiser steps behind the first validation that counts as a success.
+
+    Runs that never succeeded count as longer than any; None where the median is one of them.
+
+    Raises:
+        UserError: the folder of a run is damaged.
+    """
+    good, quantity = study.about["success"], study.quantity
+    return finite(quantile(ordered([_first(cell, quantity, good) for cell in group.cells], "lower"), 0.5))
+
+
+def _first(cell: Cell, quantity: Quantity, good: float) -> float | None:
+    """The step of a run's first success; None where it had none."""
+    found = (step for step, value in _course(cell, quantity.name) if quantity.gain(value - good) >= 0)
+    return next(found, None)
+
+
+def _course(cell: Cell, metric: str) -> list[tuple[int, float]]:
+    """(step, value) of each validation that a cell's value stands behind."""
+    path = folder.root() / cell.run
+    if not path.exists():
+        return []
+    return [
+        (moment.step, record.value)
+        for record, moment in folder.open_run(path).records()
+        if isinstance(record, Scalar) and (record.name, record.split) == (metric, "valid")
+        if cell.epochs is None or moment.epoch <= cell.epochs
+    ]

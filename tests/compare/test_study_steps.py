@@ -1,0 +1,71 @@
+"""Steps to success, against what the runs recorded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import tiny
+
+from seqlab.compare.cells import Cell
+from seqlab.compare.quantity import Quantity
+from seqlab.compare.study import Study
+from seqlab.compare.study_steps import counts_steps, steps_to_success
+
+LOSS = Quantity(name="loss", unit="nats per text", better="lower")
+
+
+def cell(run: str, seed: int, epochs: int | None = None) -> Cell:
+    return Cell(
+        trial=seed,
+        run=run,
+        architecture="lstm",
+        setting={},
+        seed=seed,
+        epochs=epochs,
+        value=1.0,
+        censored="",
+        baseline=False,
+    )
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[tuple[int, float]]]]:
+    """Names of three runs with (step, loss) of their validations; the losses fall."""
+    monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path / "cache"))
+    tiny.register(monkeypatch)
+    made = [tiny.fit(tiny.REVIEWS, "training.epochs=6", f"seed={seed}") for seed in (1, 2, 3)]
+    return [(run.path.name, tiny.records(run, "loss", "valid")) for run in made]
+
+
+def study(cells: list[Cell], **about: float) -> Study:
+    return Study(name="known", about=about, quantity=LOSS, cells=tuple(cells))
+
+
+def test_the_median_over_seeds_of_the_first_success(runs) -> None:
+    good = runs[0][1][2][1]
+    known = study([cell(name, seed) for seed, (name, _) in enumerate(runs)], success=good)
+    firsts = [min((step for step, loss in course if loss <= good), default=10**9) for _, course in runs]
+    assert firsts[0] == runs[0][1][2][0]
+    assert counts_steps(known)
+    assert steps_to_success(known.groups[0], known) == (
+        sorted(firsts)[1] if sorted(firsts)[1] < 10**9 else None
+    )
+
+
+def test_runs_that_never_succeed_count_as_the_longest(runs) -> None:
+    known = study([cell(name, seed) for seed, (name, _) in enumerate(runs)], success=-1.0)
+    assert steps_to_success(known.groups[0], known) is None
+
+
+def test_only_the_epochs_that_a_cell_stands_for_are_looked_at(runs) -> None:
+    name, course = runs[0]
+    for epochs, wanted in ((2, None), (3, course[2][0])):
+        known = study([cell(name, 1, epochs)], success=course[2][1])
+        assert steps_to_success(known.groups[0], known) == wanted
+
+
+def test_without_success_or_without_a_course_nothing_is_counted(runs) -> None:
+    assert not counts_steps(study([cell(runs[0][0], 1)]))
+    assert not counts_steps(study([cell("no-such-run", 1)], success=0.5))
