@@ -68,6 +68,12 @@ def test_the_training_split_is_scored_beside_validation() -> None:
     assert first[1] == right / 200
 
 
+def test_new_examples_and_both_splits_are_refused_before_there_is_a_run(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"'training\.fit_on' must be 'train' where 'data\.fresh' is true"):
+        run.train(tiny.configure(MARKED, "training.fit_on=train+valid"), listener=tiny.Nobody())
+    assert not list((tmp_path / "runs").glob("*"))
+
+
 def test_running_text_has_no_sequences_to_score() -> None:
     config = tiny.configure(["python-gru"], "evaluation.train_sequences=5", "data.max_bytes=300000")
     with pytest.raises(UserError, match=r"'evaluation\.train_sequences' must be 0 for running text"):
