@@ -1,7 +1,8 @@
 """Published figures: small files in `results/`; RESULTS.md and the README's tables come from them.
 
-`python scripts/publish.py RUN|STUDY...` takes the results of finished runs of shipped recipes, a card each,
-with the test split where it was looked at, and those of shipped studies;
+`python scripts/publish.py RECIPE|STUDY...` takes the results of finished runs of shipped recipes, a card each
+over all seeds there are, with the test split where it was looked at, and those of shipped studies; a recipe
+with other settings is given as one word, `"RECIPE key=value"`;
 `seqlab bench layers --json > results/bench-layers.json` those of a measurement of speed;
 `python scripts/publish.py` only writes RESULTS.md and the README's tables anew.
 """
@@ -14,6 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from rendering import layers_table, readme_studies, readme_table, results_page
+
+from seqlab.runs.folder import RunFolder
+from seqlab.train.loaded import read_config
 
 ROOT = Path(__file__).resolve().parent.parent
 CARDS = ROOT / "results"
@@ -33,30 +37,99 @@ def take(wanted: str) -> None:
 
 
 def take_run(wanted: str) -> None:
-    """The card of a run.
+    """The card of a recipe, of `key=value` settings behind its name: its median run, and all seeds.
 
     Raises:
-        SystemExit: the run's settings are not those of the recipe it is named after.
+        SystemExit: there is no finished run with these settings.
     """
-    from seqlab.runs import folder
-    from seqlab.schema.config import plain
     from seqlab.train import recipes
-    from seqlab.train.loaded import read_config
 
-    run = folder.find(wanted)
-    config, _ = recipes.configure(run.name)
-    if plain(config) != plain(read_config(run)):
-        sys.exit(f"{run.path} must have the settings of the shipped recipe {run.name!r}. Got others.")
+    name, *overrides = wanted.split()
+    found = sorted(_runs(name, overrides), key=_goal)
+    if not found:
+        sys.exit(f"There must be a finished run of {wanted!r}, whatever its seed. Got none.")
+    run, seeds = found[(len(found) - 1) // 2], sorted(found, key=_number)
     summary = run.summary()
     card = {
-        "recipe": run.name,
-        "about": recipes.read(run.name).about,
-        "command": f"seqlab train {run.name}",
+        "recipe": name,
+        "settings": overrides,
+        "about": recipes.read(name).about,
+        "command": f"seqlab train {wanted}",
         **{key: summary[key] for key in ("metrics", "steps", "epochs", "tokens", "parameters", "cost")},
         "card": run.read_json("cards/valid.json"),
         "test": run.read_json("cards/test.json") if (run.cards / "test.json").exists() else None,
+        "truth": _truth(run),
+        "seeds": [_seed(one) for one in seeds],
     }
-    _write(run.name, card)
+    _write("-".join([name, *(slug(one) for one in overrides)]), card)
+
+
+def _runs(name: str, overrides: list[str]) -> list[RunFolder]:
+    """Finished runs that differ from a recipe with these settings in nothing but the seed."""
+    from seqlab.runs import folder
+    from seqlab.schema.config import plain
+    from seqlab.train import recipes
+
+    wanted = plain(recipes.configure(name, overrides)[0])
+    runs = [folder.open_run(folder.root() / one) for one in folder.names() if one.startswith(f"{name}-")]
+    return [
+        run
+        for run in runs
+        if run.finished and {**plain(read_config(run)), "seed": None} == {**wanted, "seed": None}
+    ]
+
+
+def _number(run: RunFolder) -> int:
+    """Its seed; 0 where it has none."""
+    return getattr(read_config(run), "seed", 0)
+
+
+def _goal(run: RunFolder) -> float:
+    """What a run is judged by, less being better; among equals the loss."""
+    goal, metrics = read_config(run).goal, run.summary()["metrics"]
+    value = metrics[goal.metric]
+    return (value if goal.better == "lower" else -value) + 1e-9 * metrics["loss"]
+
+
+def _truth(run: RunFolder) -> dict[str, Any] | None:
+    """What was found against the truth, where that is known."""
+    known = (run.cards / "truth.json").exists()
+    return (
+        {key: run.read_json("cards/truth.json")[key] for key in ("metrics", "scored_as")} if known else None
+    )
+
+
+def _seed(run: RunFolder) -> dict[str, Any]:
+    """What a run with one seed came to."""
+    summary, truth = run.summary(), _truth(run)
+    return {
+        "seed": _number(run),
+        "metrics": summary["metrics"],
+        "truth": truth and truth["metrics"],
+        "training_seconds": summary["cost"]["training_seconds"],
+        "training": _last_training(run),
+    }
+
+
+def _last_training(run: RunFolder) -> dict[str, float]:
+    """The last metrics of the training split, where it was scored beside validation."""
+    from seqlab.schema.records import Scalar
+
+    metrics = run.summary()["metrics"]
+    return {
+        record.name: record.value
+        for record, _ in run.records()
+        if isinstance(record, Scalar) and record.split == "train" and record.name in {*metrics} - {"loss"}
+    }
+
+
+def slug(override: str) -> str:
+    """A setting as part of a file's name.
+
+    >>> slug("data.length=5")
+    'length-5'
+    """
+    return override.rpartition(".")[2].replace("=", "-")
 
 
 def take_study(name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import textwrap
 from typing import Any
 
@@ -9,21 +10,40 @@ LINE = 127
 """Characters of a line of the README."""
 
 
-def figure(metrics: dict[str, float]) -> str:
-    """The number the task is judged by, with its unit."""
+def figure(metrics: dict[str, float], truth: dict[str, float] | None = None) -> str:
+    """The number the task is judged by, with its unit; where the truth is known, how far from it."""
+    if truth is not None:
+        return (
+            f"{100 * truth['valid_samples']:.2f} % of samples valid, "
+            f"{100 * truth['above_floor'] / truth['floor']:.2f} % above the floor"
+        )
     if "perplexity" in metrics:
         return f"perplexity {metrics['perplexity']:.1f}"
+    if "mse" in metrics:
+        return f"mean squared error {metrics['mse']:.2g}"
     return f"accuracy {100 * metrics['accuracy']:.2f} %"
 
 
+def _name(card: dict[str, Any]) -> str:
+    """The recipe, and what was set besides."""
+    return " ".join([card["recipe"], *card.get("settings", [])])
+
+
+def _figure(card: dict[str, Any]) -> str:
+    truth = card.get("truth")
+    return figure(card["metrics"], truth and truth["metrics"])
+
+
 def readme_table(found: list[dict[str, Any]]) -> str:
-    """The README's table of figures, without its markers."""
+    """The README's table of figures, without its markers; the courses' own settings stand in RESULTS.md."""
     lines = ["| recipe | validation | test | time | on |", "|---|---|---|---|---|"]
     for card in found:
+        if card["recipe"].endswith("-course"):
+            continue
         cost = card["cost"]
         seconds = cost["training_seconds"] + cost["evaluation_seconds"]
         lines.append(
-            f"| `{card['recipe']}`: {card['about']} | {figure(card['metrics'])} | {_test(card)} | "
+            f"| `{_name(card)}`: {card['about']} | {_figure(card)} | {_test(card)} | "
             f"{_time(seconds)} | {cost['processor']}, {cost['threads']} threads |"
         )
     return "\n".join(lines)
@@ -106,9 +126,10 @@ def results_page(found: list[dict[str, Any]], studied: list[dict[str, Any]]) -> 
     """RESULTS.md."""
     parts = [
         "# Results",
-        "Written by `python scripts/publish.py` from the cards in `results/`. Runs are of one seed each; "
-        "validation is of the best checkpoint, scored anew at the end; where a test figure stands, that "
-        "split was looked at once. Studies are over several seeds, all shown, on validation.",
+        "Written by `python scripts/publish.py` from the cards in `results/`. Where there are several seeds, "
+        "all are shown, and the lines below are of the median run; validation is of the best checkpoint, "
+        "scored anew at the end; where a test figure stands, that split was looked at once. Studies are over "
+        "several seeds, all shown, on validation.",
         *(_run(card) for card in found),
         *(_study(card) for card in studied),
     ]
@@ -119,16 +140,60 @@ def _run(card: dict[str, Any]) -> str:
     measured, cost = card["card"], card["cost"]
     fitted = f"{_fitted(card)}, {card['tokens']:,} tokens, {card['parameters']:,} parameters"
     return (
-        f"## {card['recipe']}: {figure(card['metrics'])}\n\n"
+        f"## {_name(card)}: {_figure(card)}\n\n"
         f"{card['about']}. Run it: `{card['command']}`\n\n"
+        f"{_seeds(card)}"
         f"- validation: {_scored(measured)}\n"
         + (f"- test, look 1: {_scored(card['test'])}\n" if card.get("test") else "")
+        + (f"- against the truth: {card['truth']['scored_as']}\n" if card.get("truth") else "")
         + f"- {fitted}; vocabulary {measured['vocabulary']:,} ({measured['tokenizer']})\n"
         f"- {cost['training_seconds']:.0f} s training with its validations, "
         f"{cost['evaluation_seconds']:.0f} s final evaluation, "
         f"{cost['tokens_per_second']:,.0f} tokens/s, "
         f"{cost['peak_memory_mib']:,.0f} MiB, {_where(measured, cost)}"
     )
+
+
+def _seeds(card: dict[str, Any]) -> str:
+    """A table of the seeds, their medians first; empty for one seed."""
+    seeds = card.get("seeds", [])
+    if len(seeds) < 2:
+        return ""
+    rows = [_told(one) for one in seeds]
+    medians = {head: statistics.median(row[head] for row in rows) for head in rows[0]}
+    lines = [
+        f"| seed | {' | '.join(rows[0])} |",
+        "|---" * (1 + len(rows[0])) + "|",
+        *(
+            f"| {name} | {' | '.join(_shown(head, value) for head, value in row.items())} |"
+            for name, row in [
+                ("median", medians),
+                *((str(s["seed"]), r) for s, r in zip(seeds, rows, strict=True)),
+            ]
+        ),
+    ]
+    return "\n".join(lines) + "\n\n"
+
+
+def _told(seed: dict[str, Any]) -> dict[str, float]:
+    """What is told of a seed, by the head of its column."""
+    metrics, truth = seed["metrics"], seed["truth"]
+    told = {head: 100 * metrics[key] for key, head in [("accuracy", "accuracy, %")] if key in metrics}
+    told |= {f"{name} in training, %": 100 * value for name, value in seed["training"].items()}
+    told |= {"mean squared error": metrics["mse"]} if "mse" in metrics else {}
+    if truth is not None:
+        told = {"valid samples, %": 100 * truth["valid_samples"]}
+        told |= {"valid of completed, %": 100 * truth["valid_of_complete_samples"]}
+        told |= {"completed, %": 100 * truth["complete_samples"]}
+        told |= {"completed by the truth, %": 100 * truth["complete_of_truth"]}
+        told |= {"loss above the floor, %": 100 * truth["above_floor"] / truth["floor"]}
+        if "samples_valid_by_course" in truth:
+            told |= {"valid by the course's check, %": 100 * truth["samples_valid_by_course"]}
+    return told | {"training, s": seed["training_seconds"]}
+
+
+def _shown(head: str, value: float) -> str:
+    return f"{value:.2f}" if head.endswith("%") else f"{value:.3g}" if "error" in head else f"{value:.0f}"
 
 
 def _scored(measured: dict[str, Any]) -> str:

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny
+from scipy.stats import norm
 
 from seqlab.baselines import labels, n_gram, truth
 from seqlab.baselines.baseline import Arrays, Baseline, Ground
 from seqlab.baselines.configs import BaselineConfig
 from seqlab.baselines.kinds import BASELINES
+from seqlab.data.adding import AddingConfig
 from seqlab.data.brackets import BracketsConfig
 from seqlab.data.cache import encode
 from seqlab.data.dataset import DatasetConfig, Split
@@ -21,6 +23,7 @@ from seqlab.schema.config import parse
 
 OTHER: dict[str, dict[str, Any]] = {
     "majority": {},
+    "mean": {},
     "nb-svm": {"length": 1, "alpha": 0.3, "C": 5.0},
     "n-gram": {"order": 2},
     "truth": {},
@@ -32,6 +35,8 @@ def data(kind: str, place: Path) -> DatasetConfig:
     """Data that a baseline can be fitted on; running text for n-grams, besides sequences elsewhere."""
     if kind in ("majority", "nb-svm"):
         return tiny.ReviewsConfig()
+    if kind == "mean":
+        return AddingConfig(length=3, train=40, valid=30, test=10)
     if kind == "n-gram":
         path = place / "book.txt"
         path.write_text("the rain in spain\nstays mainly in the plain\n" * 30, encoding="utf-8")
@@ -60,7 +65,7 @@ def tried(request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tried:
 def columns(baseline: Baseline, split: Split, *, dense: bool = True) -> dict[str, np.ndarray]:
     """All scores of a split, in one piece."""
     pieces = list(baseline.score(split, dense=dense))
-    names = ["nats", "targets", "positions", *(["log_probabilities"] if dense else [])]
+    names = ["nats", "targets", "positions", *(["outputs"] if dense else [])]
     return {name: np.concatenate([getattr(piece, name) for piece in pieces]) for name in names}
 
 
@@ -94,14 +99,18 @@ def test_pieces_change_nothing(tried: Tried, size: int, monkeypatch: pytest.Monk
     monkeypatch.setattr(truth, "TEXTS_AT_ONCE", size)
     monkeypatch.setattr(n_gram, "PLACES_AT_ONCE", size)
     monkeypatch.setattr(n_gram, "CHANCES_AT_ONCE", size)
-    assert len(list(tried.fitted.score(tried.valid, dense=True))) > 1
+    assert len(list(tried.fitted.score(tried.valid, dense=True))) > 1 or tried.config.kind == "mean"
     assert same(whole, columns(tried.fitted, tried.valid))
     assert (columns(tried.fitted, tried.valid, dense=False)["nats"] == whole["nats"]).all()
 
 
 def test_every_target_once_with_the_nats_of_its_probability(tried: Tried) -> None:
     found = columns(tried.fitted, tried.valid)
-    chances, targets = found["log_probabilities"], found["targets"]
+    chances, targets = found["outputs"], found["targets"]
+    if tried.config.task == "regress":
+        assert found["nats"] == pytest.approx(-norm.logpdf(targets, loc=chances[:, 0]), rel=1e-12)
+        assert targets.tolist() == np.asarray(tried.valid.numbers).tolist()
+        return
     assert (found["nats"] == -chances[np.arange(len(targets)), targets]).all()
     assert np.exp(chances).sum(axis=1) == pytest.approx(np.ones(len(targets)), rel=1e-12)
     if tried.fitted.causal:
@@ -112,7 +121,7 @@ def test_every_target_once_with_the_nats_of_its_probability(tried: Tried) -> Non
 
 
 def test_answers_are_what_is_scored(tried: Tried) -> None:
-    found = columns(tried.fitted, tried.valid)["log_probabilities"]
+    found = columns(tried.fitted, tried.valid)["outputs"]
     if not tried.fitted.causal:
         assert (tried.fitted.answer(tried.valid) == found).all()
         return
@@ -129,8 +138,8 @@ def test_what_training_never_had_costs_finite_nats(tried: Tried) -> None:
         pytest.skip("what the language does not have has probability 0")
     everything = np.arange(len(tried.ground.tokenizer.vocabulary), dtype=np.int32)
     offsets, classes = np.array([0, len(everything), len(everything)]), np.array([0, 1])
-    whole = Split(everything, offsets if tried.ground.labels else offsets[:2], classes)
-    assert np.isfinite(columns(tried.fitted, whole)["log_probabilities"]).all()
+    whole = Split(everything, offsets if tried.ground.labels else offsets[:2], classes, numbers=np.ones(1))
+    assert np.isfinite(columns(tried.fitted, whole)["outputs"]).all()
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,9 @@ SMALL: dict[str, dict[str, Any]] = {
     "regular-expression": {"train": 300, "valid": 50, "test": 50, "pattern": "(ab|c)+"},
     # So many that every label is in every split.
     "marked_addition": {"train": 2_000, "valid": 2_000, "test": 2_000},
+    "adding": {"train": 300, "valid": 50, "test": 50, "length": 6},
+    "adding_1997": {"train": 300, "valid": 50, "test": 50, "length": 20},
+    "copy": {"train": 300, "valid": 50, "test": 50},
     "associative_recall": {"train": 300, "valid": 200, "test": 200},
     "temporal_order": {"train": 300, "valid": 50, "test": 50, "length": 30},
 }
@@ -51,7 +54,8 @@ def marked(kind: str) -> Any:
 
 
 EVERY_DATASET = pytest.mark.parametrize("kind", [marked(kind) for kind in DATASETS])
-EVERY_TOKENIZER = pytest.mark.parametrize("kind", list(TOKENIZERS))
+EVERY_TOKENIZER = pytest.mark.parametrize("kind", [kind for kind in TOKENIZERS if kind != "numbers"])
+"""Those of texts; what numbers keep stands in `tests/data/test_numbers.py`."""
 EITHER_WAY = pytest.mark.parametrize("running", [False, True])
 
 
@@ -91,6 +95,7 @@ def arrays(dataset: Dataset) -> dict[str, list[Any]]:
             split.tokens.tobytes(),
             split.offsets.tobytes(),
             split.labels is not None and split.labels.tobytes(),
+            split.numbers is not None and split.numbers.tobytes(),
         ]
         for name, split in dataset.splits.items()
     }
@@ -126,12 +131,18 @@ def test_arrays_are_what_they_must_be(kind: str):
             assert len(split.labels) == len(split)
         else:
             assert dataset.labels == ()
+        if split.numbers is not None:
+            assert split.numbers.dtype == np.float64
+            assert np.isfinite(split.numbers).all()
+            assert len(split.numbers) == len(split)
 
 
 @EVERY_DATASET
 def test_every_token_of_the_vocabulary_is_of_the_training_split(kind: str):
     dataset = config_of(kind).build()
     vocabulary = dataset.tokenizer.vocabulary
+    if vocabulary.numbers is not None:
+        return  # every number there can be, whatever the texts hold
     assert vocabulary.start is not None
     if config_of(kind).tokenizer.kind != "bytes":
         missing = set(range(len(vocabulary))) - set(np.unique(dataset.splits["train"].tokens).tolist())

@@ -30,6 +30,13 @@ BY_HAND: dict[str, list[list[float]]] = {
     "macro_f1": [[(2 * 1 / 3 + 1 + 2 * 1 / 3) / 3]],  # predicted 0 1 2 2
     # Of class 0 (targets 0.5 0.125, others 0.1 0.2) 3 of 4 pairs are right, of 1 and 2 all and 2 of 3.
     "auc": [[(3 / 4 + 1 + 2 / 3) / 3]],
+    # As if the first logit, ln of the first probability, were a predicted number.
+    "mse": [
+        [
+            ((0 - math.log(0.5)) ** 2 + (1 - math.log(0.1)) ** 2 + math.log(8) ** 2 + (2 + math.log(5)) ** 2)
+            / 4
+        ]
+    ],
     "confusion_matrix": [[1, 0, 1], [0, 1, 0], [0, 0, 1]],
     "loss_per_position": [
         [(NATS[0] + NATS[1]) / 2, NATS[2], NATS[3]],
@@ -48,6 +55,9 @@ PERFECT = {
     "loss_per_position": [0, 0, 0],
 }
 """The first row of values where every target is predicted."""
+
+
+OF_CLASSES = pytest.mark.parametrize("key", [key for key in METRICS if key != "mse"])
 
 
 def scored(logits: torch.Tensor, targets: torch.Tensor, positions: torch.Tensor) -> Scored:
@@ -74,7 +84,7 @@ def values(found: list[Record]) -> list[list[float]]:
 
 
 def test_every_metric_has_its_values():
-    assert set(METRICS) == set(BY_HAND) == set(PERFECT)
+    assert set(METRICS) == set(BY_HAND) == {*PERFECT, "mse"}
 
 
 @pytest.mark.parametrize("key", list(METRICS))
@@ -84,7 +94,7 @@ def test_hand_computed(key):
         assert row == pytest.approx(expected, rel=1e-6)
 
 
-@pytest.mark.parametrize("key", list(METRICS))
+@OF_CLASSES
 def test_perfect_prediction_reaches_the_bound(key):
     logits = 200.0 * functional.one_hot(TARGETS, 3)
     assert values(records(key, scored(logits, TARGETS, POSITIONS)))[0] == PERFECT[key]
@@ -111,7 +121,7 @@ def test_cutting_into_pieces_changes_nothing(key, data):
         assert one == pytest.approx(other, rel=1e-12, abs=1e-12)
 
 
-@pytest.mark.parametrize("key", list(METRICS))
+@OF_CLASSES
 @pytest.mark.parametrize("size", [1e4, 1e15, 1e30])
 def test_extreme_logits_stay_finite(key, size):
     wrong = -size * functional.one_hot(TARGETS, 3)
@@ -142,6 +152,16 @@ def test_records_name_themselves_and_their_units(key):
         assert isinstance(record, Scalar | Curve | Matrix)
         assert record.name.startswith(key)
         assert record.split == "valid"
-        assert "token" in (record.y_unit if isinstance(record, Curve) else record.unit)
+        assert key == "mse" or "token" in (record.y_unit if isinstance(record, Curve) else record.unit)
         moment = Moment(step=1, epoch=0.5, tokens=9)
         assert from_line(to_line(record, moment), "test:1") == (record, moment)
+
+
+def test_numbers_are_held_against_numbers():
+    targets, predicted = torch.tensor([0.5, -1.0, 2.0, 0.0]), torch.tensor([0.53, -1.0, 1.95, 3.0])
+    given = Scored(torch.zeros(4), predicted.unsqueeze(1), targets, torch.zeros(4, dtype=torch.int64))
+    assert values(records("mse", given)) == [[pytest.approx((0.03**2 + 0.05**2 + 9) / 4, rel=1e-6)]]
+    assert values(records("accuracy", given)) == [[0.5]]
+    exact = Scored(torch.zeros(4), targets.unsqueeze(1), targets, given.positions)
+    assert values(records("mse", exact)) == [[0.0]]
+    assert values(records("accuracy", exact)) == [[1.0]]

@@ -32,7 +32,8 @@ SIZES: dict[str, list[Table]] = {
         *({**SPAN, "cell": cell} for cell in CELLS),
         {**SPAN, "pooling": "last", "layers": 2},
         {**SPAN, "pooling": "mean", "bidirectional": True},
-        {**SPAN, "embedding_size": 0, "linear_size": 0, "pooling": "last"},
+        {**SPAN, "embedding": "one-hot", "linear_size": 0, "pooling": "last"},
+        {**SPAN, "embedding": "numbers", "linear_size": 0, "pooling": "last"},
         {**SPAN, "linear_size": 0, "pooling": "mean"},
         {**SPAN, "linear_size": 0, "pooling": "max"},
     ],
@@ -65,7 +66,8 @@ def config(table: Table) -> ModelConfig:
 def build(table: Table, seed: int = 0) -> SequenceModel:
     outputs = CLASSES if "classifier" in table["kind"] else VOCABULARY
     generator = torch.Generator().manual_seed(seed)
-    return config(table).build(vocabulary=VOCABULARY, outputs=outputs, generator=generator)
+    numbers = [(k / 3, (-1.0) ** k) for k in range(VOCABULARY)]
+    return config(table).build(vocabulary=VOCABULARY, outputs=outputs, generator=generator, numbers=numbers)
 
 
 def batch(model: SequenceModel) -> Batch:

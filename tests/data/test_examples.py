@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 
+from seqlab.data.adding import Adding1997Config, AddingConfig, marked_total
 from seqlab.data.associative_recall import AssociativeRecallConfig, recalled
 from seqlab.data.examples import ExamplesConfig
 from seqlab.data.marked_addition import MarkedAdditionConfig, marked_sum
@@ -53,6 +54,54 @@ def test_recall_asks_for_one_of_the_pairs() -> None:
 def test_more_pairs_than_letters_are_refused() -> None:
     with pytest.raises(UserError, match=r"'data\.pairs' must be less than or equal to 26\. Got 27"):
         parse(AssociativeRecallConfig, {"kind": "associative_recall", "pairs": 27}, "data")
+
+
+def written(text: str) -> tuple[list[float], list[int]]:
+    """Numbers and marks of an example."""
+    numbers, marks = zip(*(token.split(",") for token in text.split()), strict=True)
+    return [float(number) for number in numbers], [int(mark) for mark in marks]
+
+
+def test_the_modern_adding_problem_is_its_definition() -> None:
+    corpus = AddingConfig(length=7, train=2_000, valid=1, test=1).read()
+    totals, places = corpus.numbers["train"], set[tuple[int, int]]()
+    for text, total in zip(corpus.texts["train"], totals, strict=True):
+        numbers, marks = written(text)
+        assert (len(numbers), sum(marks), set(marks)) == (7, 2, {0, 1})
+        first, second = (place for place, mark in enumerate(marks) if mark)
+        assert first < 3 <= second
+        assert total == pytest.approx(numbers[first] + numbers[second]) == marked_total(text)
+        assert 0 <= min(numbers) <= max(numbers) <= 1
+        places.add((first, second))
+    assert len(places) == 3 * 4
+    # The sum of two numbers from U(0, 1): mean 1, variance 1/6.
+    assert np.mean(totals) == pytest.approx(1, abs=0.03)
+    assert np.var(totals) == pytest.approx(1 / 6, abs=0.015)
+
+
+@pytest.mark.parametrize("length", [6, 100])
+def test_the_adding_problem_of_1997_is_its_definition(length: int) -> None:
+    corpus = Adding1997Config(length=length, train=400, valid=1, test=1).read()
+    lengths, begun = set[int](), 0
+    for text, target in zip(corpus.texts["train"], corpus.numbers["train"], strict=True):
+        numbers, marks = written(text)
+        lengths.add(len(numbers))
+        marked = [place for place, mark in enumerate(marks) if mark == 1]
+        assert len(marked) == 2
+        assert marks[-1] == -1
+        assert marks[0] == (1 if 0 in marked else -1)
+        assert all(mark == 0 for place, mark in enumerate(marks[1:-1], 1) if place not in marked)
+        assert min(marked) < 10
+        # The second one is among the first length / 2 - 1 of those that the first one left.
+        ways = [(a, b) for a, b in (marked, marked[::-1]) if a < 10 and b - (b > a) < length // 2 - 1]
+        assert ways
+        if 0 in marked:
+            begun += 1
+            assert numbers[0] == 0
+        assert target == pytest.approx(0.5 + sum(numbers[place] for place in marked) / 4)
+        assert -1 <= min(numbers) <= max(numbers) <= 1
+    assert lengths == set(range(length, length + length // 10 + 1))
+    assert begun
 
 
 @pytest.mark.parametrize("length", [10, 100])
@@ -106,6 +155,16 @@ def test_new_examples_depend_on_the_seed_alone() -> None:
     for row, label in enumerate(first.labels.tolist()):
         text = dataset.tokenizer.decode(first.tokens[first.offsets[row] : first.offsets[row + 1]].tolist())
         assert dataset.labels[label] == str(marked_sum(text))
+
+
+def test_new_numbers_are_as_exact() -> None:
+    config = AddingConfig(length=5, train=100, valid=20, test=20, fresh=True)
+    dataset = config.build()
+    first = config.training_split(dataset, 1)
+    assert first.numbers is not None
+    for row, total in enumerate(first.numbers.tolist()):
+        text = dataset.tokenizer.decode(first.tokens[first.offsets[row] : first.offsets[row + 1]].tolist())
+        assert total == marked_total(text)
 
 
 def test_without_new_examples_every_epoch_has_the_same() -> None:

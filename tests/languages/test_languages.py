@@ -13,6 +13,7 @@ import pytest
 
 from seqlab.languages.between import Between
 from seqlab.languages.context_free import ContextFree
+from seqlab.languages.copying import Copying
 from seqlab.languages.counting import Counting
 from seqlab.languages.dyck import Dyck
 from seqlab.languages.explorer import WRONG, Explorer
@@ -69,6 +70,8 @@ LANGUAGES: dict[str, tuple[FormalLanguage[Any], Member, int]] = {
     "two kinds of brackets": (Dyck(2, 0.4, 3), lambda t: balanced(t) and deep(t) <= 3, 8),
     "a^n b^n": (Counting(2, 0.3), counted("ab"), 8),
     "a^n b^n c^n": (Counting(3, 0.3), counted("abc"), 9),
+    "copying": (Copying(2, 3, 1), lambda t: re.fullmatch("([ab]{3})_:\\1", t) is not None, 8),
+    "copying without a gap": (Copying(3, 2, 0), lambda t: re.fullmatch("([abc]{2}):\\1", t) is not None, 5),
     "parity": (parity(0.2), lambda t: t.count("1") % 2 == 0, 9),
     **{f"tomita {n}": (tomita(n, 0.2), member, 9) for n, member in TOMITA.items()},
     **{

@@ -41,11 +41,12 @@ CHANGES = [
         for cell in ("elman", "elman-relu", "gru-before", "gru-after")
     ),
     (RecurrentClassifierConfig, "embedding_size", 3),
-    (RecurrentClassifierConfig, "embedding_size", 0),
-    (RecurrentClassifierConfig, "embedding_std", 0.5),
+    (RecurrentClassifierConfig, "embedding", "one-hot"),
+    (RecurrentClassifierConfig, "embedding", "numbers"),
     (RecurrentClassifierConfig, "embedding_std", 0.5),
     (RecurrentClassifierConfig, "hidden_size", 7),
     (RecurrentClassifierConfig, "layers", 2),
+    (RecurrentClassifierConfig, "keep_bias", 1.0),
     (RecurrentClassifierConfig, "bidirectional", True),
     (RecurrentClassifierConfig, "linear_size", 3),
     (RecurrentClassifierConfig, "linear_size", 0),
@@ -64,6 +65,7 @@ CHANGES = [
     (RecurrentLanguageModelConfig, "embedding_size", 3),
     (RecurrentLanguageModelConfig, "hidden_size", 7),
     (RecurrentLanguageModelConfig, "layers", 3),
+    (RecurrentLanguageModelConfig, "keep_bias", 1.0),
     (RecurrentLanguageModelConfig, "sum_layers", True),
     (RecurrentLanguageModelConfig, "dropout", 0.5),
     (RecurrentLanguageModelConfig, "tied", True),
@@ -84,7 +86,8 @@ def random(seed: int = 0) -> torch.Generator:
 
 
 def logits(config: ModelConfig) -> torch.Tensor:
-    model = config.build(vocabulary=7, outputs=7, generator=random())
+    numbers = [(float(k),) for k in range(7)]
+    model = config.build(vocabulary=7, outputs=7, generator=random(), numbers=numbers)
     bind_generator(model, random(1))
     tokens = torch.tensor([[1, 2, 3, 4], [4, 6, 5, 0]])
     return model(Batch(tokens, torch.tensor([4, 3]), tokens))[0]
@@ -163,3 +166,15 @@ def test_configs_do_not_import_torch():
     program = "import sys, seqlab.models.configs, seqlab.models.kinds; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_numbers_need_tokens_that_are_numbers():
+    config = RecurrentClassifierConfig(embedding="numbers")
+    with pytest.raises(UserError, match=r"'model.embedding' must be 'learned' or 'one-hot'.*kind='numbers'"):
+        config.build(vocabulary=7, outputs=1, generator=random())
+
+
+def test_one_hot_vectors_are_refused_where_they_would_fill_the_memory():
+    config = RecurrentClassifierConfig(embedding="one-hot")
+    with pytest.raises(UserError, match=r"must be 'learned' for more than 5,000 tokens.*for 5,001"):
+        config.build(vocabulary=5_001, outputs=2, generator=random())

@@ -78,9 +78,10 @@ def test_every_model_and_cell(table):
 def test_every_recipe(name):
     # Without the data; 1,000 tokens stand for its vocabulary.
     table = recipes.read(name).table
-    outputs = 2 if table["task"]["kind"] == "classify" else 1000
+    outputs = {"classify": 2, "regress": 1}.get(table["task"]["kind"], 1000)
     config: ModelConfig = parse(MODELS[table["model"]["kind"]], table["model"])
-    check(config.build(vocabulary=1000, outputs=outputs, generator=torch.Generator()))
+    numbers = [(0.0, 1.0)] * 1000
+    check(config.build(vocabulary=1000, outputs=outputs, generator=torch.Generator(), numbers=numbers))
 
 
 def test_the_issue_s_example():

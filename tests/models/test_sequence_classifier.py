@@ -125,7 +125,7 @@ def test_the_course_model_is_torchs_on_one_hot_vectors(cell: CellName):
     """RNN or LSTM over one-hot vectors, the output at each row's last token, one linear layer."""
     model = build(
         RecurrentClassifierConfig(
-            cell=cell, embedding_size=0, hidden_size=H, layers=2, linear_size=0, pooling="last"
+            cell=cell, embedding="one-hot", hidden_size=H, layers=2, linear_size=0, pooling="last"
         )
     )
     layer = {"elman": torch.nn.RNN, "lstm": torch.nn.LSTM}[cell](V, H, 2, batch_first=True).double()

@@ -316,3 +316,32 @@ def test_summed_layers_are_the_sum_of_what_each_layer_gives(path: Path) -> None:
     torch.testing.assert_close(y[inside], total[inside])
     assert (y[~inside] == 0).all()
     assert state["h"].shape == (4, 3, H)
+
+
+@pytest.mark.parametrize(
+    ("cell", "gate", "sign"), [("lstm", 1, 1), ("gru-after", 1, 1), ("gru-before", 1, -1)]
+)
+def test_keep_bias_moves_one_gate(cell: str, gate: int, sign: int) -> None:
+    plain, keeping = (stack(cell, layers=2, bidirectional=True, keep_bias=bias) for bias in (0.0, 20.0))
+    H = plain.hidden_size
+    for (name, weight), (_, moved) in zip(plain.named_parameters(), keeping.named_parameters(), strict=True):
+        wanted = torch.zeros_like(weight)
+        if name.startswith("bias_ih"):
+            wanted[gate * H : (gate + 1) * H] = 20.0 * sign
+        torch.testing.assert_close(moved - weight, wanted)
+
+
+@pytest.mark.parametrize("cell", ["gru-after", "gru-before"])
+def test_with_nothing_forgotten_a_state_lasts(cell: str) -> None:
+    layer = stack(cell, keep_bias=20.0)
+    x, before = torch.zeros(1, 30, E, dtype=torch.float64), {"h": torch.full((1, 1, H), 0.5).double()}
+    _, kept = layer(x, torch.tensor([30]), before)
+    assert kept is not None
+    torch.testing.assert_close(kept["h"], before["h"], atol=1e-4, rtol=0)
+
+
+def test_cells_without_gates_refuse_a_keep_bias() -> None:
+    with pytest.raises(
+        UserError, match=r"'keep_bias' must be 0 for the cell 'elman', which has no gates. Got 1"
+    ):
+        stack("elman", keep_bias=1.0)

@@ -17,14 +17,21 @@ def loss(cell: str, rate: float, seed: int) -> float:
     return {"lstm": 0.5, "gru": 0.7}[cell] + (0.0 if rate == better else 0.25) + 0.01 * seed
 
 
-def make(name: str = "known", *, seeds: tuple[int, ...] = (1, 2, 3), failed: bool = True) -> StudyFolder:
+def make(
+    name: str = "known",
+    *,
+    seeds: tuple[int, ...] = (1, 2, 3),
+    failed: bool = True,
+    success: float | None = None,
+    runs: str = "toy",
+) -> StudyFolder:
     """Two cells, rates 0.1 and 0.3, and 9, at which every run failed; some seeds each."""
-    about = {"name": name, "about": "which cell", "expectation": "GRU first."}
+    about = {"name": name, "about": "which cell", "expectation": "GRU first.", "success": success}
     study = study_folder.begin(name, about, {}, "0.1.0")
     for seed in seeds:
         for cell in ("lstm", "gru"):
             for rate in (0.1, 0.3, 9.0) if failed else (0.1, 0.3):
-                _trial(study, cell, rate, seed)
+                _trial(study, runs, cell, rate, seed)
     return study
 
 
@@ -38,10 +45,12 @@ def add_baseline(study: StudyFolder, kind: str, value: float) -> None:
     study.add_event(Event(trial=number, state="finished", reason="fitted"))
 
 
-def _trial(study: StudyFolder, cell: str, rate: float, seed: int) -> None:
+def _trial(study: StudyFolder, name: str, cell: str, rate: float, seed: int) -> None:
     number, fails = len(study.trials()) + 1, rate == 9.0
     value = 5.0 if fails else loss(cell, rate, seed)
-    run = folders.make(cell=cell, seed=seed, loss=value, finished=not fails, optimiser="adam", rate=str(rate))
+    run = folders.make(
+        name=name, cell=cell, seed=seed, loss=value, finished=not fails, optimiser="adam", rate=str(rate)
+    )
     if not fails:
         summary = run.summary()
         run.finish({**summary, "goal": {"metric": "loss", "better": "lower"}})

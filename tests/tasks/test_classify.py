@@ -12,7 +12,6 @@ from seqlab.schema.config import parse
 from seqlab.schema.errors import UserError
 from seqlab.tasks.classify import Classify, balanced_weights
 from seqlab.tasks.configs import ClassifyConfig
-from seqlab.tasks.task import Task
 
 LABELS = {"train": [0, 0, 0, 0, 1, 1, 2, 0], "valid": [0, 1, 2]}
 
@@ -26,8 +25,10 @@ def dataset(**labels: list[int]) -> Dataset:
     return Dataset("own", splits, tokenizer, ("a", "b", "c"), Limit(), "0", About("d", "o", "l"))
 
 
-def build(**settings: object) -> Task:
-    return parse(ClassifyConfig, {"kind": "classify", **settings}).build(dataset())
+def build(**settings: object) -> Classify:
+    task = parse(ClassifyConfig, {"kind": "classify", **settings}).build(dataset())
+    assert isinstance(task, Classify)
+    return task
 
 
 def test_balanced_weights_weigh_every_class_the_same():

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tiny
 import torch
 
+from seqlab.runs import folder
 from seqlab.schema.errors import UserError
-from seqlab.train import experiment, run
+from seqlab.train import experiment, recipes, run
+from seqlab.train.loaded import load_run
 
 MARKED = [
     "marked-addition-lstm",
@@ -78,3 +81,41 @@ def test_running_text_has_no_sequences_to_score() -> None:
     config = tiny.configure(["python-gru"], "evaluation.train_sequences=5", "data.max_bytes=300000")
     with pytest.raises(UserError, match=r"'evaluation\.train_sequences' must be 0 for running text"):
         experiment.build(config, config.data.build(), torch.device("cpu"))
+
+
+ADDING = ["adding-lstm", "data.length=4", *MARKED[2:]]
+
+
+def test_a_number_is_learned_scored_and_said() -> None:
+    found = tiny.fit(ADDING, "training.epochs=12", "data.train=400", "training.optimizer.learning_rate=0.02")
+    courses = {name: [value for _, value in tiny.records(found, name, "valid")] for name in ("loss", "mse")}
+    assert courses["mse"][-1] < 0.07 < courses["mse"][0]
+    # The loss is half of the mean squared error, and a constant.
+    assert courses["loss"] == pytest.approx([mse / 2 + 0.918938533 for mse in courses["mse"]], rel=1e-6)
+    assert tiny.summary(found)["best_step"] in range(1, 121)
+    loaded = load_run(found)
+    (answer,) = loaded.predict(["0.500,1 0.250,0 0.000,0 0.300,1"])
+    assert answer == {"number": pytest.approx(0.8, abs=0.4)}
+    (line, *_) = found.read("samples.jsonl").splitlines()
+    assert "(labelled " in line
+    with pytest.raises(UserError, match=r"written as 2 of the numbers 0.000 to 1.000, 0 to 1"):
+        loaded.predict(["0.5,1 0.25,0"])
+
+
+def test_the_mean_is_what_a_number_is_held_against() -> None:
+    sizes = ["data.length=4", "data.train=500", "data.valid=300", "data.test=30"]
+    config, _ = recipes.configure("adding-mean", sizes)
+    found = folder.open_run(Path(run.train(config, listener=tiny.Nobody())["run"]))
+    train, valid = (config.dataset().splits[name].numbers for name in ("train", "valid"))
+    assert train is not None
+    assert valid is not None
+    mse = float(np.mean((valid - train.mean()) ** 2))
+    assert tiny.summary(found)["metrics"]["mse"] == pytest.approx(mse, rel=1e-9)
+    assert load_run(found).predict(["0.500,1 0.250,0 0.000,0 0.300,1"]) == [{"number": train.mean()}]
+
+
+def test_the_course_reads_eleven_one_hot_tokens_or_one_number() -> None:
+    for embedding, inputs in (("one-hot", 11), ("numbers", 1)):
+        config = tiny.configure(MARKED, f"model.embedding={embedding}")
+        built = experiment.build(config, config.dataset(), torch.device("cpu"))
+        assert dict(built.model.named_parameters())["recurrence.weight_ih_l0"].shape[1] == inputs

@@ -34,22 +34,23 @@ class Ground:
 class Scores:
     """Some targets of a split, each one once.
 
-    nats: -ln of the probability of each target, (N,). targets: ids of labels or tokens, (N,). positions:
-    where each one stands in its text, from 0, (N,). log_probabilities: of every output, (N, V), in nats;
-    None where they were not asked for.
+    nats: -ln of the probability of each target, of a number its density, (N,). targets: ids of labels or
+    tokens, or numbers, (N,). positions: where each one stands in its text, from 0, (N,). outputs: log
+    probabilities of every label or token, (N, V), in nats, or the numbers predicted, (N, 1); None where they
+    were not asked for.
     """
 
     nats: Floats
-    targets: Integers
+    targets: Integers | Floats
     positions: Integers
-    log_probabilities: Floats | None
+    outputs: Floats | None
 
 
 class Baseline(ABC):
     """A fitted baseline; `arrays` hold all that was fitted, and their config restores it from them."""
 
     causal: ClassVar[bool]
-    """Whether it predicts each next token; otherwise it predicts the label of a text."""
+    """Whether it predicts each next token; otherwise it predicts the label or the number of a text."""
 
     @abstractmethod
     def arrays(self) -> Arrays:
@@ -70,8 +71,12 @@ class Baseline(ABC):
 
     @abstractmethod
     def answer(self, rows: Split) -> Floats:
-        """Log probabilities (N, V), in nats: of the labels of texts, or of the token behind each row.
+        """The answer to each row.
 
         Args:
             rows: texts; where tokens are predicted, each begins with the start token.
+
+        Returns:
+            Log probabilities (N, V), in nats, of the labels of texts, or of the token behind each row; or the
+            numbers of texts, (N, 1).
         """

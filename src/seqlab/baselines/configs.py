@@ -68,6 +68,29 @@ class MajorityConfig(BaselineConfig):
         return Majority(arrays["counts"])
 
 
+class MeanConfig(BaselineConfig):
+    """The mean number of the training texts, whatever the text: the best constant under squared error."""
+
+    kind: Literal["mean"] = "mean"
+    """Name of the baseline."""
+    task: ClassVar[str] = "regress"
+
+    def check(self, ground: Ground) -> None:
+        """Any data of its task will do; see `BaselineConfig.check`."""
+
+    def fit(self, ground: Ground, train: Split) -> Baseline:
+        """Take the mean; see `BaselineConfig.fit`."""
+        from seqlab.baselines.mean import MeanNumber
+
+        return MeanNumber.fit(train)
+
+    def restore(self, ground: Ground, arrays: Arrays) -> Baseline:
+        """See `BaselineConfig.restore`."""
+        from seqlab.baselines.mean import MeanNumber
+
+        return MeanNumber(arrays["mean"])
+
+
 class NbSvmConfig(BaselineConfig):
     """Which words and pairs a text holds, weighed by naive Bayes, in a linear classifier.
 

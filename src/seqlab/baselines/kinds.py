@@ -8,6 +8,7 @@ BASELINES = Registry(
     "baseline",
     {
         "majority": ("seqlab.baselines.configs:MajorityConfig", "each label as often as in training"),
+        "mean": ("seqlab.baselines.configs:MeanConfig", "the mean of the training texts' numbers"),
         "nb-svm": (
             "seqlab.baselines.configs:NbSvmConfig",
             "a linear classifier of words and pairs, weighed by naive Bayes (Wang and Manning 2012)",

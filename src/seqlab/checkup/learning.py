@@ -142,7 +142,7 @@ def _reference_losses(model: SequenceModel, batch: Batch, task: Task) -> tuple[f
     """Mean nats of the best model there can be, and of the best that ignores its input."""
     with torch.no_grad():
         outputs = model(batch)[0].shape[-1]
-    by_input: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    by_input: dict[tuple[int, ...], list[int | float]] = defaultdict(list)
     for tokens, length, targets in zip(
         batch.tokens.tolist(), batch.lengths.tolist(), batch.targets.tolist(), strict=True
     ):
@@ -153,14 +153,8 @@ def _reference_losses(model: SequenceModel, batch: Batch, task: Task) -> tuple[f
             by_input[tuple(tokens[: step + 1])].append(targets[step])
     groups = list(by_input.values())
     everything = [target for group in groups for target in group]
-    least = sum(_entropy(group, outputs, task.label_smoothing) * len(group) for group in groups)
-    return least / len(everything), _entropy(everything, outputs, task.label_smoothing)
-
-
-def _entropy(targets: list[int], outputs: int, smoothing: float) -> float:
-    """The least mean cross-entropy of one distribution with these targets, smoothed as in training."""
-    share = torch.bincount(torch.tensor(targets), minlength=outputs).double() / len(targets)
-    return torch.special.entr(share * (1 - smoothing) + smoothing / outputs).sum().item()
+    least = sum(task.least_loss(group, outputs) * len(group) for group in groups)
+    return least / len(everything), task.least_loss(everything, outputs)
 
 
 def _lowest_loss(model: SequenceModel, batch: Batch, task: Task, rate: float, goal: float) -> float:

@@ -196,7 +196,7 @@ def sample(
 def predict(
     name: Run, /, *texts: str, file: Path | None = None, encoding: str = "utf-8", as_json: Json = False
 ) -> None:
-    """Label texts, with the probability of each label.
+    """Label texts, with the probability of each label; or say the number of each.
 
     Parameters
     ----------
@@ -209,7 +209,7 @@ def predict(
     encoding
         Encoding of the file, or of standard input.
     as_json
-        Print labels and probabilities as JSON.
+        Print labels and probabilities, or numbers, as JSON.
     """
     from seqlab.runs import folder
     from seqlab.train.loaded import load_run
@@ -225,7 +225,8 @@ def predict(
         if not as_json:
             out.print(_answer(text, chances), markup=False)
     if as_json:
-        print_json([{"text": text, "probabilities": a} for text, a in zip(given, answers, strict=True)])
+        what = "probabilities" if loaded.labels else "answer"
+        print_json([{"text": text, what: a} for text, a in zip(given, answers, strict=True)])
 
 
 def _answer(text: str, chances: dict[str, float]) -> str:
@@ -234,7 +235,7 @@ def _answer(text: str, chances: dict[str, float]) -> str:
     label, chance = ranked[0]
     shown = text if len(text) <= 80 else text[:77] + "..."
     line = f"{label} {chance:.3f}  {shown}"
-    if len(ranked) == 2:
+    if len(ranked) <= 2:
         return line
     return f"{line}\n    " + ", ".join(f"{label} {chance:.3f}" for label, chance in ranked)
 

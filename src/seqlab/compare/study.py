@@ -202,7 +202,7 @@ def _of_task(name: str, found: Sequence[Found]) -> Quantity:
     metric, better = what
     unit = next(card["loss_unit"] for one in found if (card := _card(one)))
     of = unit.removeprefix("nats per ")
-    unit = unit if metric == "loss" else f"fraction of {of}s"
+    unit = {"loss": unit, "mse": "squared error"}.get(metric, f"fraction of {of}s")
     assert better in ("higher", "lower"), "goals have these two"
     return Quantity(name=metric, unit=unit, better=better)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -16,12 +16,13 @@ class Batch:
     """Rows of tokens, padded behind their last token to the longest.
 
     Padding is known by `lengths` alone, never by an id: whatever stands in the padding changes
-    nothing. Targets have one entry a row (classification) or one a token (language modelling).
+    nothing. Targets have one entry a row, an id (classification) or a number (regression), or one a token
+    (language modelling).
     """
 
     tokens: Int[Tensor, "B T"]
     lengths: Int[Tensor, " B"]
-    targets: Int[Tensor, " B"] | Int[Tensor, "B T"]
+    targets: Int[Tensor, " B"] | Float[Tensor, " B"] | Int[Tensor, "B T"]
 
     @property
     def mask(self) -> Bool[Tensor, "B T"]:

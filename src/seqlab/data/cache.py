@@ -122,10 +122,15 @@ def _split(corpus: Corpus, name: str, tokenizer: Tokenizer) -> Split:
                 lengths.append(np.diff(encoded.offsets))
             tokens = _mapped(file)
     offsets = np.cumsum(np.concatenate([[0], *lengths]), dtype=np.int64)
-    labels = corpus.labels.get(name)
+    labels, numbers = corpus.labels.get(name), corpus.numbers.get(name)
     assert labels is None or len(labels) == len(offsets) - 1, "one label a text"
-    ids = None if labels is None else np.array(labels, dtype=np.int64)
-    return Split(tokens, offsets, ids, digest.hexdigest())
+    return Split(
+        tokens,
+        offsets,
+        None if labels is None else np.array(labels, dtype=np.int64),
+        digest.hexdigest(),
+        None if numbers is None else np.array(numbers, dtype=np.float64),
+    )
 
 
 def _mapped(file: IO[bytes]) -> NDArray[np.int32]:
@@ -157,8 +162,13 @@ def _key(config: DatasetConfig, content: str) -> str:
 
 
 def _arrays(split: Split) -> dict[str, NDArray[Any]]:
-    arrays: dict[str, NDArray[Any]] = {"tokens": split.tokens, "offsets": split.offsets}
-    return arrays if split.labels is None else {**arrays, "labels": split.labels}
+    known = {
+        "tokens": split.tokens,
+        "offsets": split.offsets,
+        "labels": split.labels,
+        "numbers": split.numbers,
+    }
+    return {name: array for name, array in known.items() if array is not None}
 
 
 def _write(folder: Path, content: Content) -> None:
@@ -227,7 +237,9 @@ def _load_split(folder: Path, name: str, sums: Mapping[str, int], texts_sha256: 
         if _sum(array) != expected:
             raise ValueError(f"{name}.{key}.npy does not have its checksum")
         arrays[key] = array
-    return Split(arrays["tokens"], arrays["offsets"], arrays.get("labels"), texts_sha256)
+    return Split(
+        arrays["tokens"], arrays["offsets"], arrays.get("labels"), texts_sha256, arrays.get("numbers")
+    )
 
 
 def _sum(array: NDArray[Any]) -> int:

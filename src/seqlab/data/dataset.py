@@ -24,14 +24,15 @@ class Split:
     """Sequences of token ids, one behind the other: sequence i is `tokens[offsets[i]:offsets[i+1]]`.
 
     A running text (ptb, tiny_shakespeare) is one sequence. Tokens are int32, offsets int64 (n + 1),
-    labels int64 (n) or None. `texts_sha256`: of the texts before they were cut and encoded, "" where there
-    were none.
+    labels int64 (n) or None, numbers to be predicted float64 (n) or None. `texts_sha256`: of the texts before
+    they were cut and encoded, "" where there were none.
     """
 
     tokens: NDArray[np.int32]
     offsets: NDArray[np.int64]
     labels: NDArray[np.int64] | None = None
     texts_sha256: str = ""
+    numbers: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -47,7 +48,17 @@ class Split:
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         places = np.repeat(self.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
         labels = None if self.labels is None else self.labels[rows]
-        return Split(self.tokens[places], offsets, labels, self.texts_sha256)
+        numbers = None if self.numbers is None else self.numbers[rows]
+        return Split(self.tokens[places], offsets, labels, self.texts_sha256, numbers)
+
+    def spread(self, count: int) -> Split:
+        """So many sequences, or all where there are fewer, from the first one to the last at equal distances.
+
+        >>> Split(np.arange(6, dtype=np.int32), np.array([0, 3, 4, 6])).spread(2).tokens.tolist()
+        [0, 1, 2, 4, 5]
+        """
+        places = np.linspace(0, len(self) - 1, min(count, len(self)))
+        return self.take(np.unique(places.astype(np.int64)))
 
 
 @dataclass(frozen=True)
@@ -81,9 +92,9 @@ class Limit:
 class Dataset:
     """Everything a task and a model need to know of the data.
 
-    `labels` are class names in the order of their ids, () without classes. `content_hash` is the
-    SHA-256 of the sources (or of the generator's settings), part of a run's fingerprint. `notes` are
-    sentences about the data that its user should read.
+    `labels` are class names in the order of their ids, () without classes.
+    `content_hash` is the SHA-256 of the sources (or of the generator's settings), part of a run's
+    fingerprint. `notes` are sentences about the data that its user should read.
     """
 
     name: str
@@ -94,6 +105,12 @@ class Dataset:
     content_hash: str
     about: About
     notes: tuple[str, ...] = ()
+
+    def label_of(self, split: Split, index: int) -> str:
+        """The label of a text, or its number with four digits; "" where there is neither."""
+        if split.numbers is not None:
+            return f"{split.numbers[index]:.4g}"
+        return "" if split.labels is None else self.labels[split.labels[index]]
 
     def with_valid_in_train(self) -> Dataset:
         """The same dataset, the texts of `valid` behind those of `train`, and no split `valid`.
@@ -119,14 +136,20 @@ def _joined(first: Split, second: Split) -> Split:
     if len(first) == len(second) == 1 and first.labels is None:
         return Split(tokens, np.array([0, len(tokens)]), texts_sha256=digest)
     offsets = np.concatenate([first.offsets, second.offsets[1:] + first.offsets[-1]])
-    if first.labels is None or second.labels is None:
-        return Split(tokens, offsets, texts_sha256=digest)
-    return Split(tokens, offsets, np.concatenate([first.labels, second.labels]), digest)
+    labels = [split.labels for split in (first, second) if split.labels is not None]
+    numbers = [split.numbers for split in (first, second) if split.numbers is not None]
+    return Split(
+        tokens,
+        offsets,
+        np.concatenate(labels) if labels else None,
+        digest,
+        np.concatenate(numbers) if numbers else None,
+    )
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """A dataset before encoding: texts by split, with the id of each text's label.
+    """A dataset before encoding: texts by split, with the id of each text's label, or its number.
 
     `running`: each split is one running text, which has no end and no start but a line break.
     `limit`: how long texts are cut, after the vocabulary was built from the whole ones. `notes`: what is
@@ -139,6 +162,7 @@ class Corpus:
     running: bool = False
     limit: Limit = Limit()
     notes: tuple[str, ...] = ()
+    numbers: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
 class DatasetConfig(Config, ABC):

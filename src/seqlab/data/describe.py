@@ -31,7 +31,7 @@ def describe(config: DatasetConfig) -> dict[str, Any]:
     class its share of every split.
     """
     dataset = config.build()
-    running = dataset.tokenizer.vocabulary.end is None
+    running = dataset.tokenizer.vocabulary.running
     return {
         **origin(config),
         "tokenizer": config.tokenizer.kind,
@@ -103,6 +103,6 @@ def _examples(dataset: Dataset, shown: int) -> list[str]:
     for index in range(min(EXAMPLES, len(split))):
         begin, end = int(split.offsets[index]), int(split.offsets[index + 1])
         text = dataset.tokenizer.decode(split.tokens[begin : min(end, begin + shown)].tolist())
-        label = f"{dataset.labels[split.labels[index]]}: " if split.labels is not None else ""
+        label = f"{found}: " if (found := dataset.label_of(split, index)) else ""
         examples.append(f"{label}{text}{' ...' if end - begin > shown else ''}")
     return examples

@@ -21,10 +21,10 @@ from seqlab.schema.registry import ByKind
 
 
 class Drawn(NamedTuple):
-    """Examples: tokens between blanks, and the id of each one's label."""
+    """Examples: tokens between blanks, and of each the id of its label, or a number."""
 
     texts: list[str]
-    labels: NDArray[np.int64]
+    labels: NDArray[np.int64] | NDArray[np.float64]
 
 
 class ExamplesConfig(DatasetConfig, ABC):
@@ -35,7 +35,7 @@ class ExamplesConfig(DatasetConfig, ABC):
     description: ClassVar[str]
     """What the examples are, in one sentence."""
     label_names: ClassVar[tuple[str, ...]]
-    """The classes in the order of their ids."""
+    """The classes in the order of their ids; () where labels are numbers."""
 
     tokenizer: Annotated[TokenizerConfig, ByKind(TOKENIZERS)] = WhitespaceConfig(end_of_line="", unknown="")
     """How texts become tokens."""
@@ -58,7 +58,7 @@ class ExamplesConfig(DatasetConfig, ABC):
     @property
     @abstractmethod
     def different(self) -> int:
-        """How many different examples there are."""
+        """How many different examples there are, at least."""
 
     def about(self) -> About:
         """Origin and licence."""
@@ -77,10 +77,12 @@ class ExamplesConfig(DatasetConfig, ABC):
             name: self.draw(size, np.random.default_rng([self.seed, index]))
             for index, (name, size) in enumerate(sizes.items())
         }
+        answers = {name: examples.labels.tolist() for name, examples in drawn.items()}
         return Corpus(
             {name: examples.texts for name, examples in drawn.items()},
-            {name: examples.labels.tolist() for name, examples in drawn.items()},
-            self.label_names,
+            labels=answers if self.label_names else {},
+            numbers={} if self.label_names else answers,
+            label_names=self.label_names,
             notes=self._repeated(),
         )
 
@@ -98,7 +100,9 @@ class ExamplesConfig(DatasetConfig, ABC):
             )
         texts, labels = self.draw(self.train, np.random.default_rng(seed))
         encoded = dataset.tokenizer.encode_batch(texts)
-        return Split(encoded.tokens, encoded.offsets, labels)
+        if self.label_names:
+            return Split(encoded.tokens, encoded.offsets, labels.astype(np.int64))
+        return Split(encoded.tokens, encoded.offsets, numbers=labels.astype(np.float64))
 
     def _repeated(self) -> tuple[str, ...]:
         """What to say where there are fewer different examples than are asked for."""

@@ -29,6 +29,15 @@ DATASETS = Registry(
             "seqlab.data.marked_addition:MarkedAdditionConfig",
             "a marked digit plus the last one, generated",
         ),
+        "adding": (
+            "seqlab.data.adding:AddingConfig",
+            "the sum of two marked numbers, generated (Arjovsky et al. 2016)",
+        ),
+        "adding_1997": (
+            "seqlab.data.adding:Adding1997Config",
+            "the same as Hochreiter and Schmidhuber (1997) defined it",
+        ),
+        "copy": ("seqlab.data.copying:CopyConfig", "a word, a gap and the word again, generated"),
         "associative_recall": (
             "seqlab.data.associative_recall:AssociativeRecallConfig",
             "the digit that stood behind a letter, generated",
@@ -51,6 +60,7 @@ TOKENIZERS = Registry(
         "whitespace": ("seqlab.data.words:WhitespaceConfig", "what stands between blanks, as it is"),
         "characters": ("seqlab.data.tokenizers:CharactersConfig", "Unicode characters"),
         "bytes": ("seqlab.data.tokenizers:BytesConfig", "the 256 bytes of UTF-8"),
+        "numbers": ("seqlab.data.numbers:NumbersConfig", "numbers, which a model may read as such"),
         "bpe": ("seqlab.data.subwords:BpeConfig", "byte-pair encoding trained on the training split"),
         "wordpiece": ("seqlab.data.subwords:WordPieceConfig", "WordPiece trained on the training split"),
     },

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
 from seqlab.data.examples import Drawn, ExamplesConfig
+from seqlab.data.kinds import TOKENIZERS
+from seqlab.data.numbers import NumbersConfig
+from seqlab.data.tokenizers import TokenizerConfig
+from seqlab.schema.registry import ByKind
 
 MARK = "-1"
 
@@ -27,6 +31,8 @@ class MarkedAdditionConfig(ExamplesConfig):
     label_names: ClassVar[tuple[str, ...]] = tuple(str(total) for total in range(19))
     kind: Literal["marked_addition"] = "marked_addition"
     """Name of the dataset."""
+    tokenizer: Annotated[TokenizerConfig, ByKind(TOKENIZERS)] = NumbersConfig(grids=(f"{MARK} to 9",))
+    """How texts become tokens: a model may read them as one-hot vectors or as the numbers that they are."""
     length: int = Field(default=10, ge=3)
     """Tokens of an example, the mark among them."""
 

@@ -56,7 +56,7 @@ class TemporalOrderConfig(ExamplesConfig):
 
     @property
     def different(self) -> int:
-        """See `ExamplesConfig.different`; at least so many."""
+        """See `ExamplesConfig.different`."""
         return len(CLASSES) * len(FILLERS) ** (self.length - 4)
 
 

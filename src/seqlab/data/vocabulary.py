@@ -14,7 +14,8 @@ class Vocabulary:
     """Tokens in the order of their ids, and the ids that play a part.
 
     A part that a vocabulary does not have is None. In running text one token may play two parts:
-    in the Penn Treebank `<eos>` both ends a line and stands before the first one.
+    in the Penn Treebank `<eos>` both ends a line and stands before the first one. `numbers` are what the
+    tokens are as numbers, as many for each; None where they are none.
 
     >>> v = Vocabulary((".start", "a", "b"), start=0)
     >>> v.id("b"), len(v)
@@ -26,6 +27,7 @@ class Vocabulary:
     start: int | None = None
     end: int | None = None
     unknown: int | None = None
+    numbers: tuple[tuple[float, ...], ...] | None = None
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -45,6 +47,11 @@ class Vocabulary:
         if index is None:
             raise UserError(f"A token must be one of the vocabulary's {len(self)}. Got {token!r}.")
         return index
+
+    @property
+    def running(self) -> bool:
+        """Whether it is that of running text: something stands before the first token, and nothing ends."""
+        return self.end is None and self.start is not None
 
     @property
     def special(self) -> frozenset[int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from jaxtyping import Int
 from numpy.typing import NDArray
 from torch import Tensor
@@ -37,10 +36,7 @@ class Items:
 
     def add(self, rows: Int[Tensor, " N"], scored: Scored) -> None:
         """Count some targets, each standing in a row of the pass; without logits none counts as right."""
-        right = torch.zeros_like(scored.targets, dtype=torch.bool)
-        if scored.logits.shape[-1]:
-            right = scored.logits.argmax(dim=-1) == scored.targets
-        part = (rows.cpu().numpy(), scored.nats.double().cpu().numpy(), right.cpu().numpy())
+        part = (rows.cpu().numpy(), scored.nats.double().cpu().numpy(), scored.right.cpu().numpy())
         self._parts.append(part)
 
     def scores(self) -> Scores:

@@ -10,7 +10,11 @@ METRICS = Registry(
         "loss": ("seqlab.measure.metrics:Loss", "mean cross-entropy, nats per token or text"),
         "perplexity": ("seqlab.measure.metrics:Perplexity", "exp of the mean nats"),
         "bits_per_token": ("seqlab.measure.metrics:BitsPerToken", "mean cross-entropy in bits"),
-        "accuracy": ("seqlab.measure.metrics:Accuracy", "fraction of targets with the largest logit"),
+        "accuracy": (
+            "seqlab.measure.metrics:Accuracy",
+            "fraction of targets with the largest logit, or within 0.04",
+        ),
+        "mse": ("seqlab.measure.metrics:MeanSquaredError", "mean squared error of predicted numbers"),
         "macro_f1": ("seqlab.measure.classes:MacroF1", "mean over classes of the F1 of each"),
         "auc": (
             "seqlab.measure.classes:Auc",

@@ -6,26 +6,47 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
-from jaxtyping import Float, Int
+import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from seqlab.schema.errors import UserError
 from seqlab.schema.records import Record
+
+CLOSE = 0.04
+"""How far off a predicted number may be to count as right (Hochreiter and Schmidhuber 1997, experiment 4)."""
 
 
 @dataclass(frozen=True)
 class Scored:
     """Some of the targets that count; padding and mere context are gone already.
 
-    nats: -log of the probability the model gave each target.
-    logits: of every output; (N, 0) where no metric looks at them.
+    nats: -log of the probability the model gave each target, of a number its density.
+    logits: of every output; (N, 0) where no metric looks at them; of a number what was predicted, (N, 1).
     positions: where each target stands in its window or sequence, from 0; 0 for a whole text.
     """
 
     nats: Float[Tensor, " N"]
     logits: Float[Tensor, "N V"]
-    targets: Int[Tensor, " N"]
+    targets: Int[Tensor, " N"] | Float[Tensor, " N"]
     positions: Int[Tensor, " N"]
+
+    @property
+    def errors(self) -> Float[Tensor, " N"]:
+        """How far predicted numbers are off, target minus prediction, in float64."""
+        return self.targets.double() - self.logits[:, 0].double()
+
+    @property
+    def right(self) -> Bool[Tensor, " N"]:
+        """Which targets have the largest logit, among equal ones the first; without logits none.
+
+        Of numbers: which ones are off by less than `CLOSE`.
+        """
+        if not self.logits.shape[-1]:
+            return torch.zeros_like(self.targets, dtype=torch.bool)
+        if self.targets.is_floating_point():
+            return self.errors.abs() < CLOSE
+        return self.logits.argmax(dim=-1) == self.targets
 
 
 class Metric(ABC):

@@ -56,7 +56,7 @@ class Perplexity(MeanNats):
 
 
 class Accuracy(Metric):
-    """Share of the targets whose logit is the largest; among equal logits the first one is taken."""
+    """Share of the targets that are right; see `Scored.right`."""
 
     def __init__(self, unit: str, labels: tuple[str, ...] = ()):
         super().__init__(unit, labels)
@@ -64,9 +64,25 @@ class Accuracy(Metric):
 
     def update(self, scored: Scored) -> None:
         """Count some targets."""
-        self._right.add(scored.logits.argmax(dim=-1) == scored.targets)
+        self._right.add(scored.right)
 
     def records(self, split: str) -> list[Record]:
         """One scalar, `accuracy`; see `Metric.records`."""
         value = self._right.value(split)
         return [Scalar(name="accuracy", value=value, unit=f"fraction of {self.unit}s", split=split)]
+
+
+class MeanSquaredError(Metric):
+    """Mean of (target - prediction)^2."""
+
+    def __init__(self, unit: str, labels: tuple[str, ...] = ()):
+        super().__init__(unit, labels)
+        self._squares = Mean()
+
+    def update(self, scored: Scored) -> None:
+        """Count some targets."""
+        self._squares.add(scored.errors.square())
+
+    def records(self, split: str) -> list[Record]:
+        """One scalar, `mse`; see `Metric.records`."""
+        return [Scalar(name="mse", value=self._squares.value(split), unit="squared error", split=split)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
     from seqlab.models.model import SequenceModel
 
+Numbers = Sequence[Sequence[float]]
+"""Of each token, as many numbers."""
+MOST_ONE_HOT = 5_000
+"""Tokens that are read as one-hot vectors, at most: their table has 100 MB then."""
 CellName = Literal["elman", "elman-relu", "gru-before", "gru-after", "lstm"]
 
 
@@ -41,15 +46,21 @@ class ModelConfig(Config, ABC):
         return self.model_validate({**dict(self), **dict.fromkeys(width.keys, size)})
 
     @abstractmethod
-    def build(self, *, vocabulary: int, outputs: int, generator: torch.Generator) -> SequenceModel:
+    def build(
+        self, *, vocabulary: int, outputs: int, generator: torch.Generator, numbers: Numbers | None = None
+    ) -> SequenceModel:
         """The model with weights drawn from the generator.
 
         Its dropouts have no generator yet: see `seqlab.nn.dropout.bind_generator`.
 
         Args:
             vocabulary: number of input tokens.
-            outputs: number of classes, or of tokens that can be predicted.
+            outputs: number of classes, or of tokens that can be predicted; 1 for a number.
             generator: source of every initial weight.
+            numbers: what each token is as numbers; None where tokens are none.
+
+        Raises:
+            UserError: the model reads numbers, and there are none.
         """
 
 
@@ -60,14 +71,20 @@ class RecurrentClassifierConfig(ModelConfig):
     """Name of the model."""
     cell: CellName = "lstm"
     """Equations of the recurrence; a GRU's reset gate acts before or after its recurrent weights."""
-    embedding_size: int = Field(default=300, ge=0)
-    """Features of an embedded token; 0: no embedding, tokens are read as one-hot vectors."""
+    embedding: Literal["learned", "one-hot", "numbers"] = "learned"
+    """What a token is read as: a learned vector, a one-hot one, or the numbers that it is (tokenizer
+    `numbers`)."""
+    embedding_size: int = Field(default=300, ge=1)
+    """Features of a learned vector."""
     embedding_std: float = Field(default=1.0, gt=0)
-    """Standard deviation of the normal distribution the embedding is drawn from."""
+    """Standard deviation of the normal distribution that learned vectors are drawn from."""
     hidden_size: int = Field(default=300, ge=1)
     """Units of a recurrent layer in one direction."""
     layers: int = Field(default=1, ge=1)
     """Recurrent layers."""
+    keep_bias: float = 0.0
+    """Added at first to the bias of the gate that keeps the old state, an LSTM's forget gate and a GRU's
+    update gate; with 1 or more memories last longer from the start. 0 for cells without gates."""
     bidirectional: bool = False
     """Whether each layer also reads from a text's last token to its first."""
     linear_size: int = Field(default=300, ge=0)
@@ -91,11 +108,25 @@ class RecurrentClassifierConfig(ModelConfig):
             )
         return self
 
-    def build(self, *, vocabulary: int, outputs: int, generator: torch.Generator) -> SequenceModel:
+    def build(
+        self, *, vocabulary: int, outputs: int, generator: torch.Generator, numbers: Numbers | None = None
+    ) -> SequenceModel:
         """See `ModelConfig.build`."""
         from seqlab.models.sequence_classifier import recurrent_classifier
 
-        return recurrent_classifier(self, vocabulary=vocabulary, outputs=outputs, generator=generator)
+        if self.embedding == "numbers" and numbers is None:
+            raise UserError(
+                "'model.embedding' must be 'learned' or 'one-hot' where tokens are no numbers. "
+                "Got 'numbers'. Nearest: data.tokenizer.kind='numbers'."
+            )
+        if self.embedding == "one-hot" and vocabulary > MOST_ONE_HOT:
+            raise UserError(
+                f"'model.embedding' must be 'learned' for more than {MOST_ONE_HOT:,} tokens, of which each "
+                f"one-hot vector has as many places. Got 'one-hot' for {vocabulary:,}."
+            )
+        return recurrent_classifier(
+            self, vocabulary=vocabulary, outputs=outputs, generator=generator, numbers=numbers
+        )
 
 
 class LinearClassifierConfig(ModelConfig):
@@ -119,7 +150,9 @@ class LinearClassifierConfig(ModelConfig):
         """The features of the linear layer."""
         return (Width("linear_size"),)
 
-    def build(self, *, vocabulary: int, outputs: int, generator: torch.Generator) -> SequenceModel:
+    def build(
+        self, *, vocabulary: int, outputs: int, generator: torch.Generator, numbers: Numbers | None = None
+    ) -> SequenceModel:
         """See `ModelConfig.build`."""
         from seqlab.models.sequence_classifier import linear_classifier
 
@@ -139,6 +172,9 @@ class RecurrentLanguageModelConfig(ModelConfig):
     """Units of a recurrent layer."""
     layers: int = Field(default=2, ge=1)
     """Recurrent layers."""
+    keep_bias: float = 0.0
+    """Added at first to the bias of the gate that keeps the old state, an LSTM's forget gate and a GRU's
+    update gate; with 1 or more memories last longer from the start. 0 for cells without gates."""
     sum_layers: bool = False
     """Whether the output layer reads the sum of all layers' outputs, in place of the last one's."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
@@ -165,7 +201,9 @@ class RecurrentLanguageModelConfig(ModelConfig):
             )
         return self
 
-    def build(self, *, vocabulary: int, outputs: int, generator: torch.Generator) -> SequenceModel:
+    def build(
+        self, *, vocabulary: int, outputs: int, generator: torch.Generator, numbers: Numbers | None = None
+    ) -> SequenceModel:
         """See `ModelConfig.build`."""
         from seqlab.models.recurrent_language_model import RecurrentLanguageModel
 
@@ -210,7 +248,9 @@ class TransformerLanguageModelConfig(ModelConfig):
             )
         return self
 
-    def build(self, *, vocabulary: int, outputs: int, generator: torch.Generator) -> SequenceModel:
+    def build(
+        self, *, vocabulary: int, outputs: int, generator: torch.Generator, numbers: Numbers | None = None
+    ) -> SequenceModel:
         """See `ModelConfig.build`."""
         from seqlab.models.transformer_language_model import TransformerLanguageModel
 

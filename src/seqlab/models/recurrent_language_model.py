@@ -41,6 +41,7 @@ class RecurrentLanguageModel(SequenceModel):
             layers=config.layers,
             dropout=config.dropout,
             summed=config.sum_layers,
+            keep_bias=config.keep_bias,
             generator=generator,
         )
         self.dropout = Dropout(config.dropout)

@@ -7,10 +7,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from seqlab.data.batch import Batch
-from seqlab.models.configs import LinearClassifierConfig, RecurrentClassifierConfig
+from seqlab.models.configs import LinearClassifierConfig, Numbers, RecurrentClassifierConfig
 from seqlab.models.model import Capabilities, SequenceModel, State
 from seqlab.nn.dropout import Dropout
-from seqlab.nn.embedding import Embedding, OneHot
+from seqlab.nn.embedding import Embedding, Fixed
 from seqlab.nn.initial import linear, normal_embedding
 from seqlab.nn.pooling import POOLINGS
 from seqlab.nn.recurrent import RecurrentStack
@@ -20,7 +20,7 @@ class SequenceClassifier(SequenceModel):
     """embedding -> dropout [-> recurrence] [-> linear -> ReLU] -> pooling -> dropout -> head.
 
     Args:
-        embedding: table of tokens, or their one-hot vectors.
+        embedding: a vector for each token, learned or fixed.
         recurrence: what reads the embedded tokens in order; None leaves the linear baseline.
         linear: map of each token's features before pooling; None pools them as they are.
         pooling: a key of `seqlab.nn.pooling.POOLINGS`.
@@ -32,7 +32,7 @@ class SequenceClassifier(SequenceModel):
 
     def __init__(
         self,
-        embedding: Embedding | OneHot,
+        embedding: Embedding | Fixed,
         recurrence: RecurrentStack | None,
         linear: nn.Linear | None,
         *,
@@ -55,14 +55,15 @@ class SequenceClassifier(SequenceModel):
 
 
 def recurrent_classifier(
-    config: RecurrentClassifierConfig, *, vocabulary: int, outputs: int, generator: torch.Generator
+    config: RecurrentClassifierConfig,
+    *,
+    vocabulary: int,
+    outputs: int,
+    generator: torch.Generator,
+    numbers: Numbers | None,
 ) -> SequenceClassifier:
     """The classifier with a recurrence; weights are drawn from the input's side to the output's."""
-    size, between = config.embedding_size, config.linear_size
-    if size:
-        embedding = normal_embedding(vocabulary, size, std=config.embedding_std, generator=generator)
-    else:
-        embedding = OneHot(vocabulary)
+    embedding, between = _embedding(config, vocabulary, generator, numbers), config.linear_size
     recurrence = RecurrentStack(
         config.cell,
         embedding.embedding_dim,
@@ -70,6 +71,7 @@ def recurrent_classifier(
         layers=config.layers,
         bidirectional=config.bidirectional,
         dropout=config.dropout,
+        keep_bias=config.keep_bias,
         generator=generator,
     )
     features = recurrence.output_size
@@ -81,6 +83,20 @@ def recurrent_classifier(
         dropout=config.dropout,
         head=linear(between or features, outputs, generator=generator),
     )
+
+
+def _embedding(
+    config: RecurrentClassifierConfig, vocabulary: int, generator: torch.Generator, numbers: Numbers | None
+) -> Embedding | Fixed:
+    match config.embedding:
+        case "learned":
+            size, std = config.embedding_size, config.embedding_std
+            return normal_embedding(vocabulary, size, std=std, generator=generator)
+        case "one-hot":
+            return Fixed(torch.eye(vocabulary))
+        case "numbers":
+            assert numbers is not None, "checked by the config"
+            return Fixed(torch.tensor(numbers, dtype=torch.float32))
 
 
 def linear_classifier(

@@ -38,12 +38,14 @@ class Cell:
     states: names of its states, the output first.
     two_biases: whether it has `bias_hh` beside `bias_ih`, as torch's cells have.
     equations: its step.
+    keeps: the gate that says how much of the old state is kept, and the sign with which it does.
     """
 
     gates: int
     states: tuple[str, ...]
     two_biases: bool
     equations: Callable[[Weights], Step]
+    keeps: tuple[int, int] | None = None
 
 
 def elman_tanh(weights: Weights) -> Step:
@@ -123,7 +125,7 @@ def lstm(weights: Weights) -> Step:
 CELLS: Mapping[str, Cell] = {
     "elman": Cell(1, ("h",), two_biases=True, equations=elman_tanh),
     "elman-relu": Cell(1, ("h",), two_biases=True, equations=elman_relu),
-    "gru-before": Cell(3, ("h",), two_biases=False, equations=gru_before),
-    "gru-after": Cell(3, ("h",), two_biases=True, equations=gru_after),
-    "lstm": Cell(4, ("h", "c"), two_biases=True, equations=lstm),
+    "gru-before": Cell(3, ("h",), two_biases=False, equations=gru_before, keeps=(1, -1)),
+    "gru-after": Cell(3, ("h",), two_biases=True, equations=gru_after, keeps=(1, 1)),
+    "lstm": Cell(4, ("h", "c"), two_biases=True, equations=lstm, keeps=(1, 1)),
 }

@@ -1,4 +1,4 @@
-"""Vectors of tokens: a table that may be read through someone else in training, or one-hot."""
+"""Vectors of tokens: a table that may be read through someone else in training, or a fixed one."""
 
 from __future__ import annotations
 
@@ -30,15 +30,19 @@ class Embedding(nn.Embedding):
         return super().forward(input)
 
 
-class OneHot(nn.Module):
-    """Token k of V as the k-th unit vector: no weights."""
+class Fixed(nn.Module):
+    """Token k as the k-th row of a table that is not learned.
 
-    def __init__(self, vocabulary: int):
+    Args:
+        table: (V, E) float32.
+    """
+
+    def __init__(self, table: Float[Tensor, "V E"]):
         super().__init__()
-        self.embedding_dim = vocabulary
-        # A table, so that the vectors have the type and the place of the weights they meet.
-        self.register_buffer("units", torch.eye(vocabulary), persistent=False)
+        self.embedding_dim = table.shape[1]
+        # A buffer, so that the vectors have the type and the place of the weights they meet.
+        self.register_buffer("table", table, persistent=False)
 
-    def forward(self, tokens: Int[Tensor, "*N"]) -> Float[Tensor, "*N V"]:
+    def forward(self, tokens: Int[Tensor, "*N"]) -> Float[Tensor, "*N E"]:
         """A vector for each token."""
-        return functional.embedding(tokens, self.get_buffer("units"))
+        return functional.embedding(tokens, self.get_buffer("table"))

@@ -14,7 +14,7 @@ from seqlab.nn.layer_inputs import check_batch, check_states
 from seqlab.nn.native.recurrence import Hidden
 from seqlab.nn.scan import Path, Scan
 from seqlab.nn.trace import Traceable
-from seqlab.schema.errors import unknown
+from seqlab.schema.errors import UserError, unknown
 
 
 class RecurrentStack(nn.Module, Traceable):
@@ -33,12 +33,15 @@ class RecurrentStack(nn.Module, Traceable):
         bidirectional: whether D is 2.
         dropout: share of a layer's outputs dropped before the next layer reads them.
         summed: whether the output is the sum of all layers' outputs, in place of the last one's.
+        keep_bias: added at first to the bias of the gate that keeps the old state, an LSTM's forget gate and
+            a GRU's update gate (Gers et al. 2000).
         generator: source of the weights.
         path: "fast" goes through the native library where it is there, through torch's own functions
             elsewhere; "reference" computes every cell by its equations.
 
     Raises:
-        UserError: the cell is not known, or dropout is out of range.
+        UserError: the cell is not known, or has no gate that `keep_bias` could act on, or dropout is out of
+            range.
     """
 
     def __init__(
@@ -51,12 +54,17 @@ class RecurrentStack(nn.Module, Traceable):
         bidirectional: bool = False,
         dropout: float = 0.0,
         summed: bool = False,
+        keep_bias: float = 0.0,
         generator: torch.Generator,
         path: Path = "fast",
     ):
         super().__init__()
         if cell not in CELLS:
             raise unknown("cell", cell, CELLS)
+        if keep_bias and CELLS[cell].keeps is None:
+            raise UserError(
+                f"'keep_bias' must be 0 for the cell {cell!r}, which has no gates. Got {keep_bias:g}."
+            )
         self.cell_name, self.cell = cell, CELLS[cell]
         self.path: Path = path
         self.input_size, self.hidden_size, self.layers = input_size, hidden_size, layers
@@ -64,7 +72,7 @@ class RecurrentStack(nn.Module, Traceable):
         self.dropout = Dropout(dropout)
         self.summed = summed
         for layer in range(layers):
-            self._add_layer(layer, generator)
+            self._add_layer(layer, keep_bias, generator)
 
     @property
     def output_size(self) -> int:
@@ -128,7 +136,7 @@ class RecurrentStack(nn.Module, Traceable):
         directions = len(self.suffixes)
         return f"{self.cell_name}, {self.input_size}, {self.hidden_size}, layers={self.layers}, {directions=}"
 
-    def _add_layer(self, layer: int, generator: torch.Generator) -> None:
+    def _add_layer(self, layer: int, keep_bias: float, generator: torch.Generator) -> None:
         rows = self.cell.gates * self.hidden_size
         inputs = self.input_size if layer == 0 else self.output_size
         shapes = {"weight_ih": (rows, inputs), "weight_hh": (rows, self.hidden_size), "bias_ih": (rows,)}
@@ -138,6 +146,9 @@ class RecurrentStack(nn.Module, Traceable):
         for suffix in self.suffixes:
             for name, shape in shapes.items():
                 weight = torch.empty(shape).uniform_(-bound, bound, generator=generator)
+                if name == "bias_ih" and self.cell.keeps is not None:
+                    gate, sign = self.cell.keeps
+                    weight[gate * self.hidden_size : (gate + 1) * self.hidden_size] += sign * keep_bias
                 self.register_parameter(f"{name}_l{layer}{suffix}", nn.Parameter(weight))
 
     def _weights(self, layer: int, suffix: str) -> Weights:

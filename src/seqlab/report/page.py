@@ -21,7 +21,7 @@ from seqlab.report.payload import payload
 from seqlab.report.reading import read
 from seqlab.report.samples import split, written
 from seqlab.report.saving import save
-from seqlab.report.sections import Part, Section, of_study, present
+from seqlab.report.sections import Part, Section, of_datasets, of_study, present
 from seqlab.report.static import export
 from seqlab.report.tables import Table
 from seqlab.report.through_time import through_time
@@ -93,6 +93,7 @@ def _parts(found: Sequence[Chapter], studies: Sequence[StudyFolder], *, samples:
         Section(title="Environment", tables=present(about.environment(entries))),
     ]
     return [
+        *(part for here in asked for part in of_datasets(here)),
         *(of_study(one, alone=len(here) == 1) for here in asked for one in here),
         *(Part(chapter.title, _chapter(chapter, samples=samples)) for chapter in found),
         Part("All runs", shared),

@@ -10,6 +10,7 @@ from seqlab.compare.study_importance import mattered
 from seqlab.compare.study_pairs import pairs as pairs_of
 from seqlab.report import heat, study_figures, study_tables
 from seqlab.report import pairs as against
+from seqlab.report.across import across
 from seqlab.report.comparing import Entry
 from seqlab.report.look import Figure
 from seqlab.report.samples import Written
@@ -65,6 +66,13 @@ def of_study(study: Study, *, alone: bool) -> Part:
     ]  # fmt: skip
     kept = [section for section in sections if section.notes or section.tables or section.figures]
     return Part(f"Study {study.name}" + ("" if alone else f", {study.chapter.title}"), kept)
+
+
+def of_datasets(studies: Sequence[Study]) -> list[Part]:
+    """What a study over several datasets found on all of them; [] for one dataset."""
+    figures = across(studies)
+    title = "How surely, how soon, how far back"
+    return [Part(f"Study {studies[0].name}", [Section(title=title, figures=figures)])] if figures else []
 
 
 def _notes(study: Study, found: Sequence[str]) -> list[Note]:

@@ -81,10 +81,15 @@ def _at_size(model: ModelConfig, data: DatasetConfig, task: TaskConfig, paramete
         UserError: no size of the model comes close enough.
     """
     dataset = data.build()
-    vocabulary, outputs = len(dataset.tokenizer.vocabulary), task.build(dataset).outputs(dataset)
+    vocabulary, outputs = dataset.tokenizer.vocabulary, task.build(dataset).outputs(dataset)
 
     def count(model: ModelConfig) -> int:
-        built = model.build(vocabulary=vocabulary, outputs=outputs, generator=torch.Generator())
+        built = model.build(
+            vocabulary=len(vocabulary),
+            outputs=outputs,
+            generator=torch.Generator(),
+            numbers=vocabulary.numbers,
+        )
         return sum(parameter.numel() for parameter in built.parameters())
 
     for width in model.widths:

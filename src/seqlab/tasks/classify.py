@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqlab.data.batch import Batch
-from seqlab.data.batching import Batching, SequenceBatching, gather_rows
+from seqlab.data.batching import Batching
 from seqlab.data.dataset import Dataset, Split
-from seqlab.schema.errors import UserError
+from seqlab.tasks.cross_entropy import CrossEntropyTask
 from seqlab.tasks.goal import Goal
-from seqlab.tasks.task import Task
+from seqlab.tasks.labelled import labelled_batches
 
 
-class Classify(Task):
+class Classify(CrossEntropyTask):
     """Batches of sequences with one label each."""
 
     unit = "text"
@@ -42,12 +42,7 @@ class Classify(Task):
 
     def batches(self, split: Split, batching: Batching, seed: int | None) -> Sequence[Batch]:
         """Padded batches; see `Task.batches`."""
-        if not isinstance(batching, SequenceBatching):
-            raise UserError(
-                "Task 'classify' needs whole sequences: 'batching.kind' must be 'rows' or 'tokens'. "
-                f"Got {batching.kind!r}. Nearest: 'rows'."
-            )
-        return _LabelledBatches(split, batching.plan(split.lengths, seed))
+        return labelled_batches(split, batching, seed, task="classify")
 
 
 def balanced_weights(labels: NDArray[np.int64], classes: int) -> Float[Tensor, " K"]:
@@ -58,19 +53,3 @@ def balanced_weights(labels: NDArray[np.int64], classes: int) -> Float[Tensor, "
     """
     counts = np.bincount(labels, minlength=classes)
     return torch.from_numpy(len(labels) / (classes * counts)).float()
-
-
-class _LabelledBatches(Sequence[Batch]):
-    def __init__(self, split: Split, plan: list[NDArray[np.int64]]):
-        assert split.labels is not None, "checked when the task was built"
-        self._split, self._labels, self._plan = split, split.labels, plan
-
-    def __len__(self) -> int:
-        return len(self._plan)
-
-    def __getitem__(self, index: int) -> Batch:  # pyright: ignore[reportIncompatibleMethodOverride]
-        rows = self._plan[index]
-        tokens, lengths = gather_rows(self._split, rows)
-        return Batch(
-            torch.from_numpy(tokens), torch.from_numpy(lengths), torch.from_numpy(self._labels[rows])
-        )

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from seqlab.tasks.task import Task
 
 
+NumberMetric = Literal["loss", "mse", "accuracy"]
+NUMBER_METRICS: tuple[NumberMetric, ...] = ("loss", "mse", "accuracy")
+"""Metrics of predicted numbers."""
+
+
 class TaskConfig(Config, ABC):
     """Settings of a task."""
 
@@ -62,10 +67,7 @@ class ClassifyConfig(TaskConfig):
 
     @model_validator(mode="after")
     def _best_is_measured(self) -> ClassifyConfig:
-        if self.best_by not in self.metrics:
-            raise ValueError(
-                f"'best_by' must be one of 'metrics', {', '.join(self.metrics)}. Got {self.best_by!r}."
-            )
+        check_measured(self.best_by, self.metrics)
         return self
 
     def build(self, dataset: Dataset) -> Task:
@@ -83,6 +85,37 @@ class ClassifyConfig(TaskConfig):
             metrics=self.metrics,
             best_by=self.best_by,
         )
+
+
+class RegressConfig(TaskConfig):
+    """Predict a number for a whole sequence; loss is half the squared error, as nats of a normal density.
+
+    The density has variance 1, so a target that is predicted exactly costs ln(2 pi) / 2 = 0.919 nats.
+    """
+
+    kind: Literal["regress"] = "regress"
+    """Name of the task."""
+    metrics: tuple[NumberMetric, ...] = Field(default=NUMBER_METRICS, min_length=1)
+    """What is measured on the validation split (`seqlab list metrics`)."""
+    best_by: NumberMetric = "mse"
+    """Which of these metrics picks the best checkpoint and tells whether training still gains."""
+
+    @property
+    def goal(self) -> Goal:
+        """See `TaskConfig.goal`."""
+        return Goal.of(self.best_by)
+
+    @model_validator(mode="after")
+    def _best_is_measured(self) -> RegressConfig:
+        check_measured(self.best_by, self.metrics)
+        return self
+
+    def build(self, dataset: Dataset) -> Task:
+        """The task on this dataset; see `TaskConfig.build`."""
+        from seqlab.tasks.regress import Regress
+
+        check_numbered(dataset)
+        return Regress(self.metrics, self.best_by)
 
 
 class LanguageModelConfig(TaskConfig):
@@ -149,6 +182,27 @@ class ScoredClassifyConfig(ScoredTaskConfig):
         return Classify(0.0, labels=dataset.labels, metrics=self.metrics)
 
 
+class ScoredRegressConfig(ScoredTaskConfig):
+    """Predict a number for a whole text; see `RegressConfig`."""
+
+    kind: Literal["regress"] = "regress"
+    """Name of the task."""
+    metrics: tuple[NumberMetric, ...] = Field(default=NUMBER_METRICS, min_length=1)
+    """What is measured on the validation split (`seqlab list metrics`)."""
+
+    @property
+    def goal(self) -> Goal:
+        """See `ScoredTaskConfig.goal`."""
+        return Goal.of("mse")
+
+    def build(self, dataset: Dataset) -> Task:
+        """The task on this dataset; see `TaskConfig.build`."""
+        from seqlab.tasks.regress import Regress
+
+        check_numbered(dataset)
+        return Regress(self.metrics)
+
+
 class ScoredLanguageModelConfig(ScoredTaskConfig):
     """Predict each next token; see `LanguageModelConfig`."""
 
@@ -169,6 +223,30 @@ class ScoredLanguageModelConfig(ScoredTaskConfig):
 
         start, end = check_start(dataset)
         return LanguageModel(start, end, dataset.name, 0.0, metrics=self.metrics)
+
+
+def check_measured(best_by: str, metrics: Sequence[str]) -> None:
+    """Make sure that what picks the best checkpoint is measured.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if best_by not in metrics:
+        raise ValueError(f"'best_by' must be one of 'metrics', {', '.join(metrics)}. Got {best_by!r}.")
+
+
+def check_numbered(dataset: Dataset) -> None:
+    """Make sure that each of a dataset's texts has a number.
+
+    Raises:
+        UserError: they have labels, or nothing.
+    """
+    if any(split.numbers is None for split in dataset.splits.values()):
+        nearest = "classify" if dataset.labels else "language-model"
+        raise UserError(
+            f"Task 'regress' needs a dataset with a number for each text, such as 'adding'. "
+            f"Got {dataset.name!r}. Nearest: task.kind={nearest!r}."
+        )
 
 
 def check_labelled(dataset: Dataset, metrics: Sequence[str]) -> None:

@@ -15,12 +15,12 @@ class Goal:
 
     @classmethod
     def of(cls, metric: str) -> Goal:
-        """The goal of a metric: less of a loss, more of anything else.
+        """The goal of a metric: less of an error, more of anything else.
 
-        >>> Goal.of("loss").better, Goal.of("accuracy").better
-        ('lower', 'higher')
+        >>> Goal.of("loss").better, Goal.of("mse").better, Goal.of("accuracy").better
+        ('lower', 'lower', 'higher')
         """
-        return cls(metric, "lower" if metric == "loss" else "higher")
+        return cls(metric, "lower" if metric in ("loss", "mse") else "higher")
 
     def improves(self, value: float, best: float | None) -> bool:
         """Whether a value beats the best one so far."""

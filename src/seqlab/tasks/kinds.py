@@ -8,6 +8,7 @@ TASKS = Registry(
     "task",
     {
         "classify": ("seqlab.tasks.configs:ClassifyConfig", "one label for each sequence"),
+        "regress": ("seqlab.tasks.configs:RegressConfig", "one number for each sequence"),
         "language-model": ("seqlab.tasks.configs:LanguageModelConfig", "the next token at each step"),
     },
 )
@@ -16,6 +17,7 @@ SCORED_TASKS = Registry(
     "task",
     {
         "classify": ("seqlab.tasks.configs:ScoredClassifyConfig", TASKS.describe("classify")),
+        "regress": ("seqlab.tasks.configs:ScoredRegressConfig", TASKS.describe("regress")),
         "language-model": (
             "seqlab.tasks.configs:ScoredLanguageModelConfig",
             TASKS.describe("language-model"),

@@ -12,11 +12,11 @@ from seqlab.data.batch import Batch, windows
 from seqlab.data.batching import Batching, SequenceBatching, StreamConfig, gather_rows
 from seqlab.data.dataset import Dataset, Split
 from seqlab.schema.errors import UserError
+from seqlab.tasks.cross_entropy import CrossEntropyTask
 from seqlab.tasks.goal import Goal
-from seqlab.tasks.task import Task
 
 
-class LanguageModel(Task):
+class LanguageModel(CrossEntropyTask):
     """Batches whose targets are the tokens one step ahead."""
 
     unit = "token"

@@ -206,7 +206,7 @@ def _keep(run: RunFolder, baseline: Baseline) -> None:
 
 
 def _scored(piece: Scores) -> Scored:
-    logits = piece.log_probabilities
+    logits = piece.outputs
     return Scored(
         torch.from_numpy(piece.nats),
         torch.empty(len(piece.nats), 0) if logits is None else torch.from_numpy(logits),

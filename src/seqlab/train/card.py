@@ -65,19 +65,21 @@ def describe(run: RunFolder, scorer: Scorer, split: str, exact: Exact) -> dict[s
 
 
 def _digest(split: Split) -> str:
-    """SHA-256 of the encoded tokens, their cutting, and their labels."""
+    """SHA-256 of the encoded tokens, their cutting, and their labels or numbers."""
     digest = hashlib.sha256(split.tokens.tobytes())
     digest.update(split.offsets.tobytes())
-    if split.labels is not None:
-        digest.update(split.labels.tobytes())
+    for answers in (split.labels, split.numbers):
+        if answers is not None:
+            digest.update(answers.tobytes())
     return digest.hexdigest()
 
 
 def _texts_digest(split: Split) -> str:
-    """SHA-256 of the texts before they were cut and encoded, and of their labels: which items they are."""
+    """SHA-256 of the texts before they were cut and encoded, and of their labels or numbers: which items."""
     digest = hashlib.sha256(split.texts_sha256.encode())
-    if split.labels is not None:
-        digest.update(split.labels.tobytes())
+    for answers in (split.labels, split.numbers):
+        if answers is not None:
+            digest.update(answers.tobytes())
     return digest.hexdigest()
 
 

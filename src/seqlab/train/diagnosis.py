@@ -6,11 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from seqlab.data.batch import Batch
 from seqlab.data.batching import RowsConfig, StreamConfig
-from seqlab.data.dataset import Split
 from seqlab.measure import gradients
 from seqlab.measure.diagnosis import Diagnosis
 from seqlab.measure.kinds import DIAGNOSTICS
@@ -74,7 +71,7 @@ def rows(experiment: Experiment, split: str, count: int) -> Batch:
     """
     config, data = experiment.config, experiment.dataset.splits[split]
     if not isinstance(config.batching, StreamConfig):
-        return experiment.task.batches(_some(data, count), RowsConfig(rows=count), None)[0]
+        return experiment.task.batches(data.spread(count), RowsConfig(rows=count), None)[0]
     carries = experiment.model.capabilities.carries_state
     window = max(config.batching.window, WINDOW) if carries else config.batching.window
     return experiment.task.batches(data, StreamConfig(rows=count, window=window), None)[0]
@@ -83,11 +80,3 @@ def rows(experiment: Experiment, split: str, count: int) -> Batch:
 def plain(found: Diagnosis) -> dict[str, Any]:
     """A diagnosis as a plain table for JSON."""
     return {"found": found.sentences, "records": [dataclasses.asdict(record) for record in found.records]}
-
-
-def _some(split: Split, count: int) -> Split:
-    chosen = np.unique(np.linspace(0, len(split) - 1, min(count, len(split))).astype(int))
-    pieces = [split.tokens[split.offsets[i] : split.offsets[i + 1]] for i in chosen.tolist()]
-    offsets = np.concatenate([[0], np.cumsum([len(piece) for piece in pieces])])
-    labels = None if split.labels is None else split.labels[chosen]
-    return Split(np.concatenate(pieces), offsets, labels)

@@ -77,6 +77,7 @@ def build(
         vocabulary=len(dataset.tokenizer.vocabulary),
         outputs=task.outputs(dataset),
         generator=seeding.generator(config.seed, "weights"),
+        numbers=dataset.tokenizer.vocabulary.numbers,
     ).to(device)
     dropout = seeding.generator(config.seed, "dropout", device=device)
     bind_generator(model, dropout)

@@ -24,6 +24,8 @@ from seqlab.train import seeding
 from seqlab.train.config import AnyExperimentConfig, parse_experiment
 
 CONFIG, DATA = "config.toml", "data.json"
+NUMBER = "number"
+"""What an answer that is a number is called."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,10 @@ class LoadedRun:
     step: int
 
     def predict(self, texts: Sequence[str]) -> list[dict[str, float]]:
-        """Probability of each label, for each text.
+        """Probability of each label, for each text; where labels are numbers, the one number under `NUMBER`.
 
         Raises:
-            UserError: the model does not classify, or there is no text.
+            UserError: the model writes texts and labels none, or there is no text.
         """
         if self.model.capabilities.causal:
             raise UserError(f"{self.run.path} must hold a classifier. Nearest: `seqlab sample`.")
@@ -122,13 +124,19 @@ def describe_data(dataset: Dataset, outputs: int) -> dict[str, Any]:
 
 @torch.no_grad()
 def predict(model: SequenceModel, labels: Sequence[str], ids: Sequence[int]) -> dict[str, float]:
-    """Probability of each label for one sequence of token ids; the model is in evaluation mode."""
+    """The answer for one sequence of token ids; the model is in evaluation mode.
+
+    Returns:
+        The probability of each label; without labels the number under `NUMBER`.
+    """
     device = device_of(model)
     # A sequence without tokens is one padded place of length 0.
     tokens = torch.tensor([list(ids) or [0]], device=device)
     lengths = torch.tensor([len(ids)], device=device)
-    logits, _ = model(Batch(tokens, lengths, torch.zeros_like(lengths)))
-    return dict(zip(labels, logits.double().softmax(dim=-1)[0].tolist(), strict=True))
+    outputs = model(Batch(tokens, lengths, torch.zeros_like(lengths)))[0].double()
+    if not labels:
+        return {NUMBER: outputs.item()}
+    return dict(zip(labels, outputs.softmax(dim=-1)[0].tolist(), strict=True))
 
 
 def sample(

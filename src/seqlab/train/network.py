@@ -58,7 +58,10 @@ class NetworkWay(Way):
     ) -> tuple[SequenceModel, int]:
         """See `Way.load`."""
         model = self.config.model.build(
-            vocabulary=len(tokenizer.vocabulary), outputs=outputs, generator=torch.Generator()
+            vocabulary=len(tokenizer.vocabulary),
+            outputs=outputs,
+            generator=torch.Generator(),
+            numbers=tokenizer.vocabulary.numbers,
         )
         counters = checkpoint.load_model(run, checkpoint.best_checkpoint(run), model)
         return model.eval(), counters["progress"]["step"]

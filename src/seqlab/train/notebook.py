@@ -159,16 +159,20 @@ class Run:
         return pl.DataFrame(rows, schema=schema, orient="row")
 
     def predict(self, texts: str | Sequence[str]) -> pl.DataFrame:
-        """The likeliest label of each text, and the probability of every label.
+        """The likeliest label of each text, and the probability of every label; or the number of each.
 
         Returns:
-            Columns text, label, and `P(name)` for each label.
+            Columns text, label, and `P(name)` for each label; or text and number.
 
         Raises:
-            UserError: the model does not classify, or there is no text.
+            UserError: the model writes texts and labels none, or there is no text.
         """
         given = [texts] if isinstance(texts, str) else list(texts)
         answers = self._loaded.predict(given)
+        from seqlab.train.loaded import NUMBER
+
+        if not self._loaded.labels:
+            return pl.DataFrame({"text": given, NUMBER: [answer[NUMBER] for answer in answers]})
         return pl.DataFrame(
             {
                 "text": given,

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from seqlab.data import truth
-from seqlab.data.dataset import Split
 from seqlab.data.generated import GeneratedConfig
 from seqlab.data.known import Known, is_known
 from seqlab.decode.choice import Choice
@@ -83,14 +82,14 @@ class TruthCheck:
         )
 
     def compare(self, split: str) -> Compared:
-        """The model's distributions beside the truth's, on the first texts of a split."""
+        """The model's distributions beside the truth's, on texts from all over a split."""
         data = self._experiment.dataset.splits[split]
         known = self._known
         if split == "far":
             whole = self._config.far_source()
             assert whole is not None, "the split is drawn from it"
             known = Known(whole, self._experiment.dataset.tokenizer)
-        return compare(self._experiment.model, self._experiment.task, known, _some(data))
+        return compare(self._experiment.model, self._experiment.task, known, data.spread(TEXTS))
 
     def card(self, loss: float) -> tuple[dict[str, Any], list[Record]]:
         """What is known of the final weights, whose mean loss on the validation split is given."""
@@ -186,13 +185,6 @@ def write_truth(run: RunFolder, check: TruthCheck, *, loss: float, step: int) ->
     card, records = check.card(loss)
     atomic.write_text(run.cards / f"{CARD}.json", json.dumps({**card, "checkpoint_step": step}, indent=1))
     return records
-
-
-def _some(split: Split) -> Split:
-    """Texts spread evenly over a split, `TEXTS` at most."""
-    chosen = np.unique(np.linspace(0, len(split) - 1, TEXTS).astype(int))
-    pieces = [split.tokens[split.offsets[i] : split.offsets[i + 1]] for i in chosen.tolist()]
-    return Split(np.concatenate(pieces), np.concatenate([[0], np.cumsum([len(piece) for piece in pieces])]))
 
 
 def _lengths_of(

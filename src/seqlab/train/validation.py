@@ -72,8 +72,8 @@ def score_training(experiment: Experiment) -> list[Record]:
     metrics = [metric for metric in experiment.task.metrics if metric != "loss"]
     if not count:
         return []
-    part = split.take(np.unique(np.linspace(0, len(split) - 1, count).astype(np.int64)))
-    return _evaluate(experiment, "train", metrics, scoring_pass(experiment, part, rows=1), progress=None)
+    plan = scoring_pass(experiment, split.spread(count), rows=1)
+    return _evaluate(experiment, "train", metrics, plan, progress=None)
 
 
 def score_exactly(
@@ -166,14 +166,13 @@ def write_samples(experiment: Experiment, name: str, step: int) -> list[Text]:
 
 def _predictions(experiment: Experiment, name: str, count: int) -> list[Text]:
     dataset, split = experiment.dataset, experiment.dataset.splits["valid"]
-    assert split.labels is not None, "a classifier has labels"
     texts: list[Text] = []
     with evaluating(experiment.model):
         for index in range(min(count, len(split))):
             ids = split.tokens[split.offsets[index] : split.offsets[index + 1]].tolist()
-            chances = predict(experiment.model, dataset.labels, ids)
-            answer = max(chances, key=lambda label: chances[label])
-            words = f"{answer} {chances[answer]:.3f} (labelled {dataset.labels[split.labels[index]]})"
+            answers = predict(experiment.model, dataset.labels, ids)
+            answer = max(answers, key=answers.__getitem__)
+            words = f"{answer} {answers[answer]:.3f} (labelled {dataset.label_of(split, index)})"
             text = dataset.tokenizer.decode(ids)
             shown = text[:SHOWN] + " ..." if len(text) > SHOWN else text
             texts.append(Text(name=name, prompt=shown, text=words, complete=True))

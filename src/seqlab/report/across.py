@@ -1,0 +1,151 @@
+"""A study over several datasets: how surely, how soon and how far back, dataset by dataset."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import altair as alt
+
+from seqlab.compare.study import Group
+from seqlab.compare.study_steps import counts_steps, steps_to_success
+from seqlab.report.charts import HORIZON
+from seqlab.report.look import PANEL, Figure, Palette, Row, finished, over_rows
+from seqlab.report.study import Study, is_number
+from seqlab.report.tables import Column
+from seqlab.schema.records import Scalar
+
+
+def across(studies: Sequence[Study]) -> list[Figure]:
+    """Figures with a place for each dataset; [] where there is one dataset, or nothing to be drawn."""
+    if len(studies) < 2:
+        return []
+    found = [_success(studies), _steps(studies), _horizons(studies)]
+    return [figure for figure in found if any(row["value"] is not None for row in figure.rows)]
+
+
+def _success(studies: Sequence[Study]) -> Figure:
+    def share(study: Study, group: Group) -> float | None:
+        return None if study.about.get("success") is None else 100 * group.summary.share
+
+    return _figure(
+        studies,
+        share,
+        Column("seeds that succeed", "%"),
+        name="successes",
+        caption="Share of the seeds that succeed, of each architecture's best setting.",
+    )
+
+
+def _steps(studies: Sequence[Study]) -> Figure:
+    def steps(study: Study, group: Group) -> float | None:
+        return steps_to_success(group, study) if counts_steps(study) else None
+
+    return _figure(
+        studies,
+        steps,
+        Column("steps to success", "steps"),
+        name="steps to success",
+        caption="Optimiser steps to the first validation that is a success, median over seeds; no point "
+        "where most seeds had none.",
+    )
+
+
+def _horizons(studies: Sequence[Study]) -> Figure:
+    return _figure(
+        studies,
+        _horizon,
+        Column("horizon", "tokens"),
+        name="gradient horizons",
+        caption="How far back the gradient of the last position's loss reaches in the layer next to the "
+        "input, when last measured: the distance from which on it stays under 1 % of that at distance 0, "
+        "median over seeds; no point where it does not fall so low within the longest text for most of them.",
+    )
+
+
+def _horizon(study: Study, group: Group) -> float | None:
+    """The median over seeds of the last horizon; a run without one at its end reaches farther than any."""
+    runs = {entry.run.folder.path.name: entry.run for entry in study.chapter.entries}
+    measured: list[float] = []
+    for cell in group.cells:
+        records = runs[cell.run].records if cell.run in runs else ()
+        steps = [moment.step for record, moment in records if record.name.startswith("gradient_through_time")]
+        if not steps:
+            continue
+        last = (
+            record.value
+            for record, moment in records
+            if isinstance(record, Scalar) and record.name == f"{HORIZON}_layer_1" and moment.step == steps[-1]
+        )
+        measured.append(next(last, float("inf")))
+    median = statistics.median_high(measured) if measured else float("inf")
+    return None if median == float("inf") else median
+
+
+def _figure(
+    studies: Sequence[Study],
+    value: Callable[[Study, Group], float | None],
+    column: Column,
+    *,
+    name: str,
+    caption: str,
+) -> Figure:
+    key, places = _places(studies)
+    rows: tuple[Row, ...] = tuple(
+        {"data": places[id(study)], "architecture": group.architecture, "value": value(study, group)}
+        for study in studies
+        for group in study.best
+    )
+    looks = Palette(
+        "architecture", {name: style for study in studies for name, style in study.styles.items()}
+    )
+    return Figure(
+        name=f"{name} in study {studies[0].name} by {key}",
+        caption=caption,
+        charts={"": _chart(rows, key, column, looks)},
+        rows=rows,
+        keys=("data", "architecture", "value"),
+        columns=(Column(key), Column("architecture"), column),
+        listed=lambda row: row["value"] is not None,
+    )
+
+
+def _chart(rows: Sequence[Row], key: str, column: Column, looks: Palette) -> dict[str, Any]:
+    numbers = all(is_number(row["data"]) for row in rows)
+    ticks = sorted({float(row["data"] or 0) for row in rows}) if numbers else alt.Undefined
+    beyond = alt.Scale(domain=[0, 100]) if column.unit == "%" else alt.Scale(zero=True)
+    base = (
+        over_rows()
+        .transform_filter("isValid(datum.value)")
+        .encode(
+            x=alt.X(
+                f"data:{'Q' if numbers else 'N'}",
+                title=key,
+                sort=None,
+                scale=alt.Scale(type="log", nice=False, padding=12) if numbers else alt.Undefined,
+                axis=alt.Axis(values=ticks, labelAngle=0 if numbers else -30, labelLimit=160),
+            ),
+            y=alt.Y("value:Q", title=[column.title, column.unit], scale=beyond),
+            color=looks.colour,
+            tooltip=[
+                "architecture:N",
+                alt.Tooltip("data:N", title=key),
+                alt.Tooltip("value:Q", format=",.4~g"),
+            ],
+        )
+    )
+    marks = base.mark_point(filled=True, size=60, opacity=1).encode(shape=looks.shape)
+    return finished(base.mark_line(strokeWidth=2), marks, height=PANEL)
+
+
+def _places(studies: Sequence[Study]) -> tuple[str, dict[int, Any]]:
+    """What tells the datasets apart, and the place of each: a number where one number does it."""
+    tables = [study.chapter.entries[0].run.settings.get("data", {}) for study in studies]
+    keys = dict.fromkeys(key for table in tables for key in table)
+    different = [key for key in keys if len({str(table.get(key)) for table in tables}) > 1]
+    if len(different) == 1 and all(is_number(table.get(different[0])) for table in tables):
+        return different[0], {
+            id(study): table[different[0]] for study, table in zip(studies, tables, strict=True)
+        }
+    return "dataset", {id(study): study.chapter.title for study in studies}

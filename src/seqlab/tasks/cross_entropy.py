@@ -1,0 +1,76 @@
+"""Tasks whose targets are among V outputs. Legend: N targets, H features, V outputs."""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from seqlab.nn.fused_head import linear_cross_entropy
+from seqlab.tasks.task import Task
+
+_WITH_FLOAT64 = ("cpu", "cuda")
+"""Devices that can sum in float64, as the fused loss does."""
+
+
+class CrossEntropyTask(Task, ABC):
+    """The loss of a target is -log of the probability that the model gives it.
+
+    `label_smoothing` is the share of a target's probability spread over all outputs in training.
+    `class_weights` multiply the training loss of the targets of each output; None is 1 for all.
+    """
+
+    label_smoothing: float = 0.0
+    class_weights: Tensor | None = None
+
+    def loss(
+        self,
+        head: nn.Module,
+        features: Float[Tensor, "*N H"],
+        targets: Int[Tensor, "*N"],
+        mask: Bool[Tensor, "*N"],
+    ) -> tuple[Float[Tensor, ""], int]:
+        """See `Task.loss`.
+
+        With class weights w, target y and smoothing s over V outputs: the sum over targets of
+        (1 - s) w[y] nats(y) + s / V sum_v w[v] nats(v). The number is that of the targets, not the sum of
+        their weights. Where the head is linear and targets weigh the same, head and loss are one operation,
+        which can be differentiated once.
+        """
+        if bool(mask.all()):
+            features, targets = features.flatten(0, -2), targets.flatten()
+        else:
+            features, targets = features[mask], targets[mask]
+        alike = self.class_weights is None and features.device.type in _WITH_FLOAT64
+        if type(head) is nn.Linear and alike and torch.is_grad_enabled():
+            smoothing, products = self.label_smoothing, self.products
+            total = linear_cross_entropy(
+                features, head.weight, head.bias, targets, label_smoothing=smoothing, products=products
+            )
+            return total, targets.numel()
+        logits = head(features)
+        weights = None if self.class_weights is None else self.class_weights.to(logits)
+        total = functional.cross_entropy(
+            logits, targets, weights, reduction="sum", label_smoothing=self.label_smoothing
+        )
+        return total, targets.numel()
+
+    @torch.no_grad()
+    def scores(
+        self, head: nn.Module, features: Float[Tensor, "*N H"], targets: Int[Tensor, "*N"]
+    ) -> tuple[Float[Tensor, "*N"], Float[Tensor, "*N V"]]:
+        """See `Task.scores`; never smoothed or weighted."""
+        logits = head(features)
+        nats = functional.cross_entropy(logits.flatten(0, -2).float(), targets.flatten(), reduction="none")
+        return nats.view(targets.shape), logits
+
+    def least_loss(self, targets: Sequence[int | float], outputs: int) -> float:
+        """The entropy of the targets, smoothed as in training; see `Task.least_loss`."""
+        ids = torch.tensor(targets, dtype=torch.int64)
+        share = torch.bincount(ids, minlength=outputs).double() / len(targets)
+        smoothing = self.label_smoothing
+        return torch.special.entr(share * (1 - smoothing) + smoothing / outputs).sum().item()

@@ -1,0 +1,70 @@
+"""One number for each sequence."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from seqlab.data.batch import Batch
+from seqlab.data.batching import Batching
+from seqlab.data.dataset import Dataset, Split
+from seqlab.tasks.goal import Goal
+from seqlab.tasks.labelled import labelled_batches
+from seqlab.tasks.task import Task
+
+CONSTANT = math.log(2 * math.pi) / 2
+"""Nats of a target that is predicted exactly."""
+
+
+class Regress(Task):
+    """Batches of sequences with one number each.
+
+    The loss is -log of a normal density of variance 1 around the prediction p at the target y,
+    (y - p)^2 / 2 + ln(2 pi) / 2: half the squared error, and a constant.
+    """
+
+    unit = "text"
+
+    def __init__(self, metrics: tuple[str, ...] = ("loss", "mse", "accuracy"), best_by: str = "mse"):
+        self.metrics = metrics
+        self.goal = Goal.of(best_by)
+
+    def outputs(self, dataset: Dataset) -> int:
+        """One number."""
+        return 1
+
+    def batches(self, split: Split, batching: Batching, seed: int | None) -> Sequence[Batch]:
+        """Padded batches; see `Task.batches`."""
+        return labelled_batches(split, batching, seed, task="regress")
+
+    def loss(
+        self,
+        head: nn.Module,
+        features: Float[Tensor, "N H"],
+        targets: Float[Tensor, " N"],
+        mask: Bool[Tensor, " N"],
+    ) -> tuple[Float[Tensor, ""], int]:
+        """See `Task.loss`."""
+        predicted, targets = head(features[mask])[:, 0], targets[mask]
+        return _nats(predicted, targets).sum(), len(targets)
+
+    @torch.no_grad()
+    def scores(
+        self, head: nn.Module, features: Float[Tensor, "N H"], targets: Float[Tensor, " N"]
+    ) -> tuple[Float[Tensor, " N"], Float[Tensor, "N 1"]]:
+        """See `Task.scores`."""
+        predicted = head(features)
+        return _nats(predicted[:, 0].double(), targets), predicted
+
+    def least_loss(self, targets: Sequence[int | float], outputs: int) -> float:
+        """That of their mean; see `Task.least_loss`."""
+        return statistics.pvariance(targets) / 2 + CONSTANT
+
+
+def _nats(predicted: Float[Tensor, " N"], targets: Float[Tensor, " N"]) -> Float[Tensor, " N"]:
+    return (targets.to(predicted) - predicted).square() / 2 + CONSTANT
