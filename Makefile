@@ -13,7 +13,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --pyargs tests seqlab -n 2
 LEFTOVERS = if [ -d build ]; then find build -type f ! -name '*.so' -delete; fi
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow sanitize clean
+.PHONY: help install demo test .types-and-imports .core-tests test-slow sanitize clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,8 +26,14 @@ demo: install  ## compare four models, write report.html (one to three minutes b
 test: install  ## format, lint, types, imports, doctests and the core tests (minutes)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	@$(MAKE) --no-print-directory --jobs 2 .types-and-imports .core-tests
+
+# One beside the other: the checker of types leaves a core idle.
+.types-and-imports:
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
+
+.core-tests:
 	$(PYTEST) -m "not slow"
 
 test-slow: install  ## the tests marked slow: kills, whole recipes (up to half an hour)

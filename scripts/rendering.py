@@ -10,13 +10,14 @@ LINE = 127
 """Characters of a line of the README."""
 
 
-def figure(metrics: dict[str, float], truth: dict[str, float] | None = None) -> str:
+def figure(metrics: dict[str, float] | None, truth: dict[str, float] | None = None) -> str:
     """The number the task is judged by, with its unit; where the truth is known, how far from it."""
     if truth is not None:
         return (
-            f"{100 * truth['valid_samples']:.2f} % of samples valid, "
+            f"{100 * truth['valid_of_complete_samples']:.2f} % of completed samples valid, "
             f"{100 * truth['above_floor'] / truth['floor']:.2f} % above the floor"
         )
+    assert metrics is not None, "every run has some"
     if "perplexity" in metrics:
         return f"perplexity {metrics['perplexity']:.1f}"
     if "mse" in metrics:
@@ -30,8 +31,16 @@ def _name(card: dict[str, Any]) -> str:
 
 
 def _figure(card: dict[str, Any]) -> str:
-    truth = card.get("truth")
-    return figure(card["metrics"], truth and truth["metrics"])
+    """Of several seeds the medians."""
+    seeds = card.get("seeds", [])
+    if not seeds:
+        return figure(card["metrics"])
+    return figure(*(_medians([seed[key] for seed in seeds]) for key in ("metrics", "truth")))
+
+
+def _medians(found: list[dict[str, float] | None]) -> dict[str, float] | None:
+    known = [one for one in found if one is not None]
+    return {key: statistics.median(one[key] for one in known) for key in known[0]} if known else None
 
 
 def readme_table(found: list[dict[str, Any]]) -> str:
@@ -96,7 +105,7 @@ def _values(row: dict[str, Any], card: dict[str, Any]) -> str:
 
 
 def _number(value: float, card: dict[str, Any]) -> str:
-    return f"{100 * value:.1f} %" if card["metric"] == "accuracy" else f"{value:.4f}"
+    return f"{100 * value:.1f} %" if card["unit"].startswith("fraction") else f"{value:.4f}"
 
 
 def layers_table(found: dict[str, Any]) -> str:
@@ -229,19 +238,21 @@ def _study(card: dict[str, Any]) -> str:
 
 def _part(part: dict[str, Any], card: dict[str, Any]) -> str:
     measured = part["card"]
-    lines = [
-        "| architecture | best setting | each seed | median | parameters | seconds a run |",
-        "|---" * 6 + "|",
-    ]
+    succeeded, stepped = (
+        any(row.get(key) is not None for row in part["best"]) for key in ("successes", "steps_to_success")
+    )
+    heads = ["architecture", "best setting", "each seed", "median"]
+    heads += ["succeed"] * succeeded + ["steps to success"] * stepped + ["parameters", "seconds a run"]
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for row in part["best"]:
         values = ", ".join(
             "none" if value is None else _number(value, card) for value in row["values"].values()
         )
         name = f"{row['architecture']} (baseline)" if row["baseline"] else row["architecture"]
-        lines.append(
-            f"| {name} | {row['label'] or '-'} | {values} | {_number(row['median'], card)} | "
-            f"{row['parameters']:,.0f} | {row['seconds']:.1f} |"
-        )
+        told = [name, row["label"] or "-", values, _number(row["median"], card)]
+        told += [_share(row["successes"])] * succeeded
+        told += [_steps(row["steps_to_success"])] * stepped
+        lines.append(f"| {' | '.join(told)} | {row['parameters']:,.0f} | {row['seconds']:.1f} |")
     truth = [
         f"{one['architecture']} against the truth: {one['above_floor']:.4f} nats per token above the floor "
         f"of {one['floor']:.4f}, {100 * one['valid']:.1f} % of samples valid"
@@ -256,6 +267,14 @@ def _part(part: dict[str, Any], card: dict[str, Any]) -> str:
         + f"- {measured['dataset']}, split {measured['split']} ({measured['split_sha256'][:12]}), "
         f"{measured['sequences']:,} sequences, {measured['scored_as']}; {_where(measured, card)}"
     )
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.0f} %"
+
+
+def _steps(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.0f}"
 
 
 def _fitted(card: dict[str, Any]) -> str:

@@ -14,8 +14,8 @@ from seqlab.train.config import AnyExperimentConfig, ExperimentConfig, experimen
 
 NAMES = recipes.names()
 SMALL = {"embedding_size": 8, "hidden_size": 8, "linear_size": 8, "feed_forward_size": 8, "heads": 2}
-GENERATED = {"brackets", "ndfa", "toy", "python_source", "table", "text", "marked_addition"}
-GENERATED |= {"associative_recall", "temporal_order"}
+FETCHED = {"imdb", "ptb", "tiny_shakespeare"}
+"""Datasets read from source files."""
 
 
 def configured(name: str, folder: Path) -> AnyExperimentConfig:
@@ -52,7 +52,7 @@ def test_parses_and_says_what_it_is(name: str, tmp_path: Path) -> None:
 
 
 def _marks(name: str) -> list[pytest.MarkDecorator]:
-    return [] if recipes.read(name).table["data"]["kind"] in GENERATED else [pytest.mark.data]
+    return [pytest.mark.data] if recipes.read(name).table["data"]["kind"] in FETCHED else []
 
 
 @pytest.mark.slow

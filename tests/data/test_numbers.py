@@ -42,7 +42,7 @@ def test_a_spec_gives_the_same_tokenizer() -> None:
 
 @pytest.mark.parametrize("token", ["0.5,1", "0.50", "2.00,1", "0.50,0.50", "x,1"])
 def test_what_is_off_the_grids_is_refused(token: str) -> None:
-    wanted = r"written as 2 of the numbers -1.00 to 1.00, -1 to 1, joined by commas .* Got '" + token
+    wanted = r"must be 2 numbers joined by commas, written as in -1.00 to 1.00, -1 to 1. Got '" + token
     with pytest.raises(UserError, match=wanted):
         PAIRS.train([]).encode(f"0.00,0 {token}")
 

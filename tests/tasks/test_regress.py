@@ -13,7 +13,7 @@ from seqlab.data.marked_addition import MarkedAdditionConfig
 from seqlab.data.ndfa import NdfaConfig
 from seqlab.schema.config import parse
 from seqlab.schema.errors import UserError
-from seqlab.tasks.configs import RegressConfig
+from seqlab.tasks.configs import ClassifyConfig, RegressConfig
 from seqlab.tasks.regress import Regress
 
 TARGETS = torch.tensor([0.5, -1.0, 2.0], dtype=torch.float64)
@@ -58,7 +58,10 @@ def test_data_without_numbers_is_refused() -> None:
     texts = NdfaConfig(train=20, valid=5, test=5).build()
     with pytest.raises(UserError, match=r"Got 'ndfa'. Nearest: task.kind='language-model'"):
         RegressConfig().build(texts)
-    assert RegressConfig().build(AddingConfig(train=20, valid=5, test=5).build()).unit == "text"
+    adding = AddingConfig(train=20, valid=5, test=5).build()
+    assert RegressConfig().build(adding).unit == "text"
+    with pytest.raises(UserError, match=r"at least 2 labels. Got 'adding' with 0. Nearest: .*'regress'"):
+        ClassifyConfig().build(adding)
 
 
 def test_metrics_of_classes_are_refused() -> None:

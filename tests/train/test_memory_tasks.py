@@ -98,7 +98,7 @@ def test_a_number_is_learned_scored_and_said() -> None:
     assert answer == {"number": pytest.approx(0.8, abs=0.4)}
     (line, *_) = found.read("samples.jsonl").splitlines()
     assert "(labelled " in line
-    with pytest.raises(UserError, match=r"written as 2 of the numbers 0.000 to 1.000, 0 to 1"):
+    with pytest.raises(UserError, match=r"2 numbers joined by commas, written as in 0.000 to 1.000, 0 to 1"):
         loaded.predict(["0.5,1 0.25,0"])
 
 

@@ -233,7 +233,7 @@ def _plain(group: Group, study: Study) -> dict[str, Any]:
         "interval": [summary.interval.low, summary.interval.high],
         "values": {str(cell.seed): cell.value for cell in group.cells},
         "censored": dict(summary.censored),
-        "successes": percent(summary.share),
+        "successes": None if study.about.get("success") is None else summary.share,
         "steps_to_success": steps_to_success(group, study) if counts_steps(study) else None,
     }
 

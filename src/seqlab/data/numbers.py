@@ -129,8 +129,6 @@ class _Numbers(Tokenizer):
         return plain(self._config)
 
     def _off_grid(self, token: str) -> str:
-        wanted = ", ".join(self._config.grids)
-        return (
-            f"A token must be written as {len(self._config.grids)} of the numbers {wanted}, joined by commas "
-            f"without blanks, with these decimals. Got {token!r}."
-        )
+        grids = self._config.grids
+        wanted = f"{len(grids)} numbers joined by commas" if len(grids) > 1 else "a number"
+        return f"A token must be {wanted}, written as in {', '.join(grids)}. Got {token!r}."

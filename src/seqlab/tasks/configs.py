@@ -256,9 +256,11 @@ def check_labelled(dataset: Dataset, metrics: Sequence[str]) -> None:
         UserError: there are not two labels; or the area under a curve is asked of one class alone.
     """
     if len(dataset.labels) < 2:
+        numbers = any(split.numbers is not None for split in dataset.splits.values())
+        nearest = "regress" if numbers else "language-model"
         raise UserError(
             f"Task 'classify' needs a dataset with at least 2 labels. "
-            f"Got {dataset.name!r} with {len(dataset.labels)}. Nearest: task.kind='language-model'."
+            f"Got {dataset.name!r} with {len(dataset.labels)}. Nearest: task.kind={nearest!r}."
         )
     for name, split in dataset.splits.items():
         if "auc" in metrics and split.labels is not None and len(set(split.labels.tolist())) < 2:
