@@ -2,7 +2,8 @@
 
 `python scripts/publish.py RECIPE|STUDY...` takes the results of finished runs of shipped recipes, a card each
 over all seeds there are, with the test split where it was looked at, and those of shipped studies; a recipe
-with other settings is given as one word, `"RECIPE key=value"`;
+with other settings is given as one word, `"RECIPE key=value"`; behind `--busy` seconds are left out, because
+the machine was not idle;
 `seqlab bench layers --json > results/bench-layers.json` those of a measurement of speed;
 `python scripts/publish.py` only writes RESULTS.md and the README's tables anew.
 """
@@ -26,17 +27,19 @@ STUDY = "study-"
 """How the name of a study's card begins."""
 
 
-def take(wanted: str) -> None:
+BUSY = "--busy"
+"""Says that the runs did not have the machine for themselves."""
+
+
+def take(wanted: str, *, idle: bool = True) -> None:
     """Copy what a finished run or study found, and what it was measured on, to a card."""
     from seqlab.runs import study_folder
 
-    if wanted in study_folder.names():
-        take_study(wanted)
-    else:
-        take_run(wanted)
+    name, card = take_study(wanted) if wanted in study_folder.names() else take_run(wanted)
+    (CARDS / f"{name}.json").write_text(json.dumps({**card, "idle": idle}, indent=1) + "\n", encoding="utf-8")
 
 
-def take_run(wanted: str) -> None:
+def take_run(wanted: str) -> tuple[str, dict[str, Any]]:
     """The card of a recipe, of `key=value` settings behind its name: its median run, and all seeds.
 
     Raises:
@@ -61,7 +64,7 @@ def take_run(wanted: str) -> None:
         "truth": _truth(run),
         "seeds": [_seed(one) for one in seeds],
     }
-    _write("-".join([name, *(slug(one) for one in overrides)]), card)
+    return "-".join([name, *(slug(one) for one in overrides)]), card
 
 
 def _runs(name: str, overrides: list[str]) -> list[RunFolder]:
@@ -132,7 +135,7 @@ def slug(override: str) -> str:
     return override.rpartition(".")[2].replace("=", "-")
 
 
-def take_study(name: str) -> None:
+def take_study(name: str) -> tuple[str, dict[str, Any]]:
     """The card of a study: its groups with the value of each seed, what was concluded, what it cost.
 
     Raises:
@@ -171,11 +174,7 @@ def take_study(name: str) -> None:
         "processor": costs[-1]["processor"],
         "threads": costs[-1]["threads"],
     }
-    _write(f"{STUDY}{name}", card)
-
-
-def _write(name: str, card: dict[str, Any]) -> None:
-    (CARDS / f"{name}.json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    return f"{STUDY}{name}", card
 
 
 def cards() -> list[dict[str, Any]]:
@@ -213,8 +212,10 @@ def readme_page(text: str) -> str:
 
 def main() -> None:
     """Take the named runs, then write the pages."""
+    idle = BUSY not in sys.argv
     for wanted in sys.argv[1:]:
-        take(wanted)
+        if wanted != BUSY:
+            take(wanted, idle=idle)
     readme = ROOT / "README.md"
     readme.write_text(readme_page(readme.read_text("utf-8")), encoding="utf-8")
     (ROOT / "RESULTS.md").write_text(results_page(cards(), studies()), encoding="utf-8")

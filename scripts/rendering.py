@@ -53,7 +53,8 @@ def readme_table(found: list[dict[str, Any]]) -> str:
         seconds = cost["training_seconds"] + cost["evaluation_seconds"]
         lines.append(
             f"| `{_name(card)}`: {card['about']} | {_figure(card)} | {_test(card)} | "
-            f"{_time(seconds)} | {cost['processor']}, {cost['threads']} threads |"
+            f"{_time(seconds) if card.get('idle', True) else '-'} | "
+            f"{cost['processor']}, {cost['threads']} threads |"
         )
     return "\n".join(lines)
 
@@ -70,8 +71,9 @@ def readme_studies(found: list[dict[str, Any]]) -> str:
     """The README's list of studies, without its markers."""
     return "\n".join(
         textwrap.fill(
-            f"- `{card['study']}`: {card['about']}. {_best(card)}; {card['runs']} runs, "
-            f"{_time(card['seconds'])} on {card['processor']}, {card['threads']} threads.",
+            f"- `{card['study']}`: {card['about']}. {_best(card)}; {card['runs']} runs"
+            + (f", {_time(card['seconds'])}" if card.get("idle", True) else "")
+            + f" on {card['processor']}, {card['threads']} threads.",
             LINE,
             subsequent_indent="  ",
             break_long_words=False,
@@ -156,10 +158,18 @@ def _run(card: dict[str, Any]) -> str:
         + (f"- test, look 1: {_scored(card['test'])}\n" if card.get("test") else "")
         + (f"- against the truth: {card['truth']['scored_as']}\n" if card.get("truth") else "")
         + f"- {fitted}; vocabulary {measured['vocabulary']:,} ({measured['tokenizer']})\n"
-        f"- {cost['training_seconds']:.0f} s training with its validations, "
-        f"{cost['evaluation_seconds']:.0f} s final evaluation, "
-        f"{cost['tokens_per_second']:,.0f} tokens/s, "
-        f"{cost['peak_memory_mib']:,.0f} MiB, {_where(measured, cost)}"
+        f"- {_spent(card)}{cost['peak_memory_mib']:,.0f} MiB, {_where(measured, cost)}"
+    )
+
+
+def _spent(card: dict[str, Any]) -> str:
+    """Seconds; empty where the machine was not idle."""
+    cost = card["cost"]
+    if not card.get("idle", True):
+        return ""
+    return (
+        f"{cost['training_seconds']:.0f} s training with its validations, "
+        f"{cost['evaluation_seconds']:.0f} s final evaluation, {cost['tokens_per_second']:,.0f} tokens/s, "
     )
 
 
@@ -168,7 +178,7 @@ def _seeds(card: dict[str, Any]) -> str:
     seeds = card.get("seeds", [])
     if len(seeds) < 2:
         return ""
-    rows = [_told(one) for one in seeds]
+    rows = [_told(one, idle=card.get("idle", True)) for one in seeds]
     medians = {head: statistics.median(row[head] for row in rows) for head in rows[0]}
     lines = [
         f"| seed | {' | '.join(rows[0])} |",
@@ -184,7 +194,7 @@ def _seeds(card: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n\n"
 
 
-def _told(seed: dict[str, Any]) -> dict[str, float]:
+def _told(seed: dict[str, Any], *, idle: bool) -> dict[str, float]:
     """What is told of a seed, by the head of its column."""
     metrics, truth = seed["metrics"], seed["truth"]
     told = {head: 100 * metrics[key] for key, head in [("accuracy", "accuracy, %")] if key in metrics}
@@ -198,7 +208,7 @@ def _told(seed: dict[str, Any]) -> dict[str, float]:
         told |= {"loss above the floor, %": 100 * truth["above_floor"] / truth["floor"]}
         if "samples_valid_by_course" in truth:
             told |= {"valid by the course's check, %": 100 * truth["samples_valid_by_course"]}
-    return told | {"training, s": seed["training_seconds"]}
+    return told | ({"training, s": seed["training_seconds"]} if idle else {})
 
 
 def _shown(head: str, value: float) -> str:
@@ -232,7 +242,8 @@ def _study(card: dict[str, Any]) -> str:
         f"## study {card['study']}\n\n{card['about']}. Run it: `{card['command']}`\n\n"
         f"Expected before: {' '.join(card['expectation'].split())}\n\n"
         + "\n\n".join(_part(part, card) for part in card["parts"])
-        + f"\n\n{card['runs']} runs, {_time(card['seconds'])} together"
+        + f"\n\n{card['runs']} runs"
+        + (f", {_time(card['seconds'])} together" if card.get("idle", True) else "")
     )
 
 
@@ -242,7 +253,9 @@ def _part(part: dict[str, Any], card: dict[str, Any]) -> str:
         any(row.get(key) is not None for row in part["best"]) for key in ("successes", "steps_to_success")
     )
     heads = ["architecture", "best setting", "each seed", "median"]
-    heads += ["succeed"] * succeeded + ["steps to success"] * stepped + ["parameters", "seconds a run"]
+    idle = card.get("idle", True)
+    heads += ["succeed"] * succeeded + ["steps to success"] * stepped
+    heads += ["parameters"] + ["seconds a run"] * idle
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for row in part["best"]:
         values = ", ".join(
@@ -252,7 +265,8 @@ def _part(part: dict[str, Any], card: dict[str, Any]) -> str:
         told = [name, row["label"] or "-", values, _number(row["median"], card)]
         told += [_share(row["successes"])] * succeeded
         told += [_steps(row["steps_to_success"])] * stepped
-        lines.append(f"| {' | '.join(told)} | {row['parameters']:,.0f} | {row['seconds']:.1f} |")
+        told += [f"{row['parameters']:,.0f}", *[f"{row['seconds']:.1f}"] * idle]
+        lines.append(f"| {' | '.join(told)} |")
     truth = [
         f"{one['architecture']} against the truth: {one['above_floor']:.4f} nats per token above the floor "
         f"of {one['floor']:.4f}, {100 * one['valid']:.1f} % of samples valid"
