@@ -363,3 +363,10 @@ def test_settings_out_of_range_are_refused() -> None:
     ):
         with pytest.raises(UserError, match=words):
             make()
+
+
+def test_kinds_do_not_multiply_the_states_of_an_entropy() -> None:
+    """Long strings of several kinds have more stacks than could be gone through."""
+    one, two = (Between(Dyck(kinds, 7 / 16, None), 1, 40).entropy() for kinds in (1, 2))
+    assert two.tokens == one.tokens
+    assert two.per_string == pytest.approx(one.per_string + (one.tokens - 1) / 2 * math.log(2))

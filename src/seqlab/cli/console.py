@@ -51,7 +51,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 
 def _is_number(cell: Any) -> bool:
     if isinstance(cell, str):
-        return cell == "-" or cell.removesuffix(" %").replace(".", "", 1).isdigit()
+        return cell == "-" or cell.removesuffix(" %").replace(",", "").replace(".", "", 1).isdigit()
     return isinstance(cell, int | float)
 
 

@@ -97,9 +97,14 @@ class Between(FormalLanguage[Place]):
         """See `FormalLanguage`."""
         return self.inner.depth(state[0])
 
+    def dressing(self, bare: Entropy) -> float:
+        """See `FormalLanguage`."""
+        return self.inner.dressing(bare)
+
     def entropy(self) -> Entropy:
-        """In closed form; see `markov.entropy`."""
-        return markov.entropy(self)
+        """In closed form; see `markov.entropy`. Bare strings have far fewer states."""
+        bare = markov.entropy(self.bare())
+        return Entropy(per_string=bare.per_string + self.dressing(bare), tokens=bare.tokens)
 
     def share(self) -> float:
         """Of the inner language's strings, those that are kept."""

@@ -87,6 +87,10 @@ class Dyck(FormalLanguage[str]):
         drawn = iter(random.integers(self.kinds, size=sum(map(len, texts)) // 2).tolist())
         return [_in_kinds(text, drawn) for text in texts]
 
+    def dressing(self, bare: Entropy) -> float:
+        """See `FormalLanguage`: each string has as many opening as closing signs, and its end."""
+        return (bare.tokens - 1) / 2 * math.log(self.kinds)
+
     def outlook(self, state: str) -> int:
         """See `FormalLanguage`; kinds do not matter to lengths."""
         return -1 if state == END else len(state)
@@ -106,11 +110,8 @@ class Dyck(FormalLanguage[str]):
         if self.max_depth is None:
             steps = 1 / (1 - 2 * p)
             return Entropy(per_string=kind + steps * (coin(p) + p * kind), tokens=2 + steps)
-        if self.kinds == 1:
-            return markov.entropy(self)
-        bare = markov.entropy(Dyck(1, p, self.max_depth))
-        opened = (bare.tokens - 1) / 2  # every string has as many opening as closing signs, and its end
-        return Entropy(per_string=bare.per_string + opened * kind, tokens=bare.tokens)
+        bare = markov.entropy(self.bare())
+        return Entropy(per_string=bare.per_string + self.dressing(bare), tokens=bare.tokens)
 
 
 def _in_kinds(text: str, drawn: Iterator[int]) -> str:

@@ -108,6 +108,10 @@ class FormalLanguage(ABC, Generic[State]):
         """Strings of the bare language as strings of this one, what is not in them being drawn."""
         return texts
 
+    def dressing(self, bare: Entropy) -> float:
+        """Nats per string of what `dressed` draws, given the entropy of the bare strings."""
+        return 0.0
+
     def split(self, text: str) -> list[str]:
         """A written string as tokens."""
         return text.split(self.separator) if self.separator and text else list(text)

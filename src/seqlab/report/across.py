@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import altair as alt
 
@@ -12,16 +12,20 @@ from seqlab.compare.study import Group
 from seqlab.compare.study_steps import counts_steps, steps_to_success
 from seqlab.report.charts import HORIZON
 from seqlab.report.look import PANEL, Figure, Palette, Row, finished, over_rows
+from seqlab.report.reading import Recorded
 from seqlab.report.study import Study, is_number
 from seqlab.report.tables import Column
-from seqlab.schema.records import Scalar
+from seqlab.schema.records import Curve, Scalar
+
+NORM = "gradient_through_time"
+"""Beginning of the names of curves over the distance from the last position."""
 
 
 def across(studies: Sequence[Study]) -> list[Figure]:
     """Figures with a place for each dataset; [] where there is one dataset, or nothing to be drawn."""
     if len(studies) < 2:
         return []
-    found = [_success(studies), _steps(studies), _horizons(studies)]
+    found = [_success(studies), _steps(studies), _horizons(studies, "first"), _horizons(studies, "last")]
     return [figure for figure in found if any(row["value"] is not None for row in figure.rows)]
 
 
@@ -52,35 +56,40 @@ def _steps(studies: Sequence[Study]) -> Figure:
     )
 
 
-def _horizons(studies: Sequence[Study]) -> Figure:
+def _horizons(studies: Sequence[Study], when: Literal["first", "last"]) -> Figure:
+    def horizon(study: Study, group: Group) -> float | None:
+        runs = {entry.run.folder.path.name: entry.run.records for entry in study.chapter.entries}
+        known = [_reach(runs[cell.run], when) for cell in group.cells if cell.run in runs]
+        measured = [reach for reach in known if reach is not None]
+        return statistics.median(measured) if measured else None
+
     return _figure(
         studies,
-        _horizon,
-        Column("horizon", "tokens"),
-        name="gradient horizons",
+        horizon,
+        Column(f"horizon when {when} measured", "tokens"),
+        name=f"{when} gradient horizons",
         caption="How far back the gradient of the last position's loss reaches in the layer next to the "
-        "input, when last measured: the distance from which on it stays under 1 % of that at distance 0, "
-        "median over seeds; no point where it does not fall so low within the longest text for most of them.",
+        f"input, when {when} measured: the distance from which on it stays under 1 % of that at distance 0, "
+        "or the tokens of the longest text where it does not fall so low within it; median over seeds.",
     )
 
 
-def _horizon(study: Study, group: Group) -> float | None:
-    """The median over seeds of the last horizon; a run without one at its end reaches farther than any."""
-    runs = {entry.run.folder.path.name: entry.run for entry in study.chapter.entries}
-    measured: list[float] = []
-    for cell in group.cells:
-        records = runs[cell.run].records if cell.run in runs else ()
-        steps = [moment.step for record, moment in records if record.name.startswith("gradient_through_time")]
-        if not steps:
-            continue
-        last = (
-            record.value
-            for record, moment in records
-            if isinstance(record, Scalar) and record.name == f"{HORIZON}_layer_1" and moment.step == steps[-1]
-        )
-        measured.append(next(last, float("inf")))
-    median = statistics.median_high(measured) if measured else float("inf")
-    return None if median == float("inf") else median
+def _reach(records: Sequence[Recorded], when: Literal["first", "last"]) -> float | None:
+    """A horizon of a run; where the gradient was not gone within the text, the tokens of that text."""
+    curves = [
+        (moment.step, record.x)
+        for record, moment in records
+        if isinstance(record, Curve) and record.name == f"{NORM}_layer_1" and record.x
+    ]
+    if not curves:
+        return None
+    step, distances = curves[0 if when == "first" else -1]
+    horizons = (
+        record.value
+        for record, moment in records
+        if isinstance(record, Scalar) and record.name == f"{HORIZON}_layer_1" and moment.step == step
+    )
+    return next(horizons, distances[-1] + 1)
 
 
 def _figure(

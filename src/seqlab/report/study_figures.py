@@ -36,7 +36,7 @@ def over_seeds(study: Study) -> Figure | None:
     rows = tuple(row for place, group in enumerate(kept) for row in _seeds(study, group, place, edge))
     single = max(len(_of(study, one.architecture)) for one in study.best) == 1
     base = over_rows().encode(y=_settings_axis("architecture" if single else "label"))
-    values = [float(row["value"] or 0) for row in rows]
+    values = [float(row["value"] or 0) for row in rows + _baselines(study)]
     return Figure(
         name=f"seeds of study {study.name} on {study.chapter.title}",
         caption=_of_seeds(study, kept, rows),
