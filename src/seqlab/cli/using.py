@@ -196,7 +196,7 @@ def sample(
 def predict(
     name: Run, /, *texts: str, file: Path | None = None, encoding: str = "utf-8", as_json: Json = False
 ) -> None:
-    """Label texts, with the probability of each label; or say the number of each.
+    """Label texts, with the probability of each label, or give numbers.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ from seqlab.report.charts import HORIZON
 from seqlab.report.look import PANEL, Figure, Palette, Row, finished, over_rows
 from seqlab.report.reading import Recorded
 from seqlab.report.study import Study, is_number
-from seqlab.report.tables import Column
+from seqlab.report.tables import Column, words
 from seqlab.schema.records import Curve, Scalar
 
 NORM = "gradient_through_time"
@@ -25,8 +25,25 @@ def across(studies: Sequence[Study]) -> list[Figure]:
     """Figures with a place for each dataset; [] where there is one dataset, or nothing to be drawn."""
     if len(studies) < 2:
         return []
-    found = [_success(studies), _steps(studies), _horizons(studies, "first"), _horizons(studies, "last")]
+    found = [
+        _medians(studies),
+        _success(studies),
+        _steps(studies),
+        _horizons(studies, "first"),
+        _horizons(studies, "last"),
+    ]
     return [figure for figure in found if any(row["value"] is not None for row in figure.rows)]
+
+
+def _medians(studies: Sequence[Study]) -> Figure:
+    what = studies[0].quantity
+    return _figure(
+        studies,
+        lambda study, group: group.summary.median,
+        Column(words(what.name), what.unit),
+        name=words(what.name),
+        caption=f"{words(what.name).capitalize()} of each architecture's best setting, median over seeds.",
+    )
 
 
 def _success(studies: Sequence[Study]) -> Figure:
@@ -144,8 +161,11 @@ def _chart(rows: Sequence[Row], key: str, column: Column, looks: Palette) -> dic
             ],
         )
     )
+    if not numbers:
+        # Datasets without an order: side by side, and no line that would say what lies between them.
+        base = base.encode(xOffset="architecture:N")
     marks = base.mark_point(filled=True, size=60, opacity=1).encode(shape=looks.shape)
-    return finished(base.mark_line(strokeWidth=2), marks, height=PANEL)
+    return finished(*([base.mark_line(strokeWidth=2)] if numbers else []), marks, height=PANEL)
 
 
 def _places(studies: Sequence[Study]) -> tuple[str, dict[int, Any]]:
