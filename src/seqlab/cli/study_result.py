@@ -210,11 +210,12 @@ def as_table(parts: Sequence[Study], folder: StudyFolder, look: Look | None) -> 
 
 
 def _plain_part(study: Study) -> dict[str, Any]:
+    stepped = counts_steps(study)
     return {
         "part": study.part,
         "refused": study.refusal(),
-        "groups": [_plain(group, study) for group in (*study.groups, *study.baselines)],
-        "best": [_plain(group, study) for group in study.ranked],
+        "groups": [_plain(group, study, stepped=stepped) for group in (*study.groups, *study.baselines)],
+        "best": [_plain(group, study, stepped=stepped) for group in study.ranked],
         "truth": [asdict(one) for one in standings(study)],
         "pairs": [pair.reading for pair in pairs(study).found],
         "reliability": _reliable(study),
@@ -223,7 +224,7 @@ def _plain_part(study: Study) -> dict[str, Any]:
     }
 
 
-def _plain(group: Group, study: Study) -> dict[str, Any]:
+def _plain(group: Group, study: Study, *, stepped: bool) -> dict[str, Any]:
     summary = group.summary
     return {
         "architecture": group.architecture,
@@ -234,7 +235,7 @@ def _plain(group: Group, study: Study) -> dict[str, Any]:
         "values": {str(cell.seed): cell.value for cell in group.cells},
         "censored": dict(summary.censored),
         "successes": None if study.about.get("success") is None else summary.share,
-        "steps_to_success": steps_to_success(group, study) if counts_steps(study) else None,
+        "steps_to_success": steps_to_success(group, study) if stepped else None,
     }
 
 

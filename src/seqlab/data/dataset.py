@@ -185,6 +185,14 @@ class DatasetConfig(Config, ABC):
     def read(self) -> Corpus:
         """Read or generate the texts of every split."""
 
+    def check_training(self, dataset: Dataset) -> None:
+        """Whether an epoch can be learned from these splits, before anything is begun.
+
+        Raises:
+            UserError: it cannot.
+        """
+        return
+
     def training_split(self, dataset: Dataset, seed: int) -> Split:
         """What one epoch learns from: the split `train`, or examples drawn from the seed of that epoch."""
         return dataset.splits["train"]

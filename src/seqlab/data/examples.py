@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from abc import ABC, abstractmethod
 from typing import Annotated, ClassVar, NamedTuple
 
@@ -11,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from seqlab.data.dataset import About, Corpus, Dataset, DatasetConfig, Split
+from seqlab.data.dataset import Corpus, Dataset, Split
 from seqlab.data.kinds import TOKENIZERS
+from seqlab.data.seeded import SeededConfig
 from seqlab.data.tokenizers import TokenizerConfig
 from seqlab.data.words import WhitespaceConfig
-from seqlab.schema.config import plain
 from seqlab.schema.errors import UserError
 from seqlab.schema.registry import ByKind
 
@@ -27,13 +25,11 @@ class Drawn(NamedTuple):
     labels: NDArray[np.int64] | NDArray[np.float64]
 
 
-class ExamplesConfig(DatasetConfig, ABC):
+class ExamplesConfig(SeededConfig, ABC):
     """Seeded examples with a label that is exactly known; splits are drawn independently."""
 
     version: ClassVar[int] = 1
-    """Raised when the same settings give other examples than before."""
-    description: ClassVar[str]
-    """What the examples are, in one sentence."""
+    """See `SeededConfig`."""
     label_names: ClassVar[tuple[str, ...]]
     """The classes in the order of their ids; () where labels are numbers."""
 
@@ -60,16 +56,6 @@ class ExamplesConfig(DatasetConfig, ABC):
     def different(self) -> int:
         """How many different examples there are, at least."""
 
-    def about(self) -> About:
-        """Origin and licence."""
-        return About(self.description, "generated", "none needed")
-
-    def content_hash(self) -> str:
-        """SHA-256 of the settings and the generator's version."""
-        settings = {key: value for key, value in plain(self).items() if key != "tokenizer"}
-        text = json.dumps({**settings, "version": self.version}, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
-
     def read(self) -> Corpus:
         """Draw every split; see `DatasetConfig.read`."""
         sizes = {"train": self.train, "valid": self.valid, "test": self.test}
@@ -86,18 +72,26 @@ class ExamplesConfig(DatasetConfig, ABC):
             notes=self._repeated(),
         )
 
-    def training_split(self, dataset: Dataset, seed: int) -> Split:
-        """See `DatasetConfig.training_split`.
+    def check_training(self, dataset: Dataset) -> None:
+        """See `DatasetConfig.check_training`.
 
         Raises:
             UserError: examples are to be new, and those of validation are to be learned from, too.
         """
-        if not self.fresh:
-            return dataset.splits["train"]
-        if "valid" not in dataset.splits:
+        if self.fresh and "valid" not in dataset.splits:
             raise UserError(
                 "'training.fit_on' must be 'train' where 'data.fresh' is true. Got 'train+valid'."
             )
+
+    def training_split(self, dataset: Dataset, seed: int) -> Split:
+        """See `DatasetConfig.training_split`.
+
+        Raises:
+            UserError: see `check_training`.
+        """
+        self.check_training(dataset)
+        if not self.fresh:
+            return dataset.splits["train"]
         texts, labels = self.draw(self.train, np.random.default_rng(seed))
         encoded = dataset.tokenizer.encode_batch(texts)
         if self.label_names:

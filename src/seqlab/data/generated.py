@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import functools
-import hashlib
-import json
 from abc import ABC, abstractmethod
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from pydantic import Field, model_validator
 
-from seqlab.data.dataset import About, Corpus, DatasetConfig
+from seqlab.data.dataset import Corpus
 from seqlab.data.kinds import TOKENIZERS
+from seqlab.data.seeded import SeededConfig
 from seqlab.data.tokenizers import CharactersConfig, TokenizerConfig
 from seqlab.languages.between import Between
 from seqlab.languages.language import FormalLanguage
-from seqlab.schema.config import plain
 from seqlab.schema.errors import UserError
 from seqlab.schema.registry import ByKind
 
 
-class GeneratedConfig(DatasetConfig, ABC):
+class GeneratedConfig(SeededConfig, ABC):
     """Seeded strings of a formal language; splits are drawn independently, so short strings repeat."""
 
     version: ClassVar[int] = 2
-    """Raised when the same settings give other strings than before."""
-    description: ClassVar[str]
-    """What the strings are, in one sentence."""
+    """See `SeededConfig`."""
     course_check: ClassVar[str | None] = None
     """The courses' own check of samples, one of `COURSE_CHECKS`; none where they had none."""
 
@@ -51,16 +47,6 @@ class GeneratedConfig(DatasetConfig, ABC):
     def words_known(self) -> frozenset[str] | None:
         """The words that texts are made of; None where they have no words."""
         return None
-
-    def about(self) -> About:
-        """Origin and licence."""
-        return About(self.description, "generated", "none needed")
-
-    def content_hash(self) -> str:
-        """SHA-256 of the settings and the generator's version."""
-        settings = {key: value for key, value in plain(self).items() if key != "tokenizer"}
-        text = json.dumps({**settings, "version": self.version}, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
 
     def read(self) -> Corpus:
         """Draw every split; see `DatasetConfig.read`."""

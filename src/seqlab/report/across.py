@@ -60,8 +60,11 @@ def _success(studies: Sequence[Study]) -> Figure:
 
 
 def _steps(studies: Sequence[Study]) -> Figure:
+    # Asked once for each study, because the answer lies in the records of its runs.
+    counted = {id(study) for study in studies if counts_steps(study)}
+
     def steps(study: Study, group: Group) -> float | None:
-        return steps_to_success(group, study) if counts_steps(study) else None
+        return steps_to_success(group, study) if id(study) in counted else None
 
     return _figure(
         studies,

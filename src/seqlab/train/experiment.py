@@ -68,8 +68,7 @@ def build(
             "'evaluation.train_sequences' must be 0 for running text, which is one sequence. "
             f"Got {config.evaluation.train_sequences}."
         )
-    # So that splits that new examples do not go with are refused now.
-    config.data.training_split(dataset, seed=0)
+    config.data.check_training(dataset)
     for split in dataset.splits.values():
         # Cut every split once now, so that a batching that does not fit is known before training.
         task.batches(split, config.batching, seed=None)
