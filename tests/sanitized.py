@@ -31,7 +31,12 @@ FLAGS = [
     "-Wno-psabi",
 ]
 WIDTHS = (4, 8, 16)
-GUARDED_FILES = ("test_native_layers.py", "test_native_properties.py", "test_native_output.py")
+GUARDED_FILES = (
+    "test_native_layers.py",
+    "test_native_properties.py",
+    "test_native_tables.py",
+    "test_native_output.py",
+)
 OVERRUN = """
 import sys
 from pathlib import Path

@@ -1,4 +1,7 @@
-"""The library's products and its loss of an output layer against float64. Legend: N targets, V outputs."""
+"""The library's products and losses of an output layer against float64.
+
+Legend: N targets, H features, V outputs.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from seqlab.nn.native.binding import Library
-from seqlab.nn.native.output import cross_entropy_, multiply, usable
+from seqlab.nn.native.output import cross_entropy_, head_fits, head_loss, multiply, usable
+from seqlab.schema.errors import UserError
 
 
 def drawn(*shape: int, seed: int = 0, scale: float = 1.0) -> Tensor:
@@ -72,6 +76,110 @@ def test_what_is_not_finite_is_not_hidden(library: Library, bad: float, place: i
 
 def test_no_target(library: Library) -> None:
     assert cross_entropy_(library, torch.empty(0, 5), torch.empty(0, dtype=torch.int64), 0.1).item() == 0
+
+
+Head = tuple[Tensor, Tensor, Tensor, Tensor]
+"""Features, weight, bias, targets."""
+
+
+def head(N: int, H: int, V: int, scale: float = 1.0) -> Head:
+    features, weight = drawn(N, H, seed=1), drawn(V, H, seed=2, scale=scale)
+    return features, weight, drawn(V, seed=3, scale=scale), torch.arange(N) * 7 % V
+
+
+def exact_head(of: Head, smoothing: float) -> list[Tensor]:
+    features, weight, bias = (tensor.double().requires_grad_() for tensor in of[:3])
+    logits = functional.linear(features, weight, bias)
+    nats = functional.cross_entropy(logits, of[3], reduction="sum", label_smoothing=smoothing)
+    return [nats.detach(), *torch.autograd.grad(nats, [features, weight, bias])]
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize(
+    "sizes",
+    [(1, 1, 1), (5, 3, 2), (17, 16, 15), (96, 8, 33), (400, 33, 7), (701, 5, 64), (40, 70, 1001)],
+    ids=str,
+)
+def test_small_heads(library: Library, sizes: tuple[int, int, int], smoothing: float) -> None:
+    """Rows by the vector and the rest of them, one block and many."""
+    of = head(*sizes)
+    wanted = exact_head(of, smoothing)
+    for number in (1, 2, 3):
+        with threads(number):
+            nats, found = head_loss(library, *of, smoothing, wanted=(True, True, True))
+            again, same = head_loss(library, *of, smoothing, wanted=(True, True, True))
+        assert nats.dtype == torch.float64
+        assert nats.item() == pytest.approx(wanted[0].item(), rel=1e-6, abs=1e-6)
+        assert torch.equal(nats, again)
+        for one, other, exact in zip(found, same, wanted[1:], strict=True):
+            assert one is not None
+            assert other is not None
+            assert torch.equal(one, other)
+            assert (one.double() - exact).abs().max() <= 2e-6 * max(1.0, exact.abs().max().item())
+
+
+@settings(max_examples=30)
+@given(
+    N=st.integers(0, 200),
+    H=st.integers(1, 40),
+    V=st.integers(1, 40),
+    number=st.sampled_from([1, 2]),
+    biased=st.booleans(),
+    wide=st.booleans(),
+    wanted=st.tuples(st.booleans(), st.booleans(), st.booleans()),
+)
+def test_small_heads_of_any_shape(
+    library: Library, *, N: int, H: int, V: int, number: int, biased: bool, wide: bool, wanted
+) -> None:
+    features, weight, bias, targets = head(N, H, V)
+    exact = exact_head((features, weight, bias if biased else torch.zeros(V), targets), 0.0)
+    if wide:
+        features = laid(features, 2)
+    with threads(number):
+        nats, found = head_loss(
+            library, features, weight, bias if biased else None, targets, 0.0, wanted=wanted
+        )
+    torch.testing.assert_close(nats, exact[0], rtol=1e-6, atol=1e-5)
+    for gradient, want, one in zip(found, wanted, exact[1:], strict=True):
+        assert (gradient is not None) == want
+        if gradient is not None:
+            torch.testing.assert_close(gradient.double(), one, rtol=1e-5, atol=2e-5)
+
+
+def test_small_heads_with_extreme_logits(library: Library) -> None:
+    of = head(40, 8, 30, scale=60.0)
+    nats, gradients = head_loss(library, *of, 0.0, wanted=(True, True, True))
+    wanted = exact_head(of, 0.0)
+    assert nats.item() == pytest.approx(wanted[0].item(), rel=1e-5)
+    for gradient, exact in zip(gradients, wanted[1:], strict=True):
+        assert gradient is not None
+        assert (gradient.double() - exact).norm() <= 2e-5 * exact.norm()
+
+
+@pytest.mark.parametrize("row", [3, 38])
+def test_small_heads_hide_nothing_that_is_not_finite(library: Library, row: int) -> None:
+    """Among rows that share a vector, and in one of the rest."""
+    features, weight, bias, targets = head(39, 6, 9)
+    features[row, 2] = float("nan")
+    nats, (dfeatures, *_) = head_loss(
+        library, features, weight, bias, targets, 0.0, wanted=(True, True, True)
+    )
+    assert nats.isnan()
+    assert dfeatures is not None
+    assert dfeatures[row].isnan().all()
+    assert torch.cat([dfeatures[:row], dfeatures[row + 1 :]]).isfinite().all()
+
+
+def test_which_heads_are_small(library: Library) -> None:
+    assert head_fits(library, torch.empty(1000, 128))
+    assert not head_fits(library, torch.empty(10_000, 16))
+
+
+def test_small_heads_refuse_targets_they_do_not_have(library: Library) -> None:
+    """Other shapes and types are those of `test_fused_head`."""
+    features, weight, bias, targets = head(4, 3, 5)
+    with pytest.raises(UserError, match="within 0 to 4"):
+        head_loss(library, features, weight, bias, targets + 2, 0.0, wanted=(True, True, True))
 
 
 @settings(max_examples=40)

@@ -10,6 +10,7 @@ from seqlab.data.batch import Batch
 from seqlab.models.configs import RecurrentLanguageModelConfig
 from seqlab.models.model import Capabilities, SequenceModel, State
 from seqlab.nn.dropout import Dropout
+from seqlab.nn.embedding import embedded
 from seqlab.nn.initial import output_layer, uniform_embedding
 from seqlab.nn.recurrent import RecurrentStack
 
@@ -55,7 +56,7 @@ class RecurrentLanguageModel(SequenceModel):
 
     def features(self, batch: Batch, state: State | None) -> tuple[Float[Tensor, "B T H"], State]:
         """Outputs of the last layer or the sum of all, zero in padding, and the state behind each row."""
-        x = self.dropout(self.embedding(batch.tokens))
+        x = embedded(self.embedding, self.dropout, batch.tokens)
         y, new = self.recurrence(x, batch.lengths, None if state is None else state.tensors)
         return self.dropout(y), State(new)
 

@@ -10,7 +10,7 @@ from seqlab.data.batch import Batch
 from seqlab.models.configs import LinearClassifierConfig, Numbers, RecurrentClassifierConfig
 from seqlab.models.model import Capabilities, SequenceModel, State
 from seqlab.nn.dropout import Dropout
-from seqlab.nn.embedding import Embedding, Fixed
+from seqlab.nn.embedding import Embedding, Fixed, embedded
 from seqlab.nn.initial import linear, normal_embedding
 from seqlab.nn.pooling import POOLINGS
 from seqlab.nn.recurrent import RecurrentStack
@@ -48,9 +48,12 @@ class SequenceClassifier(SequenceModel):
     def features(self, batch: Batch, state: State | None) -> tuple[Float[Tensor, "B H"], None]:
         """Pooled features of each text; there is no state."""
         assert state is None, "a classifier reads whole sequences"
-        x = self.dropout(self.embedding(batch.tokens))
-        if self.recurrence is not None:
-            x, _ = self.recurrence(x, batch.lengths, need_state=False)
+        if self.recurrence is None:
+            x = self.dropout(self.embedding(batch.tokens))
+        else:
+            x, _ = self.recurrence(
+                embedded(self.embedding, self.dropout, batch.tokens), batch.lengths, need_state=False
+            )
         return self.dropout(self.pooling(x, self.linear, batch.lengths)), None
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
+
+from seqlab.nn.dropout import Dropout
 
 
 class Reader(Protocol):
@@ -18,6 +22,37 @@ class Reader(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Lookup:
+    """Vectors of tokens that were not taken from their table yet.
+
+    A layer that multiplies them may multiply the table instead, once for each token there is.
+    """
+
+    tokens: Int[Tensor, "B T"]
+    table: Float[Tensor, "V E"]
+
+    @cached_property
+    def vectors(self) -> Float[Tensor, "B T E"]:
+        """A vector for each token."""
+        return functional.embedding(self.tokens, self.table)
+
+    @property
+    def shape(self) -> torch.Size:
+        """Of the vectors."""
+        return torch.Size((*self.tokens.shape, self.table.shape[1]))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the vectors."""
+        return self.table.dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Where all of it lies."""
+        return self.table.device
+
+
 class Embedding(nn.Embedding):
     """torch's embedding; with a `reader`, training steps take their vectors from it."""
 
@@ -25,9 +60,15 @@ class Embedding(nn.Embedding):
 
     def forward(self, input: Int[Tensor, "*N"]) -> Float[Tensor, "*N H"]:
         """A vector for each token."""
-        if self.reader is not None and self.training and torch.is_grad_enabled():
-            return self.reader(input)
-        return super().forward(input)
+        return self.reader(input) if self.reader is not None and self._learns else super().forward(input)
+
+    def lookup(self, tokens: Int[Tensor, "B T"]) -> Lookup | Float[Tensor, "B T H"]:
+        """The same for a layer that may read the table itself; vectors where a reader hands them out."""
+        return self(tokens) if self.reader is not None and self._learns else Lookup(tokens, self.weight)
+
+    @property
+    def _learns(self) -> bool:
+        return self.training and torch.is_grad_enabled()
 
 
 class Fixed(nn.Module):
@@ -46,3 +87,14 @@ class Fixed(nn.Module):
     def forward(self, tokens: Int[Tensor, "*N"]) -> Float[Tensor, "*N E"]:
         """A vector for each token."""
         return functional.embedding(tokens, self.get_buffer("table"))
+
+    def lookup(self, tokens: Int[Tensor, "B T"]) -> Lookup:
+        """The same for a layer that may read the table itself."""
+        return Lookup(tokens, self.get_buffer("table"))
+
+
+def embedded(
+    embedding: Embedding | Fixed, dropout: Dropout, tokens: Int[Tensor, "B T"]
+) -> Lookup | Float[Tensor, "B T E"]:
+    """What a recurrence reads: vectors with dropout; where nothing is dropped, those still in the table."""
+    return dropout(embedding(tokens)) if dropout.active else embedding.lookup(tokens)

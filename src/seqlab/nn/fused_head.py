@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from seqlab.nn.native.binding import Library
 from seqlab.nn.native.choice import library
-from seqlab.nn.native.output import cross_entropy_
+from seqlab.nn.native.output import cross_entropy_, head_fits, head_loss
 from seqlab.nn.products import TORCH, Products
 
 MOST_LOGITS = 1 << 26
@@ -30,7 +31,8 @@ def linear_cross_entropy(
     Each target y pays lse(z) - (1 - s) z[y] - s mean(z), with smoothing s. The gradients are computed on
     the way: with p = softmax(z), dz = p - s / V - (1 - s) onehot(y) takes the place of z in memory, and
     dz weight, dzᵀ features and the column sums of dz are all that is kept. The sum over targets is taken
-    in float64.
+    in float64. On a CPU a layer so small that its weights stay in the caches is one call of the native
+    library, whatever `products` says.
 
     Args:
         features: inputs of the map.
@@ -59,7 +61,13 @@ class _LinearCrossEntropy(torch.autograd.Function):
         smoothing: float,
         products: Products,
     ) -> Tensor:
-        needs_x, needs_weight, needs_bias = ctx.needs_input_grad[:3]
+        needs_x, needs_weight, needs_bias = wanted = ctx.needs_input_grad[:3]
+        native = _native(features, weight, bias)
+        if native is not None and head_fits(native, weight):
+            total, ctx.gradients = head_loss(
+                native, features, weight, bias, targets, smoothing, wanted=wanted
+            )
+            return total.to(features.dtype)
         nats = torch.zeros((), dtype=torch.float64, device=features.device)
         dx: list[Tensor] = []
         dweight = dbias = None
@@ -93,11 +101,17 @@ class _LinearCrossEntropy(torch.autograd.Function):
         return (*gradients, None, None, None)
 
 
+def _native(*tensors: Tensor | None) -> Library | None:
+    """The native library, where these are numbers it can take."""
+    alike = all(t is None or (t.dtype == torch.float32 and t.device.type == "cpu") for t in tensors)
+    return library() if alike else None
+
+
 def _residual(
     logits: Float[Tensor, "N V"], targets: Int[Tensor, " N"], smoothing: float
 ) -> tuple[Float[Tensor, ""], Float[Tensor, "N V"]]:
     """Summed nats in float64, and the gradient with respect to the logits, in their place."""
-    if logits.device.type == "cpu" and logits.dtype == torch.float32 and (native := library()) is not None:
+    if (native := _native(logits)) is not None:
         return cross_entropy_(native, logits, targets, smoothing), logits
     targets = targets.unsqueeze(1)
     paid = (1 - smoothing) * logits.gather(1, targets).squeeze(1).double()

@@ -6,17 +6,18 @@ import torch
 from torch import Tensor
 
 from seqlab.nn.cells import States, Weights
+from seqlab.nn.embedding import Lookup
 from seqlab.schema.errors import UserError
 
 
-def check_batch(x: Tensor, lengths: Tensor, weight_ih: Tensor) -> None:
+def check_batch(x: Tensor | Lookup, lengths: Tensor, weight_ih: Tensor) -> None:
     """Whether inputs fit the weights they will be multiplied with, and lengths fit the inputs.
 
     Raises:
         UserError: they do not.
     """
     inputs = weight_ih.shape[1]
-    if x.dim() != 3 or x.shape[2] != inputs:
+    if len(x.shape) != 3 or x.shape[2] != inputs:
         raise _wrong("inputs", f"(rows, steps, {inputs})", tuple(x.shape))
     _check_alike("inputs", x, weight_ih)
     check_lengths(lengths, x)
@@ -33,7 +34,7 @@ def check_states(state: dict[str, Tensor], shape: tuple[int, ...]) -> None:
             raise _wrong(f"state {name!r}", str(shape), tuple(tensor.shape))
 
 
-def check_layer(x: Tensor, state: States, weights: Weights) -> None:
+def check_layer(x: Tensor | Lookup, state: States, weights: Weights) -> None:
     """Whether a layer's tensors fit each other: native code would read behind the end of those that do not.
 
     Raises:
@@ -41,7 +42,7 @@ def check_layer(x: Tensor, state: States, weights: Weights) -> None:
     """
     rows, H = weights.weight_hh.shape
     biases = {"bias_ih": weights.bias_ih, "bias_hh": weights.bias_hh}
-    if x.dim() != 3:
+    if len(x.shape) != 3:
         raise _wrong("inputs", "(rows, steps, inputs)", tuple(x.shape))
     expected = {
         "weight_ih": (weights.weight_ih, (rows, x.shape[2])),
@@ -51,11 +52,12 @@ def check_layer(x: Tensor, state: States, weights: Weights) -> None:
     for name, (tensor, shape) in expected.items():
         if tuple(tensor.shape) != shape:
             raise _wrong(name, str(shape), tuple(tensor.shape))
-    for name, tensor in {"inputs": x, **{name: tensor for name, (tensor, _) in expected.items()}}.items():
+    _check_alike("inputs", x, weights.weight_hh)
+    for name, (tensor, _) in expected.items():
         _check_alike(name, tensor, weights.weight_hh)
 
 
-def check_lengths(lengths: Tensor, x: Tensor) -> None:
+def check_lengths(lengths: Tensor, x: Tensor | Lookup) -> None:
     """Whether there is a whole number from 0 to the steps for each row of x.
 
     Raises:
@@ -66,12 +68,14 @@ def check_lengths(lengths: Tensor, x: Tensor) -> None:
         wanted = f"torch.int64 of shape ({rows},) on {x.device}"
         got = f"{lengths.dtype} of shape {tuple(lengths.shape)} on {lengths.device}"
         raise _wrong("lengths", wanted, got)
-    outside = lengths[(lengths < 0) | (lengths > steps)]
-    if len(outside):
-        raise _wrong("lengths", f"within 0 to {steps}", int(outside[0]))
+    if not rows:
+        return
+    for extreme in (int(end) for end in lengths.aminmax()):
+        if not 0 <= extreme <= steps:
+            raise _wrong("lengths", f"within 0 to {steps}", extreme)
 
 
-def _check_alike(name: str, tensor: Tensor, weight: Tensor) -> None:
+def _check_alike(name: str, tensor: Tensor | Lookup, weight: Tensor) -> None:
     if tensor.dtype != weight.dtype or tensor.device != weight.device:
         wanted = f"{weight.dtype} on {weight.device}, as the weights are"
         raise _wrong(name, wanted, f"{tensor.dtype} on {tensor.device}")

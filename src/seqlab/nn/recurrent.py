@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from seqlab.nn.cells import CELLS, States, Weights
 from seqlab.nn.dropout import Dropout
+from seqlab.nn.embedding import Lookup
 from seqlab.nn.layer_inputs import check_batch, check_states
 from seqlab.nn.native.recurrence import Hidden
 from seqlab.nn.scan import Path, Scan
@@ -87,7 +88,7 @@ class RecurrentStack(nn.Module, Traceable):
 
     def forward(
         self,
-        x: Float[Tensor, "B T E"],
+        x: Float[Tensor, "B T E"] | Lookup,
         lengths: Int[Tensor, " B"],
         state: dict[str, Float[Tensor, "B LD H"]] | None = None,
         *,
@@ -118,7 +119,7 @@ class RecurrentStack(nn.Module, Traceable):
         if self.trace is not None:
             self.trace.begin()
         for layer in range(self.layers):
-            x = x if layer == 0 else self.dropout(x)
+            x = x if isinstance(x, Lookup) or layer == 0 else self.dropout(x)
             outputs: list[Tensor] = []
             for direction in range(len(self.suffixes)):
                 y, final = self._scan(x, ragged, state, (layer, direction), need_state)
@@ -129,6 +130,7 @@ class RecurrentStack(nn.Module, Traceable):
                 self.trace.layer(x)
             if self.summed:
                 total = x if total is None else total + x
+        assert isinstance(x, Tensor), "there is at least one layer"
         return x if total is None else total, self._join(finals) if need_state else None
 
     def extra_repr(self) -> str:
@@ -157,7 +159,7 @@ class RecurrentStack(nn.Module, Traceable):
 
     def _scan(
         self,
-        x: Tensor,
+        x: Tensor | Lookup,
         ragged: Tensor | None,
         state: dict[str, Tensor],
         at: tuple[int, int],

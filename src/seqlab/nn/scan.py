@@ -16,10 +16,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from seqlab.nn.cells import CELLS, Cell, States, Weights
+from seqlab.nn.embedding import Lookup
 from seqlab.nn.layer_inputs import check_layer
 from seqlab.nn.native.binding import Library
 from seqlab.nn.native.choice import library
-from seqlab.nn.native.recurrence import Hidden, native_scan
+from seqlab.nn.native.recurrence import Hidden, native_scan, reads_tokens
 from seqlab.nn.padding import flip_rows, last_token, length_mask, zero_padding
 from seqlab.nn.unrolled import gru_before_scan
 
@@ -52,7 +53,7 @@ class Scan:
     hidden: Hidden | None = None
 
     def __call__(
-        self, x: Float[Tensor, "B T E"], lengths: Lengths, state: States, weights: Weights
+        self, x: Float[Tensor, "B T E"] | Lookup, lengths: Lengths, state: States, weights: Weights
     ) -> tuple[Float[Tensor, "B T H"], States]:
         """Outputs, zero behind each row's length, and the states behind each row's last token.
 
@@ -63,10 +64,13 @@ class Scan:
         """
         check_layer(x, state, weights)
         native = _native(x, state, weights) if self.path == "fast" else None
+        if isinstance(x, Lookup) and (native is None or not reads_tokens(native, self.cell, x, state[0])):
+            x = x.vectors
         if native is not None:
             return native_scan(
                 native, self.cell, x, lengths, state, weights, reverse=self.reverse, hidden=self.hidden
             )
+        assert isinstance(x, Tensor), "the library alone reads tables"
         x = _reversed(x, lengths) if self.reverse else x
         # Padding stands behind every token, so outputs are right without a look at the lengths.
         ragged = lengths if self.need_state else None
@@ -90,7 +94,7 @@ class Scan:
         return told
 
 
-def _native(x: Tensor, state: States, weights: Weights) -> Library | None:
+def _native(x: Tensor | Lookup, state: States, weights: Weights) -> Library | None:
     """The native library where it can do the work, and where that is worth packing the weights."""
     tensors = (x, *state, *weights)
     alike = all(t is None or (t.dtype == torch.float32 and t.device.type == "cpu") for t in tensors)

@@ -11,11 +11,11 @@ from typing import Any
 
 import torch  # noqa: F401 (first: the library shares its OpenMP, so that there is one pool of threads)
 
-from seqlab.schema.errors import WorkError
+from seqlab.schema.errors import UserError, WorkError
 
 BUILDS: dict[str, int] = {"portable": 0, "avx2": 1, "avx512": 2}
 """Builds of the library by the level of processor they need; see `seqlab_level`."""
-NO_MEMORY, NO_THREADS = 2, 3
+NO_MEMORY, NO_THREADS, WRONG_TOKEN = 2, 3, 4
 _POINTER = ctypes.c_void_p
 _COUNT = ctypes.c_int64
 
@@ -29,7 +29,8 @@ class Layer(ctypes.Structure):
 
     _fields_ = [
         *_fields("size cell reverse threads B T E H", "lengths x"),
-        *_fields("x_row x_step", "weight_ih weight_hh bias_ih bias_hh h0 c0 y"),
+        *_fields("x_row x_step", "tokens"),
+        *_fields("V", "weight_ih weight_hh bias_ih bias_hh h0 c0 y"),
         *_fields("y_row y_step", "saved hn cn dy"),
         *_fields("dy_row dy_step", "dhn dcn dx"),
         *_fields("dx_row dx_step", "dweight_ih dweight_hh dbias_ih dbias_hh dh0 dc0 dhidden"),
@@ -46,12 +47,26 @@ class Matrices(ctypes.Structure):
     ]
 
 
+class Head(ctypes.Structure):
+    """`seqlab_head`."""
+
+    _fields_ = [
+        *_fields("size threads N H V", "features"),
+        *_fields("feature_row", "weight bias targets"),
+        ("smoothing", ctypes.c_double),
+        *_fields("", "nats dfeatures dweight dbias"),
+    ]
+
+
 _SIGNATURES: Mapping[str, tuple[Any, list[Any]]] = {
     "seqlab_saved_floats": (_COUNT, [ctypes.POINTER(Layer)]),
+    "seqlab_reads_tokens": (_COUNT, [ctypes.POINTER(Layer)]),
     "seqlab_forward": (ctypes.c_int, [ctypes.POINTER(Layer)]),
     "seqlab_backward": (ctypes.c_int, [ctypes.POINTER(Layer)]),
     "seqlab_product": (ctypes.c_int, [ctypes.POINTER(Matrices)]),
     "seqlab_cross_entropy": (None, [_COUNT, _COUNT, _POINTER, _POINTER, ctypes.c_double, _POINTER, _COUNT]),
+    "seqlab_head_fits": (_COUNT, [_COUNT, _COUNT]),
+    "seqlab_head_loss": (ctypes.c_int, [ctypes.POINTER(Head)]),
     "seqlab_take": (_POINTER, [_COUNT]),
     "seqlab_give": (None, [_POINTER]),
     "seqlab_drop": (None, []),
@@ -94,11 +109,14 @@ def check(status: int) -> None:
 
     Raises:
         WorkError: there was not enough memory, or there were fewer threads than before.
+        UserError: a token lies outside its table.
     """
     if status == NO_MEMORY:
         raise WorkError("There is no memory for the layer's working space. Use a smaller batch.")
     if status == NO_THREADS:
         raise WorkError("OpenMP must give as many threads as it was asked for. Got fewer.")
+    if status == WRONG_TOKEN:
+        raise UserError("Tokens must be within 0 to the rows of their table less one. Got one that is not.")
     assert status == 0, f"the library answered {status}"
 
 

@@ -1,4 +1,7 @@
-"""A layer in one direction through the library. Legend: B rows, T steps, E inputs, H units, G gates."""
+"""A layer in one direction through the library.
+
+Legend: B rows, T steps, E inputs, H units, G gates, V rows of a table.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from seqlab.nn.cells import States, Weights
+from seqlab.nn.embedding import Lookup
 from seqlab.nn.native.binding import Block, Layer, Library, check
 
 Hidden = Callable[[Tensor], None]
@@ -34,7 +38,7 @@ class _Call:
 def native_scan(  # noqa: PLR0917 (as every scan, and the library before)
     library: Library,
     cell: str,
-    x: Float[Tensor, "B T E"],
+    x: Float[Tensor, "B T E"] | Lookup,
     lengths: Int[Tensor, " B"] | None,
     state: States,
     weights: Weights,
@@ -47,18 +51,30 @@ def native_scan(  # noqa: PLR0917 (as every scan, and the library before)
     Args:
         library: the build to use.
         cell: one of `CELLS`.
-        x: inputs, float32 on the CPU.
+        x: inputs, float32 on the CPU; tokens and their table where `reads_tokens`.
         lengths: tokens of each row, 0 to T; None is T everywhere.
         state: (h,) or (h, c) before the first token, (B, H) each.
         weights: of the layer.
         reverse: whether each row is read from its last token to its first; output t is still that of token t.
         hidden: called in the backward pass with the whole gradient of each h_t.
+
+    Raises:
+        UserError: a token lies outside its table.
     """
+    x, tokens = (x.table, x.tokens) if isinstance(x, Lookup) else (x, None)
     call = _Call(library, cell, reverse, torch.get_num_threads(), hidden)
     kept = torch.is_grad_enabled() and any(t.requires_grad for t in (x, *state, *weights) if t is not None)
     c0 = state[1] if len(state) > 1 else None
-    y, *final = _Scan.apply(call, kept, x, lengths, state[0], c0, *weights)  # type: ignore[misc]
+    y, *final = _Scan.apply(call, kept, x, tokens, lengths, state[0], c0, *weights)  # type: ignore[misc]
     return y, tuple(final[: len(state)])
+
+
+def reads_tokens(library: Library, cell: str, x: Lookup, h0: Float[Tensor, "B H"]) -> bool:
+    """Whether the library can read a layer's inputs from their table, and that pays."""
+    B, T, E = x.shape
+    sizes = {"B": B, "T": T, "E": E, "H": h0.shape[1], "V": x.table.shape[0]}
+    layer = Layer(size=ctypes.sizeof(Layer), cell=CELLS.index(cell), threads=torch.get_num_threads(), **sizes)
+    return x.tokens.dtype == torch.int64 and bool(library.calls.seqlab_reads_tokens(layer))
 
 
 class _Scan(torch.autograd.Function):
@@ -68,16 +84,19 @@ class _Scan(torch.autograd.Function):
         call: _Call,
         kept: bool,
         x: Tensor,
+        tokens: Tensor | None,
         lengths: Tensor | None,
         h0: Tensor,
         c0: Tensor | None,
         *weights: Tensor | None,
     ) -> tuple[Tensor, ...]:
-        x = x if x.stride(2) == 1 or x.shape[2] == 1 else x.contiguous()
+        x = x if x.stride(-1) == 1 or x.shape[-1] == 1 else x.contiguous()
+        tokens = None if tokens is None else tokens.contiguous()
         h0, c0 = h0.contiguous(), None if c0 is None else c0.contiguous()
         lengths = None if lengths is None else lengths.contiguous()
-        inputs = (x, lengths, h0, c0, *(None if w is None else w.contiguous() for w in weights))
-        y = x.new_empty(x.shape[0], x.shape[1], h0.shape[1])
+        inputs = (x, tokens, lengths, h0, c0, *(None if w is None else w.contiguous() for w in weights))
+        rows, steps = x.shape[:2] if tokens is None else tokens.shape
+        y = x.new_empty(rows, steps, h0.shape[1])
         final = [torch.empty_like(state) for state in (h0, c0) if state is not None]
         ctx.block = _forward(call, inputs, y, final, kept)
         ctx.call = call
@@ -96,27 +115,29 @@ class _Scan(torch.autograd.Function):
         # A backward pass uses up what forward kept; before another one it is computed anew.
         block, ctx.block = ctx.block, None
         if block is None:
-            final = [torch.empty_like(state) for state in inputs[2:4] if state is not None]
+            final = [torch.empty_like(state) for state in inputs[3:5] if state is not None]
             block = _forward(ctx.call, inputs, torch.empty_like(y), final, True)
         assert block is not None, "forward keeps what backward needs"
         return (None, None, *_backward(ctx, inputs, y, gradients, block))
 
 
 def _describe(call: _Call, inputs: Any, y: Tensor) -> Layer:
-    x, lengths, h0, c0, weight_ih, weight_hh, bias_ih, bias_hh = inputs
+    x, tokens, lengths, h0, c0, weight_ih, weight_hh, bias_ih, bias_hh = inputs
     return Layer(
         size=ctypes.sizeof(Layer),
         cell=CELLS.index(call.cell),
         reverse=call.reverse,
         threads=call.threads,
-        B=x.shape[0],
-        T=x.shape[1],
-        E=x.shape[2],
+        B=y.shape[0],
+        T=y.shape[1],
+        E=x.shape[-1],
         H=h0.shape[1],
         lengths=_address(lengths),
         x=_address(x),
         x_row=x.stride(0),
         x_step=x.stride(1),
+        tokens=_address(tokens),
+        V=x.shape[0],
         weight_ih=_address(weight_ih),
         weight_hh=_address(weight_hh),
         bias_ih=_address(bias_ih),
@@ -153,12 +174,12 @@ def _backward(
         dy = dy if dy.stride(2) == 1 else dy.contiguous()
         layer.dy, layer.dy_row, layer.dy_step = _address(dy), dy.stride(0), dy.stride(1)
     layer.dhn, layer.dcn = _address(final[0]), _address(final[1]) if len(final) > 1 else None
-    needed = (ctx.needs_input_grad[2], False, *ctx.needs_input_grad[4:])
+    needed = (ctx.needs_input_grad[2], False, False, *ctx.needs_input_grad[5:])
     wanted = [
         torch.empty(tensor.shape, dtype=torch.float32) if need and tensor is not None else None
         for tensor, need in zip(inputs, needed, strict=True)
     ]
-    dx, _, *others = wanted
+    dx, _, _, *others = wanted
     if dx is not None:
         layer.dx, layer.dx_row, layer.dx_step = _address(dx), dx.stride(0), dx.stride(1)
     names = ("dh0", "dc0", "dweight_ih", "dweight_hh", "dbias_ih", "dbias_hh")

@@ -3,6 +3,7 @@
 
 #include "backward.hpp"
 #include "forward.hpp"
+#include "head.hpp"
 #include "kernels.h"
 #include "output.hpp"
 #include "processor.hpp"
@@ -26,6 +27,10 @@ int run(const seqlab_layer *layer) try {
     return with_cell(layer->cell, [&](auto cell) -> int {
         using Cell = decltype(cell);
         const int64_t threads = granted(layer->threads);
+        if (layer->tokens) {
+            if (!reads_tokens<Cell>(*layer, threads)) return SEQLAB_WRONG_SIZE;
+            if (!tokens_within(*layer)) return SEQLAB_WRONG_TOKEN;
+        }
         return is_small<Cell>(*layer, threads) ? run<Small<Cell>>(*layer, threads)
                                                : run<Pass<Cell>>(*layer, threads);
     });
@@ -40,6 +45,12 @@ extern "C" {
 int64_t seqlab_saved_floats(const seqlab_layer *layer) {
     return seqlab::with_cell(layer->cell, [&](auto cell) {
         return seqlab::saved_floats<decltype(cell)>(*layer);
+    });
+}
+
+int64_t seqlab_reads_tokens(const seqlab_layer *layer) {
+    return seqlab::with_cell(layer->cell, [&](auto cell) {
+        return seqlab::reads_tokens<decltype(cell)>(*layer, seqlab::granted(layer->threads));
     });
 }
 
@@ -61,6 +72,12 @@ void seqlab_cross_entropy(
     int64_t threads
 ) {
     seqlab::cross_entropy_of_rows(N, V, logits, targets, smoothing, nats, threads);
+}
+
+int64_t seqlab_head_fits(int64_t H, int64_t V) { return seqlab::head_fits(H, V); }
+
+int seqlab_head_loss(const seqlab_head *head) {
+    return head->size == sizeof(seqlab_head) ? seqlab::head_loss(*head) : SEQLAB_WRONG_SIZE;
 }
 
 float *seqlab_take(int64_t floats) { return seqlab::Pool::shared().take(floats); }

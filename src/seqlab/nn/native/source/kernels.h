@@ -5,6 +5,7 @@
  *
  *   B  rows of the batch            T  steps            E  inputs of the layer
  *   H  units                        G  gates: 1 Elman, 3 GRU, 4 LSTM
+ *   V  rows of a table
  *
  *   x (B, T, E)    y (B, T, H)    weight_ih (G*H, E)    weight_hh (G*H, H)    bias_ih, bias_hh (G*H)
  *   h0, c0, hn, cn (B, H)         gradients have the shapes of what they belong to
@@ -34,6 +35,7 @@ extern "C" {
 #define SEQLAB_WRONG_SIZE 1
 #define SEQLAB_NO_MEMORY 2
 #define SEQLAB_NO_THREADS 3
+#define SEQLAB_WRONG_TOKEN 4
 
 enum seqlab_cell {
     SEQLAB_ELMAN = 0,
@@ -53,6 +55,11 @@ typedef struct {
     const int64_t *lengths; /* (B): tokens of each row, 0 to T; or null: all T. A row of 0 keeps its state */
     const float *x;
     int64_t x_row, x_step;
+    /* Or null. (B, T), dense, 0 to V - 1 within each row's length: x is a table (V, E) of which a token's
+     * inputs are one row, and dx (V, E) is the table's gradient; x_step and dx_step mean nothing then. Only
+     * for layers that `seqlab_reads_tokens` is not 0 for. */
+    const int64_t *tokens;
+    int64_t V;
     const float *weight_ih, *weight_hh;
     const float *bias_ih; /* or null */
     const float *bias_hh; /* or null */
@@ -80,6 +87,11 @@ typedef struct {
 /* Floats of `saved` for this layer's sizes, cell and lengths; may be 0. */
 SEQLAB_API int64_t seqlab_saved_floats(const seqlab_layer *layer);
 
+/* Not 0 if a layer of these sizes, cell and number of threads can be given `tokens`, and gains by it: W x is
+ * computed once for each row of the table, and the gradients of equal tokens are added up before they are
+ * multiplied. Looks at no pointer. */
+SEQLAB_API int64_t seqlab_reads_tokens(const seqlab_layer *layer);
+
 SEQLAB_API int seqlab_forward(const seqlab_layer *layer);
 SEQLAB_API int seqlab_backward(const seqlab_layer *layer);
 
@@ -106,6 +118,27 @@ SEQLAB_API void seqlab_cross_entropy(
     int64_t N, int64_t V, float *logits, const int64_t *targets, double smoothing, double *nats,
     int64_t threads
 );
+
+/* An output layer and its loss at once, for outputs whose weights stay in the caches: logits (N, V) are
+ * features (N, H) times weight (V, H), turned, plus bias; nats and gradients as of `seqlab_cross_entropy`.
+ * Targets must be within 0 to V - 1. */
+typedef struct {
+    int64_t size;
+    int64_t threads;
+    int64_t N, H, V;
+    const float *features;
+    int64_t feature_row;
+    const float *weight;
+    const float *bias; /* or null */
+    const int64_t *targets;
+    double smoothing;
+    double *nats;                       /* (N) */
+    float *dfeatures, *dweight, *dbias; /* of the sum of nats, dense; each or null: not wanted */
+} seqlab_head;
+
+/* Not 0 if the weights are few enough. */
+SEQLAB_API int64_t seqlab_head_fits(int64_t H, int64_t V);
+SEQLAB_API int seqlab_head_loss(const seqlab_head *head);
 
 /* Memory that lives between two calls, 64-byte aligned: null when there is none. What is given back is kept
  * for the next taker of as much; `drop` returns everything unused to the system. */

@@ -128,6 +128,7 @@ struct Place {
         return array + row(i) * row_stride + time(step, i) * step_stride;
     }
     const float *x(int64_t step, int64_t i) const { return at(layer.x, layer.x_row, layer.x_step, step, i); }
+    int64_t token(int64_t step, int64_t i) const { return layer.tokens[row(i) * layer.T + time(step, i)]; }
     float *y(int64_t step, int64_t i) const { return at(layer.y, layer.y_row, layer.y_step, step, i); }
 };
 

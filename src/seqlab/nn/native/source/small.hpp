@@ -1,6 +1,10 @@
 // Layers whose weights stay in a core's own caches. Packing and projecting ahead would cost them more than
 // they save: every thread takes groups of a few rows through all steps, and a step multiplies [x, h] by both
 // weights at once. Of a group nothing but what backward needs leaves the caches.
+//
+// Where inputs are rows of a small table, one for each token there is, they are multiplied before all steps,
+// and what is left of a step is the product with h. Backward adds up the gates' gradients of equal tokens,
+// and multiplies these sums.
 #pragma once
 
 #include "layer.hpp"
@@ -17,13 +21,30 @@ bool is_small(const seqlab_layer &layer, int64_t threads) {
            Plan::splits_rows(layer, threads);
 }
 
+// Whether there is more to gain than to lose when the table's rows are multiplied in place of the tokens'.
+template <class Cell>
+bool reads_tokens(const seqlab_layer &layer, int64_t threads) {
+    return is_small<Cell>(layer, threads) && Cell::GATES * padded(layer.H) * layer.V <= SMALL_WEIGHTS &&
+           2 * layer.V <= layer.B * layer.T;
+}
+
+inline bool tokens_within(const seqlab_layer &layer) {
+    for (int64_t b = 0; b < layer.B; ++b) {
+        const int64_t *const row = layer.tokens + b * layer.T;
+        const int64_t length = layer.lengths ? layer.lengths[b] : layer.T;
+        for (int64_t t = 0; t < length; ++t)
+            if (row[t] < 0 || row[t] >= layer.V) return false;
+    }
+    return true;
+}
+
 // Gates whose inputs are products with [x, h]. Of the last one x and h have their own, where the reset gate
 // comes in between.
 template <class Cell>
 constexpr int JOINED = Cell::APART || Cell::TWO_PHASES ? Cell::GATES - 1 : Cell::GATES;
 
-// Floats from a row of [x, h] to the next; h is stored in whole vectors.
-inline int64_t joined_columns(const seqlab_layer &layer) { return padded(layer.E + padded(layer.H)); }
+// Inputs among what a step multiplies.
+inline int64_t inputs_of_step(const seqlab_layer &layer) { return layer.tokens ? 0 : layer.E; }
 
 // Without a step over the end, as others may follow.
 SEQLAB_INLINE void copy(const float *from, float *to, int64_t count) {
@@ -85,6 +106,15 @@ inline void add_turned(
                 to.at + first * to.row + column, to.row, false
             );
         });
+    }
+}
+
+// to += every row; `columns` in whole vectors.
+inline void add_rows(int64_t count, Rows<const float> rows, int64_t columns, float *to) {
+    for (int64_t column = 0; column < columns; column += WIDTH) {
+        Vector total = load(to + column);
+        for (int64_t i = 0; i < count; ++i) total += load(rows.at + i * rows.row + column);
+        store(to + column, total);
     }
 }
 

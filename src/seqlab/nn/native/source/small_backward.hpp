@@ -17,7 +17,9 @@ class SmallBackward : BackwardState<Cell> {
 
   public:
     SmallBackward(const seqlab_layer &layer, int64_t threads)
-        : Base(layer, threads, SMALL_ROWS), row_(joined_columns(layer)) {
+        : Base(layer, threads, SMALL_ROWS),
+          inputs_(inputs_of_step(layer)),
+          row_(padded(inputs_ + unit_columns)) {
         for (const Group &group : plan.groups)
             tokens_ = std::max(tokens_, chunk_steps(group) * group.count());
     }
@@ -31,17 +33,21 @@ class SmallBackward : BackwardState<Cell> {
         if (!Cell::KEEPS_GATES) scratch_.want(gates_, tokens * gate_columns);
         if (Cell::TWO_PHASES) scratch_.want(reset_, tokens * unit_columns);
         scratch_.want(dweights_, plan.threads * (E + H) * gate_columns);
+        if (layer.tokens) scratch_.want(dtable_, plan.threads * layer.V * gate_columns);
+        if (layer.tokens && layer.dx) scratch_.want(dx_rows_, layer.V * padded(E));
         return Base::allocate_state();
     }
 
     void run(const Member &me) {
         pack_weights(me);
         std::memset(dweights(me.number), 0, (E + H) * gate_columns * sizeof(float));
+        if (layer.tokens) std::memset(dtable(me.number), 0, layer.V * gate_columns * sizeof(float));
         me.barrier.wait();
         Barrier alone(1);
         const Range groups = plan.groups_of(me.number);
         for (int64_t group = groups.begin; group < groups.end; ++group)
             run_group(me, Base::crew(group, alone));
+        if (layer.tokens) differentiate_table(me);
         me.barrier.wait();
         if (layer.dweight_ih) write_weights(me, 0, E, layer.dweight_ih);
         if (layer.dweight_hh) write_weights(me, E, H, layer.dweight_hh);
@@ -70,6 +76,8 @@ class SmallBackward : BackwardState<Cell> {
     }
 
     float *dweights(int64_t thread) const { return dweights_ + thread * (E + H) * gate_columns; }
+    // The gradients of W x of the table's rows, from a thread's own tokens.
+    float *dtable(int64_t thread) const { return dtable_ + thread * layer.V * gate_columns; }
 
     void pack_weights(const Member &me) {
         const auto pack = [&](const float *weight, int64_t columns, float *to) {
@@ -96,7 +104,7 @@ class SmallBackward : BackwardState<Cell> {
             run_chunk(chunk);
         }
         Base::finish_states(crew);
-        if (layer.dx) Base::zero_padding(crew, layer.dx, layer.dx_row, layer.dx_step, E);
+        if (layer.dx && !layer.tokens) Base::zero_padding(crew, layer.dx, layer.dx_row, layer.dx_step, E);
         if (layer.dhidden) Base::zero_padding(crew, layer.dhidden, layer.T * H, H, H);
     }
 
@@ -106,7 +114,10 @@ class SmallBackward : BackwardState<Cell> {
             step(chunk, s);
         }
         differentiate_weights(chunk);
-        if (layer.dx) differentiate_input(chunk);
+        if (layer.tokens)
+            add_to_table(chunk);
+        else if (layer.dx)
+            differentiate_input(chunk);
     }
 
     // Work(step, row of the group, token of the chunk).
@@ -120,10 +131,10 @@ class SmallBackward : BackwardState<Cell> {
         const Place place{layer, chunk.crew.group};
         for (int64_t i = 0; i < chunk.crew.group.active[s]; ++i) {
             float *const to = chunk.joined + (chunk.at(s) + i) * row_;
-            copy(place.x(s, i), to, E);
+            if (!layer.tokens) copy(place.x(s, i), to, E);
             const float *const h = Base::h_before(place, s, i);
             for (int64_t column = 0; column < unit_columns; column += WIDTH)
-                store(to + E + column, load_part(h + column, H - column));
+                store(to + inputs_ + column, load_part(h + column, H - column));
         }
     }
 
@@ -132,7 +143,7 @@ class SmallBackward : BackwardState<Cell> {
         const int64_t token = chunk.at(s);
         float *const gates = chunk.gates + token * gate_columns;
         const Rows<float> dh{Base::dh(crew, 0), unit_columns};
-        const float *const hidden = chunk.joined + token * row_ + E;
+        const float *const hidden = chunk.joined + token * row_ + inputs_;
         each_vector(chunk, s, [&](int64_t row, int64_t column) {
             Base::back(crew, s, row, column, gates + row * gate_columns, hidden + row * row_);
         });
@@ -159,10 +170,10 @@ class SmallBackward : BackwardState<Cell> {
     SEQLAB_INLINE void fetch_ahead(const Crew &crew, int64_t s, int64_t i) const {
         const Place place{layer, crew.group};
         const int64_t token = crew.group.begin[s] + i;
-        fetch(place.x(s, i), E);
+        if (!layer.tokens) fetch(place.x(s, i), E);
         fetch(Base::h_before(place, s, i), H);
         if (layer.dy) fetch(place.at(layer.dy, layer.dy_row, layer.dy_step, s, i), H);
-        if (layer.dx) fetch(place.at(layer.dx, layer.dx_row, layer.dx_step, s, i), E);
+        if (layer.dx && !layer.tokens) fetch(place.at(layer.dx, layer.dx_row, layer.dx_step, s, i), E);
         if (Cell::KEEPS_GATES) fetch(layer.saved + token * gate_columns, gate_columns);
         if (Cell::CELL_STATE || Cell::APART) fetch(beside_ + token * unit_columns, unit_columns);
     }
@@ -195,24 +206,17 @@ class SmallBackward : BackwardState<Cell> {
                              float *to) {
             add_turned(tokens, left, M, right, columns, {to, gate_columns});
         };
-        const Rows<const float> joined{chunk.joined, row_}, hidden{chunk.joined + E, row_};
+        const Rows<const float> joined{chunk.joined, row_}, hidden{chunk.joined + inputs_, row_};
         const Rows<const float> gates{chunk.gates, gate_columns}, new_gate{chunk.gates + last, gate_columns};
         const Rows<const float> apart{chunk.beside, unit_columns}, reset{chunk.reset, unit_columns};
-        add(joined, E + H, gates, JOINED * unit_columns, sums);
-        if constexpr (JOINED <= LAST) add(joined, E, new_gate, unit_columns, sums + last);
+        float *const first = sums + (E - inputs_) * gate_columns;
+        add(joined, inputs_ + H, gates, JOINED * unit_columns, first);
+        if constexpr (JOINED <= LAST) add(joined, inputs_, new_gate, unit_columns, first + last);
         float *const of_hidden = sums + E * gate_columns + last;
         if constexpr (Cell::APART) add(hidden, H, apart, unit_columns, of_hidden);
         if constexpr (Cell::TWO_PHASES) add(reset, H, new_gate, unit_columns, of_hidden);
-        add_rows(tokens, gates, gate_columns, dbias);
+        if (!layer.tokens) add_rows(tokens, gates, gate_columns, dbias);
         if constexpr (Cell::APART) add_rows(tokens, apart, unit_columns, dbias + gate_columns);
-    }
-
-    static void add_rows(int64_t count, Rows<const float> rows, int64_t columns, float *to) {
-        for (int64_t column = 0; column < columns; column += WIDTH) {
-            Vector total = load(to + column);
-            for (int64_t i = 0; i < count; ++i) total += load(rows.at + i * rows.row + column);
-            store(to + column, total);
-        }
     }
 
     // Its products take the place of the inputs, which nobody needs any more.
@@ -226,6 +230,44 @@ class SmallBackward : BackwardState<Cell> {
         each_token(chunk, [&](int64_t s, int64_t i, int64_t token) {
             copy(chunk.joined + token * row_, place.at(layer.dx, layer.dx_row, layer.dx_step, s, i), E);
         });
+    }
+
+    void add_to_table(const Chunk &chunk) const {
+        const Place place{layer, chunk.crew.group};
+        each_token(chunk, [&](int64_t s, int64_t i, int64_t token) {
+            const float *const from = chunk.gates + token * gate_columns;
+            float *const to = dtable(chunk.me.number) + place.token(s, i) * gate_columns;
+            for (int64_t column = 0; column < gate_columns; column += WIDTH)
+                store(to + column, load(to + column) + load(from + column));
+        });
+    }
+
+    // From the sums over equal tokens: the gradients of biases, input weights, and the table.
+    void differentiate_table(const Member &me) const {
+        add_rows(layer.V, {dtable(me.number), gate_columns}, gate_columns, Base::dbias(me));
+        me.barrier.wait();
+        const Range mine = me.share(layer.V), inputs = me.share(E);
+        const int64_t count = mine.end - mine.begin;
+        float *const sums = dtable(0) + mine.begin * gate_columns;
+        for (int64_t thread = 1; thread < plan.threads; ++thread) {
+            const float *const from = dtable(thread) + mine.begin * gate_columns;
+            for (int64_t at = 0; at < count * gate_columns; at += WIDTH)
+                store(sums + at, load(sums + at) + load(from + at));
+        }
+        me.barrier.wait();
+        add_turned(
+            layer.V, {layer.x + inputs.begin, layer.x_row}, inputs.end - inputs.begin,
+            {dtable(0), gate_columns}, gate_columns,
+            {dweights(me.number) + inputs.begin * gate_columns, gate_columns}
+        );
+        if (!layer.dx) return;
+        const Rows<float> rows{dx_rows_ + mine.begin * padded(E), padded(E)};
+        multiply_rows(
+            [&](auto work) { each_part(count, work); }, gate_columns, {sums, gate_columns},
+            {input_panels_, gate_columns, 0}, E, rows, true
+        );
+        for (int64_t i = 0; i < count; ++i)
+            copy(rows.at + i * rows.row, layer.dx + (mine.begin + i) * layer.dx_row, E);
     }
 
     // A weight matrix' gradient, K columns, from rows first .. first + K - 1 of the sums of all threads.
@@ -245,9 +287,9 @@ class SmallBackward : BackwardState<Cell> {
         }
     }
 
-    const int64_t row_;   // of [x, h]
-    int64_t tokens_ = 0;  // of a chunk at most
-    float *hidden_panels_, *input_panels_, *joined_, *gates_, *reset_, *dweights_;
+    const int64_t inputs_, row_;  // of [x, h]
+    int64_t tokens_ = 0;          // of a chunk at most
+    float *hidden_panels_, *input_panels_, *joined_, *gates_, *reset_, *dweights_, *dtable_, *dx_rows_;
 };
 
 }  // namespace seqlab

@@ -16,7 +16,9 @@ class SmallForward : ForwardState<Cell> {
 
   public:
     SmallForward(const seqlab_layer &layer, int64_t threads)
-        : Base(layer, threads, SMALL_ROWS), row_(joined_columns(layer)) {}
+        : Base(layer, threads, SMALL_ROWS),
+          inputs_(inputs_of_step(layer)),
+          row_(padded(inputs_ + unit_columns)) {}
 
     bool allocate() {
         const int64_t rows = rows_of_thread() * plan.threads;
@@ -26,6 +28,7 @@ class SmallForward : ForwardState<Cell> {
         scratch_.want(joined_, rows * row_);
         if (!keeps_gates()) scratch_.want(gates_, rows * gate_columns);
         if (Cell::TWO_PHASES) scratch_.want(reset_, rows * unit_columns);
+        if (layer.tokens) scratch_.want(table_, layer.V * gate_columns);
         if (!scratch_.allocate()) return false;
         std::memset(zeros_, 0, std::max(E, H) * sizeof(float));
         return true;
@@ -35,6 +38,10 @@ class SmallForward : ForwardState<Cell> {
         pack_weights(me);
         if (me.number == 0) Base::pack_bias();
         me.barrier.wait();
+        if (layer.tokens) {
+            project_table(me);
+            me.barrier.wait();
+        }
         Barrier alone(1);
         const Range groups = plan.groups_of(me.number);
         for (int64_t group = groups.begin; group < groups.end; ++group)
@@ -62,23 +69,40 @@ class SmallForward : ForwardState<Cell> {
         }
     }
 
+    // W x of the table's rows.
+    void project_table(const Member &me) {
+        const Range mine = me.share(layer.V);
+        multiply_rows(
+            [&](auto work) { each_part(mine.end - mine.begin, work); }, E,
+            {layer.x + mine.begin * layer.x_row, layer.x_row}, {panels_, E + H, 0}, gate_columns,
+            {table_ + mine.begin * gate_columns, gate_columns}, true
+        );
+    }
+
     // first_row: of this thread's working memory.
     void run_group(const Crew &crew, int64_t first_row) {
         float *const joined = joined_ + first_row * row_;
-        for (int64_t i = 0; i < crew.group.count(); ++i) Base::start_row(crew, i, joined + i * row_ + E);
+        for (int64_t i = 0; i < crew.group.count(); ++i)
+            Base::start_row(crew, i, joined + i * row_ + inputs_);
         for (int64_t s = 0; s < crew.group.steps(); ++s) step(crew, s, joined, first_row);
         Base::zero_padding(crew, layer.y, layer.y_row, layer.y_step, H);
     }
 
     void step(const Crew &crew, int64_t s, float *joined, int64_t first_row) {
         const Place place{layer, crew.group};
-        for (int64_t i = 0; i < crew.group.active[s]; ++i) copy(place.x(s, i), joined + i * row_, E);
         float *const gates = keeps_gates() ? layer.saved + crew.group.begin[s] * gate_columns
                                            : gates_ + first_row * gate_columns;
-        const Rows<const float> inputs{joined, row_}, hidden{joined + E, row_};
+        const Rows<const float> inputs{joined, row_}, hidden{joined + inputs_, row_};
         const Rows<float> last{gates + JOINED * unit_columns, gate_columns};
-        multiply(crew, s, {0, JOINED}, inputs, {0, E + H}, {gates, gate_columns}, true);
-        if constexpr (JOINED < GATES) multiply(crew, s, {JOINED, GATES}, inputs, {0, E}, last, true);
+        if (layer.tokens) {
+            for (int64_t i = 0; i < crew.group.active[s]; ++i)
+                copy(table_ + place.token(s, i) * gate_columns, gates + i * gate_columns, gate_columns);
+            multiply(crew, s, {0, JOINED}, hidden, {E, E + H}, {gates, gate_columns}, false);
+        } else {
+            for (int64_t i = 0; i < crew.group.active[s]; ++i) copy(place.x(s, i), joined + i * row_, E);
+            multiply(crew, s, {0, JOINED}, inputs, {0, E + H}, {gates, gate_columns}, true);
+            if constexpr (JOINED < GATES) multiply(crew, s, {JOINED, GATES}, inputs, {0, E}, last, true);
+        }
         if constexpr (Cell::APART)
             multiply(
                 crew, s, {JOINED, GATES}, hidden, {E, E + H}, {beside(apart_, crew, s), unit_columns}, true
@@ -91,7 +115,7 @@ class SmallForward : ForwardState<Cell> {
             multiply(crew, s, {JOINED, GATES}, {reset, unit_columns}, {E, E + H}, last, false);
         }
         each_vector(crew, s, joined, gates, [&](Forward &at, int64_t row, int64_t column) {
-            store(joined + row * row_ + E + column, Base::advance(at, crew, s, row, column));
+            store(joined + row * row_ + inputs_ + column, Base::advance(at, crew, s, row, column));
         });
     }
 
@@ -99,7 +123,7 @@ class SmallForward : ForwardState<Cell> {
     SEQLAB_INLINE void fetch_ahead(const Crew &crew, int64_t s, int64_t i) const {
         const Place place{layer, crew.group};
         const int64_t token = crew.group.begin[s] + i;
-        fetch(place.x(s, i), E);
+        if (!layer.tokens) fetch(place.x(s, i), E);
         fetch(place.y(s, i), H);
         if (keeps_gates()) fetch(layer.saved + token * gate_columns, gate_columns);
     }
@@ -124,15 +148,16 @@ class SmallForward : ForwardState<Cell> {
         for (int64_t row = 0; row < crew.group.active[s]; ++row) {
             if (s + 2 <= crew.group.steps() && row < crew.group.active[s + 2]) fetch_ahead(crew, s + 2, row);
             for (int64_t column = 0; column < unit_columns; column += WIDTH) {
-                Forward at =
-                    Base::before(crew, s, row, column, gates + row * gate_columns, joined + row * row_ + E);
+                Forward at = Base::before(
+                    crew, s, row, column, gates + row * gate_columns, joined + row * row_ + inputs_
+                );
                 cell(at, row, column);
             }
         }
     }
 
-    const int64_t row_;  // of [x, h]
-    float *panels_, *zeros_, *joined_, *gates_, *reset_;
+    const int64_t inputs_, row_;  // of [x, h]
+    float *panels_, *zeros_, *joined_, *gates_, *reset_, *table_;
 };
 
 }  // namespace seqlab
