@@ -228,7 +228,7 @@ def test_the_last_good_checkpoint_is_kept_when_training_diverges(monkeypatch: py
     def poison(progress: Progress) -> None:
         if progress.step == 4:
             # What a step of its own would do: the weights of step 5 are wrong, those of step 4 are saved.
-            handle[0].register_forward_pre_hook(lambda _, inputs: (inputs[0] * math.nan, *inputs[1:]))
+            handle[0].register_forward_hook(lambda _, inputs, outputs: (outputs[0] * math.nan, outputs[1]))
 
     handle: list[torch.nn.Module] = []
     words = r"loss became nan at step 5 .*First not finite: output of layer 'recurrence'"
