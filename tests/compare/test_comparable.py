@@ -16,7 +16,6 @@ from seqlab.compare.comparable import (
     Rule,
     comparable_groups,
     cost_differences,
-    cost_refusal,
     differences,
     refusal,
 )
@@ -165,13 +164,3 @@ def test_hardware_threads_and_kernels_matter_for_costs_alone(rule: Rule) -> None
     other = changed(TOKENS, rule.key, "another one")
     assert named(TOKENS, other) == []
     assert [one.what for one in cost_differences([TOKENS, other])] == [rule.what]
-
-
-def test_costs_are_refused_with_the_reason() -> None:
-    other = changed(TOKENS, "environment.threads", 8)
-    assert cost_refusal({"a": TOKENS, "b": other}) == (
-        "Seconds and memory of a and b cannot be ranked. They differ in the number of threads: 2 (a), 8 (b). "
-        "--anyway shows them apart."
-    )
-    assert cost_refusal({"a": TOKENS, "b": TOKENS | {"split": "test"}}) is None
-    assert "the device: 'cpu' (a), not recorded (b)" in str(cost_refusal({"a": TOKENS, "b": {}}))

@@ -105,12 +105,14 @@ def refusal(cards: Mapping[str, Card]) -> str | None:
     >>> refusal({"a": card, "b": card | {"tokens": 2}}).split(". ")[1]
     'They differ in the number of tokens: 1 (a), 2 (b)'
     """
-    return _refusal("The numbers of", cards, differences(list(cards.values())))
-
-
-def cost_refusal(cards: Mapping[str, Card]) -> str | None:
-    """Why seconds, speed and memory of these cards are not ranked; None where they can be."""
-    return _refusal("Seconds and memory of", cards, cost_differences(list(cards.values())))
+    found, names = differences(list(cards.values())), list(cards)
+    if not found:
+        return None
+    parts = [f"{difference.what}: {_sides(names, difference.values)}" for difference in found]
+    return (
+        f"The numbers of {_listed(names)} cannot be ranked. They differ in {'; in '.join(parts)}. "
+        "--anyway shows them apart."
+    )
 
 
 def comparable_groups(cards: Mapping[str, Card]) -> list[list[str]]:
@@ -178,16 +180,6 @@ def _shown(value: Any) -> str:
             return f"{value:,}"
         case _:
             return repr(value)
-
-
-def _refusal(what: str, cards: Mapping[str, Card], found: Sequence[Difference]) -> str | None:
-    if not found:
-        return None
-    parts = [f"{difference.what}: {_sides(list(cards), difference.values)}" for difference in found]
-    return (
-        f"{what} {_listed(list(cards))} cannot be ranked. They differ in {'; in '.join(parts)}. "
-        "--anyway shows them apart."
-    )
 
 
 def _sides(names: Sequence[str], values: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from seqlab.nn.native.binding import Library
 from seqlab.nn.native.choice import library
-from seqlab.nn.native.output import cross_entropy_, head_fits, head_loss
+from seqlab.nn.native.output import check_targets, cross_entropy_, head_fits, head_loss
 from seqlab.nn.products import TORCH, Products
 
 MOST_LOGITS = 1 << 26
@@ -43,6 +43,8 @@ def linear_cross_entropy(
         products: how matrices are multiplied.
 
     Raises:
+        UserError: there is not one target within 0 to V - 1 for each row (looked at on a CPU alone, because
+            other devices would have to wait).
         RuntimeError: in a second backward pass, or one that is itself to be differentiated.
     """
     total = _LinearCrossEntropy.apply(features, weight, bias, targets, label_smoothing, products)
@@ -113,6 +115,8 @@ def _residual(
     """Summed nats in float64, and the gradient with respect to the logits, in their place."""
     if (native := _native(logits)) is not None:
         return cross_entropy_(native, logits, targets, smoothing), logits
+    if targets.device.type == "cpu":
+        check_targets(targets, *logits.shape)
     targets = targets.unsqueeze(1)
     paid = (1 - smoothing) * logits.gather(1, targets).squeeze(1).double()
     if smoothing:

@@ -67,8 +67,8 @@ NATIVE = Products(
 )
 PRODUCTS: Mapping[str, Products] = {products.name: products for products in (TORCH, ONEDNN, NATIVE)}
 _TRIED = (256, 384, 4096)
-"""N, K, M of the trial: large enough for rates like those of a real output layer, done in milliseconds."""
-_ROUNDS = 7
+"""N, K, M of the trial: large enough for rates like those of a real output layer, done in a second."""
+_ROUNDS = 15
 _BETTER = 0.95
 """Share of torch's time that another way must stay under: a smaller gain may be the machine's noise."""
 

@@ -54,7 +54,7 @@ def cross_entropy_(
         UserError: there is not one target from 0 to V - 1 for each row: native code would write elsewhere.
     """
     N, V = logits.shape
-    _check_targets(targets, N, V)
+    check_targets(targets, N, V)
     targets = targets.contiguous()
     nats = torch.empty(N, dtype=torch.float64)
     threads = torch.get_num_threads()
@@ -89,7 +89,7 @@ def head_loss(  # noqa: PLR0917 (as the loss by torch, and the library before)
     (N, H), V = features.shape, weight.shape[0]
     if weight.shape[1] != H:
         raise UserError(f"Features must be of shape (targets, {weight.shape[1]}). Got {(N, H)}.")
-    _check_targets(targets, N, V)
+    check_targets(targets, N, V)
     features = features if features.stride(1) == 1 or H == 1 else features.contiguous()
     weight, targets = weight.contiguous(), targets.contiguous()
     bias = None if bias is None else bias.contiguous()
@@ -132,7 +132,12 @@ def _dense(matrix: Tensor) -> tuple[Tensor, bool]:
     return (matrix.t(), True) if matrix.stride(0) == 1 else (matrix.contiguous(), False)
 
 
-def _check_targets(targets: Tensor, N: int, V: int) -> None:
+def check_targets(targets: Tensor, N: int, V: int) -> None:
+    """Whether there is one output from 0 to V - 1 for each of N rows.
+
+    Raises:
+        UserError: there is not.
+    """
     if targets.dtype != torch.int64 or tuple(targets.shape) != (N,):
         got = f"{targets.dtype} of shape {tuple(targets.shape)}"
         raise UserError(f"Targets must be torch.int64 of shape ({N},). Got {got}.")
