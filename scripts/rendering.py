@@ -6,6 +6,8 @@ import statistics
 import textwrap
 from typing import Any
 
+from seqlab.compare.quantity import counted
+
 LINE = 127
 """Characters of a line of the README."""
 
@@ -54,7 +56,7 @@ def readme_table(found: list[dict[str, Any]]) -> str:
         lines.append(
             f"| `{_name(card)}`: {card['about']} | {_figure(card)} | {_test(card)} | "
             f"{_time(seconds) if card.get('idle', True) else '-'} | "
-            f"{cost['processor']}, {cost['threads']} threads |"
+            f"{cost['processor']}, {counted(cost['threads'], 'thread')} |"
         )
     return "\n".join(lines)
 
@@ -67,35 +69,45 @@ def _time(seconds: float) -> str:
     return f"{seconds / 60:.0f} minutes" if seconds >= 90 else f"{seconds:.0f} s"
 
 
+UNBROKEN = "\N{NO-BREAK SPACE}%"
+
+
 def readme_studies(found: list[dict[str, Any]]) -> str:
     """The README's list of studies, without its markers."""
     return "\n".join(
         textwrap.fill(
-            f"- `{card['study']}`: {card['about']}. {_best(card)}; {card['runs']} runs"
-            + (f", {_time(card['seconds'])}" if card.get("idle", True) else "")
-            + f" on {card['processor']}, {card['threads']} threads.",
+            f"- `{card['study']}`: {card['about']}. {_best(card).replace(' %', UNBROKEN)}; "
+            + f"{card['runs']} runs{', ' + _time(card['seconds']) if card.get('idle', True) else ''} "
+            + f"on {card['processor']}, {counted(card['threads'], 'thread')}.",
             LINE,
             subsequent_indent="  ",
             break_long_words=False,
             break_on_hyphens=False,
-        )
+        ).replace(UNBROKEN, " %")
         for card in found
     )
 
 
 def _best(card: dict[str, Any]) -> str:
-    """Each architecture's best setting with its median and range, the best first."""
-    said = [
-        f"{part['part']}: " * bool(part["part"])
-        + ", ".join(f"{row['architecture']} {_values(row, card)}" for row in part["best"])
-        for part in card["parts"]
-    ]
+    """Each architecture's best setting with its median and range; of several datasets, the first of each."""
     what = (
         "Validation accuracy"
         if card["metric"] == "accuracy"
-        else f"Validation {card['metric']}, {card['unit']}"
+        else f"Validation {card['metric'].replace('_', ' ')}, {card['unit']}"
     )
-    return f"{what}, median and range over seeds: {'; '.join(said)}"
+    parts = card["parts"]
+    if len(parts) == 1:
+        said = ", ".join(f"{row['architecture']} {_values(row, card)}" for row in parts[0]["best"])
+        return f"{what}, median and range over seeds: {said}"
+    said = "; ".join(f"{part['part']}: {_first(part['best'], card)}" for part in parts)
+    return f"{what}, the best medians over seeds: {said} ([all of them](RESULTS.md))"
+
+
+def _first(rows: list[dict[str, Any]], card: dict[str, Any]) -> str:
+    """Who has the best median, or that all have the same."""
+    shown = [_number(row["median"], card) for row in rows]
+    first = [row["architecture"] for row, text in zip(rows, shown, strict=True) if text == shown[0]]
+    return f"{'all' if len(first) == len(rows) else ', '.join(first)} {shown[0]}"
 
 
 def _values(row: dict[str, Any], card: dict[str, Any]) -> str:
@@ -116,8 +128,8 @@ def layers_table(found: dict[str, Any]) -> str:
 
     words = f"""Seqlab's recurrent layers against torch.nn's, forward and backward: how many times as long
     torch's takes and, in brackets, the share of the machine's peak of {found["peak_of"]} that seqlab reaches.
-    `seqlab bench layers` on {found["processor"]}, {found["threads"]} threads, torch {found["torch"]},
-    kernels {found["kernels"]}; medians of {found["rounds"]} rounds. {MAKERS} {ONE_GRU}"""
+    `seqlab bench layers` on {found["processor"]}, {counted(found["threads"], "thread")},
+    torch {found["torch"]}, kernels {found["kernels"]}; medians of {found["rounds"]} rounds. {MAKERS} {ONE_GRU}"""
     rows = {(row["shape"], row["cell"]): row for row in found["rows"]}
     shapes, cells = (list(dict.fromkeys(key[part] for key in rows)) for part in (0, 1))
     lines = [
@@ -232,8 +244,8 @@ def _scored(measured: dict[str, Any]) -> str:
 def _where(measured: dict[str, Any], cost: dict[str, Any]) -> str:
     environment = measured["environment"]
     return (
-        f"{cost['threads']} threads of {cost['processor']}, torch {environment['versions']['torch']}, "
-        f"kernels {environment.get('kernels', 'torch')}"
+        f"{counted(cost['threads'], 'thread')} of {cost['processor']}, "
+        f"torch {environment['versions']['torch']}, kernels {environment.get('kernels', 'torch')}"
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqlab.cli.arguments import Json
 from seqlab.cli.console import percent, print_json, print_table, say, working
+from seqlab.compare.quantity import counted
 
 if TYPE_CHECKING:
     from seqlab.bench import layers, step
@@ -124,8 +125,8 @@ def bench_layers(
 
 def _print_head(found: Result[Any]) -> None:
     say(
-        f"{found.processor}, {found.threads} threads, torch {found.torch}, kernels {found.kernels}; "
-        f"peak of {found.peak_of}; medians of {found.rounds} rounds"
+        f"{found.processor}, {counted(found.threads, 'thread')}, torch {found.torch}, "
+        f"kernels {found.kernels}; peak of {found.peak_of}; medians of {found.rounds} rounds"
     )
     say(" ".join(MAKERS.split()))
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from seqlab.cli.arguments import Json, Run, Setting
 from seqlab.cli.console import ProgressLine, metrics_line, print_json, say
+from seqlab.compare.quantity import counted
 
 
 def train(
@@ -86,5 +87,5 @@ def _show(summary: dict[str, Any], as_json: bool) -> None:
     say(
         f"cost: {cost['training_seconds']:.0f} s training, {cost['evaluation_seconds']:.0f} s evaluation, "
         f"{cost['tokens_per_second']:,.0f} tokens/s, {cost['peak_memory_mib']:,.0f} MiB, "
-        f"{summary['parameters']:,} parameters, {cost['threads']} threads of {cost['processor']}"
+        f"{summary['parameters']:,} parameters, {counted(cost['threads'], 'thread')} of {cost['processor']}"
     )
