@@ -129,7 +129,8 @@ def layers_table(found: dict[str, Any]) -> str:
     words = f"""Seqlab's recurrent layers against torch.nn's, forward and backward: how many times as long
     torch's takes and, in brackets, the share of the machine's peak of {found["peak_of"]} that seqlab reaches.
     `seqlab bench layers` on {found["processor"]}, {counted(found["threads"], "thread")},
-    torch {found["torch"]}, kernels {found["kernels"]}; medians of {found["rounds"]} rounds. {MAKERS} {ONE_GRU}"""
+    torch {found["torch"]}, kernels {found["kernels"]}; medians of {found["rounds"]} rounds. {MAKERS}
+    {ONE_GRU}"""
     rows = {(row["shape"], row["cell"]): row for row in found["rows"]}
     shapes, cells = (list(dict.fromkeys(key[part] for key in rows)) for part in (0, 1))
     lines = [
