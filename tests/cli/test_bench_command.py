@@ -45,7 +45,7 @@ def test_the_table(seqlab) -> None:
     said = seqlab("bench", "step", "--rounds", "2", "--threads", "1")
     assert (said.status, said.err) == (0, "")
     place, makers, heading, *rows = said.out.splitlines()
-    assert f", 1 threads, torch {torch.__version__}, kernels {choice.name()}; " in place
+    assert f", 1 thread, torch {torch.__version__}, kernels {choice.name()}; " in place
     assert place.endswith("; peak of matrix products; medians of 2 rounds")
     assert makers.startswith("MKL inside torch chooses slower code on AMD processors than on Intel's")
     places = [heading.index(word) for word in HEADINGS]
@@ -153,7 +153,7 @@ def test_the_table_of_layers(seqlab) -> None:
     said = seqlab("bench", "layers", "--rounds", "2", "--threads", "1")
     assert (said.status, said.err) == (0, "")
     place, makers, gru, heading, *rows = said.out.splitlines()
-    assert f", 1 threads, torch {torch.__version__}, kernels {choice.name()}; " in place
+    assert f", 1 thread, torch {torch.__version__}, kernels {choice.name()}; " in place
     assert place.endswith("; peak of matrix products; medians of 2 rounds")
     assert makers.startswith("MKL inside torch chooses slower code on AMD processors than on Intel's")
     assert gru.startswith("gru-before is measured against torch.nn.GRU")
