@@ -10,7 +10,7 @@ import numpy as np
 import own_files
 import pytest
 
-from seqlab.cli import using
+from seqlab.cli import scoring
 from seqlab.runs.folder import open_run
 from seqlab.schema.records import Matrix
 
@@ -66,7 +66,7 @@ def test_the_confusion_matrix_of_a_split(
     counts = np.array(matrix["values"])
     assert counts.sum() == card["sequences"]
     assert np.trace(counts) / counts.sum() == pytest.approx(card["metrics"]["accuracy"])
-    monkeypatch.setattr(using, "WIDEST", widest)
+    monkeypatch.setattr(scoring, "WIDEST", widest)
     shown = seqlab("evaluate", "text-classifier", "--split", "test").out.splitlines()
     rows = [
         line.split() for line in shown[shown.index(next(s for s in shown if "confusion matrix" in s)) + 2 :]

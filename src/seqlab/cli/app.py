@@ -6,7 +6,7 @@ from importlib import metadata
 
 from cyclopts import App, Parameter
 
-from seqlab.cli import benching, browse, demo, reporting, studying, training, using
+from seqlab.cli import benching, browse, demo, reporting, scoring, studying, training, using
 from seqlab.cli.help import Help
 
 app = App(
@@ -32,8 +32,8 @@ _COMMANDS = (
     (training.train, "RECIPE|FILE [key=value]..."),
     (training.resume, "RUN"),
     (studying.study, "STUDY|FILE [key=value]..."),
-    (using.evaluate, "RUN"),
-    (using.diagnose, "RUN"),
+    (scoring.evaluate, "RUN"),
+    (scoring.diagnose, "RUN"),
     (using.sample, "RUN"),
     (using.predict, "RUN [TEXT]..."),
     (reporting.report, "RUN..."),

@@ -8,4 +8,4 @@ from cyclopts import Parameter
 
 Json = Annotated[bool, Parameter(name="--json")]
 Setting = Annotated[str, Parameter(name="key=value")]
-Run = Annotated[str, Parameter(name="run")]
+Run = Annotated[str, Parameter(name="run", help="Folder of the run, or the beginning of its name.")]

@@ -59,8 +59,6 @@ def resume(name: Run, /, *, as_json: Json = False) -> None:
 
     Parameters
     ----------
-    name
-        Folder of the run, or the beginning of its name.
     as_json
         Print the result as JSON, and nothing else.
     """
