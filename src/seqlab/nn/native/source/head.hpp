@@ -1,5 +1,5 @@
 // A small output layer and its loss: some rows at a time go through all of it, and nothing of them but the
-// gradients leaves the first-level cache.
+// gradients leaves a core's own caches.
 #pragma once
 
 #include <cstring>
@@ -14,15 +14,19 @@ inline bool head_fits(int64_t H, int64_t V) { return padded(H) * padded(V) <= SM
 class HeadLoss {
   public:
     HeadLoss(const seqlab_head &head, int64_t threads)
-        : head_(head), threads_(threads), outputs_(padded(head.V)), features_(padded(head.H)) {}
+        : head_(head),
+          threads_(threads),
+          outputs_(padded(head.V)),
+          features_(padded(head.H)),
+          rows_(std::clamp<int64_t>(LOGITS / outputs_, WIDTH, ROWS)) {}
 
     bool allocate() {
         scratch_.want(output_panels_, outputs_ * head_.H);
         scratch_.want(feature_panels_, features_ * head_.V);
         scratch_.want(bias_, outputs_);
-        scratch_.want(logits_, threads_ * ROWS * outputs_);
+        scratch_.want(logits_, threads_ * rows_ * outputs_);
         scratch_.want(lanes_, threads_ * WIDTH * outputs_);
-        scratch_.want(dfeatures_, threads_ * ROWS * features_);
+        scratch_.want(dfeatures_, threads_ * rows_ * features_);
         scratch_.want(dweights_, threads_ * head_.H * outputs_);
         scratch_.want(dbias_, threads_ * outputs_);
         return scratch_.allocate();
@@ -34,15 +38,16 @@ class HeadLoss {
         std::memset(dbias(me.number), 0, outputs_ * sizeof(float));
         me.barrier.wait();
         const Range mine = me.share(head_.N);
-        for (int64_t first = mine.begin; first < mine.end; first += ROWS)
-            run_block(me, first, std::min(ROWS, mine.end - first));
+        for (int64_t first = mine.begin; first < mine.end; first += rows_)
+            run_block(me, first, std::min(rows_, mine.end - first));
         me.barrier.wait();
         write_sums(me);
     }
 
   private:
-    // Tokens that are multiplied together: each of the weights' gradients is loaded and stored once for them.
-    static constexpr int64_t ROWS = 96;
+    // Tokens that are multiplied together at most, each of the weights' gradients is loaded and stored once
+    // for them; and their logits.
+    static constexpr int64_t ROWS = 96, LOGITS = 1 << 15;
 
     float *dweights(int64_t thread) const { return dweights_ + thread * head_.H * outputs_; }
     float *dbias(int64_t thread) const { return dbias_ + thread * outputs_; }
@@ -63,14 +68,14 @@ class HeadLoss {
     void run_block(const Member &me, int64_t first, int64_t count) {
         const auto each_strip = [&](auto work) { each_part(count, work); };
         const Rows<const float> features{head_.features + first * head_.feature_row, head_.feature_row};
-        const Rows<float> logits{logits_ + me.number * ROWS * outputs_, outputs_};
+        const Rows<float> logits{logits_ + me.number * rows_ * outputs_, outputs_};
         for (int64_t i = 0; i < count; ++i)
             std::memcpy(logits.at + i * outputs_, bias_, outputs_ * sizeof(float));
         multiply_rows(each_strip, head_.H, features, {output_panels_, head_.H, 0}, head_.V, logits, false);
         residuals(me, first, count, logits.at);
         const Rows<const float> dlogits{logits.at, outputs_};
         if (head_.dfeatures) {
-            const Rows<float> to{dfeatures_ + me.number * ROWS * features_, features_};
+            const Rows<float> to{dfeatures_ + me.number * rows_ * features_, features_};
             multiply_rows(each_strip, head_.V, dlogits, {feature_panels_, head_.V, 0}, head_.H, to, true);
             for (int64_t i = 0; i < count; ++i)
                 copy(to.at + i * features_, head_.dfeatures + (first + i) * head_.H, head_.H);
@@ -149,15 +154,20 @@ class HeadLoss {
 
     const seqlab_head &head_;
     const int64_t threads_, outputs_, features_;  // columns in whole vectors
+    const int64_t rows_;                          // of a block
     Scratch scratch_;
     float *output_panels_, *feature_panels_, *bias_, *logits_, *dfeatures_, *dweights_, *dbias_, *lanes_;
 };
 
-inline int head_loss(const seqlab_head &head) {
-    const int64_t threads = granted(head.threads);
+inline int head_loss(const seqlab_head &head, int64_t threads) {
     HeadLoss pass(head, threads);
     if (!pass.allocate()) return SEQLAB_NO_MEMORY;
     return together(threads, [&](const Member &me) { pass.run(me); }) ? 0 : SEQLAB_NO_THREADS;
+}
+
+inline int head_loss(const seqlab_head &head) {
+    const int status = head_loss(head, granted(head.threads));
+    return status == SEQLAB_NO_THREADS ? head_loss(head, 1) : status;
 }
 
 }  // namespace seqlab
