@@ -170,6 +170,20 @@ def test_small_heads_hide_nothing_that_is_not_finite(library: Library, row: int)
     assert torch.cat([dfeatures[:row], dfeatures[row + 1 :]]).isfinite().all()
 
 
+def test_small_heads_whatever_torchs_default_type_is(library: Library) -> None:
+    of = head(20, 6, 9)
+    wanted = exact_head(of, 0.0)
+    torch.set_default_dtype(torch.float64)
+    try:
+        _, gradients = head_loss(library, *of, 0.0, wanted=(True, True, True))
+    finally:
+        torch.set_default_dtype(torch.float32)
+    for gradient, exact in zip(gradients, wanted[1:], strict=True):
+        assert gradient is not None
+        assert gradient.dtype == torch.float32
+        torch.testing.assert_close(gradient.double(), exact, rtol=1e-5, atol=2e-5)
+
+
 def test_which_heads_are_small(library: Library) -> None:
     assert head_fits(library, torch.empty(1000, 128))
     assert not head_fits(library, torch.empty(10_000, 16))

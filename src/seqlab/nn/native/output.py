@@ -95,7 +95,10 @@ def head_loss(  # noqa: PLR0917 (as the loss by torch, and the library before)
     bias = None if bias is None else bias.contiguous()
     nats = torch.empty(N, dtype=torch.float64)
     shapes = ((N, H), (V, H), (V,))
-    gradients = [torch.empty(shape) if want else None for shape, want in zip(shapes, wanted, strict=True)]
+    gradients = [
+        torch.empty(shape, dtype=torch.float32) if want else None
+        for shape, want in zip(shapes, wanted, strict=True)
+    ]
     dfeatures, dweight, dbias = (None if one is None else one.data_ptr() for one in gradients)
     head = Head(
         size=ctypes.sizeof(Head),
