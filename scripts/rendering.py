@@ -10,6 +10,8 @@ from seqlab.compare.quantity import counted
 
 LINE = 127
 """Characters of a line of the README."""
+UNBROKEN = "\N{NO-BREAK SPACE}%"
+"""A percent sign that stays with its number while lines are filled."""
 
 
 def figure(metrics: dict[str, float] | None, truth: dict[str, float] | None = None) -> str:
@@ -67,9 +69,6 @@ def _test(card: dict[str, Any]) -> str:
 
 def _time(seconds: float) -> str:
     return f"{seconds / 60:.0f} minutes" if seconds >= 90 else f"{seconds:.0f} s"
-
-
-UNBROKEN = "\N{NO-BREAK SPACE}%"
 
 
 def readme_studies(found: list[dict[str, Any]]) -> str:
