@@ -14,6 +14,9 @@ FLAGS = [
     "-fopenmp",
     # Every compiler contracts a * b + c to one operation, not GCC alone.
     "-ffp-contract=fast",
+    # The inner kernel is one loop; where it begins within a cache line decides on a tenth of its speed.
+    "-falign-functions=64",
+    "-falign-loops=64",
     # Builds are loaded side by side, and must not find each other's functions.
     "-fvisibility=hidden",
 ]

@@ -112,19 +112,19 @@ class BackwardPass : BackwardState<Cell> {
             Base::dh(crew, 0) + unit * PANEL, unit_columns, false,
             [&](const Strip &strip) {
                 for (int i = 0; s >= 0 && i < strip.rows; ++i)
-                    prefetch_token(crew, s, strip.begin + i, unit, width);
+                    fetch_token(crew, s, strip.begin + i, unit, width);
             }
         );
     }
 
-    void prefetch_token(const Crew &crew, int64_t s, int64_t i, int64_t unit, int width) const {
+    void fetch_token(const Crew &crew, int64_t s, int64_t i, int64_t unit, int width) const {
         const int64_t token = crew.group.begin[s] + i, column = unit * PANEL;
         for (int g = 0; g < Cell::GATES; ++g)
-            Base::prefetch(gates_ + token * gate_columns + g * unit_columns + column, width);
-        if (Cell::CELL_STATE || Cell::APART) Base::prefetch(beside_ + token * unit_columns + column, width);
+            fetch(gates_ + token * gate_columns + g * unit_columns + column, width);
+        if (Cell::CELL_STATE || Cell::APART) fetch(beside_ + token * unit_columns + column, width);
         const Place place{layer, crew.group};
-        if (layer.dy) Base::prefetch(place.at(layer.dy, layer.dy_row, layer.dy_step, s, i) + column, 1);
-        if (!Cell::CELL_STATE) Base::prefetch(h_rows_[token] + column, 1);
+        if (layer.dy) fetch(place.at(layer.dy, layer.dy_row, layer.dy_step, s, i) + column, width);
+        if (!Cell::CELL_STATE) fetch(h_rows_[token] + column, width);
     }
 
     void gates_backward(

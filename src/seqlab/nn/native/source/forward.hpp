@@ -122,8 +122,8 @@ class ForwardPass : ForwardState<Cell> {
                             const int rows = group.of[s].height;
                             float *const to = gates + (begin - first + group.of[s].first) * gate_columns +
                                               g * unit_columns + unit * PANEL;
-                            for (int i = 0; i < rows; ++i) Base::prefetch(to + i * gate_columns, width);
-                            multiply_for(rows, width)(
+                            for (int i = 0; i < rows; ++i) fetch(to + i * gate_columns, width);
+                            multiply_for(rows, width, s == 0)(
                                 k, packed + s * STRIP * k, rows, weights, to, gate_columns, block == 0
                             );
                         }
@@ -182,7 +182,7 @@ class ForwardPass : ForwardState<Cell> {
             apart,
             [&](const Strip &strip) {
                 for (int i = 0; there && i < strip.rows; ++i)
-                    Base::prefetch(ahead + (strip.begin + i) * gate_columns, width);
+                    fetch(ahead + (strip.begin + i) * gate_columns, width);
             }
         );
     }

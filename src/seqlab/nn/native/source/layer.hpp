@@ -83,17 +83,12 @@ class LayerPass {
             const int64_t k0 = depths.at(block), k = depths.of(block);
             group.each_strip(active, [&](const Strip &strip) {
                 if (!block) before(strip);
-                multiply_for(strip.rows, width)(
+                multiply_for(strip.rows, width, strip.begin == 0)(
                     k, packed + strip.begin * packed_row + (first_k + k0) * strip.height, strip.height,
                     panel + k0 * width, to + strip.begin * to_row, to_row, fresh && !block
                 );
             });
         }
-    }
-
-    static void prefetch(const float *row, int width) {
-        __builtin_prefetch(row, 1, 3);
-        __builtin_prefetch(row + width - 1, 1, 3);
     }
 
     const seqlab_layer &layer;

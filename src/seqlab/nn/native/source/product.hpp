@@ -70,18 +70,16 @@ class Target {
         }
     }
 
-    void prefetch(int64_t column, int64_t columns) const {
-        for (int i = 0; i < rows_; ++i) {
-            __builtin_prefetch(to_[i] + column, 1, 3);
-            __builtin_prefetch(to_[i] + column + columns - 1, 1, 3);
-        }
+    void fetch_rows(int64_t column, int64_t columns) const {
+        for (int i = 0; i < rows_; ++i) fetch(to_[i] + column, columns);
     }
 
     void multiply_into(
-        int64_t column, int64_t columns, int64_t K, const float *strip, const float *panel, bool fresh
+        int64_t column, int64_t columns, int64_t K, const float *strip, const float *panel, bool fresh,
+        bool ahead
     ) const {
         const int width = panel_width(columns);
-        const Multiply multiply = multiply_for(rows_, width);
+        const Multiply multiply = multiply_for(rows_, width, ahead);
         // At the edge, and where rows lie anyhow, through a tile of its own.
         if (even_ && columns == width) return multiply(K, strip, rows_, panel, to_[0] + column, step_, fresh);
         alignas(64) float tile[STRIP * PANEL];
@@ -126,12 +124,12 @@ void product(
                 targets[s] = Target(group.of[s].height, [&](int i) { return out(group.of[s], i); });
             for (int64_t p = 0; p < panels(N); ++p) {
                 const int64_t columns = std::min<int64_t>(PANEL, N - p * PANEL);
-                targets[0].prefetch(p * PANEL, columns);
+                targets[0].fetch_rows(p * PANEL, columns);
                 for (int s = 0; s < group.count; ++s) {
-                    if (s + 1 < group.count) targets[s + 1].prefetch(p * PANEL, columns);
+                    if (s + 1 < group.count) targets[s + 1].fetch_rows(p * PANEL, columns);
                     targets[s].multiply_into(
                         p * PANEL, columns, k, strip_memory + s * STRIP * k, packed + p * PANEL * k,
-                        block == 0
+                        block == 0, s == 0
                     );
                 }
             }

@@ -96,12 +96,12 @@ SEQLAB_INLINE void multiply_tile(
 }
 
 // tile (R x V vectors) = [tile +] strip * panel, over K.
-template <int R, int V>
+template <int R, int V, bool AHEAD>
 __attribute__((noinline)) void multiply(
     int64_t K, const float *strip, int64_t stride, const float *panel, float *tile, int64_t tile_row,
     bool fresh
 ) {
-    multiply_tile<R, V, true>(K, {strip, 1, stride, panel, V * WIDTH}, tile, tile_row, fresh);
+    multiply_tile<R, V, AHEAD>(K, {strip, 1, stride, panel, V * WIDTH}, tile, tile_row, fresh);
 }
 
 // The same of operands that are not packed.
@@ -117,7 +117,8 @@ using MultiplyStrided = void (*)(int64_t, const Operands &, float *, int64_t, bo
 
 template <int V, int... R>
 struct Multiplies {
-    static constexpr Multiply packed[] = {nullptr, multiply<R, V>...};
+    static constexpr Multiply packed[] = {nullptr, multiply<R, V, false>...};
+    static constexpr Multiply ahead[] = {nullptr, multiply<R, V, true>...};
     static constexpr MultiplyStrided strided[] = {nullptr, multiply_strided<R, V>...};
 };
 
@@ -129,8 +130,11 @@ template <int V>
 using Kernels = Multiplies<V, 1, 2, 3, 4, 5, 6>;
 #endif
 
-// The kernels for so many rows and a panel of this width.
-SEQLAB_INLINE Multiply multiply_for(int rows, int width) {
+// The kernels for so many rows and a panel of this width. `ahead`: the panel behind this one comes nearer
+// meanwhile. That is asked for while the first strip passes by; for every strip it would cost more than it
+// saves.
+SEQLAB_INLINE Multiply multiply_for(int rows, int width, bool ahead) {
+    if (ahead) return (width == WIDTH ? Kernels<1>::ahead : Kernels<2>::ahead)[rows];
     return (width == WIDTH ? Kernels<1>::packed : Kernels<2>::packed)[rows];
 }
 
@@ -140,10 +144,6 @@ SEQLAB_INLINE MultiplyStrided multiply_strided_for(int rows, int width) {
 
 // Rows that are read with large steps in between come late unless they are asked for some rows ahead.
 constexpr int64_t AHEAD = 8;
-
-SEQLAB_INLINE void fetch(const float *from, int64_t floats) {
-    for (int64_t at = 0; at < floats; at += 16) __builtin_prefetch(from + at, 0, 3);
-}
 
 // Panels begin .. end - 1 of a matrix of `columns` columns whose rows are the k: row(k) points to one. All
 // panels at once, so that a cache line is read once; each goes PANEL * K behind the one before, from `to` of

@@ -59,6 +59,15 @@ SEQLAB_INLINE void store_part(float *to, Vector v, int64_t n) {
 #endif
 }
 
+// Asks for the cache lines of floats that are needed soon. GCC takes a function that does nothing else for
+// one without effect and leaves out its calls; the empty statement is an effect.
+SEQLAB_INLINE void fetch(const float *from, int64_t floats) {
+    constexpr int64_t LINE = 64 / sizeof(float);
+    for (int64_t at = 0; at < floats; at += LINE) __builtin_prefetch(from + at);
+    __builtin_prefetch(from + floats - 1);
+    asm volatile("");
+}
+
 // total += v, in double precision.
 SEQLAB_INLINE void add(Doubles &total, const Vector &v) { total += __builtin_convertvector(v, Doubles); }
 
