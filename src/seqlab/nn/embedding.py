@@ -37,7 +37,7 @@ class Lookup:
         """A vector for each token."""
         return functional.embedding(self.tokens, self.table)
 
-    @property
+    @cached_property
     def shape(self) -> torch.Size:
         """Of the vectors."""
         return torch.Size((*self.tokens.shape, self.table.shape[1]))

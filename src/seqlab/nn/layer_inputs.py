@@ -10,8 +10,8 @@ from seqlab.nn.embedding import Lookup
 from seqlab.schema.errors import UserError
 
 
-def check_batch(x: Tensor | Lookup, lengths: Tensor, weight_ih: Tensor) -> None:
-    """Whether inputs fit the weights they will be multiplied with, and lengths fit the inputs.
+def check_inputs(x: Tensor | Lookup, weight_ih: Tensor) -> None:
+    """Whether inputs fit the weights they will be multiplied with.
 
     Raises:
         UserError: they do not.
@@ -20,7 +20,6 @@ def check_batch(x: Tensor | Lookup, lengths: Tensor, weight_ih: Tensor) -> None:
     if len(x.shape) != 3 or x.shape[2] != inputs:
         raise _wrong("inputs", f"(rows, steps, {inputs})", tuple(x.shape))
     _check_alike("inputs", x, weight_ih)
-    check_lengths(lengths, x)
 
 
 def check_states(state: dict[str, Tensor], shape: tuple[int, ...]) -> None:
@@ -57,11 +56,11 @@ def check_layer(x: Tensor | Lookup, state: States, weights: Weights) -> None:
         _check_alike(name, tensor, weights.weight_hh)
 
 
-def check_lengths(lengths: Tensor, x: Tensor | Lookup) -> None:
-    """Whether there is a whole number from 0 to the steps for each row of x.
+def ragged_lengths(lengths: Tensor, x: Tensor | Lookup) -> Tensor | None:
+    """The lengths of x's rows where one is shorter than the steps; None where all are as long.
 
     Raises:
-        UserError: there is not.
+        UserError: there is not a whole number from 0 to the steps for each row.
     """
     rows, steps = x.shape[:2]
     if lengths.dtype != torch.int64 or tuple(lengths.shape) != (rows,) or lengths.device != x.device:
@@ -69,10 +68,12 @@ def check_lengths(lengths: Tensor, x: Tensor | Lookup) -> None:
         got = f"{lengths.dtype} of shape {tuple(lengths.shape)} on {lengths.device}"
         raise _wrong("lengths", wanted, got)
     if not rows:
-        return
-    for extreme in (int(end) for end in lengths.aminmax()):
+        return None
+    least, most = (int(end) for end in lengths.aminmax())
+    for extreme in (least, most):
         if not 0 <= extreme <= steps:
             raise _wrong("lengths", f"within 0 to {steps}", extreme)
+    return lengths if least < steps else None
 
 
 def _check_alike(name: str, tensor: Tensor | Lookup, weight: Tensor) -> None:

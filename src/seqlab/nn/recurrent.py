@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from seqlab.nn.cells import CELLS, States, Weights
 from seqlab.nn.dropout import Dropout
 from seqlab.nn.embedding import Lookup
-from seqlab.nn.layer_inputs import check_batch, check_states
+from seqlab.nn.layer_inputs import check_inputs, check_states, ragged_lengths
 from seqlab.nn.native.recurrence import Hidden
 from seqlab.nn.scan import Path, Scan
 from seqlab.nn.trace import Traceable
@@ -109,11 +109,11 @@ class RecurrentStack(nn.Module, Traceable):
         Raises:
             UserError: shapes, types or devices do not fit the layer, or lengths are not within 0 to T.
         """
-        check_batch(x, lengths, self._weights(0, "").weight_ih)
+        check_inputs(x, self._weights(0, "").weight_ih)
+        ragged = ragged_lengths(lengths, x)
         state = self.start(x.shape[0]) if state is None else state
         assert set(state) == set(self.cell.states), f"states are {self.cell.states}, got {set(state)}"
         check_states(state, (x.shape[0], self.layers * len(self.suffixes), self.hidden_size))
-        ragged = lengths if bool((lengths < x.shape[1]).any()) else None
         finals: list[States] = []
         total: Tensor | None = None
         if self.trace is not None:
@@ -186,5 +186,9 @@ class RecurrentStack(nn.Module, Traceable):
 
     def _join(self, finals: list[States]) -> dict[str, Tensor]:
         """States of all layers and directions, side by side."""
-        stacked = (torch.stack(tensors, dim=1) for tensors in zip(*finals, strict=True))
+        if len(finals) == 1:
+            # One alone is not copied.
+            stacked = [tensor.unsqueeze(1) for tensor in finals[0]]
+        else:
+            stacked = [torch.stack(tensors, dim=1) for tensors in zip(*finals, strict=True)]
         return dict(zip(self.cell.states, stacked, strict=True))

@@ -57,7 +57,8 @@ class Scan:
     ) -> tuple[Float[Tensor, "B T H"], States]:
         """Outputs, zero behind each row's length, and the states behind each row's last token.
 
-        Lengths are within 0 to T: whoever goes through several layers looks at them once, see `check_batch`.
+        Lengths are within 0 to T: whoever goes through several layers looks at them once, by
+        `ragged_lengths`.
 
         Raises:
             UserError: shapes, types or devices do not fit each other.

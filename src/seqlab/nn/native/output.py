@@ -144,6 +144,9 @@ def check_targets(targets: Tensor, N: int, V: int) -> None:
     if targets.dtype != torch.int64 or tuple(targets.shape) != (N,):
         got = f"{targets.dtype} of shape {tuple(targets.shape)}"
         raise UserError(f"Targets must be torch.int64 of shape ({N},). Got {got}.")
-    if N and not 0 <= int(targets.min()) <= int(targets.max()) < V:
+    if not N:
+        return
+    least, most = (int(end) for end in targets.aminmax())
+    if not 0 <= least <= most < V:
         wrong = next(target for target in targets.tolist() if not 0 <= target < V)
         raise UserError(f"Targets must be within 0 to {V - 1}. Got {wrong}.")
