@@ -124,7 +124,7 @@ class BackwardPass : BackwardState<Cell> {
         if (Cell::CELL_STATE || Cell::APART) fetch(beside_ + token * unit_columns + column, width);
         const Place place{layer, crew.group};
         if (layer.dy) fetch(place.at(layer.dy, layer.dy_row, layer.dy_step, s, i) + column, width);
-        if (!Cell::CELL_STATE) fetch(h_rows_[token] + column, width);
+        if (!Cell::CELL_STATE) fetch((Cell::GATES > 1 ? h_rows_[token] : place.y(s, i)) + column, width);
     }
 
     void gates_backward(
