@@ -193,12 +193,13 @@ def test_predict_says_when_no_word_is_known(seqlab, classifier: RunFolder) -> No
 
 def test_list(seqlab, language: RunFolder) -> None:
     everything = json.loads(seqlab("list", "--json").out)
+    together = seqlab("list").out
     for name, rows in everything.items():
         assert rows, name
         assert json.loads(seqlab("list", name, "--json").out) == {name: rows}
         shown = seqlab("list", name).out
         assert all(row in shown for row in rows)
-        assert f"{name}:" in seqlab("list").out
+        assert f"{name}:" in together
     assert everything["runs"][language.path.name].startswith("loss ")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 import tiny
@@ -29,14 +29,16 @@ def cell(run: str, seed: int, epochs: int | None = None) -> Cell:
     )
 
 
-@pytest.fixture
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[tuple[int, float]]]]:
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[tuple[str, list[tuple[int, float]]]]]:
     """Names of three runs with (step, loss) of their validations; the losses fall."""
-    monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path / "cache"))
-    tiny.register(monkeypatch)
-    made = [tiny.fit(tiny.REVIEWS, "training.epochs=6", f"seed={seed}") for seed in (1, 2, 3)]
-    return [(run.path.name, tiny.records(run, "loss", "valid")) for run in made]
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("steps")
+        patch.setenv("SEQLAB_RUNS", str(folder / "runs"))
+        patch.setenv("SEQLAB_CACHE", str(folder / "cache"))
+        tiny.register(patch)
+        made = [tiny.fit(tiny.REVIEWS, "training.epochs=6", f"seed={seed}") for seed in (1, 2, 3)]
+        yield [(run.path.name, tiny.records(run, "loss", "valid")) for run in made]
 
 
 def study(cells: list[Cell], **about: float) -> Study:

@@ -79,9 +79,9 @@ def test_equal_seconds_become_steps_before_the_first_run_and_stay() -> None:
     budget = BudgetConfig(equal="seconds", amount=3)
     found = equaliser(budget, lambda config: 0.5)(design().experiment({RATE: 0.1}, 1))
     assert found.training.max_steps == 6
-    work = design(
-        budget={"equal": "seconds", "amount": 1}, axes={RATE: [0.1]}, settings={"data": SMALL["data"]}
-    )
+    # A second is less than an epoch of so many texts, so that little but steps is done.
+    settings = {**SMALL, "data": {**SMALL["data"], "train": 4_000}}
+    work = design(budget={"equal": "seconds", "amount": 1}, axes={RATE: [0.1]}, settings=settings)
     with pytest.raises(UserError, match="'processes' must be 1 where seconds are to be equal"):
         perform.carry_out(work, Place(threads=1), processes=2, retry=False, viewer=Viewer())
     study = carry_out(work)
