@@ -142,8 +142,21 @@ def test_tokens_outside_the_table(library: Library, bad: int) -> None:
     inputs, upstream = drawn(case, 4)
     tokens = tokens_of(case, 4, None)
     tokens[2, 3] = bad
-    with pytest.raises(UserError, match="Tokens must be within"):
+    with pytest.raises(
+        UserError, match=rf"Tokens must be within 0 to 3, the rows of their table. Got {bad}\."
+    ):
         run(library, case, inputs, upstream, tokens, None)
+
+
+def test_what_stands_in_the_padding_may_be_outside_the_table(library: Library) -> None:
+    case = Case("lstm", 3, 4, 2, 5)
+    inputs, upstream = drawn(case, 4)
+    tokens, lengths = tokens_of(case, 4, None), torch.tensor([4, 1, 3])
+    tokens[1, 1] = 99
+    run(library, case, inputs, upstream, tokens, lengths)
+    tokens[2, 2] = 7
+    with pytest.raises(UserError, match="Got 7"):
+        run(library, case, inputs, upstream, tokens, lengths)
 
 
 def test_a_table_that_is_not_worth_it_is_looked_up(library: Library) -> None:

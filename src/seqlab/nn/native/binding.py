@@ -11,7 +11,7 @@ from typing import Any
 
 import torch  # noqa: F401 (first: the library shares its OpenMP, so that there is one pool of threads)
 
-from seqlab.schema.errors import UserError, WorkError
+from seqlab.schema.errors import WorkError
 
 BUILDS: dict[str, int] = {"portable": 0, "avx2": 1, "avx512": 2}
 """Builds of the library by the level of processor they need; see `seqlab_level`."""
@@ -109,14 +109,11 @@ def check(status: int) -> None:
 
     Raises:
         WorkError: there was not enough memory, or there were fewer threads than before.
-        UserError: a token lies outside its table.
     """
     if status == NO_MEMORY:
         raise WorkError("There is no memory for the layer's working space. Use a smaller batch.")
     if status == NO_THREADS:
         raise WorkError("OpenMP must give as many threads as it was asked for. Got fewer.")
-    if status == WRONG_TOKEN:
-        raise UserError("Tokens must be within 0 to the rows of their table less one. Got one that is not.")
     assert status == 0, f"the library answered {status}"
 
 

@@ -16,7 +16,9 @@ from torch import Tensor
 
 from seqlab.nn.cells import States, Weights
 from seqlab.nn.embedding import Lookup
-from seqlab.nn.native.binding import Block, Layer, Library, check
+from seqlab.nn.native.binding import WRONG_TOKEN, Block, Layer, Library, check
+from seqlab.nn.padding import length_mask
+from seqlab.schema.errors import UserError
 
 Hidden = Callable[[Tensor], None]
 """Takes dL/dh of every step, (B, T, H), zeros behind each row's length."""
@@ -157,8 +159,20 @@ def _forward(call: _Call, inputs: Any, y: Tensor, final: list[Tensor], kept: boo
     layer.saved = None if block is None else block.address
     layer.hn = _address(final[0])
     layer.cn = _address(final[1]) if len(final) > 1 else None
-    check(call.library.calls.seqlab_forward(layer))
+    status = call.library.calls.seqlab_forward(layer)
+    if status == WRONG_TOKEN:
+        raise _outside(*inputs[:3])
+    check(status)
     return block
+
+
+def _outside(table: Tensor, tokens: Tensor, lengths: Tensor | None) -> UserError:
+    """What to say of the first token that its table has no row for."""
+    read = tokens.flatten() if lengths is None else tokens[length_mask(lengths, tokens.shape[1])]
+    wrong = next(token for token in read.tolist() if not 0 <= token < table.shape[0])
+    return UserError(
+        f"Tokens must be within 0 to {table.shape[0] - 1}, the rows of their table. Got {wrong}."
+    )
 
 
 def _backward(
