@@ -64,7 +64,7 @@ SEQLAB_INLINE void store_part(float *to, Vector v, int64_t n) {
 SEQLAB_INLINE void fetch(const float *from, int64_t floats) {
     constexpr int64_t LINE = 64 / sizeof(float);
     for (int64_t at = 0; at < floats; at += LINE) __builtin_prefetch(from + at);
-    __builtin_prefetch(from + floats - 1);
+    if (floats > 0) __builtin_prefetch(from + floats - 1);
     asm volatile("");
 }
 
