@@ -33,8 +33,9 @@ test: install  ## format, lint, types, imports, doctests and the core tests (min
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
+# Tests of one file share what they need, so they stay in one process.
 .core-tests:
-	$(PYTEST) -m "not slow"
+	$(PYTEST) --dist loadfile -m "not slow"
 
 test-slow: install  ## the tests marked slow: kills, whole recipes (up to half an hour)
 	$(PYTEST) -m slow
