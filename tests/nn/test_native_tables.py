@@ -148,15 +148,27 @@ def test_tokens_outside_the_table(library: Library, bad: int) -> None:
         run(library, case, inputs, upstream, tokens, None)
 
 
-def test_what_stands_in_the_padding_may_be_outside_the_table(library: Library) -> None:
-    case = Case("lstm", 3, 4, 2, 5)
+def test_the_token_that_is_named_stands_before_the_padding(library: Library) -> None:
+    case, lengths = Case("lstm", 3, 4, 2, 5), torch.tensor([4, 1, 3])
     inputs, upstream = drawn(case, 4)
-    tokens, lengths = tokens_of(case, 4, None), torch.tensor([4, 1, 3])
-    tokens[1, 1] = 99
+    tokens = tokens_of(case, 4, lengths)
     run(library, case, inputs, upstream, tokens, lengths)
     tokens[2, 2] = 7
     with pytest.raises(UserError, match="Got 7"):
         run(library, case, inputs, upstream, tokens, lengths)
+
+
+def test_tokens_that_were_changed_before_the_backward_pass(library: Library) -> None:
+    """Where torch cannot see it: through the array that they share."""
+    case = Case("lstm", 3, 4, 2, 5)
+    inputs, _ = drawn(case, 4)
+    array = tokens_of(case, 4, None).numpy()
+    lookup = Lookup(torch.from_numpy(array), inputs["x"].requires_grad_())
+    weights = Weights(*(inputs[name] for name in Weights._fields))
+    y, _ = native_scan(library, "lstm", lookup, None, (inputs["h0"], inputs["c0"]), weights)
+    array[1, 1] = 9
+    with pytest.raises(UserError, match="Got 9"):
+        y.sum().backward()
 
 
 def test_a_table_that_is_not_worth_it_is_looked_up(library: Library) -> None:

@@ -159,11 +159,14 @@ def _forward(call: _Call, inputs: Any, y: Tensor, final: list[Tensor], kept: boo
     layer.saved = None if block is None else block.address
     layer.hn = _address(final[0])
     layer.cn = _address(final[1]) if len(final) > 1 else None
-    status = call.library.calls.seqlab_forward(layer)
+    _check(call.library.calls.seqlab_forward(layer), inputs)
+    return block
+
+
+def _check(status: int, inputs: Any) -> None:
     if status == WRONG_TOKEN:
         raise _outside(*inputs[:3])
     check(status)
-    return block
 
 
 def _outside(table: Tensor, tokens: Tensor, lengths: Tensor | None) -> UserError:
@@ -201,7 +204,7 @@ def _backward(
         setattr(layer, name, _address(tensor))
     hidden = None if call.hidden is None else torch.empty(y.shape, dtype=torch.float32)
     layer.dhidden = _address(hidden)
-    check(call.library.calls.seqlab_backward(layer))
+    _check(call.library.calls.seqlab_backward(layer), inputs)
     if call.hidden is not None and hidden is not None:
         call.hidden(hidden)
     return wanted
