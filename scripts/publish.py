@@ -17,8 +17,8 @@ from typing import Any
 
 from rendering import layers_table, readme_studies, readme_table, results_page
 
+from seqlab.evaluate.loaded import read_config
 from seqlab.runs.folder import RunFolder
-from seqlab.train.loaded import read_config
 
 ROOT = Path(__file__).resolve().parent.parent
 CARDS = ROOT / "results"
@@ -45,7 +45,7 @@ def take_run(wanted: str) -> tuple[str, dict[str, Any]]:
     Raises:
         SystemExit: there is no finished run with these settings.
     """
-    from seqlab.train import recipes
+    from seqlab.experiment import recipes
 
     name, *overrides = wanted.split()
     found = sorted(_runs(name, overrides), key=_goal)
@@ -69,9 +69,9 @@ def take_run(wanted: str) -> tuple[str, dict[str, Any]]:
 
 def _runs(name: str, overrides: list[str]) -> list[RunFolder]:
     """Finished runs that differ from a recipe with these settings in nothing but the seed."""
+    from seqlab.experiment import recipes
     from seqlab.runs import folder
     from seqlab.schema.config import plain
-    from seqlab.train import recipes
 
     wanted = plain(recipes.configure(name, overrides)[0])
     runs = [folder.open_run(folder.root() / one) for one in folder.names() if one.startswith(f"{name}-")]
@@ -143,7 +143,7 @@ def take_study(name: str) -> tuple[str, dict[str, Any]]:
     """
     from seqlab.cli.study_result import as_table
     from seqlab.compare import study as compare
-    from seqlab.compare.cells import find
+    from seqlab.compare.study_cells import find
     from seqlab.compare.study_cost import spent
     from seqlab.runs import folder, study_folder
     from seqlab.schema.config import plain

@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from seqlab.nn.cells import Weights
-from seqlab.nn.native import binding, choice
+from seqlab.nn.native import binding
+from seqlab.nn.native import builds as choice
 from seqlab.nn.native.binding import BUILDS, Library
 from seqlab.nn.native.recurrence import CELLS, Hidden, native_scan
 

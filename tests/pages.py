@@ -10,8 +10,8 @@ import pytest
 
 from seqlab import cli
 from seqlab.cli.app import app
+from seqlab.experiment import recipes
 from seqlab.runs import folder
-from seqlab.train import recipes
 
 ROOT = Path(__file__).parent.parent
 USES_A_RUN = ("resume", "evaluate", "diagnose", "sample", "predict", "report")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from seqlab.baselines.kinds import BASELINES
-from seqlab.data.kinds import BATCHING, DATASETS, TOKENIZERS
-from seqlab.models.kinds import MODELS
+from seqlab.baselines.baseline_kinds import BASELINES
+from seqlab.data.data_kinds import BATCHING, DATASETS, TOKENIZERS
+from seqlab.experiment.training_kinds import OPTIMIZERS, SCHEDULES
+from seqlab.models.model_kinds import MODELS
 from seqlab.schema.registry import Registry
-from seqlab.studies.kinds import SEARCHES
-from seqlab.tasks.kinds import TASKS
-from seqlab.train.kinds import OPTIMIZERS, SCHEDULES
+from seqlab.studies.search_kinds import SEARCHES
+from seqlab.tasks.task_kinds import TASKS
 
 ROOMS = ("seqlab.schema", "seqlab.runs", "seqlab.compare", "seqlab.report")
 TABLES = {

@@ -11,7 +11,8 @@ import pytest
 import tiny
 from pages import ROOT
 
-from seqlab.train import recipes, run
+from seqlab.experiment import recipes
+from seqlab.training import run
 
 sys.path.insert(0, str(ROOT / "scripts"))
 import publish

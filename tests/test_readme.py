@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pages import ROOT, commands, run_all, runnable, shown
 
-from seqlab.bench.layers import RIVALS, SHAPES
+from seqlab.bench.layer_bench import RIVALS, SHAPES
 
 sys.path.insert(0, str(ROOT / "scripts"))
 import publish

@@ -8,9 +8,10 @@ import own_files
 import pytest
 import tiny
 
+from seqlab.experiment import recipes
+from seqlab.experiment.experiment_config import AnyExperimentConfig, ExperimentConfig, experiment_class
 from seqlab.schema.config import Table, fields, parse, plain, read_toml, to_toml
-from seqlab.train import recipes, run
-from seqlab.train.config import AnyExperimentConfig, ExperimentConfig, experiment_class
+from seqlab.training import run
 
 NAMES = recipes.names()
 SMALL = {"embedding_size": 8, "hidden_size": 8, "linear_size": 8, "feed_forward_size": 8, "heads": 2}

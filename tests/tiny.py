@@ -10,17 +10,18 @@ from typing import Annotated, Any, Literal, cast
 
 import pytest
 
+from seqlab.data.data_kinds import DATASETS, TOKENIZERS
 from seqlab.data.dataset import About, Corpus, DatasetConfig
-from seqlab.data.kinds import DATASETS, TOKENIZERS
-from seqlab.data.tokenizers import TokenizerConfig
-from seqlab.data.words import WordsConfig
+from seqlab.data.tokenizers.tokenizer import TokenizerConfig
+from seqlab.data.tokenizers.words import WordsConfig
+from seqlab.experiment import recipes
+from seqlab.experiment.experiment_config import ExperimentConfig
 from seqlab.runs import folder
 from seqlab.runs.folder import RunFolder
 from seqlab.schema.records import Record, Scalar, from_line
 from seqlab.schema.registry import ByKind
-from seqlab.train import recipes, run
-from seqlab.train.config import ExperimentConfig
-from seqlab.train.progress import Progress
+from seqlab.training import run
+from seqlab.training.progress import Progress
 
 BRACKETS = [
     "brackets-lstm",

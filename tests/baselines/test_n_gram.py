@@ -13,7 +13,7 @@ from slow_kneser_ney import SlowKneserNey
 
 from seqlab.baselines.n_gram import NGram, discounts
 from seqlab.data.dataset import Split
-from seqlab.data.vocabulary import Vocabulary
+from seqlab.data.tokenizers.vocabulary import Vocabulary
 
 RUNNING = Vocabulary(tuple("sabcdefgh"), start=0)
 SEQUENCES = Vocabulary(tuple("seabcdfgh"), start=0, end=1)

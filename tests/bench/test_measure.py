@@ -18,7 +18,7 @@ from seqlab.bench.measure import (
     seconds,
     spread,
 )
-from seqlab.nn.native import choice
+from seqlab.nn.native import builds as choice
 from seqlab.runs import environment
 
 

@@ -16,8 +16,8 @@ from seqlab.bench.own import SeqlabStep, first_weights
 from seqlab.bench.workload import SEED, WORD_SKEW, Classifying, LanguageModelling, TrainingStep, Workload
 from seqlab.bench.workloads import COURSE, PLAIN, WORKLOADS, named
 from seqlab.data.batch import Batch
-from seqlab.data.ndfa import WORDS
-from seqlab.data.tokenizers import END, PAD, START, UNKNOWN
+from seqlab.data.sources.ndfa import WORDS
+from seqlab.data.tokenizers.tokenizer import END, PAD, START, UNKNOWN
 from seqlab.nn.dropout import Dropout
 from seqlab.schema.config import plain as as_table
 from seqlab.schema.errors import UserError

@@ -8,7 +8,7 @@ from broken_models import VOCABULARY, Causal, Classifier, SumOfTokens
 
 from seqlab.checkup.check import check
 from seqlab.checkup.finding import Finding, other_tokens
-from seqlab.checkup.kinds import NEEDS, PROBES
+from seqlab.checkup.probe_kinds import NEEDS, PROBES
 from seqlab.data.batch import Batch
 from seqlab.models.model import Capabilities, SequenceModel
 from seqlab.schema.errors import UserError

@@ -10,9 +10,11 @@ import pytest
 import torch
 from small_workloads import SMALL
 
-from seqlab.bench import layers, step, workloads
+from seqlab.bench import layer_bench as layers
+from seqlab.bench import step_bench as step
+from seqlab.bench import workloads
 from seqlab.bench.measure import MatrixPeak
-from seqlab.nn.native import choice
+from seqlab.nn.native import builds as choice
 
 LAYER_HEADINGS = [
     "shape",

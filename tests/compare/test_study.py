@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from seqlab.compare.cells import Cell
-from seqlab.compare.quantity import Quantity
 from seqlab.compare.study import Study
+from seqlab.compare.study_cells import Cell
 from seqlab.compare.study_importance import ALL, mattered
+from seqlab.stats.metric_spec import Quantity
 
 LOSS = Quantity(name="loss", unit="nats per token", better="lower")
 RATE, WIDTH = "training.optimizer.learning_rate", "model.hidden_size"

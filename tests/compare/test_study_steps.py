@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 import tiny
 
-from seqlab.compare.cells import Cell
-from seqlab.compare.quantity import Quantity
 from seqlab.compare.study import Study
+from seqlab.compare.study_cells import Cell
 from seqlab.compare.study_steps import counts_steps, steps_to_success
+from seqlab.stats.metric_spec import Quantity
 
 LOSS = Quantity(name="loss", unit="nats per text", better="lower")
 

@@ -10,15 +10,16 @@ import pytest
 import tiny
 from scipy.stats import norm
 
-from seqlab.baselines import labels, n_gram, truth
+from seqlab.baselines import labels, n_gram
+from seqlab.baselines import oracle_baseline as truth
 from seqlab.baselines.baseline import Arrays, Baseline, Ground
-from seqlab.baselines.configs import BaselineConfig
-from seqlab.baselines.kinds import BASELINES
-from seqlab.data.adding import AddingConfig
-from seqlab.data.brackets import BracketsConfig
+from seqlab.baselines.baseline_configs import BaselineConfig
+from seqlab.baselines.baseline_kinds import BASELINES
 from seqlab.data.cache import encode
 from seqlab.data.dataset import DatasetConfig, Split
-from seqlab.data.text import TextConfig
+from seqlab.data.sources.adding import AddingConfig
+from seqlab.data.sources.brackets import BracketsConfig
+from seqlab.data.sources.text import TextConfig
 from seqlab.schema.config import parse
 
 OTHER: dict[str, dict[str, Any]] = {

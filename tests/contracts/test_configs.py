@@ -6,13 +6,9 @@ import inspect
 
 import pytest
 
-from seqlab.baselines.kinds import BASELINES
-from seqlab.data.kinds import BATCHING, DATASETS, TOKENIZERS
-from seqlab.models.kinds import MODELS
-from seqlab.schema.config import Config
-from seqlab.schema.registry import Registry
-from seqlab.tasks.kinds import SCORED_TASKS, TASKS
-from seqlab.train.config import (
+from seqlab.baselines.baseline_kinds import BASELINES
+from seqlab.data.data_kinds import BATCHING, DATASETS, TOKENIZERS
+from seqlab.experiment.experiment_config import (
     BaselineExperimentConfig,
     DiagnosticsConfig,
     EvaluationConfig,
@@ -20,7 +16,11 @@ from seqlab.train.config import (
     SamplesConfig,
     TrainingConfig,
 )
-from seqlab.train.kinds import OPTIMIZERS, SCHEDULES
+from seqlab.experiment.training_kinds import OPTIMIZERS, SCHEDULES
+from seqlab.models.model_kinds import MODELS
+from seqlab.schema.config import Config
+from seqlab.schema.registry import Registry
+from seqlab.tasks.task_kinds import SCORED_TASKS, TASKS
 
 REGISTRIES = [DATASETS, TOKENIZERS, BATCHING, TASKS, MODELS, OPTIMIZERS, SCHEDULES]
 REGISTRIES += [BASELINES, SCORED_TASKS]

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from seqlab.data.data_kinds import BATCHING, DATASETS, TOKENIZERS
 from seqlab.data.dataset import Dataset, DatasetConfig, Split
-from seqlab.data.examples import ExamplesConfig
-from seqlab.data.generated import GeneratedConfig
-from seqlab.data.kinds import BATCHING, DATASETS, TOKENIZERS
-from seqlab.data.tokenizers import Tokenizer, TokenizerConfig, tokenizer_from
+from seqlab.data.sources.examples import ExamplesConfig
+from seqlab.data.sources.generated import GeneratedConfig
+from seqlab.data.tokenizers.tokenizer import Tokenizer, TokenizerConfig, tokenizer_from
 from seqlab.schema.config import Config, canonical, parse, plain
 
 REAL = os.environ.get("SEQLAB_DATA", "")

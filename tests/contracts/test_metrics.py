@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from seqlab.measure.kinds import METRICS
 from seqlab.measure.metric import Metric, Scored
+from seqlab.measure.metric_kinds import METRICS
 from seqlab.schema.errors import UserError
 from seqlab.schema.records import Curve, Matrix, Moment, Record, Scalar, from_line, to_line
 

@@ -6,14 +6,14 @@ from typing import get_args
 import pytest
 import torch
 
-from seqlab.checkup import learning
+from seqlab.checkup import learning_probes as learning
 from seqlab.checkup.check import check
-from seqlab.checkup.kinds import PROBES
+from seqlab.checkup.probe_kinds import PROBES
 from seqlab.data.batch import Batch
-from seqlab.measure.kinds import DIAGNOSTICS
-from seqlab.models.configs import CellName, ModelConfig
-from seqlab.models.kinds import MODELS
+from seqlab.measure.metric_kinds import DIAGNOSTICS
 from seqlab.models.model import SequenceModel
+from seqlab.models.model_configs import CellName, ModelConfig
+from seqlab.models.model_kinds import MODELS
 from seqlab.nn.dropout import bind_generator
 from seqlab.schema.config import Table, parse, plain
 from seqlab.schema.errors import UserError

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from seqlab.data.batching import PackedConfig, RowsConfig, SequenceBatching, TokensConfig, gather_rows
 from seqlab.data.dataset import Split
-from seqlab.data.tokenizers import offsets_of
+from seqlab.data.tokenizers.tokenizer import offsets_of
 from seqlab.schema.errors import UserError
 
 LENGTHS = st.lists(st.integers(0, 30), max_size=60).map(lambda lengths: np.array(lengths, dtype=np.int64))

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from seqlab.data.cache import cut, load_or_encode
 from seqlab.data.dataset import About, Corpus, Dataset, DatasetConfig, Limit
-from seqlab.data.tokenizers import Encoded, offsets_of
-from seqlab.data.words import WordsConfig
+from seqlab.data.tokenizers.tokenizer import Encoded, offsets_of
+from seqlab.data.tokenizers.words import WordsConfig
 from seqlab.schema.errors import UserError, WorkError
 
 LENGTHS = st.lists(st.integers(0, 6), min_size=1, max_size=6)

@@ -7,9 +7,9 @@ import pytest
 import tiny
 
 from seqlab.data.batching import RowsConfig
-from seqlab.data.brackets import BracketsConfig
 from seqlab.data.describe import describe, padding_share
-from seqlab.data.python_source import PythonSourceConfig
+from seqlab.data.sources.brackets import BracketsConfig
+from seqlab.data.sources.python_source import PythonSourceConfig
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ MIB = 1 << 20
 # not count: the system may drop it at any time.
 PROGRAM = """
 import resource, sys
-from seqlab.data.table import TableConfig
+from seqlab.data.sources.table import TableConfig
 from seqlab.data import cache
 before = int(next(line for line in open("/proc/self/status") if line.startswith("VmData")).split()[1]) << 10
 limit = before + int(sys.argv[2])

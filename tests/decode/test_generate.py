@@ -7,10 +7,10 @@ from torch import nn
 from torch.nn import functional
 
 from seqlab.data.batch import Batch
-from seqlab.decode.choice import Choice, distribution
 from seqlab.decode.generate import Generation, generate
-from seqlab.models.kinds import MODELS
+from seqlab.decode.sampling import Choice, distribution
 from seqlab.models.model import Capabilities, SequenceModel, State
+from seqlab.models.model_kinds import MODELS
 from seqlab.schema.config import parse
 from seqlab.schema.errors import UserError, WorkError
 

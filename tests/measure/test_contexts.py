@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from seqlab.data.batch import Batch
 from seqlab.measure.contexts import OverlappingWindows
 from seqlab.measure.evaluate import evaluate
-from seqlab.models.kinds import MODELS
 from seqlab.models.model import SequenceModel
+from seqlab.models.model_kinds import MODELS
 from seqlab.schema.config import parse
 from seqlab.schema.errors import UserError
 from seqlab.schema.records import Scalar

@@ -11,8 +11,8 @@ from seqlab.data.batching import RowsConfig, StreamConfig, TokensConfig
 from seqlab.data.dataset import Split
 from seqlab.measure import evaluate as evaluation
 from seqlab.measure.evaluate import evaluate
-from seqlab.models.kinds import MODELS
 from seqlab.models.model import SequenceModel
+from seqlab.models.model_kinds import MODELS
 from seqlab.schema.config import parse
 from seqlab.schema.errors import UserError, WorkError
 from seqlab.schema.records import Curve, Scalar

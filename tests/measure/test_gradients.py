@@ -10,20 +10,20 @@ from torch.nn import functional
 
 from seqlab.data.batch import Batch
 from seqlab.measure.gradients import NAME, OF_MEAN, diagnose, gradient_through_time, horizon
-from seqlab.models.configs import (
+from seqlab.models.model import SequenceModel
+from seqlab.models.model_configs import (
     LinearClassifierConfig,
     ModelConfig,
     RecurrentClassifierConfig,
     RecurrentLanguageModelConfig,
     TransformerLanguageModelConfig,
 )
-from seqlab.models.model import SequenceModel
 from seqlab.models.recurrent_language_model import RecurrentLanguageModel
 from seqlab.models.sequence_classifier import SequenceClassifier
 from seqlab.models.transformer_language_model import TransformerLanguageModel
 from seqlab.nn.cells import CELLS
 from seqlab.nn.dropout import bind_generator
-from seqlab.nn.native import choice
+from seqlab.nn.native import builds as choice
 from seqlab.nn.trace import traced
 from seqlab.schema.errors import UserError
 from seqlab.schema.records import Curve, Scalar

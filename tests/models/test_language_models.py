@@ -11,8 +11,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from seqlab.data.batch import Batch
-from seqlab.models.configs import ModelConfig, RecurrentLanguageModelConfig, TransformerLanguageModelConfig
 from seqlab.models.model import SequenceModel, State
+from seqlab.models.model_configs import (
+    ModelConfig,
+    RecurrentLanguageModelConfig,
+    TransformerLanguageModelConfig,
+)
 from seqlab.nn.dropout import bind_generator
 
 V, H = 11, 6

@@ -11,14 +11,14 @@ import torch
 from pydantic import ValidationError
 
 from seqlab.data.batch import Batch
-from seqlab.models.configs import (
+from seqlab.models.model_configs import (
     LinearClassifierConfig,
     ModelConfig,
     RecurrentClassifierConfig,
     RecurrentLanguageModelConfig,
     TransformerLanguageModelConfig,
 )
-from seqlab.models.kinds import MODELS
+from seqlab.models.model_kinds import MODELS
 from seqlab.nn.dropout import bind_generator
 from seqlab.schema.config import parse, plain
 from seqlab.schema.errors import UserError
@@ -163,7 +163,9 @@ def test_tied_refuses_other_outputs_than_tokens():
 
 
 def test_configs_do_not_import_torch():
-    program = "import sys, seqlab.models.configs, seqlab.models.kinds; print('torch' in sys.modules)"
+    program = (
+        "import sys, seqlab.models.model_configs, seqlab.models.model_kinds; print('torch' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

@@ -4,8 +4,13 @@ import pytest
 import torch
 
 from seqlab.data.batch import Batch
-from seqlab.models.configs import CellName, LinearClassifierConfig, ModelConfig, RecurrentClassifierConfig
 from seqlab.models.model import SequenceModel
+from seqlab.models.model_configs import (
+    CellName,
+    LinearClassifierConfig,
+    ModelConfig,
+    RecurrentClassifierConfig,
+)
 from seqlab.nn.dropout import bind_generator
 
 V, E, H, F, C = 11, 4, 6, 5, 3

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from seqlab.nn import fused_head, products
+from seqlab.nn import fused_head
+from seqlab.nn import matmul as products
 from seqlab.nn.fused_head import linear_cross_entropy
-from seqlab.nn.native import choice
-from seqlab.nn.products import NATIVE, ONEDNN, TORCH, Products
+from seqlab.nn.matmul import NATIVE, ONEDNN, TORCH, Products
+from seqlab.nn.native import builds as choice
 from seqlab.schema.errors import UserError
 
 WAYS = [

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from seqlab.nn.native import choice
+from seqlab.nn.native import builds as choice
 from seqlab.nn.recurrent import Path, RecurrentStack
 from seqlab.schema.errors import UserError
 

@@ -11,7 +11,8 @@ import torch
 from native import why_not
 
 from seqlab.nn import scan
-from seqlab.nn.native import binding, choice, output
+from seqlab.nn.native import binding, output
+from seqlab.nn.native import builds as choice
 from seqlab.nn.native.binding import BUILDS, Library
 from seqlab.nn.native.recurrence import native_scan
 from seqlab.nn.recurrent import RecurrentStack

@@ -8,7 +8,7 @@ from native import Case, agree, exact, run, scan, solved, threads, why_not
 from torch import nn
 
 from seqlab.nn.native.binding import BUILDS, Library
-from seqlab.nn.native.choice import available
+from seqlab.nn.native.builds import available
 from seqlab.nn.native.recurrence import CELLS
 
 # B, T, E, H. The splits and blocks of small.hpp, plan.hpp, product.hpp and forward.hpp that each is for:

@@ -15,7 +15,7 @@ from torch import Tensor
 from seqlab.nn.cells import Weights
 from seqlab.nn.dropout import Dropout
 from seqlab.nn.embedding import Embedding, Fixed, Lookup, embedded
-from seqlab.nn.native import choice
+from seqlab.nn.native import builds as choice
 from seqlab.nn.native.binding import Library
 from seqlab.nn.native.recurrence import CELLS, native_scan, reads_tokens
 from seqlab.nn.recurrent import RecurrentStack

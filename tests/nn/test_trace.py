@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from seqlab.nn.cells import CELLS
-from seqlab.nn.native import choice
+from seqlab.nn.native import builds as choice
 from seqlab.nn.recurrent import Path, RecurrentStack
 from seqlab.nn.trace import Trace, traced
 

@@ -12,9 +12,9 @@ from html_tree import page
 from seqlab import report
 from seqlab.report.across import across
 from seqlab.report.comparing import chapters
-from seqlab.report.reading import read
-from seqlab.report.study import Study, studies, told
-from seqlab.report.study import folders as run_folders
+from seqlab.report.run_data import read
+from seqlab.report.study_view import Study, studies, told
+from seqlab.report.study_view import folders as run_folders
 from seqlab.runs.folder import RunFolder
 from seqlab.runs.study_folder import StudyFolder
 

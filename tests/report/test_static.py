@@ -10,7 +10,7 @@ import folders
 import pytest
 
 from seqlab import report
-from seqlab.report.cells import to_csv, to_markdown
+from seqlab.report.table_text import to_csv, to_markdown
 from seqlab.report.tables import Column, Table
 
 TABLE = Table(

@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from seqlab.compare.cells import Found, find
+from seqlab.compare.study_cells import Found, find
 from seqlab.runs import folder
 from seqlab.runs.folder import RECORDS
 from seqlab.runs.study_folder import StudyFolder, Trial
 from seqlab.schema.config import parse
 from seqlab.studies import perform
 from seqlab.studies.conduct import Place
-from seqlab.studies.config import StudyConfig
 from seqlab.studies.design import Design
-from seqlab.studies.work import Outcome
+from seqlab.studies.job import Outcome
+from seqlab.studies.study_config import StudyConfig
 
 RATE = "training.optimizer.learning_rate"
 SMALL = {

@@ -8,19 +8,19 @@ import pytest
 import torch
 from small_studies import RATE, SMALL, Viewer, carry_out, design
 
-from seqlab.compare.cells import find
-from seqlab.data.brackets import BracketsConfig
-from seqlab.models.configs import ModelConfig
-from seqlab.models.kinds import MODELS
+from seqlab.compare.study_cells import find
+from seqlab.data.sources.brackets import BracketsConfig
+from seqlab.experiment.experiment_config import ExperimentConfig
+from seqlab.experiment.network_experiment import build
+from seqlab.models.model_configs import ModelConfig
+from seqlab.models.model_kinds import MODELS
 from seqlab.schema.config import parse
 from seqlab.schema.errors import UserError
 from seqlab.studies import perform
 from seqlab.studies.budgets import CLOSE, equaliser
 from seqlab.studies.conduct import Place
-from seqlab.studies.config import BudgetConfig
 from seqlab.studies.estimate import Estimates
-from seqlab.train.config import ExperimentConfig
-from seqlab.train.experiment import build
+from seqlab.studies.study_config import BudgetConfig
 
 LANGUAGE_MODELS: list[dict[str, Any]] = [
     {"kind": "recurrent-lm", "cell": "elman"},

@@ -12,17 +12,18 @@ import pytest
 from small_studies import RATE, SMALL, Viewer, carry_out, design, results, value
 
 from seqlab import report
-from seqlab.compare.cells import cells, find
-from seqlab.compare.judged import JUDGED_BY
+from seqlab.compare.oracle_metrics import JUDGED_BY
 from seqlab.compare.study import read
+from seqlab.compare.study_cells import cells, find
 from seqlab.compare.study_importance import mattered
 from seqlab.compare.study_pairs import pairs
 from seqlab.runs import folder, study_folder
 from seqlab.schema.errors import DiskError, UserError, WorkError
-from seqlab.studies import executors, work
+from seqlab.studies import executors
+from seqlab.studies import job as work
 from seqlab.studies.axes import EPOCHS
 from seqlab.studies.standing import state
-from seqlab.train import run
+from seqlab.training import run
 
 
 def test_a_second_call_repeats_no_run(monkeypatch: pytest.MonkeyPatch) -> None:

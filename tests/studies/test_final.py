@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from small_studies import RATE, Viewer, carry_out, design
 
-from seqlab.compare.cells import find
 from seqlab.compare.study import read
+from seqlab.compare.study_cells import find
+from seqlab.evaluate.evaluation import evaluate_run
 from seqlab.runs import folder
 from seqlab.runs.study_folder import StudyFolder
 from seqlab.schema.errors import UserError, WorkError
@@ -15,7 +16,6 @@ from seqlab.studies.axes import EPOCHS
 from seqlab.studies.conduct import Place
 from seqlab.studies.design import Design
 from seqlab.studies.final import Look, check_same_course
-from seqlab.train.evaluation import evaluate_run
 
 CELLS = {"model.cell": ["lstm", "elman"], RATE: [0.01, 0.1]}
 

@@ -12,8 +12,8 @@ from test_conduct import find
 
 from seqlab.compare.study import read
 from seqlab.studies.axes import Choices, Range
-from seqlab.studies.config import RandomConfig, TpeConfig
 from seqlab.studies.search import Tried, propose, should_stop
+from seqlab.studies.study_config import RandomConfig, TpeConfig
 from seqlab.tasks.goal import Goal
 
 LOWER = Goal.of("loss")

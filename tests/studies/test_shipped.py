@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from seqlab.experiment import recipes
+from seqlab.experiment.experiment_config import ExperimentConfig
 from seqlab.schema.config import plain
 from seqlab.studies import design
 from seqlab.studies.design import Design
-from seqlab.train import recipes
-from seqlab.train.config import ExperimentConfig
 
 VOCABULARY = {"demo-brackets": 6, "demo-python": 256}  # .pad .start .end .unk ( ) | bytes
 

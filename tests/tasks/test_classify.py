@@ -7,11 +7,11 @@ from torch import nn
 from torch.nn import functional
 
 from seqlab.data.dataset import About, Dataset, Limit, Split
-from seqlab.data.words import WordsConfig
+from seqlab.data.tokenizers.words import WordsConfig
 from seqlab.schema.config import parse
 from seqlab.schema.errors import UserError
 from seqlab.tasks.classify import Classify, balanced_weights
-from seqlab.tasks.configs import ClassifyConfig
+from seqlab.tasks.task_configs import ClassifyConfig
 
 LABELS = {"train": [0, 0, 0, 0, 1, 1, 2, 0], "valid": [0, 1, 2]}
 

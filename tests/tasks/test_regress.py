@@ -8,13 +8,13 @@ import torch
 from scipy.stats import norm
 from torch import nn
 
-from seqlab.data.adding import AddingConfig
-from seqlab.data.marked_addition import MarkedAdditionConfig
-from seqlab.data.ndfa import NdfaConfig
+from seqlab.data.sources.adding import AddingConfig
+from seqlab.data.sources.marked_addition import MarkedAdditionConfig
+from seqlab.data.sources.ndfa import NdfaConfig
 from seqlab.schema.config import parse
 from seqlab.schema.errors import UserError
-from seqlab.tasks.configs import ClassifyConfig, RegressConfig
 from seqlab.tasks.regress import Regress
+from seqlab.tasks.task_configs import ClassifyConfig, RegressConfig
 
 TARGETS = torch.tensor([0.5, -1.0, 2.0], dtype=torch.float64)
 PREDICTED = torch.tensor([[0.25], [1.0], [2.0]])

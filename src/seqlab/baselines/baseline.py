@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqlab.data.dataset import DatasetConfig, Split
-from seqlab.data.tokenizers import Tokenizer
+from seqlab.data.tokenizers.tokenizer import Tokenizer
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]

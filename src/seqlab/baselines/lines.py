@@ -8,7 +8,7 @@ import numpy as np
 
 from seqlab.baselines.baseline import Integers
 from seqlab.data.dataset import Split
-from seqlab.data.vocabulary import Vocabulary
+from seqlab.data.tokenizers.vocabulary import Vocabulary
 
 
 class Lines(NamedTuple):

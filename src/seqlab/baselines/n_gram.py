@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from seqlab.baselines.baseline import Arrays, Baseline, Floats, Integers, Scores
 from seqlab.baselines.lines import Lines, bare, lines
 from seqlab.data.dataset import Split
-from seqlab.data.vocabulary import Vocabulary
+from seqlab.data.tokenizers.vocabulary import Vocabulary
 
 PLACES_AT_ONCE, CHANCES_AT_ONCE = 1 << 18, 1 << 22
 """Places, or probabilities of all outputs, that are in memory together; changes no number."""

@@ -17,7 +17,7 @@ from typing import ParamSpec
 import numpy as np
 import torch
 
-from seqlab.nn.native import choice
+from seqlab.nn.native import builds as choice
 from seqlab.nn.native.binding import Library
 
 Clock = Callable[[], float]

@@ -6,10 +6,10 @@ import torch
 
 from seqlab.bench.workload import Weights, Workload
 from seqlab.data.batch import Batch
+from seqlab.experiment.matmul_choice import choose
+from seqlab.experiment.network_experiment import Experiment, build
 from seqlab.models.model import State
-from seqlab.train.experiment import Experiment, build
-from seqlab.train.products import choose
-from seqlab.train.step import Step
+from seqlab.training.step import Step
 
 
 class SeqlabStep:

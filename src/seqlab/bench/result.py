@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 import torch
 
 from seqlab.bench.measure import Peak
-from seqlab.nn.native import choice
+from seqlab.nn.native import builds as choice
 from seqlab.runs import environment
 from seqlab.schema.errors import UserError, unknown
 
@@ -20,7 +20,7 @@ R = TypeVar("R")
 class Result(Generic[R]):
     """What was measured, and on what.
 
-    kernels: how recurrent layers were computed; see `seqlab.nn.native.choice.name`.
+    kernels: how recurrent layers were computed; see `seqlab.nn.native.builds.name`.
     peak_of: what the machine's peak is the rate of.
     rounds: number of measurements behind each median.
     """

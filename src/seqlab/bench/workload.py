@@ -16,11 +16,11 @@ from torch import Tensor, nn
 
 from seqlab.data.batch import Batch
 from seqlab.data.dataset import About, Dataset, Limit, Split
-from seqlab.data.words import WhitespaceConfig
-from seqlab.models.configs import CellName
+from seqlab.data.tokenizers.words import WhitespaceConfig
+from seqlab.experiment import recipes
+from seqlab.experiment.experiment_config import ExperimentConfig
+from seqlab.models.model_configs import CellName
 from seqlab.nn.cells import CELLS
-from seqlab.train import recipes
-from seqlab.train.config import ExperimentConfig
 
 Weights = Mapping[str, Tensor]
 

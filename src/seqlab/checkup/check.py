@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from seqlab.checkup.finding import Finding
-from seqlab.checkup.kinds import NEEDS, PROBES
+from seqlab.checkup.probe_kinds import NEEDS, PROBES
 from seqlab.data.batch import Batch
 from seqlab.models.model import SequenceModel
 from seqlab.tasks.task import Task

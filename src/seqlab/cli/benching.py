@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from seqlab.cli.arguments import Json
 from seqlab.cli.console import percent, print_json, print_table, say, working
-from seqlab.compare.quantity import counted
+from seqlab.stats.metric_spec import counted
 
 if TYPE_CHECKING:
-    from seqlab.bench import layers, step
+    from seqlab.bench import layer_bench as layers
+    from seqlab.bench import step_bench as step
     from seqlab.bench.result import Result
 
 MAKERS = """MKL inside torch chooses slower code on AMD processors than on Intel's, so ratios differ
@@ -69,7 +70,8 @@ def bench_step(
         Print everything as JSON, quartiles included.
     """
     with working("Loading", quiet=as_json) as line:
-        from seqlab.bench import step, workloads
+        from seqlab.bench import step_bench as step
+        from seqlab.bench import workloads
 
         found = step.carry_out(
             workloads.named(workload), rounds=rounds, threads=threads, memory=memory, working=line.working
@@ -110,7 +112,7 @@ def bench_layers(
         Print everything as JSON, quartiles included.
     """
     with working("Loading", quiet=as_json) as line:
-        from seqlab.bench import layers
+        from seqlab.bench import layer_bench as layers
 
         shapes, cells = layers.shapes_named(shape), layers.cells_named(cell)
         found = layers.carry_out(shapes, cells, rounds=rounds, threads=threads, working=line.working)

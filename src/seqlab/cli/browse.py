@@ -63,8 +63,8 @@ def data(action: str, name: str, /, *overrides: Setting, as_json: Json = False) 
     as_json
         Print as JSON.
     """
+    from seqlab.data.dataset_settings import dataset_config
     from seqlab.data.describe import describe, origin
-    from seqlab.data.settings import dataset_config
 
     actions = {"info": origin, "show": describe, "fetch": describe}
     if action not in actions:
@@ -123,7 +123,7 @@ def params(*recipe: str, as_json: Json = False) -> None:
     as_json
         Print as JSON, with the shape of every tensor.
     """
-    from seqlab.train.parameters import count
+    from seqlab.experiment.parameter_counts import count
 
     recipes = [word for word in recipe if "=" not in word]
     overrides = [word for word in recipe if "=" in word]
@@ -153,14 +153,14 @@ def _equation(layer: dict[str, Any]) -> str:
 
 
 def _tables() -> dict[str, Any]:
-    from seqlab.baselines.kinds import BASELINES
-    from seqlab.checkup.kinds import PROBES
-    from seqlab.data.kinds import BATCHING, DATASETS, TOKENIZERS
-    from seqlab.measure.kinds import DIAGNOSTICS, METRICS
-    from seqlab.models.kinds import MODELS
-    from seqlab.studies.kinds import SEARCHES
-    from seqlab.tasks.kinds import TASKS
-    from seqlab.train.kinds import OPTIMIZERS, SCHEDULES
+    from seqlab.baselines.baseline_kinds import BASELINES
+    from seqlab.checkup.probe_kinds import PROBES
+    from seqlab.data.data_kinds import BATCHING, DATASETS, TOKENIZERS
+    from seqlab.experiment.training_kinds import OPTIMIZERS, SCHEDULES
+    from seqlab.measure.metric_kinds import DIAGNOSTICS, METRICS
+    from seqlab.models.model_kinds import MODELS
+    from seqlab.studies.search_kinds import SEARCHES
+    from seqlab.tasks.task_kinds import TASKS
 
     registries = {
         "datasets": DATASETS,
@@ -183,7 +183,7 @@ def _tables() -> dict[str, Any]:
 
 
 def _recipes() -> dict[str, str]:
-    from seqlab.train import recipes
+    from seqlab.experiment import recipes
 
     return {name: recipes.read(name).about for name in recipes.names()}
 

@@ -126,7 +126,7 @@ def _show_samples(studies: Sequence[Study]) -> None:
 
 def _texts(group: Group) -> list[tuple[str, str]]:
     """Of the first seed: the longest right and the first wrong sample; without a truth, the first text."""
-    from seqlab.compare.study_truth import cards
+    from seqlab.compare.study_oracle import cards
 
     for card in cards(group)[:1]:
         examples = (("right  ", card["longest_valid"]), ("wrong  ", card["first_wrong"]))

@@ -34,8 +34,8 @@ def evaluate(
     as_json
         Print the evaluation card as JSON.
     """
+    from seqlab.evaluate.evaluation import evaluate_run
     from seqlab.runs import folder
-    from seqlab.train.evaluation import evaluate_run
 
     with working("Reading and encoding the data", quiet=as_json) as line:
         card = evaluate_run(folder.find(name), split, metric, device=device, progress=line.scored)
@@ -95,9 +95,9 @@ def diagnose(
     as_json
         Print what was found as JSON.
     """
-    from seqlab.measure.kinds import DIAGNOSTICS
+    from seqlab.evaluate.evaluation import diagnose_run
+    from seqlab.measure.metric_kinds import DIAGNOSTICS
     from seqlab.runs import folder
-    from seqlab.train.evaluation import diagnose_run
 
     if rows is not None and rows < 1:
         raise UserError(f"'rows' must be at least 1. Got {rows}. Nearest: 1.")

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from seqlab.cli.console import out, percent, print_table, say
 from seqlab.compare.study_cost import spent
 from seqlab.compare.study_importance import mattered
+from seqlab.compare.study_oracle import standings
 from seqlab.compare.study_pairs import pairs
 from seqlab.compare.study_steps import counts_steps, steps_to_success
-from seqlab.compare.study_truth import standings
 
 if TYPE_CHECKING:
     from seqlab.compare.study import Group, Study

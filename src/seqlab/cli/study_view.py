@@ -12,7 +12,7 @@ from seqlab.cli.console import bar, duration, err, say
 
 if TYPE_CHECKING:
     from seqlab.runs.study_folder import Trial
-    from seqlab.studies.work import Outcome
+    from seqlab.studies.job import Outcome
 
 
 class StudyView:

@@ -6,7 +6,7 @@ from typing import Any
 
 from seqlab.cli.arguments import Json, Run, Setting
 from seqlab.cli.console import ProgressLine, metrics_line, print_json, say
-from seqlab.compare.quantity import counted
+from seqlab.stats.metric_spec import counted
 
 
 def train(
@@ -37,7 +37,8 @@ def train(
     as_json
         Print the result as JSON, and nothing else.
     """
-    from seqlab.train import recipes, run
+    from seqlab.experiment import recipes
+    from seqlab.training import run
 
     line = ProgressLine(quiet=as_json)
     line.working("Reading the data")
@@ -63,7 +64,7 @@ def resume(name: Run, /, *, as_json: Json = False) -> None:
         Print the result as JSON, and nothing else.
     """
     from seqlab.runs import folder
-    from seqlab.train import run
+    from seqlab.training import run
 
     line = ProgressLine(quiet=as_json)
     try:

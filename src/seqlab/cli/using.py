@@ -45,9 +45,9 @@ def sample(
     as_json
         Print the texts as JSON.
     """
-    from seqlab.decode.choice import Choice
+    from seqlab.decode.sampling import Choice
+    from seqlab.evaluate.loaded import load_run
     from seqlab.runs import folder
-    from seqlab.train.loaded import load_run
 
     if count < 1:
         raise UserError(f"'count' must be at least 1. Got {count}. Nearest: 1.")
@@ -83,8 +83,8 @@ def predict(
     as_json
         Print labels and probabilities, or numbers, as JSON.
     """
+    from seqlab.evaluate.loaded import load_run
     from seqlab.runs import folder
-    from seqlab.train.loaded import load_run
 
     loaded = load_run(folder.find(name))
     given = list(texts) or _lines(file, encoding)
@@ -114,7 +114,7 @@ def _answer(text: str, chances: dict[str, float]) -> str:
 
 def _lines(file: Path | None, encoding: str) -> list[str]:
     """The lines that hold text, of a file or of standard input; others are counted."""
-    from seqlab.data.reading import known_encoding, open_text
+    from seqlab.data.sources.text_files import known_encoding, open_text
 
     if file is None:
         # Line breaks are those of a file; `splitlines` would cut texts at others, too.

@@ -1,1 +1,1 @@
-"""What can be said of results: over seeds, over items, over settings, and which of them can be compared."""
+"""What may be claimed of a study's runs, and which results can be compared at all."""

@@ -9,17 +9,17 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from seqlab.compare.cells import Cell, Found, cells, find, goal
-from seqlab.compare.censored import Outcome
 from seqlab.compare.comparable import refusal
-from seqlab.compare.judged import judged_by
-from seqlab.compare.quantity import Quantity
-from seqlab.compare.reliability import Reliability, Setting, near, reliability
-from seqlab.compare.summary import Summary, summarize
+from seqlab.compare.oracle_metrics import judged_by
+from seqlab.compare.study_cells import Cell, Found, cells, find, goal
 from seqlab.runs import folder as runs
 from seqlab.runs.study_folder import StudyFolder
 from seqlab.schema.errors import UserError
 from seqlab.schema.settings import said, setting
+from seqlab.stats.censored import Outcome
+from seqlab.stats.metric_spec import Quantity
+from seqlab.stats.reliability import Reliability, Setting, near, reliability
+from seqlab.stats.summary import Summary, summarize
 
 DATASET = ("data", "data.kind")
 """Axes whose values are different datasets, on which nothing is ranked together."""

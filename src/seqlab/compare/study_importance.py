@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from seqlab.compare.forest import FEWEST, Span, forest_importance
-from seqlab.compare.importance import Cell, Importance, importance, missing
 from seqlab.compare.study import Group, Study
 from seqlab.schema.settings import flat, setting, short_names
+from seqlab.stats.forest import FEWEST, Span, forest_importance
+from seqlab.stats.importance import Cell, Importance, importance, missing
 
 ALL = "all architectures"
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from seqlab.compare.items import Items
-from seqlab.compare.over_items import Plan
-from seqlab.compare.over_seeds import over_seeds
-from seqlab.compare.paired import Candidate, Comparison, all_pairs, holm
 from seqlab.compare.study import Group, Study
 from seqlab.runs import folder, scores
 from seqlab.schema.errors import UserError
+from seqlab.stats.item_scores import Items
+from seqlab.stats.over_items import Plan
+from seqlab.stats.over_seeds import over_seeds
+from seqlab.stats.paired import Candidate, Comparison, all_pairs, holm
 
 SCORES = {"loss": "nats", "accuracy": "right"}
 """Metrics that are known of each item, with what the scores call them."""

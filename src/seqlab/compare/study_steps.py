@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from seqlab.compare.cells import Cell
-from seqlab.compare.censored import finite, ordered, quantile
-from seqlab.compare.quantity import Quantity
 from seqlab.compare.study import Group, Study
+from seqlab.compare.study_cells import Cell
 from seqlab.runs import folder
 from seqlab.schema.records import Scalar
+from seqlab.stats.censored import finite, ordered, quantile
+from seqlab.stats.metric_spec import Quantity
 
 
 def counts_steps(study: Study) -> bool:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from seqlab.data.dataset import Corpus, Dataset, DatasetConfig, Limit, Split
 from seqlab.data.fetch import cache_folder, writing
-from seqlab.data.tokenizers import Encoded, Tokenizer, tokenizer_from
+from seqlab.data.tokenizers.tokenizer import Encoded, Tokenizer, tokenizer_from
 from seqlab.runs.atomic import sync
 from seqlab.schema.config import canonical
 from seqlab.schema.errors import UserError

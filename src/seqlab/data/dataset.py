@@ -12,8 +12,8 @@ from typing import Annotated, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from seqlab.data.kinds import TOKENIZERS
-from seqlab.data.tokenizers import Tokenizer, TokenizerConfig
+from seqlab.data.data_kinds import TOKENIZERS
+from seqlab.data.tokenizers.tokenizer import Tokenizer, TokenizerConfig
 from seqlab.schema.config import Config
 from seqlab.schema.errors import UserError
 from seqlab.schema.registry import ByKind

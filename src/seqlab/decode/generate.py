@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from seqlab.data.batch import Batch
-from seqlab.decode.choice import Choice, choose
+from seqlab.decode.sampling import Choice, choose
 from seqlab.models.model import SequenceModel, State
 from seqlab.models.modes import device_of, evaluating
 from seqlab.schema.errors import UserError, WorkError

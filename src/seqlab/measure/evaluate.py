@@ -9,9 +9,9 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from seqlab.data.batch import Batch
-from seqlab.measure.items import Items
-from seqlab.measure.kinds import METRICS
+from seqlab.measure.item_collector import Items
 from seqlab.measure.metric import Metric, Scored
+from seqlab.measure.metric_kinds import METRICS
 from seqlab.models.model import SequenceModel, State
 from seqlab.models.modes import device_of, evaluating
 from seqlab.schema.errors import UserError, WorkError

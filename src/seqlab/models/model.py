@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from seqlab.data.batch import Batch
-from seqlab.models.configs import ModelConfig
+from seqlab.models.model_configs import ModelConfig
 
 __all__ = ["Capabilities", "ModelConfig", "SequenceModel", "State"]
 

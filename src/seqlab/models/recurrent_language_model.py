@@ -7,8 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from seqlab.data.batch import Batch
-from seqlab.models.configs import RecurrentLanguageModelConfig
 from seqlab.models.model import Capabilities, SequenceModel, State
+from seqlab.models.model_configs import RecurrentLanguageModelConfig
 from seqlab.nn.dropout import Dropout
 from seqlab.nn.embedding import embedded
 from seqlab.nn.initial import output_layer, uniform_embedding

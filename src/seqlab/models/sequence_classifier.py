@@ -7,8 +7,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from seqlab.data.batch import Batch
-from seqlab.models.configs import LinearClassifierConfig, Numbers, RecurrentClassifierConfig
 from seqlab.models.model import Capabilities, SequenceModel, State
+from seqlab.models.model_configs import LinearClassifierConfig, Numbers, RecurrentClassifierConfig
 from seqlab.nn.dropout import Dropout
 from seqlab.nn.embedding import Embedding, Fixed, embedded
 from seqlab.nn.initial import linear, normal_embedding

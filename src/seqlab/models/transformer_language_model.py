@@ -9,8 +9,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from seqlab.data.batch import Batch
-from seqlab.models.configs import TransformerLanguageModelConfig
 from seqlab.models.model import Capabilities, SequenceModel, State
+from seqlab.models.model_configs import TransformerLanguageModelConfig
 from seqlab.nn.attention import KeysValues, sinusoids, visible_keys
 from seqlab.nn.dropout import Dropout
 from seqlab.nn.initial import output_layer, uniform_embedding

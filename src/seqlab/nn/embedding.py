@@ -15,7 +15,7 @@ from seqlab.nn.dropout import Dropout
 
 
 class Reader(Protocol):
-    """Whoever keeps a table's rows and hands out those of a batch; see `seqlab.train.row_wise`."""
+    """Whoever keeps a table's rows and hands out those of a batch; see `seqlab.experiment.row_wise`."""
 
     def __call__(self, tokens: Int[Tensor, "*N"]) -> Float[Tensor, "*N H"]:
         """Vectors of the tokens, as the table's would be now; gradients go to the reader."""

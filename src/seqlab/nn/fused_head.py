@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from seqlab.nn.matmul import TORCH, Products
 from seqlab.nn.native.binding import Library
-from seqlab.nn.native.choice import library
+from seqlab.nn.native.builds import library
 from seqlab.nn.native.output import check_targets, cross_entropy_, head_fits, head_loss
-from seqlab.nn.products import TORCH, Products
 
 MOST_LOGITS = 1 << 26
 """Logits in memory at once (256 MiB of float32); more targets are done in several parts."""

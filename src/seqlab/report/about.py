@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from seqlab.report.comparing import Chapter, Entry
-from seqlab.report.reading import Run
+from seqlab.report.run_data import Run
 from seqlab.report.tables import RUN, Cell, Column, Table, named, spent
 from seqlab.schema.settings import flat, setting
 

@@ -12,8 +12,8 @@ from seqlab.compare.study import Group
 from seqlab.compare.study_steps import counts_steps, steps_to_success
 from seqlab.report.charts import HORIZON
 from seqlab.report.look import PANEL, Figure, Palette, Row, finished, over_rows
-from seqlab.report.reading import Recorded
-from seqlab.report.study import Study, is_number
+from seqlab.report.run_data import Recorded
+from seqlab.report.study_view import Study, is_number
 from seqlab.report.tables import Column, words
 from seqlab.schema.records import Curve, Scalar
 

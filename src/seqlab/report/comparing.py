@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from seqlab.compare.comparable import Difference, comparable_groups, differences, refusal
-from seqlab.compare.quantity import Quantity
 from seqlab.report import naming
 from seqlab.report.naming import architecture_of, labels, optimiser_of
-from seqlab.report.reading import Run
+from seqlab.report.run_data import Run
 from seqlab.report.styles import Style, Styles
 from seqlab.schema.errors import UserError
+from seqlab.stats.metric_spec import Quantity
 
 MANY_RUNS = 12
 """Runs of a chapter up to which each is shown by itself; of more, groups come first."""

@@ -8,10 +8,10 @@ from typing import Any
 
 import altair as alt
 
-from seqlab.compare.cells import EPOCHS
 from seqlab.compare.study import Group
+from seqlab.compare.study_cells import EPOCHS
 from seqlab.report.look import GREY, Figure, Panel, Row, finished, over_rows
-from seqlab.report.study import Study, is_number
+from seqlab.report.study_view import Study, is_number
 from seqlab.report.tables import Column, words
 from seqlab.schema.settings import setting, short_names
 

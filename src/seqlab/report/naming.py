@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from seqlab.report.reading import Run
+from seqlab.report.run_data import Run
 from seqlab.schema.config import Table
 from seqlab.schema.settings import setting
 

@@ -13,12 +13,13 @@ import altair
 import jinja2
 import vl_convert
 
-from seqlab.report import about, cells, charts, costs, curves, diagnostics, results, tables
-from seqlab.report import study as answers
+from seqlab.report import about, charts, costs, curves, diagnostics, results, tables
+from seqlab.report import study_view as answers
+from seqlab.report import table_text as cells
 from seqlab.report.comparing import Chapter, chapters
 from seqlab.report.look import Figure
 from seqlab.report.payload import payload
-from seqlab.report.reading import read
+from seqlab.report.run_data import read
 from seqlab.report.samples import split, written
 from seqlab.report.saving import save
 from seqlab.report.sections import Part, Section, of_datasets, of_study, present
@@ -172,7 +173,7 @@ def _render(found: Sequence[Chapter], parts: Sequence[Part], title: str, introdu
 def _summary(found: Sequence[Chapter]) -> str:
     """What the page is about, in one sentence.
 
-    >>> from seqlab.compare.quantity import Quantity
+    >>> from seqlab.stats.metric_spec import Quantity
     >>> loss = Quantity(name="loss", unit="nats per token", better="lower")
     >>> _summary([Chapter("ptb", (), loss)])
     '0 runs on ptb.'

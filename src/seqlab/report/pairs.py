@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from seqlab.compare.paired import Comparison
 from seqlab.compare.study_pairs import Pairs
-from seqlab.report.study import Study
+from seqlab.report.study_view import Study
 from seqlab.report.tables import Cell, Column, Table
+from seqlab.stats.paired import Comparison
 
 _ITEMS = (
     Column("difference", "over items"),

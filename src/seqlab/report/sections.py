@@ -14,7 +14,7 @@ from seqlab.report.across import across
 from seqlab.report.comparing import Entry
 from seqlab.report.look import Figure
 from seqlab.report.samples import Written
-from seqlab.report.study import Study
+from seqlab.report.study_view import Study
 from seqlab.report.tables import Table
 
 Thing = TypeVar("Thing")

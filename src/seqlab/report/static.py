@@ -8,9 +8,9 @@ from typing import Any
 
 import vl_convert
 
-from seqlab.report.cells import slug, to_csv, to_markdown
 from seqlab.report.look import WIDTH, Figure, Row
 from seqlab.report.saving import save
+from seqlab.report.table_text import slug, to_csv, to_markdown
 from seqlab.report.tables import Table
 
 SCALE = 2.0

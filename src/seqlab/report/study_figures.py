@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from seqlab.compare.reliability import Reliability
 from seqlab.compare.study import Group, short
 from seqlab.report.look import GREY, Figure, Palette, Panel, Row, finished, over_rows, rules, scale
-from seqlab.report.study import Study
+from seqlab.report.study_view import Study
 from seqlab.report.tables import Column, words
+from seqlab.stats.reliability import Reliability
 
 MOST_SETTINGS = 12
 """Settings of an architecture whose seeds are drawn: its best ones."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from seqlab.compare.importance import Importance
-from seqlab.compare.quantity import counted, percent
-from seqlab.compare.reliability import Reliability
 from seqlab.compare.study import Group
 from seqlab.compare.study_importance import Mattered
 from seqlab.compare.study_pairs import Pairs
-from seqlab.report.study import Study
+from seqlab.report.study_view import Study
 from seqlab.report.tables import Cell, Column, Table, words
 from seqlab.schema.settings import setting, short_names
+from seqlab.stats.importance import Importance
+from seqlab.stats.metric_spec import counted, percent
+from seqlab.stats.reliability import Reliability
 
 
 def by_setting(study: Study) -> Table:

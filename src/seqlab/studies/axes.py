@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from seqlab.compare.cells import EPOCHS
+from seqlab.compare.study_cells import EPOCHS
 from seqlab.schema.errors import UserError
 
 __all__ = ["ARCHITECTURE", "EPOCHS", "Axis", "Choices", "Range", "combinations", "read"]

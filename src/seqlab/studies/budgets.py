@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import torch
 
 from seqlab.data.dataset import DatasetConfig
-from seqlab.models.configs import ModelConfig, Width
+from seqlab.experiment.experiment_config import ExperimentConfig
+from seqlab.models.model_configs import ModelConfig, Width
 from seqlab.schema.config import canonical
 from seqlab.schema.errors import UserError
-from seqlab.studies.config import BudgetConfig
-from seqlab.tasks.configs import TaskConfig
-from seqlab.train.config import ExperimentConfig
+from seqlab.studies.study_config import BudgetConfig
+from seqlab.tasks.task_configs import TaskConfig
 
 CLOSE = 0.01
 """Relative distance within which numbers of parameters count as equal."""

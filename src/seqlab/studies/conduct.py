@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Protocol
 
-from seqlab.compare.cells import find, found
+from seqlab.compare.study_cells import find, found
 from seqlab.runs import study_folder
 from seqlab.runs.study_folder import Event, StudyFolder, Trial
 from seqlab.schema.config import plain
 from seqlab.schema.errors import DiskError
 from seqlab.studies.design import Design
 from seqlab.studies.executors import Executor
+from seqlab.studies.job import Job, Outcome
 from seqlab.studies.plan import Plan, plan_of, stopped
 from seqlab.studies.standing import check_sound, goal_of, gone
 from seqlab.studies.trials import Adjust
-from seqlab.studies.work import Job, Outcome
 
 
 class Viewer(Protocol):

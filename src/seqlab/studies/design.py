@@ -9,13 +9,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from seqlab.experiment import recipes
+from seqlab.experiment.experiment_config import AnyExperimentConfig, ExperimentConfig
 from seqlab.schema.config import Table, override, parse, plain, read_toml
 from seqlab.schema.errors import UserError, unknown
 from seqlab.studies import axes
 from seqlab.studies.axes import ARCHITECTURE, Axis
-from seqlab.studies.config import GridConfig, StudyConfig
-from seqlab.train import recipes
-from seqlab.train.config import AnyExperimentConfig, ExperimentConfig
+from seqlab.studies.study_config import GridConfig, StudyConfig
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from seqlab.evaluate.scoring import scoring_pass
+from seqlab.experiment.experiment_config import ExperimentConfig
+from seqlab.experiment.matmul_choice import choose
+from seqlab.experiment.network_experiment import Experiment, build
+from seqlab.experiment.numerics import settled
 from seqlab.measure.evaluate import evaluate
 from seqlab.schema.config import canonical
-from seqlab.train.config import ExperimentConfig
-from seqlab.train.experiment import Experiment, build
-from seqlab.train.numerics import settled
-from seqlab.train.products import choose
-from seqlab.train.step import Step
-from seqlab.train.validation import scoring_pass
+from seqlab.training.step import Step
 
 WARM_UP, MEASURED = 2, 6
 """Steps before the measured ones, and those: of batches spread evenly over the epoch."""

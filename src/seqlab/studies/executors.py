@@ -18,8 +18,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any, Protocol
 
-from seqlab.studies.work import Job, Outcome, Watch, carry_out
-from seqlab.train.interrupt import Wish, listening
+from seqlab.studies.job import Job, Outcome, Watch, carry_out
+from seqlab.training.interrupt import Wish, listening
 
 PATIENCE = 0.2
 """Seconds after which a wish to stop is noticed."""

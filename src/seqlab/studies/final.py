@@ -7,20 +7,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seqlab.compare.cells import Cell, Found, find
 from seqlab.compare.study import Group, Study, read
+from seqlab.compare.study_cells import Cell, Found, find
+from seqlab.evaluate.evaluation import evaluate_run
+from seqlab.experiment.experiment_config import (
+    AnyExperimentConfig,
+    BaselineExperimentConfig,
+    ExperimentConfig,
+)
 from seqlab.runs import folder as run_folder
 from seqlab.runs.folder import RunFolder
 from seqlab.runs.study_folder import StudyFolder
 from seqlab.schema.config import parse
 from seqlab.schema.errors import UserError, WorkError
 from seqlab.schema.records import Scalar, to_line
-from seqlab.studies.config import FinalConfig
 from seqlab.studies.standing import state
-from seqlab.train import run
-from seqlab.train.config import AnyExperimentConfig, BaselineExperimentConfig, ExperimentConfig
-from seqlab.train.evaluation import evaluate_run
-from seqlab.train.loop import Listener
+from seqlab.studies.study_config import FinalConfig
+from seqlab.training import run
+from seqlab.training.loop import Listener
 
 SPLIT = "test"
 

@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
+from seqlab.experiment.experiment_config import ExperimentConfig
 from seqlab.runs import folder
 from seqlab.runs.study_folder import Trial
 from seqlab.schema.config import parse
@@ -14,11 +15,10 @@ from seqlab.schema.errors import UserError
 from seqlab.studies.axes import EPOCHS
 from seqlab.studies.budgets import equaliser
 from seqlab.studies.conduct import Place
-from seqlab.studies.config import SomeConfig
 from seqlab.studies.design import Design
 from seqlab.studies.estimate import Estimates
+from seqlab.studies.study_config import SomeConfig
 from seqlab.studies.trials import Adjust, grid, trial
-from seqlab.train.config import ExperimentConfig
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from seqlab.experiment.matmul_choice import choose
+from seqlab.experiment.numerics import settled
 from seqlab.runs.study_folder import StudyFolder
 from seqlab.schema.errors import UserError
 from seqlab.studies.conduct import Place, Viewer, begin, conduct
@@ -10,9 +12,7 @@ from seqlab.studies.estimate import Estimates
 from seqlab.studies.executors import Executor, Inline, Processes
 from seqlab.studies.final import Look, look
 from seqlab.studies.forecast import adjustment
-from seqlab.train.numerics import settled
-from seqlab.train.products import choose
-from seqlab.train.progress import Progress
+from seqlab.training.progress import Progress
 
 
 def carry_out(design: Design, place: Place, *, processes: int, retry: bool, viewer: Viewer) -> StudyFolder:

@@ -6,13 +6,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from seqlab.compare.cells import Found, find
+from seqlab.compare.study_cells import Found, find
 from seqlab.runs.study_folder import Event, StudyFolder, Trial
 from seqlab.studies import search
-from seqlab.studies.config import SomeConfig, StudyConfig, TpeConfig
 from seqlab.studies.design import Design
 from seqlab.studies.search import Tried
 from seqlab.studies.standing import Course, goal_of, state, tried
+from seqlab.studies.study_config import SomeConfig, StudyConfig, TpeConfig
 from seqlab.studies.trials import Adjust, baselines, grid, trial
 from seqlab.tasks.goal import Goal
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from seqlab.studies.axes import Axis, Choices, Range
-from seqlab.studies.config import SomeConfig, TpeConfig
+from seqlab.studies.study_config import SomeConfig, TpeConfig
 from seqlab.tasks.goal import Goal
 
 if TYPE_CHECKING:

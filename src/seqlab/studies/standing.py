@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from seqlab.compare.cells import Found
+from seqlab.compare.study_cells import Found
+from seqlab.experiment.experiment_config import parse_experiment
 from seqlab.runs.study_folder import Trial
 from seqlab.schema.errors import UserError
 from seqlab.studies.search import Tried
 from seqlab.tasks.goal import Goal
-from seqlab.train.config import parse_experiment
 
 Course = Sequence[tuple[float, float]]
 """(epoch, value of the goal's metric) of each validation."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from seqlab.experiment.experiment_config import ExperimentConfig
 from seqlab.runs.study_folder import Trial
 from seqlab.schema.config import plain
 from seqlab.studies import axes
 from seqlab.studies.axes import EPOCHS
 from seqlab.studies.design import Design
-from seqlab.train.config import ExperimentConfig
-from seqlab.train.run import place_of
+from seqlab.training.run import place_of
 
 Adjust = Callable[[ExperimentConfig], ExperimentConfig]
 """Brings an experiment under the study's budget."""

@@ -15,7 +15,7 @@ from seqlab.data.batching import Batching
 from seqlab.data.dataset import Dataset, Split
 from seqlab.tasks.cross_entropy import CrossEntropyTask
 from seqlab.tasks.goal import Goal
-from seqlab.tasks.labelled import labelled_batches
+from seqlab.tasks.labelled_batches import labelled_batches
 
 
 class Classify(CrossEntropyTask):

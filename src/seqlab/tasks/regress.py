@@ -14,7 +14,7 @@ from seqlab.data.batch import Batch
 from seqlab.data.batching import Batching
 from seqlab.data.dataset import Dataset, Split
 from seqlab.tasks.goal import Goal
-from seqlab.tasks.labelled import labelled_batches
+from seqlab.tasks.labelled_batches import labelled_batches
 from seqlab.tasks.task import Task
 
 CONSTANT = math.log(2 * math.pi) / 2

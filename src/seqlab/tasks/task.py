@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from seqlab.data.batch import Batch
 from seqlab.data.batching import Batching
 from seqlab.data.dataset import Dataset, Split
-from seqlab.nn.products import TORCH, Products
+from seqlab.nn.matmul import TORCH, Products
 from seqlab.tasks.goal import Goal
 
 

@@ -1,0 +1,27 @@
+"""What a study of data whose truth is known can be judged by, in place of its task's metric."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from seqlab.stats.metric_spec import Quantity
+
+_SAMPLES, _TEXTS, _NATS = "fraction of samples", "fraction of texts", "nats per token"
+JUDGED_BY: dict[str, Quantity] = {
+    one.name: one
+    for one in (
+        Quantity(name="above_floor", unit=_NATS, better="lower"),
+        Quantity(name="divergence", unit=_NATS, better="lower"),
+        Quantity(name="valid_samples", unit=_SAMPLES, better="higher"),
+        Quantity(name="recognised_texts", unit=_TEXTS, better="higher"),
+        Quantity(name="recognised_far_texts", unit=_TEXTS, better="higher"),
+    )
+}
+"""By the names of a truth card's metrics."""
+
+
+def judged_by(about: Mapping[str, Any]) -> Quantity | None:
+    """What a study's file names; None where it names nothing and the task's metric counts."""
+    name = about.get("judged_by")
+    return JUDGED_BY[name] if name else None

@@ -1,0 +1,101 @@
+"""The room's visible tables: datasets, tokenizers and ways to cut batches, by kind."""
+
+from __future__ import annotations
+
+from seqlab.schema.registry import Registry
+
+DATASETS = Registry(
+    "dataset",
+    {
+        "imdb": ("seqlab.data.sources.imdb:ImdbConfig", "50,000 film reviews, positive or negative"),
+        "ptb": ("seqlab.data.sources.ptb:PtbConfig", "Penn Treebank news text, by words or characters"),
+        "tiny_shakespeare": ("seqlab.data.sources.tiny_shakespeare:TinyShakespeareConfig", "1.1 MB of plays"),
+        "python_source": (
+            "seqlab.data.sources.python_source:PythonSourceConfig",
+            "the standard library's source",
+        ),
+        "table": (
+            "seqlab.data.sources.table:TableConfig",
+            "your own labelled texts: CSV, TSV, JSONL or Parquet",
+        ),
+        "text": ("seqlab.data.sources.text:TextConfig", "your own text: a file, several files or a folder"),
+        "ndfa": ("seqlab.data.sources.ndfa:NdfaConfig", "s w w w s with one word w, generated"),
+        "brackets": ("seqlab.data.sources.brackets:BracketsConfig", "balanced brackets (Dyck-1), generated"),
+        "dyck": ("seqlab.data.sources.brackets:DyckConfig", "balanced brackets of several kinds, generated"),
+        "toy": ("seqlab.data.sources.grammars:ToyConfig", "sentences of a small English, generated"),
+        "grammar": ("seqlab.data.sources.grammars:GrammarConfig", "your own context-free grammar, generated"),
+        "parity": ("seqlab.data.sources.formal:ParityConfig", "bits with an even number of ones, generated"),
+        "tomita": ("seqlab.data.sources.formal:TomitaConfig", "Tomita's seven regular languages, generated"),
+        "counting": ("seqlab.data.sources.formal:CountingConfig", "a^n b^n or a^n b^n c^n, generated"),
+        "regular-expression": (
+            "seqlab.data.sources.formal:RegularExpressionConfig",
+            "your own regular expression, generated",
+        ),
+        "marked_addition": (
+            "seqlab.data.sources.marked_addition:MarkedAdditionConfig",
+            "a marked digit plus the last one, generated",
+        ),
+        "adding": (
+            "seqlab.data.sources.adding:AddingConfig",
+            "the sum of two marked numbers, generated (Arjovsky et al. 2016)",
+        ),
+        "adding_1997": (
+            "seqlab.data.sources.adding:Adding1997Config",
+            "the same as Hochreiter and Schmidhuber (1997) defined it",
+        ),
+        "copy": (
+            "seqlab.data.sources.copy_dataset:CopyConfig",
+            "a word, a gap and the word again, generated",
+        ),
+        "associative_recall": (
+            "seqlab.data.sources.associative_recall:AssociativeRecallConfig",
+            "the digit that stood behind a letter, generated",
+        ),
+        "temporal_order": (
+            "seqlab.data.sources.temporal_order:TemporalOrderConfig",
+            "in which order two symbols far apart came, generated",
+        ),
+    },
+)
+
+TOKENIZERS = Registry(
+    "tokenizer",
+    {
+        "words": ("seqlab.data.tokenizers.words:WordsConfig", "lower-case runs of the letters a-z"),
+        "unicode-words": (
+            "seqlab.data.tokenizers.unicode_words:UnicodeWordsConfig",
+            "lower-case runs of letters and digits of any alphabet",
+        ),
+        "whitespace": (
+            "seqlab.data.tokenizers.words:WhitespaceConfig",
+            "what stands between blanks, as it is",
+        ),
+        "characters": ("seqlab.data.tokenizers.tokenizer:CharactersConfig", "Unicode characters"),
+        "bytes": ("seqlab.data.tokenizers.tokenizer:BytesConfig", "the 256 bytes of UTF-8"),
+        "numbers": (
+            "seqlab.data.tokenizers.numbers:NumbersConfig",
+            "numbers, which a model may read as such",
+        ),
+        "bpe": (
+            "seqlab.data.tokenizers.subwords:BpeConfig",
+            "byte-pair encoding trained on the training split",
+        ),
+        "wordpiece": (
+            "seqlab.data.tokenizers.subwords:WordPieceConfig",
+            "WordPiece trained on the training split",
+        ),
+    },
+)
+
+BATCHING = Registry(
+    "batching",
+    {
+        "rows": ("seqlab.data.batching:RowsConfig", "so many sequences of similar length a batch"),
+        "tokens": ("seqlab.data.batching:TokensConfig", "at most so many padded tokens a batch"),
+        "packed": (
+            "seqlab.data.batching:PackedConfig",
+            "at most so many tokens a batch, padding not counted",
+        ),
+        "stream": ("seqlab.data.batching:StreamConfig", "windows over contiguous text, state carried"),
+    },
+)

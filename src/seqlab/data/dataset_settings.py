@@ -1,0 +1,23 @@
+"""A dataset's configuration from its name and `key=value` settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from seqlab.data.data_kinds import DATASETS
+from seqlab.data.dataset import DatasetConfig
+from seqlab.schema.config import override, parse
+
+
+def dataset_config(name: str, overrides: Sequence[str] = ()) -> DatasetConfig:
+    """The settings of a dataset.
+
+    Raises:
+        UserError: no such dataset, key or value.
+    """
+    cls: type[DatasetConfig] = DATASETS[name]
+    table: dict[str, Any] = {"kind": name}
+    for assignment in overrides:
+        table, _ = override(cls, table, assignment)
+    return parse(cls, table)

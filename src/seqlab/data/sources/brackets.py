@@ -1,0 +1,55 @@
+"""Balanced brackets: one kind as the courses have them, or several."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from seqlab.data.sources.generated import LimitedConfig
+from seqlab.languages.dyck import Dyck
+
+OPEN = 7 / 16
+"""Probability of `(` while a bracket is open."""
+
+
+class BracketsConfig(LimitedConfig):
+    """Start with `(`; while a bracket is open, write `(` with probability 7/16, else `)`.
+
+    >>> config = BracketsConfig(train=2, valid=1, test=1)
+    >>> config.read().texts["train"]
+    ['(())', '()']
+    >>> [config.language().is_member(text) for text in ("(()())", "()()", "(()")]
+    [True, False, False]
+    """
+
+    description: ClassVar[str] = "Balanced brackets that close at the end and not before."
+    course_check: ClassVar[str | None] = "counted-brackets"
+    kind: Literal["brackets"] = "brackets"
+    """Name of the dataset."""
+
+    def unlimited(self) -> Dyck:
+        """See `LimitedConfig`."""
+        return Dyck(1, OPEN, None)
+
+
+class DyckConfig(LimitedConfig):
+    """Balanced brackets of several kinds, perhaps only so deep.
+
+    >>> DyckConfig(train=3, valid=1, test=1).read().texts["train"]
+    ['[[]]', '()', '([[](([()[[][()]]]))()][](()))']
+    """
+
+    description: ClassVar[str] = "Balanced brackets of several kinds that close at the end and not before."
+    kind: Literal["dyck"] = "dyck"
+    """Name of the dataset."""
+    kinds: int = Field(default=2, ge=1, le=4)
+    """Kinds of brackets, each as likely."""
+    opening: float = Field(default=OPEN, ge=0, lt=1)
+    """Probability of another opening bracket while one is open; below 1/2 without `max_depth`."""
+    max_depth: int | None = Field(default=None, ge=1)
+    """Brackets that may be open at once; none: any number."""
+
+    def unlimited(self) -> Dyck:
+        """See `LimitedConfig`."""
+        return Dyck(self.kinds, self.opening, self.max_depth)

@@ -1,0 +1,48 @@
+"""Write a word down again after a gap."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from seqlab.data.data_kinds import TOKENIZERS
+from seqlab.data.sources.generated import GeneratedConfig
+from seqlab.data.tokenizers.tokenizer import CharactersConfig, TokenizerConfig
+from seqlab.languages.copying import Copying
+from seqlab.languages.language import FormalLanguage
+from seqlab.schema.registry import ByKind
+
+
+class CopyConfig(GeneratedConfig):
+    """A word of random letters, `gap` blanks, a mark, and the word again.
+
+    The copy problem of Arjovsky, Shah and Bengio, "Unitary Evolution Recurrent Neural Networks" (2016), as a
+    language: what they let the model answer stands behind the mark, where each letter is certain. A model
+    without any memory pays `length` ln `letters` nats a text over the floor.
+
+    >>> CopyConfig(length=4, gap=3, train=2, valid=1, test=1).read().texts["train"]
+    ['gfec___:gfec', 'caaa___:caaa']
+    """
+
+    description: ClassVar[str] = "A word of random letters, a gap, and the word again."
+    kind: Literal["copy"] = "copy"
+    """Name of the dataset."""
+    tokenizer: Annotated[TokenizerConfig, ByKind(TOKENIZERS)] = CharactersConfig()
+    """How texts become tokens."""
+    train: int = Field(default=20_000, ge=1)
+    """Sequences of the training split."""
+    valid: int = Field(default=1_000, ge=1)
+    """Sequences of the validation split."""
+    test: int = Field(default=1_000, ge=1)
+    """Sequences of the test split."""
+    letters: int = Field(default=8, ge=1, le=26)
+    """Different letters of words."""
+    length: int = Field(default=10, ge=1)
+    """Letters of a word."""
+    gap: int = Field(default=10, ge=0)
+    """Blanks between a word and the mark."""
+
+    def language(self) -> FormalLanguage[Any]:
+        """See `GeneratedConfig.language`."""
+        return Copying(self.letters, self.length, self.gap)

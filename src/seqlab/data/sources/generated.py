@@ -1,0 +1,130 @@
+"""What generated datasets share: a formal language, sizes, and one generator of random numbers a split."""
+
+from __future__ import annotations
+
+import functools
+from abc import ABC, abstractmethod
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from seqlab.data.data_kinds import TOKENIZERS
+from seqlab.data.dataset import Corpus
+from seqlab.data.sources.seeded import SeededConfig
+from seqlab.data.tokenizers.tokenizer import CharactersConfig, TokenizerConfig
+from seqlab.languages.between import Between
+from seqlab.languages.language import FormalLanguage
+from seqlab.schema.errors import UserError
+from seqlab.schema.registry import ByKind
+
+
+class GeneratedConfig(SeededConfig, ABC):
+    """Seeded strings of a formal language; splits are drawn independently, so short strings repeat."""
+
+    version: ClassVar[int] = 2
+    """See `SeededConfig`."""
+    course_check: ClassVar[str | None] = None
+    """The courses' own check of samples, one of `COURSE_CHECKS`; none where they had none."""
+
+    train: int = Field(default=140_000, ge=1)
+    """Sequences of the training split."""
+    valid: int = Field(default=5_000, ge=1)
+    """Sequences of the validation split."""
+    test: int = Field(default=5_000, ge=1)
+    """Sequences of the test split."""
+    seed: int = Field(default=0, ge=0)
+    """Fixes the sequences; the size of one split does not change those of another."""
+
+    @abstractmethod
+    def language(self) -> FormalLanguage[Any]:
+        """What train, valid and test are drawn from; its tokens are those of the tokenizer."""
+
+    def far_source(self) -> FormalLanguage[Any] | None:
+        """What the split `far` is of: the same strings without a limit; None without such a split."""
+        return None
+
+    def words_known(self) -> frozenset[str] | None:
+        """The words that texts are made of; None where they have no words."""
+        return None
+
+    def read(self) -> Corpus:
+        """Draw every split; see `DatasetConfig.read`."""
+        sizes = {"train": self.train, "valid": self.valid, "test": self.test}
+        language = self.language()
+        texts = {
+            name: language.draw(size, np.random.default_rng([self.seed, index]))
+            for index, (name, size) in enumerate(sizes.items())
+        }
+        return Corpus({**texts, **self._far(np.random.default_rng([self.seed, len(sizes)]))})
+
+    def _far(self, random: np.random.Generator) -> dict[str, list[str]]:
+        """Splits beyond the three."""
+        return {}
+
+
+class LimitedConfig(GeneratedConfig, ABC):
+    """A language whose strings can be kept to some lengths and stay exactly known."""
+
+    tokenizer: Annotated[TokenizerConfig, ByKind(TOKENIZERS)] = CharactersConfig()
+    """How texts become tokens."""
+    max_length: int | None = Field(default=None, ge=1)
+    """Tokens of a sequence at most, longer ones being drawn again; none: no limit."""
+    far_length: int | None = Field(default=None, ge=1)
+    """Tokens of the longest sequence of the split `far`, which has all lengths above `max_length` equally
+    often; none: there is no such split."""
+    far: int = Field(default=2_000, ge=1)
+    """Sequences of the split `far`, where there is one."""
+
+    @abstractmethod
+    def unlimited(self) -> FormalLanguage[Any]:
+        """The language of strings of any length."""
+
+    @model_validator(mode="after")
+    def _far_is_beyond(self) -> LimitedConfig:
+        if self.far_length is not None and (self.max_length is None or self.far_length <= self.max_length):
+            raise UserError(
+                f"'far_length' must be above 'max_length', {self.max_length}. Got {self.far_length}."
+            )
+        return self
+
+    def language(self) -> FormalLanguage[Any]:
+        """See `GeneratedConfig.language`."""
+        return _kept(self)  # pyright: ignore[reportArgumentType] - pydantic hashes what is frozen
+
+    def far_source(self) -> FormalLanguage[Any] | None:
+        """See `GeneratedConfig.far_source`."""
+        return self.unlimited() if self.far_length is not None else None
+
+    def _far(self, random: np.random.Generator) -> dict[str, list[str]]:
+        """The split `far`: each length that strings have beyond the limit, as often as each other."""
+        if self.far_length is None or self.max_length is None:
+            return {}
+        lengths = range(self.max_length + 1, self.far_length + 1)
+        languages = [
+            found for length in lengths if (found := _of_length(self.unlimited(), length)) is not None
+        ]
+        if not languages:
+            raise UserError(
+                f"There must be strings of {self.max_length + 1} to {self.far_length} tokens. Got none. "
+                "Nearest: a larger 'far_length'."
+            )
+        each, more = divmod(self.far, len(languages))
+        counts = [each + (place < more) for place in range(len(languages))]
+        texts = [one.draw(count, random) for one, count in zip(languages, counts, strict=True) if count]
+        return {"far": [text for some in texts for text in some]}
+
+
+def _of_length(language: FormalLanguage[Any], length: int) -> FormalLanguage[Any] | None:
+    """The strings of one length; None where there are none."""
+    try:
+        return Between(language, length, length)
+    except UserError:
+        return None
+
+
+@functools.lru_cache(maxsize=16)
+def _kept(config: LimitedConfig) -> FormalLanguage[Any]:
+    """The language of a config, whose tables are made once."""
+    whole = config.unlimited()
+    return whole if config.max_length is None else Between(whole, 0, config.max_length)

@@ -1,0 +1,33 @@
+"""A regular language that a non-deterministic automaton describes best: one word, repeated."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from seqlab.data.sources.generated import LimitedConfig
+from seqlab.languages import regular
+from seqlab.languages.automaton import Automaton
+
+WORDS = ("abc!", "uvw!", "klm!")
+STOP = 1 / 4
+"""Probability that the sequence ends, before each further word."""
+
+
+class NdfaConfig(LimitedConfig):
+    """`s`, one word of `abc!`, `uvw!`, `klm!` (each as likely) k times, `s`; k is geometric, 0 is legal.
+
+    >>> config = NdfaConfig(train=3, valid=1, test=1)
+    >>> config.read().texts["train"]
+    ['sklm!klm!s', 'ss', 'sklm!klm!klm!s']
+    >>> [config.language().is_member(text) for text in ("sabc!abc!s", "ss", "sabc!uvw!s")]
+    [True, True, False]
+    """
+
+    description: ClassVar[str] = "One of three words, repeated, between two `s`."
+    course_check: ClassVar[str | None] = "loose-ndfa"
+    kind: Literal["ndfa"] = "ndfa"
+    """Name of the dataset."""
+
+    def unlimited(self) -> Automaton:
+        """See `LimitedConfig`."""
+        return regular.ndfa(WORDS, STOP)

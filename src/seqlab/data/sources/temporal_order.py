@@ -1,0 +1,76 @@
+"""Remember in which order two symbols came."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from seqlab.data.sources.examples import Drawn, ExamplesConfig
+
+FILLERS = "abcd"
+CLASSES = {"XX": "Q", "XY": "R", "YX": "S", "YY": "U"}
+"""The class of each order."""
+
+
+class TemporalOrderConfig(ExamplesConfig):
+    """X or Y at two places among symbols that mean nothing: which of the four orders was it?
+
+    Experiment 6a of Hochreiter and Schmidhuber, "Long Short-Term Memory" (1997): E, then a, b, c or d at
+    random, B at the end. With the paper's `length` of 100 an example has 100 to 110 tokens, the first X or Y
+    has 10 to 20 tokens before it and the second one 50 to 60; another length scales all of these. XX is
+    class Q, XY R, YX S, YY U.
+
+    >>> config = TemporalOrderConfig(length=10, train=2, valid=1, test=1)
+    >>> corpus = config.read()
+    >>> corpus.texts["train"], [corpus.label_names[label] for label in corpus.labels["train"]]
+    (['E a Y d c Y c c d c B', 'E Y d b d X a b d c B'], ['U', 'S'])
+    >>> order("E a X c d b Y a c B")
+    'R'
+    """
+
+    description: ClassVar[str] = "Two symbols far apart among others; the label is their order."
+    label_names: ClassVar[tuple[str, ...]] = tuple(CLASSES.values())
+    kind: Literal["temporal_order"] = "temporal_order"
+    """Name of the dataset."""
+    length: int = Field(default=100, ge=10)
+    """Tokens of the shortest example; the longest one has a tenth more."""
+
+    def draw(self, count: int, random: np.random.Generator) -> Drawn:
+        """See `ExamplesConfig.draw`."""
+        length = self.length
+        lengths = random.integers(length, length + length // 10, size=count, endpoint=True)
+        first = random.integers(length // 10, length // 5, size=count, endpoint=True)
+        second = random.integers(length // 2, length * 3 // 5, size=count, endpoint=True)
+        fillers = random.integers(len(FILLERS), size=(count, int(lengths.max())))
+        labels = random.integers(len(CLASSES), size=count)
+        texts = [
+            _text(row, end, places, list(CLASSES)[label])
+            for row, end, *places, label in zip(
+                fillers, lengths.tolist(), first.tolist(), second.tolist(), labels.tolist(), strict=True
+            )
+        ]
+        return Drawn(texts, labels)
+
+    @property
+    def different(self) -> int:
+        """See `ExamplesConfig.different`."""
+        return len(CLASSES) * len(FILLERS) ** (self.length - 4)
+
+
+def _text(fillers: NDArray[np.int64], end: int, places: list[int], symbols: str) -> str:
+    tokens = ["E", *(FILLERS[index] for index in fillers[1 : end - 1].tolist()), "B"]
+    for place, symbol in zip(places, symbols, strict=True):
+        tokens[place] = symbol
+    return " ".join(tokens)
+
+
+def order(text: str) -> str:
+    """The label of an example: the exact answer.
+
+    >>> order("E b Y a X d B")
+    'S'
+    """
+    return CLASSES["".join(token for token in text.split() if token in ("X", "Y"))]

@@ -1,0 +1,145 @@
+"""A user's own running text: a file, several files, or a folder."""
+
+from __future__ import annotations
+
+import hashlib
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from seqlab.data.data_kinds import TOKENIZERS
+from seqlab.data.dataset import About, Corpus, DatasetConfig
+from seqlab.data.fetch import sums
+from seqlab.data.sources.text_files import known_encoding, open_text, require_file
+from seqlab.data.tokenizers.tokenizer import CharactersConfig, TokenizerConfig
+from seqlab.schema.errors import UserError
+from seqlab.schema.registry import ByKind
+
+_LINE = 10_000  # characters; a split begins with a line where lines are no longer
+
+
+class TextConfig(DatasetConfig):
+    r"""All files as one running text in their order; its beginning is train, its end test.
+
+    Splits begin with a line. Those that have files of their own are not cut off the text.
+
+    >>> divide("One.\nTwo.\nThree.\n", {"valid": 0.3, "test": 0.2})
+    {'train': 'One.\n', 'valid': 'Two.\n', 'test': 'Three.\n'}
+    """
+
+    kind: Literal["text"] = "text"
+    """Name of the dataset."""
+    tokenizer: Annotated[TokenizerConfig, ByKind(TOKENIZERS)] = CharactersConfig()
+    """How texts become tokens."""
+    path: tuple[str, ...] = Field(min_length=1)
+    """Files and folders, separated by commas; of a folder all files that fit `pattern`, sorted by name."""
+    pattern: str = Field(default="*.txt", min_length=1)
+    """Which files of a folder and of those below it are read."""
+    valid_path: tuple[str, ...] = ()
+    """Files and folders of the split `valid`; empty: it is cut off the text."""
+    test_path: tuple[str, ...] = ()
+    """Files and folders of the split `test`; empty: it is cut off the text."""
+    valid_fraction: float = Field(default=0.05, gt=0.0, lt=1.0)
+    """Share of the characters that makes `valid` where it has no files."""
+    test_fraction: float = Field(default=0.05, gt=0.0, lt=1.0)
+    """Share of the characters that makes `test` where it has no files."""
+    encoding: str = "utf-8"
+    """Encoding of the files, e.g. cp1252."""
+
+    @field_validator("path", "valid_path", "test_path", mode="before")
+    @classmethod
+    def _one_is_several(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("encoding")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        return known_encoding(value)
+
+    @model_validator(mode="after")
+    def _some_is_left(self) -> TextConfig:
+        if self.valid_fraction + self.test_fraction >= 1:
+            raise ValueError(
+                "'valid_fraction' and 'test_fraction' must leave text to train on. "
+                f"Got {self.valid_fraction:g} and {self.test_fraction:g}."
+            )
+        return self
+
+    def about(self) -> About:
+        """Origin and licence."""
+        names = [name for paths in self._paths().values() for name in paths]
+        return About("Own data: running text.", ", ".join(names), "own data; its owner knows the terms")
+
+    def content_hash(self) -> str:
+        """SHA-256 of the files' SHA-256, in their order."""
+        digest = hashlib.sha256()
+        for split, files in self._files().items():
+            for file in files:
+                digest.update(f"{split} {sums(file).sha256}\n".encode())
+        return digest.hexdigest()
+
+    def read(self) -> Corpus:
+        """See `DatasetConfig.read`."""
+        texts = {split: "".join(map(self._read, files)) for split, files in self._files().items()}
+        shares = {"valid": self.valid_fraction, "test": self.test_fraction}
+        missing = {name: share for name, share in shares.items() if name not in texts}
+        splits = {**texts, **divide(texts["train"], missing)}
+        for name, text in splits.items():
+            if not text:
+                raise UserError(f"Own text must be long enough to be split. Got none for {name!r}.")
+        return Corpus({name: [text] for name, text in splits.items()}, running=True)
+
+    def _paths(self) -> dict[str, tuple[str, ...]]:
+        paths = {"train": self.path, "valid": self.valid_path, "test": self.test_path}
+        return {split: names for split, names in paths.items() if names}
+
+    def _files(self) -> dict[str, list[Path]]:
+        return {
+            split: [file for name in names for file in find_files(Path(name), self.pattern)]
+            for split, names in self._paths().items()
+        }
+
+    def _read(self, file: Path) -> str:
+        """A file's text; its last line is ended, so that files do not run into each other."""
+        with open_text(file, self.encoding) as stream:
+            text = stream.read()
+        if not text:
+            raise UserError(f"{file} must hold text. Got an empty file.")
+        return text if text.endswith("\n") else f"{text}\n"
+
+
+def find_files(path: Path, pattern: str) -> list[Path]:
+    """The file itself, or the files of a folder and of those below it that fit, sorted by name.
+
+    Raises:
+        UserError: there is no such file, or none in the folder fits.
+    """
+    if not path.is_dir():
+        require_file(path)
+        return [path]
+    files = sorted(file for file in path.rglob(pattern) if file.is_file())
+    if not files:
+        endings = sorted({file.suffix for file in path.rglob("*") if file.is_file()})
+        raise UserError(
+            f"{path} must hold files that fit 'data.pattern', {pattern!r}. "
+            f"Got none; files there end in: {', '.join(endings) or 'none at all'}."
+        )
+    return files
+
+
+def divide(text: str, shares: dict[str, float]) -> dict[str, str]:
+    """The text cut into `train` and the other splits, in this order, each with its share of characters."""
+    ends = [len(text)]
+    for share in reversed(shares.values()):
+        ends.append(_line_begin(text, ends[-1] - max(1, round(share * len(text)))))
+    bounds = [0, *reversed(ends)]
+    names = ["train", *shares]
+    return {name: text[begin:end] for name, (begin, end) in zip(names, pairwise(bounds), strict=True)}
+
+
+def _line_begin(text: str, place: int) -> int:
+    """The last beginning of a line up to a place; the place itself where that is far off."""
+    place = max(0, place)
+    return text.rfind("\n", max(place // 2, place - _LINE), place) + 1 or place

@@ -1,0 +1,1 @@
+"""What a trained model is worth: scoring splits, comparing with the true distribution, predicting, sampling."""

@@ -1,0 +1,82 @@
+"""Looking inside a model: with validations while it trains, and inside the best checkpoint of a run."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from seqlab.data.batch import Batch
+from seqlab.data.batching import RowsConfig, StreamConfig
+from seqlab.evaluate.scoring import WINDOW
+from seqlab.experiment.network_experiment import Experiment
+from seqlab.measure import gradients
+from seqlab.measure.diagnosis import Diagnosis
+from seqlab.measure.metric_kinds import DIAGNOSTICS
+from seqlab.schema.errors import UserError, unknown
+from seqlab.schema.records import Record
+
+
+def check(experiment: Experiment) -> None:
+    """Whether the diagnostics that an experiment asks for exist.
+
+    Raises:
+        UserError: the model has nothing to look at.
+    """
+    if experiment.config.diagnostics.gradient_every:
+        try:
+            gradients.check_layers(experiment.model)
+        except UserError as error:
+            raise UserError(f"'diagnostics.gradient_every' must be 0: {error}") from None
+
+
+def due(experiment: Experiment, validations: int) -> bool:
+    """Whether the model is looked into with the last one of so many validations."""
+    every = experiment.config.diagnostics.gradient_every
+    return every > 0 and validations % every == 0
+
+
+def with_validation(experiment: Experiment) -> list[Record]:
+    """What is recorded of the gradient through time with a validation; nothing is drawn or changed."""
+    batch = rows(experiment, "valid", experiment.config.diagnostics.rows)
+    return gradients.diagnose(experiment.model, experiment.task, batch, "valid").records
+
+
+def diagnose(
+    experiment: Experiment, kinds: Sequence[str], split: str, count: int | None
+) -> dict[str, Diagnosis]:
+    """What each diagnostic finds on rows of a split.
+
+    Args:
+        experiment: with the weights to look into.
+        kinds: keys of `seqlab list diagnostics`.
+        split: name of the split.
+        count: of rows; None: as many as the experiment's settings say.
+
+    Raises:
+        UserError: there is no such diagnostic or split, or the model has nothing to look at.
+    """
+    chosen = {kind: DIAGNOSTICS[kind] for kind in kinds}
+    if split not in experiment.dataset.splits:
+        raise unknown("split", split, experiment.dataset.splits)
+    batch = rows(experiment, split, experiment.config.diagnostics.rows if count is None else count)
+    return {kind: look(experiment.model, experiment.task, batch, split) for kind, look in chosen.items()}
+
+
+def rows(experiment: Experiment, split: str, count: int) -> Batch:
+    """Rows spread evenly over a split, always the same ones.
+
+    Of sequences that many whole ones. Of a running text as many parts, of each its first tokens: the window
+    of training, or `WINDOW` where that is less and the model can carry its state on.
+    """
+    config, data = experiment.config, experiment.dataset.splits[split]
+    if not isinstance(config.batching, StreamConfig):
+        return experiment.task.batches(data.spread(count), RowsConfig(rows=count), None)[0]
+    carries = experiment.model.capabilities.carries_state
+    window = max(config.batching.window, WINDOW) if carries else config.batching.window
+    return experiment.task.batches(data, StreamConfig(rows=count, window=window), None)[0]
+
+
+def plain(found: Diagnosis) -> dict[str, Any]:
+    """A diagnosis as a plain table for JSON."""
+    return {"found": found.sentences, "records": [dataclasses.asdict(record) for record in found.records]}

@@ -1,0 +1,85 @@
+"""Scoring a run's best checkpoint on any split, and looking inside it, after training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from seqlab.evaluate.card import write_card
+from seqlab.evaluate.diagnose import plain
+from seqlab.evaluate.loaded import read_config
+from seqlab.experiment.numerics import settled
+from seqlab.runs.folder import RECORDS, RunFolder
+from seqlab.runs.journal import Journal
+from seqlab.schema.records import to_line
+from seqlab.training.finish import ENVIRONMENT, final
+
+
+def evaluate_run(
+    run: RunFolder,
+    split: str,
+    metrics: Sequence[str],
+    *,
+    device: str = "cpu",
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Score the best checkpoint, write the split's card, and append the records of a finished run.
+
+    Returns:
+        The card.
+
+    Raises:
+        UserError: no such split or metric, a damaged run, or one in use.
+    """
+    threads = run.read_json(ENVIRONMENT, "threads")["threads"]
+    config = read_config(run)
+    with settled(device, threads) as place, run.lock():
+        scorer = config.way().scorer(run, config.dataset(), place)
+        exact = scorer.score(split, metrics or scorer.task.metrics, progress)
+        if run.finished:
+            # An unfinished run's records are cut back when it is resumed, so they only go to the card.
+            _append(run, [to_line(record, scorer.moment) for record in exact.records])
+        return write_card(run, scorer, split, exact)
+
+
+def diagnose_run(
+    run: RunFolder, kinds: Sequence[str], *, split: str, rows: int | None, device: str = "cpu"
+) -> dict[str, Any]:
+    """Look inside the best checkpoint, and append the records of a finished run.
+
+    Args:
+        run: of a network.
+        kinds: keys of `seqlab list diagnostics`.
+        split: whose rows are looked at.
+        rows: how many; None: as many as the run's settings say.
+        device: where the model lives.
+
+    Returns:
+        Run, step, split and, for each diagnostic, what it found in sentences and in records.
+
+    Raises:
+        UserError: no such split or diagnostic, nothing to look at, a damaged run, or one in use.
+    """
+    threads = run.read_json(ENVIRONMENT, "threads")["threads"]
+    config = read_config(run)
+    with settled(device, threads) as place, run.lock():
+        scorer = config.way().scorer(run, config.dataset(), place)
+        found = scorer.diagnose(kinds, split, rows)
+        if run.finished:
+            records = [final(record) for one in found.values() for record in one.records]
+            _append(run, [to_line(record, scorer.moment) for record in records])
+    return {
+        "run": run.path.name,
+        "checkpoint_step": scorer.moment.step,
+        "split": split,
+        "diagnostics": {kind: plain(one) for kind, one in found.items()},
+    }
+
+
+def _append(run: RunFolder, lines: Sequence[str]) -> None:
+    path = run.path / RECORDS
+    journal = Journal(path, path.stat().st_size)
+    for line in lines:
+        journal.append(line)
+    journal.sync()
+    journal.close()

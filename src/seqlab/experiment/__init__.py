@@ -1,0 +1,1 @@
+"""One experiment from its settings: recipes, optimizers, schedules, seeds, and everything built from them."""

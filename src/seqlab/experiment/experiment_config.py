@@ -1,0 +1,221 @@
+"""The configuration of one experiment; free of torch."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from seqlab.baselines.baseline_configs import BaselineConfig
+from seqlab.baselines.baseline_kinds import BASELINES
+from seqlab.data.batching import Batching
+from seqlab.data.data_kinds import BATCHING, DATASETS
+from seqlab.data.dataset import Dataset, DatasetConfig
+from seqlab.experiment.optimizers import OptimizerConfig
+from seqlab.experiment.schedules import ConstantConfig, ScheduleConfig
+from seqlab.experiment.training_kinds import OPTIMIZERS, SCHEDULES
+from seqlab.models.model_configs import ModelConfig
+from seqlab.models.model_kinds import MODELS
+from seqlab.schema.config import Config, parse
+from seqlab.schema.errors import UserError
+from seqlab.schema.registry import ByKind
+from seqlab.tasks.goal import Goal
+from seqlab.tasks.task_configs import ScoredTaskConfig, TaskConfig
+from seqlab.tasks.task_kinds import SCORED_TASKS, TASKS
+
+if TYPE_CHECKING:
+    from seqlab.training.way import Way
+
+
+class TrainingConfig(Config):
+    """How weights are fitted."""
+
+    epochs: int = Field(default=10, ge=1)
+    """Passes over the training split, at most."""
+    max_steps: int | None = Field(default=None, ge=1)
+    """Optimiser steps, at most; none: as many as the epochs have."""
+    optimizer: Annotated[OptimizerConfig, ByKind(OPTIMIZERS)]
+    """Rule that turns gradients into steps."""
+    schedule: Annotated[ScheduleConfig, ByKind(SCHEDULES)] = ConstantConfig()
+    """What multiplies the learning rate over time."""
+    clip_norm: float | None = Field(default=None, gt=0.0)
+    """Largest norm of the gradient of the mean loss, all parameters together; none: no clipping."""
+    validations_per_epoch: int = Field(default=1, ge=1)
+    """How often an epoch the validation split is scored."""
+    patience: int | None = Field(default=None, ge=1)
+    """Validations without improvement after which training stops; none: it goes on to the end."""
+    fit_on: Literal["train", "train+valid"] = "train"
+    """Which splits are learned from; with both, nothing is left to validate on, and the vocabulary stays
+    that of `train`."""
+    result: Literal["best", "last"] = "best"
+    """Which weights are the result: those of the best validation, or the last ones."""
+    curriculum: int = Field(default=0, ge=0)
+    """Epochs in which short sequences come first: epoch k of n learns from the shortest k/(n+1) of them, all
+    later ones from all. Sequences only, not running text."""
+    record_every: int = Field(default=20, ge=1)
+    """Optimiser steps between two records of the training loss; each epoch ends with one, too."""
+    checkpoint_seconds: float = Field(default=60.0, ge=0.0)
+    """Seconds between two checkpoints, besides those after each validation; 0: after each step."""
+    products: Literal["auto", "torch", "onednn", "native"] = "auto"
+    """Matrix products of the output layer in training: torch's, those of the oneDNN inside torch, the native
+    library's, or (`auto`) the fastest way of each, measured once on this machine; the choice is recorded and
+    kept on resume."""
+    tensorboard: bool = True
+    """Whether TensorBoard events are written beside the records."""
+
+
+class EvaluationConfig(Config):
+    """How the validation split is scored."""
+
+    rows: int = Field(default=10, ge=1)
+    """Parts a running text is scored in while training; the final figure is always of one part."""
+    train_sequences: int = Field(default=0, ge=0)
+    """Sequences of the split `train`, spread evenly over it, that are scored with each validation, too, so
+    that memorising shows; 0: none. Not for running text. With `data.fresh` nothing is learned from them."""
+
+
+class SamplesConfig(Config):
+    """What the model writes after each validation."""
+
+    count: int = Field(default=3, ge=0)
+    """Texts it writes (a classifier: texts it labels); 0: none."""
+    max_tokens: int = Field(default=100, ge=1)
+    """Tokens a text may have."""
+    temperature: float = Field(default=1.0, ge=0.0)
+    """Divides the logits; 0 takes the most likely token."""
+    prompt: str = ""
+    """Text that samples go on from."""
+    prompt_tokens: int = Field(default=0, ge=0)
+    """Tokens of a random text of the validation split that each sample goes on from, in place of `prompt`;
+    where the truth of the data is known only."""
+    checked: int = Field(default=200, ge=0)
+    """Samples that are held against the truth with each validation, where it is known: generated data."""
+    checked_at_end: int = Field(default=1_000, ge=0)
+    """The same at the end, of the weights that are the result."""
+
+
+class DiagnosticsConfig(Config):
+    """What is looked at inside the model while it trains; nothing else in a run depends on it."""
+
+    gradient_every: int = Field(default=0, ge=0)
+    """Validations from one measurement of the gradient through time to the next; 0: never."""
+    rows: int = Field(default=32, ge=1)
+    """Texts of the validation split it is measured on, or parts of a running text: always the same ones."""
+
+
+class AnyExperimentConfig(Config, ABC):
+    """Everything that decides an experiment's numbers; nothing else does."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    """Beginning of the run folder's name."""
+    data: Annotated[DatasetConfig, ByKind(DATASETS)]
+    """What is learned from."""
+
+    @property
+    @abstractmethod
+    def goal(self) -> Goal:
+        """What it is judged by."""
+
+    @abstractmethod
+    def dataset(self) -> Dataset:
+        """The encoded data, with the splits that the experiment has.
+
+        Raises:
+            UserError: the data is not what it must be.
+        """
+
+    @abstractmethod
+    def way(self) -> Way:
+        """How it is carried out, scored and loaded."""
+
+
+class ExperimentConfig(AnyExperimentConfig):
+    """A network trained by gradient steps."""
+
+    seed: int = Field(default=1, ge=0)
+    """Source of every random draw: weights, order, dropout, samples."""
+    task: Annotated[TaskConfig, ByKind(TASKS)]
+    """What is predicted."""
+    model: Annotated[ModelConfig, ByKind(MODELS)]
+    """What predicts."""
+    batching: Annotated[Batching, ByKind(BATCHING)]
+    """How the data is cut."""
+    training: TrainingConfig
+    """How weights are fitted."""
+    evaluation: EvaluationConfig = EvaluationConfig()
+    """How validation is scored."""
+    samples: SamplesConfig = SamplesConfig()
+    """What the model writes."""
+    diagnostics: DiagnosticsConfig = DiagnosticsConfig()
+    """What is looked at inside the model."""
+
+    @property
+    def goal(self) -> Goal:
+        """See `AnyExperimentConfig.goal`."""
+        return self.task.goal
+
+    def dataset(self) -> Dataset:
+        """See `AnyExperimentConfig.dataset`."""
+        return fitted_on(self.data.build(), self.training.fit_on)
+
+    def way(self) -> Way:
+        """See `AnyExperimentConfig.way`."""
+        from seqlab.training.network_training import NetworkWay
+
+        return NetworkWay(self)
+
+
+class BaselineExperimentConfig(AnyExperimentConfig):
+    """A baseline, fitted at once: it has neither steps nor a seed."""
+
+    task: Annotated[ScoredTaskConfig, ByKind(SCORED_TASKS)]
+    """What is predicted, and what is measured of it."""
+    baseline: Annotated[BaselineConfig, ByKind(BASELINES)]
+    """What predicts."""
+    fit_on: Literal["train", "train+valid"] = "train"
+    """Which splits are learned from; with both, nothing is left to validate on, and the vocabulary stays
+    that of `train`."""
+
+    @property
+    def goal(self) -> Goal:
+        """See `AnyExperimentConfig.goal`."""
+        return self.task.goal
+
+    def dataset(self) -> Dataset:
+        """See `AnyExperimentConfig.dataset`."""
+        return fitted_on(self.data.build(), self.fit_on)
+
+    def way(self) -> Way:
+        """See `AnyExperimentConfig.way`."""
+        from seqlab.training.baseline_training import BaselineWay
+
+        return BaselineWay(self)
+
+
+def parse_experiment(table: Mapping[str, Any]) -> AnyExperimentConfig:
+    """The experiment of a table that has all of its settings.
+
+    Raises:
+        UserError: a key or value is wrong.
+    """
+    return parse(experiment_class(table), table)
+
+
+def fitted_on(dataset: Dataset, splits: str) -> Dataset:
+    """The dataset of an experiment that learns from these splits."""
+    return dataset if splits == "train" else dataset.with_valid_in_train()
+
+
+def experiment_class(table: Mapping[str, Any]) -> type[AnyExperimentConfig]:
+    """The class of an experiment's settings: those of a baseline where the table has one.
+
+    Raises:
+        UserError: it has a model, too.
+    """
+    if "baseline" not in table:
+        return ExperimentConfig
+    if "model" in table:
+        raise UserError("An experiment must have either 'model' or 'baseline'. Got both.")
+    return BaselineExperimentConfig

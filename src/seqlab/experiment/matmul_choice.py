@@ -1,0 +1,63 @@
+"""Which matrix products the output layer has: named, or measured once on a machine and remembered."""
+
+from __future__ import annotations
+
+import json
+from importlib import metadata
+from pathlib import Path
+
+from seqlab.data.fetch import cache_folder
+from seqlab.nn.matmul import PRODUCTS, TORCH, Products, fastest, named, usable
+from seqlab.nn.native import builds as choice
+from seqlab.runs import atomic, environment
+from seqlab.schema.errors import UserError
+
+_REMEMBERED = "products.json"
+
+
+def choose(wanted: str, *, device: str, threads: int) -> Products:
+    """The products to train with; `auto` takes the faster ones.
+
+    A measurement that another load disturbed must not give a repeated run other bits, so the first
+    one stands: it is kept in the cache, by processor, version of torch and threads.
+
+    Raises:
+        UserError: a way is wanted by name that does not work here.
+    """
+    if device != "cpu" and wanted == "auto":
+        return TORCH
+    if wanted != "auto":
+        if wanted != TORCH.name and (device != "cpu" or not usable(PRODUCTS[wanted])):
+            raise UserError(
+                f"'training.products' must name what works here. Got {wanted!r}. Nearest: {TORCH.name!r}."
+            )
+        return PRODUCTS[wanted]
+    parts = [environment.processor(), f"torch {metadata.version('torch')}", f"kernels {choice.name()}"]
+    key = ", ".join([*parts, f"{threads} threads"])
+    path = cache_folder() / _REMEMBERED
+    known = _read(path)
+    if not _is_name(known.get(key)):
+        known[key] = fastest().name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic.write_text(path, json.dumps(known, indent=1))
+    return chosen(known[key])
+
+
+def chosen(name: str) -> Products:
+    """The products of this name where they still work; torch's otherwise, which always do."""
+    products = named(name) if _is_name(name) else TORCH
+    return products if usable(products) else TORCH
+
+
+def _is_name(name: object) -> bool:
+    parts = name.split("+") if isinstance(name, str) else []
+    return len(parts) in (1, 3) and set(parts) <= set(PRODUCTS)
+
+
+def _read(path: Path) -> dict[str, str]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError):
+        # It can be measured anew.
+        return {}
+    return content if isinstance(content, dict) else {}

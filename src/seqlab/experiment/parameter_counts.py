@@ -1,0 +1,25 @@
+"""Exact parameter counts of a recipe's model or baseline."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from seqlab.experiment import recipes
+
+
+def count(recipe: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """What is fitted: `layers`, each with its formula (see `LayerCount`), and the `total`; tied ones once.
+
+    A baseline's numbers depend on the data, so it is fitted to be counted.
+
+    Raises:
+        UserError: no such recipe, key or value.
+    """
+    config, _ = recipes.configure(recipe, overrides)
+    layers = config.way().count(config.dataset())
+    return {
+        "layers": [dataclasses.asdict(layer) for layer in layers],
+        "total": sum(layer.parameters for layer in layers),
+    }

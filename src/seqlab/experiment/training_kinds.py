@@ -1,0 +1,36 @@
+"""The room's visible tables: optimizers and learning-rate schedules by kind."""
+
+from __future__ import annotations
+
+from seqlab.schema.registry import Registry
+
+OPTIMIZERS = Registry(
+    "optimizer",
+    {
+        "sgd": ("seqlab.experiment.optimizers:SgdConfig", "SGD with momentum, Nesterov, weight decay"),
+        "adam": ("seqlab.experiment.optimizers:AdamConfig", "Adam (Kingma and Ba 2015)"),
+        "adamw": ("seqlab.experiment.optimizers:AdamWConfig", "Adam with decoupled weight decay"),
+    },
+)
+
+SCHEDULES = Registry(
+    "schedule",
+    {
+        "constant": ("seqlab.experiment.schedules:ConstantConfig", "the learning rate as given"),
+        "epoch-decay": (
+            "seqlab.experiment.schedules:EpochDecayConfig",
+            "divided by a number after each epoch",
+        ),
+        "flat-then-compound": (
+            "seqlab.experiment.schedules:FlatThenCompoundConfig",
+            "kept for some epochs, then divided by a growing power",
+        ),
+        "linear": (
+            "seqlab.experiment.schedules:LinearConfig",
+            "kept for a share of the steps, then straight down",
+        ),
+        "cosine": ("seqlab.experiment.schedules:CosineConfig", "warm-up, then half a cosine down"),
+        "one-cycle": ("seqlab.experiment.schedules:OneCycleConfig", "up, down, and far down (Smith 2018)"),
+        "plateau": ("seqlab.experiment.schedules:PlateauConfig", "cut when validation stops improving"),
+    },
+)

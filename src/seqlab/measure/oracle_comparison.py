@@ -1,0 +1,111 @@
+"""A language model's distributions beside the true ones, behind every prefix of the texts of a split.
+
+Legend: B rows, T steps, V ids of the vocabulary, N prefixes, M texts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from seqlab.data.batch import Batch
+from seqlab.data.batching import RowsConfig
+from seqlab.data.dataset import Split
+from seqlab.data.token_oracle import Known
+from seqlab.languages.explorer import WRONG
+from seqlab.models.model import SequenceModel
+from seqlab.models.modes import device_of, evaluating
+from seqlab.schema.records import Curve
+from seqlab.tasks.task import Task
+
+NATS = "nats per token"
+_ROWS = RowsConfig(rows=200)
+
+Part = tuple[NDArray[Any], ...]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The model beside the truth.
+
+    divergence: (N,) Kullback-Leibler of the model from the truth, in nats. positions: (N,) tokens before.
+    depths: (N,) what is open, -1 where the language knows no such thing. lengths, deepest: (M,) of each text.
+    recognised: (M,) whether everywhere in it just those tokens are likely that may follow.
+    """
+
+    divergence: NDArray[np.float64]
+    positions: NDArray[np.int64]
+    depths: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+    deepest: NDArray[np.int64]
+    recognised: NDArray[np.bool_]
+
+    def curves(self, split: str) -> list[Curve]:
+        """Divergence by position and by depth, the latter where the language knows it."""
+        found = [_by("divergence_by_position", self.positions, self.divergence, ("tokens", NATS), split)]
+        if self.depths.max() > 0:
+            found.append(_by("divergence_by_depth", self.depths, self.divergence, ("open", NATS), split))
+        return found
+
+    def recognition(self, split: str) -> list[Curve]:
+        """Shares of texts that are recognised, by length and, where the language knows it, by depth."""
+        unit = "fraction of texts"
+        found = [_by("recognised_by_length", self.lengths, self.recognised, ("tokens", unit), split)]
+        if self.deepest.max() > 0:
+            found.append(_by("recognised_by_depth", self.deepest, self.recognised, ("open", unit), split))
+        return found
+
+
+def compare(model: SequenceModel, task: Task, known: Known, split: Split) -> Compared:
+    """Ask model and truth behind every prefix of every text, dropout off.
+
+    A token is likely if it has more than half the chance of the rarest that was met; so a model recognises a
+    text if at each place it tells the tokens that may follow from those that may not, after the criterion of
+    Gers and Schmidhuber (2001), whose nets said 1 or 0 of each token.
+    """
+    parts = [_part(batch, _log_chances(model, batch), known) for batch in task.batches(split, _ROWS, None)]
+    return Compared(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+
+
+def _log_chances(model: SequenceModel, batch: Batch) -> NDArray[np.float64]:
+    """(B, T, V)."""
+    with evaluating(model):
+        logits, _ = model(batch.to(device_of(model)))
+    return torch.log_softmax(logits.double().cpu(), dim=-1).numpy()
+
+
+def _part(batch: Batch, logs: NDArray[np.float64], known: Known) -> Part:
+    """The fields of `Compared` for one batch."""
+    lengths = batch.lengths.numpy()
+    states = np.full(batch.tokens.shape, WRONG)
+    for row, (targets, length) in enumerate(zip(batch.targets.numpy(), lengths, strict=True)):
+        states[row, :length] = known.walk(targets[: length - 1])
+    inside = np.arange(states.shape[1]) < lengths[:, None]
+    chances, depths = known.rows(states), known.depths[states]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        terms = np.where(chances > 0, chances * (np.log(chances) - logs), 0.0)
+    told = ((np.exp(logs) > known.rarest / 2) == (chances > 0)).all(axis=-1)
+    positions = np.broadcast_to(np.arange(states.shape[1]), states.shape)
+    return (
+        terms.sum(axis=-1)[inside],
+        positions[inside],
+        depths[inside],
+        lengths - 1,
+        np.where(inside, depths, -1).max(axis=1),
+        (told | ~inside).all(axis=1),
+    )
+
+
+def _by(
+    name: str, keys: NDArray[np.int64], values: NDArray[Any], units: tuple[str, str], split: str
+) -> Curve:
+    """Means of the values that have the same key."""
+    x, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    y = np.bincount(inverse, weights=values.astype(float)) / counts
+    return Curve(
+        name=name, x=tuple(x.tolist()), y=tuple(y.tolist()), x_unit=units[0], y_unit=units[1], split=split
+    )

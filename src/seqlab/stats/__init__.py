@@ -1,0 +1,1 @@
+"""Statistics of results: over seeds, over items, over settings."""

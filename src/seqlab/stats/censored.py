@@ -1,0 +1,93 @@
+"""Values of which some are missing because the run failed: they are worse than any value seen."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from seqlab.schema.errors import UserError
+from seqlab.stats.metric_spec import Better
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What one seed came to.
+
+    value: in the unit of its quantity; None where it is censored: the run diverged, was stopped early or
+        failed, so that all that is known is that it did worse.
+    why: why it is censored, in a word or two.
+    """
+
+    seed: int
+    value: float | None
+    why: str = ""
+
+    def __post_init__(self) -> None:
+        check_value(self.value, f"The value of seed {self.seed}")
+
+
+def check_value(value: float | None, what: str) -> None:
+    """Raise unless the value is a finite number or None.
+
+    Raises:
+        UserError: it is infinite or not a number.
+    """
+    if value is not None and not math.isfinite(value):
+        raise UserError(
+            f"{what} must be finite, or None for a run that failed. Got {value!r}. Nearest: None."
+        )
+
+
+def by_seed(outcomes: Sequence[Outcome]) -> dict[int, Outcome]:
+    """Outcomes by their seed.
+
+    Raises:
+        UserError: there are none, or a seed comes twice.
+    """
+    if not outcomes:
+        raise UserError("There must be the outcome of at least one seed. Got none.")
+    found = {outcome.seed: outcome for outcome in outcomes}
+    if len(found) < len(outcomes):
+        twice = next(seed for seed, count in Counter(o.seed for o in outcomes).items() if count > 1)
+        raise UserError(f"Every seed must come once. Got seed {twice!r} more than once.")
+    return found
+
+
+def ordered(values: Sequence[float | None], better: Better) -> list[float]:
+    """Ascending; censored values as the infinity on the worse side.
+
+    >>> ordered([2.0, None, 1.0], "lower"), ordered([0.5, None], "higher")
+    ([1.0, 2.0, inf], [-inf, 0.5])
+    """
+    worse = -math.inf if better == "higher" else math.inf
+    return sorted(worse if value is None else float(value) for value in values)
+
+
+def finite(value: float) -> float | None:
+    """The value; None where it is infinite, that is censored."""
+    return value if math.isfinite(value) else None
+
+
+def between(low: float, high: float, weight: float) -> float:
+    """Between two values: low + weight (high - low), infinite where an end that counts is.
+
+    >>> between(1.0, math.inf, 0.0), between(1.0, math.inf, 0.5), between(1.0, 3.0, 0.25)
+    (1.0, inf, 1.5)
+    """
+    if weight == 0 or low == high:
+        return low
+    infinite = [end for end in (low, high) if math.isinf(end)]
+    return infinite[0] if infinite else low + weight * (high - low)
+
+
+def quantile(ascending: Sequence[float], share: float) -> float:
+    """The quantile between order statistics, linear (type 7 of Hyndman and Fan 1996, as numpy's).
+
+    >>> quantile([1.0, 2.0, 4.0, 8.0], 0.5)
+    3.0
+    """
+    place = share * (len(ascending) - 1)
+    below = math.floor(place)
+    return between(ascending[below], ascending[min(below + 1, len(ascending) - 1)], place - below)

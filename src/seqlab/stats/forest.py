@@ -1,0 +1,114 @@
+"""Which hyper-parameter mattered in a search: the functional ANOVA of a random forest fitted to its draws."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from seqlab.schema.errors import UserError
+from seqlab.stats.importance import Cell, Effect, Importance, Level, said, scaled
+from seqlab.stats.metric_spec import Quantity
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+
+FEWEST = 10
+"""Settings below which a forest has nothing to learn from."""
+_SEED = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    """The ends between which numbers were drawn; `log`: evenly in their logarithm."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    def placed(self, value: float) -> float:
+        """Where a value lies: evenly drawn ones are evenly placed, which the forest's shares rest on."""
+        return math.log(value) if self.log else float(value)
+
+
+def forest_importance(
+    cells: Sequence[Cell], quantity: Quantity, *, spans: Mapping[str, Span] | None = None
+) -> Importance:
+    """Divide the variance over drawn settings among their axes, by a random forest.
+
+    The functional ANOVA of Hutter, Hoos and Leyton-Brown (2014), by Optuna: the forest stands for the
+    settings that nobody tried, so that shares are estimates. Pairs are not told apart: they are in `rest`.
+
+    Args:
+        cells: at least 10, each with one value or more, whose mean counts; a censored one makes all
+            values ranks, itself behind all others.
+        quantity: what the values are.
+        spans: ends of the axes whose values were drawn from a range; other axes are choices.
+
+    Raises:
+        UserError: too few cells, or no axis with two values.
+    """
+    if len(cells) < FEWEST:
+        raise UserError(f"A forest must have at least {FEWEST} settings. Got {len(cells)}.")
+    # In one order, so that the shares do not depend on which setting came first.
+    cells = sorted(cells, key=lambda cell: said(cell.settings))
+    axes = _axes(cells, spans or {})
+    if not axes:
+        raise UserError("At least one setting must have two values. Got none.")
+    ranks = any(value is None for cell in cells for value in cell.values)
+    values = [float(runs.mean()) for runs in scaled(cells, quantity, "rank" if ranks else "value")]
+    mean = math.fsum(values) / len(values)
+    variance = math.fsum((value - mean) ** 2 for value in values) / len(values)
+    shares = _shares(cells, axes, values, spans or {}) if variance else {}
+    effects = [Effect(axes=(name,), share=share, noise=None, p=None) for name, share in shares.items()]
+    return Importance(
+        quantity=quantity,
+        effects=tuple(sorted(effects, key=lambda effect: (-effect.share, effect.axes))),
+        rest=max(0.0, 1 - math.fsum(shares.values())) if shares else 0.0,
+        cells=len(cells),
+        variance=variance,
+        seed_variance=None,
+        seed_share=None,
+        ranks=ranks,
+        estimated=True,
+    )
+
+
+def _axes(cells: Sequence[Cell], spans: Mapping[str, Span]) -> dict[str, BaseDistribution]:
+    from optuna.distributions import CategoricalDistribution, FloatDistribution
+
+    found: dict[str, BaseDistribution] = {}
+    for name in cells[0].settings:
+        span = spans.get(name)
+        values = list(dict.fromkeys(cell.settings[name] for cell in cells))
+        if span is not None:
+            found[name] = FloatDistribution(span.placed(span.low), span.placed(span.high))
+        elif len(values) > 1:
+            found[name] = CategoricalDistribution(values)
+    return found
+
+
+def _shares(
+    cells: Sequence[Cell],
+    axes: Mapping[str, BaseDistribution],
+    values: Sequence[float],
+    spans: Mapping[str, Span],
+) -> dict[str, float]:
+    import optuna
+    from optuna.importance import FanovaImportanceEvaluator
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(direction="minimize")
+    for cell, value in zip(cells, values, strict=True):
+        params = {name: _place(cell.settings[name], spans.get(name)) for name in axes}
+        study.add_trial(optuna.trial.create_trial(params=params, distributions=dict(axes), value=value))
+    found = FanovaImportanceEvaluator(seed=_SEED).evaluate(study)
+    return {name: float(share) for name, share in found.items()}
+
+
+def _place(level: Level, span: Span | None) -> Level:
+    if span is None:
+        return level
+    assert isinstance(level, int | float), "values of a range are numbers"
+    return span.placed(level)

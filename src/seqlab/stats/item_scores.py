@@ -1,0 +1,108 @@
+"""What a model scored on each item of a split. Legend: N items."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from seqlab.schema.errors import UserError
+from seqlab.stats.metric_spec import Quantity
+
+Score = Literal["nats", "right"]
+"""nats: mean cross-entropy of a target; right: accuracy."""
+Unit = Literal["text", "token"]
+
+
+class Items:
+    """A model's scores on N items (texts, sentences or tokens), in the order of the split; float64.
+
+    nats: (N,) cross-entropy in nats, summed over the item's targets.
+    targets: (N,) how many targets the item has, at least 1.
+    right: (N,) how many of them were predicted; fractions where seeds were averaged.
+    """
+
+    def __init__(self, *, nats: ArrayLike, targets: ArrayLike, right: ArrayLike):
+        """Check and keep the scores.
+
+        Raises:
+            UserError: unequal lengths, no items, a value that is not finite or out of its range.
+        """
+        self.nats, self.targets, self.right = (
+            np.asarray(x, dtype=np.float64) for x in (nats, targets, right)
+        )
+        shapes = [array.shape for array in (self.nats, self.targets, self.right)]
+        if len(set(shapes)) > 1 or len(shapes[0]) != 1 or shapes[0] == (0,):
+            raise UserError(
+                "'nats', 'targets' and 'right' must be one number an item, of the same items, at least one. "
+                f"Got shapes {', '.join(map(str, shapes))}."
+            )
+        _check(np.isfinite(self.nats), self.nats, "'nats' must be finite")
+        _check(self.targets >= 1, self.targets, "'targets' must be at least 1")
+        _check(
+            (self.right >= 0) & (self.right <= self.targets),
+            self.right,
+            "'right' must be from 0 to 'targets'",
+        )
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def scores(self, score: Score) -> NDArray[np.float64]:
+        """The sums of one score: (N,)."""
+        return self.nats if score == "nats" else self.right
+
+    def value(self, score: Score) -> float:
+        """The score a target: sum over items of the score, over the sum of targets."""
+        return float(self.scores(score).sum() / self.targets.sum())
+
+
+def quantity(score: Score, unit: Unit) -> Quantity:
+    """What a score a target is."""
+    if score == "nats":
+        return Quantity(name="loss", unit=f"nats per {unit}", better="lower")
+    return Quantity(name="accuracy", unit=f"fraction of {unit}s", better="higher")
+
+
+def averaged(seeds: Sequence[Items]) -> Items:
+    """Each item's scores averaged over the seeds of one model.
+
+    Raises:
+        UserError: no seeds, or not the same items.
+    """
+    if not seeds:
+        raise UserError("There must be the items of at least one seed. Got none.")
+    for other in seeds[1:]:
+        check_same(seeds[0], other)
+    return Items(
+        nats=np.mean([items.nats for items in seeds], axis=0),
+        targets=seeds[0].targets,
+        right=np.mean([items.right for items in seeds], axis=0),
+    )
+
+
+def check_same(first: Items, second: Items) -> None:
+    """Raise unless the items have the same targets, which the same items have.
+
+    Raises:
+        UserError: they have not.
+    """
+    if len(first) != len(second):
+        raise UserError(
+            f"Both models must have scored the same items. Got {len(first):,} and {len(second):,}."
+        )
+    unlike = np.flatnonzero(first.targets != second.targets)
+    if len(unlike):
+        place = int(unlike[0])
+        raise UserError(
+            "Both models must have scored the same items. "
+            f"Got {first.targets[place]:g} and {second.targets[place]:g} targets for item {place}."
+        )
+
+
+def _check(holds: NDArray[np.bool_], values: NDArray[np.float64], what: str) -> None:
+    if not holds.all():
+        place = int(np.flatnonzero(~holds)[0])
+        raise UserError(f"{what}. Got {values[place]:g} for item {place}.")

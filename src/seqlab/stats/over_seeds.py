@@ -1,0 +1,217 @@
+"""Two models over the same seeds: the exact sign-flip test, its interval, and whether seeds suffice."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqlab.schema.errors import UserError
+from seqlab.stats.censored import Outcome, by_seed, finite, quantile
+from seqlab.stats.interval import LEVEL, Draws, Interval, by, check_level, middle, two_sided_p
+from seqlab.stats.metric_spec import Better, Quantity, counted, said_p
+
+MOST_EXACT = 20
+"""Seeds of which all 2^n sign flips are looked at; of more, `DRAWS` random ones."""
+DRAWS = 99_999
+_TIE = 1e-12
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedsComparison:
+    """Two models paired by seed; differences are first minus second, in the quantity's unit.
+
+    first_values, second_values: by seed, in the order of `seeds`; None where censored.
+    censored: whether a seed has a value of one model only.
+    difference: mean over seeds; with censored seeds the median. None where that itself is censored.
+    interval: of the mean; None where so few seeds cannot give one, and with censored seeds.
+    p: two-sided, of the hypothesis that the models are exchangeable.
+    smallest_p: the least that so many seeds can give, however large the difference.
+    adjusted_p: p after Holm's correction, where there were several comparisons.
+    """
+
+    first: str
+    second: str
+    quantity: Quantity
+    seeds: tuple[int, ...]
+    first_values: tuple[float | None, ...]
+    second_values: tuple[float | None, ...]
+    censored: bool
+    difference: float | None
+    interval: Interval | None
+    p: float
+    smallest_p: float
+    test: str
+    level: float
+    adjusted_p: float | None = None
+
+    @property
+    def enough_seeds(self) -> bool:
+        """Whether so many seeds can tell anything at this level."""
+        return self.smallest_p <= 1 - self.level + _TIE
+
+    @property
+    def tells(self) -> bool:
+        """Whether the difference can be told from chance, after the correction where there is one."""
+        return (self.p if self.adjusted_p is None else self.adjusted_p) <= 1 - self.level + _TIE
+
+    @property
+    def first_is_better(self) -> bool:
+        """Whether the first model is at least as good: by the difference, or else at more seeds."""
+        if self.difference is not None:
+            return self.quantity.gain(self.difference) >= 0
+        found = _differences(self.first_values, self.second_values, self.quantity.better)
+        return self.quantity.gain(float(np.sign(found).sum())) >= 0
+
+    @property
+    def reading(self) -> str:
+        """One sentence: who is better, by how much, and whether the seeds suffice to tell."""
+        better, worse = (self.first, self.second) if self.first_is_better else (self.second, self.first)
+        if self.difference == 0:
+            return f"{self.first} and {self.second} equal; {self.verdict}"
+        return f"{better} better than {worse} {self._by()}; {self.verdict}"
+
+    @property
+    def verdict(self) -> str:
+        """What the seeds allow to say."""
+        seeds = counted(len(self.seeds), "seed")
+        if not self.enough_seeds:
+            return f"{seeds}: not enough to tell over seeds, which takes {needed_seeds(self.level)} or more"
+        words = "clear over seeds" if self.tells else "not enough to tell over seeds"
+        return f"{seeds}: {words} ({said_p(self.p, self.adjusted_p)})"
+
+    def _by(self) -> str:
+        if self.difference is None:
+            return "by the seeds at which the other failed"
+        if self.interval is None:
+            middle = "in the median, as some seeds failed" if self.censored else "in the mean"
+            return f"by {self.quantity.say_difference(abs(self.difference), abs(self.difference))} {middle}"
+        return by(self.difference, self.interval, self.quantity)
+
+
+def over_seeds(
+    first: Sequence[Outcome],
+    second: Sequence[Outcome],
+    *,
+    names: tuple[str, str],
+    quantity: Quantity,
+    level: float = LEVEL,
+    seed: int = 0,
+) -> SeedsComparison:
+    """Compare two models seed by seed.
+
+    The sign-flip permutation test (Fisher 1935): were the models exchangeable, each seed's difference
+    could as well have had the other sign; p is the share of all 2^n flips whose mean is at least as far
+    from 0 as the one seen. The interval holds every shift that the test does not reject: its ends are
+    means of subsets of the differences (Hartigan 1969), so it excludes 0 exactly where p is at most
+    1 - level. It supposes differences that are symmetric about their middle. n seeds give no p below
+    2^(1-n), so that fewer than 6 tell nothing at 95 %.
+
+    A censored seed is worse than any value, an infinite difference; where there is one, the flips are of
+    signed ranks (Wilcoxon 1945, ties by mean ranks, zeros as Pratt 1959) and there is no interval. Seeds
+    at which both failed are a tie.
+
+    Args:
+        first: outcomes of one model.
+        second: outcomes of the other, of the same seeds in any order.
+        names: of the two, for the reading.
+        quantity: what the values are.
+        level: of the interval, a fraction.
+        seed: of the flips that are drawn, beyond `MOST_EXACT` seeds.
+
+    Raises:
+        UserError: the seeds are not the same, none, or twice.
+    """
+    check_level(level)
+    pairs = _paired(first, second, names)
+    seeds = tuple(sorted(pairs))
+    values = [tuple(pairs[seed][side].value for seed in seeds) for side in (0, 1)]
+    differences = _differences(values[0], values[1], quantity.better)
+    exact = "exact" if len(seeds) <= MOST_EXACT else f"{DRAWS:,} draws"
+    censored = not bool(np.isfinite(differences).all())
+    flipped = _signed_ranks(differences) if censored else differences
+    draws = subset_means(flipped, seed)
+    ends = None if censored else middle(draws, level)
+    method = f"sign flips of {'signed ranks' if censored else 'the mean'}, {exact}"
+    return SeedsComparison(
+        first=names[0],
+        second=names[1],
+        quantity=quantity,
+        seeds=seeds,
+        first_values=values[0],
+        second_values=values[1],
+        censored=censored,
+        difference=finite(
+            quantile(np.sort(differences).tolist(), 0.5) if censored else float(differences.mean())
+        ),
+        interval=ends and Interval(low=ends[0], high=ends[1], level=level, method=method),
+        p=two_sided_p(draws, _TIE * float(np.abs(flipped).max())),
+        smallest_p=2.0 ** (1 - len(seeds)) if len(seeds) <= MOST_EXACT else 2 / (DRAWS + 1),
+        test=method,
+        level=level,
+    )
+
+
+def needed_seeds(level: float = LEVEL) -> int:
+    """The fewest seeds whose two-sided sign-flip test can reach p = 1 - level.
+
+    >>> needed_seeds(0.95), needed_seeds(0.99)
+    (6, 8)
+    """
+    return math.ceil(1 - math.log2(1 - level) - _TIE)
+
+
+def subset_means(values: NDArray[np.float64], seed: int = 0) -> Draws:
+    """The mean of every non-empty subset: (2^n - 1,); beyond `MOST_EXACT` values, of `DRAWS` random ones.
+
+    Flipping the signs of a subset makes the sum no smaller exactly where the subset's mean is at most 0.
+
+    >>> subset_means(np.array([1.0, 3.0])).tolist()
+    [1.0, 3.0, 2.0]
+    """
+    if len(values) > MOST_EXACT:
+        chosen = np.random.default_rng(seed).random((DRAWS, len(values))) < 0.5
+        chosen[~chosen.any(axis=1), 0] = True
+        return (chosen @ values) / chosen.sum(axis=1)
+    sums, sizes = np.zeros(1), np.zeros(1, dtype=np.int64)
+    for value in values:
+        sums, sizes = np.concatenate([sums, sums + value]), np.concatenate([sizes, sizes + 1])
+    return sums[1:] / sizes[1:]
+
+
+def _paired(
+    first: Sequence[Outcome], second: Sequence[Outcome], names: tuple[str, str]
+) -> dict[int, tuple[Outcome, Outcome]]:
+    one, other = by_seed(first), by_seed(second)
+    alone = sorted(one.keys() ^ other.keys())
+    if alone:
+        has, lacks = names if alone[0] in one else names[::-1]
+        raise UserError(
+            f"Both models must have the same seeds. Got seed {alone[0]} of {has} without one of {lacks}. "
+            f"Nearest: the {counted(len(one.keys() & other.keys()), 'seed')} that both have."
+        )
+    return {seed: (outcome, other[seed]) for seed, outcome in one.items()}
+
+
+def _differences(
+    first: Sequence[float | None], second: Sequence[float | None], better: Better
+) -> NDArray[np.float64]:
+    """First minus second, infinite where one is censored, 0 where both are."""
+    worse = -math.inf if better == "higher" else math.inf
+    found = []
+    for one, other in zip(first, second, strict=True):
+        if one is None or other is None:
+            found.append(0.0 if one is other else worse if one is None else -worse)
+        else:
+            found.append(one - other)
+    return np.array(found, dtype=np.float64)
+
+
+def _signed_ranks(differences: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Ranks of the sizes, equal ones sharing their mean, with the signs of the differences; 0 stays 0."""
+    _, places, counts = np.unique(np.abs(differences), return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[places]
+    return np.sign(differences) * ranks

@@ -1,0 +1,201 @@
+"""One model over its seeds: middle, spread, and the share of seeds that succeed."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from seqlab.schema.errors import UserError
+from seqlab.stats.censored import Outcome, between, by_seed, finite, ordered, quantile
+from seqlab.stats.interval import LEVEL, Interval, binomial_share, check_level
+from seqlab.stats.metric_spec import Quantity, counted, percent
+
+MOST_SEEDS = 1_000
+"""Beyond them the number of resamples is no float."""
+_SLACK = 1e-12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """A model over its seeds; values in the quantity's unit, None where censored, shares as fractions.
+
+    interval: of the median, by the percentile bootstrap; see `summarize`.
+    coverage_at_least: how often an interval made like this one holds the true median, a fraction.
+    censored: how many seeds have each reason for having no value.
+    good: what counts as success, in the quantity's unit; None: to have a value.
+    """
+
+    quantity: Quantity
+    seeds: int
+    median: float | None
+    lowest: float | None
+    highest: float | None
+    lower_quartile: float | None
+    upper_quartile: float | None
+    interval: Interval
+    coverage_at_least: float
+    censored: Mapping[str, int]
+    good: float | None
+    successes: int
+    share: float
+    share_interval: Interval
+
+    @property
+    def interquartile_range(self) -> float | None:
+        """Upper minus lower quartile; None where one of them is censored."""
+        if self.lower_quartile is None or self.upper_quartile is None:
+            return None
+        return self.upper_quartile - self.lower_quartile
+
+    @property
+    def reading(self) -> str:
+        """All of it in one sentence."""
+        return "; ".join(part for part in (self._middle(), self._missing(), self._success()) if part)
+
+    def _middle(self) -> str:
+        five = (self.lowest, self.lower_quartile, self.median, self.upper_quartile, self.highest)
+        known = [value for value in five if value is not None]
+        spread = max(known, default=0.0) - min(known, default=0.0)
+        median = self.quantity.say(self.median, spread)
+        if self.seeds == 1:
+            return f"{self.quantity.name} {median} with 1 seed, which says nothing of the spread"
+        lowest, lower, _, upper, highest = (self.quantity.number(value, spread) for value in five)
+        low, high = (self.quantity.number(value, spread) for value in (self.interval.low, self.interval.high))
+        words = (
+            f"median {self.quantity.name} {median} over {self.seeds} seeds, from {lowest} to {highest}, "
+            f"quartiles {lower} and {upper}, bootstrap {percent(self.interval.level)} {low} to {high}"
+        )
+        if self.coverage_at_least >= self.interval.level:
+            return words
+        return f"{words} (of so few seeds, sure to hold it in {percent(self.coverage_at_least)} of cases)"
+
+    def _missing(self) -> str:
+        if not self.censored:
+            return ""
+        reasons = ", ".join(f"{count} {why}" for why, count in self.censored.items())
+        middle = ", so the median is worse than any value seen" if self.median is None else ""
+        missing = f"{sum(self.censored.values())} of {counted(self.seeds, 'seed')} without a value"
+        return f"{missing} ({reasons}){middle}"
+
+    def _success(self) -> str:
+        low, high = self.share_interval.ends
+        bound = ""
+        if self.good is not None:
+            side = "at least" if self.quantity.better == "higher" else "at most"
+            bound = f" ({side} {self.quantity.say(self.good, abs(self.good))})"
+        return (
+            f"{self.successes} of {counted(self.seeds, 'seed')} succeeded{bound}, "
+            f"{percent(self.share_interval.level)} interval {100 * low:.0f} to {100 * high:.0f} %"
+        )
+
+
+def summarize(
+    outcomes: Sequence[Outcome], quantity: Quantity, *, good: float | None = None, level: float = LEVEL
+) -> Summary:
+    """Median, range, quartiles and success of a model over its seeds.
+
+    The median's interval is the percentile bootstrap's (Efron 1979): the quantiles of the median over all
+    n^n resamples of the n seeds. Their distribution has a closed form, so it is exact for every n and
+    nothing is drawn. With few seeds such an interval covers less than its level, and how much is known
+    whatever the values' distribution, if it is continuous: 75 % with 3 seeds, 94 % with 5, 88 % with 7,
+    96 % with 9. `coverage_at_least` says so; it is exact for an odd number of seeds.
+
+    Censored seeds count as failures and as worse than any value seen.
+
+    Args:
+        outcomes: one a seed.
+        quantity: what the values are.
+        good: a seed succeeds whose value is at least (or, if lower is better, at most) this;
+            None: a seed succeeds that has a value.
+        level: of both intervals, a fraction.
+
+    Raises:
+        UserError: no outcomes, more than `MOST_SEEDS`, a seed twice, or a level outside 0 to 1.
+    """
+    check_level(level)
+    if len(by_seed(outcomes)) > MOST_SEEDS:
+        raise UserError(f"There must be at most {MOST_SEEDS:,} seeds. Got {len(outcomes):,}.")
+    values = ordered([outcome.value for outcome in outcomes], quantity.better)
+    chances, tail = medians(values), (1 - level) / 2
+    low, high = _first(chances, tail), _first(chances[::-1], tail)
+    successes = sum(_succeeds(outcome, quantity, good) for outcome in outcomes)
+    return Summary(
+        quantity=quantity,
+        seeds=len(values),
+        median=finite(quantile(values, 0.5)),
+        lowest=finite(values[0]),
+        highest=finite(values[-1]),
+        lower_quartile=finite(quantile(values, 0.25)),
+        upper_quartile=finite(quantile(values, 0.75)),
+        interval=Interval(
+            low=finite(low),
+            high=finite(high),
+            level=level,
+            method="percentile bootstrap of the median, exact",
+        ),
+        coverage_at_least=_coverage(values, low, high),
+        censored=dict(sorted(Counter(o.why or "failed" for o in outcomes if o.value is None).items())),
+        good=good,
+        successes=successes,
+        share=successes / len(values),
+        share_interval=binomial_share(successes, len(values), level),
+    )
+
+
+def medians(ascending: Sequence[float]) -> list[tuple[float, float]]:
+    """Each value that the median of a bootstrap resample can take, ascending, with its probability.
+
+    Exact, without resampling. An odd number n = 2m - 1 of values: the median is the m-th of the resample,
+    which is at most the i-th value if at least m of n draws are (Maritz and Jarrett 1978). An even number
+    n = 2m: the mean of the m-th and the next one, which are the i-th and the j-th value, i < j, if m draws
+    have their maximum at i and the other m their minimum at j.
+
+    >>> medians([1.0, 2.0])
+    [(1.0, 0.25), (1.5, 0.5), (2.0, 0.25)]
+    """
+    n = len(ascending)
+    m = (n + 1) // 2
+    alone = [_at_least(m, n, i / n) - _at_least(m, n, (i - 1) / n) for i in range(1, n + 1)]
+    if n % 2:
+        return list(zip(ascending, alone, strict=True))
+    found: list[tuple[float, float]] = []
+    for i in range(1, n + 1):
+        maximum = math.comb(n, m) * ((i / n) ** m - ((i - 1) / n) ** m)
+        apart = [maximum * (((n - j + 1) / n) ** m - ((n - j) / n) ** m) for j in range(i + 1, n + 1)]
+        found.append((ascending[i - 1], max(0.0, alone[i - 1] - sum(apart))))
+        means = [between(ascending[i - 1], high, 0.5) for high in ascending[i:]]
+        found += zip(means, apart, strict=True)
+    return sorted(found)
+
+
+def _at_least(m: int, n: int, chance: float) -> float:
+    """P(at least m successes in n trials)."""
+    return sum(math.comb(n, k) * chance**k * (1 - chance) ** (n - k) for k in range(m, n + 1))
+
+
+def _coverage(ascending: Sequence[float], low: float, high: float) -> float:
+    """P(the median is between the outermost values within [low, high]).
+
+    It is between the a-th and the b-th value if a to b - 1 of n lie below it, each with probability 1/2.
+    """
+    n = len(ascending)
+    inside = [rank for rank, value in enumerate(ascending, start=1) if low <= value <= high]
+    return sum(math.comb(n, below) for below in inside[:-1]) / 2**n
+
+
+def _first(chances: Sequence[tuple[float, float]], tail: float) -> float:
+    """The first value up to which the probability comes to a tail's."""
+    together = 0.0
+    for value, chance in chances:
+        together += chance
+        if together >= tail - _SLACK:
+            return value
+    raise AssertionError("probabilities come to 1")
+
+
+def _succeeds(outcome: Outcome, quantity: Quantity, good: float | None) -> bool:
+    if outcome.value is None or good is None:
+        return outcome.value is not None
+    return quantity.gain(outcome.value - good) >= 0

@@ -1,0 +1,27 @@
+"""The room's visible table: tasks by kind."""
+
+from __future__ import annotations
+
+from seqlab.schema.registry import Registry
+
+TASKS = Registry(
+    "task",
+    {
+        "classify": ("seqlab.tasks.task_configs:ClassifyConfig", "one label for each sequence"),
+        "regress": ("seqlab.tasks.task_configs:RegressConfig", "one number for each sequence"),
+        "language-model": ("seqlab.tasks.task_configs:LanguageModelConfig", "the next token at each step"),
+    },
+)
+
+SCORED_TASKS = Registry(
+    "task",
+    {
+        "classify": ("seqlab.tasks.task_configs:ScoredClassifyConfig", TASKS.describe("classify")),
+        "regress": ("seqlab.tasks.task_configs:ScoredRegressConfig", TASKS.describe("regress")),
+        "language-model": (
+            "seqlab.tasks.task_configs:ScoredLanguageModelConfig",
+            TASKS.describe("language-model"),
+        ),
+    },
+)
+"""The same tasks for what is fitted without steps: they have no settings of training."""

@@ -1,0 +1,276 @@
+"""The training loop: forward, loss, backward, clip, step, record."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+from seqlab.data.batch import Batch
+from seqlab.data.curriculum import short_first
+from seqlab.data.prefetcher import Ahead
+from seqlab.evaluate import diagnose as diagnosis
+from seqlab.evaluate.card import numbers
+from seqlab.evaluate.oracle_check import check_of
+from seqlab.evaluate.scoring import score, score_training, write_samples
+from seqlab.experiment import seeding
+from seqlab.experiment.network_experiment import Experiment
+from seqlab.experiment.schedules import Clock
+from seqlab.runs.folder import RunFolder
+from seqlab.schema.errors import WorkError
+from seqlab.schema.records import Scalar
+from seqlab.training import checkpoint
+from seqlab.training.diverged import diverged, first_not_finite, weight_not_finite
+from seqlab.training.interrupt import Interrupted, Wish
+from seqlab.training.progress import Interval, Progress
+from seqlab.training.recorder import Recorder
+from seqlab.training.step import NotFiniteError, Outcome, Step
+
+
+class Listener(Protocol):
+    """Whoever watches a run: a progress bar, or nobody."""
+
+    def step(self, progress: Progress, loss: float, total_epochs: float) -> None:
+        """After each optimiser step; loss in nats per target, epochs until the end at the latest."""
+        ...
+
+    def validated(self, progress: Progress, metrics: dict[str, float], best: bool) -> bool:
+        """After each validation; says whether to stop here, to be resumed or left: all is saved first."""
+        ...
+
+    def scored(self, done: int, total: int) -> None:
+        """After each batch of an evaluation."""
+        ...
+
+    def message(self, text: str) -> None:
+        """Something the user should know."""
+        ...
+
+
+class Loop:
+    """Fits an experiment's model, from its beginning or from where a checkpoint left it."""
+
+    def __init__(self, experiment: Experiment, run: RunFolder, listener: Listener, wish: Wish):
+        self.experiment, self.run, self.listener, self.wish = experiment, run, listener, wish
+        self.config = experiment.config.training
+        self.schedule = self.config.schedule.build()
+        self.training = checkpoint.Training(
+            experiment.model, experiment.optimizer, experiment.rows, experiment.generators, carried=None
+        )
+        self._move = Step(experiment)
+        self.check = check_of(experiment)
+        self.progress = Progress()
+        self.recorder = self._open()
+        self._carries = experiment.config.batching.contiguous and experiment.model.capabilities.carries_state
+        self.device = next(experiment.model.parameters()).device
+        self._saved_at = self._timed_at = time.monotonic()
+        self._steps_per_epoch = len(self._batches(epoch=self.config.curriculum))
+        longest = math.inf if self.config.max_steps is None else self.config.max_steps / self._steps_per_epoch
+        self._total_epochs = min(self.config.epochs, longest)
+
+    def fit(self) -> Progress:
+        """Train to the end.
+
+        Raises:
+            WorkError: the loss diverged, or the disk is full.
+            Interrupted: somebody asked to stop; everything is saved.
+        """
+        self.listener.message(_where(self.progress))
+        while not self.progress.stopped and self.progress.epoch < self.config.epochs:
+            self._epoch(self._batches(self.progress.epoch))
+        return self.progress
+
+    def _epoch(self, batches: Sequence[Batch]) -> None:
+        self.experiment.model.train()
+        self.progress.batches_in_epoch = len(batches)
+        # The next epoch has an order of its own, so its batches must not be taken from here.
+        epoch = self.progress.epoch
+        with Ahead(batches) as prepared:
+            while self.progress.epoch == epoch and not self.progress.stopped:
+                loss = self._step(prepared[self.progress.batch].to(self.device))
+                self.listener.step(self.progress, loss, self._total_epochs)
+                self._after_step(len(batches))
+
+    def _step(self, batch: Batch) -> float:
+        """One optimiser step; returns the mean loss in nats per target."""
+        rate = self.config.optimizer.learning_rate * self.schedule.factor(self._clock())
+        carried = self.training.carried
+        try:
+            outcome = self._move(batch, carried, rate)
+        except NotFiniteError as what:
+            first = first_not_finite(self.experiment.model, batch, carried)
+            raise self._diverged(str(what), first) from None
+        if self._carries and outcome.state is not None:
+            self.training.carried = outcome.state.detach()
+        self._count(batch, outcome)
+        return outcome.nats / outcome.targets
+
+    def _count(self, batch: Batch, outcome: Outcome) -> None:
+        progress, interval = self.progress, self.progress.interval
+        progress.step += 1
+        progress.batch += 1
+        progress.tokens += (tokens := int(batch.lengths.sum()))
+        interval.tokens += tokens
+        interval.nats += outcome.nats
+        interval.targets += outcome.targets
+        interval.gradient_norms += outcome.norm
+        interval.steps += 1
+
+    def _after_step(self, batches: int) -> None:
+        """Validate where it is due, save where it is due, stop where it was asked for."""
+        progress, config = self.progress, self.config
+        validate = _due(progress.batch, batches, config.validations_per_epoch)
+        if progress.batch == batches:
+            progress.epoch, progress.batch = progress.epoch + 1, 0
+            self.training.carried = None
+            if progress.epoch == config.epochs:
+                progress.stopped = f"all {config.epochs} epochs done"
+        if config.max_steps is not None and progress.step >= config.max_steps:
+            progress.stopped = f"{config.max_steps} steps done"
+        if progress.step % config.record_every == 0 or progress.batch == 0 or progress.stopped:
+            self._record()
+        save = validate or progress.stopped or self.wish.stop or self._save_due()
+        if save:
+            self._check_weights()
+        if validate or progress.stopped:
+            self._validate()
+        if save:
+            self._save()
+        if self.wish.stop:
+            self.recorder.close()
+            raise Interrupted(f"Saved at step {progress.step}. Go on with: seqlab resume {self.run.path}")
+
+    def _validate(self) -> None:
+        experiment, progress, goal = self.experiment, self.progress, self.experiment.task.goal
+        if "valid" not in experiment.dataset.splits:
+            return
+        if experiment.rows is not None:
+            experiment.rows.flush()
+        try:
+            rows = experiment.config.evaluation.rows
+            records = score(
+                experiment, "valid", experiment.task.metrics, rows=rows, progress=self.listener.scored
+            )
+        except WorkError as error:
+            raise WorkError(f"Validation behind step {progress.step}: {error} {self._remedy()}") from None
+        self.recorder.record([*records, *score_training(experiment)], progress.moment)
+        progress.validations += 1
+        values = numbers(records)
+        improved = goal.improves(values[goal.metric], progress.best_value)
+        self.schedule.observe(improved)
+        progress.validations_without_gain = 0 if improved else progress.validations_without_gain + 1
+        if improved:
+            progress.best_value = values[goal.metric]
+            # Without a best step the newest checkpoint is the one that counts.
+            progress.best_step = progress.step if self.config.result == "best" else None
+        elif self.config.patience and progress.validations_without_gain >= self.config.patience:
+            progress.stopped = f"no better for {self.config.patience} validations"
+        self.recorder.record(write_samples(experiment, "sample", progress.step), progress.moment)
+        if self.check is not None:
+            self.recorder.record(self.check.validation(progress.step), progress.moment)
+        if diagnosis.due(experiment, progress.validations):
+            self.recorder.record(diagnosis.with_validation(experiment), progress.moment)
+        if self.listener.validated(progress, values, improved):
+            self.wish.stop = True
+
+    def _record(self) -> None:
+        """The training loss since the last record; each epoch's last record ends with the epoch."""
+        rate = self.experiment.optimizer.param_groups[0]["lr"]
+        interval, unit = self.progress.interval, self.experiment.task.unit
+        train = [
+            Scalar(
+                name="loss", value=interval.nats / interval.targets, unit=f"nats per {unit}", split="train"
+            ),
+            Scalar(
+                name="gradient_norm",
+                value=interval.gradient_norms / interval.steps,
+                unit="norm before clipping, mean over steps",
+                split="train",
+            ),
+            Scalar(name="learning_rate", value=rate, unit="per step", split="train"),
+        ]
+        self.recorder.record(train, self.progress.moment)
+        self._tick(interval.tokens)
+        self.progress.interval = Interval()
+
+    def _tick(self, tokens: int = 0) -> None:
+        now = time.monotonic()
+        passed, self._timed_at = now - self._timed_at, now
+        self.progress.seconds += passed
+        if tokens:
+            self.recorder.timing(
+                self.progress.moment,
+                seconds=self.progress.seconds,
+                tokens_per_second=tokens / max(passed, 1e-9),
+            )
+
+    def _save_due(self) -> bool:
+        return time.monotonic() - self._saved_at >= self.config.checkpoint_seconds
+
+    def _save(self) -> None:
+        self._tick()
+        counters = {
+            "offsets": self.recorder.sync(),
+            "progress": self.progress.to_table(),
+            "schedule": self.schedule.state(),
+        }
+        checkpoint.save(self.run, self.progress.step, self.progress.best_step, self.training, counters)
+        self._saved_at = time.monotonic()
+
+    def _open(self) -> Recorder:
+        """Go back to the newest checkpoint, or to the very beginning where there is none."""
+        offsets: dict[str, int] = {}
+        newest = checkpoint.newest_checkpoint(self.run)
+        if newest is not None:
+            counters = checkpoint.load(self.run, newest, self.training)
+            offsets = counters["offsets"]
+            self.progress = Progress.from_table(counters["progress"])
+            self.schedule.restore(counters["schedule"])
+        return Recorder(self.run, offsets, self.progress.step, self.config.tensorboard)
+
+    def _batches(self, epoch: int) -> Sequence[Batch]:
+        config = self.experiment.config
+        order = seeding.derive(config.seed, "order", epoch)
+        examples = seeding.derive(config.seed, "examples", epoch)
+        train = config.data.training_split(self.experiment.dataset, examples)
+        split = short_first(train, epoch, config.training.curriculum)
+        return self.experiment.task.batches(split, config.batching, order)
+
+    def _clock(self) -> Clock:
+        """Time for the schedule: epochs may differ in their number of batches, so it is scaled."""
+        per_epoch, progress = self._steps_per_epoch, self.progress
+        total = self.config.epochs * per_epoch
+        step = progress.epoch * per_epoch + progress.batch * per_epoch // progress.batches_in_epoch
+        if self.config.max_steps is not None:
+            total = min(total, self.config.max_steps)
+        return Clock(
+            step=min(step, total), epoch=progress.epoch, steps_per_epoch=per_epoch, total_steps=total
+        )
+
+    def _check_weights(self) -> None:
+        """A checkpoint never holds a weight that is not finite."""
+        name = weight_not_finite(self.experiment.model)
+        if name is not None:
+            raise self._diverged("weights are no longer finite", name)
+
+    def _diverged(self, what: str, first: str) -> Exception:
+        place = f"step {self.progress.step + 1} (epoch {self.progress.epoch + 1})"
+        return diverged(what, first=first, place=place, remedy=self._remedy())
+
+    def _remedy(self) -> str:
+        words = f"Lower training.optimizer.learning_rate (now {self.config.optimizer.learning_rate:g})"
+        if self.config.clip_norm is not None:
+            return f"{words}."
+        return f"{words}, or set training.clip_norm (for recurrent models 0.25 to 5)."
+
+
+def _due(done: int, batches: int, times: int) -> bool:
+    """Whether one of `times` evenly spread moments of an epoch lies right behind `done` batches."""
+    return any(done == -(-batches * k // times) for k in range(1, times + 1))
+
+
+def _where(progress: Progress) -> str:
+    if progress.stopped:
+        return f"Training is done: {progress.stopped}."
+    return f"Going on behind step {progress.step}." if progress.step else "Starting."

@@ -1,0 +1,169 @@
+"""From a configuration to a finished run folder: start, go on, finish."""
+
+from __future__ import annotations
+
+import json
+from contextlib import AbstractContextManager, nullcontext
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from seqlab.data.dataset import Dataset
+from seqlab.evaluate.loaded import CONFIG, DATA, describe_data, read_config
+from seqlab.experiment.experiment_config import AnyExperimentConfig
+from seqlab.experiment.numerics import settled
+from seqlab.nn.native import builds as choice
+from seqlab.runs import atomic, environment, folder
+from seqlab.runs.folder import RunFolder
+from seqlab.schema.config import canonical, to_toml
+from seqlab.schema.errors import UserError
+from seqlab.training.finish import ENVIRONMENT
+from seqlab.training.loop import Listener
+
+__all__ = ["ENVIRONMENT", "place_of", "resume", "train"]
+
+
+def train(
+    config: AnyExperimentConfig, *, device: str | None = None, threads: int | None = None, listener: Listener
+) -> dict[str, Any]:
+    """Run an experiment to its end; an unfinished run of the same configuration goes on.
+
+    A baseline is fitted at once, so an unfinished one starts anew, in the same folder.
+
+    Args:
+        config: everything that decides the numbers.
+        device: where the model lives; None is the CPU, or where an unfinished run began.
+        threads: of the numerical libraries; None is all cores, or as many as an unfinished run began with.
+        listener: hears of the progress.
+
+    Returns:
+        The run's summary: folder, metrics of the best checkpoint, cost.
+
+    Raises:
+        UserError: the configuration and the data do not fit.
+        WorkError: the loss diverged, or the disk is full.
+        Interrupted: somebody asked to stop; everything is saved.
+    """
+    environment.forget_peak_memory()
+    with settled(device or "cpu", threads) as place:
+        return _train(config, place, device=device, threads=threads, listener=listener)
+
+
+def _train(
+    config: AnyExperimentConfig,
+    place: torch.device,
+    *,
+    device: str | None,
+    threads: int | None,
+    listener: Listener,
+) -> dict[str, Any]:
+    """The same, with the numerics settled; `device` and `threads` are what was asked for."""
+    listener.message(f"Data: {config.data.kind}")
+    dataset = config.dataset()
+    for note in dataset.notes:
+        listener.message(f"Note: {note}")
+    fingerprint = _fingerprint(config, dataset)
+    path = folder.run_path(config.name, fingerprint)
+    if (path / ENVIRONMENT).exists():
+        run = folder.open_run(path)
+        _check_same_place(run, device, threads)
+        return _go_on(run, config, dataset, listener)
+    # Building everything first finds what does not fit before a folder exists.
+    work = config.way().prepare(dataset, place, None)
+    files = {
+        CONFIG: to_toml(config),
+        DATA: json.dumps(describe_data(dataset, work.outputs), ensure_ascii=False),
+        ENVIRONMENT: json.dumps(_environment(place.type, work.products), indent=1),
+    }
+    run = folder.create(config.name, fingerprint, files)
+    with run.lock():
+        return work.carry_out(run, listener)
+
+
+def place_of(config: AnyExperimentConfig) -> Path:
+    """Where the run of an experiment stands, or will stand.
+
+    Raises:
+        UserError: the data cannot be found.
+    """
+    return folder.run_path(config.name, _print(config, config.data.content_hash()))
+
+
+def resume(run: RunFolder, *, listener: Listener) -> dict[str, Any]:
+    """Go on with a run, on as many threads as it began with.
+
+    Raises:
+        UserError: the folder is damaged, in use, or its data or seqlab's version is another one now.
+    """
+    if run.finished:
+        listener.message(f"{run.path} is finished; nothing to do.")
+        return run.summary()
+    config = read_config(run)
+    dataset = config.dataset()
+    if _fingerprint(config, dataset) != run.fingerprint:
+        raise UserError(_other_now(run, dataset))
+    return _go_on(run, config, dataset, listener)
+
+
+def _check_same_place(run: RunFolder, device: str | None, threads: int | None) -> None:
+    """An unfinished run goes on where it began: other threads would give other bits."""
+    then = run.read_json(ENVIRONMENT, "threads", "device")
+    for name, asked in (("device", device), ("threads", threads)):
+        if asked is not None and asked != then[name] and not run.finished:
+            raise UserError(
+                f"'{name}' must stay {then[name]!r}, with which {run.path} began. Got {asked!r}. "
+                "Leave it out, or delete the run to start anew."
+            )
+
+
+def _go_on(
+    run: RunFolder, config: AnyExperimentConfig, dataset: Dataset, listener: Listener
+) -> dict[str, Any]:
+    with run.lock():
+        if run.finished:
+            listener.message(f"{run.path} is finished; nothing to do.")
+            return run.summary()
+        atomic.remove_leftovers(run.path)
+        atomic.remove_leftovers(run.checkpoints)
+        then = run.read_json(ENVIRONMENT, "threads", "device")
+        with settled(then["device"], then["threads"]) as place, _kernels(then):
+            work = config.way().prepare(dataset, place, then.get("products", "torch"))
+            for difference in environment.differences(then, _environment(then["device"], work.products)):
+                listener.message(f"Not to the bit as it would have been: {difference}.")
+            return work.carry_out(run, listener)
+
+
+def _environment(device: str, products: str) -> dict[str, Any]:
+    threads = torch.get_num_threads()
+    kernels = choice.name() if device == "cpu" else "torch"
+    return environment.describe(threads=threads, device=device, kernels=kernels, products=products)
+
+
+def _kernels(then: dict[str, Any]) -> AbstractContextManager[None]:
+    """The build of the native library that a run began with, where it can be had."""
+    name = then.get("kernels")
+    return choice.using(name) if name in choice.available() else nullcontext()
+
+
+def _fingerprint(config: AnyExperimentConfig, dataset: Dataset) -> str:
+    return _print(config, dataset.content_hash)
+
+
+def _print(config: AnyExperimentConfig, content_hash: str) -> str:
+    return folder.fingerprint(canonical(config), content_hash, metadata.version("seqlab"))
+
+
+def _other_now(run: RunFolder, dataset: Dataset) -> str:
+    then = run.read_json(DATA, "content_hash")["content_hash"]
+    if then != dataset.content_hash:
+        return (
+            f"{run.path} must be resumed on the data it began with (SHA-256 {then[:12]}). "
+            f"Got other content ({dataset.content_hash[:12]}). Restore the data, or train anew."
+        )
+    versions = run.read_json(ENVIRONMENT, "versions")["versions"]
+    return (
+        f"{run.path} must be resumed as it began: its config.toml was changed, or seqlab was "
+        f"(then {versions['seqlab']}, now {metadata.version('seqlab')}). Restore it, or train anew."
+    )

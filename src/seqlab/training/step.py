@@ -1,0 +1,97 @@
+"""One training step: forward, loss, backward, clip and move, without work that does nothing."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from seqlab.data.batch import Batch
+from seqlab.experiment.network_experiment import Experiment
+from seqlab.models.model import State
+
+_CLOSE = 1e-6
+"""Added to the norm before dividing by it, as torch's own clipping does."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a step came to.
+
+    nats: summed loss of its targets. targets: their number. norm: of the gradient of the mean loss, all
+    parameters together, before clipping. state: the model's, behind the batch; still part of its graph.
+    """
+
+    nats: float
+    targets: int
+    norm: float
+    state: State | None
+
+
+class NotFiniteError(Exception):
+    """The loss or the gradient's norm is not a number, or infinite; no weight was moved."""
+
+
+class Step:
+    """Moves an experiment's weights by one batch after the other.
+
+    Gradients are those of the summed loss; dividing them by the number of targets, clipping and the
+    optimiser's own work are one pass over them. Loss and norm are brought to Python together.
+    """
+
+    def __init__(self, experiment: Experiment):
+        self._experiment = experiment
+        self._clip = experiment.config.training.clip_norm
+        self._parameters = [p for group in experiment.optimizer.param_groups for p in group["params"]]
+        self._scale = torch.ones((), device=self._parameters[0].device)
+
+    def __call__(self, batch: Batch, carried: State | None, rate: float) -> Outcome:
+        """One step at a learning rate.
+
+        Args:
+            batch: on the model's device.
+            carried: where the rows go on from; None is the model's start.
+            rate: the base rate times the schedule's factor.
+
+        Raises:
+            NotFiniteError: the loss or the gradient is not finite.
+        """
+        model, rows = self._experiment.model, self._experiment.rows
+        features, state = model.features(batch, carried)
+        total, targets = self._experiment.task.loss(model.head, features, batch.targets, batch.target_mask)
+        # As `zero_grad` and `get_total_norm` do it, whose bookkeeping takes a tenth of a small model's step.
+        for parameter in self._parameters:
+            parameter.grad = None
+        total.backward()
+        gradients = [p.grad for p in self._parameters if p.grad is not None]
+        if rows is not None and rows.gradient is not None:
+            gradients.append(rows.gradient)
+        norms = [torch.linalg.vector_norm(gradient) for gradient in gradients]
+        summed_norm = torch.linalg.vector_norm(torch.stack(norms))
+        nats, norm = torch.stack([total.detach(), summed_norm / targets]).tolist()
+        if not math.isfinite(nats):
+            raise NotFiniteError(f"loss became {nats / targets}")
+        if not math.isfinite(norm):
+            raise NotFiniteError(f"gradient norm became {norm}")
+        self._move(rate, self._clipping(norm) / targets)
+        return Outcome(nats=nats, targets=targets, norm=norm, state=state)
+
+    def _clipping(self, norm: float) -> float:
+        """What clipping multiplies the gradients by."""
+        return 1.0 if self._clip is None else min(1.0, self._clip / (norm + _CLOSE))
+
+    def _move(self, rate: float, factor: float) -> None:
+        optimizer, rows = self._experiment.optimizer, self._experiment.rows
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        if all(group["fused"] for group in optimizer.param_groups):
+            # torch's fused optimisers divide by a scale as they go; it is meant for mixed precision.
+            optimizer.grad_scale = self._scale.fill_(1 / factor)  # pyright: ignore
+        else:
+            for parameter in self._parameters:
+                if parameter.grad is not None:
+                    parameter.grad.mul_(factor)
+        optimizer.step()
+        if rows is not None:
+            rows.step(rate, factor)

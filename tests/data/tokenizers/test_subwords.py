@@ -1,0 +1,102 @@
+import json
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqlab.data.tokenizers.subwords import BpeConfig, WordPieceConfig
+from seqlab.data.tokenizers.tokenizer import tokenizer_from
+from seqlab.schema.errors import UserError
+
+TEXTS = ["the lower the better, the newest the better\n", "Größe matters: wider and wider\n"] * 4
+BPE = BpeConfig(size=294).train(TEXTS)
+TRAIN = """
+from seqlab.data.tokenizers.subwords import WordPieceConfig, BpeConfig
+texts = ["%s" % " ".join(f"{a}{b}{c}" for a in "xyz" for b in "uvw" for c in "rst")] * 3
+for config in (WordPieceConfig(size=45), BpeConfig(size=290)):
+    print(config.train(texts).vocabulary.tokens)
+"""
+
+
+@given(st.text(st.characters(exclude_categories=("Cs",))))
+def test_bpe_gives_back_every_text(text: str):
+    assert BPE.decode(BPE.encode(text)) == text
+
+
+def test_bpe_merges_what_is_frequent():
+    assert BPE.vocabulary.names(BPE.encode("the lower")) == ["the", "Ġlower"]
+    assert len(BPE.vocabulary) == 294
+
+
+def test_bpe_lower_case():
+    tokenizer = BpeConfig(size=260, lower_case=True).train(["a"])
+    assert tokenizer.decode(tokenizer.encode("ABC")) == "abc"
+
+
+def test_special_tokens_inside_a_text_are_text():
+    ids = BPE.encode(".end .pad")
+    assert not set(ids) & BPE.vocabulary.special
+    assert BPE.decode([BPE.vocabulary.id(".start"), *ids, BPE.vocabulary.id(".end")]) == ".end .pad"
+
+
+def test_bpe_of_running_text_starts_behind_a_line_break():
+    vocabulary = BpeConfig(size=280).train(TEXTS, running=True).vocabulary
+    assert vocabulary.start == vocabulary.id("Ċ")
+    assert vocabulary.end is None
+    assert len(vocabulary) == 280
+
+
+def test_wordpiece_takes_the_longest_known_piece():
+    tokenizer = WordPieceConfig(size=60).train(TEXTS)
+    vocabulary = tokenizer.vocabulary
+    for word in ("lower", "newest", "thewider"):
+        pieces, rest = [], word
+        while rest:
+            piece = next(
+                piece
+                for end in range(len(rest), 0, -1)
+                if (piece := rest[:end] if rest == word else f"##{rest[:end]}") in vocabulary.ids
+            )
+            pieces.append(piece)
+            rest = rest[len(piece.removeprefix("##")) :]
+        assert vocabulary.names(tokenizer.encode(word)) == pieces
+
+
+def test_wordpiece_words_come_back_and_unknown_signs_are_shown():
+    tokenizer = WordPieceConfig(size=60).train(TEXTS)
+    assert tokenizer.decode(tokenizer.encode("The  Größe ☂")) == "the größe .unk"
+    kept = WordPieceConfig(size=60, lower_case=False).train(TEXTS)
+    assert kept.decode(kept.encode("Größe")) == "Größe"
+
+
+def test_wordpiece_needs_room_for_the_characters():
+    with pytest.raises(UserError, match=r"'tokenizer.size' must be at least \d+: the characters .* Got 20"):
+        WordPieceConfig(size=20).train(TEXTS)
+
+
+def test_a_vocabulary_fits_in_its_size():
+    assert len(WordPieceConfig(size=60).train(TEXTS).vocabulary) <= 60
+
+
+@pytest.mark.parametrize("config", [BpeConfig(size=300), WordPieceConfig(size=60)])
+@pytest.mark.parametrize("running", [False, True])
+def test_a_spec_survives_json(config: BpeConfig | WordPieceConfig, running: bool):
+    tokenizer = config.train(TEXTS, running=running)
+    again = tokenizer_from(json.loads(json.dumps(tokenizer.spec())))
+    assert again.vocabulary == tokenizer.vocabulary
+    assert again.encode_batch(TEXTS).tokens.tolist() == tokenizer.encode_batch(TEXTS).tokens.tolist()
+
+
+def test_no_text_gives_no_token():
+    tokens, offsets = BPE.encode_batch([])
+    assert (tokens.tolist(), offsets.tolist()) == ([], [0])
+
+
+def test_training_is_the_same_in_every_process():
+    runs = {
+        subprocess.run([sys.executable, "-c", TRAIN], check=True, capture_output=True).stdout
+        for _ in range(3)
+    }
+    assert len(runs) == 1

@@ -1,0 +1,108 @@
+"""A run is held against the truth of its data: exact shares, an exact floor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import tiny
+import torch
+
+from seqlab.data import oracle_floor as truth
+from seqlab.data.sources.brackets import BracketsConfig
+from seqlab.evaluate.oracle_check import check_of
+from seqlab.experiment.network_experiment import build
+from seqlab.runs.folder import RunFolder
+from seqlab.schema.errors import UserError
+from seqlab.schema.records import Curve, Scalar, Text
+
+
+@pytest.fixture
+def tiny_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
+    monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path / "cache"))
+    return tiny.fit(tiny.BRACKETS)
+
+
+def test_a_finished_run_has_a_card_with_its_distance_to_the_truth(tiny_run: RunFolder) -> None:
+    card = tiny_run.read_json("cards/truth.json")
+    metrics, loss = card["metrics"], tiny.summary(tiny_run)["metrics"]["loss"]
+    config = tiny.configure(tiny.BRACKETS).data
+    assert isinstance(config, BracketsConfig)
+    assert metrics["floor"] == truth.floor(config, config.build(), "valid")
+    assert metrics["floor"] + metrics["above_floor"] == pytest.approx(loss)
+    assert metrics["above_floor"] > 0
+    assert sum(metrics[f"{what}_samples"] for what in ("valid", "cut", "wrong")) == pytest.approx(1)
+    assert metrics["divergence"] >= 0
+    assert metrics["entropy"] == config.language().entropy().per_token
+    assert metrics["samples_valid_by_course"] >= metrics["valid_samples"]
+    assert "50 samples of at most 8 tokens" in card["scored_as"]
+    for one in card["explained"]:
+        wrong = config.language().wrong(one["text"])
+        assert wrong is not None
+        assert [one["place"], one["token"], one["allowed"]] == [wrong.place, wrong.token, list(wrong.allowed)]
+
+
+def test_each_validation_records_divergence_and_shares(tiny_run: RunFolder) -> None:
+    records = [(record, moment) for record, moment in tiny_run.records() if not isinstance(record, Text)]
+    shares = [(r, m) for r, m in records if isinstance(r, Scalar) and r.split == "samples"]
+    moments = {m.step for r, m in records if isinstance(r, Scalar) and (r.name, r.split) == ("loss", "valid")}
+    assert {m.step for _, m in shares} == moments
+    assert {"valid_samples", "complete_samples", "distinct_samples"} <= {r.name for r, _ in shares}
+    curves = {r.name: r for r, _ in records if isinstance(r, Curve)}
+    assert set(curves) == {"divergence_by_position", "divergence_by_depth", "lengths"}
+    assert curves["divergence_by_position"].y[0] == pytest.approx(curves["divergence_by_depth"].y[0], rel=5)
+
+
+def test_beyond_the_longest_text_of_training_recognition_is_told_by_length_and_depth(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path / "cache"))
+    run = tiny.fit(tiny.BRACKETS, "data.max_length=10", "data.far_length=14", "data.far=12")
+    metrics = run.read_json("cards/truth.json")["metrics"]
+    assert 0 <= metrics["recognised_far_texts"] <= 1
+    curves = {(r.name, r.split): r for r, _ in run.records() if isinstance(r, Curve)}
+    assert curves["recognised_by_length", "far"].x == (12.0, 14.0)
+    assert ("recognised_by_depth", "far") in curves
+
+
+@pytest.mark.parametrize("prompt", ["samples.prompt=((", "samples.prompt_tokens=3"])
+def test_samples_that_are_checked_go_on_from_their_prompts(
+    prompt: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path / "cache"))
+    config = tiny.configure(tiny.BRACKETS, prompt)
+    check = check_of(build(config, config.dataset(), torch.device("cpu")))
+    assert check is not None
+    texts = check.draw(50, "check", 1)
+    assert texts == check.draw(50, "check", 1) != check.draw(50, "check", 2)
+    valid = config.data.read().texts["valid"]
+    for text in texts:
+        if "tokens" in prompt:
+            assert any(known.startswith(text.prompt) for known in valid)
+        else:
+            assert text.prompt == "(("
+
+
+def test_a_prompt_that_no_text_begins_with_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path / "cache"))
+    config = tiny.configure(tiny.BRACKETS, "samples.prompt=()(")
+    with pytest.raises(
+        UserError, match=r"'samples\.prompt': .*Got '\(\)\(': behind '\(\)' may stand '\.end'"
+    ):
+        build(config, config.dataset(), torch.device("cpu"))
+
+
+@pytest.mark.parametrize("change", ["data.tokenizer.kind=bytes", "training.fit_on=train+valid"])
+def test_where_the_truth_cannot_be_asked_there_is_no_card(
+    change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It speaks of characters, and of a split that nothing was learned from."""
+    monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path / "cache"))
+    run = tiny.fit(tiny.BRACKETS, change)
+    assert run.finished
+    assert not (run.cards / "truth.json").exists()

@@ -1,0 +1,113 @@
+"""A model's distributions beside the true ones, against models whose distributions are known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from seqlab.data.batch import Batch
+from seqlab.data.dataset import Dataset
+from seqlab.data.sources.brackets import BracketsConfig
+from seqlab.data.sources.generated import GeneratedConfig
+from seqlab.data.sources.grammars import ToyConfig
+from seqlab.data.sources.ndfa import NdfaConfig
+from seqlab.data.token_oracle import Known
+from seqlab.data.tokenizers.words import WhitespaceConfig
+from seqlab.languages.language import END
+from seqlab.measure.oracle_comparison import compare
+from seqlab.models.model import Capabilities, SequenceModel, State
+from seqlab.tasks.task_configs import LanguageModelConfig
+
+SIZES: dict[str, Any] = {"train": 300, "valid": 40, "test": 5}
+CONFIGS: dict[str, GeneratedConfig] = {
+    "brackets": BracketsConfig(**SIZES, max_length=20),
+    "ndfa": NdfaConfig(**SIZES),
+    "toy by letters": ToyConfig(**SIZES),
+    "toy by words": ToyConfig(**SIZES, tokenizer=WhitespaceConfig()),
+}
+
+
+class Table(SequenceModel):
+    """Gives the logarithms that a function of the written prefix says."""
+
+    capabilities = Capabilities(causal=True)
+
+    def __init__(self, dataset: Dataset, says: Callable[[str], dict[str, float]]):
+        super().__init__()
+        self.tokenizer, self.says = dataset.tokenizer, says
+        self.head = nn.Identity()
+        self.anchor = nn.Parameter(torch.zeros(1))
+
+    def features(self, batch: Batch, state: State | None) -> tuple[torch.Tensor, State | None]:
+        vocabulary = self.tokenizer.vocabulary
+        y = torch.full((*batch.tokens.shape, len(vocabulary)), -50.0, dtype=torch.float64)
+        for row, length in enumerate(batch.lengths.tolist()):
+            for t in range(length):
+                prefix = self.tokenizer.decode(batch.tokens[row, 1 : t + 1].tolist())
+                for token, chance in self.says(prefix).items():
+                    y[row, t, vocabulary.ids[token]] = math.log(chance)
+        return y, None
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path))
+
+
+@pytest.mark.parametrize("name", list(CONFIGS))
+def test_who_knows_the_truth_diverges_nowhere_and_recognises_everything(name: str) -> None:
+    config = CONFIGS[name]
+    dataset, language = config.build(), config.language()
+    task, known = LanguageModelConfig().build(dataset), Known(language, dataset.tokenizer)
+    model = Table(dataset, lambda prefix: dict(language.next_token(prefix)))
+    found = compare(model, task, known, dataset.splits["valid"])
+    assert len(found.divergence) == len(dataset.splits["valid"].tokens) + SIZES["valid"]
+    assert np.abs(found.divergence).max() < 1e-12
+    assert found.recognised.all()
+    assert sorted(found.lengths) == sorted(dataset.splits["valid"].lengths)
+
+
+def test_divergence_is_that_of_its_definition_by_position_and_by_depth() -> None:
+    """Against a model that always says: `(` 1/2, `)` 1/4, the end 1/4."""
+    config = BracketsConfig(**SIZES)
+    dataset, language = config.build(), config.language()
+    task, known = LanguageModelConfig().build(dataset), Known(language, dataset.tokenizer)
+    ours = {"(": 0.5, ")": 0.25, END: 0.25}
+    found = compare(Table(dataset, lambda prefix: ours), task, known, dataset.splits["valid"])
+
+    def divergence(prefix: str) -> float:
+        return sum(p * math.log(p / ours[token]) for token, p in language.next_token(prefix).items())
+
+    prefixes = [text[:n] for text in config.read().texts["valid"] for n in range(len(text) + 1)]
+    depths = {prefix: prefix.count("(") - prefix.count(")") for prefix in prefixes}
+    by_position, by_depth = found.curves("valid")
+    for place, value in zip(by_position.x, by_position.y, strict=True):
+        assert value == pytest.approx(np.mean([divergence(p) for p in prefixes if len(p) == place]))
+    for depth, value in zip(by_depth.x, by_depth.y, strict=True):
+        assert value == pytest.approx(np.mean([divergence(p) for p in prefixes if depths[p] == depth]))
+    assert not found.recognised.any()
+
+
+def test_a_text_is_recognised_where_every_place_is() -> None:
+    """A model that takes depth 3 for depth 2 recognises just the texts that never go so deep."""
+    config = BracketsConfig(**SIZES, max_length=12)
+    dataset, language = config.build(), config.language()
+    task, known = LanguageModelConfig().build(dataset), Known(language, dataset.tokenizer)
+
+    def shallow(prefix: str) -> dict[str, float]:
+        depth = prefix.count("(") - prefix.count(")")
+        return {END: 1.0} if depth == 3 else dict(language.next_token(prefix))
+
+    found = compare(Table(dataset, shallow), task, known, dataset.splits["valid"])
+    assert found.recognised.tolist() == (found.deepest < 3).tolist()
+    assert 0 < found.recognised.mean() < 1
+    by_length, by_depth = found.recognition("valid")
+    assert dict(zip(by_depth.x, by_depth.y, strict=True))[1] == 1
+    assert by_length.x == tuple(sorted(set(found.lengths.tolist())))

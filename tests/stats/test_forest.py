@@ -1,0 +1,62 @@
+"""Importance from a search's draws, against functions whose shares are known in closed form."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+
+from seqlab.schema.errors import UserError
+from seqlab.stats.forest import Span, forest_importance
+from seqlab.stats.importance import Cell
+from seqlab.stats.metric_spec import Quantity
+
+LOSS = Quantity(name="loss", unit="nats per token", better="lower")
+SPANS = {"rate": Span(low=1e-3, high=1.0, log=True), "width": Span(low=0, high=1)}
+
+
+def draws(count: int, *, failed: bool = False) -> list[Cell]:
+    """loss = log10(rate) + 0.5 where the cell is x, whatever the width."""
+    chance = random.Random(0)
+    found = []
+    for place in range(count):
+        rate, cell = 10 ** chance.uniform(-3, 0), chance.choice("xy")
+        value = math.log10(rate) + 0.5 * (cell == "x")
+        settings = {"rate": rate, "width": chance.random(), "cell": cell}
+        found.append(Cell(settings=settings, values=(None if failed and place == 3 else value,)))
+    return found
+
+
+def test_the_shares_are_near_those_of_the_function() -> None:
+    found = forest_importance(draws(100), LOSS, spans=SPANS)
+    shares = {effect.axes: effect.share for effect in found.effects}
+    rate, cell = 9 / 12, 0.25 / 4  # variances of a uniform draw from 3 decades, and of a coin worth 0.5
+    assert shares["rate",] == pytest.approx(rate / (rate + cell), abs=0.05)
+    assert shares["cell",] == pytest.approx(cell / (rate + cell), abs=0.05)
+    assert shares["width",] < 0.03
+    assert sum(shares.values()) + found.rest == pytest.approx(1.0)
+    assert found.reading.startswith("variance of loss over 100 cells, estimated by a random forest: rate 9")
+
+
+def test_equal_draws_give_equal_shares() -> None:
+    assert forest_importance(draws(30), LOSS, spans=SPANS) == forest_importance(draws(30), LOSS, spans=SPANS)
+
+
+def test_a_failed_run_makes_ranks() -> None:
+    found = forest_importance(draws(40, failed=True), LOSS, spans=SPANS)
+    assert found.ranks
+    assert found.effects[0].axes == ("rate",)
+    assert "ranks of loss" in found.reading
+
+
+def test_where_nothing_differs_nothing_is_shared() -> None:
+    same = [Cell(settings=cell.settings, values=(1.0,)) for cell in draws(12)]
+    assert forest_importance(same, LOSS, spans=SPANS).effects == ()
+
+
+def test_too_few_or_equal_settings_are_refused() -> None:
+    with pytest.raises(UserError, match=r"at least 10 settings\. Got 9\."):
+        forest_importance(draws(9), LOSS, spans=SPANS)
+    with pytest.raises(UserError, match="At least one setting must have two values"):
+        forest_importance([Cell(settings={"cell": "x"}, values=(1.0,))] * 10, LOSS)

@@ -1,0 +1,151 @@
+"""`import seqlab` in Python: train, load, look, use."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import altair
+import polars as pl
+import pytest
+import tiny
+
+import seqlab
+from seqlab.runs.folder import RunFolder, open_run
+from seqlab.schema.config import plain
+from seqlab.schema.errors import UserError
+from seqlab.schema.records import Scalar, Text
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory):
+    """Runs and caches in folders of this module."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEQLAB_RUNS", str(tmp_path_factory.mktemp("runs")))
+        patch.setenv("SEQLAB_CACHE", str(tmp_path_factory.mktemp("cache")))
+        tiny.register(patch)
+        yield
+
+
+@pytest.fixture(scope="module")
+def run(place) -> seqlab.Run:
+    return seqlab.train(tiny.BRACKETS[0], tiny.BRACKETS[1:], quiet=True)
+
+
+@pytest.fixture(scope="module")
+def classifier(place) -> seqlab.Run:
+    return seqlab.train(tiny.REVIEWS[0], tiny.REVIEWS[1:], quiet=True)
+
+
+def folder_of(run: seqlab.Run) -> RunFolder:
+    return open_run(run.path)
+
+
+def test_importing_is_quick_and_light() -> None:
+    code = (
+        "import time; then = time.perf_counter(); import seqlab; passed = time.perf_counter() - then\n"
+        "import sys; print(passed < 0.1, {'torch', 'polars', 'altair', 'pydantic'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "set()"]
+    assert {"Run", "load_run", "train"} <= set(dir(seqlab))
+    with pytest.raises(AttributeError, match="no attribute 'lod_run'"):
+        seqlab.lod_run  # noqa: B018 # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_records_are_those_of_the_file(run: seqlab.Run) -> None:
+    frame = run.records
+    assert frame.columns == ["step", "epoch", "tokens", "split", "name", "value", "unit"]
+    scalars = [(r, m) for r, m in folder_of(run).records() if isinstance(r, Scalar)]
+    assert frame["value"].to_list() == [record.value for record, _ in scalars]
+    assert frame["step"].to_list() == [moment.step for _, moment in scalars]
+    final = frame.filter(name="final_loss", split="valid")["value"].to_list()
+    assert final == [run.metrics["loss"]]
+
+
+def test_samples(run: seqlab.Run) -> None:
+    assert run.samples.columns == ["step", "epoch", "tokens", "name", "prompt", "text", "complete"]
+    assert run.samples["text"].to_list() == [
+        text.text for text in tiny.samples(folder_of(run)) if isinstance(text, Text)
+    ]
+
+
+def test_a_run_is_loaded_by_path_by_name_and_by_its_beginning(run: seqlab.Run) -> None:
+    for name in (run.path, str(run.path), run.path.name, "brackets"):
+        assert seqlab.load_run(name).metrics == run.metrics
+    assert repr(run).startswith(f"{run.path.name}: loss ")
+    with pytest.raises(UserError, match=r"There is no run 'nothing'"):
+        seqlab.load_run("nothing")
+
+
+def test_a_configuration_trains_too_and_can_be_changed(run: seqlab.Run, capsys) -> None:
+    assert seqlab.train(run.config).path == run.path
+    assert "is finished; nothing to do." in capsys.readouterr().out
+    other = seqlab.train(run.config, ["seed=7", "training.epochs=1"])
+    table = plain(other.config)
+    assert (table["seed"], table["training"]["epochs"]) == (7, 1)
+    said = capsys.readouterr()
+    assert "\nepoch 1, step " in said.out
+    assert said.err == ""
+
+
+def test_what_is_wrong_is_refused(place) -> None:
+    with pytest.raises(UserError, match=r"'overrides' must be a list of key=value. Got 'seed=3'"):
+        seqlab.train("brackets-lstm", "seed=3")
+    with pytest.raises(UserError, match=r"Nearest: 'training.epochs'"):
+        seqlab.train("brackets-lstm", ["epochs=3"])
+    with pytest.raises(UserError, match=r"There is no recipe 'brackets-lst'"):
+        seqlab.train(Path("brackets-lst"))
+
+
+def test_sampling_is_that_of_the_command_line(run: seqlab.Run) -> None:
+    frame = run.sample("(", count=3, length=6, seed=2)
+    assert frame.columns == ["prompt", "text", "complete"]
+    assert frame.equals(run.sample("(", count=3, length=6, seed=2))
+    assert not frame.equals(run.sample("(", count=3, length=6, seed=3))
+    with pytest.raises(UserError, match="must hold a classifier"):
+        run.predict("a good film")
+
+
+def test_predictions(classifier: seqlab.Run) -> None:
+    frame = classifier.predict(["a good film", "a bad film"])
+    assert frame.columns == ["text", "label", "P(positive)", "P(negative)"]
+    assert frame["label"].to_list() == ["positive", "negative"]
+    assert frame.select(
+        pl.sum_horizontal("P(positive)", "P(negative)")
+    ).to_series().to_list() == pytest.approx([1, 1])
+    assert classifier.predict("a good film").equals(frame[:1]), "one text is not its characters"
+    with pytest.raises(UserError, match="must hold a language model"):
+        classifier.sample("a")
+
+
+def test_the_model_has_the_best_weights(run: seqlab.Run) -> None:
+    assert not run.model.training
+    assert run.model is run.model
+    assert sum(p.numel() for p in run.model.parameters()) == tiny.summary(folder_of(run))["parameters"]
+
+
+def test_the_chart_holds_the_records(run: seqlab.Run) -> None:
+    content = run.chart().to_dict()
+    rows = content["datasets"]["rows"]
+    losses = run.records.filter(split="valid", name="loss")
+    assert [row["value"] for row in rows if row["split"] == "valid"] == losses["value"].to_list()
+    assert run.chart("accuracy", over="epoch").to_dict() != content
+    assert set(run.chart()._repr_mimebundle_() or ()) == {"image/svg+xml"}
+    assert altair.renderers.active == "default", "what others' charts do is left alone"
+    with altair.renderers.enable("html"):
+        assert set(run.chart()._repr_mimebundle_() or ()) == {"text/html"}
+    with pytest.raises(UserError, match=r"There is no learning curve 'los'. Nearest: 'loss'"):
+        run.chart("los")
+    with pytest.raises(UserError, match=r"There is no axis 'steps'. Nearest: 'step'"):
+        run.chart(over="steps")
+
+
+def test_an_unfinished_run_can_be_looked_at(place) -> None:
+    path = tiny.broken_off(tiny.BRACKETS, "seed=3", "training.checkpoint_seconds=0", step=5).path
+    unfinished = seqlab.load_run(path)
+    assert repr(unfinished) == f"{path.name}: unfinished"
+    assert unfinished.records["step"].max() == 4
+    with pytest.raises(UserError, match="must be finished to have results"):
+        _ = unfinished.metrics
