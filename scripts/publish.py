@@ -143,8 +143,8 @@ def take_study(name: str) -> tuple[str, dict[str, Any]]:
     """
     from seqlab.cli.study_result import as_table
     from seqlab.compare import study as compare
-    from seqlab.compare.study_cells import find
-    from seqlab.compare.study_cost import spent
+    from seqlab.compare.study_cells import trial_runs
+    from seqlab.compare.study_cost import cost
     from seqlab.runs import folder, study_folder
     from seqlab.schema.config import plain
     from seqlab.studies import design
@@ -152,15 +152,15 @@ def take_study(name: str) -> tuple[str, dict[str, Any]]:
     place = study_folder.find(name)
     if place.about()["study"] != json.loads(json.dumps(plain(design.read(name)))):
         sys.exit(f"{place.path} must have the settings of the shipped study {name!r}. Got others.")
-    found, parts = find(place), compare.read(place)
+    found, parts = trial_runs(place), compare.read(place)
     if not all(one.summary for one in found):
         sys.exit(f"All runs of {place.path} must have ended. Got one that has not.")
     table = as_table(parts, place, None)
     for part, study in zip(table["parts"], parts, strict=True):
         del part["groups"], part["refused"]
         for row, group in zip(part["best"], study.ranked, strict=True):
-            cost = spent(group)
-            row |= {"label": group.label, "parameters": cost.parameters, "seconds": cost.seconds}
+            spent = cost(group)
+            row |= {"label": group.label, "parameters": spent.parameters, "seconds": spent.seconds}
         first = folder.open_run(folder.root() / study.ranked[0].cells[0].run)
         part["card"] = first.read_json("cards/valid.json")
     costs = [one.summary["cost"] for one in found]

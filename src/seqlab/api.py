@@ -209,9 +209,9 @@ class Run:
         Raises:
             UserError: the model does not generate, or a number is out of range.
         """
-        from seqlab.decode.sampling import Choice
+        from seqlab.decode.sampling import SamplingOptions
 
-        choice = Choice(temperature=temperature, top_k=top_k, top_p=top_p)
+        choice = SamplingOptions(temperature=temperature, top_k=top_k, top_p=top_p)
         texts = self._loaded.sample(prompt, count=count, length=length, choice=choice, seed=seed)
         rows = [(text.prompt, text.text, text.complete) for text in texts]
         schema = {"prompt": pl.String, "text": pl.String, "complete": pl.Boolean}

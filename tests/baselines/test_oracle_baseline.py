@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from seqlab.baselines.baseline import Ground
+from seqlab.baselines.baseline import FitContext
 from seqlab.baselines.baseline_configs import TruthConfig
 from seqlab.data import oracle_floor as truth
 from seqlab.data.cache import encode
@@ -24,7 +24,7 @@ def dataset(config: GeneratedConfig, monkeypatch, tmp_path) -> Dataset:
 
 
 def losses(config: GeneratedConfig, data: Dataset, split: str) -> np.ndarray:
-    ground = Ground(config, data.tokenizer, ())
+    ground = FitContext(config, data.tokenizer, ())
     model = TruthConfig().fit(ground, data.splits["train"])
     return np.concatenate([piece.nats for piece in model.score(data.splits[split], dense=False)])
 

@@ -74,8 +74,8 @@ def test_every_round_measures_both_sides_and_the_peak(cell: str, monkeypatch: py
     """On a clock that goes on by a second with each look at it."""
     monkeypatch.setattr(layers, "LEAST_GFLOP", 2.5 * SMALL.gflop(cell))
     ticks, probed, calls = itertools.count(), itertools.count(10), []
-    call = layers.Pass.__call__
-    monkeypatch.setattr(layers.Pass, "__call__", lambda self: calls.append(self) or call(self))
+    call = layers.LayerPass.__call__
+    monkeypatch.setattr(layers.LayerPass, "__call__", lambda self: calls.append(self) or call(self))
     taken = measure(SMALL, cell, 3, lambda: float(next(probed)), clock=lambda: float(next(ticks)))
     assert taken["seqlab"] == taken["torch"] == [1.0] * 3
     first = 10.0 + WARM_ROUNDS

@@ -12,11 +12,11 @@ from seqlab.checkup.probe_kinds import NEEDS, PROBES
 from seqlab.data.batch import Batch
 from seqlab.models.model import Capabilities, SequenceModel
 from seqlab.schema.errors import UserError
-from seqlab.tasks.classify import Classify
-from seqlab.tasks.language_model import LanguageModel
+from seqlab.tasks.classify import ClassifyTask
+from seqlab.tasks.language_model import LanguageModelTask
 
-LANGUAGE = LanguageModel(0, 1, "test", 0.0)
-LABELS = Classify(0.0)
+LANGUAGE = LanguageModelTask(0, 1, "test", 0.0)
+LABELS = ClassifyTask(0.0)
 
 
 def batch(lengths=(5, 9, 3, 7), labels: tuple[int, ...] = ()) -> Batch:
@@ -126,7 +126,7 @@ def test_label_smoothing_and_ambiguous_inputs_are_no_fault(smoothing):
     """The first token goes on in four ways, so a loss of zero cannot be reached."""
     tokens = torch.tensor([[0, 2, 3, 4], [0, 3, 4, 5], [0, 4, 5, 6], [0, 5, 6, 7]])
     rows = Batch(tokens, torch.tensor([4, 4, 4, 4]), torch.cat([tokens[:, 1:], tokens[:, :1]], dim=1))
-    finding = PROBES["one_batch_overfitted"](Causal(), rows, LanguageModel(0, 1, "x", smoothing))
+    finding = PROBES["one_batch_overfitted"](Causal(), rows, LanguageModelTask(0, 1, "x", smoothing))
     assert finding.passed, finding.message
 
 

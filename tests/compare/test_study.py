@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 from seqlab.compare.study import Study
-from seqlab.compare.study_cells import Cell
-from seqlab.compare.study_importance import ALL, mattered
-from seqlab.stats.metric_spec import Quantity
+from seqlab.compare.study_cells import StudyCell
+from seqlab.compare.study_importance import ALL, importances
+from seqlab.stats.metric_spec import MetricSpec
 
-LOSS = Quantity(name="loss", unit="nats per token", better="lower")
+LOSS = MetricSpec(name="loss", unit="nats per token", better="lower")
 RATE, WIDTH = "training.optimizer.learning_rate", "model.hidden_size"
 
 
-def cell(architecture: str, setting: Mapping[str, Any], value: float | None, seed: int = 1) -> Cell:
-    return Cell(
+def cell(architecture: str, setting: Mapping[str, Any], value: float | None, seed: int = 1) -> StudyCell:
+    return StudyCell(
         trial=1,
         run="",
         architecture=architecture,
@@ -31,11 +31,11 @@ def cell(architecture: str, setting: Mapping[str, Any], value: float | None, see
     )
 
 
-def study(cells: Sequence[Cell], **about: Any) -> Study:
+def study(cells: Sequence[StudyCell], **about: Any) -> Study:
     return Study(name="known", about=about, quantity=LOSS, cells=tuple(cells))
 
 
-def grid(*architectures: str) -> list[Cell]:
+def grid(*architectures: str) -> list[StudyCell]:
     """Loss = width / 100 + (a tenth where the rate is 0.1), whatever the architecture."""
     return [
         cell(name, {RATE: rate, WIDTH: width}, width / 100 + 0.1 * (rate == 0.1))
@@ -44,7 +44,7 @@ def grid(*architectures: str) -> list[Cell]:
 
 
 def test_a_complete_grid_is_divided_for_all_and_for_each() -> None:
-    found = mattered(study(grid("lstm", "gru"))).found
+    found = importances(study(grid("lstm", "gru"))).found
     assert list(found) == [ALL, "gru", "lstm"]
     shares = {effect.axes: effect.share for effect in found[ALL].effects}
     width, rate = (0.1**2 * 2 / 3), 0.05**2
@@ -56,7 +56,7 @@ def test_a_complete_grid_is_divided_for_all_and_for_each() -> None:
 
 def test_with_one_axis_only_all_together_are_divided() -> None:
     cells = [cell(name, {RATE: rate}, rate) for name in ("lstm", "gru") for rate in (0.1, 0.2)]
-    assert list(mattered(study(cells)).found) == [ALL]
+    assert list(importances(study(cells)).found) == [ALL]
 
 
 def test_draws_of_a_search_are_divided_by_a_forest_for_each_architecture() -> None:
@@ -67,7 +67,7 @@ def test_draws_of_a_search_are_divided_by_a_forest_for_each_architecture() -> No
     ]
     drawn.append(cell("gru", {RATE: 0.01, WIDTH: 1}, 9.0, seed=2))  # confirmed: does not count twice
     axes = {"training": {"optimizer": {"learning_rate": {"low": 0.01, "high": 0.12, "log": False}}}}
-    found = mattered(study(drawn, axes=axes)).found
+    found = importances(study(drawn, axes=axes)).found
     assert list(found) == ["gru", "lstm"]
     assert found["gru"].estimated
     assert found["gru"].effects == found["lstm"].effects
@@ -75,8 +75,10 @@ def test_draws_of_a_search_are_divided_by_a_forest_for_each_architecture() -> No
 
 
 def test_too_little_says_why() -> None:
-    assert mattered(study([cell("a", {}, 1.0), cell("b", {}, 2.0)])).why_not.startswith("that takes two axes")
-    gap = mattered(
+    assert importances(study([cell("a", {}, 1.0), cell("b", {}, 2.0)])).why_not.startswith(
+        "that takes two axes"
+    )
+    gap = importances(
         study([cell("a", {RATE: 0.1}, 1.0), cell("b", {RATE: 0.2}, 1.0), cell("b", {RATE: 0.1}, 1.0)])
     )
     assert gap.why_not.endswith("or with 10 settings of an architecture.")

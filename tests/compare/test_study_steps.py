@@ -8,15 +8,15 @@ import pytest
 import tiny
 
 from seqlab.compare.study import Study
-from seqlab.compare.study_cells import Cell
+from seqlab.compare.study_cells import StudyCell
 from seqlab.compare.study_steps import counts_steps, steps_to_success
-from seqlab.stats.metric_spec import Quantity
+from seqlab.stats.metric_spec import MetricSpec
 
-LOSS = Quantity(name="loss", unit="nats per text", better="lower")
+LOSS = MetricSpec(name="loss", unit="nats per text", better="lower")
 
 
-def cell(run: str, seed: int, epochs: int | None = None) -> Cell:
-    return Cell(
+def cell(run: str, seed: int, epochs: int | None = None) -> StudyCell:
+    return StudyCell(
         trial=seed,
         run=run,
         architecture="lstm",
@@ -41,7 +41,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[tuple[str, l
         yield [(run.path.name, tiny.records(run, "loss", "valid")) for run in made]
 
 
-def study(cells: list[Cell], **about: float) -> Study:
+def study(cells: list[StudyCell], **about: float) -> Study:
     return Study(name="known", about=about, quantity=LOSS, cells=tuple(cells))
 
 

@@ -12,7 +12,7 @@ from scipy.stats import norm
 
 from seqlab.baselines import labels, n_gram
 from seqlab.baselines import oracle_baseline as truth
-from seqlab.baselines.baseline import Arrays, Baseline, Ground
+from seqlab.baselines.baseline import Arrays, Baseline, FitContext
 from seqlab.baselines.baseline_configs import BaselineConfig
 from seqlab.baselines.baseline_kinds import BASELINES
 from seqlab.data.cache import encode
@@ -51,7 +51,7 @@ class Tried:
     def __init__(self, kind: str, place: Path, **settings: Any):
         config = data(kind, place)
         found = encode(config)
-        self.ground = Ground(config, found.tokenizer, found.labels)
+        self.ground = FitContext(config, found.tokenizer, found.labels)
         self.train, self.valid = found.splits["train"], found.splits["valid"]
         self.config: BaselineConfig = parse(BASELINES[kind], {"kind": kind, **settings})
         self.fitted = self.config.fit(self.ground, self.train)

@@ -18,8 +18,8 @@ from seqlab.nn.dropout import bind_generator
 from seqlab.schema.config import Table, parse, plain
 from seqlab.schema.errors import UserError
 from seqlab.schema.records import Moment, from_line, to_line
-from seqlab.tasks.classify import Classify
-from seqlab.tasks.language_model import LanguageModel
+from seqlab.tasks.classify import ClassifyTask
+from seqlab.tasks.language_model import LanguageModelTask
 
 VOCABULARY, CLASSES = 13, 3
 CELLS = get_args(CellName)
@@ -110,7 +110,7 @@ def test_shapes(table):
 @variants
 def test_every_probe_that_applies_passes(table):
     model = build(table)
-    task = LanguageModel(0, 1, "test", 0.1) if model.capabilities.causal else Classify(0.1)
+    task = LanguageModelTask(0, 1, "test", 0.1) if model.capabilities.causal else ClassifyTask(0.1)
     findings = check(model, batch(model), task)
     assert {finding.probe for finding in findings} >= (
         set(PROBES) if model.capabilities.causal else set(PROBES) - {"no_look_ahead", "whole_equals_steps"}
@@ -127,7 +127,7 @@ def test_the_checkup_leaves_weights_modes_and_dropouts_as_found(table, monkeypat
     bind_generator(model, generator)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     noise, world = generator.get_state(), torch.get_rng_state()
-    task = LanguageModel(0, 1, "test", 0.0) if model.capabilities.causal else Classify(0.0)
+    task = LanguageModelTask(0, 1, "test", 0.0) if model.capabilities.causal else ClassifyTask(0.0)
     check(model, batch(model), task)
     assert torch.equal(generator.get_state(), noise)
     assert torch.equal(torch.get_rng_state(), world)
@@ -174,7 +174,7 @@ def test_targets_are_not_looked_at(table):
 @pytest.mark.parametrize("kind", list(DIAGNOSTICS))
 def test_a_diagnostic_finds_the_same_twice_and_leaves_the_model_as_found(kind: str, table: Table) -> None:
     model = build(table).train()
-    task = LanguageModel(0, 1, "toy", 0.0) if model.capabilities.causal else Classify(0.0)
+    task = LanguageModelTask(0, 1, "toy", 0.0) if model.capabilities.causal else ClassifyTask(0.0)
     if table["kind"] == "linear-classifier":
         with pytest.raises(UserError, match=r"needs a model .* Got SequenceClassifier"):
             DIAGNOSTICS[kind](model, task, batch(model), "valid")

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from seqlab.data.batch import Batch
-from seqlab.data.prefetcher import Ahead
+from seqlab.data.prefetcher import Prefetcher
 
 
 class Counted(Sequence[Batch]):
@@ -33,7 +33,7 @@ class Counted(Sequence[Batch]):
 
 def test_they_are_the_same_and_made_ahead() -> None:
     batches = Counted(3)
-    with Ahead(batches) as ahead:
+    with Prefetcher(batches) as ahead:
         assert len(ahead) == 3
         first = ahead[0]
         batches.made.clear()
@@ -44,12 +44,12 @@ def test_they_are_the_same_and_made_ahead() -> None:
 
 
 def test_one_can_begin_anywhere_and_jump() -> None:
-    with Ahead(Counted(9)) as ahead:
+    with Prefetcher(Counted(9)) as ahead:
         assert [int(ahead[index].targets) for index in (4, 5, 2, 8, 0, 1)] == [4, 5, 2, 8, 0, 1]
 
 
 def test_an_error_comes_where_the_batch_is_taken() -> None:
-    with Ahead(Counted(3, broken=1)) as ahead:
+    with Prefetcher(Counted(3, broken=1)) as ahead:
         assert int(ahead[0].targets) == 0
         with pytest.raises(ValueError, match="broken"):
             _ = ahead[1]
@@ -57,6 +57,6 @@ def test_an_error_comes_where_the_batch_is_taken() -> None:
 
 def test_no_thread_outlives_its_use() -> None:
     before = threading.active_count()
-    with Ahead(Counted(3)) as ahead:
+    with Prefetcher(Counted(3)) as ahead:
         _ = ahead[0]
     assert threading.active_count() == before

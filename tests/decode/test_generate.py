@@ -8,13 +8,13 @@ from torch.nn import functional
 
 from seqlab.data.batch import Batch
 from seqlab.decode.generate import Generation, generate
-from seqlab.decode.sampling import Choice, distribution
+from seqlab.decode.sampling import SamplingOptions, distribution
 from seqlab.models.model import Capabilities, SequenceModel, State
 from seqlab.models.model_kinds import MODELS
 from seqlab.schema.config import parse
 from seqlab.schema.errors import UserError, WorkError
 
-GREEDY = Choice(temperature=0)
+GREEDY = SamplingOptions(temperature=0)
 VOCABULARY = 6
 END = 1
 TINY = {
@@ -88,7 +88,9 @@ def one_by_one(model, prompts, chances, choice, longest) -> list[Generation]:
 
 
 @pytest.mark.parametrize("name", TINY)
-@pytest.mark.parametrize("choice", [GREEDY, Choice(), Choice(temperature=0.7, top_k=4, top_p=0.9)])
+@pytest.mark.parametrize(
+    "choice", [GREEDY, SamplingOptions(), SamplingOptions(temperature=0.7, top_k=4, top_p=0.9)]
+)
 def test_a_batch_is_written_like_one_row_at_a_time(name, choice):
     model = tiny(name)
     prompts = [[0], [0, 2, 3], [0, 5], [3, 3, 3, 3, 2], [4]]
@@ -105,29 +107,33 @@ def test_halves_of_the_prompts_write_what_all_of_them_write(name):
     prompts = [[0, index % 5 + 1] for index in range(20)]
     generator = torch.Generator().manual_seed(3)
     halves = [
-        generate(model, half, end=END, max_new_tokens=9, choice=Choice(), generator=generator)
+        generate(model, half, end=END, max_new_tokens=9, choice=SamplingOptions(), generator=generator)
         for half in (prompts[:7], prompts[7:])
     ]
-    assert halves[0] + halves[1] == write(model, prompts, choice=Choice(), seed=3, longest=9)
+    assert halves[0] + halves[1] == write(model, prompts, choice=SamplingOptions(), seed=3, longest=9)
 
 
 def test_a_row_keeps_its_draws_when_another_prompt_changes():
     model = tiny("lstm")
-    first = write(model, [[0], [0, 2], [0, 3]], choice=Choice(), seed=1)
-    second = write(model, [[4, 4, 5, 5], [0, 2], [5]], choice=Choice(), seed=1)
+    first = write(model, [[0], [0, 2], [0, 3]], choice=SamplingOptions(), seed=1)
+    second = write(model, [[4, 4, 5, 5], [0, 2], [5]], choice=SamplingOptions(), seed=1)
     assert first[1] == second[1]
 
 
 def test_seeds_repeat_and_differ():
     model = tiny("elman")
     prompts = [[0]] * 10
-    assert write(model, prompts, choice=Choice(), seed=1) == write(model, prompts, choice=Choice(), seed=1)
-    assert write(model, prompts, choice=Choice(), seed=1) != write(model, prompts, choice=Choice(), seed=2)
+    assert write(model, prompts, choice=SamplingOptions(), seed=1) == write(
+        model, prompts, choice=SamplingOptions(), seed=1
+    )
+    assert write(model, prompts, choice=SamplingOptions(), seed=1) != write(
+        model, prompts, choice=SamplingOptions(), seed=2
+    )
 
 
 def test_frequencies_of_a_markov_chain():
     table = torch.tensor([[0.0, 0.25, 0.5, 0.25], [1, 0, 0, 0], [0, 0.5, 0.25, 0.25], [0, 0.8, 0.0, 0.2]])
-    written = write(Chain(table.log().clamp(min=-1e9)), [[0]] * 4000, choice=Choice(), longest=200)
+    written = write(Chain(table.log().clamp(min=-1e9)), [[0]] * 4000, choice=SamplingOptions(), longest=200)
     assert all(generation.complete for generation in written)
     tokens = [(0, *generation.tokens, END) for generation in written]
     pairs = np.zeros((4, 4))
@@ -159,7 +165,7 @@ def test_without_an_end_token_the_asked_length_is_complete():
 def test_banned_tokens_are_never_chosen():
     model = tiny("lstm")
     banned = frozenset({0, 3})
-    written = write(model, [[0]] * 200, choice=Choice(temperature=3.0), banned=banned)
+    written = write(model, [[0]] * 200, choice=SamplingOptions(temperature=3.0), banned=banned)
     assert {token for generation in written for token in generation.tokens} == {2, 4, 5}
 
 
@@ -177,7 +183,7 @@ def test_the_model_is_left_as_found():
     model.head.eval()
     modes = [module.training for module in model.modules()]
     before = torch.get_rng_state()
-    write(model, [[0]] * 3, choice=Choice())
+    write(model, [[0]] * 3, choice=SamplingOptions())
     assert [module.training for module in model.modules()] == modes
     assert torch.equal(torch.get_rng_state(), before)
     assert all(parameter.grad is None for parameter in model.parameters())

@@ -10,7 +10,7 @@ import torch
 
 from seqlab.data import oracle_floor as truth
 from seqlab.data.sources.brackets import BracketsConfig
-from seqlab.evaluate.oracle_check import check_of
+from seqlab.evaluate.oracle_check import oracle_check
 from seqlab.experiment.network_experiment import build
 from seqlab.runs.folder import RunFolder
 from seqlab.schema.errors import UserError
@@ -73,7 +73,7 @@ def test_samples_that_are_checked_go_on_from_their_prompts(
 ) -> None:
     monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path / "cache"))
     config = tiny.configure(tiny.BRACKETS, prompt)
-    check = check_of(build(config, config.dataset(), torch.device("cpu")))
+    check = oracle_check(build(config, config.dataset(), torch.device("cpu")))
     assert check is not None
     texts = check.draw(50, "check", 1)
     assert texts == check.draw(50, "check", 1) != check.draw(50, "check", 2)

@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from seqlab.experiment.numerics import settled
+from seqlab.experiment.numerics import numerics
 from seqlab.schema.errors import UserError
 
 
@@ -21,12 +21,12 @@ def test_threads_and_denormals_are_as_before(before: bool) -> None:
     threads = torch.get_num_threads()
     torch.set_flush_denormal(before)
     try:
-        with settled("cpu", threads + 1) as place:
+        with numerics("cpu", threads + 1) as place:
             assert place.type == "cpu"
             assert torch.get_num_threads() == threads + 1
             assert flushes()
         assert flushes() == before
-        with pytest.raises(KeyError), settled("cpu", None):
+        with pytest.raises(KeyError), numerics("cpu", None):
             raise KeyError
         assert flushes() == before
     finally:
@@ -35,10 +35,10 @@ def test_threads_and_denormals_are_as_before(before: bool) -> None:
 
 
 def test_wrong_device_or_threads() -> None:
-    with pytest.raises(UserError, match=r"'threads' must be at least 1\. Got 0\."), settled("cpu", 0):
+    with pytest.raises(UserError, match=r"'threads' must be at least 1\. Got 0\."), numerics("cpu", 0):
         pass
     with (
         pytest.raises(UserError, match=r"'device' must be one this machine has\. Got 'gpu'"),
-        settled("gpu", None),
+        numerics("gpu", None),
     ):
         pass

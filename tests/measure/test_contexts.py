@@ -12,7 +12,7 @@ from seqlab.models.model_kinds import MODELS
 from seqlab.schema.config import parse
 from seqlab.schema.errors import UserError
 from seqlab.schema.records import Scalar
-from seqlab.tasks.language_model import LanguageModel
+from seqlab.tasks.language_model import LanguageModelTask
 
 START = 0
 
@@ -54,7 +54,7 @@ def transformer() -> SequenceModel:
 @pytest.mark.parametrize("window", [2, 5, 8, 100])
 @pytest.mark.parametrize("rows", [1, 4, 50])
 def test_loss_is_that_of_each_token_read_alone(window, rows):
-    model, task = transformer(), LanguageModel(START, None, "test", 0.0)
+    model, task = transformer(), LanguageModelTask(START, None, "test", 0.0)
     tokens = np.random.default_rng(2).integers(1, 9, 24)
     windows = OverlappingWindows(tokens, window=window, start=START, rows=rows)
     (record,) = evaluate(

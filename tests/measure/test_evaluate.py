@@ -16,12 +16,12 @@ from seqlab.models.model_kinds import MODELS
 from seqlab.schema.config import parse
 from seqlab.schema.errors import UserError, WorkError
 from seqlab.schema.records import Curve, Scalar
-from seqlab.tasks.classify import Classify
-from seqlab.tasks.language_model import LanguageModel
+from seqlab.tasks.classify import ClassifyTask
+from seqlab.tasks.language_model import LanguageModelTask
 
 VOCABULARY = 11
 START, END = 0, 1
-LANGUAGE = LanguageModel(START, END, "test", 0.1)
+LANGUAGE = LanguageModelTask(START, END, "test", 0.1)
 CARRYING = [("recurrent-lm", cell) for cell in ("elman", "gru-before", "gru-after", "lstm")]
 
 
@@ -120,7 +120,7 @@ def test_batch_size_and_padding_change_no_sequence_loss(make, lengths, rows):
 @settings(max_examples=5, deadline=None)
 @given(lengths=st.lists(st.integers(1, 12), min_size=1, max_size=15), rows=st.integers(1, 16))
 def test_batch_size_and_padding_change_no_text(pooling, metric, lengths, rows):
-    model, task, split = classifier(pooling), Classify(0.1), sequences(lengths, labels=3)
+    model, task, split = classifier(pooling), ClassifyTask(0.1), sequences(lengths, labels=3)
     batched = value(model, task, task.batches(split, RowsConfig(rows=rows), None), metric)
     alone = value(model, task, task.batches(split, RowsConfig(rows=1), None), metric)
     assert batched == pytest.approx(alone, rel=1e-6)

@@ -27,14 +27,14 @@ from seqlab.nn.native import builds as choice
 from seqlab.nn.trace import traced
 from seqlab.schema.errors import UserError
 from seqlab.schema.records import Curve, Scalar
-from seqlab.tasks.classify import Classify
-from seqlab.tasks.language_model import LanguageModel
+from seqlab.tasks.classify import ClassifyTask
+from seqlab.tasks.language_model import LanguageModelTask
 from seqlab.tasks.task import Task
 
 B, T, V, H = 4, 9, 7, 5
 LENGTHS = torch.tensor([9, 3, 1, 6])
-LM = LanguageModel(1, 2, "toy", 0.0)
-LABELS = Classify(0.0)
+LM = LanguageModelTask(1, 2, "toy", 0.0)
+LABELS = ClassifyTask(0.0)
 TRANSFORMER = TransformerLanguageModelConfig(
     hidden_size=8, layers=2, heads=2, feed_forward_size=6, dropout=0.5, init_range=1.0
 )

@@ -18,7 +18,7 @@ from seqlab.data.sources.brackets import BracketsConfig
 from seqlab.data.sources.generated import GeneratedConfig
 from seqlab.data.sources.grammars import ToyConfig
 from seqlab.data.sources.ndfa import NdfaConfig
-from seqlab.data.token_oracle import Known
+from seqlab.data.token_oracle import TokenOracle
 from seqlab.data.tokenizers.words import WhitespaceConfig
 from seqlab.languages.language import END
 from seqlab.measure.oracle_comparison import compare
@@ -65,7 +65,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_who_knows_the_truth_diverges_nowhere_and_recognises_everything(name: str) -> None:
     config = CONFIGS[name]
     dataset, language = config.build(), config.language()
-    task, known = LanguageModelConfig().build(dataset), Known(language, dataset.tokenizer)
+    task, known = LanguageModelConfig().build(dataset), TokenOracle(language, dataset.tokenizer)
     model = Table(dataset, lambda prefix: dict(language.next_token(prefix)))
     found = compare(model, task, known, dataset.splits["valid"])
     assert len(found.divergence) == len(dataset.splits["valid"].tokens) + SIZES["valid"]
@@ -78,7 +78,7 @@ def test_divergence_is_that_of_its_definition_by_position_and_by_depth() -> None
     """Against a model that always says: `(` 1/2, `)` 1/4, the end 1/4."""
     config = BracketsConfig(**SIZES)
     dataset, language = config.build(), config.language()
-    task, known = LanguageModelConfig().build(dataset), Known(language, dataset.tokenizer)
+    task, known = LanguageModelConfig().build(dataset), TokenOracle(language, dataset.tokenizer)
     ours = {"(": 0.5, ")": 0.25, END: 0.25}
     found = compare(Table(dataset, lambda prefix: ours), task, known, dataset.splits["valid"])
 
@@ -99,7 +99,7 @@ def test_a_text_is_recognised_where_every_place_is() -> None:
     """A model that takes depth 3 for depth 2 recognises just the texts that never go so deep."""
     config = BracketsConfig(**SIZES, max_length=12)
     dataset, language = config.build(), config.language()
-    task, known = LanguageModelConfig().build(dataset), Known(language, dataset.tokenizer)
+    task, known = LanguageModelConfig().build(dataset), TokenOracle(language, dataset.tokenizer)
 
     def shallow(prefix: str) -> dict[str, float]:
         depth = prefix.count("(") - prefix.count(")")

@@ -12,7 +12,7 @@ from torch.nn import functional
 from seqlab.nn import fused_head
 from seqlab.nn import matmul as products
 from seqlab.nn.fused_head import linear_cross_entropy
-from seqlab.nn.matmul import NATIVE, ONEDNN, TORCH, Products
+from seqlab.nn.matmul import NATIVE, ONEDNN, TORCH, Matmul
 from seqlab.nn.native import builds as choice
 from seqlab.schema.errors import UserError
 
@@ -34,7 +34,7 @@ def values(N: int, H: int, V: int, *, seed: int = 0, scale: float = 1.0) -> tupl
 
 
 def both(
-    given: Values, targets: torch.Tensor, smoothing: float, way: Products, factor: float = 1.0
+    given: Values, targets: torch.Tensor, smoothing: float, way: Matmul, factor: float = 1.0
 ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
     """Loss and gradients: fused in float32, plain in float64."""
     ours = [tensor.clone().requires_grad_() for tensor in given]
@@ -58,9 +58,7 @@ def agree(found: list[torch.Tensor], exact: list[torch.Tensor], tolerance: float
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("sizes", [(1, 1, 2), (5, 3, 2), (33, 17, 1001), (70, 65, 4099)])
-def test_loss_and_gradients(
-    sizes: tuple[int, int, int], smoothing: float, way: Products, kernels: str
-) -> None:
+def test_loss_and_gradients(sizes: tuple[int, int, int], smoothing: float, way: Matmul, kernels: str) -> None:
     if way is NATIVE and kernels == "reference":
         return
     with choice.using(kernels):
@@ -159,16 +157,14 @@ def test_one_backward_pass_and_no_second_derivative() -> None:
 
 
 def test_a_broken_operator_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    wrong = Products("wrong", lambda x, w, b: TORCH.forward(x, w, b) + 1e-3, TORCH.inputs, TORCH.weights)
+    wrong = Matmul("wrong", lambda x, w, b: TORCH.forward(x, w, b) + 1e-3, TORCH.inputs, TORCH.weights)
     assert products.usable(TORCH)
     assert not products.usable(wrong)
 
     def gone(*_: object) -> torch.Tensor:
         raise AttributeError("no such operator")
 
-    monkeypatch.setattr(
-        products, "PRODUCTS", {"torch": TORCH, "onednn": Products("onednn", gone, gone, gone)}
-    )
+    monkeypatch.setattr(products, "PRODUCTS", {"torch": TORCH, "onednn": Matmul("onednn", gone, gone, gone)})
     assert products.fastest() is TORCH
 
 
@@ -177,13 +173,13 @@ def test_the_faster_products_are_taken(monkeypatch: pytest.MonkeyPatch, slow: st
     """Each by itself, by a clock that is wound by the products themselves."""
     now = [0.0]
 
-    def timed(name: str) -> Products:
+    def timed(name: str) -> Matmul:
         def wind(seconds: float) -> torch.Tensor:
             now[0] += seconds
             return torch.empty(0)
 
         slowly, quickly = (2.0, 1.0) if name == slow else (1.0, 2.0)
-        return Products(name, lambda *_: wind(slowly), lambda *_: wind(quickly), lambda *_: wind(1.0))
+        return Matmul(name, lambda *_: wind(slowly), lambda *_: wind(quickly), lambda *_: wind(1.0))
 
     ways = {name: timed(name) for name in ("torch", "onednn")}
     monkeypatch.setattr(products, "PRODUCTS", ways)

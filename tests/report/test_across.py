@@ -13,7 +13,7 @@ from seqlab import report
 from seqlab.report.across import across
 from seqlab.report.comparing import chapters
 from seqlab.report.run_data import read
-from seqlab.report.study_view import Study, studies, told
+from seqlab.report.study_view import StudyView, studies, told
 from seqlab.report.study_view import folders as run_folders
 from seqlab.runs.folder import RunFolder
 from seqlab.runs.study_folder import StudyFolder
@@ -30,14 +30,14 @@ def on(length: int, run: RunFolder) -> None:
     folders.card(run, split_sha256=f"{length:064}")
 
 
-def answered(asked: StudyFolder) -> Study:
+def answered(asked: StudyFolder) -> StudyView:
     found = chapters([read(run) for run in run_folders(asked)], told=told(asked))
     (one,) = studies(asked, found)
     return one
 
 
 @pytest.fixture
-def parts() -> list[Study]:
+def parts() -> list[StudyView]:
     """The same study on two datasets; of the second one the gradients were measured."""
     found = []
     for length in (5, 30):
@@ -50,7 +50,7 @@ def parts() -> list[Study]:
     return found
 
 
-def test_success_steps_and_horizons_by_what_tells_the_datasets_apart(parts: list[Study]) -> None:
+def test_success_steps_and_horizons_by_what_tells_the_datasets_apart(parts: list[StudyView]) -> None:
     medians, success, first, horizons = across(parts)
     assert [row["value"] for row in medians.rows] == pytest.approx([0.52, 0.72] * 2)
     rows = [(row["data"], row["architecture"], row["value"]) for row in success.rows]
@@ -66,7 +66,7 @@ def test_success_steps_and_horizons_by_what_tells_the_datasets_apart(parts: list
     assert len(horizons.table.rows) == 2
 
 
-def test_one_dataset_has_no_such_figures(parts: list[Study]) -> None:
+def test_one_dataset_has_no_such_figures(parts: list[StudyView]) -> None:
     assert across(parts[:1]) == []
 
 

@@ -11,12 +11,12 @@ import pytest
 
 from seqlab import report
 from seqlab.report.table_text import to_csv, to_markdown
-from seqlab.report.tables import Column, Table
+from seqlab.report.tables import ReportColumn, ReportTable
 
-TABLE = Table(
+TABLE = ReportTable(
     name="odd",
     caption="Odd cells.",
-    columns=(Column("name"), Column("loss", "nats")),
+    columns=(ReportColumn("name"), ReportColumn("loss", "nats")),
     rows=(('a|b, "c"\n<d>', 0.1 + 0.2), ("none", None)),
 )
 

@@ -9,14 +9,14 @@ import pytest
 
 from seqlab.schema.errors import UserError
 from seqlab.stats.forest import Span, forest_importance
-from seqlab.stats.importance import Cell
-from seqlab.stats.metric_spec import Quantity
+from seqlab.stats.importance import SettingCell
+from seqlab.stats.metric_spec import MetricSpec
 
-LOSS = Quantity(name="loss", unit="nats per token", better="lower")
+LOSS = MetricSpec(name="loss", unit="nats per token", better="lower")
 SPANS = {"rate": Span(low=1e-3, high=1.0, log=True), "width": Span(low=0, high=1)}
 
 
-def draws(count: int, *, failed: bool = False) -> list[Cell]:
+def draws(count: int, *, failed: bool = False) -> list[SettingCell]:
     """loss = log10(rate) + 0.5 where the cell is x, whatever the width."""
     chance = random.Random(0)
     found = []
@@ -24,7 +24,7 @@ def draws(count: int, *, failed: bool = False) -> list[Cell]:
         rate, cell = 10 ** chance.uniform(-3, 0), chance.choice("xy")
         value = math.log10(rate) + 0.5 * (cell == "x")
         settings = {"rate": rate, "width": chance.random(), "cell": cell}
-        found.append(Cell(settings=settings, values=(None if failed and place == 3 else value,)))
+        found.append(SettingCell(settings=settings, values=(None if failed and place == 3 else value,)))
     return found
 
 
@@ -51,7 +51,7 @@ def test_a_failed_run_makes_ranks() -> None:
 
 
 def test_where_nothing_differs_nothing_is_shared() -> None:
-    same = [Cell(settings=cell.settings, values=(1.0,)) for cell in draws(12)]
+    same = [SettingCell(settings=cell.settings, values=(1.0,)) for cell in draws(12)]
     assert forest_importance(same, LOSS, spans=SPANS).effects == ()
 
 
@@ -59,4 +59,4 @@ def test_too_few_or_equal_settings_are_refused() -> None:
     with pytest.raises(UserError, match=r"at least 10 settings\. Got 9\."):
         forest_importance(draws(9), LOSS, spans=SPANS)
     with pytest.raises(UserError, match="At least one setting must have two values"):
-        forest_importance([Cell(settings={"cell": "x"}, values=(1.0,))] * 10, LOSS)
+        forest_importance([SettingCell(settings={"cell": "x"}, values=(1.0,))] * 10, LOSS)

@@ -13,20 +13,20 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from seqlab.schema.errors import UserError
-from seqlab.stats.importance import Cell, Importance, importance, missing
-from seqlab.stats.metric_spec import Quantity
+from seqlab.stats.importance import Importance, SettingCell, importance, missing
+from seqlab.stats.metric_spec import MetricSpec
 
-LOSS = Quantity(name="loss", unit="nats per token", better="lower")
-ACCURACY = Quantity(name="accuracy", unit="fraction of texts", better="higher")
+LOSS = MetricSpec(name="loss", unit="nats per token", better="lower")
+ACCURACY = MetricSpec(name="accuracy", unit="fraction of texts", better="higher")
 
 
-def grid(function: Callable[..., float | Sequence[float]], **axes: Sequence[float]) -> list[Cell]:
+def grid(function: Callable[..., float | Sequence[float]], **axes: Sequence[float]) -> list[SettingCell]:
     """A cell for each combination; the function gives its value, or one for each seed."""
     cells = []
     for place in itertools.product(*axes.values()):
         values = function(*place)
         values = tuple(values) if isinstance(values, Sequence) else (values,)
-        cells.append(Cell(settings=dict(zip(axes, place, strict=True)), values=values))
+        cells.append(SettingCell(settings=dict(zip(axes, place, strict=True)), values=values))
     return cells
 
 
@@ -68,7 +68,7 @@ def test_what_three_axes_do_only_together_is_the_rest() -> None:
 
 @given(st.lists(st.floats(-5, 5), min_size=12, max_size=12), st.floats(0.1, 10), st.floats(-5, 5))
 def test_shares_come_to_one_and_know_no_scale(values: list[float], factor: float, shift: float) -> None:
-    def cells(change: Callable[[float], float]) -> list[Cell]:
+    def cells(change: Callable[[float], float]) -> list[SettingCell]:
         numbers = iter(values)
         return grid(lambda *_: change(next(numbers)), a=[1, 2, 3], b=[1, 2], c=[1, 2])
 
@@ -151,7 +151,7 @@ def test_seeds_that_always_agree_leave_no_chance() -> None:
 
 def test_ranks_bear_runs_that_failed_and_do_not_let_them_decide() -> None:
     runs = {0: (1.0, 1.1), 1: (2.0, 2.1), 2: (3.0, None)}
-    cells = [Cell(settings={"a": a, "b": b}, values=runs[a]) for a in runs for b in (0, 1)]
+    cells = [SettingCell(settings={"a": a, "b": b}, values=runs[a]) for a in runs for b in (0, 1)]
     with pytest.raises(UserError, match=r"Got a failed run at a=2 b=0\. Nearest: scale='rank'"):
         importance(cells, LOSS)
     found = importance(cells, LOSS, scale="rank")
@@ -159,12 +159,13 @@ def test_ranks_bear_runs_that_failed_and_do_not_let_them_decide() -> None:
     assert "ranks of loss" in found.reading
     # As ranks: 1.5, 3.5, 5.5, 7.5, 9.5, 11.5 whichever number is behind all others.
     large = [
-        Cell(settings=cell.settings, values=tuple(9e9 if v is None else v for v in cell.values))
+        SettingCell(settings=cell.settings, values=tuple(9e9 if v is None else v for v in cell.values))
         for cell in cells
     ]
     assert importance(large, LOSS, scale="rank") == found
     flipped = [
-        Cell(settings=c.settings, values=tuple(v if v is None else -v for v in c.values)) for c in cells
+        SettingCell(settings=c.settings, values=tuple(v if v is None else -v for v in c.values))
+        for c in cells
     ]
     assert shares(importance(flipped, ACCURACY, scale="rank")) == pytest.approx(shares(found), abs=1e-12)
     assert importance(large, LOSS).effects[0].noise != found.effects[0].noise
@@ -190,12 +191,12 @@ def test_an_incomplete_grid_is_refused_and_its_gaps_are_known() -> None:
     with pytest.raises(UserError, match=r"Got 'lr=0.2 layers=3' again"):
         importance([*cells, cells[-1]], LOSS)
     with pytest.raises(UserError, match=r"must have the settings lr, layers\. Got 'lr=0.1'"):
-        importance([*cells, Cell(settings={"lr": 0.1}, values=(1.0,))], LOSS)
+        importance([*cells, SettingCell(settings={"lr": 0.1}, values=(1.0,))], LOSS)
     with pytest.raises(UserError, match="at least one cell"):
         importance([], LOSS)
     with pytest.raises(UserError, match="must have two values"):
         importance(cells[:1], LOSS)
     with pytest.raises(UserError, match="Got none at lr=1"):
-        Cell(settings={"lr": 1}, values=())
+        SettingCell(settings={"lr": 1}, values=())
     with pytest.raises(UserError, match="value at lr=1 must be finite"):
-        Cell(settings={"lr": 1}, values=(math.nan,))
+        SettingCell(settings={"lr": 1}, values=(math.nan,))

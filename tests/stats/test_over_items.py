@@ -14,31 +14,31 @@ from scipy import stats
 
 from seqlab.schema.errors import UserError
 from seqlab.stats.interval import middle
-from seqlab.stats.item_scores import Items, averaged
-from seqlab.stats.over_items import ItemsComparison, Plan, mcnemar, over_items
+from seqlab.stats.item_scores import ItemScores, averaged
+from seqlab.stats.over_items import ItemsComparison, ItemScoring, mcnemar, over_items
 from seqlab.stats.resample import default_block, ratios
 
 Array = NDArray[np.float64]
-TEXTS = Plan(score="right", unit="text", resamples=999)
-NATS = Plan(score="nats", unit="token", resamples=999)
+TEXTS = ItemScoring(score="right", unit="text", resamples=999)
+NATS = ItemScoring(score="nats", unit="token", resamples=999)
 
 
-def texts(right: Any) -> Items:
+def texts(right: Any) -> ItemScores:
     right = np.asarray(right, dtype=float)
-    return Items(nats=0.1 + 0.5 * (1 - right), targets=np.ones(len(right)), right=right)
+    return ItemScores(nats=0.1 + 0.5 * (1 - right), targets=np.ones(len(right)), right=right)
 
 
-def tokens(nats: Array, targets: Array | None = None) -> Items:
-    return Items(
+def tokens(nats: Array, targets: Array | None = None) -> ItemScores:
+    return ItemScores(
         nats=nats, targets=np.ones(len(nats)) if targets is None else targets, right=np.zeros(len(nats))
     )
 
 
-def compared(first: Items, second: Items, plan: Plan) -> ItemsComparison:
+def compared(first: ItemScores, second: ItemScores, plan: ItemScoring) -> ItemsComparison:
     return over_items([first], [second], names=("LSTM", "GRU"), plan=plan)
 
 
-def discordant(first_only: int, second_only: int, agreed: int = 50) -> tuple[Items, Items]:
+def discordant(first_only: int, second_only: int, agreed: int = 50) -> tuple[ItemScores, ItemScores]:
     one = [1] * first_only + [0] * second_only + [1] * agreed
     other = [0] * first_only + [1] * second_only + [1] * agreed
     return texts(one), texts(other)
@@ -48,7 +48,7 @@ def test_the_bootstrap_is_scipys() -> None:
     random = np.random.default_rng(1)
     targets = random.integers(1, 40, size=300).astype(float)
     first, second = (random.gamma(targets, size=300) + extra for extra in (0.3, 0.0))
-    found = compared(tokens(first, targets), tokens(second, targets), Plan(score="nats", unit="token"))
+    found = compared(tokens(first, targets), tokens(second, targets), ItemScoring(score="nats", unit="token"))
     expected = stats.bootstrap(
         (first, second, targets),
         lambda a, b, n, axis: (a.sum(axis) - b.sum(axis)) / n.sum(axis),
@@ -66,7 +66,7 @@ def test_the_bootstrap_is_scipys() -> None:
 
 def test_the_interval_of_accuracy_has_the_width_of_its_standard_error() -> None:
     one, other = discordant(300, 200, agreed=2_500)
-    found = compared(one, other, Plan(score="right", unit="text"))
+    found = compared(one, other, ItemScoring(score="right", unit="text"))
     n, gap = 3_000, 100 / 3_000
     error = math.sqrt((500 / n - gap**2) / n)
     assert found.difference == pytest.approx(gap)
@@ -96,8 +96,8 @@ def test_mcnemar_is_used_where_it_applies() -> None:
     assert compared(one, other, TEXTS).test == "McNemar, exact binomial"
     assert compared(one, other, TEXTS).p == mcnemar(one, other).p
     several = over_items([one, one], [other], names=("a", "b"), plan=TEXTS)
-    running = Plan(score="right", unit="token", running=True, block=2)
-    two_targets = Items(nats=[1.0] * 30, targets=[2.0] * 30, right=[1.0] * 30)
+    running = ItemScoring(score="right", unit="token", running=True, block=2)
+    two_targets = ItemScores(nats=[1.0] * 30, targets=[2.0] * 30, right=[1.0] * 30)
     for found in (several, compared(one, other, running), compared(two_targets, two_targets, TEXTS)):
         assert found.mcnemar is None
         assert found.test.startswith("paired percentile bootstrap")
@@ -178,7 +178,7 @@ def test_the_same_seed_gives_the_same_numbers_and_another_one_nearly() -> None:
     random = np.random.default_rng(5)
     one, other = tokens(random.exponential(size=400)), tokens(random.exponential(size=400))
     assert compared(one, other, NATS) == compared(one, other, NATS)
-    again = compared(one, other, Plan(score="nats", unit="token", resamples=999, seed=1))
+    again = compared(one, other, ItemScoring(score="nats", unit="token", resamples=999, seed=1))
     assert again.interval.ends != compared(one, other, NATS).interval.ends
     assert again.interval.ends == pytest.approx(compared(one, other, NATS).interval.ends, abs=0.03)
 
@@ -197,14 +197,14 @@ def test_seeds_are_averaged_item_by_item() -> None:
 
 
 def test_readings() -> None:
-    found = compared(*discordant(500, 300, agreed=4_200), Plan(score="right", unit="text"))
+    found = compared(*discordant(500, 300, agreed=4_200), ItemScoring(score="right", unit="text"))
     assert found.tells
     assert found.reading == "LSTM better than GRU by 4.0 points, 95 % 2.9 to 5.1, over 5,000 texts"
     same = compared(*discordant(0, 0), TEXTS)
     assert same.reading == "LSTM and GRU equal, over 50 texts: not enough to tell (p = 1)"
     random = np.random.default_rng(8)
     worse = random.exponential(size=2_000)
-    running = Plan(score="nats", unit="token", running=True)
+    running = ItemScoring(score="nats", unit="token", running=True)
     found = compared(tokens(worse + 0.5), tokens(worse + 0.5 * random.random(2_000)), running)
     assert found.reading.startswith("GRU better than LSTM by 0.2")
     assert found.reading.endswith("over 2,000 tokens in blocks of 50")
@@ -216,9 +216,9 @@ def test_too_little_data_tells_nothing() -> None:
     assert not few.tells
     assert few.reading.endswith("over 19 texts: too little data to tell")
     nats = np.linspace(0, 1, 999)
-    short = compared(tokens(nats + 5), tokens(nats), Plan(score="nats", unit="token", running=True))
+    short = compared(tokens(nats + 5), tokens(nats), ItemScoring(score="nats", unit="token", running=True))
     assert not short.tells, "999 tokens are 19 blocks of 50"
-    tiny = Plan(score="nats", unit="token", running=True)
+    tiny = ItemScoring(score="nats", unit="token", running=True)
     assert compared(tokens(nats[:7]), tokens(nats[:7]), tiny).block == 7
 
 
@@ -235,7 +235,7 @@ def test_too_little_data_tells_nothing() -> None:
 def test_items_that_cannot_be_are_refused(change: dict[str, Any], message: str) -> None:
     right: dict[str, Any] = {"nats": [1.0, 2.0], "targets": [1.0, 1.0], "right": [1.0, 0.0]}
     with pytest.raises(UserError, match=message):
-        Items(**(right | change))
+        ItemScores(**(right | change))
 
 
 def test_unlike_items_and_wrong_plans_are_refused() -> None:
@@ -246,10 +246,12 @@ def test_unlike_items_and_wrong_plans_are_refused() -> None:
     with pytest.raises(UserError, match="at least one seed"):
         over_items([], [texts([1])], names=("a", "b"), plan=TEXTS)
     with pytest.raises(UserError, match=r"'block' must be from 1 to the 2 items there are\. Got 3"):
-        compared(texts([1, 0]), texts([1, 0]), Plan(score="right", unit="token", running=True, block=3))
+        compared(
+            texts([1, 0]), texts([1, 0]), ItemScoring(score="right", unit="token", running=True, block=3)
+        )
     with pytest.raises(UserError, match=r"'block' is of running text"):
-        Plan(score="right", unit="text", block=5)
+        ItemScoring(score="right", unit="text", block=5)
     with pytest.raises(UserError, match=r"at least 39 at this level\. Got 10"):
-        Plan(score="right", unit="text", resamples=10)
+        ItemScoring(score="right", unit="text", resamples=10)
     with pytest.raises(UserError, match="needs one target an item"):
         mcnemar(averaged([texts([1]), texts([0])]), texts([1]))

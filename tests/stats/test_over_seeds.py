@@ -15,23 +15,23 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from seqlab.schema.errors import UserError
-from seqlab.stats.censored import Outcome
-from seqlab.stats.metric_spec import Quantity
+from seqlab.stats.censored import SeedOutcome
+from seqlab.stats.metric_spec import MetricSpec
 from seqlab.stats.over_seeds import MOST_EXACT, SeedsComparison, needed_seeds, over_seeds, subset_means
 
-ACCURACY = Quantity(name="accuracy", unit="fraction of texts", better="higher")
-LOSS = Quantity(name="loss", unit="nats per token", better="lower")
+ACCURACY = MetricSpec(name="accuracy", unit="fraction of texts", better="higher")
+LOSS = MetricSpec(name="loss", unit="nats per token", better="lower")
 ALL: Any = np.inf
 Values = Sequence[float | None]
 PAIRS = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=8)
 
 
-def outcomes(values: Values) -> list[Outcome]:
-    return [Outcome(seed=seed, value=value) for seed, value in enumerate(values)]
+def outcomes(values: Values) -> list[SeedOutcome]:
+    return [SeedOutcome(seed=seed, value=value) for seed, value in enumerate(values)]
 
 
 def compared(
-    first: Values, second: Values, quantity: Quantity = LOSS, level: float = 0.95
+    first: Values, second: Values, quantity: MetricSpec = LOSS, level: float = 0.95
 ) -> SeedsComparison:
     return over_seeds(
         outcomes(first), outcomes(second), names=("LSTM", "GRU"), quantity=quantity, level=level

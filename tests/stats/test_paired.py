@@ -10,20 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqlab.schema.errors import UserError
-from seqlab.stats.censored import Outcome
-from seqlab.stats.item_scores import Items
-from seqlab.stats.over_items import Plan
+from seqlab.stats.censored import SeedOutcome
+from seqlab.stats.item_scores import ItemScores
+from seqlab.stats.over_items import ItemScoring
 from seqlab.stats.paired import Candidate, all_pairs, compare, holm
 
-PLAN = Plan(score="right", unit="text", resamples=199)
+PLAN = ItemScoring(score="right", unit="text", resamples=199)
 PS = st.lists(st.floats(0, 1), max_size=8)
 
 
 def candidate(name: str, accuracy: float, seeds: int) -> Candidate:
     """A model that gets the first texts of 1,000 right, with one text more or fewer a seed."""
     rights = [np.arange(1_000) < 1_000 * accuracy + seed for seed in range(seeds)]
-    items = tuple(Items(nats=1.0 - right, targets=np.ones(1_000), right=right) for right in rights)
-    outcomes = tuple(Outcome(seed=seed, value=items[seed].value("right")) for seed in range(seeds))
+    items = tuple(ItemScores(nats=1.0 - right, targets=np.ones(1_000), right=right) for right in rights)
+    outcomes = tuple(SeedOutcome(seed=seed, value=items[seed].value("right")) for seed in range(seeds))
     return Candidate(name=name, outcomes=outcomes, items=items)
 
 

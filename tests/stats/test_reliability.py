@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqlab.schema.errors import UserError
-from seqlab.stats.metric_spec import Quantity
+from seqlab.stats.metric_spec import MetricSpec
 from seqlab.stats.reliability import Setting, expected_best, reliability
 
-ACCURACY = Quantity(name="accuracy", unit="fraction of texts", better="higher")
-PERPLEXITY = Quantity(name="perplexity", unit="choices per token", better="lower")
+ACCURACY = MetricSpec(name="accuracy", unit="fraction of texts", better="higher")
+PERPLEXITY = MetricSpec(name="perplexity", unit="choices per token", better="lower")
 VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=7)
 
 

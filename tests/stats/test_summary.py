@@ -15,18 +15,18 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from seqlab.schema.errors import UserError
-from seqlab.stats.censored import Outcome, quantile
+from seqlab.stats.censored import SeedOutcome, quantile
 from seqlab.stats.interval import binomial_share
-from seqlab.stats.metric_spec import Better, Quantity
+from seqlab.stats.metric_spec import Better, MetricSpec
 from seqlab.stats.summary import MOST_SEEDS, Summary, medians, summarize
 
-ACCURACY = Quantity(name="accuracy", unit="fraction of texts", better="higher")
-LOSS = Quantity(name="loss", unit="nats per token", better="lower")
+ACCURACY = MetricSpec(name="accuracy", unit="fraction of texts", better="higher")
+LOSS = MetricSpec(name="loss", unit="nats per token", better="lower")
 FINITE = st.floats(-1e6, 1e6, allow_subnormal=False)
 
 
-def outcomes(values: Sequence[float | None], why: str = "diverged") -> list[Outcome]:
-    return [Outcome(seed=s, value=v, why="" if v is not None else why) for s, v in enumerate(values)]
+def outcomes(values: Sequence[float | None], why: str = "diverged") -> list[SeedOutcome]:
+    return [SeedOutcome(seed=s, value=v, why="" if v is not None else why) for s, v in enumerate(values)]
 
 
 def summary(*values: float | None, better: Better = "lower", good: float | None = None) -> Summary:
@@ -175,14 +175,14 @@ def test_readings() -> None:
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_value_that_is_no_number_is_refused(value: float) -> None:
     with pytest.raises(UserError, match=r"value of seed 3 must be finite, or None .* Got (nan|inf)"):
-        Outcome(seed=3, value=value)
+        SeedOutcome(seed=3, value=value)
 
 
 def test_what_cannot_be_summarised_is_refused() -> None:
     with pytest.raises(UserError, match="at least one seed"):
         summarize([], LOSS)
     with pytest.raises(UserError, match="Got seed 1 more than once"):
-        summarize([Outcome(seed=1, value=1.0)] * 2, LOSS)
+        summarize([SeedOutcome(seed=1, value=1.0)] * 2, LOSS)
     with pytest.raises(UserError, match=r"'level' must be between 0 and 1\. Got 95"):
         summarize(outcomes([1.0]), LOSS, level=95)
     with pytest.raises(UserError, match="at most 1,000 seeds"):

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from seqlab.compare.study_cells import Found, find
+from seqlab.compare.study_cells import TrialRun, trial_runs
 from seqlab.runs import folder
 from seqlab.runs.folder import RECORDS
 from seqlab.runs.study_folder import StudyFolder, Trial
 from seqlab.schema.config import parse
 from seqlab.studies import perform
-from seqlab.studies.conduct import Place
+from seqlab.studies.conduct import Resources
 from seqlab.studies.design import Design
-from seqlab.studies.job import Outcome
+from seqlab.studies.job import JobOutcome
 from seqlab.studies.study_config import StudyConfig
 
 RATE = "training.optimizer.learning_rate"
@@ -51,7 +51,7 @@ class Viewer:
     def message(self, number: int, text: str) -> None:
         self.messages.append(text)
 
-    def ended(self, one: Trial, outcome: Outcome, value: float | None) -> None:
+    def ended(self, one: Trial, outcome: JobOutcome, value: float | None) -> None:
         assert (value is not None) == (outcome.state == "finished")
         self.outcomes.append((one.number, outcome.state))
 
@@ -74,19 +74,19 @@ def carry_out(
 ) -> StudyFolder:
     """To the end, one thread a run."""
     seen = viewer or Viewer()
-    return perform.carry_out(work, Place(threads=1), processes=processes, retry=retry, viewer=seen)
+    return perform.run_study(work, Resources(threads=1), processes=processes, retry=retry, viewer=seen)
 
 
 def results(study: StudyFolder) -> dict[str, tuple[str, str]]:
     """Records and results of every finished run, by its name."""
     found = {}
-    for one in find(study):
+    for one in trial_runs(study):
         assert one.folder is not None
         found[one.trial.run] = (one.folder.read(RECORDS), str(one.summary.get("metrics")))
     return found
 
 
-def value(one: Found) -> float:
+def value(one: TrialRun) -> float:
     """The loss of a finished run."""
     return one.summary["metrics"]["loss"]
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from small_studies import RATE, SMALL, Viewer, carry_out, design
 
-from seqlab.compare.study_cells import find
+from seqlab.compare.study_cells import trial_runs
 from seqlab.data.sources.brackets import BracketsConfig
 from seqlab.experiment.experiment_config import ExperimentConfig
 from seqlab.experiment.network_experiment import build
@@ -18,7 +18,7 @@ from seqlab.schema.config import parse
 from seqlab.schema.errors import UserError
 from seqlab.studies import perform
 from seqlab.studies.budgets import CLOSE, equaliser
-from seqlab.studies.conduct import Place
+from seqlab.studies.conduct import Resources
 from seqlab.studies.estimate import Estimates
 from seqlab.studies.study_config import BudgetConfig
 
@@ -69,7 +69,7 @@ def test_a_size_that_cannot_be_had_is_refused_with_the_nearest() -> None:
 def test_equal_tokens_are_equal_to_within_a_step() -> None:
     axes = {"model.cell": ["elman", "lstm"], "batching.tokens": [40, 120]}
     study = carry_out(design(axes=axes, budget={"equal": "tokens", "amount": 2_000}))
-    for one in find(study):
+    for one in trial_runs(study):
         tokens, steps = one.summary["tokens"], one.summary["steps"]
         assert abs(tokens - 2_000) <= 1.5 * tokens / steps
         assert one.summary["stopped"] == f"{steps} steps done"
@@ -83,9 +83,9 @@ def test_equal_seconds_become_steps_before_the_first_run_and_stay() -> None:
     settings = {**SMALL, "data": {**SMALL["data"], "train": 4_000}}
     work = design(budget={"equal": "seconds", "amount": 1}, axes={RATE: [0.1]}, settings=settings)
     with pytest.raises(UserError, match="'processes' must be 1 where seconds are to be equal"):
-        perform.carry_out(work, Place(threads=1), processes=2, retry=False, viewer=Viewer())
+        perform.run_study(work, Resources(threads=1), processes=2, retry=False, viewer=Viewer())
     study = carry_out(work)
-    (one,) = find(study)
+    (one,) = trial_runs(study)
     assert one.summary["steps"] == one.trial.config["training"]["max_steps"]
     viewer = Viewer()
     carry_out(work, viewer=viewer)

@@ -14,8 +14,8 @@ from small_studies import RATE, SMALL, Viewer, carry_out, design, results, value
 from seqlab import report
 from seqlab.compare.oracle_metrics import JUDGED_BY
 from seqlab.compare.study import read
-from seqlab.compare.study_cells import cells, find
-from seqlab.compare.study_importance import mattered
+from seqlab.compare.study_cells import cells, trial_runs
+from seqlab.compare.study_importance import importances
 from seqlab.compare.study_pairs import pairs
 from seqlab.runs import folder, study_folder
 from seqlab.schema.errors import DiskError, UserError, WorkError
@@ -39,9 +39,9 @@ def test_a_second_call_repeats_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_runs_are_those_that_train_makes_and_other_studies_find_them() -> None:
     work_of = design()
     study = carry_out(work_of)
-    for one in find(study):
+    for one in trial_runs(study):
         config = work_of.experiment(one.trial.setting, one.trial.seed)
-        assert run.place_of(config).name == one.trial.run
+        assert run.run_path(config).name == one.trial.run
     viewer = Viewer()
     carry_out(design(name="other", seeds=[1, 2]), viewer=viewer)
     assert viewer.began == [3, 4], "the others are there"
@@ -59,7 +59,7 @@ def test_a_failed_run_is_recorded_and_does_not_stop_the_rest() -> None:
     viewer = Viewer()
     study = carry_out(design(**settings), viewer=viewer)
     assert viewer.outcomes == [(1, "failed"), (2, "finished")]
-    first, second = cells(find(study), "loss")
+    first, second = cells(trial_runs(study), "loss")
     assert first.value is None
     assert "failed: The loss" in first.censored or "failed: " in first.censored
     assert second.value is not None
@@ -81,7 +81,7 @@ def test_a_bug_in_one_run_is_recorded_too(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(run, "train", sometimes)
     study = carry_out(design())
     assert study.events()[1].reason == "RuntimeError: a bug"
-    assert state(find(study)[1]) == "finished"
+    assert state(trial_runs(study)[1]) == "finished"
 
 
 def test_interrupted_and_called_again_it_ends_with_the_same_result(
@@ -108,10 +108,10 @@ def test_interrupted_and_called_again_it_ends_with_the_same_result(
 def test_epochs_are_cells_of_one_run_and_equal_runs_of_their_own() -> None:
     study = carry_out(design(axes={EPOCHS: [1, 3], RATE: [0.1]}))
     assert len(folder.names()) == 1
-    found = {cell.epochs: cell.value for cell in cells(find(study), "loss")}
+    found = {cell.epochs: cell.value for cell in cells(trial_runs(study), "loss")}
     for epochs in (1, 3):
         alone = carry_out(design(name=f"alone{epochs}", axes={EPOCHS: [epochs], RATE: [0.1]}))
-        (one,) = find(alone)
+        (one,) = trial_runs(alone)
         last = one.course("loss")[-1]
         assert last == (epochs, found[epochs]), "to the bit"
 
@@ -120,7 +120,7 @@ def test_a_row_that_ended_early_has_censored_cells() -> None:
     constant = {"patience": 1, "tensorboard": False, "schedule": {"kind": "constant"}}
     settings = {"training": constant, "data": {"train": 60, "valid": 20}}
     study = carry_out(design(axes={EPOCHS: [1, 30], RATE: [0.9]}, settings=settings))
-    first, second = cells(find(study), "loss")
+    first, second = cells(trial_runs(study), "loss")
     assert first.value is not None
     assert second.value is None
     assert second.censored == "training ended before: no better for 1 validations"
@@ -203,7 +203,7 @@ def test_a_full_disk_stops_the_study_and_fails_no_run(monkeypatch: pytest.Monkey
     assert [event.state for event in study.events().values()] == ["finished"]
     assert len(calls) == 2
     carry_out(work_of)
-    assert [state(one) for one in find(study)] == ["finished"] * 4
+    assert [state(one) for one in trial_runs(study)] == ["finished"] * 4
 
 
 @pytest.mark.slow
@@ -240,21 +240,21 @@ def test_a_worker_that_always_dies_fails_its_run_alone(monkeypatch: pytest.Monke
     monkeypatch.setattr(executors._Worker, "heard", heard)
     study = carry_out(design(), processes=2)
     assert "was killed by signal 9" in study.events()[1].reason
-    assert state(find(study)[1]) == "finished"
+    assert state(trial_runs(study)[1]) == "finished"
 
 
 def test_what_a_study_found_is_read_from_folders_alone() -> None:
     study = carry_out(design(axes={"model.cell": ["lstm", "elman"], RATE: [0.01, 0.1]}, seeds=[1, 2]))
     (found,) = read(study)
     assert found.quantity.unit == "nats per token"
-    values = {one.trial.number: value(one) for one in find(study)}
+    values = {one.trial.number: value(one) for one in trial_runs(study)}
     for group in found.groups:
         assert [cell.value for cell in group.cells] == [values[cell.trial] for cell in group.cells]
     medians = [group.summary.median for group in found.best]
     assert medians == sorted(m for m in medians if m is not None)
     compared = pairs(found).found
     assert {pair.seeds is not None and pair.items is not None for pair in compared} == {True}
-    (effects,) = (one.effects for one in mattered(found).found.values())
+    (effects,) = (one.effects for one in importances(found).found.values())
     assert {effect.name for effect in effects} == {
         "architecture",
         "learning_rate",
@@ -277,7 +277,9 @@ def test_a_study_of_several_languages_is_judged_by_the_truth_in_parts() -> None:
     study = carry_out(work)
     parts = read(study)
     assert [part.part for part in parts] == ["brackets", "counting letters=3"]
-    cards = {one.trial.run: one.folder.read_json("cards/truth.json") for one in find(study) if one.folder}
+    cards = {
+        one.trial.run: one.folder.read_json("cards/truth.json") for one in trial_runs(study) if one.folder
+    }
     assert len(cards) == 4
     for part in parts:
         assert part.quantity == JUDGED_BY["recognised_far_texts"]

@@ -6,22 +6,22 @@ import pytest
 from small_studies import RATE, Viewer, carry_out, design
 
 from seqlab.compare.study import read
-from seqlab.compare.study_cells import find
+from seqlab.compare.study_cells import trial_runs
 from seqlab.evaluate.evaluation import evaluate_run
 from seqlab.runs import folder
 from seqlab.runs.study_folder import StudyFolder
 from seqlab.schema.errors import UserError, WorkError
 from seqlab.studies import perform
 from seqlab.studies.axes import EPOCHS
-from seqlab.studies.conduct import Place
+from seqlab.studies.conduct import Resources
 from seqlab.studies.design import Design
-from seqlab.studies.final import Look, check_same_course
+from seqlab.studies.final import FinalEvaluation, check_same_course
 
 CELLS = {"model.cell": ["lstm", "elman"], RATE: [0.01, 0.1]}
 
 
-def look(work: Design, study: StudyFolder) -> Look:
-    return perform.final(work, study, Place(threads=1), Viewer())
+def look(work: Design, study: StudyFolder) -> FinalEvaluation:
+    return perform.final(work, study, Resources(threads=1), Viewer())
 
 
 def test_the_best_of_each_is_scored_and_a_second_look_is_no_new_one() -> None:
@@ -45,7 +45,7 @@ def test_the_best_of_each_is_scored_and_a_second_look_is_no_new_one() -> None:
 def test_the_winner_alone_and_then_more_is_a_second_look() -> None:
     study = carry_out(design(axes=CELLS))
     winner = design(axes=CELLS, final={"of": "winner"})
-    first = perform.final(winner, study, Place(threads=1), Viewer())
+    first = perform.final(winner, study, Resources(threads=1), Viewer())
     assert len(first.choices) == 1
     more = look(design(axes=CELLS), study)
     assert (len(more.choices), more.number, more.again) == (2, 2, False)
@@ -61,14 +61,14 @@ def test_a_cell_of_an_epoch_is_trained_again_to_that_epoch_to_the_bit() -> None:
     (card,) = found.cards[0]
     assert card["budget"] == {"epochs": 2, "max_steps": None, "result": "last"}
     again = folder.find(card["run"])
-    (row,) = find(study)
+    (row,) = trial_runs(study)
     assert row.folder is not None
     kept = again.read("records.jsonl").split('"final_')[0].rsplit("\n", 1)[0]
     assert row.folder.read("records.jsonl").startswith(kept)
     (row.folder.path / "records.jsonl").write_text(
         row.folder.read("records.jsonl").replace('"value":1.', '"value":2.', 1)
     )
-    (row,) = find(study)
+    (row,) = trial_runs(study)
     with pytest.raises(WorkError, match=r"must repeat .* to the bit. Record 1 differs"):
         check_same_course(row, again)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from small_studies import RATE, Viewer, carry_out, design, results
-from test_conduct import find
+from test_conduct import trial_runs
 
 from seqlab.compare.study import read
 from seqlab.studies.axes import Choices, Range
@@ -131,7 +131,7 @@ def test_a_run_is_stopped_early_and_its_cell_says_so() -> None:
         "settings": {"data": {"train": 60, "valid": 20, "max_length": 20}, "training": {"epochs": 3}},
     }
     study = carry_out(design(**table), viewer=viewer)
-    (bad,) = [one for one in find(study) if one.trial.setting[RATE] == 1e-9]
+    (bad,) = [one for one in trial_runs(study) if one.trial.setting[RATE] == 1e-9]
     assert bad.trial.number > 2, "the seed was chosen so that others come before it"
     assert viewer.outcomes[bad.trial.number - 1] == (bad.trial.number, "pruned")
     assert "stopped after epoch 1, when others had done better" in study.events()[bad.trial.number].reason

@@ -10,7 +10,7 @@ from seqlab.data.dataset import About, Dataset, Limit, Split
 from seqlab.data.tokenizers.words import WordsConfig
 from seqlab.schema.config import parse
 from seqlab.schema.errors import UserError
-from seqlab.tasks.classify import Classify, balanced_weights
+from seqlab.tasks.classify import ClassifyTask, balanced_weights
 from seqlab.tasks.task_configs import ClassifyConfig
 
 LABELS = {"train": [0, 0, 0, 0, 1, 1, 2, 0], "valid": [0, 1, 2]}
@@ -25,9 +25,9 @@ def dataset(**labels: list[int]) -> Dataset:
     return Dataset("own", splits, tokenizer, ("a", "b", "c"), Limit(), "0", About("d", "o", "l"))
 
 
-def build(**settings: object) -> Classify:
+def build(**settings: object) -> ClassifyTask:
     task = parse(ClassifyConfig, {"kind": "classify", **settings}).build(dataset())
-    assert isinstance(task, Classify)
+    assert isinstance(task, ClassifyTask)
     return task
 
 
@@ -42,7 +42,7 @@ def test_balanced_weights_weigh_every_class_the_same():
 @pytest.mark.parametrize("smoothing", [0.0, 0.3])
 def test_the_loss_is_weighted_and_counts_texts(smoothing: float):
     weights = torch.tensor([0.5, 1.0, 3.0])
-    task = Classify(smoothing, class_weights=weights)
+    task = ClassifyTask(smoothing, class_weights=weights)
     random = torch.Generator().manual_seed(0)
     features, targets = torch.randn(5, 3, generator=random), torch.tensor([0, 2, 1, 2, 0])
     total, count = task.loss(nn.Identity(), features, targets, torch.ones(5, dtype=torch.bool))
@@ -54,7 +54,7 @@ def test_the_loss_is_weighted_and_counts_texts(smoothing: float):
 
 
 def test_evaluation_is_never_weighted():
-    task = Classify(0.0, class_weights=torch.tensor([0.5, 1.0, 3.0]))
+    task = ClassifyTask(0.0, class_weights=torch.tensor([0.5, 1.0, 3.0]))
     features, targets = torch.eye(3), torch.tensor([0, 1, 1])
     nats, _ = task.scores(nn.Identity(), features, targets)
     assert torch.equal(nats, functional.cross_entropy(features, targets, reduction="none"))

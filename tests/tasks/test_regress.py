@@ -13,7 +13,7 @@ from seqlab.data.sources.marked_addition import MarkedAdditionConfig
 from seqlab.data.sources.ndfa import NdfaConfig
 from seqlab.schema.config import parse
 from seqlab.schema.errors import UserError
-from seqlab.tasks.regress import Regress
+from seqlab.tasks.regress import RegressTask
 from seqlab.tasks.task_configs import ClassifyConfig, RegressConfig
 
 TARGETS = torch.tensor([0.5, -1.0, 2.0], dtype=torch.float64)
@@ -28,23 +28,23 @@ def _cache(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_loss_is_the_nats_of_a_normal_density() -> None:
     mask = torch.tensor([True, False, True])
     nats = -norm.logpdf(TARGETS.numpy(), loc=PREDICTED[:, 0].numpy())
-    total, count = Regress().loss(nn.Identity(), PREDICTED, TARGETS, mask)
+    total, count = RegressTask().loss(nn.Identity(), PREDICTED, TARGETS, mask)
     assert (total.item(), count) == (pytest.approx(nats[[0, 2]].sum(), rel=1e-6), 2)
-    scores, outputs = Regress().scores(nn.Identity(), PREDICTED, TARGETS)
+    scores, outputs = RegressTask().scores(nn.Identity(), PREDICTED, TARGETS)
     assert scores.numpy() == pytest.approx(nats, rel=1e-12)
     assert torch.equal(outputs, PREDICTED)
 
 
 def test_the_gradient_is_the_error() -> None:
     predicted = PREDICTED.clone().requires_grad_()
-    total, _ = Regress().loss(nn.Identity(), predicted, TARGETS, torch.ones(3, dtype=torch.bool))
+    total, _ = RegressTask().loss(nn.Identity(), predicted, TARGETS, torch.ones(3, dtype=torch.bool))
     total.backward()
     assert predicted.grad is not None
     assert predicted.grad[:, 0].tolist() == pytest.approx((PREDICTED[:, 0] - TARGETS).tolist())
 
 
 def test_no_constant_does_better_than_the_least_loss() -> None:
-    least = Regress().least_loss(TARGETS.tolist(), 1)
+    least = RegressTask().least_loss(TARGETS.tolist(), 1)
     constants = np.linspace(-2, 3, 501)
     losses = [-norm.logpdf(TARGETS.numpy(), loc=constant).mean() for constant in constants]
     assert least <= min(losses)

@@ -20,7 +20,7 @@ from seqlab.baselines.baseline import Baseline
 from seqlab.data.dataset import Split
 from seqlab.data.oracle_floor import floor
 from seqlab.data.sources.generated import GeneratedConfig
-from seqlab.decode.sampling import Choice
+from seqlab.decode.sampling import SamplingOptions
 from seqlab.evaluate.evaluation import diagnose_run, evaluate_run
 from seqlab.evaluate.loaded import load_run
 from seqlab.experiment import recipes
@@ -129,14 +129,14 @@ def test_predicts_from_its_folder_without_the_data() -> None:
     assert [list(answer.values()) for answer in found] == pytest.approx(expected, rel=1e-14)
     assert [max(answer, key=answer.__getitem__) for answer in found[:2]] == ["positive", "negative"]
     with pytest.raises(UserError, match=r"must hold a language model"):
-        loaded.sample("", count=1, length=3, choice=Choice(), seed=1)
+        loaded.sample("", count=1, length=3, choice=SamplingOptions(), seed=1)
 
 
 @pytest.mark.parametrize("recipe", [GRAMS, FLOOR], ids=["grams", "floor"])
 def test_samples_from_its_own_distribution(recipe: list[str]) -> None:
     """What 2,000 samples begin with, against the probabilities it has of them."""
     loaded = load_run(fit(recipe))
-    texts = [text.text for text in loaded.sample("(", count=2000, length=2, choice=Choice(), seed=1)]
+    texts = [text.text for text in loaded.sample("(", count=2000, length=2, choice=SamplingOptions(), seed=1)]
     ids, end = [loaded.tokenizer.encode(text) for text in ("(", "((", "()")], loaded.tokenizer.vocabulary.end
     start, model = loaded.tokenizer.vocabulary.start, fitted(recipe)
     rows = Split(np.array([t for part in ids for t in (start, *part)], np.int32), np.array([0, 2, 5, 8]))
@@ -156,9 +156,10 @@ def test_samples_from_its_own_distribution(recipe: list[str]) -> None:
 
 def test_a_prompt_step_by_step_is_the_prompt_at_once() -> None:
     loaded = load_run(fit(GRAMS))
-    longest = loaded.sample("(()", count=3, length=6, choice=Choice(temperature=0), seed=1)
+    longest = loaded.sample("(()", count=3, length=6, choice=SamplingOptions(temperature=0), seed=1)
     mixed = [
-        loaded.sample("(()", count=size, length=6, choice=Choice(temperature=0), seed=1)[0] for size in (1, 2)
+        loaded.sample("(()", count=size, length=6, choice=SamplingOptions(temperature=0), seed=1)[0]
+        for size in (1, 2)
     ]
     assert mixed == [longest[0]] * 2
 

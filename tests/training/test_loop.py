@@ -16,7 +16,7 @@ import torch
 from torch.nn import functional
 
 from seqlab.data.batch import Batch
-from seqlab.decode.sampling import Choice
+from seqlab.decode.sampling import SamplingOptions
 from seqlab.evaluate.evaluation import evaluate_run
 from seqlab.evaluate.loaded import load_run
 from seqlab.experiment import network_experiment as experiment
@@ -241,7 +241,7 @@ def test_the_last_good_checkpoint_is_kept_when_training_diverges(monkeypatch: py
         tiny.fit(recipe, listener=tiny.Nobody(poison))
     (name,) = folder.names()
     loaded = load_run(folder.find(name))
-    assert loaded.sample("(", count=1, length=3, choice=Choice(), seed=1)
+    assert loaded.sample("(", count=1, length=3, choice=SamplingOptions(), seed=1)
     newest = checkpoints.checkpoints(loaded.run.checkpoints)[-1]
     assert newest.name == checkpoints.name(4)
 

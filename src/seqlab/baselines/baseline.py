@@ -19,7 +19,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class Ground:
+class FitContext:
     """What a baseline knows besides the texts it is fitted on; a run folder keeps all of it.
 
     data: settings of the dataset. tokenizer: with its vocabulary. labels: names of the classes, () without.
@@ -31,7 +31,7 @@ class Ground:
 
 
 @dataclass(frozen=True)
-class Scores:
+class TargetScores:
     """Some targets of a split, each one once.
 
     nats: -ln of the probability of each target, of a number its density, (N,). targets: ids of labels or
@@ -61,7 +61,7 @@ class Baseline(ABC):
         """How many numbers were fitted, part by part."""
 
     @abstractmethod
-    def score(self, split: Split, *, dense: bool) -> Iterator[Scores]:
+    def score(self, split: Split, *, dense: bool) -> Iterator[TargetScores]:
         """Every target of a split once, in order, in pieces.
 
         Args:

@@ -13,7 +13,7 @@ from seqlab.schema.config import Config
 from seqlab.schema.errors import UserError
 
 if TYPE_CHECKING:
-    from seqlab.baselines.baseline import Arrays, Baseline, Ground
+    from seqlab.baselines.baseline import Arrays, Baseline, FitContext
 
 
 class BaselineConfig(Config, ABC):
@@ -25,7 +25,7 @@ class BaselineConfig(Config, ABC):
     """Kind of the task it is for."""
 
     @abstractmethod
-    def check(self, ground: Ground) -> None:
+    def check(self, ground: FitContext) -> None:
         """Make sure that it can be fitted on such data, before anything is begun.
 
         Raises:
@@ -33,11 +33,11 @@ class BaselineConfig(Config, ABC):
         """
 
     @abstractmethod
-    def fit(self, ground: Ground, train: Split) -> Baseline:
+    def fit(self, ground: FitContext, train: Split) -> Baseline:
         """The baseline fitted on the training split; no other split is seen."""
 
     @abstractmethod
-    def restore(self, ground: Ground, arrays: Arrays) -> Baseline:
+    def restore(self, ground: FitContext, arrays: Arrays) -> Baseline:
         """The baseline that gave these arrays, equal to the bit."""
 
 
@@ -52,16 +52,16 @@ class MajorityConfig(BaselineConfig):
     """Name of the baseline."""
     task: ClassVar[str] = "classify"
 
-    def check(self, ground: Ground) -> None:
+    def check(self, ground: FitContext) -> None:
         """Any data of its task will do; see `BaselineConfig.check`."""
 
-    def fit(self, ground: Ground, train: Split) -> Baseline:
+    def fit(self, ground: FitContext, train: Split) -> Baseline:
         """Count labels; see `BaselineConfig.fit`."""
         from seqlab.baselines.majority import Majority
 
         return Majority.fit(train, len(ground.labels))
 
-    def restore(self, ground: Ground, arrays: Arrays) -> Baseline:
+    def restore(self, ground: FitContext, arrays: Arrays) -> Baseline:
         """See `BaselineConfig.restore`."""
         from seqlab.baselines.majority import Majority
 
@@ -75,16 +75,16 @@ class MeanConfig(BaselineConfig):
     """Name of the baseline."""
     task: ClassVar[str] = "regress"
 
-    def check(self, ground: Ground) -> None:
+    def check(self, ground: FitContext) -> None:
         """Any data of its task will do; see `BaselineConfig.check`."""
 
-    def fit(self, ground: Ground, train: Split) -> Baseline:
+    def fit(self, ground: FitContext, train: Split) -> Baseline:
         """Take the mean; see `BaselineConfig.fit`."""
         from seqlab.baselines.mean import MeanNumber
 
         return MeanNumber.fit(train)
 
-    def restore(self, ground: Ground, arrays: Arrays) -> Baseline:
+    def restore(self, ground: FitContext, arrays: Arrays) -> Baseline:
         """See `BaselineConfig.restore`."""
         from seqlab.baselines.mean import MeanNumber
 
@@ -108,17 +108,17 @@ class NbSvmConfig(BaselineConfig):
     C: float = Field(default=1.0, gt=0.0)
     """Weight of the sum of the texts' losses against half the squared norm of the weights."""
 
-    def check(self, ground: Ground) -> None:
+    def check(self, ground: FitContext) -> None:
         """Any data of its task will do; see `BaselineConfig.check`."""
 
-    def fit(self, ground: Ground, train: Split) -> Baseline:
+    def fit(self, ground: FitContext, train: Split) -> Baseline:
         """See `BaselineConfig.fit`."""
         from seqlab.baselines.nb_svm import fit
 
         sizes = {"vocabulary": len(ground.tokenizer.vocabulary), "classes": len(ground.labels)}
         return fit(train, **sizes, length=self.length, alpha=self.alpha, C=self.C)
 
-    def restore(self, ground: Ground, arrays: Arrays) -> Baseline:
+    def restore(self, ground: FitContext, arrays: Arrays) -> Baseline:
         """See `BaselineConfig.restore`."""
         from seqlab.baselines.nb_svm import NbSvm
 
@@ -137,16 +137,16 @@ class NGramConfig(BaselineConfig):
     order: int = Field(default=5, ge=1)
     """Tokens of the longest counted sequence: the predicted one and up to order - 1 before it."""
 
-    def check(self, ground: Ground) -> None:
+    def check(self, ground: FitContext) -> None:
         """Any data of its task will do; see `BaselineConfig.check`."""
 
-    def fit(self, ground: Ground, train: Split) -> Baseline:
+    def fit(self, ground: FitContext, train: Split) -> Baseline:
         """See `BaselineConfig.fit`."""
         from seqlab.baselines.n_gram import NGram
 
         return NGram.fit(train, ground.tokenizer.vocabulary, self.order)
 
-    def restore(self, ground: Ground, arrays: Arrays) -> Baseline:
+    def restore(self, ground: FitContext, arrays: Arrays) -> Baseline:
         """See `BaselineConfig.restore`."""
         from seqlab.baselines.n_gram import NGram
 
@@ -163,21 +163,21 @@ class TruthConfig(BaselineConfig):
     """Name of the baseline."""
     task: ClassVar[str] = "language-model"
 
-    def check(self, ground: Ground) -> None:
+    def check(self, ground: FitContext) -> None:
         """See `BaselineConfig.check`."""
         self.restore(ground, {})
 
-    def fit(self, ground: Ground, train: Split) -> Baseline:
+    def fit(self, ground: FitContext, train: Split) -> Baseline:
         """See `BaselineConfig.fit`."""
         return self.restore(ground, {})
 
-    def restore(self, ground: Ground, arrays: Arrays) -> Baseline:
+    def restore(self, ground: FitContext, arrays: Arrays) -> Baseline:
         """See `BaselineConfig.restore`."""
-        from seqlab.baselines.oracle_baseline import Truth
+        from seqlab.baselines.oracle_baseline import OracleBaseline
 
         if not isinstance(ground.data, GeneratedConfig):
             raise UserError(
                 "'baseline.kind' must not be 'truth' where the distribution of the data is not known. "
                 f"Got data.kind={ground.data.kind!r}. Nearest: baseline.kind=n-gram."
             )
-        return Truth(ground.data, ground.tokenizer)
+        return OracleBaseline(ground.data, ground.tokenizer)

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from seqlab.baselines.baseline import Floats, Scores
+from seqlab.baselines.baseline import Floats, TargetScores
 from seqlab.data.dataset import Split
 
 TEXTS_AT_ONCE = 4096
 """Texts that are scored together: bounds memory, changes no number."""
 
 
-def scored(split: Split, answer: Callable[[Split], Floats]) -> Iterator[Scores]:
+def scored(split: Split, answer: Callable[[Split], Floats]) -> Iterator[TargetScores]:
     """Every text's label, in pieces.
 
     Args:
@@ -25,7 +25,7 @@ def scored(split: Split, answer: Callable[[Split], Floats]) -> Iterator[Scores]:
         part = texts(split, begin, begin + TEXTS_AT_ONCE)
         chances, targets = answer(part), np.array(split.labels[begin : begin + TEXTS_AT_ONCE])
         nats = -chances[np.arange(len(part)), targets]
-        yield Scores(nats, targets, np.zeros(len(part), np.int64), chances)
+        yield TargetScores(nats, targets, np.zeros(len(part), np.int64), chances)
 
 
 def texts(split: Split, begin: int, end: int) -> Split:

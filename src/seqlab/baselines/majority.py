@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from seqlab.baselines.baseline import Arrays, Baseline, Floats, Integers, Scores
+from seqlab.baselines.baseline import Arrays, Baseline, Floats, Integers, TargetScores
 from seqlab.baselines.labels import scored
 from seqlab.data.dataset import Split
 
@@ -41,7 +41,7 @@ class Majority(Baseline):
         """One count a label."""
         return {"labels": len(self._counts)}
 
-    def score(self, split: Split, *, dense: bool) -> Iterator[Scores]:
+    def score(self, split: Split, *, dense: bool) -> Iterator[TargetScores]:
         """See `Baseline.score`."""
         return scored(split, self.answer)
 

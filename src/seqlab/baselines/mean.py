@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from seqlab.baselines.baseline import Arrays, Baseline, Floats, Scores
+from seqlab.baselines.baseline import Arrays, Baseline, Floats, TargetScores
 from seqlab.data.dataset import Split
 
 
@@ -39,12 +39,12 @@ class MeanNumber(Baseline):
         """One number."""
         return {"mean": 1}
 
-    def score(self, split: Split, *, dense: bool) -> Iterator[Scores]:
+    def score(self, split: Split, *, dense: bool) -> Iterator[TargetScores]:
         """See `Baseline.score`; the loss is that of the task `regress`."""
         assert split.numbers is not None, "checked when the task was built"
         predicted, targets = self.answer(split), np.array(split.numbers)
         nats = (targets - predicted[:, 0]) ** 2 / 2 + np.log(2 * np.pi) / 2
-        yield Scores(nats, targets, np.zeros(len(split), np.int64), predicted)
+        yield TargetScores(nats, targets, np.zeros(len(split), np.int64), predicted)
 
     def answer(self, rows: Split) -> Floats:
         """The same for every text; see `Baseline.answer`."""

@@ -26,7 +26,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from seqlab.baselines.baseline import Arrays, Baseline, Floats, Integers, Scores
+from seqlab.baselines.baseline import Arrays, Baseline, Floats, Integers, TargetScores
 from seqlab.baselines.lines import Lines, bare, lines
 from seqlab.data.dataset import Split
 from seqlab.data.tokenizers.vocabulary import Vocabulary
@@ -99,7 +99,7 @@ class NGram(Baseline):
         counts = {f"sequences of {k}": self._arrays[f"counts.{k}"].size for k in range(1, self._order + 1)}
         return {**counts, "discounts": 3 * self._order}
 
-    def score(self, split: Split, *, dense: bool) -> Iterator[Scores]:
+    def score(self, split: Split, *, dense: bool) -> Iterator[TargetScores]:
         """See `Baseline.score`; a running text's history goes back to its start token."""
         text = lines(split, self._vocabulary)
         at_once = max(1, CHANCES_AT_ONCE // len(self._vocabulary)) if dense else PLACES_AT_ONCE
@@ -117,17 +117,17 @@ class NGram(Baseline):
         histories = [ids[last] for ids in self._sequences(bare(rows))[: self._order - 1]]
         return np.log(self._all(histories, len(rows)))
 
-    def _score(self, text: Lines, targets: NDArray[np.bool_], *, dense: bool) -> Scores:
+    def _score(self, text: Lines, targets: NDArray[np.bool_], *, dense: bool) -> TargetScores:
         sequences, tokens = self._sequences(text), text.tokens[targets]
         histories = [_before(ids, text.places)[targets] for ids in sequences[: self._order - 1]]
         if dense:
             chances = np.log(self._all(histories, len(tokens)))
             nats = -chances[np.arange(len(tokens)), tokens]
-            return Scores(nats, tokens, text.places[targets] - 1, chances)
+            return TargetScores(nats, tokens, text.places[targets] - 1, chances)
         found = self._single[tokens]
         for order, history, ids in zip(self._orders, histories, sequences[1:], strict=True):
             found = order.left[history] * found + order.shares[ids[targets]]
-        return Scores(-np.log(found), tokens, text.places[targets] - 1, None)
+        return TargetScores(-np.log(found), tokens, text.places[targets] - 1, None)
 
     def _sequences(self, text: Lines) -> list[Integers]:
         """Which sequence of each length ends at each place (N,), -1 where none does that is known."""

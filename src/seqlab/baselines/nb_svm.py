@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqlab.baselines import features
-from seqlab.baselines.baseline import Arrays, Baseline, Floats, Scores
+from seqlab.baselines.baseline import Arrays, Baseline, Floats, TargetScores
 from seqlab.baselines.labels import scored
 from seqlab.data.dataset import Split
 from seqlab.schema.errors import WorkError
@@ -52,7 +52,7 @@ class NbSvm(Baseline):
         """Weights and intercepts of every classifier."""
         return {name: self._arrays[name].size for name in ("weights", "intercepts")}
 
-    def score(self, split: Split, *, dense: bool) -> Iterator[Scores]:
+    def score(self, split: Split, *, dense: bool) -> Iterator[TargetScores]:
         """See `Baseline.score`."""
         return scored(split, self.answer)
 

@@ -8,17 +8,17 @@ from typing import ClassVar
 
 import numpy as np
 
-from seqlab.baselines.baseline import Arrays, Baseline, Floats, Integers, Scores
+from seqlab.baselines.baseline import Arrays, Baseline, Floats, Integers, TargetScores
 from seqlab.data.dataset import Split
 from seqlab.data.sources.generated import GeneratedConfig
-from seqlab.data.token_oracle import Known
+from seqlab.data.token_oracle import TokenOracle
 from seqlab.data.tokenizers.tokenizer import Tokenizer
 
 TEXTS_AT_ONCE = 64
 """Texts that are scored together: bounds memory, changes no number."""
 
 
-class Truth(Baseline):
+class OracleBaseline(Baseline):
     """Each next token with its exact probability; the mean loss is that of `seqlab.data.oracle_floor.floor`."""
 
     causal: ClassVar[bool] = True
@@ -29,7 +29,7 @@ class Truth(Baseline):
         Raises:
             UserError: tokens are not those that the truth speaks of.
         """
-        self._known = Known(data.language(), tokenizer)
+        self._known = TokenOracle(data.language(), tokenizer)
 
     def arrays(self) -> Arrays:
         """Nothing is fitted."""
@@ -39,7 +39,7 @@ class Truth(Baseline):
         """Nothing is fitted."""
         return {}
 
-    def score(self, split: Split, *, dense: bool) -> Iterator[Scores]:
+    def score(self, split: Split, *, dense: bool) -> Iterator[TargetScores]:
         """See `Baseline.score`; every text's end is a target, too."""
         end = self._known.end
         bounds = list(pairwise(split.offsets.tolist()))
@@ -60,11 +60,11 @@ class Truth(Baseline):
         begins = [rows.tokens[first + 1 : last] for first, last in pairwise(rows.offsets.tolist())]
         return _log(np.stack([self._known.behind(ids) for ids in begins]))
 
-    def _scores(self, chances: Floats, targets: Integers, lengths: Integers) -> Scores:
+    def _scores(self, chances: Floats, targets: Integers, lengths: Integers) -> TargetScores:
         """Of whole texts; `lengths` are theirs and perhaps of more behind them."""
         counts = lengths[:TEXTS_AT_ONCE] + 1
         positions = np.arange(len(targets)) - np.repeat(np.cumsum(counts) - counts, counts)
-        return Scores(-chances[np.arange(len(targets)), targets], targets, positions, chances)
+        return TargetScores(-chances[np.arange(len(targets)), targets], targets, positions, chances)
 
 
 def _log(chances: Floats) -> Floats:

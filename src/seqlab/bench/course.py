@@ -72,7 +72,7 @@ class LstmCell(nn.Module):
 CELLS: Mapping[str, type[GruCell] | type[LstmCell]] = {"gru-before": GruCell, "lstm": LstmCell}
 
 
-class LanguageModel(nn.Module):
+class CourseLanguageModel(nn.Module):
     """embedding -> dropout -> cells (dropout behind each) -> linear, the last two step by step."""
 
     def __init__(self, work: LanguageModelling):
@@ -117,6 +117,6 @@ def by_gate(weights: Weights, work: LanguageModelling) -> dict[str, Tensor]:
 
 def language_model(work: LanguageModelling, weights: Weights) -> TrainingStep:
     """The step of a language model from these weights."""
-    model = LanguageModel(work)
+    model = CourseLanguageModel(work)
     model.load_state_dict(by_gate(weights, work))
     return LanguageModelStep(model, work)

@@ -25,7 +25,7 @@ from seqlab.bench.measure import (
     spread,
 )
 from seqlab.bench.result import Result, check_rounds, picked, result
-from seqlab.experiment.numerics import settled
+from seqlab.experiment.numerics import numerics
 from seqlab.nn.cells import CELLS
 from seqlab.nn.recurrent import RecurrentStack
 
@@ -86,7 +86,7 @@ SHAPES: Mapping[str, Shape] = {shape.name: shape for shape in _ALL}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class LayerRow:
     """One cell at one shape.
 
     against: torch's layer. seqlab_seconds, torch_seconds: of one forward and backward pass.
@@ -108,7 +108,7 @@ class Row:
     peak: Spread
 
 
-class Pass:
+class LayerPass:
     """A layer's forward and backward pass, all gradients wanted.
 
     Args:
@@ -149,7 +149,7 @@ def carry_out(
     rounds: int,
     threads: int | None,
     working: Callable[[str], None],
-) -> Result[Row]:
+) -> Result[LayerRow]:
     """Measure every cell at every shape, one after the other.
 
     Args:
@@ -163,9 +163,9 @@ def carry_out(
         UserError: rounds or threads are not positive.
     """
     check_rounds(rounds)
-    with settled("cpu", threads):
+    with numerics("cpu", threads):
         probe = peak_probe()
-        rows: list[Row] = []
+        rows: list[LayerRow] = []
         for shape in shapes:
             for cell in cells:
                 working(f"{shape.name}, {cell}, {rounds} rounds")
@@ -188,7 +188,7 @@ def measure(
     return interleaved(measurements, rounds)
 
 
-def passes(shape: Shape, cell: str) -> tuple[Pass, Pass]:
+def passes(shape: Shape, cell: str) -> tuple[LayerPass, LayerPass]:
     """Seqlab's layer and torch's with equal weights, inputs and gradients of the outputs."""
     random = torch.Generator().manual_seed(SEED)
     ours = RecurrentStack(cell, shape.inputs, shape.hidden, generator=random)
@@ -200,16 +200,16 @@ def passes(shape: Shape, cell: str) -> tuple[Pass, Pass]:
     x = torch.randn(shape.rows, shape.steps, shape.inputs, generator=random)
     dy = torch.randn(shape.rows, shape.steps, shape.hidden, generator=random)
     return (
-        Pass(lambda x: ours(x, lengths)[0], ours.parameters(), x, dy),
-        Pass(lambda x: theirs(x)[0], theirs.parameters(), x, dy),
+        LayerPass(lambda x: ours(x, lengths)[0], ours.parameters(), x, dy),
+        LayerPass(lambda x: theirs(x)[0], theirs.parameters(), x, dy),
     )
 
 
-def row(shape: Shape, cell: str, taken: dict[str, list[float]]) -> Row:
+def row(shape: Shape, cell: str, taken: dict[str, list[float]]) -> LayerRow:
     """What `measure` took, in medians and quartiles."""
     gflop, rival = shape.gflop(cell), RIVALS[cell]
     shares = [gflop / ours / peak for ours, peak in zip(taken["seqlab"], taken["peak"], strict=True)]
-    return Row(
+    return LayerRow(
         shape=shape.name,
         cell=cell,
         against=rival,
@@ -242,7 +242,7 @@ def cells_named(names: Sequence[str]) -> list[str]:
     return picked("cell", names, {cell: cell for cell in RIVALS})
 
 
-def _mean_seconds(one_pass: Pass, repeats: int, clock: Clock) -> float:
+def _mean_seconds(one_pass: LayerPass, repeats: int, clock: Clock) -> float:
     """Seconds of a pass, the mean of some; forgetting the gradients before each does not count."""
     total = 0.0
     for _ in range(repeats):

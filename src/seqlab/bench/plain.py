@@ -18,7 +18,7 @@ LAYERS = {"lstm": nn.LSTM, "gru-after": nn.GRU}
 """Torch's layers by seqlab's names of their cells."""
 
 
-class LanguageModel(nn.Module):
+class PlainLanguageModel(nn.Module):
     """embedding -> dropout -> LSTM or GRU (dropout between its layers) -> dropout -> linear."""
 
     def __init__(self, work: LanguageModelling):
@@ -114,7 +114,7 @@ class ClassifierStep:
 
 def language_model(work: LanguageModelling, weights: Weights) -> TrainingStep:
     """The step of a language model from these weights."""
-    model = LanguageModel(work)
+    model = PlainLanguageModel(work)
     model.load_state_dict(weights)
     return LanguageModelStep(model, work)
 

@@ -26,7 +26,7 @@ from seqlab.bench.own import SeqlabStep, first_weights
 from seqlab.bench.result import Result, check_rounds, result
 from seqlab.bench.workload import TrainingStep, Workload
 from seqlab.data.batch import Batch
-from seqlab.experiment.numerics import settled
+from seqlab.experiment.numerics import numerics
 from seqlab.runs import environment
 
 Side = Literal["seqlab", "theirs"]
@@ -44,7 +44,7 @@ class Memory:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class StepRow:
     """One workload.
 
     seqlab_seconds, their_seconds: of one step. Their medians pass over the rare step in which seqlab brings
@@ -74,7 +74,7 @@ def carry_out(
     threads: int | None,
     memory: bool,
     working: Callable[[str], None],
-) -> Result[Row]:
+) -> Result[StepRow]:
     """Measure workloads one after the other.
 
     Args:
@@ -88,14 +88,14 @@ def carry_out(
         UserError: rounds or threads are not positive.
     """
     check_rounds(rounds)
-    with settled("cpu", threads):
+    with numerics("cpu", threads):
         used = torch.get_num_threads()
         # First, because a new process inherits the peak of the one that starts it.
         peaks: list[Memory | None] = [None] * len(works)
         if memory:
             working("Memory of each side")
             peaks = [_memory(work, used) for work in works]
-        rows: list[Row] = []
+        rows: list[StepRow] = []
         probe = peak_probe()
         for work, peak in zip(works, peaks, strict=True):
             working(f"{work.name}, {rounds} rounds")
@@ -119,10 +119,10 @@ def measure(
     return interleaved(measurements, rounds)
 
 
-def row(work: Workload, taken: dict[str, list[float]], memory: Memory | None) -> Row:
+def row(work: Workload, taken: dict[str, list[float]], memory: Memory | None) -> StepRow:
     """What `measure` took, in medians and quartiles."""
     ours, peak = spread(taken["seqlab"]), spread(taken["peak"])
-    return Row(
+    return StepRow(
         workload=work.name,
         about=work.about,
         against=work.against,
@@ -139,7 +139,7 @@ def row(work: Workload, taken: dict[str, list[float]], memory: Memory | None) ->
 
 def peak_of_steps(side: Side, work: Workload, threads: int) -> float:
     """Peak resident memory of this process, MiB, behind a few steps of one side."""
-    with settled("cpu", threads):
+    with numerics("cpu", threads):
         step: TrainingStep = SeqlabStep(work) if side == "seqlab" else work.theirs(first_weights(work))
         for batch in itertools.islice(work.batches(), MEMORY_STEPS):
             step(batch)

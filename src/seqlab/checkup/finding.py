@@ -65,7 +65,7 @@ def probe(run: Probe) -> Probe:
     return examine
 
 
-def sharpened(model: SequenceModel) -> SequenceModel:
+def perturbed(model: SequenceModel) -> SequenceModel:
     """The model in float64, every parameter that is zero throughout drawn anew.
 
     A freshly initialised model often has zero biases or a zero head, and behind them a mistake
@@ -92,7 +92,7 @@ def counting(logits: Tensor, batch: Batch) -> Bool[Tensor, "B ..."]:
 
 
 @dataclass(frozen=True)
-class Difference:
+class OutputDifference:
     """How far two outputs are apart: the largest difference, as a share of the largest logit."""
 
     what: str
@@ -106,7 +106,7 @@ def compare(
     found: Float[Tensor, "B *T V"],
     mask: Bool[Tensor, "B ..."],
     first_row: int = 0,
-) -> Difference:
+) -> OutputDifference:
     """The difference of two outputs where the mask is True; nan and unequal shapes differ infinitely.
 
     Args:
@@ -117,16 +117,16 @@ def compare(
         first_row: number of the outputs' first row in the whole batch.
     """
     if expected.shape != found.shape:
-        return Difference(what, math.inf, f"shape {tuple(found.shape)}, not {tuple(expected.shape)}")
+        return OutputDifference(what, math.inf, f"shape {tuple(found.shape)}, not {tuple(expected.shape)}")
     apart = (expected - found).abs().amax(dim=-1).nan_to_num(nan=math.inf).where(mask, 0.0)
     row, *step = (int(index) for index in torch.unravel_index(apart.argmax(), apart.shape))
     place = f"row {first_row + row}" + "".join(f", step {index}" for index in step)
     scale = expected[mask].abs().max().item()
     size = apart.max().item()
-    return Difference(what, size / scale if 0 < scale < math.inf else size, place)
+    return OutputDifference(what, size / scale if 0 < scale < math.inf else size, place)
 
 
-def verdict(name: str, holds: str, differences: list[Difference], causes: str) -> Finding:
+def verdict(name: str, holds: str, differences: list[OutputDifference], causes: str) -> Finding:
     """Pass when every difference is rounding.
 
     Args:

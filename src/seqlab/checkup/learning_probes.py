@@ -9,7 +9,7 @@ from collections import defaultdict
 import torch
 from torch import Tensor
 
-from seqlab.checkup.finding import Finding, probe, sharpened
+from seqlab.checkup.finding import Finding, perturbed, probe
 from seqlab.data.batch import Batch
 from seqlab.models.model import SequenceModel
 from seqlab.schema.errors import UserError
@@ -34,7 +34,7 @@ def gradients_reach_parameters(model: SequenceModel, batch: Batch, task: Task) -
     Catches a detached state or parameter, a layer that is built and never used, dead or saturated
     activations. Frozen parameters and those the model names in `no_gradient` are left out.
     """
-    model = sharpened(model)
+    model = perturbed(model)
     named = {
         name: parameter
         for name, parameter in model.named_parameters()

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from seqlab.checkup.finding import Finding, compare, counting, logits_of, probe, sharpened, verdict
+from seqlab.checkup.finding import Finding, compare, counting, logits_of, perturbed, probe, verdict
 from seqlab.data.batch import Batch
 from seqlab.models.model import SequenceModel
 from seqlab.tasks.task import Task
@@ -24,7 +24,7 @@ def batch_independence(model: SequenceModel, batch: Batch, task: Task) -> Findin
     Catches a recurrent layer without `batch_first`, statistics over the batch in evaluation, `view`
     where a transpose was meant, code that works for one batch size only.
     """
-    model = sharpened(model)
+    model = perturbed(model)
     whole = logits_of(model, batch)
     differences = []
     for row in _spread(len(batch.lengths)):
@@ -47,7 +47,7 @@ def padding_changes_nothing(model: SequenceModel, batch: Batch, task: Task) -> F
 
     Catches pooling over padding, a state taken behind the padding, a mean over the padded length.
     """
-    model = sharpened(model)
+    model = perturbed(model)
     known = batch.tokens[batch.mask].unique()
     one, other = int(known[0]), int(known[-1])
     plain = _padded(batch, one, 0)

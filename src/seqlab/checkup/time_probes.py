@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from seqlab.checkup.finding import Finding, compare, logits_of, other_tokens, probe, sharpened, verdict
+from seqlab.checkup.finding import Finding, compare, logits_of, other_tokens, perturbed, probe, verdict
 from seqlab.data.batch import Batch
 from seqlab.models.model import SequenceModel, State
 from seqlab.tasks.task import Task
@@ -22,7 +22,7 @@ def no_look_ahead(model: SequenceModel, batch: Batch, task: Task) -> Finding:
     Catches attention without its mask, a bidirectional layer, a convolution that is centred, a
     normalisation over time.
     """
-    model = sharpened(model)
+    model = perturbed(model)
     whole = logits_of(model, batch)
     changed = other_tokens(batch.tokens, batch.mask)
     T = batch.tokens.shape[1]
@@ -48,7 +48,7 @@ def whole_equals_steps(model: SequenceModel, batch: Batch, task: Task) -> Findin
     with the rows in another order. Catches a step that forgets its state, a state that is not the
     last one, positions that begin again, a state whose rows cannot be selected.
     """
-    model = sharpened(model)
+    model = perturbed(model)
     whole = logits_of(model, batch)
     steps = _step_by_step(model, batch.tokens, model.start(len(batch.lengths)))
     differences = [compare("Reading step by step", whole, steps, batch.mask)]

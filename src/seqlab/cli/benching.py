@@ -133,7 +133,7 @@ def _print_head(found: Result[Any]) -> None:
     say(" ".join(MAKERS.split()))
 
 
-def _step_cells(row: step.Row) -> Sequence[Any]:
+def _step_cells(row: step.StepRow) -> Sequence[Any]:
     return (
         row.workload,
         row.against,
@@ -150,7 +150,7 @@ def _memory_cells(memory: step.Memory | None) -> Sequence[int]:
     return () if memory is None else (round(memory.seqlab_mib), round(memory.their_mib))
 
 
-def _layer_cells(row: layers.Row) -> Sequence[Any]:
+def _layer_cells(row: layers.LayerRow) -> Sequence[Any]:
     return (
         row.shape,
         row.cell,

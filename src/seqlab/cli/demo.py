@@ -107,10 +107,10 @@ def _carry_out(name: str, seeds: int, quick: bool, threads: int | None, *, quiet
         overrides.append(f"seeds={','.join(str(seed) for seed in range(1, seeds + 1))}")
         own += f"-{seeds}-seeds"
     work = design.Design(design.read(name, [*overrides, f"name={name}{own}"]))
-    place = forecast.place_of(1, None, min(THREADS, os.cpu_count() or 1) if threads is None else threads)
+    place = forecast.resources_for(1, None, min(THREADS, os.cpu_count() or 1) if threads is None else threads)
     view = StudyView(quiet=quiet)
     try:
-        return perform.carry_out(work, place, processes=1, retry=False, viewer=view)
+        return perform.run_study(work, place, processes=1, retry=False, viewer=view)
     finally:
         view.close()
 

@@ -8,16 +8,16 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from seqlab.cli.console import out, percent, print_table, say
-from seqlab.compare.study_cost import spent
-from seqlab.compare.study_importance import mattered
-from seqlab.compare.study_oracle import standings
+from seqlab.compare.study_cost import cost
+from seqlab.compare.study_importance import importances
+from seqlab.compare.study_oracle import oracle_gaps
 from seqlab.compare.study_pairs import pairs
 from seqlab.compare.study_steps import counts_steps, steps_to_success
 
 if TYPE_CHECKING:
     from seqlab.compare.study import Group, Study
     from seqlab.runs.study_folder import StudyFolder
-    from seqlab.studies.final import Look
+    from seqlab.studies.final import FinalEvaluation
 
 
 def show(parts: Sequence[Study], anyway: bool) -> None:
@@ -71,7 +71,7 @@ def _best(study: Study) -> tuple[list[str], list[list[Any]]]:
     ]
     rows = []
     for group in groups:
-        summary, cost = group.summary, spent(group)
+        summary, spent = group.summary, cost(group)
         numbers = [study.quantity.number(value, spread) for value in (summary.median, *_range(group))]
         ends = [study.quantity.number(end, spread) for end in summary.interval.ends]
         rows.append(
@@ -83,8 +83,8 @@ def _best(study: Study) -> tuple[list[str], list[list[Any]]]:
                 *[" to ".join(ends) if _spreads(group) else "-"] * wider,
                 *[f"{summary.successes} of {summary.seeds}"] * succeed,
                 *([_steps(group, study)] if stepped else []),
-                round(cost.parameters),
-                f"{cost.seconds:.1f}",
+                round(spent.parameters),
+                f"{spent.seconds:.1f}",
             ]
         )
     return columns, rows
@@ -111,7 +111,7 @@ def _spread(study: Study) -> float:
 
 def _truth(study: Study) -> None:
     """How the best stand to the truth, where it is known."""
-    found = standings(study)
+    found = oracle_gaps(study)
     if not found:
         return
     out.print("\nHeld against the truth", style="bold")
@@ -152,7 +152,7 @@ def _pairs(study: Study) -> list[str]:
 
 
 def _importance(study: Study) -> dict[str, str]:
-    return {name: one.reading for name, one in mattered(study).found.items()}
+    return {name: one.reading for name, one in importances(study).found.items()}
 
 
 def _censored(study: Study) -> None:
@@ -167,7 +167,7 @@ def _censored(study: Study) -> None:
             say(f"- {count}: {reason}")
 
 
-def show_look(look: Look) -> None:
+def show_look(look: FinalEvaluation) -> None:
     """The test split, scored with what validation chose."""
     words = "shown from the record of" if look.again else "this is"
     out.print(f"\nTest split ({words} look {look.number})", style="bold", markup=False)
@@ -195,7 +195,7 @@ def _middle(values: list[float]) -> str:
     return f"{statistics.median(values):.4f}" if values else "-"
 
 
-def as_table(parts: Sequence[Study], folder: StudyFolder, look: Look | None) -> dict[str, Any]:
+def as_table(parts: Sequence[Study], folder: StudyFolder, look: FinalEvaluation | None) -> dict[str, Any]:
     """The same as plain values."""
     about = parts[0].about
     return {
@@ -216,7 +216,7 @@ def _plain_part(study: Study) -> dict[str, Any]:
         "refused": study.refusal(),
         "groups": [_plain(group, study, stepped=stepped) for group in (*study.groups, *study.baselines)],
         "best": [_plain(group, study, stepped=stepped) for group in study.ranked],
-        "truth": [asdict(one) for one in standings(study)],
+        "truth": [asdict(one) for one in oracle_gaps(study)],
         "pairs": [pair.reading for pair in pairs(study).found],
         "reliability": _reliable(study),
         "importance": _importance(study),
@@ -239,7 +239,7 @@ def _plain(group: Group, study: Study, *, stepped: bool) -> dict[str, Any]:
     }
 
 
-def _plain_look(look: Look) -> dict[str, Any]:
+def _plain_look(look: FinalEvaluation) -> dict[str, Any]:
     return {
         "look": look.number,
         "again": look.again,

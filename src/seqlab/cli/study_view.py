@@ -12,7 +12,7 @@ from seqlab.cli.console import bar, duration, err, say
 
 if TYPE_CHECKING:
     from seqlab.runs.study_folder import Trial
-    from seqlab.studies.job import Outcome
+    from seqlab.studies.job import JobOutcome
 
 
 class StudyView:
@@ -47,7 +47,7 @@ class StudyView:
             self._said.add(text)
             say(f"run {number}: {text}" if number else text, err)
 
-    def ended(self, one: Trial, outcome: Outcome, value: float | None) -> None:
+    def ended(self, one: Trial, outcome: JobOutcome, value: float | None) -> None:
         """A run ended."""
         self._running.pop(one.number, None)
         self._ended += outcome.state != "interrupted"

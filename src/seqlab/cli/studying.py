@@ -14,7 +14,7 @@ from seqlab.schema.errors import UserError
 
 if TYPE_CHECKING:
     from seqlab.runs.study_folder import StudyFolder
-    from seqlab.studies.final import Look
+    from seqlab.studies.final import FinalEvaluation
     from seqlab.studies.forecast import Forecast
 
 
@@ -71,7 +71,7 @@ def study(
         raise UserError("A study is planned or brought to its end. Got both '--plan' and '--final'.")
     budget = [] if equal is None else _budget(equal)
     work = design.Design(design.read(file, (*overrides, *budget)))
-    place = forecast.place_of(processes, device, threads)
+    place = forecast.resources_for(processes, device, threads)
     if plan:
         _show_plan(forecast.forecast(work, place, processes), as_json)
         return
@@ -79,7 +79,7 @@ def study(
 
     view = StudyView(quiet=as_json)
     try:
-        folder = perform.carry_out(work, place, processes=processes, retry=retry, viewer=view)
+        folder = perform.run_study(work, place, processes=processes, retry=retry, viewer=view)
         look = perform.final(work, folder, place, view) if final else None
     finally:
         view.close()
@@ -87,7 +87,7 @@ def study(
 
 
 def _show(
-    folder: StudyFolder, look: Look | None, *, anyway: bool, output: Path | None, as_json: bool
+    folder: StudyFolder, look: FinalEvaluation | None, *, anyway: bool, output: Path | None, as_json: bool
 ) -> None:
     """Print the comparison and write the report."""
     from seqlab.cli import study_result

@@ -45,7 +45,7 @@ def sample(
     as_json
         Print the texts as JSON.
     """
-    from seqlab.decode.sampling import Choice
+    from seqlab.decode.sampling import SamplingOptions
     from seqlab.evaluate.loaded import load_run
     from seqlab.runs import folder
 
@@ -53,7 +53,7 @@ def sample(
         raise UserError(f"'count' must be at least 1. Got {count}. Nearest: 1.")
     if length < 1:
         raise UserError(f"'length' must be at least 1. Got {length}. Nearest: 1.")
-    choice = Choice(temperature=temperature, top_k=top_k, top_p=top_p)
+    choice = SamplingOptions(temperature=temperature, top_k=top_k, top_p=top_p)
     loaded = load_run(folder.find(name))
     read = loaded.tokenizer.decode(loaded.tokenizer.encode(prompt))
     if read != prompt:

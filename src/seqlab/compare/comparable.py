@@ -74,14 +74,14 @@ NOT_RECORDED = "not recorded"
 
 
 @dataclass(frozen=True)
-class Difference:
+class CardDifference:
     """What differs, in a user's words, and each card's value, in the order of the cards."""
 
     what: str
     values: tuple[str, ...]
 
 
-def differences(cards: Sequence[Card]) -> list[Difference]:
+def differences(cards: Sequence[Card]) -> list[CardDifference]:
     """What keeps the numbers of cards from being ranked; [] where nothing does.
 
     >>> card = {rule.key: 1 for rule in RULES} | {"loss_unit": "nats per token"}
@@ -93,7 +93,7 @@ def differences(cards: Sequence[Card]) -> list[Difference]:
     return _differences(cards, [*RULES, *signed])
 
 
-def cost_differences(cards: Sequence[Card]) -> list[Difference]:
+def cost_differences(cards: Sequence[Card]) -> list[CardDifference]:
     """What keeps seconds, speed and memory of cards from being ranked; [] where nothing does."""
     return _differences(cards, COST_RULES)
 
@@ -131,7 +131,7 @@ def comparable_groups(cards: Mapping[str, Card]) -> list[list[str]]:
     return groups
 
 
-def _differences(cards: Sequence[Card], rules: Sequence[Rule]) -> list[Difference]:
+def _differences(cards: Sequence[Card], rules: Sequence[Rule]) -> list[CardDifference]:
     found = []
     for rule in rules:
         values = [_get(card, rule.key) for card in cards]
@@ -139,7 +139,7 @@ def _differences(cards: Sequence[Card], rules: Sequence[Rule]) -> list[Differenc
         unlike = any(value != known[0] for value in known)
         lacking = rule.since_first and len(known) < len(values)
         if len(values) > 1 and (unlike or lacking) and _matters(rule, cards):
-            found.append(Difference(rule.what, tuple(_shown(value) for value in values)))
+            found.append(CardDifference(rule.what, tuple(_shown(value) for value in values)))
     return found
 
 

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from seqlab.stats.metric_spec import Quantity
+from seqlab.stats.metric_spec import MetricSpec
 
 _SAMPLES, _TEXTS, _NATS = "fraction of samples", "fraction of texts", "nats per token"
-JUDGED_BY: dict[str, Quantity] = {
+JUDGED_BY: dict[str, MetricSpec] = {
     one.name: one
     for one in (
-        Quantity(name="above_floor", unit=_NATS, better="lower"),
-        Quantity(name="divergence", unit=_NATS, better="lower"),
-        Quantity(name="valid_samples", unit=_SAMPLES, better="higher"),
-        Quantity(name="recognised_texts", unit=_TEXTS, better="higher"),
-        Quantity(name="recognised_far_texts", unit=_TEXTS, better="higher"),
+        MetricSpec(name="above_floor", unit=_NATS, better="lower"),
+        MetricSpec(name="divergence", unit=_NATS, better="lower"),
+        MetricSpec(name="valid_samples", unit=_SAMPLES, better="higher"),
+        MetricSpec(name="recognised_texts", unit=_TEXTS, better="higher"),
+        MetricSpec(name="recognised_far_texts", unit=_TEXTS, better="higher"),
     )
 }
 """By the names of a truth card's metrics."""
 
 
-def judged_by(about: Mapping[str, Any]) -> Quantity | None:
+def judged_by(about: Mapping[str, Any]) -> MetricSpec | None:
     """What a study's file names; None where it names nothing and the task's metric counts."""
     name = about.get("judged_by")
     return JUDGED_BY[name] if name else None

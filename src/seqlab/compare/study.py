@@ -11,13 +11,13 @@ from typing import Any
 
 from seqlab.compare.comparable import refusal
 from seqlab.compare.oracle_metrics import judged_by
-from seqlab.compare.study_cells import Cell, Found, cells, find, goal
+from seqlab.compare.study_cells import StudyCell, TrialRun, cells, goal, trial_runs
 from seqlab.runs import folder as runs
 from seqlab.runs.study_folder import StudyFolder
 from seqlab.schema.errors import UserError
-from seqlab.schema.settings import said, setting
-from seqlab.stats.censored import Outcome
-from seqlab.stats.metric_spec import Quantity
+from seqlab.schema.settings import format_setting, format_settings
+from seqlab.stats.censored import SeedOutcome
+from seqlab.stats.metric_spec import MetricSpec
 from seqlab.stats.reliability import Reliability, Setting, near, reliability
 from seqlab.stats.summary import Summary, summarize
 
@@ -29,7 +29,7 @@ DATASET = ("data", "data.kind")
 class Group:
     """One setting of an architecture over its seeds."""
 
-    cells: tuple[Cell, ...]
+    cells: tuple[StudyCell, ...]
     summary: Summary
 
     @property
@@ -50,10 +50,10 @@ class Group:
     @property
     def label(self) -> str:
         """The setting in short words; empty where an architecture has only one."""
-        return said(self.setting)
+        return format_settings(self.setting)
 
     @property
-    def outcomes(self) -> tuple[Outcome, ...]:
+    def outcomes(self) -> tuple[SeedOutcome, ...]:
         """One a seed."""
         return outcomes(self.cells)
 
@@ -74,8 +74,8 @@ class Study:
     name: str
     part: str = ""
     about: Mapping[str, Any]
-    quantity: Quantity
-    cells: tuple[Cell, ...]
+    quantity: MetricSpec
+    cells: tuple[StudyCell, ...]
 
     @cached_property
     def groups(self) -> list[Group]:
@@ -123,7 +123,7 @@ class Study:
         """Sentences on best settings at the end of what was tried, beyond which a better one may lie."""
         return [
             f"{group.architecture} is best at the {end} {key.rpartition('.')[2]} that was tried "
-            f"({setting(group.setting[key])}): beyond it there may be a better one"
+            f"({format_setting(group.setting[key])}): beyond it there may be a better one"
             for group in self.best
             if group.summary.median is not None
             for key in group.setting
@@ -161,8 +161,8 @@ class Study:
                 found.setdefault(group.architecture, group)
         return list(found.values())
 
-    def _groups(self, found: Sequence[Cell]) -> list[Group]:
-        same: dict[Any, list[Cell]] = {}
+    def _groups(self, found: Sequence[StudyCell]) -> list[Group]:
+        same: dict[Any, list[StudyCell]] = {}
         for cell in found:
             same.setdefault(cell.group, []).append(cell)
         good = self.about.get("success")
@@ -178,7 +178,7 @@ def read(folder: StudyFolder) -> list[Study]:
     Raises:
         UserError: no run has ended yet, or a folder is damaged.
     """
-    found, about = find(folder), folder.about()["study"]
+    found, about = trial_runs(folder), folder.about()["study"]
     quantity = judged_by(about) or _of_task(folder.name, found)
     every = cells(found, quantity.name)
     names = dict.fromkeys(_dataset(cell) for cell in every)
@@ -194,7 +194,7 @@ def read(folder: StudyFolder) -> list[Study]:
     ]
 
 
-def _of_task(name: str, found: Sequence[Found]) -> Quantity:
+def _of_task(name: str, found: Sequence[TrialRun]) -> MetricSpec:
     """What the task of a study's runs is judged by."""
     what = goal(found)
     if what is None:
@@ -204,15 +204,15 @@ def _of_task(name: str, found: Sequence[Found]) -> Quantity:
     of = unit.removeprefix("nats per ")
     unit = {"loss": unit, "mse": "squared error"}.get(metric, f"fraction of {of}s")
     assert better in ("higher", "lower"), "goals have these two"
-    return Quantity(name=metric, unit=unit, better=better)
+    return MetricSpec(name=metric, unit=unit, better=better)
 
 
-def _dataset(cell: Cell) -> str:
+def _dataset(cell: StudyCell) -> str:
     """The dataset of a cell, where that is an axis."""
-    return " ".join(setting(cell.setting[key]) for key in DATASET if key in cell.setting)
+    return " ".join(format_setting(cell.setting[key]) for key in DATASET if key in cell.setting)
 
 
-def without_dataset(cell: Cell) -> Cell:
+def without_dataset(cell: StudyCell) -> StudyCell:
     """The cell with settings in which cells of one dataset differ."""
     return replace(cell, setting={k: v for k, v in cell.setting.items() if k not in DATASET})
 
@@ -226,13 +226,13 @@ def short(reason: str) -> str:
     return reason.partition(". ")[0].removesuffix(".")
 
 
-def outcomes(found: Sequence[Cell]) -> tuple[Outcome, ...]:
+def outcomes(found: Sequence[StudyCell]) -> tuple[SeedOutcome, ...]:
     """Cells that differ in nothing but the seed, as statistics take them."""
     return tuple(
-        Outcome(seed=cell.seed, value=cell.value, why=short(cell.censored) if cell.value is None else "")
+        SeedOutcome(seed=cell.seed, value=cell.value, why=short(cell.censored) if cell.value is None else "")
         for cell in found
     )
 
 
-def _card(one: Found) -> Mapping[str, Any] | None:
+def _card(one: TrialRun) -> Mapping[str, Any] | None:
     return one.folder.read_json("cards/valid.json", "loss_unit") if one.summary and one.folder else None

@@ -17,7 +17,7 @@ EPOCHS = "training.epochs"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
+class StudyCell:
     """One setting with one seed.
 
     setting: values of the study's axes but those that tell the architecture. value: of the goal's metric on
@@ -43,7 +43,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Found:
+class TrialRun:
     """A trial with the folder of its run; None where there is none (yet)."""
 
     trial: Trial
@@ -79,31 +79,31 @@ class Found:
         )
 
 
-def find(study: StudyFolder) -> list[Found]:
+def trial_runs(study: StudyFolder) -> list[TrialRun]:
     """Every trial of a study with its run."""
     events = study.events()
-    return [found(trial, events.get(trial.number)) for trial in study.trials()]
+    return [trial_run(trial, events.get(trial.number)) for trial in study.trials()]
 
 
-def found(trial: Trial, event: Event | None = None) -> Found:
+def trial_run(trial: Trial, event: Event | None = None) -> TrialRun:
     """A trial with its run."""
-    return Found(trial, _open(trial.run), event)
+    return TrialRun(trial, _open(trial.run), event)
 
 
-def cells(found: Sequence[Found], metric: str) -> list[Cell]:
+def cells(trial_run: Sequence[TrialRun], metric: str) -> list[StudyCell]:
     """Every cell, in the order of the trials; of a run that answers for several epochs one each."""
-    return [cell for one in found for cell in _cells(one, metric)]
+    return [cell for one in trial_run for cell in _cells(one, metric)]
 
 
-def goal(found: Sequence[Found]) -> tuple[str, str] | None:
+def goal(trial_run: Sequence[TrialRun]) -> tuple[str, str] | None:
     """Name of the metric the study is judged by, and which of it is better; None before a run has ended."""
-    for one in sorted(found, key=lambda one: one.trial.baseline):
+    for one in sorted(trial_run, key=lambda one: one.trial.baseline):
         if one.summary.get("goal"):
             return one.summary["goal"]["metric"], one.summary["goal"]["better"]
     return None
 
 
-def _cells(one: Found, metric: str) -> Iterator[Cell]:
+def _cells(one: TrialRun, metric: str) -> Iterator[StudyCell]:
     trial = one.trial
     if not trial.epochs:
         value = one.measured(metric)
@@ -119,8 +119,8 @@ def _cells(one: Found, metric: str) -> Iterator[Cell]:
 
 def _cell(
     trial: Trial, setting: Mapping[str, Any], epochs: int | None, value: float | None, why: str
-) -> Cell:
-    return Cell(
+) -> StudyCell:
+    return StudyCell(
         trial=trial.number,
         run=trial.run,
         architecture=trial.architecture,
@@ -133,7 +133,7 @@ def _cell(
     )
 
 
-def _why(one: Found) -> str:
+def _why(one: TrialRun) -> str:
     """Why a cell has no value."""
     if one.event is not None and one.event.state != "finished":
         return f"{one.event.state}: {one.event.reason}"

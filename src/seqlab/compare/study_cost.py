@@ -10,14 +10,14 @@ from seqlab.runs import folder
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spent:
+class Cost:
     """Of one run, medians over seeds: parameters, and seconds of training with its validations."""
 
     parameters: float
     seconds: float
 
 
-def spent(group: Group) -> Spent:
+def cost(group: Group) -> Cost:
     """Of the runs of a setting that came to an end.
 
     Raises:
@@ -26,7 +26,7 @@ def spent(group: Group) -> Spent:
     known = [
         folder.open_run(folder.root() / cell.run).summary() for cell in group.cells if cell.value is not None
     ]
-    return Spent(
+    return Cost(
         parameters=statistics.median(one["parameters"] for one in known),
         seconds=statistics.median(one["cost"]["training_seconds"] for one in known),
     )

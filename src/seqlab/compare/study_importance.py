@@ -7,22 +7,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from seqlab.compare.study import Group, Study
-from seqlab.schema.settings import flat, setting, short_names
+from seqlab.schema.settings import flat, format_setting, short_names
 from seqlab.stats.forest import FEWEST, Span, forest_importance
-from seqlab.stats.importance import Cell, Importance, importance, missing
+from seqlab.stats.importance import Importance, SettingCell, importance, missing
 
 ALL = "all architectures"
 
 
 @dataclass(frozen=True)
-class Mattered:
+class Importances:
     """Shares in the variance by what they are of; `why_not` where there is nothing to say."""
 
     found: Mapping[str, Importance]
     why_not: str = ""
 
 
-def mattered(study: Study) -> Mattered:
+def importances(study: Study) -> Importances:
     """What each axis explains of the variance between settings.
 
     Of all architectures together, where each was tried with the same settings; of each one, where two axes
@@ -38,15 +38,15 @@ def mattered(study: Study) -> Mattered:
     spans = {names[key]: span for key, span in _spans(study.about, keys).items()}
     found = {name: one for name, cells in parts.items() if (one := _of(cells, study, spans)) is not None}
     if found:
-        return Mattered(found)
-    return Mattered(
+        return Importances(found)
+    return Importances(
         {},
         "that takes two axes, in a complete grid (the architecture is one of them) or with "
         f"{FEWEST} settings of an architecture.",
     )
 
 
-def _of(cells: Sequence[Cell], study: Study, spans: Mapping[str, Span]) -> Importance | None:
+def _of(cells: Sequence[SettingCell], study: Study, spans: Mapping[str, Span]) -> Importance | None:
     """None where there are too few cells for it."""
     varying = [axis for axis in cells[0].settings if len({str(cell.settings[axis]) for cell in cells}) > 1]
     if len(varying) < 2:
@@ -57,7 +57,7 @@ def _of(cells: Sequence[Cell], study: Study, spans: Mapping[str, Span]) -> Impor
     if len(cells) < FEWEST or "architecture" in varying:
         return None
     # Only the first seed was run with every setting.
-    first = [Cell(settings=cell.settings, values=cell.values[:1]) for cell in cells]
+    first = [SettingCell(settings=cell.settings, values=cell.values[:1]) for cell in cells]
     return forest_importance(first, study.quantity, spans=spans)
 
 
@@ -66,9 +66,9 @@ def _varying(groups: Sequence[Group]) -> list[str]:
     return [key for key in keys if len({str(group.setting.get(key)) for group in groups}) > 1]
 
 
-def _cells(groups: Sequence[Group], names: Mapping[str, str], *, architecture: bool) -> list[Cell]:
+def _cells(groups: Sequence[Group], names: Mapping[str, str], *, architecture: bool) -> list[SettingCell]:
     return [
-        Cell(
+        SettingCell(
             settings={
                 **({"architecture": group.architecture} if architecture else {}),
                 **{name: _level(group.setting.get(key)) for key, name in names.items()},
@@ -81,7 +81,7 @@ def _cells(groups: Sequence[Group], names: Mapping[str, str], *, architecture: b
 
 def _level(value: Any) -> str | int | float | bool | None:
     """A value of an axis; a table or list as one types it."""
-    return value if value is None or isinstance(value, str | int | float) else setting(value)
+    return value if value is None or isinstance(value, str | int | float) else format_setting(value)
 
 
 def _spans(about: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Span]:

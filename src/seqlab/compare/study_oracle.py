@@ -13,7 +13,7 @@ CARD = "cards/truth.json"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class OracleGap:
     """An architecture at its best setting, medians over seeds.
 
     above_floor: nats per token over what the truth itself pays. valid, wrong, cut: shares of the samples;
@@ -28,7 +28,7 @@ class Standing:
     cut: float
 
 
-def standings(study: Study) -> list[Standing]:
+def oracle_gaps(study: Study) -> list[OracleGap]:
     """Of each architecture whose runs were held against the truth, the best by the study's metric first.
 
     Raises:
@@ -45,11 +45,11 @@ def cards(group: Group) -> list[dict[str, Any]]:
     return [run.read_json(CARD, *wanted) for run in runs if (run.path / CARD).exists()]
 
 
-def _standing(group: Group, found: list[dict[str, Any]]) -> Standing:
+def _standing(group: Group, found: list[dict[str, Any]]) -> OracleGap:
     def median(metric: str) -> float:
         return statistics.median(card["metrics"][metric] for card in found)
 
-    return Standing(
+    return OracleGap(
         architecture=group.architecture,
         floor=median("floor"),
         above_floor=median("above_floor"),

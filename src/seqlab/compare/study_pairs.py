@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from seqlab.compare.study import Group, Study
 from seqlab.runs import folder, scores
 from seqlab.schema.errors import UserError
-from seqlab.stats.item_scores import Items
-from seqlab.stats.over_items import Plan
+from seqlab.stats.item_scores import ItemScores
+from seqlab.stats.over_items import ItemScoring
 from seqlab.stats.over_seeds import over_seeds
 from seqlab.stats.paired import Candidate, Comparison, all_pairs, holm
 
@@ -58,7 +58,7 @@ def _compared(study: Study, candidates: Sequence[Candidate], groups: Sequence[Gr
     first = scores.read(folder.open_run(folder.root() / groups[0].cells[0].run), "valid") if groups else None
     if study.quantity.name in SCORES and first is not None:
         unit = "text" if study.quantity.unit.rstrip("s").endswith("text") else "token"
-        plan = Plan(
+        plan = ItemScoring(
             score="right" if study.quantity.name == "accuracy" else "nats", unit=unit, running=first.running
         )
         return all_pairs(candidates, plan)
@@ -82,6 +82,8 @@ def _candidate(group: Group, seeds: set[int], *, items: bool) -> Candidate:
         name=group.architecture,
         outcomes=outcomes,
         items=tuple(
-            Items(nats=one.nats, targets=one.targets, right=one.right) for one in known if one is not None
+            ItemScores(nats=one.nats, targets=one.targets, right=one.right)
+            for one in known
+            if one is not None
         ),
     )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from seqlab.compare.study import Group, Study
-from seqlab.compare.study_cells import Cell
+from seqlab.compare.study_cells import StudyCell
 from seqlab.runs import folder
 from seqlab.schema.records import Scalar
 from seqlab.stats.censored import finite, ordered, quantile
-from seqlab.stats.metric_spec import Quantity
+from seqlab.stats.metric_spec import MetricSpec
 
 
 def counts_steps(study: Study) -> bool:
@@ -30,13 +30,13 @@ def steps_to_success(group: Group, study: Study) -> float | None:
     return finite(quantile(ordered([_first(cell, quantity, good) for cell in group.cells], "lower"), 0.5))
 
 
-def _first(cell: Cell, quantity: Quantity, good: float) -> float | None:
+def _first(cell: StudyCell, quantity: MetricSpec, good: float) -> float | None:
     """The step of a run's first success; None where it had none."""
     found = (step for step, value in _course(cell, quantity.name) if quantity.gain(value - good) >= 0)
     return next(found, None)
 
 
-def _course(cell: Cell, metric: str) -> list[tuple[int, float]]:
+def _course(cell: StudyCell, metric: str) -> list[tuple[int, float]]:
     """(step, value) of each validation that a cell's value stands behind."""
     path = folder.root() / cell.run
     if not path.exists():

@@ -9,7 +9,7 @@ from types import TracebackType
 from seqlab.data.batch import Batch
 
 
-class Ahead(Sequence[Batch]):
+class Prefetcher(Sequence[Batch]):
     """The same batches in the same order; whoever takes one starts the preparation of the next.
 
     A context manager, so that no thread outlives its use. What a batch holds depends on its place alone,
@@ -21,7 +21,7 @@ class Ahead(Sequence[Batch]):
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches")
         self._prepared: dict[int, Future[Batch]] = {}
 
-    def __enter__(self) -> Ahead:
+    def __enter__(self) -> Prefetcher:
         """The batches themselves."""
         return self
 

@@ -13,12 +13,12 @@ from seqlab.languages.language import FormalLanguage
 from seqlab.schema.errors import UserError
 
 
-def is_known(language: FormalLanguage[Any], tokenizer: Tokenizer) -> bool:
+def has_oracle(language: FormalLanguage[Any], tokenizer: Tokenizer) -> bool:
     """Whether a language speaks of the tokens of a vocabulary."""
     return not _foreign(language, tokenizer)
 
 
-class Known:
+class TokenOracle:
     """The exact distribution behind every prefix, over the ids of a vocabulary.
 
     Raises:

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from seqlab.data.batch import Batch
-from seqlab.decode.sampling import Choice, choose
+from seqlab.decode.sampling import SamplingOptions, sample_tokens
 from seqlab.models.model import SequenceModel, State
 from seqlab.models.modes import device_of, evaluating
 from seqlab.schema.errors import UserError, WorkError
@@ -35,7 +35,7 @@ def generate(
     *,
     end: int | None,
     max_new_tokens: int,
-    choice: Choice,
+    choice: SamplingOptions,
     generator: torch.Generator,
     banned: frozenset[int] = frozenset(),
 ) -> list[Generation]:
@@ -125,7 +125,7 @@ def _write(
     state: State,
     *,
     end: int | None,
-    choice: Choice,
+    choice: SamplingOptions,
     chances: Float[Tensor, "B N"],
     banned: frozenset[int],
 ) -> Int[Tensor, "B N"]:
@@ -135,7 +135,7 @@ def _write(
     for column in range(chances.shape[1]):
         if column > 0:
             logits, state = model.step(written[live, column - 1], state)
-        chosen = choose(_without(logits, banned), choice, chances[live, column])
+        chosen = sample_tokens(_without(logits, banned), choice, chances[live, column])
         written[live, column] = chosen
         going = chosen != end if end is not None else torch.ones_like(chosen, dtype=torch.bool)
         if not going.all():

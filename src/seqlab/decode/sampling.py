@@ -14,7 +14,7 @@ from seqlab.schema.errors import UserError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
+class SamplingOptions:
     """Settings of a draw, applied in this order: temperature, top-k, top-p.
 
     temperature: logits are divided by it; 1 draws from the model's own distribution, 0 takes the
@@ -44,8 +44,8 @@ class Choice:
             )
 
 
-def distribution(logits: Float[Tensor, "B V"], choice: Choice) -> Float[Tensor, "B V"]:
-    """The probabilities that `choose` draws from, in float64."""
+def distribution(logits: Float[Tensor, "B V"], choice: SamplingOptions) -> Float[Tensor, "B V"]:
+    """The probabilities that `sample_tokens` draws from, in float64."""
     scores = logits.double()
     if choice.temperature == 0:
         return functional.one_hot(scores.argmax(dim=-1), scores.shape[-1]).double()
@@ -58,7 +58,9 @@ def distribution(logits: Float[Tensor, "B V"], choice: Choice) -> Float[Tensor, 
     return torch.zeros_like(kept).scatter(-1, order, kept)
 
 
-def choose(logits: Float[Tensor, "B V"], choice: Choice, chances: Float[Tensor, " B"]) -> Int[Tensor, " B"]:
+def sample_tokens(
+    logits: Float[Tensor, "B V"], choice: SamplingOptions, chances: Float[Tensor, " B"]
+) -> Int[Tensor, " B"]:
     """One token a row: the inverse of the cumulative distribution at each row's chance.
 
     Args:
@@ -74,7 +76,7 @@ def choose(logits: Float[Tensor, "B V"], choice: Choice, chances: Float[Tensor, 
     return torch.searchsorted(mass, (chances * mass[:, -1]).unsqueeze(-1), right=True).squeeze(-1)
 
 
-def _likeliest(ranked: Float[Tensor, "B V"], choice: Choice) -> Float[Tensor, "B V"]:
+def _likeliest(ranked: Float[Tensor, "B V"], choice: SamplingOptions) -> Float[Tensor, "B V"]:
     """Probabilities of the scores that stay, which come in falling order."""
     ranks = torch.arange(ranked.shape[-1], device=ranked.device)
     if choice.top_k is not None:

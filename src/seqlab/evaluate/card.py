@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from seqlab.data.dataset import Dataset, Split
-from seqlab.measure.item_collector import Exact
+from seqlab.measure.item_collector import SplitResult
 from seqlab.measure.metric_kinds import METRICS
 from seqlab.runs import atomic, scores
 from seqlab.runs.folder import RunFolder
@@ -21,7 +21,7 @@ def numbers(records: Sequence[Record]) -> dict[str, float]:
     return {record.name: record.value for record in records if isinstance(record, Scalar)}
 
 
-def write_card(run: RunFolder, scorer: Scorer, split: str, exact: Exact) -> dict[str, Any]:
+def write_card(run: RunFolder, scorer: Scorer, split: str, exact: SplitResult) -> dict[str, Any]:
     """Write `cards/<split>.json` on what was scored, and the score of each item; return the card."""
     card = describe(run, scorer, split, exact)
     scores.write(run, split, exact.scores)
@@ -29,7 +29,7 @@ def write_card(run: RunFolder, scorer: Scorer, split: str, exact: Exact) -> dict
     return card
 
 
-def describe(run: RunFolder, scorer: Scorer, split: str, exact: Exact) -> dict[str, Any]:
+def describe(run: RunFolder, scorer: Scorer, split: str, exact: SplitResult) -> dict[str, Any]:
     """What one has to know to compare a number with another one."""
     dataset, data, records = scorer.dataset, scorer.dataset.splits[split], exact.records
     return {

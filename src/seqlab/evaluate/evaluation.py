@@ -8,7 +8,7 @@ from typing import Any
 from seqlab.evaluate.card import write_card
 from seqlab.evaluate.diagnose import plain
 from seqlab.evaluate.loaded import read_config
-from seqlab.experiment.numerics import settled
+from seqlab.experiment.numerics import numerics
 from seqlab.runs.folder import RECORDS, RunFolder
 from seqlab.runs.journal import Journal
 from seqlab.schema.records import to_line
@@ -33,7 +33,7 @@ def evaluate_run(
     """
     threads = run.read_json(ENVIRONMENT, "threads")["threads"]
     config = read_config(run)
-    with settled(device, threads) as place, run.lock():
+    with numerics(device, threads) as place, run.lock():
         scorer = config.way().scorer(run, config.dataset(), place)
         exact = scorer.score(split, metrics or scorer.task.metrics, progress)
         if run.finished:
@@ -62,7 +62,7 @@ def diagnose_run(
     """
     threads = run.read_json(ENVIRONMENT, "threads")["threads"]
     config = read_config(run)
-    with settled(device, threads) as place, run.lock():
+    with numerics(device, threads) as place, run.lock():
         scorer = config.way().scorer(run, config.dataset(), place)
         found = scorer.diagnose(kinds, split, rows)
         if run.finished:

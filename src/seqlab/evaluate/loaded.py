@@ -13,7 +13,7 @@ from seqlab.data.batch import Batch
 from seqlab.data.dataset import Dataset, Limit
 from seqlab.data.tokenizers.tokenizer import Tokenizer, tokenizer_from
 from seqlab.decode.generate import generate
-from seqlab.decode.sampling import Choice
+from seqlab.decode.sampling import SamplingOptions
 from seqlab.experiment import seeding
 from seqlab.experiment.experiment_config import AnyExperimentConfig, parse_experiment
 from seqlab.models.model import SequenceModel
@@ -53,7 +53,9 @@ class LoadedRun:
         ids = [self.limit.cut(self.tokenizer.encode(text)) for text in texts]
         return [predict(self.model, self.labels, sequence) for sequence in ids]
 
-    def sample(self, prompt: str, *, count: int, length: int, choice: Choice, seed: int) -> list[Text]:
+    def sample(
+        self, prompt: str, *, count: int, length: int, choice: SamplingOptions, seed: int
+    ) -> list[Text]:
         """Texts that go on from a prompt, `length` tokens at most.
 
         Raises:
@@ -147,7 +149,7 @@ def sample(
     name: str,
     count: int,
     length: int,
-    choice: Choice,
+    choice: SamplingOptions,
     random: torch.Generator,
 ) -> list[Text]:
     """Texts a language model writes behind a prompt, starting from the token training started from."""
@@ -163,7 +165,7 @@ def samples_behind(
     *,
     name: str,
     length: int,
-    choice: Choice,
+    choice: SamplingOptions,
     random: torch.Generator,
 ) -> list[Text]:
     """The same, one behind each prompt."""

@@ -12,15 +12,15 @@ import numpy as np
 
 from seqlab.data import oracle_floor as truth
 from seqlab.data.sources.generated import GeneratedConfig
-from seqlab.data.token_oracle import Known, is_known
-from seqlab.decode.sampling import Choice
+from seqlab.data.token_oracle import TokenOracle, has_oracle
+from seqlab.decode.sampling import SamplingOptions
 from seqlab.evaluate.loaded import samples_behind
 from seqlab.experiment import seeding
 from seqlab.experiment.network_experiment import Experiment
 from seqlab.languages.course_checks import COURSE_CHECKS
 from seqlab.languages.judging import Judgement, Sample, judge
 from seqlab.languages.language import FormalLanguage
-from seqlab.measure.oracle_comparison import NATS, Compared, compare
+from seqlab.measure.oracle_comparison import NATS, OracleComparison, compare
 from seqlab.runs import atomic
 from seqlab.runs.folder import RunFolder
 from seqlab.schema.records import Curve, Record, Scalar, Text
@@ -34,14 +34,14 @@ SAMPLES = "samples"
 """What stands for the split of a number that is of samples."""
 
 
-class TruthCheck:
+class OracleCheck:
     """Holds the model of an experiment against the truth of its data."""
 
     def __init__(self, experiment: Experiment):
         config = experiment.config.data
-        assert isinstance(config, GeneratedConfig), "see `check_of`"
+        assert isinstance(config, GeneratedConfig), "see `oracle_check`"
         self._experiment, self._config = experiment, config
-        self._known = Known(config.language(), experiment.dataset.tokenizer)
+        self._known = TokenOracle(config.language(), experiment.dataset.tokenizer)
 
     def validation(self, step: int) -> list[Record]:
         """What is recorded with each validation."""
@@ -64,7 +64,7 @@ class TruthCheck:
             self._prompts(count, purpose, step),
             name="sample",
             length=settings.max_tokens,
-            choice=Choice(temperature=settings.temperature),
+            choice=SamplingOptions(temperature=settings.temperature),
             random=seeding.generator(seed, purpose, step),
         )
 
@@ -81,14 +81,14 @@ class TruthCheck:
             course=COURSE_CHECKS[course] if course else None,
         )
 
-    def compare(self, split: str) -> Compared:
+    def compare(self, split: str) -> OracleComparison:
         """The model's distributions beside the truth's, on texts from all over a split."""
         data = self._experiment.dataset.splits[split]
         known = self._known
         if split == "far":
             whole = self._config.far_source()
             assert whole is not None, "the split is drawn from it"
-            known = Known(whole, self._experiment.dataset.tokenizer)
+            known = TokenOracle(whole, self._experiment.dataset.tokenizer)
         return compare(self._experiment.model, self._experiment.task, known, data.spread(TEXTS))
 
     def card(self, loss: float) -> tuple[dict[str, Any], list[Record]]:
@@ -160,17 +160,17 @@ class TruthCheck:
         return found
 
 
-def check_of(experiment: Experiment) -> TruthCheck | None:
+def oracle_check(experiment: Experiment) -> OracleCheck | None:
     """What holds an experiment's model against the truth; None where no truth is known of its tokens."""
     config, dataset = experiment.config.data, experiment.dataset
     if not experiment.model.capabilities.causal or "valid" not in dataset.splits:
         return None
-    if not isinstance(config, GeneratedConfig) or not is_known(config.language(), dataset.tokenizer):
+    if not isinstance(config, GeneratedConfig) or not has_oracle(config.language(), dataset.tokenizer):
         return None
-    return TruthCheck(experiment)
+    return OracleCheck(experiment)
 
 
-def write_truth(run: RunFolder, check: TruthCheck, *, loss: float, step: int) -> list[Record]:
+def write_oracle_card(run: RunFolder, check: OracleCheck, *, loss: float, step: int) -> list[Record]:
     """Hold the final weights against the truth: `cards/truth.json`.
 
     Args:

@@ -12,13 +12,13 @@ from torch import Tensor
 from seqlab.data.batch import Batch
 from seqlab.data.batching import SequenceBatching, StreamConfig
 from seqlab.data.dataset import Split
-from seqlab.decode.sampling import Choice
+from seqlab.decode.sampling import SamplingOptions
 from seqlab.evaluate.loaded import predict, sample
 from seqlab.experiment import seeding
 from seqlab.experiment.network_experiment import Experiment
 from seqlab.measure.contexts import OverlappingWindows
 from seqlab.measure.evaluate import evaluate
-from seqlab.measure.item_collector import Exact, Items
+from seqlab.measure.item_collector import ItemCollector, SplitResult
 from seqlab.models.modes import evaluating
 from seqlab.schema.errors import unknown
 from seqlab.schema.records import Record, Text
@@ -31,7 +31,7 @@ SHOWN = 200
 
 
 @dataclass(frozen=True)
-class Pass:
+class ScoringPass:
     """One pass over a split, every target scored once; `context` says what each one sees."""
 
     batches: Sequence[Batch]
@@ -82,30 +82,30 @@ def score_exactly(
     metrics: Sequence[str],
     *,
     progress: Callable[[int, int], None] | None = None,
-) -> Exact:
+) -> SplitResult:
     """Metrics and items of a whole split, a running text in one part; see `score`."""
     plan = scoring_pass(experiment, _split(experiment, split), rows=1)
-    items = Items(plan.order)
+    items = ItemCollector(plan.order)
     records = _evaluate(experiment, split, metrics, plan, progress=progress, items=items)
-    return Exact(records, items.scores())
+    return SplitResult(records, items.scores())
 
 
-def scoring_pass(experiment: Experiment, split: Split, rows: int) -> Pass:
+def scoring_pass(experiment: Experiment, split: Split, rows: int) -> ScoringPass:
     """How a split is scored: whole sequences, one carried stream, or overlapping windows."""
     batching, task = experiment.config.batching, experiment.task
     if not isinstance(batching, StreamConfig):
         assert isinstance(batching, SequenceBatching), "the table has these two families"
         order = batching.order(split.lengths)
-        return Pass(task.batches(split, batching, None), False, None, order, "whole sequences")
+        return ScoringPass(task.batches(split, batching, None), False, None, order, "whole sequences")
     if experiment.model.capabilities.carries_state:
         window = max(batching.window, WINDOW)
         batches = task.batches(split, StreamConfig(rows=rows, window=window), None)
         context = f"{rows} stream{'s' * (rows > 1)}, state carried from start to end"
-        return Pass(batches, True, None, None, context)
+        return ScoringPass(batches, True, None, None, context)
     start = experiment.dataset.tokenizer.vocabulary.start
     assert start is not None, "checked when the task was built"
     windows = OverlappingWindows(split.tokens, window=batching.window, start=start, rows=batching.rows)
-    return Pass(
+    return ScoringPass(
         windows,
         False,
         windows.counted,
@@ -124,10 +124,10 @@ def _evaluate(
     experiment: Experiment,
     split: str,
     metrics: Sequence[str],
-    plan: Pass,
+    plan: ScoringPass,
     *,
     progress: Callable[[int, int], None] | None,
-    items: Items | None = None,
+    items: ItemCollector | None = None,
 ) -> list[Record]:
     return evaluate(
         experiment.model,
@@ -159,7 +159,7 @@ def write_samples(experiment: Experiment, name: str, step: int) -> list[Text]:
         name=name,
         count=settings.count,
         length=settings.max_tokens,
-        choice=Choice(temperature=settings.temperature),
+        choice=SamplingOptions(temperature=settings.temperature),
         random=seeding.generator(experiment.config.seed, name, step),
     )
 

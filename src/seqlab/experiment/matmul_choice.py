@@ -7,7 +7,7 @@ from importlib import metadata
 from pathlib import Path
 
 from seqlab.data.fetch import cache_folder
-from seqlab.nn.matmul import PRODUCTS, TORCH, Products, fastest, named, usable
+from seqlab.nn.matmul import MATMULS, TORCH, Matmul, fastest, named, usable
 from seqlab.nn.native import builds as choice
 from seqlab.runs import atomic, environment
 from seqlab.schema.errors import UserError
@@ -15,7 +15,7 @@ from seqlab.schema.errors import UserError
 _REMEMBERED = "products.json"
 
 
-def choose(wanted: str, *, device: str, threads: int) -> Products:
+def choose(wanted: str, *, device: str, threads: int) -> Matmul:
     """The products to train with; `auto` takes the faster ones.
 
     A measurement that another load disturbed must not give a repeated run other bits, so the first
@@ -27,11 +27,11 @@ def choose(wanted: str, *, device: str, threads: int) -> Products:
     if device != "cpu" and wanted == "auto":
         return TORCH
     if wanted != "auto":
-        if wanted != TORCH.name and (device != "cpu" or not usable(PRODUCTS[wanted])):
+        if wanted != TORCH.name and (device != "cpu" or not usable(MATMULS[wanted])):
             raise UserError(
                 f"'training.products' must name what works here. Got {wanted!r}. Nearest: {TORCH.name!r}."
             )
-        return PRODUCTS[wanted]
+        return MATMULS[wanted]
     parts = [environment.processor(), f"torch {metadata.version('torch')}", f"kernels {choice.name()}"]
     key = ", ".join([*parts, f"{threads} threads"])
     path = cache_folder() / _REMEMBERED
@@ -43,7 +43,7 @@ def choose(wanted: str, *, device: str, threads: int) -> Products:
     return chosen(known[key])
 
 
-def chosen(name: str) -> Products:
+def chosen(name: str) -> Matmul:
     """The products of this name where they still work; torch's otherwise, which always do."""
     products = named(name) if _is_name(name) else TORCH
     return products if usable(products) else TORCH
@@ -51,7 +51,7 @@ def chosen(name: str) -> Products:
 
 def _is_name(name: object) -> bool:
     parts = name.split("+") if isinstance(name, str) else []
-    return len(parts) in (1, 3) and set(parts) <= set(PRODUCTS)
+    return len(parts) in (1, 3) and set(parts) <= set(MATMULS)
 
 
 def _read(path: Path) -> dict[str, str]:

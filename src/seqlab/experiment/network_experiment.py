@@ -8,7 +8,7 @@ import torch
 
 from seqlab.data.dataset import Dataset
 from seqlab.data.sources.generated import GeneratedConfig
-from seqlab.data.token_oracle import is_known
+from seqlab.data.token_oracle import has_oracle
 from seqlab.experiment import seeding
 from seqlab.experiment.experiment_config import ExperimentConfig
 from seqlab.experiment.row_wise import RowWiseSgd
@@ -16,7 +16,7 @@ from seqlab.measure.metric_kinds import METRICS
 from seqlab.models.model import SequenceModel
 from seqlab.nn.dropout import bind_generator
 from seqlab.nn.embedding import Embedding
-from seqlab.nn.matmul import TORCH, Products
+from seqlab.nn.matmul import TORCH, Matmul
 from seqlab.schema.errors import UserError
 from seqlab.tasks.task import Task
 
@@ -41,7 +41,7 @@ class Experiment:
 
 
 def build(
-    config: ExperimentConfig, dataset: Dataset, device: torch.device, products: Products = TORCH
+    config: ExperimentConfig, dataset: Dataset, device: torch.device, products: Matmul = TORCH
 ) -> Experiment:
     """Build task, model and optimiser on a dataset, every weight drawn from the seed.
 
@@ -110,7 +110,7 @@ def _check_prompt(config: ExperimentConfig, dataset: Dataset) -> None:
     Where the truth of the data is known it must be the beginning of a text.
     """
     prompt = config.samples.prompt
-    if isinstance(config.data, GeneratedConfig) and is_known(config.data.language(), dataset.tokenizer):
+    if isinstance(config.data, GeneratedConfig) and has_oracle(config.data.language(), dataset.tokenizer):
         try:
             config.data.language().next_token(prompt)
         except UserError as error:

@@ -11,7 +11,7 @@ from seqlab.schema.errors import UserError
 
 
 @contextmanager
-def settled(device: str, threads: int | None) -> Iterator[torch.device]:
+def numerics(device: str, threads: int | None) -> Iterator[torch.device]:
     """The device by its name, while threads and numerics are those of training.
 
     Args:

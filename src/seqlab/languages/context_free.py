@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from seqlab.languages.earley import Column, Parser
+from seqlab.languages.earley import EarleyColumn, Parser
 from seqlab.languages.grammar import Grammar
 from seqlab.languages.language import Entropy, FormalLanguage
 
@@ -24,7 +24,7 @@ Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class ContextFree(FormalLanguage[Column]):
+class ContextFree(FormalLanguage[EarleyColumn]):
     """Words apart by blanks, as a grammar writes them; what is next is exact by Earley's parser.
 
     >>> from seqlab.languages.grammar import evenly
@@ -45,15 +45,15 @@ class ContextFree(FormalLanguage[Column]):
     def _parser(self) -> Parser:
         return Parser(self.grammar)
 
-    def start(self) -> Column:
+    def start(self) -> EarleyColumn:
         """See `FormalLanguage`."""
         return self._parser.first
 
-    def distribution(self, state: Column) -> dict[str, float]:
+    def distribution(self, state: EarleyColumn) -> dict[str, float]:
         """See `FormalLanguage`."""
         return self._parser.distribution(state)
 
-    def advance(self, state: Column, token: str) -> Column:
+    def advance(self, state: EarleyColumn, token: str) -> EarleyColumn:
         """See `FormalLanguage`."""
         return self._parser.advance(state, token)
 
@@ -134,7 +134,7 @@ class _Table:
     symbols: Integers
 
 
-def estimate(language: FormalLanguage[Column], tokens: float) -> Entropy:
+def estimate(language: FormalLanguage[EarleyColumn], tokens: float) -> Entropy:
     """Nats per string as a mean over many drawn ones, each exact; `tokens` is known."""
     texts = language.draw(ESTIMATED, np.random.default_rng(0))
     nats = np.array([language.nats(text) for text in texts])

@@ -26,20 +26,20 @@ class Item:
 
     name: str
     todo: Symbols
-    origin: Column
+    origin: EarleyColumn
     forward: float
     inner: float
 
 
 @dataclass(eq=False, slots=True)
-class Column:
+class EarleyColumn:
     """What is half done behind a prefix, by the symbol that comes next; `place` is the prefix's length."""
 
     place: int
     waiting: dict[str, list[Item]] = field(default_factory=dict)
     ended: float = 0.0
     """The chance that the string ends here, given the prefix."""
-    behind: dict[str, Column] = field(default_factory=dict)
+    behind: dict[str, EarleyColumn] = field(default_factory=dict)
     """Columns behind one more word, as far as they were asked for."""
     chances: dict[str, float] = field(default_factory=dict)
     """Of the next word or the end, once it was asked for."""
@@ -54,14 +54,14 @@ class Parser:
         self._same = _interchangeable(grammar)
 
     @cached_property
-    def first(self) -> Column:
+    def first(self) -> EarleyColumn:
         """Before the first word."""
-        column = Column(0)
+        column = EarleyColumn(0)
         start = next(iter(self._rules))
         self._add(column, [Item(_ROOT, (start,), column, 1.0, 1.0)])
         return column
 
-    def distribution(self, column: Column) -> dict[str, float]:
+    def distribution(self, column: EarleyColumn) -> dict[str, float]:
         """Chances of the next word, or of the end."""
         if column.chances:
             return column.chances
@@ -76,24 +76,24 @@ class Parser:
         column.chances = {symbol: chance / total for symbol, chance in sorted(found.items())}
         return column.chances
 
-    def advance(self, column: Column, word: str) -> Column:
+    def advance(self, column: EarleyColumn, word: str) -> EarleyColumn:
         """Behind one more word that may stand there; the same column for words that are interchangeable."""
         known = column.behind.get(self._same[word])
         if known is None:
             known = column.behind[self._same[word]] = self._scan(column, word)
         return known
 
-    def _scan(self, column: Column, word: str) -> Column:
+    def _scan(self, column: EarleyColumn, word: str) -> EarleyColumn:
         chance = self.distribution(column)[word]
         items = [
             Item(item.name, item.todo[1:], item.origin, item.forward / chance, item.inner / chance)
             for item in column.waiting[word]
         ]
-        found = Column(column.place + 1)
+        found = EarleyColumn(column.place + 1)
         self._add(found, list(self._completed(items, found)))
         return found
 
-    def _completed(self, items: list[Item], column: Column) -> Iterator[Item]:
+    def _completed(self, items: list[Item], column: EarleyColumn) -> Iterator[Item]:
         """The items, and those that are done further by what is whole; the latest begun first.
 
         What began later is inside what began earlier; of two that began at the same place, one is the other
@@ -121,7 +121,7 @@ class Parser:
                 else:
                     whole.setdefault((further.origin.place, further.name), []).append(further)
 
-    def _add(self, column: Column, items: list[Item]) -> None:
+    def _add(self, column: EarleyColumn, items: list[Item]) -> None:
         """File the items and what they begin, with all left corners of what comes next at once."""
         begun: dict[str, float] = {}
         for item in items:

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from seqlab.data.batch import Batch
-from seqlab.measure.item_collector import Items
+from seqlab.measure.item_collector import ItemCollector
 from seqlab.measure.metric import Metric, Scored
 from seqlab.measure.metric_kinds import METRICS
 from seqlab.models.model import SequenceModel, State
@@ -33,7 +33,7 @@ def evaluate(
     metrics: Sequence[str],
     carry: bool,
     counted: Callable[[int], Bool[Tensor, "B T"]] | None = None,
-    items: Items | None = None,
+    items: ItemCollector | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Record]:
     """The records of every named metric over all batches; the model is left as found.
@@ -83,7 +83,7 @@ def tally(
     labels: tuple[str, ...],
     split: str,
     metrics: Sequence[str],
-    items: Items | None = None,
+    items: ItemCollector | None = None,
 ) -> list[Record]:
     """The records of every named metric over all pieces, whoever scored them.
 

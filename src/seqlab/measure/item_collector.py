@@ -10,19 +10,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqlab.measure.metric import Scored
-from seqlab.runs.scores import Scores
+from seqlab.runs.scores import SplitScores
 from seqlab.schema.records import Record
 
 
 @dataclass(frozen=True)
-class Exact:
+class SplitResult:
     """What an exact pass over a split found: the records of its metrics, and the score of each item."""
 
     records: list[Record]
-    scores: Scores
+    scores: SplitScores
 
 
-class Items:
+class ItemCollector:
     """Collects what `evaluate` scores: sums for each text, or every token of a running text by itself.
 
     Args:
@@ -39,14 +39,14 @@ class Items:
         part = (rows.cpu().numpy(), scored.nats.double().cpu().numpy(), scored.right.cpu().numpy())
         self._parts.append(part)
 
-    def scores(self) -> Scores:
+    def scores(self) -> SplitScores:
         """All that was added, in the order of the data."""
         rows, nats, right = (np.concatenate(parts) for parts in zip(*self._parts, strict=True))
         if self._order is None:
             ones = np.ones(len(nats), dtype=np.int64)
-            return Scores(nats=nats, targets=ones, right=right.astype(np.int64), running=True)
+            return SplitScores(nats=nats, targets=ones, right=right.astype(np.int64), running=True)
         items, count = self._order[rows], len(self._order)
-        return Scores(
+        return SplitScores(
             nats=np.bincount(items, weights=nats, minlength=count).astype(np.float64),
             targets=np.bincount(items, minlength=count),
             right=np.bincount(items[right], minlength=count),

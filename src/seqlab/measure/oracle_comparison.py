@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from seqlab.data.batch import Batch
 from seqlab.data.batching import RowsConfig
 from seqlab.data.dataset import Split
-from seqlab.data.token_oracle import Known
+from seqlab.data.token_oracle import TokenOracle
 from seqlab.languages.explorer import WRONG
 from seqlab.models.model import SequenceModel
 from seqlab.models.modes import device_of, evaluating
@@ -29,7 +29,7 @@ Part = tuple[NDArray[Any], ...]
 
 
 @dataclass(frozen=True)
-class Compared:
+class OracleComparison:
     """The model beside the truth.
 
     divergence: (N,) Kullback-Leibler of the model from the truth, in nats. positions: (N,) tokens before.
@@ -60,7 +60,7 @@ class Compared:
         return found
 
 
-def compare(model: SequenceModel, task: Task, known: Known, split: Split) -> Compared:
+def compare(model: SequenceModel, task: Task, known: TokenOracle, split: Split) -> OracleComparison:
     """Ask model and truth behind every prefix of every text, dropout off.
 
     A token is likely if it has more than half the chance of the rarest that was met; so a model recognises a
@@ -68,7 +68,7 @@ def compare(model: SequenceModel, task: Task, known: Known, split: Split) -> Com
     Gers and Schmidhuber (2001), whose nets said 1 or 0 of each token.
     """
     parts = [_part(batch, _log_chances(model, batch), known) for batch in task.batches(split, _ROWS, None)]
-    return Compared(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+    return OracleComparison(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
 def _log_chances(model: SequenceModel, batch: Batch) -> NDArray[np.float64]:
@@ -78,8 +78,8 @@ def _log_chances(model: SequenceModel, batch: Batch) -> NDArray[np.float64]:
     return torch.log_softmax(logits.double().cpu(), dim=-1).numpy()
 
 
-def _part(batch: Batch, logs: NDArray[np.float64], known: Known) -> Part:
-    """The fields of `Compared` for one batch."""
+def _part(batch: Batch, logs: NDArray[np.float64], known: TokenOracle) -> Part:
+    """The fields of `OracleComparison` for one batch."""
     lengths = batch.lengths.numpy()
     states = np.full(batch.tokens.shape, WRONG)
     for row, (targets, length) in enumerate(zip(batch.targets.numpy(), lengths, strict=True)):

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from seqlab.nn.matmul import TORCH, Products
+from seqlab.nn.matmul import TORCH, Matmul
 from seqlab.nn.native.binding import Library
 from seqlab.nn.native.builds import library
 from seqlab.nn.native.output import check_targets, cross_entropy_, head_fits, head_loss
@@ -24,7 +24,7 @@ def linear_cross_entropy(
     targets: Int[Tensor, " N"],
     *,
     label_smoothing: float = 0.0,
-    products: Products = TORCH,
+    products: Matmul = TORCH,
 ) -> Float[Tensor, ""]:
     """Summed cross-entropy, in nats, of the logits z = features weightᵀ + bias.
 
@@ -61,7 +61,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         bias: Tensor | None,
         targets: Tensor,
         smoothing: float,
-        products: Products,
+        products: Matmul,
     ) -> Tensor:
         needs_x, needs_weight, needs_bias = wanted = ctx.needs_input_grad[:3]
         native = _native(features, weight, bias)

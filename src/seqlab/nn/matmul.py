@@ -23,7 +23,7 @@ from seqlab.nn.native.output import multiply
 
 
 @dataclass(frozen=True)
-class Products:
+class Matmul:
     """The three products of a linear layer and its gradients.
 
     forward: x (N, K), w (M, K), bias (M,) or None -> x wᵀ + bias. inputs: g (N, M), w (M, K) -> g w.
@@ -36,7 +36,7 @@ class Products:
     weights: Callable[[Tensor, Tensor], Tensor]
 
 
-TORCH = Products("torch", functional.linear, torch.mm, lambda g, x: torch.mm(g.t(), x))
+TORCH = Matmul("torch", functional.linear, torch.mm, lambda g, x: torch.mm(g.t(), x))
 
 
 def _onednn(x: Float[Tensor, "N K"], w: Float[Tensor, "M K"], bias: Tensor | None) -> Float[Tensor, "N M"]:
@@ -46,7 +46,7 @@ def _onednn(x: Float[Tensor, "N K"], w: Float[Tensor, "M K"], bias: Tensor | Non
     return operator(x, w, bias, "none", [], "")
 
 
-ONEDNN = Products(
+ONEDNN = Matmul(
     "onednn", _onednn, lambda g, w: _onednn(g, w.t(), None), lambda g, x: _onednn(g.t(), x.t(), None)
 )
 
@@ -62,10 +62,8 @@ def _native(
     return multiply(used, a, b, bias)
 
 
-NATIVE = Products(
-    "native", lambda x, w, bias: _native(x, w.t(), bias), _native, lambda g, x: _native(g.t(), x)
-)
-PRODUCTS: Mapping[str, Products] = {products.name: products for products in (TORCH, ONEDNN, NATIVE)}
+NATIVE = Matmul("native", lambda x, w, bias: _native(x, w.t(), bias), _native, lambda g, x: _native(g.t(), x))
+MATMULS: Mapping[str, Matmul] = {products.name: products for products in (TORCH, ONEDNN, NATIVE)}
 _TRIED = (256, 384, 4096)
 """N, K, M of the trial: large enough for rates like those of a real output layer, done in a second."""
 _ROUNDS = 15
@@ -73,7 +71,7 @@ _BETTER = 0.95
 """Share of torch's time that another way must stay under: a smaller gain may be the machine's noise."""
 
 
-def usable(products: Products) -> bool:
+def usable(products: Matmul) -> bool:
     """Whether the products exist here and agree with float64 on sizes that are no multiple of a vector."""
     random = torch.Generator().manual_seed(0)
     x, w, g = (
@@ -89,21 +87,21 @@ def usable(products: Products) -> bool:
     return all(torch.allclose(f.double(), e, rtol=1e-5, atol=1e-5) for f, e in zip(found, exact, strict=True))
 
 
-def named(name: str) -> Products:
+def named(name: str) -> Matmul:
     """Products by name: one way for all three, or three ways for forward, inputs and weights.
 
     >>> named("onednn+torch+torch").name, named("torch") is TORCH
     ('onednn+torch+torch', True)
     """
-    if name in PRODUCTS:
-        return PRODUCTS[name]
-    forward, inputs, weights = (PRODUCTS[part] for part in name.split("+"))
-    return Products(name, forward.forward, inputs.inputs, weights.weights)
+    if name in MATMULS:
+        return MATMULS[name]
+    forward, inputs, weights = (MATMULS[part] for part in name.split("+"))
+    return Matmul(name, forward.forward, inputs.inputs, weights.weights)
 
 
-def fastest() -> Products:
+def fastest() -> Matmul:
     """The fastest way of each product on this machine with the threads set now; in doubt, torch's."""
-    ways = [products for products in PRODUCTS.values() if products.name == TORCH.name or usable(products)]
+    ways = [products for products in MATMULS.values() if products.name == TORCH.name or usable(products)]
     N, K, M = _TRIED
     x, w, g = torch.ones(N, K), torch.ones(M, K), torch.ones(N, M)
     chosen = (
@@ -114,7 +112,7 @@ def fastest() -> Products:
     return named(chosen[0] if len(set(chosen)) == 1 else "+".join(chosen))
 
 
-def _fastest(ways: Sequence[Products], product: Callable[[Products], Tensor]) -> str:
+def _fastest(ways: Sequence[Matmul], product: Callable[[Matmul], Tensor]) -> str:
     """The name of the fastest way, tried in turns."""
     seconds: dict[str, list[float]] = {way.name: [] for way in ways}
     for _ in range(_ROUNDS):

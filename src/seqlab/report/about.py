@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from seqlab.report.comparing import Chapter, Entry
-from seqlab.report.run_data import Run
-from seqlab.report.tables import RUN, Cell, Column, Table, named, spent
-from seqlab.schema.settings import flat, setting
+from seqlab.report.run_data import RunData
+from seqlab.report.tables import RUN, CellValue, ReportColumn, ReportTable, named, spent
+from seqlab.schema.settings import flat, format_setting
 
 CARD = (
     "split",
@@ -30,7 +30,7 @@ CARD = (
 """What of a card says on what a number was measured, in the order of its table."""
 
 
-def data(chapter: Chapter) -> Table | None:
+def data(chapter: Chapter) -> ReportTable | None:
     """Origin, terms and sizes of what was learned from; None where no run's could be read."""
     found = _alike([(entry, _properties(entry.run)) for entry in chapter.entries if entry.run.data])
     if not found:
@@ -38,7 +38,7 @@ def data(chapter: Chapter) -> Table | None:
     return _side_by_side(f"data {chapter.title}", f"What was learned from: {chapter.title}.", found)
 
 
-def _properties(run: Run) -> dict[str, Cell]:
+def _properties(run: RunData) -> dict[str, CellValue]:
     about, card = run.data, run.cards.get("valid", {})
     splits = {f"{split} split": _sizes(sizes) for split, sizes in about["splits"].items()}
     return {
@@ -59,7 +59,7 @@ def _sizes(sizes: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {what}" for what, count in sizes.items())
 
 
-def cards(chapter: Chapter) -> Table | None:
+def cards(chapter: Chapter) -> ReportTable | None:
     """What published numbers of a chapter were measured on, and how; None where no run has a card."""
     found = [
         (entry, {key: _said(card.get(key)) for key in dict.fromkeys([*CARD, *_signatures(card)])})
@@ -81,7 +81,7 @@ def _signatures(card: Mapping[str, Any]) -> list[str]:
     return ["signature"] if card.get("signature") else []
 
 
-def _said(value: Any) -> Cell:
+def _said(value: Any) -> CellValue:
     match value:
         case None:
             return None
@@ -95,10 +95,10 @@ def _said(value: Any) -> Cell:
             return str(value)
 
 
-Alike = list[tuple[dict[str, Cell], list[int]]]
+Alike = list[tuple[dict[str, CellValue], list[int]]]
 
 
-def _alike(found: Sequence[tuple[Entry, dict[str, Cell]]]) -> Alike:
+def _alike(found: Sequence[tuple[Entry, dict[str, CellValue]]]) -> Alike:
     """The tables that differ, each with the numbers of the runs that have it."""
     groups: Alike = []
     for entry, table in found:
@@ -112,25 +112,29 @@ def _alike(found: Sequence[tuple[Entry, dict[str, Cell]]]) -> Alike:
     return groups
 
 
-def _agree(known: Mapping[str, Cell], table: Mapping[str, Cell]) -> bool:
+def _agree(known: Mapping[str, CellValue], table: Mapping[str, CellValue]) -> bool:
     """Whether two tables say nothing different; an unfinished run knows less."""
     return all(known[key] == value for key, value in table.items() if None not in (value, known.get(key)))
 
 
-def _side_by_side(name: str, caption: str, groups: Alike) -> Table:
+def _side_by_side(name: str, caption: str, groups: Alike) -> ReportTable:
     """A row for each property, a column for each group of runs; what nobody knows is left out."""
     keys = dict.fromkeys(key for table, _ in groups for key in table)
     rows = [(key, *(table.get(key) for table, _ in groups)) for key in keys]
-    heads = [Column("value")] if len(groups) == 1 else [Column(_range(numbers)) for _, numbers in groups]
-    return Table(
+    heads = (
+        [ReportColumn("value")]
+        if len(groups) == 1
+        else [ReportColumn(_range(numbers)) for _, numbers in groups]
+    )
+    return ReportTable(
         name=name,
         caption=caption,
-        columns=(Column("property"), *heads),
+        columns=(ReportColumn("property"), *heads),
         rows=tuple(row for row in rows if any(cell is not None for cell in row[1:])),
     )
 
 
-def settings(chapter: Chapter) -> Table | None:
+def settings(chapter: Chapter) -> ReportTable | None:
     """Settings that all runs share; None where none is known. Those that differ stand beside the results."""
     known = [flat(entry.run.settings) for entry in chapter.entries if entry.run.settings]
     apart = {key for key, _ in differing(chapter)}
@@ -138,10 +142,10 @@ def settings(chapter: Chapter) -> Table | None:
     shared = tuple((key, _value(_first(key, known))) for key in _keys(known) if key not in apart)
     if not shared:
         return None
-    return Table(
+    return ReportTable(
         name=f"shared settings {chapter.title}",
         caption="Settings that all runs share." if len(known) > 1 else "All settings of the run.",
-        columns=(Column("setting", code=True), Column("value")),
+        columns=(ReportColumn("setting", code=True), ReportColumn("value")),
         rows=shared,
     )
 
@@ -177,7 +181,7 @@ def _within(key: str, kinds: Sequence[Sequence[Mapping[str, Any]]]) -> bool:
 
 def _between(key: str, kinds: Sequence[Sequence[Mapping[str, Any]]]) -> bool:
     """Whether networks and baselines both have it, with different values."""
-    return len({setting(tables[0][key]) for tables in kinds if tables and key in tables[0]}) > 1
+    return len({format_setting(tables[0][key]) for tables in kinds if tables and key in tables[0]}) > 1
 
 
 def _first(key: str, tables: Sequence[Mapping[str, Any]]) -> Any:
@@ -189,39 +193,39 @@ def _keys(tables: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _differs(key: str, tables: Sequence[Mapping[str, Any]]) -> bool:
-    return len({setting(table.get(key)) for table in tables}) > 1
+    return len({format_setting(table.get(key)) for table in tables}) > 1
 
 
-def cost(entries: Sequence[Entry]) -> Table:
+def cost(entries: Sequence[Entry]) -> ReportTable:
     """What each run took."""
     found = [(entry, spent(entry)) for entry in entries]
     total = sum(table["training_seconds"] or 0.0 for _, table in found)
     total += sum(table["evaluation_seconds"] or 0.0 for _, table in found)
     keys = ("steps", "epochs", "tokens", "training_seconds", "evaluation_seconds")
     keys = (*keys, "tokens_per_second", "peak_memory_mib", "threads", "device", "processor")
-    return Table(
+    return ReportTable(
         name="cost",
         caption=f"What the runs cost: {total:,.0f} s together. Evaluation is the one at the end. Peak memory "
         "is that of the whole process, which may have held other runs before.",
         columns=(
             *RUN,
-            Column("steps"),
-            Column("epochs"),
-            Column("tokens seen"),
-            Column("training", "s"),
-            Column("evaluation", "s"),
-            Column("speed", "tokens/s"),
-            Column("peak memory", "MiB"),
-            Column("threads"),
-            Column("device"),
-            Column("processor"),
+            ReportColumn("steps"),
+            ReportColumn("epochs"),
+            ReportColumn("tokens seen"),
+            ReportColumn("training", "s"),
+            ReportColumn("evaluation", "s"),
+            ReportColumn("speed", "tokens/s"),
+            ReportColumn("peak memory", "MiB"),
+            ReportColumn("threads"),
+            ReportColumn("device"),
+            ReportColumn("processor"),
         ),
         rows=tuple((*named(entry), *(table[key] for key in keys)) for entry, table in found),
         entries=tuple(entries),
     )
 
 
-def environment(entries: Sequence[Entry]) -> Table | None:
+def environment(entries: Sequence[Entry]) -> ReportTable | None:
     """Versions, processor and threads, one column for runs that share them; None where none is known."""
     found = _alike([(one, _place(one)) for one in entries if one.run.environment])
     if not found:
@@ -229,23 +233,23 @@ def environment(entries: Sequence[Entry]) -> Table | None:
     more = " Seconds of different columns should not be compared." if len(found) > 1 else ""
     caption = f"On what the runs were made. Equal bits are promised where all of it is equal.{more}"
     table = _side_by_side("environment", caption, found)
-    heads = tuple(Column(_range(numbers)) for _, numbers in found)
-    return replace(table, columns=(Column("property"), *heads))
+    heads = tuple(ReportColumn(_range(numbers)) for _, numbers in found)
+    return replace(table, columns=(ReportColumn("property"), *heads))
 
 
-def _place(entry: Entry) -> dict[str, Cell]:
+def _place(entry: Entry) -> dict[str, CellValue]:
     known = flat(entry.run.environment)
     return {key.removeprefix("versions."): _value(value) for key, value in known.items()}
 
 
-def folders(entries: Sequence[Entry]) -> Table:
+def folders(entries: Sequence[Entry]) -> ReportTable:
     """The folder of each run, its state, and why it ended."""
-    return Table(
+    return ReportTable(
         name="runs",
         caption="Run folders. The command beside a run's results repeats it to the bit in the same "
         "environment. It needs the folder's config.toml, given in full below. Set `SEQLAB_RUNS` to another "
         "folder first: where the finished run itself stands, the command only shows its result.",
-        columns=(*RUN, Column("folder"), Column("state"), Column("ended because")),
+        columns=(*RUN, ReportColumn("folder"), ReportColumn("state"), ReportColumn("ended because")),
         rows=tuple(
             (
                 *named(entry),
@@ -272,7 +276,7 @@ def command(entry: Entry) -> str | None:
 
 
 def _value(value: Any) -> str | None:
-    return None if value is None else setting(value)
+    return None if value is None else format_setting(value)
 
 
 def _range(numbers: Iterable[int]) -> str:

@@ -13,15 +13,15 @@ from seqlab.compare.study_steps import counts_steps, steps_to_success
 from seqlab.report.charts import HORIZON
 from seqlab.report.look import PANEL, Figure, Palette, Row, finished, over_rows
 from seqlab.report.run_data import Recorded
-from seqlab.report.study_view import Study, is_number
-from seqlab.report.tables import Column, words
+from seqlab.report.study_view import StudyView, is_number
+from seqlab.report.tables import ReportColumn, words
 from seqlab.schema.records import Curve, Scalar
 
 NORM = "gradient_through_time"
 """Beginning of the names of curves over the distance from the last position."""
 
 
-def across(studies: Sequence[Study]) -> list[Figure]:
+def across(studies: Sequence[StudyView]) -> list[Figure]:
     """Figures with a place for each dataset; [] where there is one dataset, or nothing to be drawn."""
     if len(studies) < 2:
         return []
@@ -35,49 +35,49 @@ def across(studies: Sequence[Study]) -> list[Figure]:
     return [figure for figure in found if any(row["value"] is not None for row in figure.rows)]
 
 
-def _medians(studies: Sequence[Study]) -> Figure:
+def _medians(studies: Sequence[StudyView]) -> Figure:
     what = studies[0].quantity
     return _figure(
         studies,
         lambda study, group: group.summary.median,
-        Column(words(what.name), what.unit),
+        ReportColumn(words(what.name), what.unit),
         name=words(what.name),
         caption=f"{words(what.name).capitalize()} of each architecture's best setting, median over seeds.",
     )
 
 
-def _success(studies: Sequence[Study]) -> Figure:
-    def share(study: Study, group: Group) -> float | None:
+def _success(studies: Sequence[StudyView]) -> Figure:
+    def share(study: StudyView, group: Group) -> float | None:
         return None if study.about.get("success") is None else 100 * group.summary.share
 
     return _figure(
         studies,
         share,
-        Column("seeds that succeed", "%"),
+        ReportColumn("seeds that succeed", "%"),
         name="successes",
         caption="Share of the seeds that succeed, of each architecture's best setting.",
     )
 
 
-def _steps(studies: Sequence[Study]) -> Figure:
+def _steps(studies: Sequence[StudyView]) -> Figure:
     # Asked once for each study, because the answer lies in the records of its runs.
     counted = {id(study) for study in studies if counts_steps(study)}
 
-    def steps(study: Study, group: Group) -> float | None:
+    def steps(study: StudyView, group: Group) -> float | None:
         return steps_to_success(group, study) if id(study) in counted else None
 
     return _figure(
         studies,
         steps,
-        Column("steps to success", "steps"),
+        ReportColumn("steps to success", "steps"),
         name="steps to success",
         caption="Optimiser steps to the first validation that is a success, median over seeds; no point "
         "where most seeds had none.",
     )
 
 
-def _horizons(studies: Sequence[Study], when: Literal["first", "last"]) -> Figure:
-    def horizon(study: Study, group: Group) -> float | None:
+def _horizons(studies: Sequence[StudyView], when: Literal["first", "last"]) -> Figure:
+    def horizon(study: StudyView, group: Group) -> float | None:
         runs = {entry.run.folder.path.name: entry.run.records for entry in study.chapter.entries}
         known = [_reach(runs[cell.run], when) for cell in group.cells if cell.run in runs]
         measured = [reach for reach in known if reach is not None]
@@ -86,7 +86,7 @@ def _horizons(studies: Sequence[Study], when: Literal["first", "last"]) -> Figur
     return _figure(
         studies,
         horizon,
-        Column(f"horizon when {when} measured", "tokens"),
+        ReportColumn(f"horizon when {when} measured", "tokens"),
         name=f"{when} gradient horizons",
         caption="How far back the gradient of the last position's loss reaches in the layer next to the "
         f"input, when {when} measured: the distance from which on it stays under 1 % of that at distance 0, "
@@ -113,9 +113,9 @@ def _reach(records: Sequence[Recorded], when: Literal["first", "last"]) -> float
 
 
 def _figure(
-    studies: Sequence[Study],
-    value: Callable[[Study, Group], float | None],
-    column: Column,
+    studies: Sequence[StudyView],
+    value: Callable[[StudyView, Group], float | None],
+    column: ReportColumn,
     *,
     name: str,
     caption: str,
@@ -135,12 +135,12 @@ def _figure(
         charts={"": _chart(rows, key, column, looks)},
         rows=rows,
         keys=("data", "architecture", "value"),
-        columns=(Column(key), Column("architecture"), column),
+        columns=(ReportColumn(key), ReportColumn("architecture"), column),
         listed=lambda row: row["value"] is not None,
     )
 
 
-def _chart(rows: Sequence[Row], key: str, column: Column, looks: Palette) -> dict[str, Any]:
+def _chart(rows: Sequence[Row], key: str, column: ReportColumn, looks: Palette) -> dict[str, Any]:
     numbers = all(is_number(row["data"]) for row in rows)
     ticks = sorted({float(row["data"] or 0) for row in rows}) if numbers else alt.Undefined
     beyond = alt.Scale(domain=[0, 100]) if column.unit == "%" else alt.Scale(zero=True)
@@ -171,7 +171,7 @@ def _chart(rows: Sequence[Row], key: str, column: Column, looks: Palette) -> dic
     return finished(*([base.mark_line(strokeWidth=2)] if numbers else []), marks, height=PANEL)
 
 
-def _places(studies: Sequence[Study]) -> tuple[str, dict[int, Any]]:
+def _places(studies: Sequence[StudyView]) -> tuple[str, dict[int, Any]]:
     """What tells the datasets apart, and the place of each: a number where one number does it."""
     tables = [study.chapter.entries[0].run.settings.get("data", {}) for study in studies]
     keys = dict.fromkeys(key for table in tables for key in table)

@@ -24,7 +24,7 @@ from seqlab.report.look import (
     scale,
 )
 from seqlab.report.styles import FEW
-from seqlab.report.tables import Column, words
+from seqlab.report.tables import ReportColumn, words
 
 HORIZON = "gradient_horizon"
 """Beginning of the names of horizons, which are no metrics."""
@@ -144,13 +144,13 @@ def _all_runs(curve: _Curve) -> Figure:
         rows=curve.rows,
         keys=("run", "label", "split", "step", "epoch", "seconds", "value"),
         columns=(
-            Column("run"),
-            Column("model"),
-            Column("split"),
-            Column("step"),
-            Column("epoch"),
-            Column("training", "s"),
-            Column(words(curve.name), curve.unit),
+            ReportColumn("run"),
+            ReportColumn("model"),
+            ReportColumn("split"),
+            ReportColumn("step"),
+            ReportColumn("epoch"),
+            ReportColumn("training", "s"),
+            ReportColumn(words(curve.name), curve.unit),
         ),
         listed=lambda row: row["kind"] == "run",
         legend=looks.keys,

@@ -7,13 +7,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from seqlab.compare.comparable import Difference, comparable_groups, differences, refusal
+from seqlab.compare.comparable import CardDifference, comparable_groups, differences, refusal
 from seqlab.report import naming
 from seqlab.report.naming import architecture_of, labels, optimiser_of
-from seqlab.report.run_data import Run
+from seqlab.report.run_data import RunData
 from seqlab.report.styles import Style, Styles
 from seqlab.schema.errors import UserError
-from seqlab.stats.metric_spec import Quantity
+from seqlab.stats.metric_spec import MetricSpec
 
 MANY_RUNS = 12
 """Runs of a chapter up to which each is shown by itself; of more, groups come first."""
@@ -31,7 +31,7 @@ class Told:
 class Entry:
     """A run with its place on the page."""
 
-    run: Run
+    run: RunData
     number: int
     label: str
     """Shared with the runs that differ in nothing but the seed."""
@@ -62,11 +62,11 @@ class Chapter:
 
     title: str
     entries: tuple[Entry, ...]
-    quantity: Quantity
+    quantity: MetricSpec
     """What the runs are judged by, on the validation split."""
 
     @property
-    def runs(self) -> list[Run]:
+    def runs(self) -> list[RunData]:
         """Its runs, in order."""
         return [entry.run for entry in self.entries]
 
@@ -91,7 +91,7 @@ class Chapter:
 
 
 def chapters(
-    runs: Sequence[Run], *, told: Mapping[str, Told] | None = None, anyway: bool = False
+    runs: Sequence[RunData], *, told: Mapping[str, Told] | None = None, anyway: bool = False
 ) -> list[Chapter]:
     """Group, name, sort and number the runs of a page.
 
@@ -115,7 +115,7 @@ def chapters(
     return found
 
 
-def comparable(runs: Sequence[Run]) -> list[list[Run]]:
+def comparable(runs: Sequence[RunData]) -> list[list[RunData]]:
     """Groups of runs whose numbers mean the same, by their cards of the validation split.
 
     A run that has none yet joins those on the same data with the same task; one that is damaged is alone.
@@ -134,7 +134,7 @@ def comparable(runs: Sequence[Run]) -> list[list[Run]]:
     return [[runs[place] for place in sorted(group)] for group in sorted(groups, key=min)]
 
 
-def best(run: Run) -> tuple[Mapping[str, float], str, int | None]:
+def best(run: RunData) -> tuple[Mapping[str, float], str, int | None]:
     """Metrics on the validation split, how they were scored, and at which step.
 
     Of a finished run those of its best checkpoint; of another one those of its best validation so far.
@@ -155,11 +155,11 @@ def best(run: Run) -> tuple[Mapping[str, float], str, int | None]:
     return found, "best validation so far", step
 
 
-def _card(run: Run) -> dict[str, object] | None:
+def _card(run: RunData) -> dict[str, object] | None:
     return run.cards.get("valid") if run.summary and run.settings and run.data else None
 
 
-def _measured_on(run: Run) -> str:
+def _measured_on(run: RunData) -> str:
     """Equal for runs on the same texts, cut, encoded and asked in the same way."""
     if not (run.settings and run.data):
         return str(run.folder.path)
@@ -167,7 +167,7 @@ def _measured_on(run: Run) -> str:
     return json.dumps([*known, run.settings.get("data"), run.settings.get("task", {}).get("kind")])
 
 
-def _check(groups: Sequence[Sequence[Run]]) -> None:
+def _check(groups: Sequence[Sequence[RunData]]) -> None:
     """Raise where numbers of two groups would stand on one page as if they meant the same."""
     heads = [next((run for run in group if _card(run) is not None), None) for group in groups]
     cards = {run.folder.path.name: card for run in heads if run is not None and (card := _card(run))}
@@ -176,16 +176,16 @@ def _check(groups: Sequence[Sequence[Run]]) -> None:
         raise UserError(words)
 
 
-def _judged_by(group: Sequence[Run]) -> Quantity:
+def _judged_by(group: Sequence[RunData]) -> MetricSpec:
     """The goal of the runs' task, or the loss where none says."""
     goal = next((run.summary["goal"] for run in group if run.summary.get("goal")), None)
     name, better = (goal["metric"], goal["better"]) if goal else ("loss", "lower")
     unit = next((unit for run in group if (unit := run.units("valid").get(name))), "")
-    return Quantity(name=name, unit=unit, better=better)
+    return MetricSpec(name=name, unit=unit, better=better)
 
 
 def _entries(
-    group: Sequence[Run], what: Quantity, told: Mapping[str, Told], styles: Styles, number: int
+    group: Sequence[RunData], what: MetricSpec, told: Mapping[str, Told], styles: Styles, number: int
 ) -> tuple[Entry, ...]:
     entries = [
         _entry(run, label, told.get(run.folder.path.name))
@@ -197,7 +197,7 @@ def _entries(
     return tuple(replace(entry, number=place, style=chosen[entry.label]) for place, entry in placed)
 
 
-def _entry(run: Run, label: str, told: Told | None) -> Entry:
+def _entry(run: RunData, label: str, told: Told | None) -> Entry:
     metrics, scored_as, step = best(run)
     ended = bool(run.summary)
     return Entry(
@@ -214,17 +214,17 @@ def _entry(run: Run, label: str, told: Told | None) -> Entry:
     )
 
 
-def _rank(entry: Entry, what: Quantity) -> tuple[bool, str, str, bool, float]:
+def _rank(entry: Entry, what: MetricSpec) -> tuple[bool, str, str, bool, float]:
     loss = _loss(entry.results.get(what.name), what)
     return entry.baseline, entry.architecture, entry.optimiser, bool(entry.censored), loss
 
 
-def _loss(value: float | None, what: Quantity) -> float:
+def _loss(value: float | None, what: MetricSpec) -> float:
     """A value turned so that less is better, missing ones last."""
     return math.inf if value is None else -what.gain(value)
 
 
-def _titles(groups: Sequence[Sequence[Run]]) -> list[str]:
+def _titles(groups: Sequence[Sequence[RunData]]) -> list[str]:
     """Names of the datasets; where two are of one name, with what differs."""
     names = [_dataset(group[0]) for group in groups]
     titles = list(names)
@@ -236,7 +236,7 @@ def _titles(groups: Sequence[Sequence[Run]]) -> list[str]:
     return titles
 
 
-def _apart(runs: Sequence[Run]) -> list[str]:
+def _apart(runs: Sequence[RunData]) -> list[str]:
     """What tells runs on data of one name apart: settings of the data, else what their cards say."""
     parts = naming.differences([run.settings["data"] for run in runs])
     if all(parts):
@@ -247,10 +247,10 @@ def _apart(runs: Sequence[Run]) -> list[str]:
     return [f"SHA-256 {run.data['content_hash'][:12]}" for run in runs]
 
 
-def _said(difference: Difference, place: int) -> str:
+def _said(difference: CardDifference, place: int) -> str:
     return f"{difference.what.removeprefix('the ')} {difference.values[place]}"
 
 
-def _dataset(run: Run) -> str:
+def _dataset(run: RunData) -> str:
     name = run.data.get("name", "unknown data")
     return name if run.settings and run.data else f"{name}, damaged run {run.folder.path.name}"

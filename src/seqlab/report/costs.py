@@ -11,7 +11,7 @@ from seqlab.compare.comparable import cost_differences
 from seqlab.report.charts import palette
 from seqlab.report.comparing import Chapter, Entry
 from seqlab.report.look import Figure, Row, amounts, finished, over_rows, points, rules, scale
-from seqlab.report.tables import Column, spent, words
+from seqlab.report.tables import ReportColumn, spent, words
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,10 @@ def _figure(chapter: Chapter, price: _Price) -> Figure | None:
         legend=palette(chapter).keys,
         keys=("run", "label", "price", "value"),
         columns=(
-            Column("run"),
-            Column("model"),
-            Column(price.name, price.unit),
-            Column(words(what.name), what.unit),
+            ReportColumn("run"),
+            ReportColumn("model"),
+            ReportColumn(price.name, price.unit),
+            ReportColumn(words(what.name), what.unit),
         ),
     )
 

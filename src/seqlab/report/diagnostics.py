@@ -10,7 +10,7 @@ import altair as alt
 from seqlab.report.charts import SAMPLES, palette
 from seqlab.report.comparing import Chapter, Entry
 from seqlab.report.look import GREY, Figure, Panel, Row, finished, over_rows, points, scale
-from seqlab.report.tables import Column, words
+from seqlab.report.tables import ReportColumn, words
 from seqlab.report.through_time import RECORDED
 from seqlab.schema.records import Curve, Matrix
 
@@ -75,10 +75,10 @@ def _curve(
         keys=("run", "label", "x", "value"),
         legend=looks.keys,
         columns=(
-            Column("run"),
-            Column("model"),
-            Column(curve.x_unit),
-            Column(words(curve.name), curve.y_unit),
+            ReportColumn("run"),
+            ReportColumn("model"),
+            ReportColumn(curve.x_unit),
+            ReportColumn(words(curve.name), curve.y_unit),
         ),
     )
 
@@ -120,7 +120,7 @@ def _chosen(chapter: Chapter, group: Sequence[tuple[Entry, Matrix]]) -> Figure:
         f"{chapter.title}, {matrix.unit}.",
         rows=tuple(row for part in parts for row in part.rows),
         keys=("run", *first.keys),
-        columns=(Column("run"), *first.columns),
+        columns=(ReportColumn("run"), *first.columns),
         by="run",
         panels=tuple(Panel(f"Run {entry.number}: {entry.label}", entry.number) for entry, _ in group),
         choice=True,
@@ -156,5 +156,5 @@ def _matrix(chapter: Chapter, entry: Entry, matrix: Matrix) -> Figure:
         charts={"": finished(*layers, height=max(160, min(36 * len(matrix.rows), 480)))},
         rows=rows,
         keys=("row", "column", "value"),
-        columns=(Column("row"), Column("column"), Column("value", matrix.unit)),
+        columns=(ReportColumn("row"), ReportColumn("column"), ReportColumn("value", matrix.unit)),
     )

@@ -11,9 +11,9 @@ import altair as alt
 from seqlab.compare.study import Group
 from seqlab.compare.study_cells import EPOCHS
 from seqlab.report.look import GREY, Figure, Panel, Row, finished, over_rows
-from seqlab.report.study_view import Study, is_number
-from seqlab.report.tables import Column, words
-from seqlab.schema.settings import setting, short_names
+from seqlab.report.study_view import StudyView, is_number
+from seqlab.report.tables import ReportColumn, words
+from seqlab.schema.settings import format_setting, short_names
 
 RATE = "learning_rate"
 MARK = "#f59e0b"
@@ -34,7 +34,7 @@ class _Grid:
     others: tuple[str, ...]
 
 
-def grid(study: Study) -> Figure | None:
+def grid(study: StudyView) -> Figure | None:
     """The median over seeds of each cell; None where no setting varies, or the cells do not form a grid."""
     layout = _layout(study)
     if layout is None:
@@ -52,12 +52,12 @@ def grid(study: Study) -> Figure | None:
         rows=rows,
         keys=(ARCHITECTURE, "down", "across", "value", "best", "why"),
         columns=(
-            Column(ARCHITECTURE),
-            Column(names[layout.down]),
-            Column(names[layout.across]),
-            Column(f"median {words(study.quantity.name)}", study.quantity.unit),
-            Column("best of its row"),
-            Column("censored"),
+            ReportColumn(ARCHITECTURE),
+            ReportColumn(names[layout.down]),
+            ReportColumn(names[layout.across]),
+            ReportColumn(f"median {words(study.quantity.name)}", study.quantity.unit),
+            ReportColumn("best of its row"),
+            ReportColumn("censored"),
         ),
         by="" if layout.across == ARCHITECTURE else ARCHITECTURE,
         panels=()
@@ -67,7 +67,7 @@ def grid(study: Study) -> Figure | None:
     )
 
 
-def _layout(study: Study) -> _Grid | None:
+def _layout(study: StudyView) -> _Grid | None:
     axes = {key: values for key, values in study.axes.items() if 1 < len(values) <= MOST}
     if not axes:
         return None
@@ -82,20 +82,22 @@ def _layout(study: Study) -> _Grid | None:
 Cells = dict[tuple[str, str, str], Group]
 
 
-def _cells(study: Study, layout: _Grid) -> Cells:
+def _cells(study: StudyView, layout: _Grid) -> Cells:
     """The best setting of each architecture at each place of the grid."""
     found: Cells = {}
     for group in study.groups:
         across = (
-            group.architecture if layout.across == ARCHITECTURE else setting(group.setting.get(layout.across))
+            group.architecture
+            if layout.across == ARCHITECTURE
+            else format_setting(group.setting.get(layout.across))
         )
-        key = (group.architecture, setting(group.setting.get(layout.down)), across)
+        key = (group.architecture, format_setting(group.setting.get(layout.down)), across)
         if key not in found or study.loss(group.summary.median) < study.loss(found[key].summary.median):
             found[key] = group
     return found
 
 
-def _rows(study: Study, layout: _Grid, groups: Cells) -> tuple[Row, ...]:
+def _rows(study: StudyView, layout: _Grid, groups: Cells) -> tuple[Row, ...]:
     best: dict[tuple[str, ...], float] = {}
     for key, group in groups.items():
         line = _line(layout, key)
@@ -138,13 +140,13 @@ def _line(layout: _Grid, key: tuple[str, str, str]) -> tuple[str, ...]:
     return (key[1],) if layout.across == ARCHITECTURE else key[:2]
 
 
-def _order(study: Study, key: str) -> list[str]:
+def _order(study: StudyView, key: str) -> list[str]:
     if key == ARCHITECTURE:
         return [one.architecture for one in study.best]
-    return [setting(value) for value in study.axes[key]]
+    return [format_setting(value) for value in study.axes[key]]
 
 
-def _chart(study: Study, layout: _Grid, rows: Sequence[Row], names: dict[str, str]) -> dict[str, Any]:
+def _chart(study: StudyView, layout: _Grid, rows: Sequence[Row], names: dict[str, str]) -> dict[str, Any]:
     down, across = _order(study, layout.down), _order(study, layout.across)
     head = "" if layout.across == ARCHITECTURE else names[layout.across].replace("_", " ")
     base = over_rows().encode(
@@ -192,7 +194,7 @@ def _layers(base: alt.Chart, columns: int) -> list[alt.Chart]:
     ]
 
 
-def _caption(study: Study, layout: _Grid, rows: Sequence[Row]) -> str:
+def _caption(study: StudyView, layout: _Grid, rows: Sequence[Row]) -> str:
     what = study.quantity
     unit = "%" if what.unit.startswith("fraction") else what.unit
     names = short_names(list(study.axes))

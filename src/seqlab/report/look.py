@@ -12,7 +12,7 @@ from typing import Any, Literal
 import altair as alt
 
 from seqlab.report.styles import Style
-from seqlab.report.tables import Cell, Column, Table
+from seqlab.report.tables import CellValue, ReportColumn, ReportTable
 
 HEIGHT = 280
 WIDTH = 640
@@ -27,7 +27,7 @@ GREY = "#7d8590"
 """What belongs to no architecture; seen on light and on dark."""
 LONG = 1_000
 """Rows of a figure's table up to which all stand on the page."""
-Row = dict[str, Cell]
+Row = dict[str, CellValue]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Panel:
     """One of several charts of a figure: it shows the rows with this value in the figure's `by`."""
 
     title: str
-    value: Cell
+    value: CellValue
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Figure:
     charts: dict[str, dict[str, Any]]
     rows: tuple[Row, ...]
     keys: tuple[str, ...]
-    columns: tuple[Column, ...]
+    columns: tuple[ReportColumn, ...]
     by: str = ""
     panels: tuple[Panel, ...] = ()
     choice: bool = False
@@ -74,14 +74,14 @@ class Figure:
     wide: bool = False
 
     @cached_property
-    def table(self) -> Table:
+    def table(self) -> ReportTable:
         """What the figure shows, in numbers."""
         return self._table(
             [row for row in self.rows if self.listed(row)], f"What the figure shows: {self.name}."
         )
 
     @cached_property
-    def short_table(self) -> Table:
+    def short_table(self) -> ReportTable:
         """The table as far as a page holds it: of a long one the last row of each line."""
         if len(self.table.rows) <= LONG:
             return self.table
@@ -92,8 +92,8 @@ class Figure:
             "files that `--static` writes.",
         )
 
-    def _table(self, rows: Sequence[Row], caption: str) -> Table:
-        return Table(
+    def _table(self, rows: Sequence[Row], caption: str) -> ReportTable:
+        return ReportTable(
             name=f"data of {self.name}",
             caption=caption,
             columns=self.columns,
@@ -259,7 +259,7 @@ def finished(*layers: Any, height: int = HEIGHT) -> dict[str, Any]:
     }
 
 
-def rounded(value: Cell) -> Cell:
+def rounded(value: CellValue) -> CellValue:
     """A number with as many digits as a chart can show."""
     if isinstance(value, float) and value and math.isfinite(value):
         return float(f"{value:.7g}")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from seqlab.report.run_data import Run
+from seqlab.report.run_data import RunData
 from seqlab.schema.config import Table
-from seqlab.schema.settings import setting
+from seqlab.schema.settings import format_setting
 
 
-def labels(runs: Sequence[Run]) -> list[str]:
+def labels(runs: Sequence[RunData]) -> list[str]:
     """A label for each run; runs that differ in nothing but the seed share theirs.
 
     The name is said where names differ; of runs with one name, the settings in which they differ.
@@ -27,13 +27,13 @@ def labels(runs: Sequence[Run]) -> list[str]:
     return [found[id(run)] for run in runs]
 
 
-def architecture_of(run: Run) -> str:
+def architecture_of(run: RunData) -> str:
     """The cell or the kind of a run's model, or the kind of its baseline."""
     model = run.settings.get("model") or run.settings.get("baseline", {})
     return str(model.get("cell") or model.get("kind") or "unknown")
 
 
-def optimiser_of(run: Run) -> str:
+def optimiser_of(run: RunData) -> str:
     """The kind of a run's optimiser, with its schedule where the learning rate is not constant."""
     training = run.settings.get("training", {})
     kind = training.get("optimizer", {}).get("kind", "none")
@@ -41,7 +41,7 @@ def optimiser_of(run: Run) -> str:
     return str(kind) if schedule == "constant" else f"{kind}, {schedule}"
 
 
-def _differences(runs: Sequence[Run]) -> list[list[str]]:
+def _differences(runs: Sequence[RunData]) -> list[list[str]]:
     """The settings in which runs of one name differ; networks and baselines have other ones, so apart.
 
     A baseline's kind is always said: nobody shall take its row for a network's.
@@ -86,7 +86,7 @@ def _unequal(key: str, values: Sequence[Any]) -> Iterator[tuple[int, list[str]]]
             yield index, [str(kind), *words] if len(kinds) > 1 else words
     for index, value in enumerate(values):
         if value is not None and not isinstance(value, Mapping):
-            yield index, [f"{key}={setting(value)}"]
+            yield index, [f"{key}={format_setting(value)}"]
 
 
 def _without_seed(table: Table) -> Table:

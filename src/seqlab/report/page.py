@@ -24,7 +24,7 @@ from seqlab.report.samples import split, written
 from seqlab.report.saving import save
 from seqlab.report.sections import Part, Section, of_datasets, of_study, present
 from seqlab.report.static import export
-from seqlab.report.tables import Table
+from seqlab.report.tables import ReportTable
 from seqlab.report.through_time import through_time
 from seqlab.runs.folder import RunFolder
 from seqlab.runs.study_folder import StudyFolder
@@ -130,7 +130,7 @@ def _chapter(chapter: Chapter, *, samples: bool) -> list[Section]:
     return [section for section in sections if section.tables or section.figures or section.samples]
 
 
-def _tables(parts: Sequence[Part]) -> list[Table]:
+def _tables(parts: Sequence[Part]) -> list[ReportTable]:
     return [table for part in parts for section in part.sections for table in section.tables]
 
 

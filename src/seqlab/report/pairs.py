@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from seqlab.compare.study_pairs import Pairs
-from seqlab.report.study_view import Study
-from seqlab.report.tables import Cell, Column, Table
+from seqlab.report.study_view import StudyView
+from seqlab.report.tables import CellValue, ReportColumn, ReportTable
 from seqlab.stats.paired import Comparison
 
 _ITEMS = (
-    Column("difference", "over items"),
-    Column("from", "95 %"),
-    Column("to", "95 %"),
-    Column("p", "over items"),
+    ReportColumn("difference", "over items"),
+    ReportColumn("from", "95 %"),
+    ReportColumn("to", "95 %"),
+    ReportColumn("p", "over items"),
 )
 
 
-def pairs_table(study: Study, pairs: Pairs) -> Table | None:
+def pairs_table(study: StudyView, pairs: Pairs) -> ReportTable | None:
     """The comparisons, the readings in words; None where there are none."""
     if not pairs.found:
         return None
@@ -27,25 +27,25 @@ def pairs_table(study: Study, pairs: Pairs) -> Table | None:
         else "Over seeds: how far other seeds would change the order; of values after so many epochs, no "
         "scores of single items are kept."
     )
-    return Table(
+    return ReportTable(
         name=f"pairs of study {study.name} on {study.chapter.title}",
         caption=f"Architectures against each other, each at its best setting{f' ({at})' if at else ''}, "
         f"which was chosen by the same validation split. {items} p after Holm's correction for the number "
         "of pairs. Differences are first minus second.",
         columns=(
-            Column("first"),
-            Column("second"),
+            ReportColumn("first"),
+            ReportColumn("second"),
             *(_ITEMS if pairs.items else ()),
-            Column("difference", "over seeds"),
-            Column("p", "over seeds"),
-            Column("least p", "so many seeds can give"),
-            Column("told apart by"),
+            ReportColumn("difference", "over seeds"),
+            ReportColumn("p", "over seeds"),
+            ReportColumn("least p", "so many seeds can give"),
+            ReportColumn("told apart by"),
         ),
         rows=tuple(_pair(pair, items=pairs.items) for pair in pairs.found),
     )
 
 
-def _pair(pair: Comparison, *, items: bool) -> tuple[Cell, ...]:
+def _pair(pair: Comparison, *, items: bool) -> tuple[CellValue, ...]:
     of_items = [None] * len(_ITEMS)
     if pair.items is not None:
         of_items = [pair.items.difference, *pair.items.interval.ends, pair.items.adjusted_p]

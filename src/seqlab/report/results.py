@@ -6,19 +6,19 @@ from collections.abc import Sequence
 
 from seqlab.report import about
 from seqlab.report.comparing import Chapter, Entry
-from seqlab.report.tables import Cell, Column, Table, metric, spent
+from seqlab.report.tables import CellValue, ReportColumn, ReportTable, metric, spent
 from seqlab.schema.settings import short_names
 
 TOLD = ("training.optimizer.kind", "training.schedule.kind", "model.cell", "model.kind", "baseline.kind")
 """Settings that the columns of architecture and optimiser say."""
 
 
-def results(chapter: Chapter) -> Table:
+def results(chapter: Chapter) -> ReportTable:
     """One row a run, by architecture, then optimiser, the best first."""
     entries = chapter.entries
     parts = [*_who(entries), *_metrics(chapter), *_settings(chapter), *_prices(chapter), *_ends(entries)]
     best = {entry.number for entry in chapter.best()}
-    return Table(
+    return ReportTable(
         name=f"results {chapter.title}",
         caption=_caption(chapter),
         columns=tuple(column for column, _ in parts),
@@ -29,18 +29,21 @@ def results(chapter: Chapter) -> Table:
     )
 
 
-Part = tuple[Column, list[Cell]]
+Part = tuple[ReportColumn, list[CellValue]]
 
 
 def _who(entries: Sequence[Entry]) -> list[Part]:
     names = [entry.run.folder.name for entry in entries]
     parts: list[Part] = [
-        (Column("run"), [entry.number for entry in entries]),
-        (Column("architecture"), [entry.architecture for entry in entries]),
-        (Column("optimiser"), [None if entry.optimiser == "none" else entry.optimiser for entry in entries]),
-        (Column("seed"), [entry.seed for entry in entries]),
+        (ReportColumn("run"), [entry.number for entry in entries]),
+        (ReportColumn("architecture"), [entry.architecture for entry in entries]),
+        (
+            ReportColumn("optimiser"),
+            [None if entry.optimiser == "none" else entry.optimiser for entry in entries],
+        ),
+        (ReportColumn("seed"), [entry.seed for entry in entries]),
     ]
-    return [*parts, (Column("name"), list(names))] if len(set(names)) > 1 else parts
+    return [*parts, (ReportColumn("name"), list(names))] if len(set(names)) > 1 else parts
 
 
 def _metrics(chapter: Chapter) -> list[Part]:
@@ -56,10 +59,10 @@ def _metrics(chapter: Chapter) -> list[Part]:
 def _settings(chapter: Chapter) -> list[Part]:
     found = [(key, values) for key, values in about.differing(chapter) if key not in TOLD]
     names = short_names([key for key, _ in found])
-    return [(Column(names[key]), [_number(value) for value in values]) for key, values in found]
+    return [(ReportColumn(names[key]), [_number(value) for value in values]) for key, values in found]
 
 
-def _number(value: str | None) -> Cell:
+def _number(value: str | None) -> CellValue:
     """A setting as a number where it is one, so that columns of them stand aligned."""
     if value is None or value in ("none", "true", "false"):
         return value
@@ -72,19 +75,21 @@ def _number(value: str | None) -> Cell:
 def _prices(chapter: Chapter) -> list[Part]:
     costs = [spent(entry) for entry in chapter.entries]
     return [
-        (Column("parameters"), [entry.run.summary.get("parameters") for entry in chapter.entries]),
-        (Column("training", "s"), [cost["training_seconds"] for cost in costs]),
-        (Column("speed", "tokens/s"), [cost["tokens_per_second"] for cost in costs]),
-        (Column("peak memory", "MiB"), [cost["peak_memory_mib"] for cost in costs]),
-        (Column("best at", "step"), [entry.best_step for entry in chapter.entries]),
+        (ReportColumn("parameters"), [entry.run.summary.get("parameters") for entry in chapter.entries]),
+        (ReportColumn("training", "s"), [cost["training_seconds"] for cost in costs]),
+        (ReportColumn("speed", "tokens/s"), [cost["tokens_per_second"] for cost in costs]),
+        (ReportColumn("peak memory", "MiB"), [cost["peak_memory_mib"] for cost in costs]),
+        (ReportColumn("best at", "step"), [entry.best_step for entry in chapter.entries]),
     ]
 
 
 def _ends(entries: Sequence[Entry]) -> list[Part]:
-    scored: Part = (Column("scored as"), [entry.scored_as for entry in entries])
+    scored: Part = (ReportColumn("scored as"), [entry.scored_as for entry in entries])
     ended = [f"censored: {entry.censored}" if entry.censored else "finished" for entry in entries]
-    state: list[Part] = [(Column("state"), [*ended])] if any(entry.censored for entry in entries) else []
-    return [scored, *state, (Column("command", code=True), [about.command(entry) for entry in entries])]
+    state: list[Part] = (
+        [(ReportColumn("state"), [*ended])] if any(entry.censored for entry in entries) else []
+    )
+    return [scored, *state, (ReportColumn("command", code=True), [about.command(entry) for entry in entries])]
 
 
 def _caption(chapter: Chapter) -> str:

@@ -21,7 +21,7 @@ Recorded = tuple[Record, Moment]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class RunData:
     """What one folder holds. A file that could not be read is an empty table and a problem."""
 
     folder: RunFolder
@@ -92,7 +92,7 @@ class Run:
             yield self.summary["steps"], self.summary["cost"]["training_seconds"]
 
 
-def read(folder: RunFolder) -> Run:
+def read(folder: RunFolder) -> RunData:
     """Read a folder, however far its run came and whatever happened to it since."""
     problems: list[str] = []
 
@@ -106,7 +106,7 @@ def read(folder: RunFolder) -> Run:
     text = tried(lambda: folder.read(CONFIG), "")
     records = tried(lambda: _lines(folder, RECORDS, _record, problems), [])
     samples = tried(lambda: _lines(folder, SAMPLES, _record, problems), [])
-    return Run(
+    return RunData(
         folder=folder,
         config_text=text,
         settings=tried(lambda: read_toml(text, str(folder.path / CONFIG)), {}),

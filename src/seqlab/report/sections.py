@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from seqlab.compare.study_importance import mattered
+from seqlab.compare.study_importance import importances
 from seqlab.compare.study_pairs import pairs as pairs_of
 from seqlab.report import heat, study_figures, study_tables
 from seqlab.report import pairs as against
@@ -14,8 +14,8 @@ from seqlab.report.across import across
 from seqlab.report.comparing import Entry
 from seqlab.report.look import Figure
 from seqlab.report.samples import Written
-from seqlab.report.study_view import Study
-from seqlab.report.tables import Table
+from seqlab.report.study_view import StudyView
+from seqlab.report.tables import ReportTable
 
 Thing = TypeVar("Thing")
 
@@ -34,7 +34,7 @@ class Section:
 
     title: str
     notes: Sequence[Note] = ()
-    tables: Sequence[Table] = ()
+    tables: Sequence[ReportTable] = ()
     figures: Sequence[Figure] = ()
     samples: Sequence[Written] = ()
     more_samples: Sequence[Written] = ()
@@ -49,10 +49,10 @@ class Part:
     sections: Sequence[Section]
 
 
-def of_study(study: Study, *, alone: bool) -> Part:
+def of_study(study: StudyView, *, alone: bool) -> Part:
     """What a study asked and found; `alone` says that it stands on one chapter's data."""
     pairs, reliable = pairs_of(study), study.reliability
-    important = mattered(study)
+    important = importances(study)
     found = study_tables.findings(study, pairs, reliable, important)
     sections = [
         Section(title="Question and answer", notes=_notes(study, found)),
@@ -68,14 +68,14 @@ def of_study(study: Study, *, alone: bool) -> Part:
     return Part(f"Study {study.name}" + ("" if alone else f", {study.chapter.title}"), kept)
 
 
-def of_datasets(studies: Sequence[Study]) -> list[Part]:
+def of_datasets(studies: Sequence[StudyView]) -> list[Part]:
     """What a study over several datasets found on all of them; [] for one dataset."""
     figures = across(studies)
     title = "How surely, how soon, how far back"
     return [Part(f"Study {studies[0].name}", [Section(title=title, figures=figures)])] if figures else []
 
 
-def _notes(study: Study, found: Sequence[str]) -> list[Note]:
+def _notes(study: StudyView, found: Sequence[str]) -> list[Note]:
     asked, expected = (str(study.about.get(key, "")) for key in ("about", "expectation"))
     notes = [Note("Asked", [asked]), Note("Expected", [expected]), Note("Found", found)]
     return [note for note in notes if any(note.sentences)]

@@ -11,7 +11,7 @@ import vl_convert
 from seqlab.report.look import WIDTH, Figure, Row
 from seqlab.report.saving import save
 from seqlab.report.table_text import slug, to_csv, to_markdown
-from seqlab.report.tables import Table
+from seqlab.report.tables import ReportTable
 
 SCALE = 2.0
 """Pixels of a PNG per unit of the chart."""
@@ -19,7 +19,9 @@ CHOICES = 1
 """Panels that become files where a reader would choose one of many."""
 
 
-def export(folder: Path, tables: Sequence[Table], figures: Sequence[Figure], vl_version: str) -> list[Path]:
+def export(
+    folder: Path, tables: Sequence[ReportTable], figures: Sequence[Figure], vl_version: str
+) -> list[Path]:
     """Write every table and figure under its number on the page; charts need neither network nor browser.
 
     Args:
@@ -50,7 +52,7 @@ def export(folder: Path, tables: Sequence[Table], figures: Sequence[Figure], vl_
     return [folder / name for name in files]
 
 
-def _table(stem: str, table: Table) -> dict[str, str | bytes]:
+def _table(stem: str, table: ReportTable) -> dict[str, str | bytes]:
     return {f"{stem}.csv": to_csv(table), f"{stem}.md": to_markdown(table)}
 
 

@@ -8,26 +8,26 @@ import altair as alt
 
 from seqlab.compare.study import Group, short
 from seqlab.report.look import GREY, Figure, Palette, Panel, Row, finished, over_rows, rules, scale
-from seqlab.report.study_view import Study
-from seqlab.report.tables import Column, words
+from seqlab.report.study_view import StudyView
+from seqlab.report.tables import ReportColumn, words
 from seqlab.stats.reliability import Reliability
 
 MOST_SETTINGS = 12
 """Settings of an architecture whose seeds are drawn: its best ones."""
 
 
-def title(study: Study) -> list[str]:
+def title(study: StudyView) -> list[str]:
     """What the study measures, as the title of an axis."""
     what = study.quantity
     return [words(what.name), what.unit] if what.unit not in ("", words(what.name)) else [words(what.name)]
 
 
-def looks(study: Study, *, shown: bool = False) -> Palette:
+def looks(study: StudyView, *, shown: bool = False) -> Palette:
     """The looks of the study's architectures."""
     return Palette("architecture", study.styles, shown)
 
 
-def over_seeds(study: Study) -> Figure | None:
+def over_seeds(study: StudyView) -> Figure | None:
     """A point for each seed, a line at a setting's median; None where every setting has one seed."""
     if max((group.summary.seeds for group in study.groups), default=0) < 2:
         return None
@@ -46,11 +46,11 @@ def over_seeds(study: Study) -> Figure | None:
         rows=rows + _baselines(study),
         keys=("architecture", "label", "seed", "value", "why"),
         columns=(
-            Column("architecture"),
-            Column("setting"),
-            Column("seed"),
-            Column(words(study.quantity.name), study.quantity.unit),
-            Column("censored"),
+            ReportColumn("architecture"),
+            ReportColumn("setting"),
+            ReportColumn("seed"),
+            ReportColumn(words(study.quantity.name), study.quantity.unit),
+            ReportColumn("censored"),
         ),
         by="" if single else "architecture",
         panels=() if single else tuple(Panel(one.architecture, one.architecture) for one in study.best),
@@ -59,7 +59,7 @@ def over_seeds(study: Study) -> Figure | None:
     )
 
 
-def _of_seeds(study: Study, kept: Sequence[Group], rows: Sequence[Row]) -> str:
+def _of_seeds(study: StudyView, kept: Sequence[Group], rows: Sequence[Row]) -> str:
     what = words(study.quantity.name).capitalize()
     words_ = [f"{what} of each seed (points), the median of a setting (lines), the best setting first."]
     if len(kept) < len(study.groups):
@@ -71,7 +71,7 @@ def _of_seeds(study: Study, kept: Sequence[Group], rows: Sequence[Row]) -> str:
     return " ".join(words_)
 
 
-def _of(study: Study, architecture: str) -> list[Group]:
+def _of(study: StudyView, architecture: str) -> list[Group]:
     return [group for group in study.groups if group.architecture == architecture]
 
 
@@ -80,7 +80,7 @@ def _tall(kept: Sequence[Group], *, single: bool) -> int:
     return max(90, 26 * (len(kept) if single else most))
 
 
-def _edge(study: Study, groups: Sequence[Group]) -> float:
+def _edge(study: StudyView, groups: Sequence[Group]) -> float:
     """Where seeds without a value are drawn: beyond the worst one."""
     known = [cell.value for group in groups for cell in group.cells if cell.value is not None]
     if not known:
@@ -89,7 +89,7 @@ def _edge(study: Study, groups: Sequence[Group]) -> float:
     return worst + 0.08 * (worst - best)
 
 
-def _seeds(study: Study, group: Group, place: int, edge: float) -> list[Row]:
+def _seeds(study: StudyView, group: Group, place: int, edge: float) -> list[Row]:
     like: Row = {
         "architecture": group.architecture,
         "label": group.label,
@@ -117,7 +117,7 @@ def _settings_axis(field: str) -> alt.Y:
     )
 
 
-def _strips(study: Study, base: alt.Chart, values: Sequence[float]) -> list[alt.Chart]:
+def _strips(study: StudyView, base: alt.Chart, values: Sequence[float]) -> list[alt.Chart]:
     base = base.encode(
         x=alt.X(
             "value:Q",
@@ -141,7 +141,7 @@ def _strips(study: Study, base: alt.Chart, values: Sequence[float]) -> list[alt.
     ]
 
 
-def _baselines(study: Study) -> tuple[Row, ...]:
+def _baselines(study: StudyView) -> tuple[Row, ...]:
     nothing = dict.fromkeys(("architecture", "order", "why", "seed", "k"))
     return tuple(
         {**nothing, "kind": "baseline", "label": group.architecture, "value": group.summary.median}
@@ -150,18 +150,18 @@ def _baselines(study: Study) -> tuple[Row, ...]:
     )
 
 
-def _standing(study: Study) -> list[alt.LayerChart | alt.Chart]:
+def _standing(study: StudyView) -> list[alt.LayerChart | alt.Chart]:
     return rules("x") if _baselines(study) else []
 
 
-def spread(study: Study, found: Sequence[Reliability]) -> list[Figure]:
+def spread(study: StudyView, found: Sequence[Reliability]) -> list[Figure]:
     """The settings' medians of each architecture, and the best of k of them; [] where nobody has two."""
     if max((one.settings for one in found), default=0) < 2:
         return []
     return [_distribution(study, found), _best_of(study, found)]
 
 
-def _distribution(study: Study, found: Sequence[Reliability]) -> Figure:
+def _distribution(study: StudyView, found: Sequence[Reliability]) -> Figure:
     order = {one.architecture: place for place, one in enumerate(found)}
     edge = _edge(study, study.groups)
     rows = [_setting(group, order) for group in study.groups if group.summary.median is not None]
@@ -186,7 +186,11 @@ def _distribution(study: Study, found: Sequence[Reliability]) -> Figure:
         charts={"": finished(*_spread_layers(study, [*rows, *quartiles]), height=max(110, 46 * len(found)))},
         rows=(*rows, *quartiles),
         keys=("architecture", "label", "value"),
-        columns=(Column("architecture"), Column("setting"), Column(f"median {what}", study.quantity.unit)),
+        columns=(
+            ReportColumn("architecture"),
+            ReportColumn("setting"),
+            ReportColumn(f"median {what}", study.quantity.unit),
+        ),
         listed=lambda row: row["kind"] == "setting",
     )
 
@@ -203,7 +207,7 @@ def _setting(group: Group, order: dict[str, int]) -> Row:
     }
 
 
-def _spread_layers(study: Study, rows: Sequence[Row]) -> list[alt.Chart]:
+def _spread_layers(study: StudyView, rows: Sequence[Row]) -> list[alt.Chart]:
     values = [
         float(row[key] or 0) for row in rows for key in ("value", "low", "high") if row[key] is not None
     ]
@@ -228,7 +232,7 @@ def _whole(rows: Sequence[Row]) -> list[int]:
     return list(range(min(places, default=1), max(places, default=1) + 1, max(1, len(set(places)) // 8)))
 
 
-def _best_of(study: Study, found: Sequence[Reliability]) -> Figure:
+def _best_of(study: StudyView, found: Sequence[Reliability]) -> Figure:
     rows: tuple[Row, ...] = tuple(
         {"architecture": one.architecture, "k": k, "value": value}
         for one in found
@@ -261,8 +265,8 @@ def _best_of(study: Study, found: Sequence[Reliability]) -> Figure:
         keys=("architecture", "k", "value"),
         legend=looks(study).keys,
         columns=(
-            Column("architecture"),
-            Column("settings tried"),
-            Column(f"expected best {words(study.quantity.name)}", study.quantity.unit),
+            ReportColumn("architecture"),
+            ReportColumn("settings tried"),
+            ReportColumn(f"expected best {words(study.quantity.name)}", study.quantity.unit),
         ),
     )

@@ -5,37 +5,39 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from seqlab.compare.study import Group
-from seqlab.compare.study_importance import Mattered
+from seqlab.compare.study_importance import Importances
 from seqlab.compare.study_pairs import Pairs
-from seqlab.report.study_view import Study
-from seqlab.report.tables import Cell, Column, Table, words
-from seqlab.schema.settings import setting, short_names
+from seqlab.report.study_view import StudyView
+from seqlab.report.tables import CellValue, ReportColumn, ReportTable, words
+from seqlab.schema.settings import format_setting, short_names
 from seqlab.stats.importance import Importance
 from seqlab.stats.metric_spec import counted, percent
 from seqlab.stats.reliability import Reliability
 
 
-def by_setting(study: Study) -> Table:
+def by_setting(study: StudyView) -> ReportTable:
     """The median over seeds of each setting; the best of each architecture stands out."""
     groups = [*study.groups, *study.baselines]
     names, unit = short_names(list(study.axes)), study.quantity.unit
     best = {id(group) for group in study.best if group.summary.median is not None}
     censored, succeed = any(group.why for group in groups), study.about.get("success") is not None
-    shares = [Column("succeeded" if succeed else "with a value", "seeds")] if censored or succeed else []
-    return Table(
+    shares = (
+        [ReportColumn("succeeded" if succeed else "with a value", "seeds")] if censored or succeed else []
+    )
+    return ReportTable(
         name=f"settings of study {study.name} on {study.chapter.title}",
         caption=_by_setting(study, censored=censored),
         columns=(
-            Column("architecture"),
-            *(Column(names[key]) for key in study.axes),
-            Column("seeds"),
-            Column(f"median {words(study.quantity.name)}", unit),
-            Column("interval from"),
-            Column("to"),
-            Column("lowest"),
-            Column("highest"),
+            ReportColumn("architecture"),
+            *(ReportColumn(names[key]) for key in study.axes),
+            ReportColumn("seeds"),
+            ReportColumn(f"median {words(study.quantity.name)}", unit),
+            ReportColumn("interval from"),
+            ReportColumn("to"),
+            ReportColumn("lowest"),
+            ReportColumn("highest"),
             *shares,
-            *([Column("censored")] if censored else []),
+            *([ReportColumn("censored")] if censored else []),
         ),
         rows=tuple(_row(study, group, share=bool(shares), censored=censored) for group in groups),
         best=frozenset(place for place, group in enumerate(groups) if id(group) in best),
@@ -43,7 +45,7 @@ def by_setting(study: Study) -> Table:
     )
 
 
-def _by_setting(study: Study, *, censored: bool) -> str:
+def _by_setting(study: StudyView, *, censored: bool) -> str:
     counts = sorted({group.summary.seeds: group.summary for group in study.groups}.items())
     covers = ", ".join(
         f"{percent(one.coverage_at_least)} of cases with {counted(n, 'seed')}" for n, one in counts
@@ -62,10 +64,10 @@ def _by_setting(study: Study, *, censored: bool) -> str:
     )
 
 
-def _row(study: Study, group: Group, *, share: bool, censored: bool) -> tuple[Cell, ...]:
+def _row(study: StudyView, group: Group, *, share: bool, censored: bool) -> tuple[CellValue, ...]:
     one = group.summary
     known = [cell.value for cell in group.cells if cell.value is not None]
-    settings = [setting(group.setting[key]) if key in group.setting else None for key in study.axes]
+    settings = [format_setting(group.setting[key]) if key in group.setting else None for key in study.axes]
     more = [f"{one.successes} of {one.seeds}"] * share + [group.why or None] * censored
     ends = (one.interval.low, one.interval.high)
     return (
@@ -80,27 +82,27 @@ def _row(study: Study, group: Group, *, share: bool, censored: bool) -> tuple[Ce
     )
 
 
-def reliability_table(study: Study, found: Sequence[Reliability]) -> Table | None:
+def reliability_table(study: StudyView, found: Sequence[Reliability]) -> ReportTable | None:
     """Which architecture does well with most settings; None where no architecture has two."""
     if max((one.settings for one in found), default=0) < 2:
         return None
     unit = study.quantity.unit
-    return Table(
+    return ReportTable(
         name=f"reliability in study {study.name} on {study.chapter.title}",
         caption="Which architecture is most reliable: the spread of the settings' medians, the most "
         f"reliable first. Near: within {study.quantity.say_difference(found[0].within, found[0].within)} of "
         "the best. It holds for the settings that were tried.",
         columns=(
-            Column("architecture"),
-            Column("settings"),
-            Column("near the best of all", "fraction of settings"),
-            Column("near its own best", "fraction of settings"),
-            Column("best", unit),
-            Column("lower quartile", unit),
-            Column("median", unit),
-            Column("upper quartile", unit),
-            Column("censored", "settings"),
-            Column("best setting"),
+            ReportColumn("architecture"),
+            ReportColumn("settings"),
+            ReportColumn("near the best of all", "fraction of settings"),
+            ReportColumn("near its own best", "fraction of settings"),
+            ReportColumn("best", unit),
+            ReportColumn("lower quartile", unit),
+            ReportColumn("median", unit),
+            ReportColumn("upper quartile", unit),
+            ReportColumn("censored", "settings"),
+            ReportColumn("best setting"),
         ),
         rows=tuple(
             (
@@ -120,12 +122,12 @@ def reliability_table(study: Study, found: Sequence[Reliability]) -> Table | Non
     )
 
 
-def importance_tables(study: Study, found: Mattered) -> list[Table]:
+def importance_tables(study: StudyView, found: Importances) -> list[ReportTable]:
     """The share of each setting in the variance, of all architectures together and of each."""
     return [_shares(study, of, one) for of, one in found.found.items() if one.effects]
 
 
-def _shares(study: Study, of: str, found: Importance) -> Table:
+def _shares(study: StudyView, of: str, found: Importance) -> ReportTable:
     ranks = " Some runs came to no end, so it is of ranks, not of values." if found.ranks else ""
     how = (
         f"over {found.cells} settings of a search, estimated by a random forest (functional ANOVA)"
@@ -133,15 +135,15 @@ def _shares(study: Study, of: str, found: Importance) -> Table:
         else f"over all {found.cells} cells of the grid (functional ANOVA). By chance: what seeds alone "
         "would be expected to give. p: of the F test against seeds"
     )
-    return Table(
+    return ReportTable(
         name=f"importance for {of} in study {study.name} on {study.chapter.title}",
         caption=f"What mattered, {of}: the share of each setting, and of each pair beyond its two settings, "
         f"in the variance {how}.{ranks}",
         columns=(
-            Column("setting"),
-            Column("share", "fraction of variance"),
-            Column("by chance", "fraction of variance"),
-            Column("p"),
+            ReportColumn("setting"),
+            ReportColumn("share", "fraction of variance"),
+            ReportColumn("by chance", "fraction of variance"),
+            ReportColumn("p"),
         ),
         rows=(
             *((effect.name, effect.share, effect.noise, effect.p) for effect in found.effects),
@@ -150,7 +152,9 @@ def _shares(study: Study, of: str, found: Importance) -> Table:
     )
 
 
-def findings(study: Study, compared: Pairs, reliable: Sequence[Reliability], mattered: Mattered) -> list[str]:
+def findings(
+    study: StudyView, compared: Pairs, reliable: Sequence[Reliability], mattered: Importances
+) -> list[str]:
     """What was found, one sentence each."""
     known = [group.architecture for group in study.best if group.summary.median is not None]
     found = []
@@ -169,14 +173,14 @@ def findings(study: Study, compared: Pairs, reliable: Sequence[Reliability], mat
     return found
 
 
-def _mattered(found: Mattered) -> str:
+def _mattered(found: Importances) -> str:
     if not found.found:
         return f"What mattered most cannot be said: {found.why_not}"
     of, one = next(iter(found.found.items()))
     return f"What mattered, {of}: {one.reading}."
 
 
-def _best(study: Study, group: Group) -> str:
+def _best(study: StudyView, group: Group) -> str:
     """An architecture at its best setting."""
     one, what = group.summary, study.quantity
     known = [cell.value for cell in group.cells if cell.value is not None]

@@ -10,7 +10,7 @@ from typing import Any
 from seqlab.compare import study as compare
 from seqlab.compare.oracle_metrics import judged_by
 from seqlab.compare.study import short
-from seqlab.compare.study_cells import cells, find
+from seqlab.compare.study_cells import cells, trial_runs
 from seqlab.report.comparing import Chapter, Told
 from seqlab.report.styles import Style
 from seqlab.runs.folder import RunFolder
@@ -18,7 +18,7 @@ from seqlab.runs.study_folder import StudyFolder
 
 
 @dataclass(frozen=True, kw_only=True)
-class Study(compare.Study):
+class StudyView(compare.Study):
     """A study's cells on one chapter's data, with what they look like there."""
 
     chapter: Chapter
@@ -50,18 +50,18 @@ def told(study: StudyFolder) -> dict[str, Told]:
             if one.event is None or one.event.state == "finished"
             else short(f"{one.event.state}: {one.event.reason}"),
         )
-        for one in find(study)
+        for one in trial_runs(study)
     }
 
 
 def folders(study: StudyFolder) -> list[RunFolder]:
     """The folders of a study's runs, as far as they were begun."""
-    return [one.folder for one in find(study) if one.folder is not None]
+    return [one.folder for one in trial_runs(study) if one.folder is not None]
 
 
-def studies(study: StudyFolder, found: Sequence[Chapter]) -> list[Study]:
+def studies(study: StudyFolder, found: Sequence[Chapter]) -> list[StudyView]:
     """The study's cells on each chapter; runs that were not begun count to the first one."""
-    about, runs = study.about()["study"], find(study)
+    about, runs = study.about()["study"], trial_runs(study)
     names = [{run.folder.path.name for run in chapter.runs} for chapter in found]
     everywhere = set().union(*names)
     answers = []
@@ -73,7 +73,7 @@ def studies(study: StudyFolder, found: Sequence[Chapter]) -> list[Study]:
             continue
         quantity = judged_by(about) or chapter.quantity
         answers.append(
-            Study(
+            StudyView(
                 name=study.name,
                 about=about,
                 quantity=quantity,

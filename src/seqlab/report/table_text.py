@@ -7,19 +7,19 @@ import io
 import re
 from collections.abc import Sequence
 
-from seqlab.report.tables import Cell, Table
+from seqlab.report.tables import CellValue, ReportTable
 
 DIGITS = ((1000.0, 0), (100.0, 1), (10.0, 2))
 """Decimals of a column whose smallest number is at least so large; four otherwise."""
 
 
-def numeric(values: Sequence[Cell]) -> bool:
+def numeric(values: Sequence[CellValue]) -> bool:
     """Whether a column holds numbers, which stand right-aligned."""
     known = [value for value in values if value is not None]
     return bool(known) and not any(isinstance(value, str) for value in known)
 
 
-def formatted(values: Sequence[Cell]) -> list[str]:
+def formatted(values: Sequence[CellValue]) -> list[str]:
     """A column's cells for people: one number of decimals, thousands separated, nothing for None.
 
     >>> formatted([0.5, 0.25, None, 3])
@@ -37,7 +37,7 @@ def _decimals(sizes: Sequence[float]) -> int:
     return max((len(digits) for digits in needed), default=0)
 
 
-def _shown(value: Cell, decimals: int) -> str:
+def _shown(value: CellValue, decimals: int) -> str:
     match value:
         case None:
             return ""
@@ -51,17 +51,17 @@ def _shown(value: Cell, decimals: int) -> str:
             return value
 
 
-def exact(value: Cell) -> str:
+def exact(value: CellValue) -> str:
     """A cell for machines: every digit."""
     return "" if value is None else str(value)
 
 
-def heads(table: Table) -> list[str]:
+def heads(table: ReportTable) -> list[str]:
     """Column heads with their units."""
     return [f"{column.title} ({column.unit})" if column.unit else column.title for column in table.columns]
 
 
-def to_csv(table: Table) -> str:
+def to_csv(table: ReportTable) -> str:
     """Every digit, one line a row, heads with their units."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
@@ -70,7 +70,7 @@ def to_csv(table: Table) -> str:
     return stream.getvalue()
 
 
-def to_markdown(table: Table) -> str:
+def to_markdown(table: ReportTable) -> str:
     """The caption, then a table that renderers and people read alike."""
     columns = list(zip(*table.rows, strict=True))
     rows = zip(*(formatted(column) for column in columns), strict=True)

@@ -8,11 +8,11 @@ from typing import Any
 
 from seqlab.report.comparing import Chapter, Entry
 
-Cell = str | int | float | None
+CellValue = str | int | float | None
 
 
 @dataclass(frozen=True)
-class Column:
+class ReportColumn:
     """Head of a column: what stands in it, in which unit; code is set in a fixed-width font."""
 
     title: str
@@ -21,13 +21,13 @@ class Column:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
+class ReportTable:
     """A table: the first column names the row. `entries` gives rows the looks of their runs."""
 
     name: str
     caption: str
-    columns: tuple[Column, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    columns: tuple[ReportColumn, ...]
+    rows: tuple[tuple[CellValue, ...], ...]
     entries: tuple[Entry, ...] = ()
     best: frozenset[int] = frozenset()
     """Places of rows that stand out."""
@@ -35,10 +35,10 @@ class Table:
     """Places of rows whose numbers are those of no end."""
 
 
-RUN = (Column("run"), Column("model"), Column("seed"))
+RUN = (ReportColumn("run"), ReportColumn("model"), ReportColumn("seed"))
 
 
-def seeds(chapter: Chapter) -> Table | None:
+def seeds(chapter: Chapter) -> ReportTable | None:
     """Mean and spread of what was trained with several seeds; None where nothing was."""
     finished = [entry for entry in chapter.entries if entry.run.summary]
     every = dict.fromkeys(name for entry in finished for name in entry.results)
@@ -53,24 +53,24 @@ def seeds(chapter: Chapter) -> Table | None:
                 rows.append((label, words(metric), len(values), *spread))
     if not rows:
         return None
-    return Table(
+    return ReportTable(
         name=f"seeds {chapter.title}",
         caption="The same settings with several seeds. A difference between models that is no larger than "
         "the deviation between seeds says little.",
         columns=(
-            Column("model"),
-            Column("metric"),
-            Column("seeds"),
-            Column("mean"),
-            Column("standard deviation"),
-            Column("lowest"),
-            Column("highest"),
+            ReportColumn("model"),
+            ReportColumn("metric"),
+            ReportColumn("seeds"),
+            ReportColumn("mean"),
+            ReportColumn("standard deviation"),
+            ReportColumn("lowest"),
+            ReportColumn("highest"),
         ),
         rows=tuple(rows),
     )
 
 
-def other_splits(chapter: Chapter) -> Table | None:
+def other_splits(chapter: Chapter) -> ReportTable | None:
     """What best checkpoints reached on splits other than validation; None where none was scored."""
     cards = [
         (entry, card)
@@ -81,17 +81,17 @@ def other_splits(chapter: Chapter) -> Table | None:
     if not cards:
         return None
     metrics = list(dict.fromkeys(name for _, card in cards for name in card["metrics"]))
-    return Table(
+    return ReportTable(
         name=f"other splits {chapter.title}",
         caption="Best checkpoints scored on further splits by `seqlab evaluate`: every target, once.",
         columns=(
             *RUN,
-            Column("split"),
-            *(Column(words(name)) for name in metrics),
-            Column("sequences"),
-            Column("tokens"),
-            Column("also in training", "sequences"),
-            Column("scored as"),
+            ReportColumn("split"),
+            *(ReportColumn(words(name)) for name in metrics),
+            ReportColumn("sequences"),
+            ReportColumn("tokens"),
+            ReportColumn("also in training", "sequences"),
+            ReportColumn("scored as"),
         ),
         rows=tuple(
             (
@@ -110,26 +110,26 @@ def other_splits(chapter: Chapter) -> Table | None:
 
 
 _TRUTH = {
-    "floor": Column("floor", "nats per token"),
-    "above_floor": Column("above the floor", "nats per token"),
-    "divergence": Column("divergence", "nats per token"),
-    "valid_samples": Column("valid", "fraction of samples"),
-    "wrong_samples": Column("wrong", "fraction of samples"),
-    "cut_samples": Column("cut", "fraction of samples"),
-    "complete_of_truth": Column("truth complete", "fraction of strings"),
-    "valid_of_complete_samples": Column("valid", "fraction of complete ones"),
-    "novel_samples": Column("novel", "fraction of valid ones"),
-    "distinct_samples": Column("distinct", "fraction of samples"),
-    "length_distance": Column("lengths off", "largest difference"),
-    "known_words": Column("known words", "fraction of words"),
-    "samples_valid_by_course": Column("valid by the course", "fraction of samples"),
-    "recognised_texts": Column("recognised", "fraction of texts"),
-    "recognised_far_texts": Column("recognised far", "fraction of texts"),
+    "floor": ReportColumn("floor", "nats per token"),
+    "above_floor": ReportColumn("above the floor", "nats per token"),
+    "divergence": ReportColumn("divergence", "nats per token"),
+    "valid_samples": ReportColumn("valid", "fraction of samples"),
+    "wrong_samples": ReportColumn("wrong", "fraction of samples"),
+    "cut_samples": ReportColumn("cut", "fraction of samples"),
+    "complete_of_truth": ReportColumn("truth complete", "fraction of strings"),
+    "valid_of_complete_samples": ReportColumn("valid", "fraction of complete ones"),
+    "novel_samples": ReportColumn("novel", "fraction of valid ones"),
+    "distinct_samples": ReportColumn("distinct", "fraction of samples"),
+    "length_distance": ReportColumn("lengths off", "largest difference"),
+    "known_words": ReportColumn("known words", "fraction of words"),
+    "samples_valid_by_course": ReportColumn("valid by the course", "fraction of samples"),
+    "recognised_texts": ReportColumn("recognised", "fraction of texts"),
+    "recognised_far_texts": ReportColumn("recognised far", "fraction of texts"),
 }
 """Columns by the metrics of a truth card."""
 
 
-def truth(chapter: Chapter) -> Table | None:
+def truth(chapter: Chapter) -> ReportTable | None:
     """How runs stand to the truth of their data; None where no run was held against it."""
     cards = [(entry, entry.run.cards["truth"]) for entry in chapter.entries if "truth" in entry.run.cards]
     if not cards:
@@ -148,7 +148,7 @@ def truth(chapter: Chapter) -> Table | None:
         if "recognised_far_texts" in known
         else ""
     )
-    return Table(
+    return ReportTable(
         name=f"truth {chapter.title}",
         caption="Held against the truth. The floor is what the true distribution itself pays on the "
         "validation split; what a model pays above it is what it has not learned. Divergence: of its "
@@ -160,7 +160,7 @@ def truth(chapter: Chapter) -> Table | None:
     )
 
 
-def explained(chapter: Chapter) -> Table | None:
+def explained(chapter: Chapter) -> ReportTable | None:
     """Why wrong samples are wrong; None where there are none."""
     found = [
         (entry, one)
@@ -169,11 +169,17 @@ def explained(chapter: Chapter) -> Table | None:
     ]
     if not found:
         return None
-    return Table(
+    return ReportTable(
         name=f"wrong samples {chapter.title}",
         caption="Why samples are wrong: the first token that cannot stand where it does, and what could. "
         ".end: the sample ended too early. Of the best run of each architecture.",
-        columns=(*RUN, Column("sample"), Column("token"), Column("is"), Column("could be")),
+        columns=(
+            *RUN,
+            ReportColumn("sample"),
+            ReportColumn("token"),
+            ReportColumn("is"),
+            ReportColumn("could be"),
+        ),
         rows=tuple(
             (*named(entry), one["text"], one["place"] + 1, one["token"], " ".join(one["allowed"]))
             for entry, one in found
@@ -207,11 +213,11 @@ def words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def metric(name: str, unit: str) -> Column:
+def metric(name: str, unit: str) -> ReportColumn:
     """The head of a metric's column."""
-    return Column(words(name), "" if unit == words(name) else unit)
+    return ReportColumn(words(name), "" if unit == words(name) else unit)
 
 
-def named(entry: Entry) -> tuple[Cell, ...]:
+def named(entry: Entry) -> tuple[CellValue, ...]:
     """The first cells of a run's row; see `RUN`."""
     return entry.number, entry.label, entry.seed

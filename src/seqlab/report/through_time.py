@@ -11,7 +11,7 @@ import altair as alt
 from seqlab.report.charts import palette
 from seqlab.report.comparing import Chapter, Entry
 from seqlab.report.look import HEIGHT, PANEL, Figure, Palette, Panel, Row, finished, over_rows
-from seqlab.report.tables import Column
+from seqlab.report.tables import ReportColumn
 from seqlab.schema.records import Curve, Record, Scalar
 
 RECORDED = re.compile(
@@ -87,12 +87,12 @@ def _figure(chapter: Chapter, split: str, lines: Sequence[_Line]) -> Figure:
         keys=("run", "label", "layer", "x", "value", "of_mean"),
         legend=looks.keys,
         columns=(
-            Column("run"),
-            Column("model"),
-            Column("layer"),
-            Column("distance", "tokens"),
-            Column("mean of norms", "nats per unit of the state"),
-            Column("norm of mean", "nats per unit of the state"),
+            ReportColumn("run"),
+            ReportColumn("model"),
+            ReportColumn("layer"),
+            ReportColumn("distance", "tokens"),
+            ReportColumn("mean of norms", "nats per unit of the state"),
+            ReportColumn("norm of mean", "nats per unit of the state"),
         ),
         by="layer" if several else "",
         panels=tuple(Panel(f"Layer {layer}", layer) for layer in layers) if several else (),

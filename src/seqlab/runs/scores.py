@@ -18,7 +18,7 @@ _NAMES = ("nats", "targets", "right")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scores:
+class SplitScores:
     """Item i is text i of the split in the order of the data or, of a running text, its token i.
 
     nats: -log probability of the item's targets, summed (N,). targets: how many they are (N,).
@@ -31,7 +31,7 @@ class Scores:
     running: bool
 
 
-def write(run: RunFolder, split: str, scores: Scores) -> None:
+def write(run: RunFolder, split: str, scores: SplitScores) -> None:
     """Put the scores of a split into a run's folder, whole or not at all.
 
     Raises:
@@ -42,7 +42,7 @@ def write(run: RunFolder, split: str, scores: Scores) -> None:
     atomic.write_bytes(_path(run, split), save(arrays))
 
 
-def read(run: RunFolder, split: str) -> Scores | None:
+def read(run: RunFolder, split: str) -> SplitScores | None:
     """The scores of a split; None where there are none.
 
     Raises:
@@ -53,7 +53,7 @@ def read(run: RunFolder, split: str) -> Scores | None:
         return None
     try:
         arrays = load_file(path)
-        return Scores(**{name: arrays[name] for name in _NAMES}, running=bool(arrays["running"][0]))
+        return SplitScores(**{name: arrays[name] for name in _NAMES}, running=bool(arrays["running"][0]))
     except (SafetensorError, KeyError, ValueError, IndexError):
         raise UserError(f"{path} is damaged. `seqlab evaluate` writes it anew.") from None
 

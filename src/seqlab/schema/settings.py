@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 
-def setting(value: Any) -> str:
+def format_setting(value: Any) -> str:
     """A setting's value as one types it behind `key=`.
 
     A table is said by its kind and its other settings.
@@ -23,9 +23,9 @@ def setting(value: Any) -> str:
         case bool():
             return str(value).lower()
         case list():
-            return ",".join(setting(item) for item in value)
+            return ",".join(format_setting(item) for item in value)
         case dict():
-            words = [f"{key}={setting(inner)}" for key, inner in value.items() if key != "kind"]
+            words = [f"{key}={format_setting(inner)}" for key, inner in value.items() if key != "kind"]
             return " ".join([*([str(value["kind"])] if "kind" in value else []), *words])
         case _:
             return str(value)
@@ -56,11 +56,11 @@ def flat(table: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     return found
 
 
-def said(settings: Mapping[str, Any]) -> str:
+def format_settings(settings: Mapping[str, Any]) -> str:
     """Several settings in one line, by their short names.
 
     >>> said({"training.optimizer.learning_rate": 0.1, "model.layers": 2})
     'learning_rate=0.1, layers=2'
     """
     names = short_names(list(settings))
-    return ", ".join(f"{names[key]}={setting(value)}" for key, value in settings.items())
+    return ", ".join(f"{names[key]}={format_setting(value)}" for key, value in settings.items())

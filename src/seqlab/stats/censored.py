@@ -12,7 +12,7 @@ from seqlab.stats.metric_spec import Better
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class SeedOutcome:
     """What one seed came to.
 
     value: in the unit of its quantity; None where it is censored: the run diverged, was stopped early or
@@ -40,7 +40,7 @@ def check_value(value: float | None, what: str) -> None:
         )
 
 
-def by_seed(outcomes: Sequence[Outcome]) -> dict[int, Outcome]:
+def by_seed(outcomes: Sequence[SeedOutcome]) -> dict[int, SeedOutcome]:
     """Outcomes by their seed.
 
     Raises:

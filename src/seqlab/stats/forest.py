@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from seqlab.schema.errors import UserError
-from seqlab.stats.importance import Cell, Effect, Importance, Level, said, scaled
-from seqlab.stats.metric_spec import Quantity
+from seqlab.stats.importance import Effect, Importance, Level, SettingCell, said, scaled
+from seqlab.stats.metric_spec import MetricSpec
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -33,7 +33,7 @@ class Span:
 
 
 def forest_importance(
-    cells: Sequence[Cell], quantity: Quantity, *, spans: Mapping[str, Span] | None = None
+    cells: Sequence[SettingCell], quantity: MetricSpec, *, spans: Mapping[str, Span] | None = None
 ) -> Importance:
     """Divide the variance over drawn settings among their axes, by a random forest.
 
@@ -75,7 +75,7 @@ def forest_importance(
     )
 
 
-def _axes(cells: Sequence[Cell], spans: Mapping[str, Span]) -> dict[str, BaseDistribution]:
+def _axes(cells: Sequence[SettingCell], spans: Mapping[str, Span]) -> dict[str, BaseDistribution]:
     from optuna.distributions import CategoricalDistribution, FloatDistribution
 
     found: dict[str, BaseDistribution] = {}
@@ -90,7 +90,7 @@ def _axes(cells: Sequence[Cell], spans: Mapping[str, Span]) -> dict[str, BaseDis
 
 
 def _shares(
-    cells: Sequence[Cell],
+    cells: Sequence[SettingCell],
     axes: Mapping[str, BaseDistribution],
     values: Sequence[float],
     spans: Mapping[str, Span],

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from seqlab.schema.errors import UserError
 from seqlab.stats.censored import check_value
-from seqlab.stats.metric_spec import Quantity
+from seqlab.stats.metric_spec import MetricSpec
 
 Level = str | int | float | bool | None
 _ROUNDING = 1e-12
@@ -21,7 +21,7 @@ _CHANCE = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
+class SettingCell:
     """One cell of a grid.
 
     settings: a value for each axis, e.g. {"learning_rate": 0.1, "layers": 2}.
@@ -76,7 +76,7 @@ class Importance:
     estimated: whether a forest stands for the settings that were not tried; exact otherwise.
     """
 
-    quantity: Quantity
+    quantity: MetricSpec
     effects: tuple[Effect, ...]
     rest: float
     cells: int
@@ -113,7 +113,7 @@ class Importance:
 
 
 def importance(
-    cells: Sequence[Cell], quantity: Quantity, *, scale: Literal["value", "rank"] = "value"
+    cells: Sequence[SettingCell], quantity: MetricSpec, *, scale: Literal["value", "rank"] = "value"
 ) -> Importance:
     """Divide the variance over a complete grid among its axes and their pairs.
 
@@ -162,7 +162,7 @@ def importance(
     )
 
 
-def missing(cells: Sequence[Cell]) -> list[dict[str, Level]]:
+def missing(cells: Sequence[SettingCell]) -> list[dict[str, Level]]:
     """The combinations of the axes' values that no cell has; [] where the grid is complete.
 
     Raises:
@@ -186,7 +186,7 @@ def said(settings: Mapping[str, Level]) -> str:
     return " ".join(f"{axis}={level}" for axis, level in settings.items())
 
 
-def _levels(cells: Sequence[Cell]) -> dict[str, list[Level]]:
+def _levels(cells: Sequence[SettingCell]) -> dict[str, list[Level]]:
     """Axes with their values, in the order in which they come."""
     if not cells:
         raise UserError("There must be at least one cell. Got none.")
@@ -199,7 +199,7 @@ def _levels(cells: Sequence[Cell]) -> dict[str, list[Level]]:
     return {name: list(dict.fromkeys(cell.settings[name] for cell in cells)) for name in names}
 
 
-def _axes(cells: Sequence[Cell]) -> dict[str, list[Level]]:
+def _axes(cells: Sequence[SettingCell]) -> dict[str, list[Level]]:
     """Those of at least two values."""
     levels = _levels(cells)
     axes = {name: values for name, values in levels.items() if len(values) > 1}
@@ -210,7 +210,7 @@ def _axes(cells: Sequence[Cell]) -> dict[str, list[Level]]:
     return axes
 
 
-def _check_complete(cells: Sequence[Cell], axes: Mapping[str, list[Level]]) -> None:
+def _check_complete(cells: Sequence[SettingCell], axes: Mapping[str, list[Level]]) -> None:
     gaps = missing(cells)
     if gaps:
         raise UserError(
@@ -227,12 +227,12 @@ def _check_complete(cells: Sequence[Cell], axes: Mapping[str, list[Level]]) -> N
         seen.add(place)
 
 
-def _place(cell: Cell, axes: Mapping[str, list[Level]]) -> tuple[int, ...]:
+def _place(cell: SettingCell, axes: Mapping[str, list[Level]]) -> tuple[int, ...]:
     return tuple(levels.index(cell.settings[name]) for name, levels in axes.items())
 
 
 def scaled(
-    cells: Sequence[Cell], quantity: Quantity, scale: Literal["value", "rank"]
+    cells: Sequence[SettingCell], quantity: MetricSpec, scale: Literal["value", "rank"]
 ) -> list[NDArray[np.float64]]:
     """The runs of each cell, as they are or as ranks among all runs.
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqlab.schema.errors import UserError
-from seqlab.stats.metric_spec import Quantity, percent
+from seqlab.stats.metric_spec import MetricSpec, percent
 
 LEVEL = 0.95
 _SLACK = 1e-9
@@ -44,7 +44,7 @@ class Interval:
         return self.ends[1] - self.ends[0]
 
 
-def by(difference: float, interval: Interval, quantity: Quantity) -> str:
+def by(difference: float, interval: Interval, quantity: MetricSpec) -> str:
     """The size of a difference and its interval, seen from the larger side.
 
     >>> interval = Interval(low=-1.5, high=-0.1, level=0.95, method="")

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from seqlab.schema.errors import UserError
-from seqlab.stats.metric_spec import Quantity
+from seqlab.stats.metric_spec import MetricSpec
 
 Score = Literal["nats", "right"]
 """nats: mean cross-entropy of a target; right: accuracy."""
 Unit = Literal["text", "token"]
 
 
-class Items:
+class ItemScores:
     """A model's scores on N items (texts, sentences or tokens), in the order of the split; float64.
 
     nats: (N,) cross-entropy in nats, summed over the item's targets.
@@ -59,14 +59,14 @@ class Items:
         return float(self.scores(score).sum() / self.targets.sum())
 
 
-def quantity(score: Score, unit: Unit) -> Quantity:
+def quantity(score: Score, unit: Unit) -> MetricSpec:
     """What a score a target is."""
     if score == "nats":
-        return Quantity(name="loss", unit=f"nats per {unit}", better="lower")
-    return Quantity(name="accuracy", unit=f"fraction of {unit}s", better="higher")
+        return MetricSpec(name="loss", unit=f"nats per {unit}", better="lower")
+    return MetricSpec(name="accuracy", unit=f"fraction of {unit}s", better="higher")
 
 
-def averaged(seeds: Sequence[Items]) -> Items:
+def averaged(seeds: Sequence[ItemScores]) -> ItemScores:
     """Each item's scores averaged over the seeds of one model.
 
     Raises:
@@ -76,14 +76,14 @@ def averaged(seeds: Sequence[Items]) -> Items:
         raise UserError("There must be the items of at least one seed. Got none.")
     for other in seeds[1:]:
         check_same(seeds[0], other)
-    return Items(
+    return ItemScores(
         nats=np.mean([items.nats for items in seeds], axis=0),
         targets=seeds[0].targets,
         right=np.mean([items.right for items in seeds], axis=0),
     )
 
 
-def check_same(first: Items, second: Items) -> None:
+def check_same(first: ItemScores, second: ItemScores) -> None:
     """Raise unless the items have the same targets, which the same items have.
 
     Raises:

@@ -11,7 +11,7 @@ _MOST_DECIMALS = 6
 
 
 @dataclass(frozen=True, kw_only=True)
-class Quantity:
+class MetricSpec:
     """A metric: its name, its unit as records carry it, and whether more or less of it is better.
 
     Fractions are said in percent, their differences in points (hundredths).
@@ -90,7 +90,7 @@ def percent(share: float) -> str:
     return f"{100 * share:.3g} %"
 
 
-def said_p(p: float, adjusted: float | None = None) -> str:
+def format_p(p: float, adjusted: float | None = None) -> str:
     """A p-value with two digits, below a thousandth said to be so, and what Holm's correction made of it.
 
     >>> said_p(0.03125), said_p(2e-5, 0.0625)

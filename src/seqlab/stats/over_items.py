@@ -10,8 +10,8 @@ import numpy as np
 
 from seqlab.schema.errors import UserError
 from seqlab.stats.interval import LEVEL, Interval, by, check_level, middle, two_sided_p
-from seqlab.stats.item_scores import Items, Score, Unit, averaged, check_same, quantity
-from seqlab.stats.metric_spec import Quantity, counted, said_p
+from seqlab.stats.item_scores import ItemScores, Score, Unit, averaged, check_same, quantity
+from seqlab.stats.metric_spec import MetricSpec, counted, format_p
 from seqlab.stats.resample import RESAMPLES, default_block, ratios
 
 LEAST_UNITS = 20
@@ -47,7 +47,7 @@ class ItemsComparison:
 
     first: str
     second: str
-    quantity: Quantity
+    quantity: MetricSpec
     unit: Unit
     first_value: float
     second_value: float
@@ -103,11 +103,11 @@ class ItemsComparison:
             return ": too little data to tell"
         if self.tells:
             return ""
-        return f": not enough to tell ({said_p(self.p, self.adjusted_p)})"
+        return f": not enough to tell ({format_p(self.p, self.adjusted_p)})"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class ItemScoring:
     """How models are compared.
 
     score: "nats" (mean cross-entropy of a target) or "right" (accuracy).
@@ -151,7 +151,7 @@ class Plan:
 
 
 def over_items(
-    first: Sequence[Items], second: Sequence[Items], *, names: tuple[str, str], plan: Plan
+    first: Sequence[ItemScores], second: Sequence[ItemScores], *, names: tuple[str, str], plan: ItemScoring
 ) -> ItemsComparison:
     """Compare two models item by item.
 
@@ -203,7 +203,7 @@ def over_items(
     )
 
 
-def mcnemar(first: Items, second: Items) -> McNemar:
+def mcnemar(first: ItemScores, second: ItemScores) -> McNemar:
     """McNemar's test (1947) of two classifiers' accuracy on the same texts.
 
     Only discordant texts count, those that one model alone got right: were the models equally good, each
@@ -229,6 +229,6 @@ def mcnemar(first: Items, second: Items) -> McNemar:
     return McNemar(first_only=one, second_only=other, p=p, method=method)
 
 
-def _one_target(first: Items, second: Items) -> bool:
+def _one_target(first: ItemScores, second: ItemScores) -> bool:
     certain = [np.isin(items.right, (0, 1)).all() for items in (first, second)]
     return bool((first.targets == 1).all() and all(certain))

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqlab.schema.errors import UserError
-from seqlab.stats.censored import Outcome, by_seed, finite, quantile
+from seqlab.stats.censored import SeedOutcome, by_seed, finite, quantile
 from seqlab.stats.interval import LEVEL, Draws, Interval, by, check_level, middle, two_sided_p
-from seqlab.stats.metric_spec import Better, Quantity, counted, said_p
+from seqlab.stats.metric_spec import Better, MetricSpec, counted, format_p
 
 MOST_EXACT = 20
 """Seeds of which all 2^n sign flips are looked at; of more, `DRAWS` random ones."""
@@ -35,7 +35,7 @@ class SeedsComparison:
 
     first: str
     second: str
-    quantity: Quantity
+    quantity: MetricSpec
     seeds: tuple[int, ...]
     first_values: tuple[float | None, ...]
     second_values: tuple[float | None, ...]
@@ -81,7 +81,7 @@ class SeedsComparison:
         if not self.enough_seeds:
             return f"{seeds}: not enough to tell over seeds, which takes {needed_seeds(self.level)} or more"
         words = "clear over seeds" if self.tells else "not enough to tell over seeds"
-        return f"{seeds}: {words} ({said_p(self.p, self.adjusted_p)})"
+        return f"{seeds}: {words} ({format_p(self.p, self.adjusted_p)})"
 
     def _by(self) -> str:
         if self.difference is None:
@@ -93,11 +93,11 @@ class SeedsComparison:
 
 
 def over_seeds(
-    first: Sequence[Outcome],
-    second: Sequence[Outcome],
+    first: Sequence[SeedOutcome],
+    second: Sequence[SeedOutcome],
     *,
     names: tuple[str, str],
-    quantity: Quantity,
+    quantity: MetricSpec,
     level: float = LEVEL,
     seed: int = 0,
 ) -> SeedsComparison:
@@ -183,8 +183,8 @@ def subset_means(values: NDArray[np.float64], seed: int = 0) -> Draws:
 
 
 def _paired(
-    first: Sequence[Outcome], second: Sequence[Outcome], names: tuple[str, str]
-) -> dict[int, tuple[Outcome, Outcome]]:
+    first: Sequence[SeedOutcome], second: Sequence[SeedOutcome], names: tuple[str, str]
+) -> dict[int, tuple[SeedOutcome, SeedOutcome]]:
     one, other = by_seed(first), by_seed(second)
     alone = sorted(one.keys() ^ other.keys())
     if alone:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from seqlab.schema.errors import UserError
-from seqlab.stats.censored import Outcome
-from seqlab.stats.item_scores import Items, quantity
-from seqlab.stats.over_items import ItemsComparison, Plan, over_items
+from seqlab.stats.censored import SeedOutcome
+from seqlab.stats.item_scores import ItemScores, quantity
+from seqlab.stats.over_items import ItemsComparison, ItemScoring, over_items
 from seqlab.stats.over_seeds import SeedsComparison, over_seeds
 
 
@@ -24,8 +24,8 @@ class Candidate:
     """
 
     name: str
-    outcomes: tuple[Outcome, ...] = ()
-    items: tuple[Items, ...] = ()
+    outcomes: tuple[SeedOutcome, ...] = ()
+    items: tuple[ItemScores, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ class Comparison:
         return f"{self.items.reading}; {self.seeds.verdict if agree else self.seeds.reading}"
 
 
-def compare(first: Candidate, second: Candidate, plan: Plan) -> Comparison:
+def compare(first: Candidate, second: Candidate, plan: ItemScoring) -> Comparison:
     """Compare two models over their items and over their seeds, as far as both have them.
 
     Raises:
@@ -74,7 +74,7 @@ def compare(first: Candidate, second: Candidate, plan: Plan) -> Comparison:
     return Comparison(items=items, seeds=seeds)
 
 
-def all_pairs(candidates: Sequence[Candidate], plan: Plan) -> list[Comparison]:
+def all_pairs(candidates: Sequence[Candidate], plan: ItemScoring) -> list[Comparison]:
     """Compare every model with every other; p-values over items, and those over seeds, corrected by Holm.
 
     Raises:

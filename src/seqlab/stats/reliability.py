@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from seqlab.schema.errors import UserError
 from seqlab.stats.censored import check_value, finite, ordered, quantile
-from seqlab.stats.metric_spec import Quantity, counted
+from seqlab.stats.metric_spec import MetricSpec, counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class Reliability:
     """
 
     architecture: str
-    quantity: Quantity
+    quantity: MetricSpec
     settings: int
     censored: int
     best: float | None
@@ -64,7 +64,7 @@ class Reliability:
         )
 
 
-def near(quantity: Quantity, best: float) -> float:
+def near(quantity: MetricSpec, best: float) -> float:
     """The distance from the best that counts as near, in the quantity's unit.
 
     Of a fraction it is 0.01, a point; of anything else 2 % of the best.
@@ -75,7 +75,7 @@ def near(quantity: Quantity, best: float) -> float:
     return 0.01 if quantity.unit.startswith("fraction") else 0.02 * abs(best)
 
 
-def reliability(settings: Sequence[Setting], quantity: Quantity, *, within: float) -> list[Reliability]:
+def reliability(settings: Sequence[Setting], quantity: MetricSpec, *, within: float) -> list[Reliability]:
     """Spread over settings of each architecture, the most reliable first.
 
     The most reliable architecture is the one with the largest share of settings near the best of all;
@@ -101,7 +101,7 @@ def reliability(settings: Sequence[Setting], quantity: Quantity, *, within: floa
     )
 
 
-def expected_best(values: Sequence[float | None], quantity: Quantity) -> list[float | None]:
+def expected_best(values: Sequence[float | None], quantity: MetricSpec) -> list[float | None]:
     """The mean of the best of k different settings chosen at random, for k = 1 .. n.
 
     Exact: of the C(n, k) choices C(i - 1, k - 1) have the i-th value, from the worst, as their best. The
@@ -129,7 +129,7 @@ def expected_best(values: Sequence[float | None], quantity: Quantity) -> list[fl
 
 
 def _of_one(
-    group: Sequence[Setting], quantity: Quantity, within: float, overall: float | None
+    group: Sequence[Setting], quantity: MetricSpec, within: float, overall: float | None
 ) -> Reliability:
     values = [setting.value for setting in group]
     ascending, best = ordered(values, quantity.better), _best(values, quantity)
@@ -150,16 +150,16 @@ def _of_one(
     )
 
 
-def _best(values: Sequence[float | None], quantity: Quantity) -> float | None:
+def _best(values: Sequence[float | None], quantity: MetricSpec) -> float | None:
     return min(values, key=lambda value: _loss(value, quantity))
 
 
-def _loss(value: float | None, quantity: Quantity) -> float:
+def _loss(value: float | None, quantity: MetricSpec) -> float:
     """A value turned so that less is better, censored ones infinite."""
     return math.inf if value is None else -quantity.gain(value)
 
 
-def _near(values: Sequence[float | None], best: float | None, quantity: Quantity, within: float) -> float:
+def _near(values: Sequence[float | None], best: float | None, quantity: MetricSpec, within: float) -> float:
     """Share of values no further than `within` from the best; what failed is near nothing."""
     if best is None:
         return 0.0

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from seqlab.schema.errors import UserError
-from seqlab.stats.censored import Outcome, between, by_seed, finite, ordered, quantile
+from seqlab.stats.censored import SeedOutcome, between, by_seed, finite, ordered, quantile
 from seqlab.stats.interval import LEVEL, Interval, binomial_share, check_level
-from seqlab.stats.metric_spec import Quantity, counted, percent
+from seqlab.stats.metric_spec import MetricSpec, counted, percent
 
 MOST_SEEDS = 1_000
 """Beyond them the number of resamples is no float."""
@@ -27,7 +27,7 @@ class Summary:
     good: what counts as success, in the quantity's unit; None: to have a value.
     """
 
-    quantity: Quantity
+    quantity: MetricSpec
     seeds: int
     median: float | None
     lowest: float | None
@@ -92,7 +92,7 @@ class Summary:
 
 
 def summarize(
-    outcomes: Sequence[Outcome], quantity: Quantity, *, good: float | None = None, level: float = LEVEL
+    outcomes: Sequence[SeedOutcome], quantity: MetricSpec, *, good: float | None = None, level: float = LEVEL
 ) -> Summary:
     """Median, range, quartiles and success of a model over its seeds.
 
@@ -195,7 +195,7 @@ def _first(chances: Sequence[tuple[float, float]], tail: float) -> float:
     raise AssertionError("probabilities come to 1")
 
 
-def _succeeds(outcome: Outcome, quantity: Quantity, good: float | None) -> bool:
+def _succeeds(outcome: SeedOutcome, quantity: MetricSpec, good: float | None) -> bool:
     if outcome.value is None or good is None:
         return outcome.value is not None
     return quantity.gain(outcome.value - good) >= 0

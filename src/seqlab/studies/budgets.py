@@ -22,7 +22,7 @@ _WIDEST = 1 << 14
 
 
 @dataclass(frozen=True)
-class Pass:
+class EpochSize:
     """One pass over the training split: optimiser steps and tokens."""
 
     steps: int
@@ -39,7 +39,7 @@ def equaliser(
         seconds_per_step: of training an experiment; asked only where seconds are to be equal.
     """
     models: dict[str, ModelConfig] = {}
-    passes: dict[str, Pass] = {}
+    passes: dict[str, EpochSize] = {}
 
     def equal(config: ExperimentConfig) -> ExperimentConfig:
         read = f"{canonical(config.data)} {canonical(config.task)}"
@@ -61,17 +61,17 @@ def equaliser(
     return equal
 
 
-def _for_steps(config: ExperimentConfig, steps: int, whole: Pass) -> ExperimentConfig:
+def _for_steps(config: ExperimentConfig, steps: int, whole: EpochSize) -> ExperimentConfig:
     """So many steps exactly: as many epochs as they need, and no patience that could end them early."""
     update = {"max_steps": steps, "epochs": math.ceil(steps / whole.steps), "patience": None}
     return config.model_copy(update={"training": config.training.model_copy(update=update)})
 
 
-def _one_pass(config: ExperimentConfig) -> Pass:
+def _one_pass(config: ExperimentConfig) -> EpochSize:
     dataset = config.dataset()
     batches = config.task.build(dataset).batches(dataset.splits["train"], config.batching, 0)
     tokens = sum(int(batches[index].lengths.sum()) for index in range(len(batches)))
-    return Pass(len(batches), tokens)
+    return EpochSize(len(batches), tokens)
 
 
 def _at_size(model: ModelConfig, data: DatasetConfig, task: TaskConfig, parameters: int) -> ModelConfig:

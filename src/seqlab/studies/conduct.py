@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Protocol
 
-from seqlab.compare.study_cells import find, found
+from seqlab.compare.study_cells import trial_run, trial_runs
 from seqlab.runs import study_folder
 from seqlab.runs.study_folder import Event, StudyFolder, Trial
 from seqlab.schema.config import plain
 from seqlab.schema.errors import DiskError
 from seqlab.studies.design import Design
 from seqlab.studies.executors import Executor
-from seqlab.studies.job import Job, Outcome
-from seqlab.studies.plan import Plan, plan_of, stopped
+from seqlab.studies.job import Job, JobOutcome
+from seqlab.studies.plan import StudyPlan, plan_of, stopped
 from seqlab.studies.standing import check_sound, goal_of, gone
 from seqlab.studies.trials import Adjust
 
 
-class Viewer(Protocol):
+class StudyCallback(Protocol):
     """Who sees a study being carried out."""
 
     def begins(self, one: Trial, total: int) -> None:
@@ -35,20 +35,20 @@ class Viewer(Protocol):
         """A sentence for the user; number 0 is of the study itself."""
         ...
 
-    def ended(self, one: Trial, outcome: Outcome, value: float | None) -> None:
+    def ended(self, one: Trial, outcome: JobOutcome, value: float | None) -> None:
         """A run ended; value is of the metric it is judged by."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class Resources:
     """Where the runs of a study are computed, and on how many threads each."""
 
     device: str | None = None
     threads: int | None = None
 
 
-def begin(design: Design, adjust: Adjust) -> tuple[StudyFolder, Plan]:
+def begin(design: Design, adjust: Adjust) -> tuple[StudyFolder, StudyPlan]:
     """The study's folder and plan; runs that are known beforehand are noted before the first one begins.
 
     Raises:
@@ -61,7 +61,7 @@ def begin(design: Design, adjust: Adjust) -> tuple[StudyFolder, Plan]:
     return folder, plan_of(config, design, folder, adjust)
 
 
-def conduct(plan: Plan, executor: Executor, place: Place, viewer: Viewer) -> None:
+def run_trials(plan: StudyPlan, executor: Executor, place: Resources, viewer: StudyCallback) -> None:
     """Carry out every run that is not done yet.
 
     Raises:
@@ -71,7 +71,7 @@ def conduct(plan: Plan, executor: Executor, place: Place, viewer: Viewer) -> Non
     """
     with plan.folder.lock():
         plan.note()
-        known = find(plan.folder)
+        known = trial_runs(plan.folder)
         check_sound(known)
         for one in gone(known):
             words = f"The folder of run {one.trial.number}, {one.trial.run}, is gone: it is trained again."
@@ -92,7 +92,7 @@ def conduct(plan: Plan, executor: Executor, place: Place, viewer: Viewer) -> Non
 class Conductor:
     """Gives out the runs of a plan and notes what becomes of them."""
 
-    def __init__(self, plan: Plan, place: Place, viewer: Viewer):
+    def __init__(self, plan: StudyPlan, place: Resources, viewer: StudyCallback):
         self._plan, self._place, self._viewer = plan, place, viewer
         self._running: dict[int, Trial] = {}
         self._runs = plan.runs()
@@ -108,14 +108,14 @@ class Conductor:
         place = self._place
         return Job(number=one.number, config=one.config, device=place.device, threads=place.threads)
 
-    def done(self, number: int, outcome: Outcome) -> bool:
+    def done(self, number: int, outcome: JobOutcome) -> bool:
         """See `executors.Work`; what became of a run is on disk before anything else begins."""
         one, folder = self._running.pop(number), self._plan.folder
         if outcome.state == "full":
             self.full = outcome.reason
         elif outcome.state != "interrupted":
             folder.add_event(Event(trial=number, state=outcome.state, reason=outcome.reason))
-        metrics = found(one).summary["metrics"] if outcome.state == "finished" else {}
+        metrics = trial_run(one).summary["metrics"] if outcome.state == "finished" else {}
         self._viewer.ended(one, outcome, metrics.get(goal_of(one).metric))
         return outcome.state not in ("interrupted", "full")
 
@@ -132,6 +132,6 @@ class Conductor:
         one = self._running[number]
         metric = goal_of(one).metric
         # The validation at hand is in the run's records already, or not, where the system kept them back.
-        before = [point for point in found(one).course(metric) if point[0] < epoch]
+        before = [point for point in trial_run(one).course(metric) if point[0] < epoch]
         wanted = self._plan.should_stop(one, [*before, (epoch, values[metric])])
         return stopped(epoch) if wanted else ""

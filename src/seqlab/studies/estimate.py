@@ -13,7 +13,7 @@ from seqlab.evaluate.scoring import scoring_pass
 from seqlab.experiment.experiment_config import ExperimentConfig
 from seqlab.experiment.matmul_choice import choose
 from seqlab.experiment.network_experiment import Experiment, build
-from seqlab.experiment.numerics import settled
+from seqlab.experiment.numerics import numerics
 from seqlab.measure.evaluate import evaluate
 from seqlab.schema.config import canonical
 from seqlab.training.step import Step
@@ -25,7 +25,7 @@ CHECKPOINTS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cost:
+class RunCost:
     """Of one run: seconds of an optimiser step and of a validation, steps of the run, bytes on disk."""
 
     step_seconds: float
@@ -45,13 +45,13 @@ class Estimates:
 
     def __init__(self, device: str | None, threads: int | None):
         self._device, self._threads = device or "cpu", threads
-        self._known: dict[str, Cost] = {}
+        self._known: dict[str, RunCost] = {}
 
-    def of(self, config: ExperimentConfig) -> Cost:
+    def of(self, config: ExperimentConfig) -> RunCost:
         """What the run of an experiment will cost."""
         key = _cost_key(config)
         if key not in self._known:
-            with settled(self._device, self._threads) as place:
+            with numerics(self._device, self._threads) as place:
                 threads = torch.get_num_threads()
                 products = choose(config.training.products, device=place.type, threads=threads)
                 self._known[key] = _measure(build(config, config.dataset(), place, products))
@@ -70,7 +70,7 @@ def _cost_key(config: ExperimentConfig) -> str:
     return canonical(config.model_copy(update={"seed": 0, "training": training}))
 
 
-def _measure(experiment: Experiment) -> Cost:
+def _measure(experiment: Experiment) -> RunCost:
     config = experiment.config
     batches = experiment.task.batches(experiment.dataset.splits["train"], config.batching, seed=0)
     steps = len(batches) * config.training.epochs
@@ -88,7 +88,7 @@ def _measure(experiment: Experiment) -> Cost:
     taken = len(places) - min(WARM_UP, len(places) - 1)
     step_seconds = (time.perf_counter() - began) / taken
     validations = max(1, round(steps / len(batches) * config.training.validations_per_epoch))
-    return Cost(
+    return RunCost(
         step_seconds=step_seconds,
         validation_seconds=_validation_seconds(experiment),
         steps=steps,

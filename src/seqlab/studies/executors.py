@@ -18,8 +18,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any, Protocol
 
-from seqlab.studies.job import Job, Outcome, Watch, carry_out
-from seqlab.training.interrupt import Wish, listening
+from seqlab.studies.job import Job, JobCallback, JobOutcome, run_job
+from seqlab.training.interrupt import StopRequest, catch_signals
 
 PATIENCE = 0.2
 """Seconds after which a wish to stop is noticed."""
@@ -27,14 +27,14 @@ ATTEMPTS = 2
 """Times a run is given to a process; one that died may have been killed for want of memory."""
 
 
-class Work(Protocol):
+class JobSource(Protocol):
     """Where jobs come from, and where their outcomes go."""
 
     def next(self) -> Job | None:
         """The next job; None where there is none now, which more outcomes may change."""
         ...
 
-    def done(self, number: int, outcome: Outcome) -> bool:
+    def done(self, number: int, outcome: JobOutcome) -> bool:
         """Take an outcome; says whether to go on with others."""
         ...
 
@@ -42,7 +42,7 @@ class Work(Protocol):
 class Executor(Protocol):
     """Carries out jobs until there are none left, or until somebody asks to stop."""
 
-    def run(self, work: Work, watch: Watch) -> None:
+    def run(self, work: JobSource, watch: JobCallback) -> None:
         """Every job of `work`; raises KeyboardInterrupt when asked to stop, everything being saved."""
         ...
 
@@ -50,10 +50,10 @@ class Executor(Protocol):
 class Inline:
     """One run after the other, in this process."""
 
-    def run(self, work: Work, watch: Watch) -> None:
+    def run(self, work: JobSource, watch: JobCallback) -> None:
         """See `Executor`."""
         while (job := work.next()) is not None:
-            outcome = carry_out(job, watch)
+            outcome = run_job(job, watch)
             if not work.done(job.number, outcome):
                 if outcome.state == "interrupted":
                     raise KeyboardInterrupt
@@ -66,10 +66,10 @@ class Processes:
     def __init__(self, count: int):
         self._count = count
 
-    def run(self, work: Work, watch: Watch) -> None:
+    def run(self, work: JobSource, watch: JobCallback) -> None:
         """See `Executor`."""
         workers: list[_Worker] = []
-        with listening() as wish:
+        with catch_signals() as wish:
             try:
                 self._serve(work, watch, workers, wish)
             finally:
@@ -78,7 +78,7 @@ class Processes:
         if wish.stop:
             raise KeyboardInterrupt
 
-    def _serve(self, work: Work, watch: Watch, workers: list[_Worker], wish: Wish) -> None:
+    def _serve(self, work: JobSource, watch: JobCallback, workers: list[_Worker], wish: StopRequest) -> None:
         going = True
         while True:
             if wish.stop or not going:
@@ -95,7 +95,7 @@ class Processes:
                 outcome = worker.heard(watch)
                 if outcome is None or worker.job is None:
                     continue
-                if outcome is DIED:
+                if outcome is LOST:
                     workers.remove(worker)
                     outcome = worker.mourn()
                     if outcome.state == "failed" and worker.job.attempt < ATTEMPTS:
@@ -104,7 +104,7 @@ class Processes:
                 number, worker.job = worker.job.job.number, None
                 going = work.done(number, outcome) and going
 
-    def _fill(self, work: Work, workers: list[_Worker]) -> None:
+    def _fill(self, work: JobSource, workers: list[_Worker]) -> None:
         while sum(worker.job is not None for worker in workers) < self._count:
             job = work.next()
             if job is None:
@@ -116,7 +116,7 @@ class Processes:
             idle.given(_Given(job))
 
 
-DIED = Outcome("failed", "its process died")
+LOST = JobOutcome("failed", "its process died")
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ class _Worker:
             self.connection.send(job.job)
         return self
 
-    def heard(self, watch: Watch) -> Outcome | None:
+    def heard(self, watch: JobCallback) -> JobOutcome | None:
         """Take one message; the outcome when the job is done."""
         try:
             match self.connection.recv():
@@ -163,19 +163,19 @@ class _Worker:
                 case "message", arguments:
                     watch.message(*arguments)
         except (EOFError, OSError):
-            return DIED
+            return LOST
         return None
 
-    def mourn(self) -> Outcome:
+    def mourn(self) -> JobOutcome:
         """How a process ended that should not have."""
         self._process.join(5)
         if self._asked:
-            return Outcome("interrupted")
+            return JobOutcome("interrupted")
         code = self._process.exitcode
         how = (
             f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with status {code}"
         )
-        return Outcome("failed", f"The process that ran it {how}; what it saved is still there.")
+        return JobOutcome("failed", f"The process that ran it {how}; what it saved is still there.")
 
     def ask_to_stop(self) -> None:
         """Let it save and stop; asked once, because a second time would not let it save."""
@@ -192,22 +192,22 @@ class _Worker:
             self._process.join()
 
 
-class _Line:
+class WorkerLink:
     """A watch that speaks to the process which asked for the work."""
 
     def __init__(self, line: Connection):
         self._line = line
 
     def news(self, number: int, share: float, words: str) -> None:
-        """See `Watch`."""
+        """See `JobCallback`."""
         self._line.send(("news", (number, share, words)))
 
     def message(self, number: int, text: str) -> None:
-        """See `Watch`."""
+        """See `JobCallback`."""
         self._line.send(("message", (number, text)))
 
     def prune(self, number: int, epoch: float, values: Mapping[str, float]) -> str:
-        """See `Watch`."""
+        """See `JobCallback`."""
         self._line.send(("prune", (number, epoch, dict(values))))
         return str(self._line.recv())
 
@@ -220,7 +220,7 @@ def _serve(line: Connection, parent: int) -> None:
     while True:
         try:
             job: Any = line.recv()
-            outcome = carry_out(job, _Line(line))
+            outcome = run_job(job, WorkerLink(line))
             line.send(("done", outcome))
         except (EOFError, OSError, KeyboardInterrupt):
             return

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seqlab.compare.study import Group, Study, read
-from seqlab.compare.study_cells import Cell, Found, find
+from seqlab.compare.study_cells import StudyCell, TrialRun, trial_runs
 from seqlab.evaluate.evaluation import evaluate_run
 from seqlab.experiment.experiment_config import (
     AnyExperimentConfig,
@@ -24,13 +24,13 @@ from seqlab.schema.records import Scalar, to_line
 from seqlab.studies.standing import state
 from seqlab.studies.study_config import FinalConfig
 from seqlab.training import run
-from seqlab.training.loop import Listener
+from seqlab.training.loop import RunCallback
 
 SPLIT = "test"
 
 
 @dataclass(frozen=True)
-class Look:
+class FinalEvaluation:
     """A look at the test split.
 
     number: 1 for the first of a study, more for each that looked at other runs. again: it was taken before
@@ -55,16 +55,21 @@ def choose(study: Study, of: str) -> list[Group]:
     return [*(rivals[:1] if of == "winner" else rivals), *(group for group in study.ranked if group.baseline)]
 
 
-def look(
-    folder: StudyFolder, config: FinalConfig, listener: Listener, *, threads: int | None, device: str | None
-) -> Look:
+def evaluate_on_test(
+    folder: StudyFolder,
+    config: FinalConfig,
+    listener: RunCallback,
+    *,
+    threads: int | None,
+    device: str | None,
+) -> FinalEvaluation:
     """Score the test split with what validation chose; a look taken before is shown, not repeated.
 
     Raises:
         UserError: the study is not carried out to its end, or there is no test split.
         WorkError: a run that was trained again did not come to the same weights.
     """
-    found = find(folder)
+    found = trial_runs(folder)
     waiting = [one.trial.number for one in found if state(one) == "open"]
     if waiting:
         raise UserError(
@@ -73,7 +78,7 @@ def look(
     choices = [group for part in read(folder) for group in choose(part, config.of)]
     trials = {one.trial.number: one for one in found}
 
-    def trained(cell: Cell) -> RunFolder:
+    def trained(cell: StudyCell) -> RunFolder:
         wanted = final_config(trials[cell.trial], cell, config)
         if wanted is None:
             return run_folder.open_run(run_folder.root() / cell.run)
@@ -92,17 +97,17 @@ def look(
             {"look": number, "split": SPLIT, "of": config.of, "fit_on": config.fit_on, "runs": names}
         )
     scored = tuple(tuple(_card(one, listener) for one in group) for group in runs)
-    return Look(number, bool(before), tuple(choices), scored)
+    return FinalEvaluation(number, bool(before), tuple(choices), scored)
 
 
-def _card(one: RunFolder, listener: Listener) -> dict[str, Any]:
+def _card(one: RunFolder, listener: RunCallback) -> dict[str, Any]:
     """The card of the test split; scored where it is not there yet."""
     if not (one.cards / f"{SPLIT}.json").exists():
         return evaluate_run(one, SPLIT, (), progress=listener.scored)
     return one.read_json(f"cards/{SPLIT}.json", "metrics", "targets")
 
 
-def final_config(one: Found, cell: Cell, config: FinalConfig) -> AnyExperimentConfig | None:
+def final_config(one: TrialRun, cell: StudyCell, config: FinalConfig) -> AnyExperimentConfig | None:
     """What has to be trained again for a cell to be scored; None where its run's result is what is scored.
 
     A cell of an axis of epochs is trained to that epoch. On all data the epochs are those of the cell or of
@@ -123,7 +128,7 @@ def final_config(one: Found, cell: Cell, config: FinalConfig) -> AnyExperimentCo
     return settings.model_copy(update={"training": settings.training.model_copy(update=update)})
 
 
-def best_epoch(one: Found) -> int:
+def best_epoch(one: TrialRun) -> int:
     """Epochs up to the best validation, begun ones counted whole."""
     assert one.folder is not None, "only finished runs are chosen"
     step = one.summary["best_step"]
@@ -131,7 +136,7 @@ def best_epoch(one: Found) -> int:
     return max(1, -int(-max(epochs) // 1))
 
 
-def check_same_course(one: Found, again: RunFolder) -> None:
+def check_same_course(one: TrialRun, again: RunFolder) -> None:
     """Make sure that a run trained again to a cell's epoch went through the very numbers of the cell's row.
 
     Raises:

@@ -14,7 +14,7 @@ from seqlab.schema.config import parse
 from seqlab.schema.errors import UserError
 from seqlab.studies.axes import EPOCHS
 from seqlab.studies.budgets import equaliser
-from seqlab.studies.conduct import Place
+from seqlab.studies.conduct import Resources
 from seqlab.studies.design import Design
 from seqlab.studies.estimate import Estimates
 from seqlab.studies.study_config import SomeConfig
@@ -22,7 +22,7 @@ from seqlab.studies.trials import Adjust, grid, trial
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class ForecastRow:
     """What one architecture takes: its runs and the cells they fill; seconds and bytes of all of them.
 
     step_seconds, run_seconds: means over its runs. done: runs that are finished already.
@@ -44,7 +44,7 @@ class Forecast:
     """The whole study."""
 
     sentences: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[ForecastRow, ...]
     seconds: float
     bytes: int
 
@@ -53,7 +53,7 @@ class Forecast:
         return dataclasses.asdict(self)
 
 
-def place_of(processes: int, device: str | None, threads: int | None) -> Place:
+def resources_for(processes: int, device: str | None, threads: int | None) -> Resources:
     """Where each run is computed when so many are carried out side by side.
 
     Raises:
@@ -62,11 +62,11 @@ def place_of(processes: int, device: str | None, threads: int | None) -> Place:
     if processes < 1:
         raise UserError(f"'processes' must be at least 1. Got {processes}.")
     if processes == 1:
-        return Place(device=device, threads=threads)
+        return Resources(device=device, threads=threads)
     whole = threads or os.cpu_count() or 1
     if processes > whole:
         raise UserError(f"'processes' must be at most the threads, {whole}. Got {processes}.")
-    return Place(device=device, threads=whole // processes)
+    return Resources(device=device, threads=whole // processes)
 
 
 def adjustment(design: Design, estimates: Estimates) -> Adjust:
@@ -77,7 +77,7 @@ def adjustment(design: Design, estimates: Estimates) -> Adjust:
     return equaliser(budget, estimates.seconds_per_step)
 
 
-def forecast(design: Design, place: Place, processes: int) -> Forecast:
+def forecast(design: Design, place: Resources, processes: int) -> Forecast:
     """Measure a few steps of each kind of run, and add up.
 
     Raises:
@@ -118,11 +118,11 @@ def _trials(design: Design, adjust: Adjust) -> list[Trial]:
     ]
 
 
-def _row(name: str, trials: list[Trial], estimates: Estimates) -> Row:
+def _row(name: str, trials: list[Trial], estimates: Estimates) -> ForecastRow:
     costs = [estimates.of(parse(ExperimentConfig, one.config)) for one in trials]
     count = len(trials)
     done = sum(_done(one) for one in trials)
-    return Row(
+    return ForecastRow(
         architecture=name,
         runs=count,
         done=done,
@@ -139,7 +139,7 @@ def _done(one: Trial) -> bool:
     return (folder.root() / one.run / "finished.json").exists()
 
 
-def _sentence(design: Design, trials: list[Trial], rows: tuple[Row, ...]) -> str:
+def _sentence(design: Design, trials: list[Trial], rows: tuple[ForecastRow, ...]) -> str:
     cells, done = sum(max(1, len(one.epochs)) for one in trials), sum(_done(one) for one in trials)
     most = " at the most" if isinstance(design.config.search, SomeConfig) else ""
     before = f", {done} of them done before" if done else ""

@@ -27,14 +27,14 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class JobOutcome:
     """How a run ended. interrupted: somebody asked the whole study to stop. full: the disk is."""
 
     state: Literal["finished", "failed", "pruned", "interrupted", "full"]
     reason: str = ""
 
 
-class Watch(Protocol):
+class JobCallback(Protocol):
     """Who follows the runs of a study."""
 
     def news(self, number: int, share: float, words: str) -> None:
@@ -50,29 +50,29 @@ class Watch(Protocol):
         ...
 
 
-def carry_out(job: Job, watch: Watch) -> Outcome:
+def run_job(job: Job, watch: JobCallback) -> JobOutcome:
     """Train to the end, or go on, or find it finished; whatever goes wrong becomes an outcome."""
     listener = _Listener(job, watch)
     try:
         run.train(parse_experiment(job.config), device=job.device, threads=job.threads, listener=listener)
     except DiskError as error:
-        return Outcome("full", str(error))
+        return JobOutcome("full", str(error))
     except (UserError, WorkError) as error:
-        return Outcome("failed", str(error))
+        return JobOutcome("failed", str(error))
     except Interrupted:
-        return Outcome("pruned", listener.pruned) if listener.pruned else Outcome("interrupted")
+        return JobOutcome("pruned", listener.pruned) if listener.pruned else JobOutcome("interrupted")
     except KeyboardInterrupt:
-        return Outcome("interrupted")
+        return JobOutcome("interrupted")
     except Exception as error:
         # One run's fault must not take the others with it.
-        return Outcome("failed", f"{type(error).__name__}: {error}")
-    return Outcome("finished")
+        return JobOutcome("failed", f"{type(error).__name__}: {error}")
+    return JobOutcome("finished")
 
 
 class _Listener:
     """Passes on what a run tells, seldom enough to cost nothing."""
 
-    def __init__(self, job: Job, watch: Watch, clock: Callable[[], float] = time.monotonic):
+    def __init__(self, job: Job, watch: JobCallback, clock: Callable[[], float] = time.monotonic):
         self._job, self._watch, self._clock = job, watch, clock
         self._told = -SECONDS_BETWEEN_NEWS
         self.pruned = ""

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from seqlab.experiment.matmul_choice import choose
-from seqlab.experiment.numerics import settled
+from seqlab.experiment.numerics import numerics
 from seqlab.runs.study_folder import StudyFolder
 from seqlab.schema.errors import UserError
-from seqlab.studies.conduct import Place, Viewer, begin, conduct
+from seqlab.studies.conduct import Resources, StudyCallback, begin, run_trials
 from seqlab.studies.design import Design
 from seqlab.studies.estimate import Estimates
 from seqlab.studies.executors import Executor, Inline, Processes
-from seqlab.studies.final import Look, look
+from seqlab.studies.final import FinalEvaluation, evaluate_on_test
 from seqlab.studies.forecast import adjustment
 from seqlab.training.progress import Progress
 
 
-def carry_out(design: Design, place: Place, *, processes: int, retry: bool, viewer: Viewer) -> StudyFolder:
+def run_study(
+    design: Design, place: Resources, *, processes: int, retry: bool, viewer: StudyCallback
+) -> StudyFolder:
     """Carry out every run of a study that is not done yet.
 
     Args:
@@ -43,21 +45,23 @@ def carry_out(design: Design, place: Place, *, processes: int, retry: bool, view
     executor: Executor = Inline() if processes == 1 else Processes(processes)
     if processes > 1:
         _choose_products(place)
-    conduct(plan, executor, place, viewer)
+    run_trials(plan, executor, place, viewer)
     return folder
 
 
-def final(design: Design, folder: StudyFolder, place: Place, viewer: Viewer) -> Look:
-    """Look at the test split with what validation chose; see `final.look`."""
+def final(design: Design, folder: StudyFolder, place: Resources, viewer: StudyCallback) -> FinalEvaluation:
+    """Look at the test split with what validation chose; see `final.evaluate_on_test`."""
     with folder.lock():
         listener = _Final(viewer)
-        return look(folder, design.config.final, listener, threads=place.threads, device=place.device)
+        return evaluate_on_test(
+            folder, design.config.final, listener, threads=place.threads, device=place.device
+        )
 
 
 class _Final:
     """Passes on what a run that is trained again for the test split tells."""
 
-    def __init__(self, viewer: Viewer):
+    def __init__(self, viewer: StudyCallback):
         self._viewer = viewer
 
     def step(self, progress: Progress, loss: float, total_epochs: float) -> None:
@@ -76,7 +80,7 @@ class _Final:
             self._viewer.message(0, text)
 
 
-def _choose_products(place: Place) -> None:
+def _choose_products(place: Resources) -> None:
     """Measure the ways to multiply before processes disturb each other; the choice is remembered."""
-    with settled(place.device or "cpu", place.threads) as device:
+    with numerics(place.device or "cpu", place.threads) as device:
         choose("auto", device=device.type, threads=place.threads or 1)

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from seqlab.compare.study_cells import Found, find
+from seqlab.compare.study_cells import TrialRun, trial_runs
 from seqlab.runs.study_folder import Event, StudyFolder, Trial
 from seqlab.studies import search
 from seqlab.studies.design import Design
@@ -17,7 +17,7 @@ from seqlab.studies.trials import Adjust, baselines, grid, trial
 from seqlab.tasks.goal import Goal
 
 
-class Plan(ABC):
+class StudyPlan(ABC):
     """Says which run is next, from what became of the others, so that it can begin anywhere."""
 
     def __init__(self, design: Design, folder: StudyFolder, adjust: Adjust):
@@ -42,11 +42,11 @@ class Plan(ABC):
 
     def open(self) -> Iterator[Trial]:
         """Runs that were noted and are not done."""
-        for one in find(self.folder):
+        for one in trial_runs(self.folder):
             if state(one) == "open" and not self._was_stopped(one):
                 yield one.trial
 
-    def _was_stopped(self, one: Found) -> bool:
+    def _was_stopped(self, one: TrialRun) -> bool:
         """Whether a run had been stopped when the process was killed, before that was noted."""
         course = one.course(goal_of(one.trial).metric)
         if not course or not self.should_stop(one.trial, course):
@@ -64,22 +64,22 @@ def stopped(epoch: float) -> str:
     return f"stopped after epoch {epoch:g}, when others had done better"
 
 
-class Listed(Plan):
+class GridPlan(StudyPlan):
     """A grid: every combination with every seed."""
 
     def note(self) -> None:
-        """See `Plan.note`."""
+        """See `StudyPlan.note`."""
         known = self.folder.trials()
         for one in grid(self.design, self.adjust)[len(known) :]:
             self.folder.add_trial(one)
 
     def runs(self) -> Iterator[Trial]:
-        """See `Plan.runs`."""
+        """See `StudyPlan.runs`."""
         return self.open()
 
     @property
     def total(self) -> int:
-        """See `Plan.total`."""
+        """See `StudyPlan.total`."""
         return len(self.folder.trials())
 
     def should_stop(self, one: Trial, course: Course) -> bool:
@@ -87,7 +87,7 @@ class Listed(Plan):
         return False
 
 
-class Drawn(Plan):
+class SearchPlan(StudyPlan):
     """Settings of each architecture in turn with the first seed, then the best ones with the others."""
 
     def __init__(self, config: SomeConfig, design: Design, folder: StudyFolder, adjust: Adjust):
@@ -101,7 +101,7 @@ class Drawn(Plan):
             self.folder.add_trial(one)
 
     def runs(self) -> Iterator[Trial]:
-        """See `Plan.runs`."""
+        """See `StudyPlan.runs`."""
         yield from self.open()
         first, *others = self.design.config.seeds
         for count in range(self._config.trials):
@@ -118,7 +118,7 @@ class Drawn(Plan):
 
     @property
     def total(self) -> int:
-        """See `Plan.total`."""
+        """See `StudyPlan.total`."""
         each = self._config.trials + self._config.confirm * (len(self.design.config.seeds) - 1)
         return each * len(self.design.architectures) + len(baselines(self.design))
 
@@ -130,7 +130,7 @@ class Drawn(Plan):
         goal = goal_of(one)
         others = [
             tried(item, goal)
-            for item in find(self.folder)
+            for item in trial_runs(self.folder)
             if item.trial.architecture == one.architecture and item.trial.number < one.number
         ]
         running = Tried(setting=one.setting, state="open", value=None, course=tuple(course))
@@ -141,10 +141,14 @@ class Drawn(Plan):
         past = [tried(one, goal) for one in self._of(architecture)]
         return search.propose(self._config, self.design.setting_axes, goal, past, place)
 
-    def _of(self, architecture: Mapping[str, Any]) -> list[Found]:
+    def _of(self, architecture: Mapping[str, Any]) -> list[TrialRun]:
         """What was tried of an architecture with the first seed."""
         name, first = self.design.named(architecture), self.design.config.seeds[0]
-        return [one for one in find(self.folder) if (one.trial.architecture, one.trial.seed) == (name, first)]
+        return [
+            one
+            for one in trial_runs(self.folder)
+            if (one.trial.architecture, one.trial.seed) == (name, first)
+        ]
 
     def _best(self, architecture: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         goal = self._goal(architecture)
@@ -169,8 +173,8 @@ class Drawn(Plan):
         return one
 
 
-def plan_of(config: StudyConfig, design: Design, folder: StudyFolder, adjust: Adjust) -> Plan:
+def plan_of(config: StudyConfig, design: Design, folder: StudyFolder, adjust: Adjust) -> StudyPlan:
     """The plan that a study's search asks for."""
     if isinstance(config.search, SomeConfig):
-        return Drawn(config.search, design, folder, adjust)
-    return Listed(design, folder, adjust)
+        return SearchPlan(config.search, design, folder, adjust)
+    return GridPlan(design, folder, adjust)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from seqlab.compare.study_cells import Found
+from seqlab.compare.study_cells import TrialRun
 from seqlab.experiment.experiment_config import parse_experiment
 from seqlab.runs.study_folder import Trial
 from seqlab.schema.errors import UserError
@@ -16,7 +16,7 @@ Course = Sequence[tuple[float, float]]
 """(epoch, value of the goal's metric) of each validation."""
 
 
-def state(one: Found) -> Literal["open", "finished", "failed", "pruned"]:
+def state(one: TrialRun) -> Literal["open", "finished", "failed", "pruned"]:
     """What became of a run."""
     if one.folder is not None and one.folder.finished:
         return "finished"
@@ -25,7 +25,7 @@ def state(one: Found) -> Literal["open", "finished", "failed", "pruned"]:
     return one.event.state
 
 
-def tried(one: Found, goal: Goal) -> Tried:
+def tried(one: TrialRun, goal: Goal) -> Tried:
     """A run as the search sees it."""
     value = one.summary["metrics"].get(goal.metric) if state(one) == "finished" else None
     return Tried(setting=one.trial.setting, state=state(one), value=value, course=one.course(goal.metric))
@@ -36,12 +36,12 @@ def goal_of(one: Trial) -> Goal:
     return parse_experiment(one.config).goal
 
 
-def gone(found: Sequence[Found]) -> list[Found]:
+def gone(found: Sequence[TrialRun]) -> list[TrialRun]:
     """Runs that were finished and whose folder is not there any more."""
     return [one for one in found if one.event is not None and one.event.state == "finished" != state(one)]
 
 
-def check_sound(found: Sequence[Found]) -> None:
+def check_sound(found: Sequence[TrialRun]) -> None:
     """Make sure that the results of every finished run can be read.
 
     Raises:

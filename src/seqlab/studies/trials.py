@@ -11,7 +11,7 @@ from seqlab.schema.config import plain
 from seqlab.studies import axes
 from seqlab.studies.axes import EPOCHS
 from seqlab.studies.design import Design
-from seqlab.training.run import place_of
+from seqlab.training.run import run_path
 
 Adjust = Callable[[ExperimentConfig], ExperimentConfig]
 """Brings an experiment under the study's budget."""
@@ -55,7 +55,7 @@ def baselines(design: Design) -> list[Trial]:
                     setting=setting,
                     seed=design.config.seeds[0],
                     epochs=(),
-                    run=place_of(config).name,
+                    run=run_path(config).name,
                     config=plain(config),
                     baseline=True,
                 )
@@ -103,6 +103,6 @@ def trial(
         setting=dict(setting),
         seed=seed,
         epochs=tuple(epochs),
-        run=place_of(config).name,
+        run=run_path(config).name,
         config=plain(config),
     )

@@ -18,7 +18,7 @@ from seqlab.tasks.goal import Goal
 from seqlab.tasks.labelled_batches import labelled_batches
 
 
-class Classify(CrossEntropyTask):
+class ClassifyTask(CrossEntropyTask):
     """Batches of sequences with one label each."""
 
     unit = "text"

@@ -16,7 +16,7 @@ from seqlab.tasks.cross_entropy import CrossEntropyTask
 from seqlab.tasks.goal import Goal
 
 
-class LanguageModel(CrossEntropyTask):
+class LanguageModelTask(CrossEntropyTask):
     """Batches whose targets are the tokens one step ahead."""
 
     unit = "token"

@@ -21,7 +21,7 @@ CONSTANT = math.log(2 * math.pi) / 2
 """Nats of a target that is predicted exactly."""
 
 
-class Regress(Task):
+class RegressTask(Task):
     """Batches of sequences with one number each.
 
     The loss is -log of a normal density of variance 1 around the prediction p at the target y,

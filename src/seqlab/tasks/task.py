@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from seqlab.data.batch import Batch
 from seqlab.data.batching import Batching
 from seqlab.data.dataset import Dataset, Split
-from seqlab.nn.matmul import TORCH, Products
+from seqlab.nn.matmul import TORCH, Matmul
 from seqlab.tasks.goal import Goal
 
 
@@ -27,7 +27,7 @@ class Task(ABC):
     metrics: tuple[str, ...]
     goal: Goal
     labels: tuple[str, ...] = ()
-    products: Products = TORCH
+    products: Matmul = TORCH
 
     @abstractmethod
     def outputs(self, dataset: Dataset) -> int:

@@ -72,13 +72,13 @@ class ClassifyConfig(TaskConfig):
 
     def build(self, dataset: Dataset) -> Task:
         """The task on this dataset; see `TaskConfig.build`."""
-        from seqlab.tasks.classify import Classify, balanced_weights
+        from seqlab.tasks.classify import ClassifyTask, balanced_weights
 
         check_labelled(dataset, self.metrics)
         labels = dataset.splits["train"].labels
         assert labels is not None, "there are names of them"
         balanced = self.class_weights == "balanced"
-        return Classify(
+        return ClassifyTask(
             self.label_smoothing,
             labels=dataset.labels,
             class_weights=balanced_weights(labels, len(dataset.labels)) if balanced else None,
@@ -112,10 +112,10 @@ class RegressConfig(TaskConfig):
 
     def build(self, dataset: Dataset) -> Task:
         """The task on this dataset; see `TaskConfig.build`."""
-        from seqlab.tasks.regress import Regress
+        from seqlab.tasks.regress import RegressTask
 
         check_numbered(dataset)
-        return Regress(self.metrics, self.best_by)
+        return RegressTask(self.metrics, self.best_by)
 
 
 class LanguageModelConfig(TaskConfig):
@@ -137,10 +137,10 @@ class LanguageModelConfig(TaskConfig):
 
     def build(self, dataset: Dataset) -> Task:
         """The task on this dataset; see `TaskConfig.build`."""
-        from seqlab.tasks.language_model import LanguageModel
+        from seqlab.tasks.language_model import LanguageModelTask
 
         start, end = check_start(dataset)
-        return LanguageModel(start, end, dataset.name, self.label_smoothing)
+        return LanguageModelTask(start, end, dataset.name, self.label_smoothing)
 
 
 class ScoredTaskConfig(Config, ABC):
@@ -176,10 +176,10 @@ class ScoredClassifyConfig(ScoredTaskConfig):
 
     def build(self, dataset: Dataset) -> Task:
         """The task on this dataset; see `TaskConfig.build`."""
-        from seqlab.tasks.classify import Classify
+        from seqlab.tasks.classify import ClassifyTask
 
         check_labelled(dataset, self.metrics)
-        return Classify(0.0, labels=dataset.labels, metrics=self.metrics)
+        return ClassifyTask(0.0, labels=dataset.labels, metrics=self.metrics)
 
 
 class ScoredRegressConfig(ScoredTaskConfig):
@@ -197,10 +197,10 @@ class ScoredRegressConfig(ScoredTaskConfig):
 
     def build(self, dataset: Dataset) -> Task:
         """The task on this dataset; see `TaskConfig.build`."""
-        from seqlab.tasks.regress import Regress
+        from seqlab.tasks.regress import RegressTask
 
         check_numbered(dataset)
-        return Regress(self.metrics)
+        return RegressTask(self.metrics)
 
 
 class ScoredLanguageModelConfig(ScoredTaskConfig):
@@ -219,10 +219,10 @@ class ScoredLanguageModelConfig(ScoredTaskConfig):
 
     def build(self, dataset: Dataset) -> Task:
         """The task on this dataset; see `TaskConfig.build`."""
-        from seqlab.tasks.language_model import LanguageModel
+        from seqlab.tasks.language_model import LanguageModelTask
 
         start, end = check_start(dataset)
-        return LanguageModel(start, end, dataset.name, 0.0, metrics=self.metrics)
+        return LanguageModelTask(start, end, dataset.name, 0.0, metrics=self.metrics)
 
 
 def check_measured(best_by: str, metrics: Sequence[str]) -> None:

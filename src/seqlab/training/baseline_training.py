@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from safetensors.numpy import load_file
 
-from seqlab.baselines.baseline import Baseline, Ground, Scores
+from seqlab.baselines.baseline import Baseline, FitContext, TargetScores
 from seqlab.data.dataset import Dataset
 from seqlab.data.tokenizers.tokenizer import Tokenizer
 from seqlab.evaluate.baseline_model import BaselineModel
@@ -20,7 +20,7 @@ from seqlab.evaluate.card import numbers, write_card
 from seqlab.experiment.experiment_config import BaselineExperimentConfig
 from seqlab.measure.diagnosis import Diagnosis
 from seqlab.measure.evaluate import Piece, tally
-from seqlab.measure.item_collector import Exact, Items
+from seqlab.measure.item_collector import ItemCollector, SplitResult
 from seqlab.measure.metric import Scored
 from seqlab.measure.metric_kinds import METRICS
 from seqlab.models.layer_counts import LayerCount
@@ -32,7 +32,7 @@ from seqlab.schema.records import Moment
 from seqlab.tasks.task import Task
 from seqlab.training import checkpoint
 from seqlab.training.finish import cost, final
-from seqlab.training.loop import Listener
+from seqlab.training.loop import RunCallback
 from seqlab.training.recorder import Recorder
 from seqlab.training.way import Scorer, Told, Way, Work
 
@@ -73,7 +73,7 @@ class BaselineWay(Way):
         self, run: RunFolder, tokenizer: Tokenizer, outputs: int, labels: tuple[str, ...]
     ) -> tuple[SequenceModel, int]:
         """See `Way.load`."""
-        return BaselineModel(self._kept(run, Ground(self.config.data, tokenizer, labels))).eval(), 0
+        return BaselineModel(self._kept(run, FitContext(self.config.data, tokenizer, labels))).eval(), 0
 
     def count(self, dataset: Dataset) -> list[LayerCount]:
         """See `Way.count`; the baseline is fitted to be counted."""
@@ -84,10 +84,10 @@ class BaselineWay(Way):
         """The baseline fitted on the training split."""
         return self.config.baseline.fit(self._ground(dataset), dataset.splits["train"])
 
-    def _ground(self, dataset: Dataset) -> Ground:
-        return Ground(self.config.data, dataset.tokenizer, dataset.labels)
+    def _ground(self, dataset: Dataset) -> FitContext:
+        return FitContext(self.config.data, dataset.tokenizer, dataset.labels)
 
-    def _kept(self, run: RunFolder, ground: Ground) -> Baseline:
+    def _kept(self, run: RunFolder, ground: FitContext) -> Baseline:
         path = run.checkpoints / checkpoints.name(0)
         if not path.exists():
             raise UserError(f"{run.path} must have a fitted baseline. Got none; `seqlab resume` it first.")
@@ -107,16 +107,16 @@ class BaselineScorer(Scorer):
         self.moment = Moment(step=0, epoch=float(self.parameters > 0), tokens=self.tokens)
         self.budget = {"epochs": 1, "max_steps": None, "result": "last"}
 
-    def score(self, split: str, metrics: Sequence[str], progress: Told | None = None) -> Exact:
+    def score(self, split: str, metrics: Sequence[str], progress: Told | None = None) -> SplitResult:
         """See `Scorer.score`."""
         if split not in self.dataset.splits:
             raise unknown("split", split, self.dataset.splits)
         pieces = self._pieces(split, any(METRICS[key].reads_logits for key in metrics), progress)
-        items = Items(None if self._running else np.arange(len(self.dataset.splits[split])))
+        items = ItemCollector(None if self._running else np.arange(len(self.dataset.splits[split])))
         records = tally(
             pieces, unit=self.task.unit, labels=self.task.labels, split=split, metrics=metrics, items=items
         )
-        return Exact(records, items.scores())
+        return SplitResult(records, items.scores())
 
     def context(self, split: str) -> str:
         """See `Scorer.context`."""
@@ -150,7 +150,7 @@ class _BaselineWork(Work):
         for metric in task.metrics:
             METRICS[metric]  # an unknown one is refused now, not after the work
 
-    def carry_out(self, run: RunFolder, listener: Listener) -> dict[str, Any]:
+    def carry_out(self, run: RunFolder, listener: RunCallback) -> dict[str, Any]:
         listener.message(f"Run folder: {run.path}")
         listener.message(f"Fitting: {self._way.config.baseline.kind}")
         began = time.monotonic()
@@ -166,12 +166,12 @@ class _BaselineWork(Work):
 
 
 def _finish(
-    run: RunFolder, scorer: BaselineScorer, recorder: Recorder, listener: Listener, seconds: float
+    run: RunFolder, scorer: BaselineScorer, recorder: Recorder, listener: RunCallback, seconds: float
 ) -> dict[str, Any]:
     """Score the validation split, write its card, and mark the run as finished; `seconds` went to fitting."""
     began, tokens = time.monotonic(), scorer.tokens
     recorder.timing(scorer.moment, seconds=seconds, tokens_per_second=tokens / max(seconds, 1e-9))
-    exact: Exact | None = None
+    exact: SplitResult | None = None
     if "valid" in scorer.dataset.splits:
         listener.message("Scoring: every target, once.")
         exact = scorer.score("valid", scorer.task.metrics, listener.scored)
@@ -205,7 +205,7 @@ def _keep(run: RunFolder, baseline: Baseline) -> None:
         checkpoint.save_tensors(tensors, path / FITTED)
 
 
-def _scored(piece: Scores) -> Scored:
+def _scored(piece: TargetScores) -> Scored:
     logits = piece.outputs
     return Scored(
         torch.from_numpy(piece.nats),

@@ -13,7 +13,7 @@ class Interrupted(KeyboardInterrupt):
     """Training was asked to stop and has been saved."""
 
 
-class Wish:
+class StopRequest:
     """Whether somebody asked to stop; a second Ctrl-C stops at once."""
 
     def __init__(self) -> None:
@@ -32,9 +32,9 @@ class Wish:
 
 
 @contextmanager
-def listening() -> Iterator[Wish]:
+def catch_signals() -> Iterator[StopRequest]:
     """Catch SIGINT and SIGTERM while the block runs; only the main thread can."""
-    wish = Wish()
+    wish = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield wish
         return

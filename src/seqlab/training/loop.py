@@ -9,10 +9,10 @@ from typing import Protocol
 
 from seqlab.data.batch import Batch
 from seqlab.data.curriculum import short_first
-from seqlab.data.prefetcher import Ahead
+from seqlab.data.prefetcher import Prefetcher
 from seqlab.evaluate import diagnose as diagnosis
 from seqlab.evaluate.card import numbers
-from seqlab.evaluate.oracle_check import check_of
+from seqlab.evaluate.oracle_check import oracle_check
 from seqlab.evaluate.scoring import score, score_training, write_samples
 from seqlab.experiment import seeding
 from seqlab.experiment.network_experiment import Experiment
@@ -22,13 +22,13 @@ from seqlab.schema.errors import WorkError
 from seqlab.schema.records import Scalar
 from seqlab.training import checkpoint
 from seqlab.training.diverged import diverged, first_not_finite, weight_not_finite
-from seqlab.training.interrupt import Interrupted, Wish
-from seqlab.training.progress import Interval, Progress
+from seqlab.training.interrupt import Interrupted, StopRequest
+from seqlab.training.progress import Progress, RecordInterval
 from seqlab.training.recorder import Recorder
-from seqlab.training.step import NotFiniteError, Outcome, Step
+from seqlab.training.step import NotFiniteError, Step, StepResult
 
 
-class Listener(Protocol):
+class RunCallback(Protocol):
     """Whoever watches a run: a progress bar, or nobody."""
 
     def step(self, progress: Progress, loss: float, total_epochs: float) -> None:
@@ -51,7 +51,7 @@ class Listener(Protocol):
 class Loop:
     """Fits an experiment's model, from its beginning or from where a checkpoint left it."""
 
-    def __init__(self, experiment: Experiment, run: RunFolder, listener: Listener, wish: Wish):
+    def __init__(self, experiment: Experiment, run: RunFolder, listener: RunCallback, wish: StopRequest):
         self.experiment, self.run, self.listener, self.wish = experiment, run, listener, wish
         self.config = experiment.config.training
         self.schedule = self.config.schedule.build()
@@ -59,7 +59,7 @@ class Loop:
             experiment.model, experiment.optimizer, experiment.rows, experiment.generators, carried=None
         )
         self._move = Step(experiment)
-        self.check = check_of(experiment)
+        self.check = oracle_check(experiment)
         self.progress = Progress()
         self.recorder = self._open()
         self._carries = experiment.config.batching.contiguous and experiment.model.capabilities.carries_state
@@ -86,7 +86,7 @@ class Loop:
         self.progress.batches_in_epoch = len(batches)
         # The next epoch has an order of its own, so its batches must not be taken from here.
         epoch = self.progress.epoch
-        with Ahead(batches) as prepared:
+        with Prefetcher(batches) as prepared:
             while self.progress.epoch == epoch and not self.progress.stopped:
                 loss = self._step(prepared[self.progress.batch].to(self.device))
                 self.listener.step(self.progress, loss, self._total_epochs)
@@ -106,7 +106,7 @@ class Loop:
         self._count(batch, outcome)
         return outcome.nats / outcome.targets
 
-    def _count(self, batch: Batch, outcome: Outcome) -> None:
+    def _count(self, batch: Batch, outcome: StepResult) -> None:
         progress, interval = self.progress, self.progress.interval
         progress.step += 1
         progress.batch += 1
@@ -192,7 +192,7 @@ class Loop:
         ]
         self.recorder.record(train, self.progress.moment)
         self._tick(interval.tokens)
-        self.progress.interval = Interval()
+        self.progress.interval = RecordInterval()
 
     def _tick(self, tokens: int = 0) -> None:
         now = time.monotonic()

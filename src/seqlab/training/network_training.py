@@ -13,13 +13,13 @@ from seqlab.data.dataset import Dataset
 from seqlab.data.tokenizers.tokenizer import Tokenizer
 from seqlab.evaluate import diagnose as diagnosis
 from seqlab.evaluate.card import numbers, write_card
-from seqlab.evaluate.oracle_check import write_truth
+from seqlab.evaluate.oracle_check import write_oracle_card
 from seqlab.evaluate.scoring import score_exactly, scoring_pass, write_samples
 from seqlab.experiment.experiment_config import ExperimentConfig
 from seqlab.experiment.matmul_choice import choose, chosen
 from seqlab.experiment.network_experiment import Experiment, build
 from seqlab.measure.diagnosis import Diagnosis
-from seqlab.measure.item_collector import Exact
+from seqlab.measure.item_collector import SplitResult
 from seqlab.models.layer_counts import LayerCount, layer_counts
 from seqlab.models.model import SequenceModel
 from seqlab.runs import checkpoints
@@ -27,8 +27,8 @@ from seqlab.runs.folder import RunFolder
 from seqlab.schema.records import Moment
 from seqlab.training import checkpoint
 from seqlab.training.finish import cost, final
-from seqlab.training.interrupt import Wish, listening
-from seqlab.training.loop import Listener, Loop
+from seqlab.training.interrupt import StopRequest, catch_signals
+from seqlab.training.loop import Loop, RunCallback
 from seqlab.training.way import Scorer, Told, Way, Work
 
 
@@ -79,7 +79,7 @@ class _NetworkScorer(Scorer):
         training = experiment.config.training
         self.budget = {key: getattr(training, key) for key in ("epochs", "max_steps", "result")}
 
-    def score(self, split: str, metrics: Sequence[str], progress: Told | None = None) -> Exact:
+    def score(self, split: str, metrics: Sequence[str], progress: Told | None = None) -> SplitResult:
         return score_exactly(self._experiment, split, metrics, progress=progress)
 
     def context(self, split: str) -> str:
@@ -94,11 +94,11 @@ class _NetworkWork(Work):
         self._experiment, self.products = experiment, products
         self.outputs = experiment.task.outputs(experiment.dataset)
 
-    def carry_out(self, run: RunFolder, listener: Listener) -> dict[str, Any]:
+    def carry_out(self, run: RunFolder, listener: RunCallback) -> dict[str, Any]:
         listener.message(f"Run folder: {run.path}")
         for note in self._experiment.notes:
             listener.message(f"Note: {note}")
-        with listening() as wish:
+        with catch_signals() as wish:
             loop = Loop(self._experiment, run, listener, wish)
             try:
                 loop.fit()
@@ -107,7 +107,7 @@ class _NetworkWork(Work):
                 loop.recorder.close()
 
 
-def _finish(run: RunFolder, loop: Loop, wish: Wish) -> dict[str, Any]:
+def _finish(run: RunFolder, loop: Loop, wish: StopRequest) -> dict[str, Any]:
     """Score the best checkpoint exactly, write its card and samples, and mark the run as finished."""
     experiment, progress = loop.experiment, loop.progress
     began = time.monotonic()
@@ -124,7 +124,7 @@ def _finish(run: RunFolder, loop: Loop, wish: Wish) -> dict[str, Any]:
     if exact is not None:
         write_card(run, scorer, "valid", exact)
     if loop.check is not None:
-        found = write_truth(run, loop.check, loss=numbers(records)["loss"], step=step)
+        found = write_oracle_card(run, loop.check, loss=numbers(records)["loss"], step=step)
         loop.recorder.record(found, progress.moment)
     loop.recorder.sync()
     checkpoints.prune(run.checkpoints, 1, progress.best_step)
@@ -149,7 +149,7 @@ def _finish(run: RunFolder, loop: Loop, wish: Wish) -> dict[str, Any]:
     return summary
 
 
-def _told(listener: Listener, wish: Wish) -> Callable[[int, int], None]:
+def _told(listener: RunCallback, wish: StopRequest) -> Callable[[int, int], None]:
     """What scoring calls after each batch: show it, and stop if asked to."""
 
     def told(done: int, total: int) -> None:

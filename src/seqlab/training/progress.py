@@ -10,7 +10,7 @@ from seqlab.schema.records import Moment
 
 
 @dataclass
-class Interval:
+class RecordInterval:
     """Sums since the last record: the mean loss is per target, the mean gradient norm per step."""
 
     nats: float = 0.0
@@ -35,7 +35,7 @@ class Progress:
     validations_without_gain: int = 0
     stopped: str = ""
     seconds: float = 0.0
-    interval: Interval = field(default_factory=Interval)
+    interval: RecordInterval = field(default_factory=RecordInterval)
 
     @property
     def moment(self) -> Moment:
@@ -50,4 +50,4 @@ class Progress:
     @staticmethod
     def from_table(table: dict[str, Any]) -> Progress:
         """The inverse of `to_table`."""
-        return Progress(**{**table, "interval": Interval(**table["interval"])})
+        return Progress(**{**table, "interval": RecordInterval(**table["interval"])})

@@ -13,20 +13,24 @@ import torch
 from seqlab.data.dataset import Dataset
 from seqlab.evaluate.loaded import CONFIG, DATA, describe_data, read_config
 from seqlab.experiment.experiment_config import AnyExperimentConfig
-from seqlab.experiment.numerics import settled
+from seqlab.experiment.numerics import numerics
 from seqlab.nn.native import builds as choice
 from seqlab.runs import atomic, environment, folder
 from seqlab.runs.folder import RunFolder
 from seqlab.schema.config import canonical, to_toml
 from seqlab.schema.errors import UserError
 from seqlab.training.finish import ENVIRONMENT
-from seqlab.training.loop import Listener
+from seqlab.training.loop import RunCallback
 
-__all__ = ["ENVIRONMENT", "place_of", "resume", "train"]
+__all__ = ["ENVIRONMENT", "resume", "run_path", "train"]
 
 
 def train(
-    config: AnyExperimentConfig, *, device: str | None = None, threads: int | None = None, listener: Listener
+    config: AnyExperimentConfig,
+    *,
+    device: str | None = None,
+    threads: int | None = None,
+    listener: RunCallback,
 ) -> dict[str, Any]:
     """Run an experiment to its end; an unfinished run of the same configuration goes on.
 
@@ -47,7 +51,7 @@ def train(
         Interrupted: somebody asked to stop; everything is saved.
     """
     environment.forget_peak_memory()
-    with settled(device or "cpu", threads) as place:
+    with numerics(device or "cpu", threads) as place:
         return _train(config, place, device=device, threads=threads, listener=listener)
 
 
@@ -57,7 +61,7 @@ def _train(
     *,
     device: str | None,
     threads: int | None,
-    listener: Listener,
+    listener: RunCallback,
 ) -> dict[str, Any]:
     """The same, with the numerics settled; `device` and `threads` are what was asked for."""
     listener.message(f"Data: {config.data.kind}")
@@ -82,7 +86,7 @@ def _train(
         return work.carry_out(run, listener)
 
 
-def place_of(config: AnyExperimentConfig) -> Path:
+def run_path(config: AnyExperimentConfig) -> Path:
     """Where the run of an experiment stands, or will stand.
 
     Raises:
@@ -91,7 +95,7 @@ def place_of(config: AnyExperimentConfig) -> Path:
     return folder.run_path(config.name, _print(config, config.data.content_hash()))
 
 
-def resume(run: RunFolder, *, listener: Listener) -> dict[str, Any]:
+def resume(run: RunFolder, *, listener: RunCallback) -> dict[str, Any]:
     """Go on with a run, on as many threads as it began with.
 
     Raises:
@@ -119,7 +123,7 @@ def _check_same_place(run: RunFolder, device: str | None, threads: int | None) -
 
 
 def _go_on(
-    run: RunFolder, config: AnyExperimentConfig, dataset: Dataset, listener: Listener
+    run: RunFolder, config: AnyExperimentConfig, dataset: Dataset, listener: RunCallback
 ) -> dict[str, Any]:
     with run.lock():
         if run.finished:
@@ -128,7 +132,7 @@ def _go_on(
         atomic.remove_leftovers(run.path)
         atomic.remove_leftovers(run.checkpoints)
         then = run.read_json(ENVIRONMENT, "threads", "device")
-        with settled(then["device"], then["threads"]) as place, _kernels(then):
+        with numerics(then["device"], then["threads"]) as place, _kernels(then):
             work = config.way().prepare(dataset, place, then.get("products", "torch"))
             for difference in environment.differences(then, _environment(then["device"], work.products)):
                 listener.message(f"Not to the bit as it would have been: {difference}.")

@@ -16,7 +16,7 @@ _CLOSE = 1e-6
 
 
 @dataclass(frozen=True)
-class Outcome:
+class StepResult:
     """What a step came to.
 
     nats: summed loss of its targets. targets: their number. norm: of the gradient of the mean loss, all
@@ -46,7 +46,7 @@ class Step:
         self._parameters = [p for group in experiment.optimizer.param_groups for p in group["params"]]
         self._scale = torch.ones((), device=self._parameters[0].device)
 
-    def __call__(self, batch: Batch, carried: State | None, rate: float) -> Outcome:
+    def __call__(self, batch: Batch, carried: State | None, rate: float) -> StepResult:
         """One step at a learning rate.
 
         Args:
@@ -75,7 +75,7 @@ class Step:
         if not math.isfinite(norm):
             raise NotFiniteError(f"gradient norm became {norm}")
         self._move(rate, self._clipping(norm) / targets)
-        return Outcome(nats=nats, targets=targets, norm=norm, state=state)
+        return StepResult(nats=nats, targets=targets, norm=norm, state=state)
 
     def _clipping(self, norm: float) -> float:
         """What clipping multiplies the gradients by."""

@@ -12,7 +12,7 @@ from seqlab.data.dataset import Dataset
 from seqlab.data.tokenizers.tokenizer import Tokenizer
 from seqlab.experiment.experiment_config import AnyExperimentConfig
 from seqlab.measure.diagnosis import Diagnosis
-from seqlab.measure.item_collector import Exact
+from seqlab.measure.item_collector import SplitResult
 from seqlab.models.layer_counts import LayerCount
 from seqlab.models.model import SequenceModel
 from seqlab.runs.folder import RunFolder
@@ -20,7 +20,7 @@ from seqlab.schema.records import Moment
 from seqlab.tasks.task import Task
 
 if TYPE_CHECKING:
-    from seqlab.training.loop import Listener
+    from seqlab.training.loop import RunCallback
 
 Told = Callable[[int, int], None]
 """Called while a split is scored, with the parts done and all."""
@@ -35,7 +35,7 @@ class Work(ABC):
     """Which implementation multiplies the matrices of the output layer."""
 
     @abstractmethod
-    def carry_out(self, run: RunFolder, listener: Listener) -> dict[str, Any]:
+    def carry_out(self, run: RunFolder, listener: RunCallback) -> dict[str, Any]:
         """Fit, or go on; score the validation split, mark the run as finished, return its summary."""
 
 
@@ -53,7 +53,7 @@ class Scorer(ABC):
     """How long it was trained, at the most."""
 
     @abstractmethod
-    def score(self, split: str, metrics: Sequence[str], progress: Told | None = None) -> Exact:
+    def score(self, split: str, metrics: Sequence[str], progress: Told | None = None) -> SplitResult:
         """Records of the metrics over a whole split, every target once, and the score of each item.
 
         Raises:

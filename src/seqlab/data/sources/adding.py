@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from seqlab.data.data_kinds import TOKENIZERS
-from seqlab.data.sources.examples import Drawn, ExamplesConfig
+from seqlab.data.sources.examples import Examples, ExamplesConfig
 from seqlab.data.tokenizers.numbers import NumbersConfig
 from seqlab.data.tokenizers.tokenizer import TokenizerConfig
 from seqlab.schema.registry import ByKind
@@ -46,14 +46,14 @@ class AddingConfig(ExamplesConfig):
     length: int = Field(default=50, ge=2)
     """Tokens of an example."""
 
-    def draw(self, count: int, random: np.random.Generator) -> Drawn:
+    def draw(self, count: int, random: np.random.Generator) -> Examples:
         """See `ExamplesConfig.draw`."""
         numbers = random.integers(SCALE, size=(count, self.length), endpoint=True)
         half, rows = self.length // 2, np.arange(count)
         first, second = random.integers(half, size=count), random.integers(half, self.length, size=count)
         marks = np.zeros_like(numbers)
         marks[rows, first] = marks[rows, second] = 1
-        return Drawn(
+        return Examples(
             [_written(row, mark) for row, mark in zip(numbers, marks, strict=True)],
             (numbers * marks).sum(axis=1) / SCALE,
         )
@@ -91,7 +91,7 @@ class Adding1997Config(ExamplesConfig):
     length: int = Field(default=100, ge=6)
     """Tokens of the shortest example; the longest one has a tenth more."""
 
-    def draw(self, count: int, random: np.random.Generator) -> Drawn:
+    def draw(self, count: int, random: np.random.Generator) -> Examples:
         """See `ExamplesConfig.draw`."""
         longest = self.length + self.length // 10
         lengths = random.integers(self.length, longest, size=count, endpoint=True)
@@ -103,7 +103,7 @@ class Adding1997Config(ExamplesConfig):
         marks[:, 0] = marks[rows, lengths - 1] = -1
         marks[rows, first] = marks[rows, second] = 1
         numbers[marks[:, 0] == 1, 0] = 0
-        return Drawn(
+        return Examples(
             [
                 _written(row[:end], mark[:end])
                 for row, mark, end in zip(numbers, marks, lengths.tolist(), strict=True)

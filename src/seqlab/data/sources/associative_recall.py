@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from seqlab.data.sources.examples import Drawn, ExamplesConfig
+from seqlab.data.sources.examples import Examples, ExamplesConfig
 
 KEYS = string.ascii_lowercase
 
@@ -35,7 +35,7 @@ class AssociativeRecallConfig(ExamplesConfig):
     pairs: int = Field(default=4, ge=1, le=len(KEYS))
     """Letters with a digit; an example has 2 `pairs` + 1 tokens."""
 
-    def draw(self, count: int, random: np.random.Generator) -> Drawn:
+    def draw(self, count: int, random: np.random.Generator) -> Examples:
         """See `ExamplesConfig.draw`."""
         letters = random.random((count, len(KEYS))).argsort(axis=1)[:, : self.pairs]
         digits = random.integers(10, size=letters.shape)
@@ -45,7 +45,7 @@ class AssociativeRecallConfig(ExamplesConfig):
             + f" {KEYS[pair[0][place]]}"
             for *pair, place in zip(letters.tolist(), digits.tolist(), asked.tolist(), strict=True)
         ]
-        return Drawn(texts, digits[np.arange(count), asked])
+        return Examples(texts, digits[np.arange(count), asked])
 
     @property
     def different(self) -> int:

@@ -18,7 +18,7 @@ from seqlab.schema.errors import UserError
 from seqlab.schema.registry import ByKind
 
 
-class Drawn(NamedTuple):
+class Examples(NamedTuple):
     """Examples: tokens between blanks, and of each the id of its label, or a number."""
 
     texts: list[str]
@@ -48,7 +48,7 @@ class ExamplesConfig(SeededConfig, ABC):
     the vocabulary is that of the split `train`, and validation and test stay what they are."""
 
     @abstractmethod
-    def draw(self, count: int, random: np.random.Generator) -> Drawn:
+    def draw(self, count: int, random: np.random.Generator) -> Examples:
         """So many examples, each independent of the others."""
 
     @property

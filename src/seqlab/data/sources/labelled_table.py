@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from seqlab.data.sources.table_rows import Row, as_text, read_rows, where
+from seqlab.data.sources.table_rows import TableRow, as_text, read_rows, where
 from seqlab.schema.errors import UserError, nearest
 
 Integers = NDArray[np.int64]
@@ -32,18 +32,18 @@ class TableFile:
     split: str | None
     encoding: str
 
-    def where(self, row: Row) -> str:
+    def where(self, row: TableRow) -> str:
         """A row's place in words."""
         return where(self.path, row.place)
 
-    def texts(self, row: Row, *columns: str) -> Iterator[str | None]:
+    def texts(self, row: TableRow, *columns: str) -> Iterator[str | None]:
         """A row's values of these columns as text; see `as_text`."""
         for column, value in zip(columns, row.values, strict=True):
             yield value if isinstance(value, str) else as_text(self.path, row.place, column, value)
 
 
 @dataclass(frozen=True)
-class Table:
+class LabelledTable:
     """What is known of each row: 25 bytes, however long its text.
 
     names: labels in the order in which they first stand. labels: ids of them. texts: equal for equal texts.
@@ -64,10 +64,10 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LabelledRows:
     """Some rows of a table, ascending: a split."""
 
-    table: Table
+    table: LabelledTable
     rows: Integers
 
     def ids(self, names: Sequence[str]) -> list[int]:
@@ -75,7 +75,7 @@ class Labelled:
         known = {name: index for index, name in enumerate(names)}
         return np.array([known[name] for name in self.table.names])[self.table.labels[self.rows]].tolist()
 
-    def by_column(self) -> dict[str, Labelled]:
+    def by_column(self) -> dict[str, LabelledRows]:
         """The rows of each split that the split column names.
 
         Raises:
@@ -87,7 +87,7 @@ class Labelled:
                 f"Column {self.table.file.split!r} of {self.table.file.path} must say train in some row. "
                 "Got none."
             )
-        return {name: Labelled(self.table, rows) for name, rows in splits.items() if len(rows)}
+        return {name: LabelledRows(self.table, rows) for name, rows in splits.items() if len(rows)}
 
     def label_names(self) -> list[str]:
         """The labels that occur."""
@@ -141,7 +141,7 @@ class RowTexts(Sequence[str]):
         raise IndexError(index)
 
 
-def scan(file: TableFile) -> Table:
+def scan(file: TableFile) -> LabelledTable:
     """Go through a table once.
 
     Raises:
@@ -165,7 +165,7 @@ def scan(file: TableFile) -> Table:
         splits.append(_split_index(split[0], file, row) if split else 0)
     if not places:
         raise UserError(f"{file.path} must hold rows with texts and labels. Got only a header.")
-    return Table(
+    return LabelledTable(
         file,
         tuple(names),
         np.array(labels),
@@ -176,7 +176,7 @@ def scan(file: TableFile) -> Table:
     )
 
 
-def check_labels(splits: Mapping[str, Labelled]) -> tuple[str, ...]:
+def check_labels(splits: Mapping[str, LabelledRows]) -> tuple[str, ...]:
     """All labels, those of the training rows, sorted: by value where all are whole numbers.
 
     Raises:
@@ -201,7 +201,7 @@ def check_labels(splits: Mapping[str, Labelled]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def label_notes(splits: Mapping[str, Labelled], names: Sequence[str]) -> Iterator[str]:
+def label_notes(splits: Mapping[str, LabelledRows], names: Sequence[str]) -> Iterator[str]:
     """What to say about labels: those missing in a split, and texts with several."""
     for split, part in splits.items():
         missing = sorted(set(names) - set(part.label_names()))
@@ -225,7 +225,7 @@ def label_notes(splits: Mapping[str, Labelled], names: Sequence[str]) -> Iterato
             yield f"{one} in {table.file.path} with more than one label."
 
 
-def _digest(text: str, file: TableFile, row: Row) -> int:
+def _digest(text: str, file: TableFile, row: TableRow) -> int:
     """64 bits of a hash: among a million texts, two different ones share them with probability 3e-8."""
     try:
         data = text.encode()
@@ -236,7 +236,7 @@ def _digest(text: str, file: TableFile, row: Row) -> int:
     return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big", signed=True)
 
 
-def _split_index(value: str | None, file: TableFile, row: Row) -> int:
+def _split_index(value: str | None, file: TableFile, row: TableRow) -> int:
     name = (value or "").strip().lower()
     name = _ALSO.get(name, name)
     if name not in SPLITS:

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from seqlab.data.data_kinds import TOKENIZERS
-from seqlab.data.sources.examples import Drawn, ExamplesConfig
+from seqlab.data.sources.examples import Examples, ExamplesConfig
 from seqlab.data.tokenizers.numbers import NumbersConfig
 from seqlab.data.tokenizers.tokenizer import TokenizerConfig
 from seqlab.schema.registry import ByKind
@@ -36,13 +36,13 @@ class MarkedAdditionConfig(ExamplesConfig):
     length: int = Field(default=10, ge=3)
     """Tokens of an example, the mark among them."""
 
-    def draw(self, count: int, random: np.random.Generator) -> Drawn:
+    def draw(self, count: int, random: np.random.Generator) -> Examples:
         """See `ExamplesConfig.draw`."""
         digits = random.integers(10, size=(count, self.length))
         rows, marks = np.arange(count), random.integers(self.length - 2, size=count)
         digits[rows, marks] = int(MARK)
         texts = [" ".join(map(str, row)) for row in digits.tolist()]
-        return Drawn(texts, digits[rows, marks + 1] + digits[:, -1])
+        return Examples(texts, digits[rows, marks + 1] + digits[:, -1])
 
     @property
     def different(self) -> int:

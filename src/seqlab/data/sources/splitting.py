@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 Integers = NDArray[np.int64]
 
 
-def divide(labels: Integers, texts: Integers, shares: Mapping[str, float], seed: int) -> dict[str, Integers]:
+def split_rows(
+    labels: Integers, texts: Integers, shares: Mapping[str, float], seed: int
+) -> dict[str, Integers]:
     """Rows of each made split and of `train`, which has the rest; ascending.
 
     Of each label, every split gets its share of rows, at least one text where there are as many different

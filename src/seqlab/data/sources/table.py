@@ -13,8 +13,15 @@ from pydantic import Field, field_validator, model_validator
 from seqlab.data.data_kinds import TOKENIZERS
 from seqlab.data.dataset import About, Corpus, DatasetConfig, Limit
 from seqlab.data.fetch import sums
-from seqlab.data.sources.labelled_table import Labelled, RowTexts, TableFile, check_labels, label_notes, scan
-from seqlab.data.sources.splitting import divide
+from seqlab.data.sources.labelled_table import (
+    LabelledRows,
+    RowTexts,
+    TableFile,
+    check_labels,
+    label_notes,
+    scan,
+)
+from seqlab.data.sources.splitting import split_rows
 from seqlab.data.sources.table_rows import require_ending
 from seqlab.data.sources.text_files import known_encoding, require_file
 from seqlab.data.tokenizers.tokenizer import TokenizerConfig
@@ -124,10 +131,10 @@ class TableConfig(DatasetConfig):
             notes=tuple(label_notes(splits, names)),
         )
 
-    def _splits(self) -> dict[str, Labelled]:
+    def _splits(self) -> dict[str, LabelledRows]:
         """The rows of each split: of the files and the column as they say, of `train` where they do not."""
         tables = {split: scan(self._file(name)) for split, name in self._files().items()}
-        splits = {split: Labelled(table, np.arange(len(table))) for split, table in tables.items()}
+        splits = {split: LabelledRows(table, np.arange(len(table))) for split, table in tables.items()}
         if self.split_column is not None:
             splits = splits["train"].by_column()
         shares = {"valid": self.valid_fraction, "test": self.test_fraction}
@@ -136,11 +143,13 @@ class TableConfig(DatasetConfig):
             return splits
         whole = splits["train"]
         whole.check_divisible()
-        made = divide(whole.table.labels[whole.rows], whole.table.texts[whole.rows], missing, self.split_seed)
-        divided = {name: Labelled(whole.table, whole.rows[rows]) for name, rows in made.items()}
+        made = split_rows(
+            whole.table.labels[whole.rows], whole.table.texts[whole.rows], missing, self.split_seed
+        )
+        divided = {name: LabelledRows(whole.table, whole.rows[rows]) for name, rows in made.items()}
         return {**splits, **divided}
 
-    def _check_none_empty(self, splits: Mapping[str, Labelled]) -> None:
+    def _check_none_empty(self, splits: Mapping[str, LabelledRows]) -> None:
         for name, part in splits.items():
             if not len(part.rows):
                 rows = sum(len(other.rows) for other in splits.values())

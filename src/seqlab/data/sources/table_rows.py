@@ -15,7 +15,7 @@ _LONGEST = 1 << 27  # characters of one field; the csv module's own limit is 131
 _SLICE = 50_000  # rows of a Parquet file in memory at once, besides its row group
 
 
-class Row(NamedTuple):
+class TableRow(NamedTuple):
     """Where a row stands (its line, or its number in a Parquet file) and what the columns hold.
 
     In CSV and TSV every value is text; JSONL and Parquet have types of their own. See `as_text`.
@@ -40,12 +40,12 @@ def require_ending(path: str) -> str:
     return path
 
 
-def read_rows(path: Path, columns: Sequence[str], encoding: str) -> Iterator[Row]:
+def read_rows(path: Path, columns: Sequence[str], encoding: str) -> Iterator[TableRow]:
     """The rows of a table in their order, read while they are gone through.
 
     Args:
         path: a file whose ending is one of `FORMATS`.
-        columns: names of the columns wanted, in the order of `Row.values`.
+        columns: names of the columns wanted, in the order of `TableRow.values`.
         encoding: of the text; a Parquet file has its own.
 
     Raises:
@@ -64,15 +64,15 @@ def where(path: Path, place: int) -> str:
     return f"{path}, row {place}" if path.suffix.lower() == ".parquet" else f"{path}:{place}"
 
 
-def _csv(path: Path, columns: Sequence[str], encoding: str) -> Iterator[Row]:
+def _csv(path: Path, columns: Sequence[str], encoding: str) -> Iterator[TableRow]:
     return _separated(path, columns, encoding, ",")
 
 
-def _tsv(path: Path, columns: Sequence[str], encoding: str) -> Iterator[Row]:
+def _tsv(path: Path, columns: Sequence[str], encoding: str) -> Iterator[TableRow]:
     return _separated(path, columns, encoding, "\t")
 
 
-def _separated(path: Path, columns: Sequence[str], encoding: str, separator: str) -> Iterator[Row]:
+def _separated(path: Path, columns: Sequence[str], encoding: str, separator: str) -> Iterator[TableRow]:
     csv.field_size_limit(_LONGEST)
     with open_text(path, encoding, newline="") as file:
         reader = csv.reader(file, delimiter=separator, strict=True)
@@ -84,7 +84,7 @@ def _separated(path: Path, columns: Sequence[str], encoding: str, separator: str
             for fields in reader:
                 if fields:
                     _check_width(path, line, header, fields)
-                    yield Row(line, tuple(fields[index] for index in indices))
+                    yield TableRow(line, tuple(fields[index] for index in indices))
                 line = reader.line_num + 1
         except csv.Error as error:
             raise UserError(
@@ -118,7 +118,7 @@ def _require_column(path: Path, known: Sequence[str], column: str) -> None:
         )
 
 
-def _jsonl(path: Path, columns: Sequence[str], encoding: str) -> Iterator[Row]:
+def _jsonl(path: Path, columns: Sequence[str], encoding: str) -> Iterator[TableRow]:
     with open_text(path, encoding) as file:
         first = True
         for line, text in enumerate(file, start=1):
@@ -129,7 +129,7 @@ def _jsonl(path: Path, columns: Sequence[str], encoding: str) -> Iterator[Row]:
                 for column in columns:
                     _require_column(path, tuple(found), column)
                 first = False
-            yield Row(line, tuple(map(found.get, columns)))
+            yield TableRow(line, tuple(map(found.get, columns)))
         if first:
             raise UserError(f"{path} must hold a table. Got an empty file.")
 
@@ -162,7 +162,7 @@ def as_text(path: Path, place: int, column: str, value: Any) -> str | None:
     )
 
 
-def _parquet(path: Path, columns: Sequence[str], encoding: str) -> Iterator[Row]:
+def _parquet(path: Path, columns: Sequence[str], encoding: str) -> Iterator[TableRow]:
     import polars
 
     try:
@@ -176,13 +176,13 @@ def _parquet(path: Path, columns: Sequence[str], encoding: str) -> Iterator[Row]
         while (part := wanted.slice(place, _SLICE).collect()).height:
             for values in zip(*(part[column] for column in columns), strict=True):
                 place += 1
-                yield Row(place, values)
+                yield TableRow(place, values)
     except polars.exceptions.PolarsError as error:
         reason = str(error).splitlines()[0][:200]
         raise UserError(f"{path} must be a whole Parquet file. Got: {reason}.") from None
 
 
-FORMATS: dict[str, Callable[[Path, Sequence[str], str], Iterator[Row]]] = {
+FORMATS: dict[str, Callable[[Path, Sequence[str], str], Iterator[TableRow]]] = {
     ".csv": _csv,
     ".tsv": _tsv,
     ".jsonl": _jsonl,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from seqlab.data.sources.examples import Drawn, ExamplesConfig
+from seqlab.data.sources.examples import Examples, ExamplesConfig
 
 FILLERS = "abcd"
 CLASSES = {"XX": "Q", "XY": "R", "YX": "S", "YY": "U"}
@@ -38,7 +38,7 @@ class TemporalOrderConfig(ExamplesConfig):
     length: int = Field(default=100, ge=10)
     """Tokens of the shortest example; the longest one has a tenth more."""
 
-    def draw(self, count: int, random: np.random.Generator) -> Drawn:
+    def draw(self, count: int, random: np.random.Generator) -> Examples:
         """See `ExamplesConfig.draw`."""
         length = self.length
         lengths = random.integers(length, length + length // 10, size=count, endpoint=True)
@@ -52,7 +52,7 @@ class TemporalOrderConfig(ExamplesConfig):
                 fillers, lengths.tolist(), first.tolist(), second.tolist(), labels.tolist(), strict=True
             )
         ]
-        return Drawn(texts, labels)
+        return Examples(texts, labels)
 
     @property
     def different(self) -> int:
