@@ -24,7 +24,7 @@ from seqlab.nn.native.binding import BUILDS, Library
 from seqlab.nn.native.recurrence import CELLS, Hidden, native_scan
 
 Tensors = dict[str, Tensor]
-GATES = {"elman": 1, "elman-relu": 1, "gru-before": 3, "gru-after": 3, "lstm": 4}
+GATES = {"elman": 1, "elman-relu": 1, "gru-reset-before": 3, "gru": 3, "lstm": 4}
 TOLERANCE = 2e-5
 """Of a float32 result, as a share of its tensor's largest value."""
 FROM_THE_KINK = 1e-5
@@ -97,7 +97,7 @@ class Case:
         if self.cell == "lstm":
             shapes["c0"] = (B, H)
         shapes |= {"weight_ih": (rows, E), "weight_hh": (rows, H), "bias_ih": (rows,)}
-        return shapes if self.cell == "gru-before" else {**shapes, "bias_hh": (rows,)}
+        return shapes if self.cell == "gru-reset-before" else {**shapes, "bias_hh": (rows,)}
 
     def tensors(self, seed: int = 0) -> tuple[Tensors, Tensors]:
         """Inputs, and the gradients that come in from behind; nothing is zero, padding neither."""
@@ -120,12 +120,12 @@ def _step(cell: str, x: Tensor, state: list[Tensor], w: Tensors) -> tuple[list[T
     """New states of one step, and the sums that a ReLU is taken of."""
     h, W, U, b = state[0], w["weight_ih"].chunk(GATES[cell]), w["weight_hh"].chunk(GATES[cell]), w["bias_ih"]
     sums = [x @ Wg.T + bg for Wg, bg in zip(W, b.chunk(len(W)), strict=True)]
-    if cell == "gru-before":
+    if cell == "gru-reset-before":
         r, z = (torch.sigmoid(sums[g] + h @ U[g].T) for g in (0, 1))
         n = torch.tanh(sums[2] + (r * h) @ U[2].T)
         return [(1 - z) * h + z * n], r
     apart = [h @ Ug.T + bg for Ug, bg in zip(U, w["bias_hh"].chunk(len(U)), strict=True)]
-    if cell == "gru-after":
+    if cell == "gru":
         r, z = (torch.sigmoid(sums[g] + apart[g]) for g in (0, 1))
         n = torch.tanh(sums[2] + r * apart[2])
         return [(1 - z) * n + z * h], r

@@ -27,7 +27,7 @@ from seqlab.schema.errors import UserError
 
 SMALL = replace(SHAPES["64x100x128x128"], rows=3, steps=7, inputs=5, hidden=6)
 each = pytest.mark.parametrize("cell", RIVALS)
-ALIKE = [cell for cell in RIVALS if cell != "gru-before"]
+ALIKE = [cell for cell in RIVALS if cell != "gru-reset-before"]
 """Of which torch has the same equations."""
 
 
@@ -47,7 +47,7 @@ def test_both_sides_do_the_same(cell: str, kernels: str) -> None:
 
 
 def test_the_reset_gate_before_has_as_many_operations() -> None:
-    ours, theirs = passes(SMALL, "gru-before")
+    ours, theirs = passes(SMALL, "gru-reset-before")
     ours()
     theirs()
     gradients, torchs = ours.gradients(), theirs.gradients()
@@ -122,7 +122,7 @@ def test_the_table_says_what_is_measured() -> None:
         "1x1000x256x256": (_goals(10.0, 9.0, 1.4), None),
     }
     assert set(RIVALS) == set(CELLS) - {"elman-relu"}
-    assert {RIVALS[cell] for cell in ("gru-before", "gru-after")} == {"torch.nn.GRU"}
+    assert {RIVALS[cell] for cell in ("gru-reset-before", "gru")} == {"torch.nn.GRU"}
 
 
 def _goals(gru: float, rnn: float, lstm: float) -> dict[str, float]:

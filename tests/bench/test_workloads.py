@@ -230,8 +230,8 @@ def test_the_table_says_what_is_measured() -> None:
     assert _settings(WORKLOADS["imdb-linear"], *keys) == ["linear-classifier", 300, 0.0, *descent]
     recurrence = ("model.cell", "model.hidden_size", "model.layers", "model.tied", "batching.window")
     assert _settings(WORKLOADS["ptb-lstm"], *recurrence) == ["lstm", 650, 2, True, 35]
-    assert _settings(WORKLOADS["gru-1500"], *recurrence) == ["gru-after", 1500, 2, False, 35]
-    assert _settings(WORKLOADS["gru-1500-course"], *recurrence) == ["gru-before", 1500, 2, False, 35]
+    assert _settings(WORKLOADS["gru-1500"], *recurrence) == ["gru", 1500, 2, False, 35]
+    assert _settings(WORKLOADS["gru-1500-course"], *recurrence) == ["gru-reset-before", 1500, 2, False, 35]
     for name in ("ndfa-lstm", "ndfa-lstm-course"):
         assert _settings(WORKLOADS[name], *recurrence) == ["lstm", 16, 1, False, 40]
     sizes = ("model.hidden_size", "model.linear_size")

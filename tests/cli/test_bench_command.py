@@ -126,7 +126,7 @@ def test_memory_is_measured_in_processes_of_their_own(seqlab) -> None:
         (["bench", "step", "--memroy"], "Did you mean --memory?"),
         (["bench", "step", "--shape", "20x35x650x650"], "Unknown option: --shape."),
         (["bench", "layers", "--shape", "20x35x65x650"], "no shape '20x35x65x650'. Nearest: '20x35x650x650'"),
-        (["bench", "layers", "--cell", "gru"], "There is no cell 'gru'. Nearest: 'gru-after'. Known: elman,"),
+        (["bench", "layers", "--cell", "gru"], "There is no cell 'gru'. Nearest: 'gru'. Known: elman,"),
         (["bench", "layers", "--cell", "elman-relu"], "There is no cell 'elman-relu'. Nearest: 'elman'."),
         (["bench", "layers", "--rounds", "0"], "'rounds' must be at least 1. Got 0. Nearest: 1."),
         (["bench", "layers", "--threads", "0"], "'threads' must be at least 1. Got 0."),
@@ -158,7 +158,7 @@ def test_the_table_of_layers(seqlab) -> None:
     assert f", 1 thread, torch {torch.__version__}, kernels {choice.name()}; " in place
     assert place.endswith("; peak of matrix products; medians of 2 rounds")
     assert makers.startswith("MKL inside torch chooses slower code on AMD processors than on Intel's")
-    assert gru.startswith("gru-before is measured against torch.nn.GRU")
+    assert gru.startswith("gru-reset-before is measured against torch.nn.GRU")
     places = [heading.index(word) for word in LAYER_HEADINGS]
     assert places == sorted(places)
     assert len(rows) == len(layers.SHAPES) * len(layers.RIVALS)
@@ -187,5 +187,5 @@ def test_layers_as_json(seqlab) -> None:
 
 
 def test_nothing_is_said_of_a_gru_that_was_not_measured(seqlab) -> None:
-    said = seqlab("bench", "layers", "--shape", "64x100x128x128", "--cell", "gru-after", "--rounds", "1")
-    assert "gru-before" not in said.out
+    said = seqlab("bench", "layers", "--shape", "64x100x128x128", "--cell", "gru", "--rounds", "1")
+    assert "gru-reset-before" not in said.out

@@ -52,7 +52,7 @@ def test_from_nothing_to_a_report_and_once_more(tmp_path: Path) -> None:
     assert len(re.findall(r"^ *\d+/(?:9|5)  .*, seed \d  \d\.\d{4}$", err, re.MULTILINE)) == RUNS
     assert len(list((tmp_path / "runs").glob("*/finished.json"))) == RUNS
     assert {path.name for path in (tmp_path / "runs" / "studies").iterdir()} == set(STUDIES)
-    for word in ("elman", "gru-after", "lstm", "transformer-lm", "Held against the truth", "python-5gram"):
+    for word in ("elman", "gru", "lstm", "transformer-lm", "Held against the truth", "python-5gram"):
         assert word in out
     report = tmp_path / "report.html"
     assert report.resolve().as_uri() in out

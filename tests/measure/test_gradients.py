@@ -142,7 +142,7 @@ def test_a_transformers_gradients_are_those_of_what_its_layers_read() -> None:
 
 @pytest.mark.parametrize(
     ("cell", "pooling", "bidirectional"),
-    [("elman", "max", False), ("gru-after", "mean", True), ("lstm", "max", True), ("lstm", "mean", False)],
+    [("elman", "max", False), ("gru", "mean", True), ("lstm", "max", True), ("lstm", "mean", False)],
 )
 def test_a_classifiers_gradients_are_differences_of_its_loss(
     cell: str, pooling: str, bidirectional: bool
@@ -245,7 +245,7 @@ def test_the_model_is_left_as_found() -> None:
 
 
 @pytest.mark.parametrize(
-    "config", [language_model("gru-after", 2), TRANSFORMER], ids=["recurrent", "attention"]
+    "config", [language_model("gru", 2), TRANSFORMER], ids=["recurrent", "attention"]
 )
 def test_padding_and_the_other_rows_change_nothing(config: ModelConfig) -> None:
     model, batch = built(config, torch.float64), rows()

@@ -23,7 +23,7 @@ V, H = 11, 6
 CONFIGS: dict[str, ModelConfig] = {
     **{
         cell: RecurrentLanguageModelConfig(cell=cell, embedding_size=4, hidden_size=H, layers=2)
-        for cell in ("elman", "elman-relu", "gru-before", "gru-after", "lstm")
+        for cell in ("elman", "elman-relu", "gru-reset-before", "gru", "lstm")
     },
     "transformer": TransformerLanguageModelConfig(
         hidden_size=H, layers=2, heads=2, feed_forward_size=5, dropout=0.0, init_range=0.5
@@ -131,7 +131,7 @@ def test_state_is_batch_first_and_starts_on_the_parameters_kind(name):
 
 
 def test_a_carried_state_changes_what_follows():
-    model, ids = build(CONFIGS["gru-before"]), tokens(2, 3)
+    model, ids = build(CONFIGS["gru-reset-before"]), tokens(2, 3)
     _, state = model(batch(ids))
     assert isinstance(state, State)
     assert not torch.allclose(model(batch(ids), state)[0], model(batch(ids))[0])
@@ -168,7 +168,7 @@ def test_embedding_and_output_are_drawn_as_documented(config):
     assert not model.get_parameter("head.bias").any()
 
 
-@pytest.mark.parametrize(("cell", "gates", "biases"), [("elman", 1, 2), ("gru-before", 3, 1), ("lstm", 4, 2)])
+@pytest.mark.parametrize(("cell", "gates", "biases"), [("elman", 1, 2), ("gru-reset-before", 3, 1), ("lstm", 4, 2)])
 def test_parameter_count_of_a_recurrent_model(cell, gates, biases):
     config = RecurrentLanguageModelConfig(cell=cell, embedding_size=20, hidden_size=30, layers=3)
     layers = sum(gates * 30 * (inputs + 30 + biases) for inputs in (20, 30, 30))

@@ -104,7 +104,7 @@ def test_two_layers_of_256_over_words_of_100_and_2_classes_have_223_746_without_
 
 
 def test_an_lstm_s_layers_and_directions_are_rows():
-    table = {"kind": "recurrent-classifier", "cell": "gru-before", "bidirectional": True, "layers": 2}
+    table = {"kind": "recurrent-classifier", "cell": "gru-reset-before", "bidirectional": True, "layers": 2}
     rows = check(build({**table, "embedding_size": 6, "hidden_size": 5}))
     assert [row.layer for row in rows if "recurrence" in row.layer] == [
         "recurrence layer 1",

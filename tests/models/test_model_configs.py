@@ -38,7 +38,7 @@ SMALL: dict[type[ModelConfig], dict[str, Any]] = {
 CHANGES = [
     *(
         (RecurrentClassifierConfig, "cell", cell)
-        for cell in ("elman", "elman-relu", "gru-before", "gru-after")
+        for cell in ("elman", "elman-relu", "gru-reset-before", "gru")
     ),
     (RecurrentClassifierConfig, "embedding_size", 3),
     (RecurrentClassifierConfig, "embedding", "one-hot"),
@@ -46,7 +46,7 @@ CHANGES = [
     (RecurrentClassifierConfig, "embedding_std", 0.5),
     (RecurrentClassifierConfig, "hidden_size", 7),
     (RecurrentClassifierConfig, "layers", 2),
-    (RecurrentClassifierConfig, "keep_bias", 1.0),
+    (RecurrentClassifierConfig, "forget_bias", 1.0),
     (RecurrentClassifierConfig, "bidirectional", True),
     (RecurrentClassifierConfig, "linear_size", 3),
     (RecurrentClassifierConfig, "linear_size", 0),
@@ -60,12 +60,12 @@ CHANGES = [
     (LinearClassifierConfig, "dropout", 0.5),
     *(
         (RecurrentLanguageModelConfig, "cell", cell)
-        for cell in ("elman", "elman-relu", "gru-before", "gru-after")
+        for cell in ("elman", "elman-relu", "gru-reset-before", "gru")
     ),
     (RecurrentLanguageModelConfig, "embedding_size", 3),
     (RecurrentLanguageModelConfig, "hidden_size", 7),
     (RecurrentLanguageModelConfig, "layers", 3),
-    (RecurrentLanguageModelConfig, "keep_bias", 1.0),
+    (RecurrentLanguageModelConfig, "forget_bias", 1.0),
     (RecurrentLanguageModelConfig, "sum_layers", True),
     (RecurrentLanguageModelConfig, "dropout", 0.5),
     (RecurrentLanguageModelConfig, "tied", True),
@@ -151,7 +151,7 @@ def test_last_pooling_needs_one_direction():
 
 def test_unknown_cell_names_the_nearest():
     with pytest.raises(
-        UserError, match=r"'model.cell' must be one of elman, .* Got 'gru-befor'. Nearest: 'gru-before'"
+        UserError, match=r"'model.cell' must be one of elman, .* Got 'gru-befor'. Nearest: 'gru-reset-before'"
     ):
         parse(RecurrentLanguageModelConfig, {"cell": "gru-befor"}, "model")
 

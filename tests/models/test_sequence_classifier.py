@@ -18,7 +18,7 @@ CONFIGS: list[ModelConfig] = [
     LinearClassifierConfig(embedding_size=E, linear_size=F),
     RecurrentClassifierConfig(cell="lstm", embedding_size=E, hidden_size=H, linear_size=F),
     RecurrentClassifierConfig(
-        cell="gru-before",
+        cell="gru-reset-before",
         embedding_size=E,
         hidden_size=H,
         linear_size=F,
@@ -53,11 +53,11 @@ def test_parameter_counts_of_the_documents_models():
     """IMDb with 1,000 words: embedding 300, linear 300, two classes; torch's two biases a gate."""
     around = 1000 * 300 + (300 * 300 + 300) + (300 * 2 + 2)
     assert count(LinearClassifierConfig(), 1000, 2) == around
-    cells: list[tuple[CellName, int]] = [("elman", 1), ("gru-after", 3), ("lstm", 4)]
+    cells: list[tuple[CellName, int]] = [("elman", 1), ("gru", 3), ("lstm", 4)]
     for cell, gates in cells:
         config = RecurrentClassifierConfig(cell=cell)
         assert count(config, 1000, 2) == around + gates * (300 * 300 + 300 * 300 + 2 * 300)
-    config = RecurrentClassifierConfig(cell="gru-before")
+    config = RecurrentClassifierConfig(cell="gru-reset-before")
     assert count(config, 1000, 2) == around + 3 * (300 * 300 + 300 * 300 + 300)
 
 

@@ -130,7 +130,7 @@ def test_weights_that_were_replaced(path: Path) -> None:
 @pytest.mark.parametrize("kernels", choice.available())
 def test_refused_whatever_the_build(kernels: str) -> None:
     with choice.using(kernels):
-        layer = stack("gru-before", "fast")
+        layer = stack("gru-reset-before", "fast")
         with pytest.raises(ValueError, match=r"within 0 to 8\. Got 9"):
             layer(good()[0], torch.tensor([9, 9, 9]))
         y, _ = layer(*good())

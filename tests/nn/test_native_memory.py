@@ -68,7 +68,7 @@ def test_without_gradients(library: Library) -> None:
 
 
 def test_a_graph_that_is_let_go(library: Library) -> None:
-    outputs = forward(library, Case("gru-before", 5, 6, 4, 33))
+    outputs = forward(library, Case("gru-reset-before", 5, 6, 4, 33))
     assert library.held()[0] > 0
     del outputs
     assert library.held()[0] == 0
@@ -78,7 +78,7 @@ def test_an_error_in_the_backward_pass(library: Library) -> None:
     def broken(_: Tensor) -> None:
         raise KeyError("of the one who asked")
 
-    y, *_ = forward(library, Case("gru-after", 5, 6, 4, 33), broken)
+    y, *_ = forward(library, Case("gru", 5, 6, 4, 33), broken)
     with pytest.raises(KeyError, match="of the one who asked"):
         y.sum().backward()
     assert library.held()[0] == 0

@@ -112,7 +112,7 @@ def test_same_bits_for_the_same_input_and_threads(library: Library, cell: str, s
 
 
 def test_calls_from_several_threads_at_once(library: Library) -> None:
-    case = Case("gru-before", 20, 7, 9, 33, ragged=True)
+    case = Case("gru-reset-before", 20, 7, 9, 33, ragged=True)
     inputs, upstream = case.tensors()
     with threads(1), ThreadPoolExecutor(4) as workers:
         first = run(library, case, inputs, upstream, case.lengths())

@@ -14,7 +14,7 @@ from seqlab.nn.recurrent import Path, RecurrentStack
 from seqlab.schema.errors import UserError
 
 E, H = 3, 5
-LIKE_TORCH = ["elman", "elman-relu", "gru-after", "lstm"]
+LIKE_TORCH = ["elman", "elman-relu", "gru", "lstm"]
 PATHS: list[Path] = ["fast", "reference"]
 SHAPES = [(4, 6, 1, False), (4, 6, 2, True), (1, 7, 3, False), (3, 1, 2, True), (1, 1, 1, True)]
 
@@ -31,7 +31,7 @@ def torch_layer(cell: str, layers: int, bidirectional: bool) -> nn.RNNBase:
     settings = {"num_layers": layers, "bidirectional": bidirectional, "batch_first": True}
     if cell == "lstm":
         return nn.LSTM(E, H, **settings).double()
-    if cell == "gru-after":
+    if cell == "gru":
         return nn.GRU(E, H, **settings).double()
     return nn.RNN(E, H, nonlinearity="relu" if cell == "elman-relu" else "tanh", **settings).double()
 
@@ -72,7 +72,7 @@ def packed_reference(layer: nn.RNNBase, x: Tensor, lengths: Tensor, initial: dic
     return y, [tensor.transpose(0, 1) for tensor in final]
 
 
-def gru_before_reference(layer: RecurrentStack, x: Tensor, lengths: Tensor, initial: dict[str, Tensor]):
+def gru_reset_before_reference(layer: RecurrentStack, x: Tensor, lengths: Tensor, initial: dict[str, Tensor]):
     """One row, one step, one gate at a time."""
     weights = dict(layer.named_parameters())
     directions = 2 if "weight_ih_l0_reverse" in weights else 1
@@ -104,8 +104,8 @@ def gru_before_reference(layer: RecurrentStack, x: Tensor, lengths: Tensor, init
 
 def reference(cell: str, layer: RecurrentStack, x: Tensor, lengths: Tensor, initial: dict[str, Tensor]):
     """Outputs, final states and the parameters they depend on, by name."""
-    if cell == "gru-before":
-        return *gru_before_reference(layer, x, lengths, initial), dict(layer.named_parameters())
+    if cell == "gru-reset-before":
+        return *gru_reset_before_reference(layer, x, lengths, initial), dict(layer.named_parameters())
     theirs = torch_layer(cell, layer.layers, layer.output_size > H)
     theirs.load_state_dict(layer.state_dict())
     return *packed_reference(theirs, x, lengths, initial), dict(theirs.named_parameters())
@@ -235,8 +235,8 @@ def test_parameter_count_of_the_documents_network(bidirectional, layers, count):
     assert sum(weight.numel() for weight in layer.parameters()) == count
 
 
-def test_gru_before_has_one_bias_a_gate():
-    names = [name for name, _ in stack("gru-before").named_parameters()]
+def test_gru_reset_before_has_one_bias_a_gate():
+    names = [name for name, _ in stack("gru-reset-before").named_parameters()]
     assert names == ["weight_ih_l0", "weight_hh_l0", "bias_ih_l0"]
 
 
@@ -286,7 +286,7 @@ def test_building_leaves_global_randomness_alone():
 
 
 def test_a_written_out_backward_has_no_second_derivative_and_never_a_wrong_one() -> None:
-    layer = stack("gru-before")
+    layer = stack("gru-reset-before")
     x = leaf(2, 3, E, seed=1)
     y, _ = layer(x, torch.tensor([3, 3]))
     (gradient,) = torch.autograd.grad(y.sum(), x, create_graph=True)
@@ -319,10 +319,10 @@ def test_summed_layers_are_the_sum_of_what_each_layer_gives(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cell", "gate", "sign"), [("lstm", 1, 1), ("gru-after", 1, 1), ("gru-before", 1, -1)]
+    ("cell", "gate", "sign"), [("lstm", 1, 1), ("gru", 1, 1), ("gru-reset-before", 1, -1)]
 )
 def test_keep_bias_moves_one_gate(cell: str, gate: int, sign: int) -> None:
-    plain, keeping = (stack(cell, layers=2, bidirectional=True, keep_bias=bias) for bias in (0.0, 20.0))
+    plain, keeping = (stack(cell, layers=2, bidirectional=True, forget_bias=bias) for bias in (0.0, 20.0))
     H = plain.hidden_size
     for (name, weight), (_, moved) in zip(plain.named_parameters(), keeping.named_parameters(), strict=True):
         wanted = torch.zeros_like(weight)
@@ -331,9 +331,9 @@ def test_keep_bias_moves_one_gate(cell: str, gate: int, sign: int) -> None:
         torch.testing.assert_close(moved - weight, wanted)
 
 
-@pytest.mark.parametrize("cell", ["gru-after", "gru-before"])
+@pytest.mark.parametrize("cell", ["gru", "gru-reset-before"])
 def test_with_nothing_forgotten_a_state_lasts(cell: str) -> None:
-    layer = stack(cell, keep_bias=20.0)
+    layer = stack(cell, forget_bias=20.0)
     x, before = torch.zeros(1, 30, E, dtype=torch.float64), {"h": torch.full((1, 1, H), 0.5).double()}
     _, kept = layer(x, torch.tensor([30]), before)
     assert kept is not None
@@ -342,6 +342,6 @@ def test_with_nothing_forgotten_a_state_lasts(cell: str) -> None:
 
 def test_cells_without_gates_refuse_a_keep_bias() -> None:
     with pytest.raises(
-        UserError, match=r"'keep_bias' must be 0 for the cell 'elman', which has no gates. Got 1"
+        UserError, match=r"'forget_bias' must be 0 for the cell 'elman', which has no gates. Got 1"
     ):
-        stack("elman", keep_bias=1.0)
+        stack("elman", forget_bias=1.0)

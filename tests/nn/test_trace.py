@@ -136,7 +136,7 @@ def test_stacks_inside_a_model_go_by_their_names_and_the_trace_ends_with_an_erro
 
 @pytest.mark.parametrize("path", PATHS)
 def test_states_without_gradients(path: Path) -> None:
-    layer, (x, _) = stack("gru-before", path), inputs()
+    layer, (x, _) = stack("gru-reset-before", path), inputs()
     with torch.no_grad(), traced(layer) as traces:
         y, _ = layer(x, LENGTHS)
     assert torch.equal(traces[""].states[-1], y)

@@ -25,7 +25,7 @@ from seqlab.studies.study_config import BudgetConfig
 LANGUAGE_MODELS: list[dict[str, Any]] = [
     {"kind": "recurrent-lm", "cell": "elman"},
     {"kind": "recurrent-lm", "cell": "lstm", "layers": 2},
-    {"kind": "recurrent-lm", "cell": "gru-after", "tied": True, "embedding_size": 8, "hidden_size": 8},
+    {"kind": "recurrent-lm", "cell": "gru", "tied": True, "embedding_size": 8, "hidden_size": 8},
     {"kind": "transformer-lm", "hidden_size": 8, "heads": 4, "layers": 2},
 ]
 

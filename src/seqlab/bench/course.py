@@ -69,7 +69,7 @@ class LstmCell(nn.Module):
         return o * torch.tanh(c), c
 
 
-CELLS: Mapping[str, type[GruCell] | type[LstmCell]] = {"gru-before": GruCell, "lstm": LstmCell}
+CELLS: Mapping[str, type[GruCell] | type[LstmCell]] = {"gru-reset-before": GruCell, "lstm": LstmCell}
 
 
 class CourseLanguageModel(nn.Module):

@@ -31,7 +31,7 @@ from seqlab.nn.recurrent import RecurrentStack
 
 RNN, GRU, LSTM = "torch.nn.RNN", "torch.nn.GRU", "torch.nn.LSTM"
 TORCH: Mapping[str, type[nn.RNN] | type[nn.GRU] | type[nn.LSTM]] = {RNN: nn.RNN, GRU: nn.GRU, LSTM: nn.LSTM}
-RIVALS: Mapping[str, str] = {"elman": RNN, "gru-after": GRU, "gru-before": GRU, "lstm": LSTM}
+RIVALS: Mapping[str, str] = {"elman": RNN, "gru": GRU, "gru-reset-before": GRU, "lstm": LSTM}
 """Torch's layer for each cell. Its GRU has the reset gate after the product, at as many operations."""
 
 SEED = 1

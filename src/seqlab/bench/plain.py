@@ -14,7 +14,7 @@ from seqlab.data.batch import Batch
 
 States = Tensor | tuple[Tensor, ...]
 """As a layer hands them out: h alone, or several."""
-LAYERS = {"lstm": nn.LSTM, "gru-after": nn.GRU}
+LAYERS = {"lstm": nn.LSTM, "gru": nn.GRU}
 """Torch's layers by seqlab's names of their cells."""
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MAKERS = """MKL inside torch chooses slower code on AMD processors than on Intel's, so ratios differ
 between makers."""
-ONE_GRU = """gru-before is measured against torch.nn.GRU, too, whose reset gate acts after the product:
+ONE_GRU = """gru-reset-before is measured against torch.nn.GRU, too, whose reset gate acts after the product:
 torch has no other, and the operations are as many."""
 STEP_COLUMNS = (
     "workload",
@@ -103,7 +103,7 @@ def bench_layers(
     shape
         Rows, steps, inputs and units, as in 20x35x650x650; may be given several times. Default: all.
     cell
-        elman, gru-after, gru-before or lstm; may be given several times. Default: all.
+        elman, gru, gru-reset-before or lstm; may be given several times. Default: all.
     rounds
         Measurements of each side.
     threads
@@ -120,7 +120,7 @@ def bench_layers(
         print_json({"benchmark": "layers", **asdict(found)})
         return
     _print_head(found)
-    if "gru-before" in cells:
+    if "gru-reset-before" in cells:
         say(" ".join(ONE_GRU.split()))
     print_table(LAYER_COLUMNS, [_layer_cells(row) for row in found.rows])
 

@@ -20,7 +20,7 @@ Numbers = Sequence[Sequence[float]]
 """Of each token, as many numbers."""
 MOST_ONE_HOT = 5_000
 """Tokens that are read as one-hot vectors, at most: their table has 100 MB then."""
-CellName = Literal["elman", "elman-relu", "gru-before", "gru-after", "lstm"]
+CellName = Literal["elman", "elman-relu", "gru-reset-before", "gru", "lstm"]
 
 
 class Width:
@@ -82,7 +82,7 @@ class RecurrentClassifierConfig(ModelConfig):
     """Units of a recurrent layer in one direction."""
     layers: int = Field(default=1, ge=1)
     """Recurrent layers."""
-    keep_bias: float = 0.0
+    forget_bias: float = 0.0
     """Added at first to the bias of the gate that keeps the old state, an LSTM's forget gate and a GRU's
     update gate; with 1 or more memories last longer from the start. 0 for cells without gates."""
     bidirectional: bool = False
@@ -172,7 +172,7 @@ class RecurrentLanguageModelConfig(ModelConfig):
     """Units of a recurrent layer."""
     layers: int = Field(default=2, ge=1)
     """Recurrent layers."""
-    keep_bias: float = 0.0
+    forget_bias: float = 0.0
     """Added at first to the bias of the gate that keeps the old state, an LSTM's forget gate and a GRU's
     update gate; with 1 or more memories last longer from the start. 0 for cells without gates."""
     sum_layers: bool = False

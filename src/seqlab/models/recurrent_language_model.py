@@ -42,7 +42,7 @@ class RecurrentLanguageModel(SequenceModel):
             layers=config.layers,
             dropout=config.dropout,
             summed=config.sum_layers,
-            keep_bias=config.keep_bias,
+            forget_bias=config.forget_bias,
             generator=generator,
         )
         self.dropout = Dropout(config.dropout)

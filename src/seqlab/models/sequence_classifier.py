@@ -74,7 +74,7 @@ def recurrent_classifier(
         layers=config.layers,
         bidirectional=config.bidirectional,
         dropout=config.dropout,
-        keep_bias=config.keep_bias,
+        forget_bias=config.forget_bias,
         generator=generator,
     )
     features = recurrence.output_size

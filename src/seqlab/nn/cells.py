@@ -66,7 +66,7 @@ def elman_relu(weights: Weights) -> Step:
     return step
 
 
-def gru_before(weights: Weights) -> Step:
+def gru_reset_before(weights: Weights) -> Step:
     """GRU whose reset gate acts before the recurrent weights; gates r, z, n; Cho et al. 2014.
 
     r = s(x~_r + U_r h),  z = s(x~_z + U_z h),  n = tanh(x~_n + U_n (r * h)),
@@ -87,7 +87,7 @@ def gru_before(weights: Weights) -> Step:
     return step
 
 
-def gru_after(weights: Weights) -> Step:
+def gru(weights: Weights) -> Step:
     """GRU whose reset gate acts behind the recurrent weights; gates r, z, n; torch.nn.GRU.
 
     r = s(x~_r + U_r h + b_r),  z = s(x~_z + U_z h + b_z),  n = tanh(x~_n + r * (U_n h + b_n)),
@@ -125,7 +125,7 @@ def lstm(weights: Weights) -> Step:
 CELLS: Mapping[str, Cell] = {
     "elman": Cell(1, ("h",), two_biases=True, equations=elman_tanh),
     "elman-relu": Cell(1, ("h",), two_biases=True, equations=elman_relu),
-    "gru-before": Cell(3, ("h",), two_biases=False, equations=gru_before, keeps=(1, -1)),
-    "gru-after": Cell(3, ("h",), two_biases=True, equations=gru_after, keeps=(1, 1)),
+    "gru-reset-before": Cell(3, ("h",), two_biases=False, equations=gru_reset_before, keeps=(1, -1)),
+    "gru": Cell(3, ("h",), two_biases=True, equations=gru, keeps=(1, 1)),
     "lstm": Cell(4, ("h", "c"), two_biases=True, equations=lstm, keeps=(1, 1)),
 }

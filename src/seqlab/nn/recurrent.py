@@ -24,7 +24,7 @@ class RecurrentStack(nn.Module, Traceable):
     With two directions a layer's output is [forward, backward] at each token; backward starts at each
     row's own last token. Dropout acts on what a layer hands to the next, never on the recurrence.
     Parameters are named, ordered and drawn (U(-1/sqrt(H), 1/sqrt(H))) as in torch.nn.RNN, GRU and LSTM, so
-    state dicts interchange where the equations are the same; `gru-before` has no `bias_hh`.
+    state dicts interchange where the equations are the same; `gru-reset-before` has no `bias_hh`.
 
     Args:
         cell: a key of `cells.CELLS`.
@@ -34,14 +34,14 @@ class RecurrentStack(nn.Module, Traceable):
         bidirectional: whether D is 2.
         dropout: share of a layer's outputs dropped before the next layer reads them.
         summed: whether the output is the sum of all layers' outputs, in place of the last one's.
-        keep_bias: added at first to the bias of the gate that keeps the old state, an LSTM's forget gate and
+        forget_bias: added at first to the bias of the gate that keeps the old state, an LSTM's forget gate and
             a GRU's update gate (Gers et al. 2000).
         generator: source of the weights.
         path: "fast" goes through the native library where it is there, through torch's own functions
             elsewhere; "reference" computes every cell by its equations.
 
     Raises:
-        UserError: the cell is not known, or has no gate that `keep_bias` could act on, or dropout is out of
+        UserError: the cell is not known, or has no gate that `forget_bias` could act on, or dropout is out of
             range.
     """
 
@@ -55,16 +55,16 @@ class RecurrentStack(nn.Module, Traceable):
         bidirectional: bool = False,
         dropout: float = 0.0,
         summed: bool = False,
-        keep_bias: float = 0.0,
+        forget_bias: float = 0.0,
         generator: torch.Generator,
         path: Path = "fast",
     ):
         super().__init__()
         if cell not in CELLS:
             raise unknown("cell", cell, CELLS)
-        if keep_bias and CELLS[cell].keeps is None:
+        if forget_bias and CELLS[cell].keeps is None:
             raise UserError(
-                f"'keep_bias' must be 0 for the cell {cell!r}, which has no gates. Got {keep_bias:g}."
+                f"'forget_bias' must be 0 for the cell {cell!r}, which has no gates. Got {forget_bias:g}."
             )
         self.cell_name, self.cell = cell, CELLS[cell]
         self.path: Path = path
@@ -73,7 +73,7 @@ class RecurrentStack(nn.Module, Traceable):
         self.dropout = Dropout(dropout)
         self.summed = summed
         for layer in range(layers):
-            self._add_layer(layer, keep_bias, generator)
+            self._add_layer(layer, forget_bias, generator)
 
     @property
     def output_size(self) -> int:
@@ -138,7 +138,7 @@ class RecurrentStack(nn.Module, Traceable):
         directions = len(self.suffixes)
         return f"{self.cell_name}, {self.input_size}, {self.hidden_size}, layers={self.layers}, {directions=}"
 
-    def _add_layer(self, layer: int, keep_bias: float, generator: torch.Generator) -> None:
+    def _add_layer(self, layer: int, forget_bias: float, generator: torch.Generator) -> None:
         rows = self.cell.gates * self.hidden_size
         inputs = self.input_size if layer == 0 else self.output_size
         shapes = {"weight_ih": (rows, inputs), "weight_hh": (rows, self.hidden_size), "bias_ih": (rows,)}
@@ -150,7 +150,7 @@ class RecurrentStack(nn.Module, Traceable):
                 weight = torch.empty(shape).uniform_(-bound, bound, generator=generator)
                 if name == "bias_ih" and self.cell.keeps is not None:
                     gate, sign = self.cell.keeps
-                    weight[gate * self.hidden_size : (gate + 1) * self.hidden_size] += sign * keep_bias
+                    weight[gate * self.hidden_size : (gate + 1) * self.hidden_size] += sign * forget_bias
                 self.register_parameter(f"{name}_l{layer}{suffix}", nn.Parameter(weight))
 
     def _weights(self, layer: int, suffix: str) -> Weights:

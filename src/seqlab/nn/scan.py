@@ -22,7 +22,7 @@ from seqlab.nn.native.binding import Library
 from seqlab.nn.native.builds import library
 from seqlab.nn.native.recurrence import Hidden, native_scan, reads_tokens
 from seqlab.nn.padding import flip_rows, last_token, length_mask, zero_padding
-from seqlab.nn.unrolled import gru_before_scan
+from seqlab.nn.unrolled import gru_reset_before_scan
 
 Lengths = Int[Tensor, " B"] | None
 TorchScan = Callable[[Tensor, Tensor | None, States, Weights], tuple[Tensor, States]]
@@ -206,7 +206,7 @@ def _settings(weights: Weights) -> tuple[Any, ...]:
 TORCH_SCANS: Mapping[str, TorchScan] = {
     "elman": _hidden_scan(torch.rnn_tanh),
     "elman-relu": _hidden_scan(torch.rnn_relu),
-    "gru-after": _hidden_scan(torch.gru),
-    "gru-before": gru_before_scan,
+    "gru": _hidden_scan(torch.gru),
+    "gru-reset-before": gru_reset_before_scan,
     "lstm": _lstm_scan,
 }

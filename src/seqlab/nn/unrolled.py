@@ -23,11 +23,11 @@ from seqlab.nn.padding import last_token
 _BACK = torch.ops.aten
 
 
-def gru_before_scan(
+def gru_reset_before_scan(
     x: Float[Tensor, "B T E"], lengths: Tensor | None, state: States, weights: Weights
 ) -> tuple[Float[Tensor, "B T H"], States]:
-    """The cell `gru_before`, differentiable once; see `seqlab.nn.scan` for what goes in and out."""
-    y = _GruBefore.apply(
+    """The cell `gru_reset_before`, differentiable once; see `seqlab.nn.scan` for what goes in and out."""
+    y = _GruResetBefore.apply(
         x.transpose(0, 1).contiguous(), state[0], weights.weight_ih, weights.weight_hh, weights.bias_ih
     )
     assert isinstance(y, Tensor)
@@ -35,7 +35,7 @@ def gru_before_scan(
     return y, (y[:, -1] if lengths is None else last_token(y, lengths, state[0]),)
 
 
-class _GruBefore(torch.autograd.Function):
+class _GruResetBefore(torch.autograd.Function):
     """Time-major: x (T, B, E) and the first state (B, H) to outputs (T, B, H)."""
 
     @staticmethod

@@ -22,7 +22,7 @@ from seqlab.schema.errors import UserError
 
 Hidden = Callable[[Tensor], None]
 """Takes dL/dh of every step, (B, T, H), zeros behind each row's length."""
-CELLS = ("elman", "elman-relu", "gru-before", "gru-after", "lstm")
+CELLS = ("elman", "elman-relu", "gru-reset-before", "gru", "lstm")
 """Cells in the order of `enum seqlab_cell`."""
 
 
