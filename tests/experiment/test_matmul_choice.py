@@ -15,15 +15,15 @@ from seqlab.schema.errors import UserError
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path))
-    return tmp_path / "products.json"
+    return tmp_path / "matmul.json"
 
 
 def test_the_first_measurement_stands(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = [named("torch+onednn+torch"), TORCH]
-    monkeypatch.setattr(products, "fastest", lambda: answers.pop(0))
-    first = products.choose("auto", device="cpu", threads=2)
-    assert products.choose("auto", device="cpu", threads=2).name == first.name == "torch+onednn+torch"
-    assert products.choose("auto", device="cpu", threads=1) is TORCH, "other threads, another measurement"
+    monkeypatch.setattr(matmul, "fastest", lambda: answers.pop(0))
+    first = matmul.choose("auto", device="cpu", threads=2)
+    assert matmul.choose("auto", device="cpu", threads=2).name == first.name == "torch+onednn+torch"
+    assert matmul.choose("auto", device="cpu", threads=1) is TORCH, "other threads, another measurement"
     assert sorted(json.loads(cache.read_text()).values()) == ["torch", "torch+onednn+torch"]
 
 
@@ -32,27 +32,27 @@ def test_a_damaged_memory_is_measured_anew(
     cache: Path, monkeypatch: pytest.MonkeyPatch, content: str
 ) -> None:
     cache.write_text(content)
-    monkeypatch.setattr(products, "fastest", lambda: TORCH)
-    assert products.choose("auto", device="cpu", threads=2) is TORCH
+    monkeypatch.setattr(matmul, "fastest", lambda: TORCH)
+    assert matmul.choose("auto", device="cpu", threads=2) is TORCH
     assert "torch" in json.loads(cache.read_text()).values()
 
 
 def test_named_products_and_other_devices(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
-    assert products.choose("torch", device="cuda", threads=1) is TORCH
-    assert products.choose("auto", device="cuda", threads=1) is TORCH
+    assert matmul.choose("torch", device="cuda", threads=1) is TORCH
+    assert matmul.choose("auto", device="cuda", threads=1) is TORCH
     assert not cache.exists(), "nothing was measured"
     if usable(ONEDNN):
-        assert products.choose("onednn", device="cpu", threads=1) is ONEDNN
+        assert matmul.choose("onednn", device="cpu", threads=1) is ONEDNN
     with pytest.raises(UserError, match=r"'training\.products' must name what works here\. Got 'onednn'"):
-        products.choose("onednn", device="cuda", threads=1)
-    monkeypatch.setattr(products, "usable", lambda _: False)
+        matmul.choose("onednn", device="cuda", threads=1)
+    monkeypatch.setattr(matmul, "usable", lambda _: False)
     with pytest.raises(UserError, match=r"Nearest: 'torch'"):
-        products.choose("onednn", device="cpu", threads=1)
+        matmul.choose("onednn", device="cpu", threads=1)
 
 
 def test_a_resumed_run_keeps_what_it_began_with_where_that_works(monkeypatch: pytest.MonkeyPatch) -> None:
     if usable(ONEDNN):
-        assert products.chosen("onednn+torch+onednn").name == "onednn+torch+onednn"
-    assert products.chosen("something") is TORCH
-    monkeypatch.setattr(products, "usable", lambda _: False)
-    assert products.chosen("onednn") is TORCH
+        assert matmul.chosen("onednn+torch+onednn").name == "onednn+torch+onednn"
+    assert matmul.chosen("something") is TORCH
+    monkeypatch.setattr(matmul, "usable", lambda _: False)
+    assert matmul.chosen("onednn") is TORCH

@@ -18,9 +18,9 @@ from seqlab.schema.errors import UserError
 
 WAYS = [
     TORCH,
-    pytest.param(ONEDNN, marks=pytest.mark.skipif(not products.usable(ONEDNN), reason="no oneDNN here")),
+    pytest.param(ONEDNN, marks=pytest.mark.skipif(not matmul.usable(ONEDNN), reason="no oneDNN here")),
     pytest.param(
-        NATIVE, marks=pytest.mark.skipif(not products.usable(NATIVE), reason="no native library here")
+        NATIVE, marks=pytest.mark.skipif(not matmul.usable(NATIVE), reason="no native library here")
     ),
 ]
 Values = tuple[torch.Tensor, ...]
@@ -38,7 +38,7 @@ def both(
 ) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
     """Loss and gradients: fused in float32, plain in float64."""
     ours = [tensor.clone().requires_grad_() for tensor in given]
-    loss = linear_cross_entropy(ours[0], ours[1], ours[2], targets, label_smoothing=smoothing, products=way)
+    loss = linear_cross_entropy(ours[0], ours[1], ours[2], targets, label_smoothing=smoothing, matmul=way)
     (loss * factor).backward()
     exact = [tensor.double().requires_grad_() for tensor in given]
     plain = functional.cross_entropy(
@@ -158,14 +158,14 @@ def test_one_backward_pass_and_no_second_derivative() -> None:
 
 def test_a_broken_operator_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = Matmul("wrong", lambda x, w, b: TORCH.forward(x, w, b) + 1e-3, TORCH.inputs, TORCH.weights)
-    assert products.usable(TORCH)
-    assert not products.usable(wrong)
+    assert matmul.usable(TORCH)
+    assert not matmul.usable(wrong)
 
     def gone(*_: object) -> torch.Tensor:
         raise AttributeError("no such operator")
 
-    monkeypatch.setattr(products, "PRODUCTS", {"torch": TORCH, "onednn": Matmul("onednn", gone, gone, gone)})
-    assert products.fastest() is TORCH
+    monkeypatch.setattr(matmul, "PRODUCTS", {"torch": TORCH, "onednn": Matmul("onednn", gone, gone, gone)})
+    assert matmul.fastest() is TORCH
 
 
 @pytest.mark.parametrize(("slow", "faster"), [("torch", "onednn"), ("onednn", "torch")])
@@ -182,8 +182,8 @@ def test_the_faster_products_are_taken(monkeypatch: pytest.MonkeyPatch, slow: st
         return Matmul(name, lambda *_: wind(slowly), lambda *_: wind(quickly), lambda *_: wind(1.0))
 
     ways = {name: timed(name) for name in ("torch", "onednn")}
-    monkeypatch.setattr(products, "PRODUCTS", ways)
-    monkeypatch.setattr(products, "TORCH", ways["torch"])
-    monkeypatch.setattr(products, "usable", lambda _: True)
-    monkeypatch.setattr(products.time, "perf_counter", lambda: now[0])
-    assert products.fastest().name == f"{faster}+{slow}+torch", "where both are equal, torch's"
+    monkeypatch.setattr(matmul, "PRODUCTS", ways)
+    monkeypatch.setattr(matmul, "TORCH", ways["torch"])
+    monkeypatch.setattr(matmul, "usable", lambda _: True)
+    monkeypatch.setattr(matmul.time, "perf_counter", lambda: now[0])
+    assert matmul.fastest().name == f"{faster}+{slow}+torch", "where both are equal, torch's"

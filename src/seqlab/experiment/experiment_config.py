@@ -58,7 +58,7 @@ class TrainingConfig(Config):
     """Optimiser steps between two records of the training loss; each epoch ends with one, too."""
     checkpoint_seconds: float = Field(default=60.0, ge=0.0)
     """Seconds between two checkpoints, besides those after each validation; 0: after each step."""
-    products: Literal["auto", "torch", "onednn", "native"] = "auto"
+    matmul: Literal["auto", "torch", "onednn", "native"] = "auto"
     """Matrix products of the output layer in training: torch's, those of the oneDNN inside torch, the native
     library's, or (`auto`) the fastest way of each, measured once on this machine; the choice is recorded and
     kept on resume."""

@@ -12,7 +12,7 @@ from seqlab.nn.native import builds as choice
 from seqlab.runs import atomic, environment
 from seqlab.schema.errors import UserError
 
-_REMEMBERED = "products.json"
+_REMEMBERED = "matmul.json"
 
 
 def choose(wanted: str, *, device: str, threads: int) -> Matmul:
@@ -29,7 +29,7 @@ def choose(wanted: str, *, device: str, threads: int) -> Matmul:
     if wanted != "auto":
         if wanted != TORCH.name and (device != "cpu" or not usable(MATMULS[wanted])):
             raise UserError(
-                f"'training.products' must name what works here. Got {wanted!r}. Nearest: {TORCH.name!r}."
+                f"'training.matmul' must name what works here. Got {wanted!r}. Nearest: {TORCH.name!r}."
             )
         return MATMULS[wanted]
     parts = [environment.processor(), f"torch {metadata.version('torch')}", f"kernels {choice.name()}"]
@@ -45,8 +45,8 @@ def choose(wanted: str, *, device: str, threads: int) -> Matmul:
 
 def chosen(name: str) -> Matmul:
     """The products of this name where they still work; torch's otherwise, which always do."""
-    products = named(name) if _is_name(name) else TORCH
-    return products if usable(products) else TORCH
+    matmul = named(name) if _is_name(name) else TORCH
+    return products if usable(matmul) else TORCH
 
 
 def _is_name(name: object) -> bool:

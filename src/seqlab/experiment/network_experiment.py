@@ -41,7 +41,7 @@ class Experiment:
 
 
 def build(
-    config: ExperimentConfig, dataset: Dataset, device: torch.device, products: Matmul = TORCH
+    config: ExperimentConfig, dataset: Dataset, device: torch.device, matmul: Matmul = TORCH
 ) -> Experiment:
     """Build task, model and optimiser on a dataset, every weight drawn from the seed.
 
@@ -49,7 +49,7 @@ def build(
         config: everything that decides the numbers.
         dataset: what is learned from.
         device: where the model lives.
-        products: how the matrices of a large output layer are multiplied in training.
+        matmul: how the matrices of a large output layer are multiplied in training.
 
     Raises:
         UserError: the parts do not fit each other.
@@ -80,7 +80,7 @@ def build(
     ).to(device)
     dropout = seeding.generator(config.seed, "dropout", device=device)
     bind_generator(model, dropout)
-    task.products = products
+    task.matmul = products
     rows, notes = _row_wise(config, model)
     moved = [p for p in model.parameters() if rows is None or p is not rows.weight]
     optimizer = config.training.optimizer.build(moved)

@@ -24,7 +24,7 @@ def linear_cross_entropy(
     targets: Int[Tensor, " N"],
     *,
     label_smoothing: float = 0.0,
-    products: Matmul = TORCH,
+    matmul: Matmul = TORCH,
 ) -> Float[Tensor, ""]:
     """Summed cross-entropy, in nats, of the logits z = features weightᵀ + bias.
 
@@ -40,14 +40,14 @@ def linear_cross_entropy(
         bias: added to the logits.
         targets: the right output of each row.
         label_smoothing: s, share of the probability spread over all outputs.
-        products: how matrices are multiplied.
+        matmul: how matrices are multiplied.
 
     Raises:
         UserError: there is not one target within 0 to V - 1 for each row (looked at on a CPU alone, because
             other devices would have to wait).
         RuntimeError: in a second backward pass, or one that is itself to be differentiated.
     """
-    total = _LinearCrossEntropy.apply(features, weight, bias, targets, label_smoothing, products)
+    total = _LinearCrossEntropy.apply(features, weight, bias, targets, label_smoothing, matmul)
     assert isinstance(total, Tensor)
     return total
 
@@ -61,7 +61,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         bias: Tensor | None,
         targets: Tensor,
         smoothing: float,
-        products: Matmul,
+        matmul: Matmul,
     ) -> Tensor:
         needs_x, needs_weight, needs_bias = wanted = ctx.needs_input_grad[:3]
         native = _native(features, weight, bias)
@@ -75,12 +75,12 @@ class _LinearCrossEntropy(torch.autograd.Function):
         dweight = dbias = None
         rows = max(1, MOST_LOGITS // weight.shape[0])
         for x, y in zip(features.split(rows), targets.split(rows), strict=True):
-            part, dz = _residual(products.forward(x, weight, bias), y, smoothing)
+            part, dz = _residual(matmul.forward(x, weight, bias), y, smoothing)
             nats += part
             if needs_x:
-                dx.append(products.inputs(dz, weight))
+                dx.append(matmul.inputs(dz, weight))
             if needs_weight:
-                dweight = _added(dweight, products.weights(dz, x))
+                dweight = _added(dweight, matmul.weights(dz, x))
             if needs_bias:
                 dbias = _added(dbias, dz.sum(0))
         ctx.gradients = (None if not dx else dx[0] if len(dx) == 1 else torch.cat(dx), dweight, dbias)

@@ -63,7 +63,7 @@ def _native(
 
 
 NATIVE = Matmul("native", lambda x, w, bias: _native(x, w.t(), bias), _native, lambda g, x: _native(g.t(), x))
-MATMULS: Mapping[str, Matmul] = {products.name: products for products in (TORCH, ONEDNN, NATIVE)}
+MATMULS: Mapping[str, Matmul] = {matmul.name: products for products in (TORCH, ONEDNN, NATIVE)}
 _TRIED = (256, 384, 4096)
 """N, K, M of the trial: large enough for rates like those of a real output layer, done in a second."""
 _ROUNDS = 15
@@ -71,7 +71,7 @@ _BETTER = 0.95
 """Share of torch's time that another way must stay under: a smaller gain may be the machine's noise."""
 
 
-def usable(products: Matmul) -> bool:
+def usable(matmul: Matmul) -> bool:
     """Whether the products exist here and agree with float64 on sizes that are no multiple of a vector."""
     random = torch.Generator().manual_seed(0)
     x, w, g = (
@@ -79,7 +79,7 @@ def usable(products: Matmul) -> bool:
     )
     bias = torch.randn(37, generator=random, dtype=torch.float32)
     try:
-        found = (products.forward(x, w, bias), products.inputs(g, w), products.weights(g, x))
+        found = (matmul.forward(x, w, bias), matmul.inputs(g, w), matmul.weights(g, x))
     except (AttributeError, RuntimeError, NotImplementedError):
         return False
     exact = (functional.linear(x.double(), w.double(), bias.double()), g.double() @ w.double())
@@ -101,13 +101,13 @@ def named(name: str) -> Matmul:
 
 def fastest() -> Matmul:
     """The fastest way of each product on this machine with the threads set now; in doubt, torch's."""
-    ways = [products for products in MATMULS.values() if products.name == TORCH.name or usable(products)]
+    ways = [products for products in MATMULS.values() if matmul.name == TORCH.name or usable(matmul)]
     N, K, M = _TRIED
     x, w, g = torch.ones(N, K), torch.ones(M, K), torch.ones(N, M)
     chosen = (
-        _fastest(ways, lambda products: products.forward(x, w, None)),
-        _fastest(ways, lambda products: products.inputs(g, w)),
-        _fastest(ways, lambda products: products.weights(g, x)),
+        _fastest(ways, lambda matmul: matmul.forward(x, w, None)),
+        _fastest(ways, lambda matmul: matmul.inputs(g, w)),
+        _fastest(ways, lambda matmul: matmul.weights(g, x)),
     )
     return named(chosen[0] if len(set(chosen)) == 1 else "+".join(chosen))
 

@@ -14,20 +14,20 @@ from typing import Any
 _PACKAGES = ("seqlab", "torch", "numpy", "scipy", "scikit-learn", "tokenizers", "safetensors")
 
 
-def describe(*, threads: int, device: str, kernels: str, products: str) -> dict[str, Any]:
+def describe(*, threads: int, device: str, kernels: str, matmul: str) -> dict[str, Any]:
     """What a result to the bit depends on, besides the configuration and the data.
 
     Args:
         threads: threads of the numerical libraries.
         device: where the model lives.
         kernels: which implementation of the recurrences runs.
-        products: which implementation of matrix products the output layer has in training.
+        matmul: which implementation of matrix products the output layer has in training.
     """
     return {
         "threads": threads,
         "device": device,
         "kernels": kernels,
-        "products": products,
+        "products": matmul,
         "processor": processor(),
         "cores": os.cpu_count(),
         "platform": platform.platform(),

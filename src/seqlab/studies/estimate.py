@@ -53,8 +53,8 @@ class Estimates:
         if key not in self._known:
             with numerics(self._device, self._threads) as place:
                 threads = torch.get_num_threads()
-                products = choose(config.training.products, device=place.type, threads=threads)
-                self._known[key] = _measure(build(config, config.dataset(), place, products))
+                matmul = choose(config.training.matmul, device=place.type, threads=threads)
+                self._known[key] = _measure(build(config, config.dataset(), place, matmul))
         return self._known[key]
 
     def seconds_per_step(self, config: ExperimentConfig) -> float:

@@ -47,9 +47,9 @@ class CrossEntropyTask(Task, ABC):
             features, targets = features[mask], targets[mask]
         alike = self.class_weights is None and features.device.type in _WITH_FLOAT64
         if type(head) is nn.Linear and alike and torch.is_grad_enabled():
-            smoothing, products = self.label_smoothing, self.products
+            smoothing, matmul = self.label_smoothing, self.products
             total = linear_cross_entropy(
-                features, head.weight, head.bias, targets, label_smoothing=smoothing, products=products
+                features, head.weight, head.bias, targets, label_smoothing=smoothing, matmul=matmul
             )
             return total, targets.numel()
         logits = head(features)

@@ -27,7 +27,7 @@ class Task(ABC):
     metrics: tuple[str, ...]
     goal: Goal
     labels: tuple[str, ...] = ()
-    products: Matmul = TORCH
+    matmul: Matmul = TORCH
 
     @abstractmethod
     def outputs(self, dataset: Dataset) -> int:

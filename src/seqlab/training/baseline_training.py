@@ -58,7 +58,7 @@ class BaselineWay(Way):
                 f"Got {config.task.kind!r}. `seqlab list baselines` shows others."
             )
 
-    def prepare(self, dataset: Dataset, place: torch.device, products: str | None) -> Work:
+    def prepare(self, dataset: Dataset, place: torch.device, matmul: str | None) -> Work:
         """See `Way.prepare`."""
         task = self.config.task.build(dataset)
         self.config.baseline.check(self._ground(dataset))
@@ -146,7 +146,7 @@ class BaselineScorer(Scorer):
 class _BaselineWork(Work):
     def __init__(self, way: BaselineWay, dataset: Dataset, task: Task):
         self._way, self._dataset, self._task = way, dataset, task
-        self.outputs, self.products = task.outputs(dataset), PRODUCTS
+        self.outputs, self.matmul = task.outputs(dataset), PRODUCTS
         for metric in task.metrics:
             METRICS[metric]  # an unknown one is refused now, not after the work
 

@@ -38,10 +38,10 @@ class NetworkWay(Way):
     def __init__(self, config: ExperimentConfig):
         self.config = config
 
-    def prepare(self, dataset: Dataset, place: torch.device, products: str | None) -> Work:
+    def prepare(self, dataset: Dataset, place: torch.device, matmul: str | None) -> Work:
         """See `Way.prepare`."""
-        setting, threads = self.config.training.products, torch.get_num_threads()
-        found = chosen(products) if products else choose(setting, device=place.type, threads=threads)
+        setting, threads = self.config.training.matmul, torch.get_num_threads()
+        found = chosen(matmul) if products else choose(setting, device=place.type, threads=threads)
         experiment = build(self.config, dataset, place, found)
         diagnosis.check(experiment)
         return _NetworkWork(experiment, found.name)
@@ -90,8 +90,8 @@ class _NetworkScorer(Scorer):
 
 
 class _NetworkWork(Work):
-    def __init__(self, experiment: Experiment, products: str):
-        self._experiment, self.products = experiment, products
+    def __init__(self, experiment: Experiment, matmul: str):
+        self._experiment, self.matmul = experiment, products
         self.outputs = experiment.task.outputs(experiment.dataset)
 
     def carry_out(self, run: RunFolder, listener: RunCallback) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def _train(
     files = {
         CONFIG: to_toml(config),
         DATA: json.dumps(describe_data(dataset, work.outputs), ensure_ascii=False),
-        ENVIRONMENT: json.dumps(_environment(place.type, work.products), indent=1),
+        ENVIRONMENT: json.dumps(_environment(place.type, work.matmul), indent=1),
     }
     run = folder.create(config.name, fingerprint, files)
     with run.lock():
@@ -134,15 +134,15 @@ def _go_on(
         then = run.read_json(ENVIRONMENT, "threads", "device")
         with numerics(then["device"], then["threads"]) as place, _kernels(then):
             work = config.way().prepare(dataset, place, then.get("products", "torch"))
-            for difference in environment.differences(then, _environment(then["device"], work.products)):
+            for difference in environment.differences(then, _environment(then["device"], work.matmul)):
                 listener.message(f"Not to the bit as it would have been: {difference}.")
             return work.carry_out(run, listener)
 
 
-def _environment(device: str, products: str) -> dict[str, Any]:
+def _environment(device: str, matmul: str) -> dict[str, Any]:
     threads = torch.get_num_threads()
     kernels = choice.name() if device == "cpu" else "torch"
-    return environment.describe(threads=threads, device=device, kernels=kernels, products=products)
+    return environment.describe(threads=threads, device=device, kernels=kernels, matmul=matmul)
 
 
 def _kernels(then: dict[str, Any]) -> AbstractContextManager[None]:

@@ -31,7 +31,7 @@ class Work(ABC):
 
     outputs: int
     """Classes, or tokens that can be predicted."""
-    products: str
+    matmul: str
     """Which implementation multiplies the matrices of the output layer."""
 
     @abstractmethod
@@ -77,13 +77,13 @@ class Way(ABC):
     """What differs between kinds of experiments."""
 
     @abstractmethod
-    def prepare(self, dataset: Dataset, place: torch.device, products: str | None) -> Work:
+    def prepare(self, dataset: Dataset, place: torch.device, matmul: str | None) -> Work:
         """Build everything that can be wrong.
 
         Args:
             dataset: what is learned from.
             place: where a model lives.
-            products: those that an unfinished run began with; None chooses.
+            matmul: those that an unfinished run began with; None chooses.
 
         Raises:
             UserError: the parts do not fit each other.
