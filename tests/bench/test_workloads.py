@@ -217,7 +217,7 @@ def _settings(work: Workload, *keys: str) -> list[object]:
 def test_the_table_says_what_is_measured() -> None:
     model = ("model.kind", "model.embedding_size", "model.dropout")
     training = ("training.optimizer.kind", "training.optimizer.learning_rate", "training.optimizer.momentum")
-    keys = (*model, *training, "training.clip_norm", "batching.rows")
+    keys = (*model, *training, "training.clip_norm", "batching.batch_size")
     descent = ["sgd", 1.0, 0.0, 0.25, 20]
     assert _settings(WORKLOADS["ptb-lstm"], *keys) == ["recurrent-lm", 650, 0.5, *descent]
     for name in ("gru-1500", "gru-1500-course"):
@@ -228,7 +228,7 @@ def test_the_table_says_what_is_measured() -> None:
     descent = ["sgd", 0.01, 0.9, 1.0, 32]
     assert _settings(WORKLOADS["imdb-lstm"], *keys) == ["recurrent-classifier", 300, 0.0, *descent]
     assert _settings(WORKLOADS["imdb-linear"], *keys) == ["linear-classifier", 300, 0.0, *descent]
-    recurrence = ("model.cell", "model.hidden_size", "model.layers", "model.tied", "batching.window")
+    recurrence = ("model.cell", "model.hidden_size", "model.layers", "model.tied", "batching.sequence_length")
     assert _settings(WORKLOADS["ptb-lstm"], *recurrence) == ["lstm", 650, 2, True, 35]
     assert _settings(WORKLOADS["gru-1500"], *recurrence) == ["gru", 1500, 2, False, 35]
     assert _settings(WORKLOADS["gru-1500-course"], *recurrence) == ["gru-reset-before", 1500, 2, False, 35]

@@ -71,7 +71,7 @@ def test_refused_with_nothing_made(refused, runs: Path, arguments: list[str], wo
     assert not runs.exists()
 
 
-RUNNING = [*tiny.BRACKETS[:1], "data.kind=python_source", "batching.kind=rows"]
+RUNNING = [*tiny.BRACKETS[:1], "data.kind=python_source", "batching.kind=sequences"]
 
 
 def test_rows_of_a_running_text(refused, runs: Path, tmp_path: Path, monkeypatch) -> None:

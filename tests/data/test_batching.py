@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqlab.data.batching import PackedConfig, RowsConfig, SequenceBatching, TokensConfig, gather_rows
+from seqlab.data.batching import PackedConfig, SequencesConfig, SequenceBatching, TokensConfig, gather_rows
 from seqlab.data.dataset import Split
 from seqlab.data.tokenizers.tokenizer import offsets_of
 from seqlab.schema.errors import UserError
@@ -19,7 +19,7 @@ def test_no_example_is_lost_and_no_budget_overrun(
     lengths: np.ndarray, seed: int | None, pool: int, rows: int, tokens: int
 ):
     several = (
-        RowsConfig(rows=rows, pool=pool),
+        SequencesConfig(batch_size=rows, pool=pool),
         TokensConfig(tokens=tokens, pool=pool),
         PackedConfig(tokens=tokens),
     )
@@ -28,7 +28,7 @@ def test_no_example_is_lost_and_no_budget_overrun(
         assert sorted(index for batch in plan for index in batch.tolist()) == list(range(len(lengths)))
         assert all(len(batch) for batch in plan)
         for batch in plan:
-            if isinstance(batching, RowsConfig):
+            if isinstance(batching, SequencesConfig):
                 assert len(batch) <= rows
             elif isinstance(batching, PackedConfig):
                 assert lengths[batch].sum() <= tokens
@@ -38,12 +38,12 @@ def test_no_example_is_lost_and_no_budget_overrun(
 
 @given(LENGTHS, st.integers(1, 9), POOLS)
 def test_only_one_batch_of_rows_is_partial(lengths: np.ndarray, rows: int, pool: int):
-    sizes = [len(batch) for batch in RowsConfig(rows=rows, pool=pool).plan(lengths, 1)]
+    sizes = [len(batch) for batch in SequencesConfig(batch_size=rows, pool=pool).plan(lengths, 1)]
     assert sum(size < rows for size in sizes) <= 1
 
 
 @pytest.mark.parametrize(
-    "batching", [RowsConfig(rows=8, pool=4), TokensConfig(tokens=200, pool=4), PackedConfig(tokens=200)]
+    "batching", [SequencesConfig(batch_size=8, pool=4), TokensConfig(tokens=200, pool=4), PackedConfig(tokens=200)]
 )
 def test_the_seed_alone_decides_the_plan(batching: SequenceBatching):
     def plan(seed: int | None) -> list[list[int]]:
@@ -55,13 +55,13 @@ def test_the_seed_alone_decides_the_plan(batching: SequenceBatching):
 
 
 def test_without_a_seed_batches_come_by_length():
-    batches = RowsConfig(rows=8).plan(MANY, None)
+    batches = SequencesConfig(batch_size=8).plan(MANY, None)
     ordered = MANY[np.concatenate(batches)]
     assert (np.diff(ordered) >= 0).all()
 
 
 def test_with_a_seed_similar_lengths_meet_in_an_order_that_is_not_theirs():
-    batches = RowsConfig(rows=8, pool=100).plan(MANY, 0)
+    batches = SequencesConfig(batch_size=8, pool=100).plan(MANY, 0)
     spans = [int(np.ptp(MANY[batch])) for batch in batches]
     assert np.median(spans) <= 2
     means = [MANY[batch].mean() for batch in batches]

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from seqlab.data.batch import Batch
-from seqlab.data.batching import RowsConfig
+from seqlab.data.batching import SequencesConfig
 from seqlab.data.dataset import Dataset
 from seqlab.data.oracle_floor import floor
 from seqlab.data.sources.brackets import OPEN, BracketsConfig
@@ -137,7 +137,7 @@ def test_a_model_that_knows_the_truth_is_at_the_floor(name: str) -> None:
     config = CONFIGS[name]
     dataset = config.build()
     task = LanguageModelConfig().build(dataset)
-    batches = task.batches(dataset.splits["valid"], RowsConfig(rows=50), None)
+    batches = task.batches(dataset.splits["valid"], SequencesConfig(batch_size=50), None)
     (loss,) = evaluate(Knowing(config, dataset), task, batches, split="valid", metrics=["loss"], carry=False)
     assert isinstance(loss, Scalar)
     assert loss.value == pytest.approx(floor(config, dataset, "valid"), abs=1e-7)

@@ -16,7 +16,7 @@ from seqlab.schema.records import Curve
 from seqlab.training import run
 
 WATCHED = "diagnostics.gradient_every=1"
-STREAM = ["batching.kind=stream", "batching.rows=3", "batching.window=5"]
+STREAM = ["batching.kind=stream", "batching.batch_size=3", "batching.sequence_length=5"]
 
 
 @pytest.fixture(autouse=True)

@@ -33,7 +33,7 @@ def test_what_is_chosen_is_said_and_recorded(recipe: str, tmp_path: Path) -> Non
     config, (note,) = recipes.configure(recipe, [own_files.write(tmp_path, recipe)])
     assert note.startswith("Chosen for ")
     chosen = dict(word.split("=") for word in note.split(": ")[1].split())
-    assert {"training.epochs", "model.dropout", "batching.rows"} <= set(chosen)
+    assert {"training.epochs", "model.dropout", "batching.batch_size"} <= set(chosen)
     table = plain(config)
     for key, value in chosen.items():
         part = table
@@ -43,7 +43,7 @@ def test_what_is_chosen_is_said_and_recorded(recipe: str, tmp_path: Path) -> Non
 
 
 def test_what_the_user_gave_stays(tmp_path: Path) -> None:
-    given = ["model.linear_size=7", "training.epochs=2", "data.tokenizer.min_count=1", "batching.rows=3"]
+    given = ["model.linear_size=7", "training.epochs=2", "data.tokenizer.min_count=1", "batching.batch_size=3"]
     config, (note,) = recipes.configure(
         "text-classifier", [own_files.write(tmp_path, "text-classifier"), *given]
     )
@@ -69,7 +69,7 @@ def test_more_data_larger_models_fewer_passes(size: int) -> None:
         small = choose(Extent(size // 100 + 1, size, running=choose is running_text))
         large = choose(Extent(size // 10 + 1, size * 10, running=choose is running_text))
         assert small.keys() == large.keys()
-        for key in ("model.hidden_size", "batching.rows", "data.tokenizer.max_size"):
+        for key in ("model.hidden_size", "batching.batch_size", "data.tokenizer.max_size"):
             assert small[key] <= large[key]
         for key in ("training.epochs", "training.patience", "model.dropout"):
             assert small[key] >= large[key]
@@ -95,7 +95,7 @@ def test_splits_smaller_than_a_batch(recipe: str, rows: int, tmp_path: Path) -> 
         recipe,
         [
             own_files.write(tmp_path, recipe, rows=rows),
-            "batching.rows=64",
+            "batching.batch_size=64",
             "training.epochs=2",
             "training.tensorboard=false",
             "samples.max_tokens=5",

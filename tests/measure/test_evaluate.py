@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqlab.data.batch import Batch
-from seqlab.data.batching import RowsConfig, StreamConfig, TokensConfig
+from seqlab.data.batching import SequencesConfig, StreamConfig, TokensConfig
 from seqlab.data.dataset import Split
 from seqlab.measure import evaluate as evaluation
 from seqlab.measure.evaluate import evaluate
@@ -85,7 +85,7 @@ def loss_token_by_token(model: SequenceModel, tokens) -> float:
 @given(length=st.integers(1, 60), window=st.integers(1, 70))
 def test_cutting_a_stream_into_windows_changes_nothing(kind, cell, length, window):
     model, split = recurrent(cell), stream(length)
-    batches = LANGUAGE.batches(split, StreamConfig(rows=1, window=window), None)
+    batches = LANGUAGE.batches(split, StreamConfig(batch_size=1, sequence_length=window), None)
     found = value(model, LANGUAGE, batches, carry=True)
     assert found == pytest.approx(loss_token_by_token(model, split.tokens), rel=1e-6)
 
@@ -96,7 +96,7 @@ def test_windows_of_many_rows_change_nothing(rows, first, second):
     model, split = recurrent("lstm"), stream(47)
     found = [
         value(
-            model, LANGUAGE, LANGUAGE.batches(split, StreamConfig(rows=rows, window=window), None), carry=True
+            model, LANGUAGE, LANGUAGE.batches(split, StreamConfig(batch_size=rows, sequence_length=window), None), carry=True
         )
         for window in (first, second)
     ]
@@ -108,9 +108,9 @@ def test_windows_of_many_rows_change_nothing(rows, first, second):
 @given(lengths=st.lists(st.integers(0, 12), min_size=1, max_size=15), rows=st.integers(1, 16))
 def test_batch_size_and_padding_change_no_sequence_loss(make, lengths, rows):
     model, split = make(), sequences(lengths)
-    batched = value(model, LANGUAGE, LANGUAGE.batches(split, RowsConfig(rows=rows), None))
+    batched = value(model, LANGUAGE, LANGUAGE.batches(split, SequencesConfig(batch_size=rows), None))
     shuffled = value(model, LANGUAGE, LANGUAGE.batches(split, TokensConfig(tokens=40), 5))
-    alone = value(model, LANGUAGE, LANGUAGE.batches(split, RowsConfig(rows=1), None))
+    alone = value(model, LANGUAGE, LANGUAGE.batches(split, SequencesConfig(batch_size=1), None))
     assert batched == pytest.approx(alone, rel=1e-6)
     assert shuffled == pytest.approx(alone, rel=1e-6)
 
@@ -121,15 +121,15 @@ def test_batch_size_and_padding_change_no_sequence_loss(make, lengths, rows):
 @given(lengths=st.lists(st.integers(1, 12), min_size=1, max_size=15), rows=st.integers(1, 16))
 def test_batch_size_and_padding_change_no_text(pooling, metric, lengths, rows):
     model, task, split = classifier(pooling), ClassifyTask(0.1), sequences(lengths, labels=3)
-    batched = value(model, task, task.batches(split, RowsConfig(rows=rows), None), metric)
-    alone = value(model, task, task.batches(split, RowsConfig(rows=1), None), metric)
+    batched = value(model, task, task.batches(split, SequencesConfig(batch_size=rows), None), metric)
+    alone = value(model, task, task.batches(split, SequencesConfig(batch_size=1), None), metric)
     assert batched == pytest.approx(alone, rel=1e-6)
 
 
 @pytest.mark.parametrize("pieces", [1, 3, 7, 10_000])
 def test_targets_at_once_change_nothing(pieces, monkeypatch):
     model, split = recurrent("lstm"), sequences([3, 9, 4, 12, 1])
-    batches = LANGUAGE.batches(split, RowsConfig(rows=5), None)
+    batches = LANGUAGE.batches(split, SequencesConfig(batch_size=5), None)
     metrics = ["loss", "accuracy", "loss_per_position"]
     expected = evaluate(model, LANGUAGE, batches, split="valid", metrics=metrics, carry=False)
     monkeypatch.setattr(evaluation, "TARGETS_AT_ONCE", pieces)
@@ -148,7 +148,7 @@ def numbers(record) -> list[float]:
 
 def test_positions_are_those_in_the_window():
     model, split = recurrent("elman"), stream(20)
-    batches = LANGUAGE.batches(split, StreamConfig(rows=2, window=4), None)
+    batches = LANGUAGE.batches(split, StreamConfig(batch_size=2, sequence_length=4), None)
     mean, _ = evaluate(model, LANGUAGE, batches, split="train", metrics=["loss_per_position"], carry=False)
     assert isinstance(mean, Curve)
     assert mean.x == (1, 2, 3, 4)
@@ -158,7 +158,7 @@ def test_positions_are_those_in_the_window():
 
 def test_not_carrying_starts_every_window_anew():
     model, split = recurrent("lstm"), stream(40)
-    batches = LANGUAGE.batches(split, StreamConfig(rows=1, window=5), None)
+    batches = LANGUAGE.batches(split, StreamConfig(batch_size=1, sequence_length=5), None)
     anew = np.mean([value(model, LANGUAGE, [batch]) for batch in batches])
     assert value(model, LANGUAGE, batches) == pytest.approx(anew, rel=1e-6)
     assert value(model, LANGUAGE, batches, carry=True) != pytest.approx(anew, rel=1e-4)
@@ -173,7 +173,7 @@ def test_the_model_is_left_as_found_and_progress_is_told():
     evaluate(
         model,
         LANGUAGE,
-        LANGUAGE.batches(split, StreamConfig(rows=1, window=7), None),
+        LANGUAGE.batches(split, StreamConfig(batch_size=1, sequence_length=7), None),
         split="valid",
         metrics=LANGUAGE.metrics,
         carry=True,

@@ -103,7 +103,7 @@ class Workload(ABC):
             "model.embedding_size": self.embedding,
             "model.dropout": self.dropout,
             **self.settings(),
-            "batching.rows": self.rows,
+            "batching.batch_size": self.rows,
         }
         return recipes.network(self.recipe, [f"{key}={value}" for key, value in settings.items()])
 
@@ -166,7 +166,7 @@ class LanguageModelling(Workload):
             "model.layers": self.layers,
             "model.tied": self.tied,
             "batching.kind": "stream",
-            "batching.window": self.window,
+            "batching.sequence_length": self.window,
         }
 
 

@@ -89,7 +89,7 @@ def diagnose(
     split
         train, valid or test.
     rows
-        Texts that are looked at, or parts of a running text. Default: the run's diagnostics.rows.
+        Texts that are looked at, or parts of a running text. Default: the run's diagnostics.sequences.
     device
         Where the model lives.
     as_json

@@ -77,7 +77,7 @@ class SortedBatching(SequenceBatching, ABC):
     pads most, more pads less."""
 
 
-class RowsConfig(SortedBatching):
+class SequencesConfig(SortedBatching):
     """So many sequences a batch; the last one of a pool may have fewer."""
 
     kind: Literal["rows"] = "rows"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqlab.data.batching import Rows, RowsConfig
+from seqlab.data.batching import Rows, SequencesConfig
 from seqlab.data.dataset import Dataset, DatasetConfig, Split
 
 EXAMPLES = 3
@@ -88,9 +88,9 @@ def _padding(lengths: Rows) -> dict[str, dict[str, float]]:
     """By rows a batch: when sequences of similar length meet, as batching does it, and when any do."""
     return {
         f"{rows} rows a batch": {
-            "similar lengths together": padding_share(lengths, RowsConfig(rows=rows).plan(lengths, seed=0)),
+            "similar lengths together": padding_share(lengths, SequencesConfig(batch_size=rows).plan(lengths, seed=0)),
             "any lengths together": padding_share(
-                lengths, RowsConfig(rows=rows, pool=1).plan(lengths, seed=0)
+                lengths, SequencesConfig(batch_size=rows, pool=1).plan(lengths, seed=0)
             ),
         }
         for rows in BATCH_SIZES

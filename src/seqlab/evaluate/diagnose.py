@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from seqlab.data.batch import Batch
-from seqlab.data.batching import RowsConfig, StreamConfig
+from seqlab.data.batching import SequencesConfig, StreamConfig
 from seqlab.evaluate.scoring import WINDOW
 from seqlab.experiment.network_experiment import Experiment
 from seqlab.measure import gradients
@@ -38,7 +38,7 @@ def due(experiment: Experiment, validations: int) -> bool:
 
 def with_validation(experiment: Experiment) -> list[Record]:
     """What is recorded of the gradient through time with a validation; nothing is drawn or changed."""
-    batch = rows(experiment, "valid", experiment.config.diagnostics.rows)
+    batch = rows(experiment, "valid", experiment.config.diagnostics.sequences)
     return gradients.diagnose(experiment.model, experiment.task, batch, "valid").records
 
 
@@ -59,7 +59,7 @@ def diagnose(
     chosen = {kind: DIAGNOSTICS[kind] for kind in kinds}
     if split not in experiment.dataset.splits:
         raise unknown("split", split, experiment.dataset.splits)
-    batch = rows(experiment, split, experiment.config.diagnostics.rows if count is None else count)
+    batch = rows(experiment, split, experiment.config.diagnostics.sequences if count is None else count)
     return {kind: look(experiment.model, experiment.task, batch, split) for kind, look in chosen.items()}
 
 
@@ -71,10 +71,10 @@ def rows(experiment: Experiment, split: str, count: int) -> Batch:
     """
     config, data = experiment.config, experiment.dataset.splits[split]
     if not isinstance(config.batching, StreamConfig):
-        return experiment.task.batches(data.spread(count), RowsConfig(rows=count), None)[0]
+        return experiment.task.batches(data.spread(count), SequencesConfig(batch_size=count), None)[0]
     carries = experiment.model.capabilities.carries_state
-    window = max(config.batching.window, WINDOW) if carries else config.batching.window
-    return experiment.task.batches(data, StreamConfig(rows=count, window=window), None)[0]
+    window = max(config.batching.sequence_length, WINDOW) if carries else config.batching.sequence_length
+    return experiment.task.batches(data, StreamConfig(batch_size=count, sequence_length=window), None)[0]
 
 
 def plain(found: Diagnosis) -> dict[str, Any]:

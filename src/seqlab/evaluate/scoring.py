@@ -98,19 +98,19 @@ def scoring_pass(experiment: Experiment, split: Split, rows: int) -> ScoringPass
         order = batching.order(split.lengths)
         return ScoringPass(task.batches(split, batching, None), False, None, order, "whole sequences")
     if experiment.model.capabilities.carries_state:
-        window = max(batching.window, WINDOW)
-        batches = task.batches(split, StreamConfig(rows=rows, window=window), None)
+        window = max(batching.sequence_length, WINDOW)
+        batches = task.batches(split, StreamConfig(batch_size=rows, sequence_length=window), None)
         context = f"{rows} stream{'s' * (rows > 1)}, state carried from start to end"
         return ScoringPass(batches, True, None, None, context)
     start = experiment.dataset.tokenizer.vocabulary.start
     assert start is not None, "checked when the task was built"
-    windows = OverlappingWindows(split.tokens, window=batching.window, start=start, rows=batching.rows)
+    windows = OverlappingWindows(split.tokens, window=batching.sequence_length, start=start, rows=batching.batch_size)
     return ScoringPass(
         windows,
         False,
         windows.counted,
         None,
-        f"{batching.window - batching.window // 2} to {batching.window - 1} tokens of context",
+        f"{batching.sequence_length - batching.sequence_length // 2} to {batching.sequence_length - 1} tokens of context",
     )
 
 

@@ -62,7 +62,7 @@ def sequences(extent: Extent) -> dict[str, Any]:
         "model.hidden_size": width,
         "model.linear_size": width,
         "model.dropout": _step(extent.texts, (20_000, 0.5), above=0.3),
-        "batching.rows": _step(extent.texts, (2_000, 16), (20_000, 32), above=64),
+        "batching.batch_size": _step(extent.texts, (2_000, 16), (20_000, 32), above=64),
         "training.epochs": _step(extent.texts, (2_000, 20), (20_000, 10), (200_000, 5), above=3),
         "training.patience": _step(extent.texts, (2_000, 5), (20_000, 2), above=1),
     }
@@ -79,8 +79,8 @@ def running_text(extent: Extent) -> dict[str, Any]:
         "model.hidden_size": width,
         "model.layers": 1,
         "model.dropout": _step(characters, (200_000, 0.3), (5_000_000, 0.2), above=0.1),
-        "batching.rows": _step(characters, (20_000, 4), (200_000, 16), above=32),
-        "batching.window": 64,
+        "batching.batch_size": _step(characters, (20_000, 4), (200_000, 16), above=32),
+        "batching.sequence_length": 64,
         "training.epochs": _step(characters, (200_000, 20), (2_000_000, 5), (20_000_000, 2), above=1),
         "training.patience": 3,
     }

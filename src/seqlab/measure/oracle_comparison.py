@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from seqlab.data.batch import Batch
-from seqlab.data.batching import RowsConfig
+from seqlab.data.batching import SequencesConfig
 from seqlab.data.dataset import Split
 from seqlab.data.token_oracle import TokenOracle
 from seqlab.languages.explorer import WRONG
@@ -23,7 +23,7 @@ from seqlab.schema.records import Curve
 from seqlab.tasks.task import Task
 
 NATS = "nats per token"
-_ROWS = RowsConfig(rows=200)
+_ROWS = SequencesConfig(batch_size=200)
 
 Part = tuple[NDArray[Any], ...]
 

@@ -102,7 +102,7 @@ def _validation_seconds(experiment: Experiment) -> float:
     split = experiment.dataset.splits.get("valid")
     if split is None:
         return 0.0
-    plan = scoring_pass(experiment, split, experiment.config.evaluation.rows)
+    plan = scoring_pass(experiment, split, experiment.config.evaluation.streams)
     some = [plan.batches[place] for place in _spread(len(plan.batches), MEASURED)]
     began = time.perf_counter()
     evaluate(experiment.model, experiment.task, some, split="valid", metrics=("loss",), carry=False)

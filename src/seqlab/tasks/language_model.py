@@ -40,7 +40,7 @@ class LanguageModelTask(CrossEntropyTask):
     def batches(self, split: Split, batching: Batching, seed: int | None) -> Sequence[Batch]:
         """Windows of a stream, or padded sequences between start and end; see `Task.batches`."""
         if isinstance(batching, StreamConfig):
-            return StreamWindows(split.tokens, batching.rows, batching.window, self._start)
+            return StreamWindows(split.tokens, batching.batch_size, batching.sequence_length, self._start)
         assert isinstance(batching, SequenceBatching), "the table has these two families"
         if self._end is None:
             raise UserError(

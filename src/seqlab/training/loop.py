@@ -148,7 +148,7 @@ class Loop:
         if experiment.rows is not None:
             experiment.rows.flush()
         try:
-            rows = experiment.config.evaluation.rows
+            rows = experiment.config.evaluation.streams
             records = score(
                 experiment, "valid", experiment.task.metrics, rows=rows, progress=self.listener.scored
             )
