@@ -22,7 +22,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "python_source": {"max_bytes": 300_000},
     "brackets": {"train": 300, "valid": 50, "test": 50},
     "ndfa": {"train": 300, "valid": 50, "test": 50},
-    "dyck": {"train": 300, "valid": 50, "test": 50, "max_length": 20, "far_length": 30, "far": 30},
+    "dyck": {"train": 300, "valid": 50, "test": 50, "max_length": 20, "longer_max_length": 30, "longer": 30},
     "toy": {"train": 300, "valid": 50, "test": 50},
     "grammar": {"train": 300, "valid": 50, "test": 50},
     "parity": {"train": 300, "valid": 50, "test": 50},
@@ -115,7 +115,7 @@ def test_same_settings_same_content(kind: str, tmp_path: Path, monkeypatch: pyte
 @EVERY_DATASET
 def test_arrays_are_what_they_must_be(kind: str):
     dataset = config_of(kind).build()
-    assert {"train", "test"} <= set(dataset.splits) <= {"train", "valid", "test", "far"}
+    assert {"train", "test"} <= set(dataset.splits) <= {"train", "valid", "test", "longer"}
     for split in dataset.splits.values():
         assert (split.tokens.dtype, split.offsets.dtype) == (np.int32, np.int64)
         assert len(split) >= 1

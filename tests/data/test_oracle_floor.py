@@ -95,19 +95,19 @@ def test_the_floor_is_the_mean_of_exact_costs(name: str) -> None:
 
 
 def test_the_split_far_has_every_length_beyond_the_limit_equally_often() -> None:
-    config = BracketsConfig(train=50, valid=10, test=10, max_length=10, far_length=20, far=50)
-    far = config.read().texts["far"]
+    config = BracketsConfig(train=50, valid=10, test=10, max_length=10, longer_max_length=20, longer=50)
+    far = config.read().texts["longer"]
     assert Counter(map(len, far)) == {12: 10, 14: 10, 16: 10, 18: 10, 20: 10}
     assert all(map(BracketsConfig().language().is_member, far))
     assert max(map(len, config.read().texts["train"])) <= 10
-    assert set(config.build().splits) == {"train", "valid", "test", "far"}
+    assert set(config.build().splits) == {"train", "valid", "test", "longer"}
 
 
 def test_a_split_far_needs_a_limit_and_strings() -> None:
-    with pytest.raises(UserError, match=r"'far_length' must be above 'max_length', None\. Got 9\."):
-        parse(BracketsConfig, {"kind": "brackets", "far_length": 9})
+    with pytest.raises(UserError, match=r"'longer_max_length' must be above 'max_length', None\. Got 9\."):
+        parse(BracketsConfig, {"kind": "brackets", "longer_max_length": 9})
     with pytest.raises(UserError, match=r"There must be strings of 11 to 11 tokens"):
-        BracketsConfig(max_length=10, far_length=11).read()
+        BracketsConfig(max_length=10, longer_max_length=11).read()
 
 
 class Knowing(SequenceModel):

@@ -59,12 +59,12 @@ def test_beyond_the_longest_text_of_training_recognition_is_told_by_length_and_d
 ) -> None:
     monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path / "cache"))
-    run = tiny.fit(tiny.BRACKETS, "data.max_length=10", "data.far_length=14", "data.far=12")
+    run = tiny.fit(tiny.BRACKETS, "data.max_length=10", "data.longer_max_length=14", "data.longer=12")
     metrics = run.read_json("cards/truth.json")["metrics"]
-    assert 0 <= metrics["recognised_far_texts"] <= 1
+    assert 0 <= metrics["accepted_longer"] <= 1
     curves = {(r.name, r.split): r for r, _ in run.records() if isinstance(r, Curve)}
-    assert curves["recognised_by_length", "far"].x == (12.0, 14.0)
-    assert ("recognised_by_depth", "far") in curves
+    assert curves["accepted_by_length", "longer"].x == (12.0, 14.0)
+    assert ("accepted_by_depth", "longer") in curves
 
 
 @pytest.mark.parametrize("prompt", ["samples.prompt=((", "samples.prompt_tokens=3"])

@@ -70,7 +70,7 @@ def test_who_knows_the_truth_diverges_nowhere_and_recognises_everything(name: st
     found = compare(model, task, known, dataset.splits["valid"])
     assert len(found.divergence) == len(dataset.splits["valid"].tokens) + SIZES["valid"]
     assert np.abs(found.divergence).max() < 1e-12
-    assert found.recognised.all()
+    assert found.accepted.all()
     assert sorted(found.lengths) == sorted(dataset.splits["valid"].lengths)
 
 
@@ -92,7 +92,7 @@ def test_divergence_is_that_of_its_definition_by_position_and_by_depth() -> None
         assert value == pytest.approx(np.mean([divergence(p) for p in prefixes if len(p) == place]))
     for depth, value in zip(by_depth.x, by_depth.y, strict=True):
         assert value == pytest.approx(np.mean([divergence(p) for p in prefixes if depths[p] == depth]))
-    assert not found.recognised.any()
+    assert not found.accepted.any()
 
 
 def test_a_text_is_recognised_where_every_place_is() -> None:
@@ -106,8 +106,8 @@ def test_a_text_is_recognised_where_every_place_is() -> None:
         return {END: 1.0} if depth == 3 else dict(language.next_token(prefix))
 
     found = compare(Table(dataset, shallow), task, known, dataset.splits["valid"])
-    assert found.recognised.tolist() == (found.deepest < 3).tolist()
-    assert 0 < found.recognised.mean() < 1
-    by_length, by_depth = found.recognition("valid")
+    assert found.accepted.tolist() == (found.deepest < 3).tolist()
+    assert 0 < found.accepted.mean() < 1
+    by_length, by_depth = found.acceptance("valid")
     assert dict(zip(by_depth.x, by_depth.y, strict=True))[1] == 1
     assert by_length.x == tuple(sorted(set(found.lengths.tolist())))

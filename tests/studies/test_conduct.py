@@ -267,11 +267,11 @@ def test_what_a_study_found_is_read_from_folders_alone() -> None:
 def test_a_study_of_several_languages_is_judged_by_the_truth_in_parts() -> None:
     """Each dataset is a part of its own; the value of a cell is that of the truth card."""
     data = [{"kind": "brackets"}, {"kind": "counting", "letters": 3}]
-    settings = {**SMALL, "data": {**SMALL["data"], "far_length": 24, "far": 5}}
+    settings = {**SMALL, "data": {**SMALL["data"], "longer_max_length": 24, "longer": 5}}
     work = design(
         settings=settings,
         axes={"data": data, "model.cell": ["lstm", "elman"]},
-        judged_by="recognised_far_texts",
+        judged_by="accepted_longer",
         success=0.9,
     )
     study = carry_out(work)
@@ -282,11 +282,11 @@ def test_a_study_of_several_languages_is_judged_by_the_truth_in_parts() -> None:
     }
     assert len(cards) == 4
     for part in parts:
-        assert part.quantity == JUDGED_BY["recognised_far_texts"]
+        assert part.quantity == JUDGED_BY["accepted_longer"]
         assert {group.architecture for group in part.best} == {"lstm", "elman"}
         assert part.refusal() is None
         for cell in part.cells:
-            assert cell.value == cards[cell.run]["metrics"]["recognised_far_texts"]
+            assert cell.value == cards[cell.run]["metrics"]["accepted_longer"]
     page = report.write([], study.path / "r.html", title="Parts", studies=[study], anyway=True).read_text()
     assert "Study small, brackets" in page
     assert "Study small, counting" in page
@@ -295,7 +295,7 @@ def test_a_study_of_several_languages_is_judged_by_the_truth_in_parts() -> None:
 def test_what_no_truth_card_has_is_refused() -> None:
     with pytest.raises(
         UserError,
-        match="no metric to be judged by 'recognized_texts'. Nearest: 'recognised_texts'",  # noqa: RUF043
+        match="no metric to be judged by 'recognized_texts'. Nearest: 'accepted'",  # noqa: RUF043
     ):
         design(judged_by="recognized_texts")
     with pytest.raises(UserError, match="'judged_by' needs a grid without an axis of epochs"):

@@ -38,7 +38,7 @@ def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_new_examples_are_what_is_learned_from() -> None:
-    kept, fresh = (tiny.fit(MARKED, f"data.fresh={value}") for value in ("false", "true"))
+    kept, fresh = (tiny.fit(MARKED, f"data.resample_each_epoch={value}") for value in ("false", "true"))
     assert [loss for _, loss in tiny.records(kept, "loss")] != [
         loss for _, loss in tiny.records(fresh, "loss")
     ]
@@ -58,12 +58,12 @@ def test_resumed_with_new_examples_as_never_stopped(step: int, tmp_path: Path, m
 
 def test_the_training_split_is_scored_beside_validation() -> None:
     """All of it as a validation split of the same examples would be; a part of it otherwise."""
-    settings = ["data.fresh=false", "evaluation.train_sequences=200"]
+    settings = ["data.resample_each_epoch=false", "evaluation.train_sequences=200"]
     found = tiny.fit(MARKED, *settings)
     config = tiny.configure(MARKED, *settings, "training.epochs=1")
     assert [step for step, _ in tiny.records(found, "accuracy")] == [5, 10, 15]
     built = experiment.build(config, config.data.build(), torch.device("cpu"))
-    assert not tiny.records(tiny.fit(MARKED, "data.fresh=false"), "accuracy")
+    assert not tiny.records(tiny.fit(MARKED, "data.resample_each_epoch=false"), "accuracy")
     split = built.dataset.splits["train"]
     assert split.labels is not None
     first = tiny.records(tiny.fit(MARKED, *settings, "training.optimizer.learning_rate=1e-9"), "accuracy")[-1]

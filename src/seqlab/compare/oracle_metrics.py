@@ -14,8 +14,8 @@ JUDGED_BY: dict[str, MetricSpec] = {
         MetricSpec(name="above_floor", unit=_NATS, better="lower"),
         MetricSpec(name="divergence", unit=_NATS, better="lower"),
         MetricSpec(name="valid_samples", unit=_SAMPLES, better="higher"),
-        MetricSpec(name="recognised_texts", unit=_TEXTS, better="higher"),
-        MetricSpec(name="recognised_far_texts", unit=_TEXTS, better="higher"),
+        MetricSpec(name="accepted", unit=_TEXTS, better="higher"),
+        MetricSpec(name="accepted_longer", unit=_TEXTS, better="higher"),
     )
 }
 """By the names of a truth card's metrics."""

@@ -85,8 +85,8 @@ class OracleCheck:
         """The model's distributions beside the truth's, on texts from all over a split."""
         data = self._experiment.dataset.splits[split]
         known = self._known
-        if split == "far":
-            whole = self._config.far_source()
+        if split == "longer":
+            whole = self._config.longer_source()
             assert whole is not None, "the split is drawn from it"
             known = TokenOracle(whole, self._experiment.dataset.tokenizer)
         return compare(self._experiment.model, self._experiment.task, known, data.spread(TEXTS))
@@ -102,7 +102,7 @@ class OracleCheck:
             "above_floor": loss - floor,
             "divergence": float(compared.divergence.mean()),
             "entropy": entropy.per_token,
-            "recognised_texts": float(compared.recognised.mean()),
+            "accepted": float(compared.accepted.mean()),
         }
         card: dict[str, Any] = {
             "metrics": metrics,
@@ -113,10 +113,10 @@ class OracleCheck:
         how = f"truth on the same tokens; distributions on {len(compared.lengths):,} texts"
         if entropy.strings:
             how += f"; entropy of {entropy.strings:,} strings, error {entropy.error:.4f} nats per string"
-        if "far" in self._experiment.dataset.splits:
-            far = self.compare("far")
-            metrics["recognised_far_texts"] = float(far.recognised.mean())
-            records += [*compared.recognition("valid"), *far.recognition("far")]
+        if "longer" in self._experiment.dataset.splits:
+            longer = self.compare("longer")
+            metrics["accepted_longer"] = float(longer.accepted.mean())
+            records += [*compared.acceptance("valid"), *longer.acceptance("longer")]
         if settings.checked_at_end:
             texts = self.draw(settings.checked_at_end, "final check", 0)
             found = self.judge(texts)

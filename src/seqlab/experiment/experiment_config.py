@@ -73,7 +73,7 @@ class EvaluationConfig(Config):
     """Parts a running text is scored in while training; the final figure is always of one part."""
     train_sequences: int = Field(default=0, ge=0)
     """Sequences of the split `train`, spread evenly over it, that are scored with each validation, too, so
-    that memorising shows; 0: none. Not for running text. With `data.fresh` nothing is learned from them."""
+    that memorising shows; 0: none. Not for running text. With `data.resample_each_epoch` nothing is learned from them."""
 
 
 class SamplesConfig(Config):

@@ -34,7 +34,7 @@ class OracleComparison:
 
     divergence: (N,) Kullback-Leibler of the model from the truth, in nats. positions: (N,) tokens before.
     depths: (N,) what is open, -1 where the language knows no such thing. lengths, deepest: (M,) of each text.
-    recognised: (M,) whether everywhere in it just those tokens are likely that may follow.
+    accepted: (M,) whether everywhere in it just those tokens are likely that may follow.
     """
 
     divergence: NDArray[np.float64]
@@ -42,7 +42,7 @@ class OracleComparison:
     depths: NDArray[np.int64]
     lengths: NDArray[np.int64]
     deepest: NDArray[np.int64]
-    recognised: NDArray[np.bool_]
+    accepted: NDArray[np.bool_]
 
     def curves(self, split: str) -> list[Curve]:
         """Divergence by position and by depth, the latter where the language knows it."""
@@ -51,12 +51,12 @@ class OracleComparison:
             found.append(_by("divergence_by_depth", self.depths, self.divergence, ("open", NATS), split))
         return found
 
-    def recognition(self, split: str) -> list[Curve]:
-        """Shares of texts that are recognised, by length and, where the language knows it, by depth."""
+    def acceptance(self, split: str) -> list[Curve]:
+        """Shares of texts that are accepted, by length and, where the language knows it, by depth."""
         unit = "fraction of texts"
-        found = [_by("recognised_by_length", self.lengths, self.recognised, ("tokens", unit), split)]
+        found = [_by("accepted_by_length", self.lengths, self.accepted, ("tokens", unit), split)]
         if self.deepest.max() > 0:
-            found.append(_by("recognised_by_depth", self.deepest, self.recognised, ("open", unit), split))
+            found.append(_by("accepted_by_depth", self.deepest, self.accepted, ("open", unit), split))
         return found
 
 

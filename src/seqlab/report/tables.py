@@ -123,8 +123,8 @@ _TRUTH = {
     "length_distance": ReportColumn("lengths off", "largest difference"),
     "known_words": ReportColumn("known words", "fraction of words"),
     "samples_valid_by_course": ReportColumn("valid by the course", "fraction of samples"),
-    "recognised_texts": ReportColumn("recognised", "fraction of texts"),
-    "recognised_far_texts": ReportColumn("recognised far", "fraction of texts"),
+    "accepted": ReportColumn("recognised", "fraction of texts"),
+    "accepted_longer": ReportColumn("recognised far", "fraction of texts"),
 }
 """Columns by the metrics of a truth card."""
 
@@ -145,7 +145,7 @@ def truth(chapter: Chapter) -> ReportTable | None:
     far = (
         " Recognised: everywhere in a text just those tokens are likely that may follow; far: in texts "
         "longer than any of training."
-        if "recognised_far_texts" in known
+        if "accepted_longer" in known
         else ""
     )
     return ReportTable(

@@ -146,7 +146,7 @@ def test_one_split_does_not_change_another() -> None:
 
 
 def test_new_examples_depend_on_the_seed_alone() -> None:
-    config = MarkedAdditionConfig(train=300, valid=20, test=20, fresh=True)
+    config = MarkedAdditionConfig(train=300, valid=20, test=20, resample_each_epoch=True)
     dataset = config.build()
     first, again, other = (config.training_split(dataset, seed) for seed in (1, 1, 2))
     assert np.array_equal(first.tokens, again.tokens)
@@ -158,7 +158,7 @@ def test_new_examples_depend_on_the_seed_alone() -> None:
 
 
 def test_new_numbers_are_as_exact() -> None:
-    config = AddingConfig(length=5, train=100, valid=20, test=20, fresh=True)
+    config = AddingConfig(length=5, train=100, valid=20, test=20, resample_each_epoch=True)
     dataset = config.build()
     first = config.training_split(dataset, 1)
     assert first.numbers is not None
@@ -174,6 +174,6 @@ def test_without_new_examples_every_epoch_has_the_same() -> None:
 
 
 def test_new_examples_leave_nothing_of_validation_to_learn_from() -> None:
-    config = MarkedAdditionConfig(train=300, valid=20, test=20, fresh=True)
+    config = MarkedAdditionConfig(train=300, valid=20, test=20, resample_each_epoch=True)
     with pytest.raises(UserError, match=r"'training\.fit_on' must be 'train' where 'data\.fresh' is true"):
         config.training_split(config.build().with_valid_in_train(), 1)

@@ -43,7 +43,7 @@ class ExamplesConfig(SeededConfig, ABC):
     """Examples of the test split."""
     seed: int = Field(default=0, ge=0)
     """Fixes the examples; the size of one split does not change those of another."""
-    fresh: bool = False
+    resample_each_epoch: bool = False
     """Whether every epoch learns from `train` new examples, drawn from the run's seed and the epoch's number;
     the vocabulary is that of the split `train`, and validation and test stay what they are."""
 
@@ -78,9 +78,9 @@ class ExamplesConfig(SeededConfig, ABC):
         Raises:
             UserError: examples are to be new, and those of validation are to be learned from, too.
         """
-        if self.fresh and "valid" not in dataset.splits:
+        if self.resample_each_epoch and "valid" not in dataset.splits:
             raise UserError(
-                "'training.fit_on' must be 'train' where 'data.fresh' is true. Got 'train+valid'."
+                "'training.fit_on' must be 'train' where 'data.resample_each_epoch' is true. Got 'train+valid'."
             )
 
     def training_split(self, dataset: Dataset, seed: int) -> Split:
@@ -90,7 +90,7 @@ class ExamplesConfig(SeededConfig, ABC):
             UserError: see `check_training`.
         """
         self.check_training(dataset)
-        if not self.fresh:
+        if not self.resample_each_epoch:
             return dataset.splits["train"]
         texts, labels = self.draw(self.train, np.random.default_rng(seed))
         encoded = dataset.tokenizer.encode_batch(texts)

@@ -40,8 +40,8 @@ class GeneratedConfig(SeededConfig, ABC):
     def language(self) -> FormalLanguage[Any]:
         """What train, valid and test are drawn from; its tokens are those of the tokenizer."""
 
-    def far_source(self) -> FormalLanguage[Any] | None:
-        """What the split `far` is of: the same strings without a limit; None without such a split."""
+    def longer_source(self) -> FormalLanguage[Any] | None:
+        """What the split `longer` is of: the same strings without a limit; None without such a split."""
         return None
 
     def words_known(self) -> frozenset[str] | None:
@@ -56,9 +56,9 @@ class GeneratedConfig(SeededConfig, ABC):
             name: language.draw(size, np.random.default_rng([self.seed, index]))
             for index, (name, size) in enumerate(sizes.items())
         }
-        return Corpus({**texts, **self._far(np.random.default_rng([self.seed, len(sizes)]))})
+        return Corpus({**texts, **self._longer(np.random.default_rng([self.seed, len(sizes)]))})
 
-    def _far(self, random: np.random.Generator) -> dict[str, list[str]]:
+    def _longer(self, random: np.random.Generator) -> dict[str, list[str]]:
         """Splits beyond the three."""
         return {}
 
@@ -70,21 +70,21 @@ class LimitedConfig(GeneratedConfig, ABC):
     """How texts become tokens."""
     max_length: int | None = Field(default=None, ge=1)
     """Tokens of a sequence at most, longer ones being drawn again; none: no limit."""
-    far_length: int | None = Field(default=None, ge=1)
-    """Tokens of the longest sequence of the split `far`, which has all lengths above `max_length` equally
+    longer_max_length: int | None = Field(default=None, ge=1)
+    """Tokens of the longest sequence of the split `longer`, which has all lengths above `max_length` equally
     often; none: there is no such split."""
-    far: int = Field(default=2_000, ge=1)
-    """Sequences of the split `far`, where there is one."""
+    longer: int = Field(default=2_000, ge=1)
+    """Sequences of the split `longer`, where there is one."""
 
     @abstractmethod
     def unlimited(self) -> FormalLanguage[Any]:
         """The language of strings of any length."""
 
     @model_validator(mode="after")
-    def _far_is_beyond(self) -> LimitedConfig:
-        if self.far_length is not None and (self.max_length is None or self.far_length <= self.max_length):
+    def _longer_is_beyond(self) -> LimitedConfig:
+        if self.longer_max_length is not None and (self.max_length is None or self.longer_max_length <= self.max_length):
             raise UserError(
-                f"'far_length' must be above 'max_length', {self.max_length}. Got {self.far_length}."
+                f"'longer_max_length' must be above 'max_length', {self.max_length}. Got {self.longer_max_length}."
             )
         return self
 
@@ -92,27 +92,27 @@ class LimitedConfig(GeneratedConfig, ABC):
         """See `GeneratedConfig.language`."""
         return _kept(self)  # pyright: ignore[reportArgumentType] - pydantic hashes what is frozen
 
-    def far_source(self) -> FormalLanguage[Any] | None:
-        """See `GeneratedConfig.far_source`."""
-        return self.unlimited() if self.far_length is not None else None
+    def longer_source(self) -> FormalLanguage[Any] | None:
+        """See `GeneratedConfig.longer_source`."""
+        return self.unlimited() if self.longer_max_length is not None else None
 
-    def _far(self, random: np.random.Generator) -> dict[str, list[str]]:
-        """The split `far`: each length that strings have beyond the limit, as often as each other."""
-        if self.far_length is None or self.max_length is None:
+    def _longer(self, random: np.random.Generator) -> dict[str, list[str]]:
+        """The split `longer`: each length that strings have beyond the limit, as often as each other."""
+        if self.longer_max_length is None or self.max_length is None:
             return {}
-        lengths = range(self.max_length + 1, self.far_length + 1)
+        lengths = range(self.max_length + 1, self.longer_max_length + 1)
         languages = [
             found for length in lengths if (found := _of_length(self.unlimited(), length)) is not None
         ]
         if not languages:
             raise UserError(
-                f"There must be strings of {self.max_length + 1} to {self.far_length} tokens. Got none. "
-                "Nearest: a larger 'far_length'."
+                f"There must be strings of {self.max_length + 1} to {self.longer_max_length} tokens. Got none. "
+                "Nearest: a larger 'longer_max_length'."
             )
-        each, more = divmod(self.far, len(languages))
+        each, more = divmod(self.longer, len(languages))
         counts = [each + (place < more) for place in range(len(languages))]
         texts = [one.draw(count, random) for one, count in zip(languages, counts, strict=True) if count]
-        return {"far": [text for some in texts for text in some]}
+        return {"longer": [text for some in texts for text in some]}
 
 
 def _of_length(language: FormalLanguage[Any], length: int) -> FormalLanguage[Any] | None:
