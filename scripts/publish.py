@@ -96,9 +96,9 @@ def _goal(run: RunFolder) -> float:
 
 def _truth(run: RunFolder) -> dict[str, Any] | None:
     """What was found against the truth, where that is known."""
-    known = (run.cards / "truth.json").exists()
+    known = (run.cards / "oracle.json").exists()
     return (
-        {key: run.read_json("cards/truth.json")[key] for key in ("metrics", "scored_as")} if known else None
+        {key: run.read_json("cards/oracle.json")[key] for key in ("metrics", "scored_as")} if known else None
     )
 
 

@@ -127,7 +127,7 @@ def test_the_refusal_says_what_differs_and_each_sides_value() -> None:
     cards = {"a": TOKENS, "b": TOKENS | {"tokenizer": "bytes", "scored_as": "in windows"}, "c": TOKENS}
     assert refusal(cards) == (
         f"The numbers of a, b and c cannot be ranked. They differ in the tokenizer: "
-        f"{TOKENS['tokenizer']!r} (a, c), 'bytes' (b). --anyway shows them apart."
+        f"{TOKENS['tokenizer']!r} (a, c), 'bytes' (b). --allow-incomparable shows them apart."
     )
     said = refusal({"imdb": TEXTS, "ptb": TOKENS | {"end_token_counts": True}})
     assert said is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from seqlab.languages.context_free import ContextFree
-from seqlab.languages.course_checks import COURSE_CHECKS
+from seqlab.languages.legacy_checks import LEGACY_CHECKS
 from seqlab.languages.dyck import Dyck
 from seqlab.languages.judging import Sample, judge
 from seqlab.languages.language import END
@@ -27,7 +27,7 @@ def test_shares_are_counted_by_hand() -> None:
         Sample("()(", False),  # cut, and wrong already
     ]
     found = judge(
-        BRACKETS, samples, seen={"()"}, lengths={2: 0.5, 4: 0.5}, course=COURSE_CHECKS["counted-brackets"]
+        BRACKETS, samples, seen={"()"}, lengths={2: 0.5, 4: 0.5}, course=LEGACY_CHECKS["counted-brackets"]
     )
     assert found.valid == 3 / 6
     assert found.wrong == 2 / 6
@@ -77,5 +77,5 @@ def test_words_that_the_language_does_not_have_are_counted() -> None:
     ],
 )
 def test_the_courses_checks_accept_what_is_wrong(check, language, text, loose, exact) -> None:
-    assert COURSE_CHECKS[check](text) == loose
+    assert LEGACY_CHECKS[check](text) == loose
     assert language.is_member(text) == exact

@@ -127,7 +127,7 @@ def truth(run: RunFolder, floor: float) -> None:
     shares = {"valid_samples": 0.75, "cut_samples": 0.125, "wrong_samples": 0.125}
     metrics = {"floor": floor, "above_floor": run.summary()["metrics"]["loss"] - floor, **shares}
     card = {"metrics": metrics, "split": "valid", "scored_as": "8 samples", "checkpoint_step": 40}
-    (run.cards / "truth.json").write_text(json.dumps(card))
+    (run.cards / "oracle.json").write_text(json.dumps(card))
 
 
 def _first_files(name: str, seed: int, cell: str) -> dict[str, str]:

@@ -114,10 +114,10 @@ def test_runs_that_cannot_be_ranked_are_refused_or_stand_apart(tmp_path: Path) -
     folders.card(there, split_sha256="01" * 32)
     with pytest.raises(UserError, match=r"cannot be ranked.*encoded split.*010101010101 \(other-") as refused:
         report.write([here, there], tmp_path / "r.html", title="Two")
-    assert "--anyway shows them apart" in str(refused.value)
+    assert "--allow-incomparable shows them apart" in str(refused.value)
     assert not (tmp_path / "r.html").exists()
 
-    document = page(report.write([here, there], tmp_path / "r.html", title="Two", anyway=True))
+    document = page(report.write([here, there], tmp_path / "r.html", title="Two", allow_incomparable=True))
     titles = [heading.text for heading in document.all("h2")]
     parts = [f"reviews, encoded split (SHA-256) {word * 6}" for word in ("ef", "01")]
     assert titles == [*parts, "All runs"]

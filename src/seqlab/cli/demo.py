@@ -80,7 +80,7 @@ def demo(
     found = [read(folder) for folder in folders]
     words = f"{WARNING}\n\n{INTRODUCTION}" if quick else INTRODUCTION
     # Two datasets stand apart: nothing of one is ranked with the other.
-    report.write([], output, title=TITLE, introduction=words, studies=folders, anyway=True)
+    report.write([], output, title=TITLE, introduction=words, studies=folders, allow_incomparable=True)
     if as_json:
         tables = [
             study_result.as_table(one, folder, None) for one, folder in zip(found, folders, strict=True)
@@ -89,7 +89,7 @@ def demo(
         return
     for parts in found:
         out.print(f"\n{parts[0].about['about']}", style="bold underline", markup=False)
-        study_result.show(parts, anyway=False)
+        study_result.show(parts, allow_incomparable=False)
     studies = [part for parts in found for part in parts]
     _show_samples(studies)
     _say_farewell(studies[-1], output)

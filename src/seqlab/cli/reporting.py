@@ -18,7 +18,7 @@ def report(
     title: str | None = None,
     no_samples: bool = False,
     static: Path | None = None,
-    anyway: bool = False,
+    allow_incomparable: bool = False,
     as_json: Json = False,
 ) -> None:
     """Write one HTML page on runs: results, curves, samples, cost.
@@ -50,7 +50,7 @@ def report(
     found = [folder.find(name) for name in run]
     names = dict.fromkeys(one.name for one in found)
     title = title or ", ".join(names)
-    write(found, output, title=title, samples=not no_samples, static=static, anyway=anyway)
+    write(found, output, title=title, samples=not no_samples, static=static, allow_incomparable=allow_incomparable)
     if as_json:
         print_json({"report": str(output), "static": None if static is None else str(static)})
         return

@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from seqlab.studies.final import FinalEvaluation
 
 
-def show(parts: Sequence[Study], anyway: bool) -> None:
-    """The comparison on each dataset; what cannot be ranked and was asked for anyway, in no order."""
+def show(parts: Sequence[Study], allow_incomparable: bool) -> None:
+    """The comparison on each dataset; what cannot be ranked and was asked for allow_incomparable, in no order."""
     expectation = " ".join(str(parts[0].about.get("expectation", "")).split())
     if expectation:
         out.print("\nExpected", style="bold")
         say(expectation)
     for part in parts:
-        _show(part, anyway)
+        _show(part, allow_incomparable)
 
 
-def _show(study: Study, anyway: bool) -> None:
+def _show(study: Study, allow_incomparable: bool) -> None:
     where = f"{study.part}, validation" if study.part else "validation"
     out.print(
         f"\nFound ({words(study.quantity.name)} in {study.quantity.shown_in}, {where})",
@@ -38,8 +38,8 @@ def _show(study: Study, anyway: bool) -> None:
         markup=False,
     )
     refused = study.refusal()
-    if refused is not None and anyway:
-        say(f"{refused.removesuffix(' --anyway shows them apart.')} They are shown apart, in no order.")
+    if refused is not None and allow_incomparable:
+        say(f"{refused.removesuffix(' --allow-incomparable shows them apart.')} They are shown apart, in no order.")
     print_table(*_best(study))
     say("Seconds: training of one run with its validations, median over seeds, as the parameters are.")
     if counts_steps(study):

@@ -27,7 +27,7 @@ def study(
     processes: int = 1,
     equal: str | None = None,
     retry: bool = False,
-    anyway: bool = False,
+    allow_incomparable: bool = False,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     device: str | None = None,
     threads: int | None = None,
@@ -83,11 +83,11 @@ def study(
         look = perform.final(work, folder, place, view) if final else None
     finally:
         view.close()
-    _show(folder, look, anyway=anyway, output=output, as_json=as_json)
+    _show(folder, look, allow_incomparable=allow_incomparable, output=output, as_json=as_json)
 
 
 def _show(
-    folder: StudyFolder, look: FinalEvaluation | None, *, anyway: bool, output: Path | None, as_json: bool
+    folder: StudyFolder, look: FinalEvaluation | None, *, allow_incomparable: bool, output: Path | None, as_json: bool
 ) -> None:
     """Print the comparison and write the report."""
     from seqlab.cli import study_result
@@ -95,24 +95,24 @@ def _show(
 
     found = read(folder)
     refused = next((words for part in found if (words := part.refusal()) is not None), None)
-    if refused is not None and not anyway:
+    if refused is not None and not allow_incomparable:
         raise UserError(refused)
     # Datasets that are an axis stand apart anyway.
-    page = _write_report(folder, output, anyway=anyway or len(found) > 1)
+    page = _write_report(folder, output, allow_incomparable=anyway or len(found) > 1)
     if as_json:
         print_json({**study_result.as_table(found, folder, look), "report": str(page)})
         return
-    study_result.show(found, anyway)
+    study_result.show(found, allow_incomparable)
     if look is not None:
         study_result.show_look(look)
     say(f"\nReport: {page}")
 
 
-def _write_report(study: StudyFolder, output: Path | None, *, anyway: bool) -> Path:
+def _write_report(study: StudyFolder, output: Path | None, *, allow_incomparable: bool) -> Path:
     from seqlab import report
 
     page = output or study.path / "report.html"
-    return report.write([], page, title=f"Study {study.name}", studies=[study], anyway=anyway)
+    return report.write([], page, title=f"Study {study.name}", studies=[study], allow_incomparable=allow_incomparable)
 
 
 def _budget(equal: str) -> list[str]:

@@ -111,7 +111,7 @@ def refusal(cards: Mapping[str, Card]) -> str | None:
     parts = [f"{difference.what}: {_sides(names, difference.values)}" for difference in found]
     return (
         f"The numbers of {_listed(names)} cannot be ranked. They differ in {'; in '.join(parts)}. "
-        "--anyway shows them apart."
+        "--allow-incomparable shows them apart."
     )
 
 

@@ -64,8 +64,8 @@ class TrialRun:
         if not self.summary or self.folder is None:
             return None
         value = self.summary["metrics"].get(metric)
-        if value is None and (self.folder.cards / "truth.json").exists():
-            value = self.folder.read_json("cards/truth.json", "metrics")["metrics"].get(metric)
+        if value is None and (self.folder.cards / "oracle.json").exists():
+            value = self.folder.read_json("cards/oracle.json", "metrics")["metrics"].get(metric)
         return value
 
     def course(self, metric: str) -> tuple[tuple[float, float], ...]:

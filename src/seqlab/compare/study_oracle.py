@@ -9,7 +9,7 @@ from typing import Any
 from seqlab.compare.study import Group, Study
 from seqlab.runs import folder
 
-CARD = "cards/truth.json"
+CARD = "cards/oracle.json"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from seqlab.decode.sampling import SamplingOptions
 from seqlab.evaluate.loaded import samples_behind
 from seqlab.experiment import seeding
 from seqlab.experiment.network_experiment import Experiment
-from seqlab.languages.course_checks import COURSE_CHECKS
+from seqlab.languages.legacy_checks import LEGACY_CHECKS
 from seqlab.languages.judging import Judgement, Sample, judge
 from seqlab.languages.language import FormalLanguage
 from seqlab.measure.oracle_comparison import NATS, OracleComparison, compare
@@ -25,7 +25,7 @@ from seqlab.runs import atomic
 from seqlab.runs.folder import RunFolder
 from seqlab.schema.records import Curve, Record, Scalar, Text
 
-CARD = "truth"
+CARD = "oracle"
 TEXTS = 1_000
 """Texts of a split on which distributions are compared."""
 DRAWN = 20_000
@@ -71,14 +71,14 @@ class OracleCheck:
     def judge(self, texts: list[Text]) -> Judgement:
         """Exact shares, and why the wrong ones are wrong."""
         samples = [Sample(text.prompt + text.text, text.complete) for text in texts]
-        course = self._config.course_check
+        course = self._config.legacy_check
         return judge(
             self._known.language,
             samples,
             seen=self._seen,
             lengths=self._lengths,
             words=self._config.words_known(),
-            course=COURSE_CHECKS[course] if course else None,
+            course=LEGACY_CHECKS[course] if course else None,
         )
 
     def compare(self, split: str) -> OracleComparison:
@@ -171,7 +171,7 @@ def oracle_check(experiment: Experiment) -> OracleCheck | None:
 
 
 def write_oracle_card(run: RunFolder, check: OracleCheck, *, loss: float, step: int) -> list[Record]:
-    """Hold the final weights against the truth: `cards/truth.json`.
+    """Hold the final weights against the truth: `cards/oracle.json`.
 
     Args:
         run: where the card goes.

@@ -31,7 +31,7 @@ def loose_ndfa(text: str) -> bool:
     return _LOOSE.fullmatch(text) is not None
 
 
-COURSE_CHECKS: dict[str, Callable[[str], bool]] = {
+LEGACY_CHECKS: dict[str, Callable[[str], bool]] = {
     "counted-brackets": counted_brackets,
     "loose-ndfa": loose_ndfa,
 }

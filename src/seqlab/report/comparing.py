@@ -91,20 +91,20 @@ class Chapter:
 
 
 def chapters(
-    runs: Sequence[RunData], *, told: Mapping[str, Told] | None = None, anyway: bool = False
+    runs: Sequence[RunData], *, told: Mapping[str, Told] | None = None, allow_incomparable: bool = False
 ) -> list[Chapter]:
     """Group, name, sort and number the runs of a page.
 
     Args:
         runs: in any order.
         told: what a study knows of them, by the names of their folders.
-        anyway: whether runs that cannot be ranked with each other get a chapter each.
+        allow_incomparable: whether runs that cannot be ranked with each other get a chapter each.
 
     Raises:
         UserError: they cannot be ranked, and `anyway` does not hold; what differs is named.
     """
     groups = comparable(runs)
-    if not anyway:
+    if not allow_incomparable:
         _check(groups)
     found: list[Chapter] = []
     styles, number = Styles(), 1

@@ -42,7 +42,7 @@ def write(
     samples: bool = True,
     static: Path | None = None,
     studies: Sequence[StudyFolder] = (),
-    anyway: bool = False,
+    allow_incomparable: bool = False,
 ) -> Path:
     """Write a report on runs, finished or not; equal folders give an equal page, byte for byte.
 
@@ -54,7 +54,7 @@ def write(
         samples: whether texts that were written or labelled are shown.
         static: folder for every figure as SVG and PNG and every table as CSV and Markdown.
         studies: what runs answer: theirs come to `runs`, and the page begins with what each asked and found.
-        anyway: whether runs that cannot be ranked with each other stand apart, in place of being refused.
+        allow_incomparable: whether runs that cannot be ranked with each other stand apart, in place of being refused.
 
     Returns:
         The path of the page.
@@ -72,7 +72,7 @@ def write(
     if static is not None and static.exists() and not static.is_dir():
         raise UserError(f"The static files' place must be a folder. Got the file {str(static)!r}.")
     told = {name: known for study in studies for name, known in answers.told(study).items()}
-    found = chapters([read(run) for run in _once(everything)], told=told, anyway=anyway)
+    found = chapters([read(run) for run in _once(everything)], told=told, allow_incomparable=allow_incomparable)
     parts = _parts(found, studies, samples=samples)
     save(output, _render(found, parts, title, introduction))
     if static is not None:

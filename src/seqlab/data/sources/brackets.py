@@ -24,7 +24,7 @@ class BracketsConfig(LimitedConfig):
     """
 
     description: ClassVar[str] = "Balanced brackets that close at the end and not before."
-    course_check: ClassVar[str | None] = "counted-brackets"
+    legacy_check: ClassVar[str | None] = "counted-brackets"
     kind: Literal["brackets"] = "brackets"
     """Name of the dataset."""
 

@@ -24,8 +24,8 @@ class GeneratedConfig(SeededConfig, ABC):
 
     version: ClassVar[int] = 2
     """See `SeededConfig`."""
-    course_check: ClassVar[str | None] = None
-    """The courses' own check of samples, one of `COURSE_CHECKS`; none where they had none."""
+    legacy_check: ClassVar[str | None] = None
+    """The courses' own check of samples, one of `LEGACY_CHECKS`; none where they had none."""
 
     train: int = Field(default=140_000, ge=1)
     """Sequences of the training split."""

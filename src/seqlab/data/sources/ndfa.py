@@ -24,7 +24,7 @@ class NdfaConfig(LimitedConfig):
     """
 
     description: ClassVar[str] = "One of three words, repeated, between two `s`."
-    course_check: ClassVar[str | None] = "loose-ndfa"
+    legacy_check: ClassVar[str | None] = "loose-ndfa"
     kind: Literal["ndfa"] = "ndfa"
     """Name of the dataset."""
 
