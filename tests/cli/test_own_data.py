@@ -153,8 +153,8 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["data.path=films.xlsx"], "A table must end in .csv, .tsv, .jsonl, .parquet. Got 'films.xlsx'"),
         (["data.path=film.csv"], "film.csv must exist. Got no such file. Nearest: 'films.csv'"),
         (["data.path=films.csv", "data.text_column=txt"], "must have a column 'txt'. Nearest: 'text'"),
-        (["data.path=films.csv", "task.metrics=loss,acuracy", "task.best_by=loss"], "Nearest: 'accuracy'"),
-        (["data.path=films.csv", "task.best_by=los"], "'task.best_by' must be one of loss, accuracy"),
+        (["data.path=films.csv", "task.metrics=loss,acuracy", "task.monitor=loss"], "Nearest: 'accuracy'"),
+        (["data.path=films.csv", "task.monitor=los"], "'task.monitor' must be one of loss, accuracy"),
         (
             ["data.path=films.csv", "task.class_weights=equal"],
             "'task.class_weights' must be one of none, bal",

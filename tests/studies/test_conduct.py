@@ -12,7 +12,7 @@ import pytest
 from small_studies import RATE, SMALL, Viewer, carry_out, design, results, value
 
 from seqlab import report
-from seqlab.compare.oracle_metrics import JUDGED_BY
+from seqlab.compare.oracle_metrics import ORACLE_METRICS
 from seqlab.compare.study import read
 from seqlab.compare.study_cells import cells, trial_runs
 from seqlab.compare.study_importance import importances
@@ -271,7 +271,7 @@ def test_a_study_of_several_languages_is_judged_by_the_truth_in_parts() -> None:
     work = design(
         settings=settings,
         axes={"data": data, "model.cell": ["lstm", "elman"]},
-        judged_by="accepted_longer",
+        monitor="accepted_longer",
         success=0.9,
     )
     study = carry_out(work)
@@ -282,7 +282,7 @@ def test_a_study_of_several_languages_is_judged_by_the_truth_in_parts() -> None:
     }
     assert len(cards) == 4
     for part in parts:
-        assert part.quantity == JUDGED_BY["accepted_longer"]
+        assert part.quantity == ORACLE_METRICS["accepted_longer"]
         assert {group.architecture for group in part.best} == {"lstm", "elman"}
         assert part.refusal() is None
         for cell in part.cells:
@@ -297,6 +297,6 @@ def test_what_no_truth_card_has_is_refused() -> None:
         UserError,
         match="no metric to be judged by 'recognized_texts'. Nearest: 'accepted'",  # noqa: RUF043
     ):
-        design(judged_by="recognized_texts")
-    with pytest.raises(UserError, match="'judged_by' needs a grid without an axis of epochs"):
-        design(judged_by="divergence", axes={EPOCHS: [1, 2]})
+        design(monitor="recognized_texts")
+    with pytest.raises(UserError, match="'monitor' needs a grid without an axis of epochs"):
+        design(monitor="divergence", axes={EPOCHS: [1, 2]})

@@ -25,7 +25,7 @@ def test_a_shipped_study_is_sound_and_says_what_it_expects(name: str) -> None:
     work.check()
     assert design.about(name)
     assert work.config.expectation.strip()
-    assert work.config.baselines or work.config.judged_by, "something that tells good from bad"
+    assert work.config.baselines or work.config.monitor, "something that tells good from bad"
 
 
 @pytest.mark.parametrize("name", VOCABULARY)

@@ -72,13 +72,13 @@ def test_every_setting_acts():
     balanced = build(class_weights="balanced")
     assert balanced.class_weights is not None
     assert torch.equal(balanced.class_weights, balanced_weights(np.array(LABELS["train"]), 3))
-    other = build(metrics=["loss", "macro_f1"], best_by="loss", label_smoothing=0.1)
+    other = build(metrics=["loss", "macro_f1"], monitor="loss", label_smoothing=0.1)
     assert (other.metrics, other.goal.metric, other.goal.better) == (("loss", "macro_f1"), "loss", "lower")
     assert other.label_smoothing == 0.1
 
 
 def test_what_picks_the_best_must_be_measured():
-    with pytest.raises(UserError, match=r"'best_by' must be one of 'metrics', loss\. Got 'accuracy'"):
+    with pytest.raises(UserError, match=r"'monitor' must be one of 'metrics', loss\. Got 'accuracy'"):
         build(metrics=["loss"])
 
 

@@ -67,5 +67,5 @@ def test_data_without_numbers_is_refused() -> None:
 def test_metrics_of_classes_are_refused() -> None:
     with pytest.raises(UserError, match=r"'metrics'.* must be one of loss, mse, accuracy. Got 'auc'"):
         parse(RegressConfig, {"kind": "regress", "metrics": ["auc"]})
-    with pytest.raises(UserError, match=r"'best_by' must be one of 'metrics', loss. Got 'mse'"):
+    with pytest.raises(UserError, match=r"'monitor' must be one of 'metrics', loss. Got 'mse'"):
         parse(RegressConfig, {"kind": "regress", "metrics": ["loss"]})

@@ -8,7 +8,7 @@ from typing import Any
 from seqlab.stats.metric_spec import MetricSpec
 
 _SAMPLES, _TEXTS, _NATS = "fraction of samples", "fraction of texts", "nats per token"
-JUDGED_BY: dict[str, MetricSpec] = {
+ORACLE_METRICS: dict[str, MetricSpec] = {
     one.name: one
     for one in (
         MetricSpec(name="above_floor", unit=_NATS, better="lower"),
@@ -21,7 +21,7 @@ JUDGED_BY: dict[str, MetricSpec] = {
 """By the names of a truth card's metrics."""
 
 
-def judged_by(about: Mapping[str, Any]) -> MetricSpec | None:
+def oracle_metric(about: Mapping[str, Any]) -> MetricSpec | None:
     """What a study's file names; None where it names nothing and the task's metric counts."""
-    name = about.get("judged_by")
-    return JUDGED_BY[name] if name else None
+    name = about.get("monitor")
+    return ORACLE_METRICS[name] if name else None

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from seqlab.compare.comparable import refusal
-from seqlab.compare.oracle_metrics import judged_by
+from seqlab.compare.oracle_metrics import monitor
 from seqlab.compare.study_cells import StudyCell, TrialRun, cells, goal, trial_runs
 from seqlab.runs import folder as runs
 from seqlab.runs.study_folder import StudyFolder
@@ -179,7 +179,7 @@ def read(folder: StudyFolder) -> list[Study]:
         UserError: no run has ended yet, or a folder is damaged.
     """
     found, about = trial_runs(folder), folder.about()["study"]
-    quantity = judged_by(about) or _of_task(folder.name, found)
+    quantity = oracle_metric(about) or _of_task(folder.name, found)
     every = cells(found, quantity.name)
     names = dict.fromkeys(_dataset(cell) for cell in every)
     return [

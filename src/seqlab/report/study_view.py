@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from seqlab.compare import study as compare
-from seqlab.compare.oracle_metrics import judged_by
+from seqlab.compare.oracle_metrics import monitor
 from seqlab.compare.study import short
 from seqlab.compare.study_cells import cells, trial_runs
 from seqlab.report.comparing import Chapter, Told
@@ -71,7 +71,7 @@ def studies(study: StudyFolder, found: Sequence[Chapter]) -> list[StudyView]:
         ]
         if not own:
             continue
-        quantity = judged_by(about) or chapter.quantity
+        quantity = oracle_metric(about) or chapter.quantity
         answers.append(
             StudyView(
                 name=study.name,

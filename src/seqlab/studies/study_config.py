@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from seqlab.compare.oracle_metrics import JUDGED_BY
+from seqlab.compare.oracle_metrics import ORACLE_METRICS
 from seqlab.schema.config import Config
 from seqlab.schema.errors import unknown
 from seqlab.schema.registry import ByKind
@@ -101,7 +101,7 @@ class StudyConfig(Config):
     """How settings are picked."""
     budget: BudgetConfig | None = None
     """What all architectures get alike; left out: what their recipes say."""
-    judged_by: str = ""
+    monitor: str = ""
     """What runs are compared by: a metric of their truth cards, where the truth of the data is known; empty:
     their task's metric."""
     success: float | None = None
@@ -117,19 +117,19 @@ class StudyConfig(Config):
             raise ValueError(f"'seeds' must differ from each other. Got {list(seeds)}.")
         return seeds
 
-    @field_validator("judged_by")
+    @field_validator("monitor")
     @classmethod
-    def _known_metric(cls, judged_by: str) -> str:
-        if judged_by and judged_by not in JUDGED_BY:
-            raise unknown("metric to be judged by", judged_by, JUDGED_BY)
-        return judged_by
+    def _known_metric(cls, monitor: str) -> str:
+        if monitor and monitor not in ORACLE_METRICS:
+            raise unknown("metric to be judged by", monitor, ORACLE_METRICS)
+        return monitor
 
     @model_validator(mode="after")
     def _judged_at_the_end(self) -> StudyConfig:
-        if self.judged_by and (self.search.kind != "grid" or "training.epochs" in flat(self.axes)):
+        if self.monitor and (self.search.kind != "grid" or "training.epochs" in flat(self.axes)):
             raise ValueError(
-                "'judged_by' needs a grid without an axis of epochs, because the truth is asked at a run's "
-                f"end. Got {self.judged_by!r}."
+                "'monitor' needs a grid without an axis of epochs, because the truth is asked at a run's "
+                f"end. Got {self.monitor!r}."
             )
         return self
 

@@ -30,11 +30,11 @@ class ClassifyTask(CrossEntropyTask):
         labels: tuple[str, ...] = (),
         class_weights: Float[Tensor, " K"] | None = None,
         metrics: tuple[str, ...] = ("loss", "accuracy"),
-        best_by: str = "accuracy",
+        monitor: str = "accuracy",
     ):
         self.label_smoothing, self.labels, self.class_weights = label_smoothing, labels, class_weights
         self.metrics = metrics
-        self.goal = Goal.of(best_by)
+        self.goal = Goal.of(monitor)
 
     def outputs(self, dataset: Dataset) -> int:
         """Number of classes."""

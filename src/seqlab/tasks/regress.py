@@ -30,9 +30,9 @@ class RegressTask(Task):
 
     unit = "text"
 
-    def __init__(self, metrics: tuple[str, ...] = ("loss", "mse", "accuracy"), best_by: str = "mse"):
+    def __init__(self, metrics: tuple[str, ...] = ("loss", "mse", "accuracy"), monitor: str = "mse"):
         self.metrics = metrics
-        self.goal = Goal.of(best_by)
+        self.goal = Goal.of(monitor)
 
     def outputs(self, dataset: Dataset) -> int:
         """One number."""

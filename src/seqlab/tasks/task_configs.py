@@ -57,17 +57,17 @@ class ClassifyConfig(TaskConfig):
     label of K, so that every label weighs the same."""
     metrics: tuple[str, ...] = Field(default=("loss", "accuracy"), min_length=1)
     """What is measured on the validation split (`seqlab list metrics`)."""
-    best_by: Literal["loss", "accuracy", "macro_f1", "auc"] = "accuracy"
+    monitor: Literal["loss", "accuracy", "macro_f1", "auc"] = "accuracy"
     """Which of these metrics picks the best checkpoint and tells whether training still gains."""
 
     @property
     def goal(self) -> Goal:
         """See `TaskConfig.goal`."""
-        return Goal.of(self.best_by)
+        return Goal.of(self.monitor)
 
     @model_validator(mode="after")
     def _best_is_measured(self) -> ClassifyConfig:
-        check_measured(self.best_by, self.metrics)
+        check_measured(self.monitor, self.metrics)
         return self
 
     def build(self, dataset: Dataset) -> Task:
@@ -83,7 +83,7 @@ class ClassifyConfig(TaskConfig):
             labels=dataset.labels,
             class_weights=balanced_weights(labels, len(dataset.labels)) if balanced else None,
             metrics=self.metrics,
-            best_by=self.best_by,
+            monitor=self.monitor,
         )
 
 
@@ -97,17 +97,17 @@ class RegressConfig(TaskConfig):
     """Name of the task."""
     metrics: tuple[NumberMetric, ...] = Field(default=NUMBER_METRICS, min_length=1)
     """What is measured on the validation split (`seqlab list metrics`)."""
-    best_by: NumberMetric = "mse"
+    monitor: NumberMetric = "mse"
     """Which of these metrics picks the best checkpoint and tells whether training still gains."""
 
     @property
     def goal(self) -> Goal:
         """See `TaskConfig.goal`."""
-        return Goal.of(self.best_by)
+        return Goal.of(self.monitor)
 
     @model_validator(mode="after")
     def _best_is_measured(self) -> RegressConfig:
-        check_measured(self.best_by, self.metrics)
+        check_measured(self.monitor, self.metrics)
         return self
 
     def build(self, dataset: Dataset) -> Task:
@@ -115,7 +115,7 @@ class RegressConfig(TaskConfig):
         from seqlab.tasks.regress import RegressTask
 
         check_numbered(dataset)
-        return RegressTask(self.metrics, self.best_by)
+        return RegressTask(self.metrics, self.monitor)
 
 
 class LanguageModelConfig(TaskConfig):
@@ -225,14 +225,14 @@ class ScoredLanguageModelConfig(ScoredTaskConfig):
         return LanguageModelTask(start, end, dataset.name, 0.0, metrics=self.metrics)
 
 
-def check_measured(best_by: str, metrics: Sequence[str]) -> None:
+def check_measured(monitor: str, metrics: Sequence[str]) -> None:
     """Make sure that what picks the best checkpoint is measured.
 
     Raises:
         ValueError: it is not.
     """
-    if best_by not in metrics:
-        raise ValueError(f"'best_by' must be one of 'metrics', {', '.join(metrics)}. Got {best_by!r}.")
+    if monitor not in metrics:
+        raise ValueError(f"'monitor' must be one of 'metrics', {', '.join(metrics)}. Got {monitor!r}.")
 
 
 def check_numbered(dataset: Dataset) -> None:
@@ -267,7 +267,7 @@ def check_labelled(dataset: Dataset, metrics: Sequence[str]) -> None:
             raise UserError(
                 f"'task.metrics' must leave out 'auc' where a split has texts of one label only. "
                 f"Got {dataset.labels[int(split.labels[0])]!r} in all of {name!r}. "
-                f"Nearest: task.metrics=loss,accuracy task.best_by=loss."
+                f"Nearest: task.metrics=loss,accuracy task.monitor=loss."
             )
 
 
