@@ -97,8 +97,8 @@ def test_sums_to_one_behind_any_history(vocabulary: Vocabulary, order: int) -> N
     model = NGram.fit(split(train), vocabulary, order)
     seen = [whole(train[0][: 1 + place], vocabulary) for place in range(40)]
     unseen = [[0, *random.integers(0, 9, size=size).tolist()] for size in range(30)]
-    chances = np.exp(model.answer(split([*seen, *unseen])))
-    assert chances.sum(axis=1) == pytest.approx(np.ones(70), rel=1e-12)
+    probabilities = np.exp(model.answer(split([*seen, *unseen])))
+    assert probabilities.sum(axis=1) == pytest.approx(np.ones(70), rel=1e-12)
     assert (chances > 0).all()
 
 

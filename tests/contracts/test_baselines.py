@@ -107,13 +107,13 @@ def test_pieces_change_nothing(tried: Tried, size: int, monkeypatch: pytest.Monk
 
 def test_every_target_once_with_the_nats_of_its_probability(tried: Tried) -> None:
     found = columns(tried.fitted, tried.valid)
-    chances, targets = found["outputs"], found["targets"]
+    probabilities, targets = found["outputs"], found["targets"]
     if tried.config.task == "regress":
-        assert found["nats"] == pytest.approx(-norm.logpdf(targets, loc=chances[:, 0]), rel=1e-12)
+        assert found["nats"] == pytest.approx(-norm.logpdf(targets, loc=probabilities[:, 0]), rel=1e-12)
         assert targets.tolist() == np.asarray(tried.valid.numbers).tolist()
         return
-    assert (found["nats"] == -chances[np.arange(len(targets)), targets]).all()
-    assert np.exp(chances).sum(axis=1) == pytest.approx(np.ones(len(targets)), rel=1e-12)
+    assert (found["nats"] == -probabilities[np.arange(len(targets)), targets]).all()
+    assert np.exp(probabilities).sum(axis=1) == pytest.approx(np.ones(len(targets)), rel=1e-12)
     if tried.fitted.causal:
         ends = 0 if tried.ground.tokenizer.vocabulary.end is None else len(tried.valid)
         assert len(targets) == len(tried.valid.tokens) + ends

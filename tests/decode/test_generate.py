@@ -68,11 +68,11 @@ def write(model, prompts, *, choice=GREEDY, seed=0, end: int | None = END, longe
     )
 
 
-def one_by_one(model, prompts, chances, choice, longest) -> list[Generation]:
+def one_by_one(model, prompts, probabilities, choice, longest) -> list[Generation]:
     """Row by row, the whole prefix read again for every token, drawn in numpy."""
     written = []
     model.eval()
-    for prompt, row in zip(prompts, chances, strict=True):
+    for prompt, row in zip(prompts, probabilities, strict=True):
         tokens = list(prompt)
         for chance in row:
             batch = Batch(torch.tensor([tokens]), torch.tensor([len(tokens)]), torch.tensor([tokens]))
@@ -94,11 +94,11 @@ def one_by_one(model, prompts, chances, choice, longest) -> list[Generation]:
 def test_a_batch_is_written_like_one_row_at_a_time(name, choice):
     model = tiny(name)
     prompts = [[0], [0, 2, 3], [0, 5], [3, 3, 3, 3, 2], [4]]
-    chances = torch.rand(
+    probabilities = torch.rand(
         len(prompts), 13, generator=torch.Generator().manual_seed(7), dtype=torch.float64
     ).numpy()
     found = write(model, prompts, choice=choice, seed=7)
-    assert found == one_by_one(model, prompts, chances, choice, longest=12)
+    assert found == one_by_one(model, prompts, probabilities, choice, longest=12)
 
 
 @pytest.mark.parametrize("name", TINY)

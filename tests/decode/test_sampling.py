@@ -94,8 +94,8 @@ def test_choose_inverts_the_cumulative_distribution(probabilities, chance):
 
 def test_frequencies_follow_the_distribution():
     logits = torch.tensor([0.1, 0.2, 0.3, 0.4]).log().expand(40_000, 4)
-    chances = torch.rand(40_000, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
-    counts = torch.bincount(sample_tokens(logits, SamplingOptions(), chances), minlength=4).numpy()
+    probabilities = torch.rand(40_000, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    counts = torch.bincount(sample_tokens(logits, SamplingOptions(), probabilities), minlength=4).numpy()
     expected = np.array([4000, 8000, 12000, 16000])
     chi_square = ((counts - expected) ** 2 / expected).sum()
     assert chi_square < 16.3  # 99.9 % quantile of 3 degrees of freedom

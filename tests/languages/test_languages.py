@@ -1,4 +1,4 @@
-"""Every language against brute force: all short strings, their chances, what may stand behind each prefix."""
+"""Every language against brute force: all short strings, their probabilities, what may stand behind each prefix."""
 
 from __future__ import annotations
 
@@ -109,14 +109,14 @@ def test_kept_to_a_length_all_chances_are_sums_over_all_strings(name: str) -> No
     """The chances of all strings sum to 1, and what follows a prefix is a quotient of such sums."""
     language, member, longest = LANGUAGES[name]
     within = Between(language, 1, longest)
-    chances = {t: math.exp(-within.nats(t)) for t in strings(language.alphabet, longest) if t and member(t)}
-    assert sum(chances.values()) == pytest.approx(1.0)
-    whole = sum(math.exp(-language.nats(text)) for text in chances)
+    probabilities = {t: math.exp(-within.nats(t)) for t in strings(language.alphabet, longest) if t and member(t)}
+    assert sum(probabilities.values()) == pytest.approx(1.0)
+    whole = sum(math.exp(-language.nats(text)) for text in probabilities)
     assert within.share() == pytest.approx(whole)
-    for text, chance in chances.items():
+    for text, chance in probabilities.items():
         assert chance == pytest.approx(math.exp(-language.nats(text)) / whole)
     ways: dict[str, dict[str, float]] = {}
-    for text, chance in chances.items():
+    for text, chance in probabilities.items():
         for place, token in enumerate([*text, END]):
             row = ways.setdefault(text[:place], {})
             row[token] = row.get(token, 0.0) + chance
@@ -125,9 +125,9 @@ def test_kept_to_a_length_all_chances_are_sums_over_all_strings(name: str) -> No
         assert within.next_token(prefix) == pytest.approx(expected)
     entropy = within.entropy()
     assert entropy.per_string == pytest.approx(
-        -sum(p * math.log(p) for p in chances.values() if p < 1), abs=1e-9
+        -sum(p * math.log(p) for p in probabilities.values() if p < 1), abs=1e-9
     )
-    assert entropy.tokens == pytest.approx(sum(p * (len(text) + 1) for text, p in chances.items()))
+    assert entropy.tokens == pytest.approx(sum(p * (len(text) + 1) for text, p in probabilities.items()))
 
 
 @EVERY
@@ -178,7 +178,7 @@ def test_walking_gives_the_same_rows_as_asking(name: str, goal: float | None) ->
     for text in language.draw(50, np.random.default_rng(3)):
         path = explorer.walk(list(text))
         for place, number in enumerate(path.tolist()):
-            row = explorer.chances[number]
+            row = explorer.probabilities[number]
             expected = language.next_token(text[:place])
             shown = {t: row[c] for t, c in explorer.columns.items() if row[c]} | (
                 {END: row[-1]} if row[-1] else {}
@@ -285,7 +285,7 @@ def test_an_unambiguous_grammar_has_a_closed_entropy_and_another_one_says_its_er
 
 
 def test_a_long_sentence_keeps_its_chance() -> None:
-    """Products of a thousand chances, far below the smallest float, neither vanish nor drift."""
+    """Products of a thousand probabilities, far below the smallest float, neither vanish nor drift."""
     language = ContextFree(evenly({"s": ["a s", "a", "b s", "b"]}))
     text = " ".join("ab"[place % 2] for place in range(1_000))
     assert language.nats(text) == pytest.approx(1_000 * math.log(4), rel=1e-9)

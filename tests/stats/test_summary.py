@@ -135,8 +135,8 @@ def covers(method: str, of: int, chance: float) -> float:
 
 
 def test_the_interval_of_a_share_never_covers_less_than_it_says_as_wilsons_does() -> None:
-    chances = (0.02, 0.05, 0.2, 0.5, 0.8, 0.95, 0.98)
-    assert min(covers("exact", of, chance) for of in (3, 5, 8) for chance in chances) >= 0.95
+    probabilities = (0.02, 0.05, 0.2, 0.5, 0.8, 0.95, 0.98)
+    assert min(covers("exact", of, chance) for of in (3, 5, 8) for chance in probabilities) >= 0.95
     assert covers("wilson", 5, 0.98) < 0.91
 
 

@@ -140,12 +140,12 @@ def test_samples_from_its_own_distribution(recipe: list[str]) -> None:
     ids, end = [loaded.tokenizer.encode(text) for text in ("(", "((", "()")], loaded.tokenizer.vocabulary.end
     start, model = loaded.tokenizer.vocabulary.start, fitted(recipe)
     rows = Split(np.array([t for part in ids for t in (start, *part)], np.int32), np.array([0, 2, 5, 8]))
-    chances = np.exp(model.answer(rows))
+    probabilities = np.exp(model.answer(rows))
     opens, closes = ids[1][1], ids[2][1]
     for text, expected in {
-        "((": chances[0, opens] * chances[1, opens],
-        "()": chances[0, opens] * chances[1, closes],
-        ")": chances[0, closes] * chances[2, end],
+        "((": probabilities[0, opens] * probabilities[1, opens],
+        "()": probabilities[0, opens] * probabilities[1, closes],
+        ")": probabilities[0, closes] * probabilities[2, end],
     }.items():
         error = np.sqrt(expected * (1 - expected) / 2000)
         # Padding and start are never drawn, which lifts the others by less than the error.

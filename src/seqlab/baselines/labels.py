@@ -23,9 +23,9 @@ def scored(split: Split, answer: Callable[[Split], Floats]) -> Iterator[TargetSc
     assert split.labels is not None, "checked when the task was built"
     for begin in range(0, len(split), TEXTS_AT_ONCE):
         part = texts(split, begin, begin + TEXTS_AT_ONCE)
-        chances, targets = answer(part), np.array(split.labels[begin : begin + TEXTS_AT_ONCE])
-        nats = -chances[np.arange(len(part)), targets]
-        yield TargetScores(nats, targets, np.zeros(len(part), np.int64), chances)
+        probabilities, targets = answer(part), np.array(split.labels[begin : begin + TEXTS_AT_ONCE])
+        nats = -probabilities[np.arange(len(part)), targets]
+        yield TargetScores(nats, targets, np.zeros(len(part), np.int64), probabilities)
 
 
 def texts(split: Split, begin: int, end: int) -> Split:

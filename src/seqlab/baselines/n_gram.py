@@ -121,9 +121,9 @@ class NGram(Baseline):
         sequences, tokens = self._sequences(text), text.tokens[targets]
         histories = [_before(ids, text.places)[targets] for ids in sequences[: self._order - 1]]
         if dense:
-            chances = np.log(self._all(histories, len(tokens)))
-            nats = -chances[np.arange(len(tokens)), tokens]
-            return TargetScores(nats, tokens, text.places[targets] - 1, chances)
+            probabilities = np.log(self._all(histories, len(tokens)))
+            nats = -probabilities[np.arange(len(tokens)), tokens]
+            return TargetScores(nats, tokens, text.places[targets] - 1, probabilities)
         found = self._single[tokens]
         for order, history, ids in zip(self._orders, histories, sequences[1:], strict=True):
             found = order.left[history] * found + order.shares[ids[targets]]
@@ -141,15 +141,15 @@ class NGram(Baseline):
     def _all(self, histories: list[Integers], rows: int) -> Floats:
         """Probabilities (B, V) behind histories of every length, known by their place (B,) or -1."""
         size = len(self._vocabulary)
-        chances = np.tile(self._single, (rows, 1))
+        probabilities = np.tile(self._single, (rows, 1))
         for order, history in zip(self._orders, histories, strict=True):
             occurs = np.flatnonzero(history >= 0)
-            chances[occurs] *= order.left[history[occurs], None]
+            probabilities[occurs] *= order.left[history[occurs], None]
             begins, ends = (np.searchsorted(order.keys, (history[occurs] + more) * size) for more in (0, 1))
             counts = ends - begins
             # One after the other, the places of every row's own sequences.
             places = np.arange(counts.sum()) + np.repeat(begins - np.cumsum(counts) + counts, counts)
-            chances[np.repeat(occurs, counts), order.keys[places] % size] += order.shares[places]
+            probabilities[np.repeat(occurs, counts), order.keys[places] % size] += order.shares[places]
         return chances
 
 

@@ -44,12 +44,12 @@ class OracleBaseline(Baseline):
         end = self._known.end
         bounds = list(pairwise(split.offsets.tolist()))
         for place in range(0, len(bounds), TEXTS_AT_ONCE):
-            chances, targets = [], []
+            probabilities, targets = [], []
             for first, last in bounds[place : place + TEXTS_AT_ONCE]:
                 ids = split.tokens[first:last]
-                chances.append(self._known.chances(ids))
+                probabilities.append(self._known.probabilities(ids))
                 targets.append(np.append(ids, end).astype(np.int64))
-            yield self._scores(_log(np.concatenate(chances)), np.concatenate(targets), split.lengths[place:])
+            yield self._scores(_log(np.concatenate(probabilities)), np.concatenate(targets), split.lengths[place:])
 
     def answer(self, rows: Split) -> Floats:
         """See `Baseline.answer`.
@@ -60,14 +60,14 @@ class OracleBaseline(Baseline):
         begins = [rows.tokens[first + 1 : last] for first, last in pairwise(rows.offsets.tolist())]
         return _log(np.stack([self._known.behind(ids) for ids in begins]))
 
-    def _scores(self, chances: Floats, targets: Integers, lengths: Integers) -> TargetScores:
+    def _scores(self, probabilities: Floats, targets: Integers, lengths: Integers) -> TargetScores:
         """Of whole texts; `lengths` are theirs and perhaps of more behind them."""
         counts = lengths[:TEXTS_AT_ONCE] + 1
         positions = np.arange(len(targets)) - np.repeat(np.cumsum(counts) - counts, counts)
-        return TargetScores(-chances[np.arange(len(targets)), targets], targets, positions, chances)
+        return TargetScores(-probabilities[np.arange(len(targets)), targets], targets, positions, probabilities)
 
 
-def _log(chances: Floats) -> Floats:
+def _log(probabilities: Floats) -> Floats:
     """Minus infinity for what never happens."""
     with np.errstate(divide="ignore"):
-        return np.log(chances)
+        return np.log(probabilities)

@@ -95,15 +95,15 @@ def predict(
             words = f"No word of {text[:60]!r} is known to the model; its answer is the same for all such."
             err.print(words, markup=False)
         if not as_json:
-            out.print(_answer(text, chances), markup=False)
+            out.print(_answer(text, probabilities), markup=False)
     if as_json:
         what = "probabilities" if loaded.labels else "answer"
         print_json([{"text": text, what: a} for text, a in zip(given, answers, strict=True)])
 
 
-def _answer(text: str, chances: dict[str, float]) -> str:
+def _answer(text: str, probabilities: dict[str, float]) -> str:
     """The likeliest label and the text; where there are more than two labels, all of them below."""
-    ranked = sorted(chances.items(), key=lambda item: -item[1])
+    ranked = sorted(probabilities.items(), key=lambda item: -item[1])
     label, chance = ranked[0]
     shown = text if len(text) <= 80 else text[:77] + "..."
     line = f"{label} {chance:.3f}  {shown}"

@@ -40,8 +40,8 @@ def nats(explorer: Explorer, text: str) -> float:
     if path[-1] == WRONG:
         return math.inf
     columns = [*(explorer.columns[token] for token in tokens), explorer.end]
-    chances = explorer.chances[path, columns]
-    return math.inf if chances[-1] == 0 else float(-np.log(chances).sum())
+    probabilities = explorer.probabilities[path, columns]
+    return math.inf if probabilities[-1] == 0 else float(-np.log(probabilities).sum())
 
 
 def texts(dataset: Dataset, split: str) -> Iterator[str]:

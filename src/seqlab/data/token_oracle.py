@@ -50,10 +50,10 @@ class TokenOracle:
 
     def rows(self, states: NDArray[np.int64]) -> NDArray[np.float64]:
         """(..., V): the distribution behind each of the states (...)."""
-        never = np.zeros((len(self.explorer.chances), 1))
-        return np.concatenate([self.explorer.chances, never], axis=1)[:, self._columns][states]
+        never = np.zeros((len(self.explorer.probabilities), 1))
+        return np.concatenate([self.explorer.probabilities, never], axis=1)[:, self._columns][states]
 
-    def chances(self, ids: NDArray[np.int32]) -> NDArray[np.float64]:
+    def probabilities(self, ids: NDArray[np.int32]) -> NDArray[np.float64]:
         """(T+1, V) before the first token of a text and behind each; 0 everywhere where it is no prefix."""
         states = self.walk(ids)
         return self.rows(states) * (states != WRONG)[:, None]
@@ -65,19 +65,19 @@ class TokenOracle:
             UserError: no text begins so.
         """
         self.language.next_token(self._tokenizer.decode(ids.tolist()))
-        return self.chances(ids)[-1]
+        return self.probabilities(ids)[-1]
 
     @property
     def depths(self) -> NDArray[np.int64]:
         """(S,) what is open in each state that was met, -1 where the language knows no such thing."""
-        states = (self.explorer.state(number) for number in range(len(self.explorer.chances)))
+        states = (self.explorer.state(number) for number in range(len(self.explorer.probabilities)))
         depths = (self.language.depth(state) for state in states)
         return np.array([-1 if depth is None else depth for depth in depths])
 
     @property
     def rarest(self) -> float:
         """The smallest chance above 0 that was met so far."""
-        met = self.explorer.chances
+        met = self.explorer.probabilities
         return float(met[met > 0].min())
 
 

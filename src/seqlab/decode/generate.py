@@ -66,12 +66,12 @@ def generate(
         return []
     device = device_of(model)
     draws = max_new_tokens + (end is not None)
-    chances = torch.rand(
+    probabilities = torch.rand(
         len(prompts), draws, generator=generator, device=generator.device, dtype=torch.float64
     ).to(device)
     with evaluating(model):
         logits, state = _read(model, _padded(prompts).to(device))
-        written = _write(model, logits, state, end=end, choice=choice, chances=chances, banned=banned)
+        written = _write(model, logits, state, end=end, choice=choice, probabilities=probabilities, banned=banned)
     return [_generation(row, end, max_new_tokens) for row in written.tolist()]
 
 
@@ -126,16 +126,16 @@ def _write(
     *,
     end: int | None,
     choice: SamplingOptions,
-    chances: Float[Tensor, "B N"],
+    probabilities: Float[Tensor, "B N"],
     banned: frozenset[int],
 ) -> Int[Tensor, "B N"]:
     """One draw a column; columns behind a row's end token stay 0. Rows that ended are not computed."""
-    written = torch.zeros(chances.shape, dtype=torch.long, device=chances.device)
-    live = torch.arange(len(chances), device=chances.device)
-    for column in range(chances.shape[1]):
+    written = torch.zeros(probabilities.shape, dtype=torch.long, device=probabilities.device)
+    live = torch.arange(len(probabilities), device=probabilities.device)
+    for column in range(probabilities.shape[1]):
         if column > 0:
             logits, state = model.step(written[live, column - 1], state)
-        chosen = sample_tokens(_without(logits, banned), choice, chances[live, column])
+        chosen = sample_tokens(_without(logits, banned), choice, probabilities[live, column])
         written[live, column] = chosen
         going = chosen != end if end is not None else torch.ones_like(chosen, dtype=torch.bool)
         if not going.all():

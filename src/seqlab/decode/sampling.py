@@ -59,21 +59,21 @@ def distribution(logits: Float[Tensor, "B V"], choice: SamplingOptions) -> Float
 
 
 def sample_tokens(
-    logits: Float[Tensor, "B V"], choice: SamplingOptions, chances: Float[Tensor, " B"]
+    logits: Float[Tensor, "B V"], choice: SamplingOptions, probabilities: Float[Tensor, " B"]
 ) -> Int[Tensor, " B"]:
     """One token a row: the inverse of the cumulative distribution at each row's chance.
 
     Args:
         logits: -inf excludes a token.
         choice: how to draw.
-        chances: uniform in [0, 1), float64. A row's token depends on its own logits and its own
+        probabilities: uniform in [0, 1), float64. A row's token depends on its own logits and its own
             chance alone, so the other rows may end, leave or change.
     """
     if choice.temperature == 0:
         return logits.argmax(dim=-1)
     mass = distribution(logits, choice).cumsum(dim=-1)
     # Strictly greater than: a token of probability 0 adds no mass and can never be the first one.
-    return torch.searchsorted(mass, (chances * mass[:, -1]).unsqueeze(-1), right=True).squeeze(-1)
+    return torch.searchsorted(mass, (probabilities * mass[:, -1]).unsqueeze(-1), right=True).squeeze(-1)
 
 
 def _likeliest(ranked: Float[Tensor, "B V"], choice: SamplingOptions) -> Float[Tensor, "B V"]:

@@ -1,4 +1,4 @@
-"""Regular languages: finite automata whose moves have chances."""
+"""Regular languages: finite automata whose moves have probabilities."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ class Between(FormalLanguage[Place]):
         first = self.inner.start()
         numbers: dict[Hashable, int] = {self.inner.outlook(first): 0}
         frontier, ends = [first], dict[int, float]()
-        rows, columns, chances = list[int](), list[int](), list[float]()
+        rows, columns, probabilities = list[int](), list[int](), list[float]()
         for _ in range(self.most + 1):
             reached = []
             for state in frontier:
@@ -137,11 +137,11 @@ class Between(FormalLanguage[Place]):
                         reached.append(behind)
                     rows.append(number)
                     columns.append(numbers[outlook])
-                    chances.append(chance)
+                    probabilities.append(chance)
             frontier = reached
         size = len(numbers)
         ending = np.array([ends.get(number, 0.0) for number in range(size)])
-        return numbers, csc_matrix((chances, (rows, columns)), shape=(size, size)), ending
+        return numbers, csc_matrix((probabilities, (rows, columns)), shape=(size, size)), ending
 
     @cached_property
     def _ending(self) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Strings of a context-free grammar read from left to right: Earley's parser with chances (Stolcke 1995).
+"""Strings of a context-free grammar read from left to right: Earley's parser with probabilities (Stolcke 1995).
 
 A state is a column of items "name -> done . to do, from column k". `forward` is the chance of the prefix with
 the item in its derivation, `inner` that of what the item has covered since k, both divided by the chance of
@@ -41,7 +41,7 @@ class EarleyColumn:
     """The chance that the string ends here, given the prefix."""
     behind: dict[str, EarleyColumn] = field(default_factory=dict)
     """Columns behind one more word, as far as they were asked for."""
-    chances: dict[str, float] = field(default_factory=dict)
+    probabilities: dict[str, float] = field(default_factory=dict)
     """Of the next word or the end, once it was asked for."""
 
 
@@ -63,8 +63,8 @@ class Parser:
 
     def distribution(self, column: EarleyColumn) -> dict[str, float]:
         """Chances of the next word, or of the end."""
-        if column.chances:
-            return column.chances
+        if column.probabilities:
+            return column.probabilities
         found = {
             symbol: sum(item.forward for item in items)
             for symbol, items in column.waiting.items()
@@ -73,8 +73,8 @@ class Parser:
         if column.ended:
             found[END] = column.ended
         total = sum(found.values())
-        column.chances = {symbol: chance / total for symbol, chance in sorted(found.items())}
-        return column.chances
+        column.probabilities = {symbol: chance / total for symbol, chance in sorted(found.items())}
+        return column.probabilities
 
     def advance(self, column: EarleyColumn, word: str) -> EarleyColumn:
         """Behind one more word that may stand there; the same column for words that are interchangeable."""

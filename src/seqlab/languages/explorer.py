@@ -39,7 +39,7 @@ class Explorer:
         self._number(language.start())
 
     @property
-    def chances(self) -> Floats:
+    def probabilities(self) -> Floats:
         """(S, V+1): what stands behind each state."""
         return self._chances[: len(self._states)]
 
@@ -87,7 +87,7 @@ class Explorer:
     def _pick(self, here: Integers, draws: Floats) -> Integers:
         """The first column whose cumulative chance is above the draw."""
         if len(self._cumulative) < len(self._states):
-            cumulative = np.cumsum(self.chances, axis=1)
+            cumulative = np.cumsum(self.probabilities, axis=1)
             # A draw just below 1 must not fall behind the last column that has a chance.
             self._cumulative = cumulative / cumulative[:, -1:]
         return (self._cumulative[here] <= draws[:, None]).sum(axis=1)

@@ -121,7 +121,7 @@ class FormalLanguage(ABC, Generic[State]):
         return self.separator.join(tokens)
 
     def next_token(self, prefix: str) -> Mapping[str, float]:
-        """What may stand behind a written prefix, with its chances.
+        """What may stand behind a written prefix, with its probabilities.
 
         Raises:
             UserError: no string begins so; what may stand in place of its first wrong token is named.
@@ -147,9 +147,9 @@ class FormalLanguage(ABC, Generic[State]):
         """
         tokens = [*self.split(text), END]
         for place, state in enumerate(self._states(tokens[:-1])):
-            chances = self.distribution(state)
-            if tokens[place] not in chances:
-                return Wrong(place, tokens[place], tuple(sorted(chances)))
+            probabilities = self.distribution(state)
+            if tokens[place] not in probabilities:
+                return Wrong(place, tokens[place], tuple(sorted(probabilities)))
         return None
 
     def nats(self, text: str) -> float:

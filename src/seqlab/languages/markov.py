@@ -28,11 +28,11 @@ def entropy(language: FormalLanguage[Any]) -> Entropy:
     """
     explorer = Explorer(language)
     passes = transitions(explorer)
-    size = len(explorer.chances)
+    size = len(explorer.probabilities)
     begin = np.zeros(size)
     begin[0] = 1.0
     visits = np.asarray(spsolve(csc_matrix(identity(size) - passes.T), begin))
-    return Entropy(per_string=float(visits @ _entropies(explorer.chances)), tokens=float(visits.sum()))
+    return Entropy(per_string=float(visits @ _entropies(explorer.probabilities)), tokens=float(visits.sum()))
 
 
 def transitions(explorer: Explorer) -> csc_matrix:
@@ -41,19 +41,19 @@ def transitions(explorer: Explorer) -> csc_matrix:
     Raises:
         UserError: there are too many.
     """
-    rows, columns, chances = [], [], []
+    rows, columns, probabilities = [], [], []
     number = 0
-    while number < len(explorer.chances):
+    while number < len(explorer.probabilities):
         for chance, behind in explorer.successors(number):
             rows.append(number)
             columns.append(behind)
-            chances.append(chance)
+            probabilities.append(chance)
         number += 1
         if number > MOST:
             raise UserError(f"A language must have at most {MOST:,} states for this. Got more.")
-    return csc_matrix((chances, (rows, columns)), shape=(number, number))
+    return csc_matrix((probabilities, (rows, columns)), shape=(number, number))
 
 
-def _entropies(chances: NDArray[np.float64]) -> NDArray[np.float64]:
+def _entropies(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
     with np.errstate(divide="ignore", invalid="ignore"):
-        return -np.where(chances > 0, chances * np.log(chances), 0.0).sum(axis=1)
+        return -np.where(chances > 0, probabilities * np.log(probabilities), 0.0).sum(axis=1)

@@ -67,11 +67,11 @@ def compare(model: SequenceModel, task: Task, known: TokenOracle, split: Split) 
     text if at each place it tells the tokens that may follow from those that may not, after the criterion of
     Gers and Schmidhuber (2001), whose nets said 1 or 0 of each token.
     """
-    parts = [_part(batch, _log_chances(model, batch), known) for batch in task.batches(split, _ROWS, None)]
+    parts = [_part(batch, _log_probabilities(model, batch), known) for batch in task.batches(split, _ROWS, None)]
     return OracleComparison(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
-def _log_chances(model: SequenceModel, batch: Batch) -> NDArray[np.float64]:
+def _log_probabilities(model: SequenceModel, batch: Batch) -> NDArray[np.float64]:
     """(B, T, V)."""
     with evaluating(model):
         logits, _ = model(batch.to(device_of(model)))
@@ -85,9 +85,9 @@ def _part(batch: Batch, logs: NDArray[np.float64], known: TokenOracle) -> Part:
     for row, (targets, length) in enumerate(zip(batch.targets.numpy(), lengths, strict=True)):
         states[row, :length] = known.walk(targets[: length - 1])
     inside = np.arange(states.shape[1]) < lengths[:, None]
-    chances, depths = known.rows(states), known.depths[states]
+    probabilities, depths = known.rows(states), known.depths[states]
     with np.errstate(divide="ignore", invalid="ignore"):
-        terms = np.where(chances > 0, chances * (np.log(chances) - logs), 0.0)
+        terms = np.where(chances > 0, probabilities * (np.log(probabilities) - logs), 0.0)
     told = ((np.exp(logs) > known.rarest / 2) == (chances > 0)).all(axis=-1)
     positions = np.broadcast_to(np.arange(states.shape[1]), states.shape)
     return (

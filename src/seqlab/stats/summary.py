@@ -118,8 +118,8 @@ def summarize(
     if len(by_seed(outcomes)) > MOST_SEEDS:
         raise UserError(f"There must be at most {MOST_SEEDS:,} seeds. Got {len(outcomes):,}.")
     values = ordered([outcome.value for outcome in outcomes], quantity.better)
-    chances, tail = medians(values), (1 - level) / 2
-    low, high = _first(chances, tail), _first(chances[::-1], tail)
+    probabilities, tail = medians(values), (1 - level) / 2
+    low, high = _first(probabilities, tail), _first(probabilities[::-1], tail)
     successes = sum(_succeeds(outcome, quantity, good) for outcome in outcomes)
     return Summary(
         quantity=quantity,
@@ -185,10 +185,10 @@ def _coverage(ascending: Sequence[float], low: float, high: float) -> float:
     return sum(math.comb(n, below) for below in inside[:-1]) / 2**n
 
 
-def _first(chances: Sequence[tuple[float, float]], tail: float) -> float:
+def _first(probabilities: Sequence[tuple[float, float]], tail: float) -> float:
     """The first value up to which the probability comes to a tail's."""
     together = 0.0
-    for value, chance in chances:
+    for value, chance in probabilities:
         together += chance
         if together >= tail - _SLACK:
             return value

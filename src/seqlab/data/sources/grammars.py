@@ -109,7 +109,7 @@ def _choices(name: str, written: Any) -> tuple[tuple[Symbols, float], ...]:
         isinstance(chance, int | float) for chance in written.values()
     ):
         raise UserError(
-            f"Rule {name!r} must be a list of different texts, or a table of texts with chances. "
+            f"Rule {name!r} must be a list of different texts, or a table of texts with probabilities. "
             f"Got {written!r}."
         )
     return tuple((tuple(text.split()), float(chance)) for text, chance in written.items())
