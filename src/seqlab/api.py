@@ -176,8 +176,11 @@ class Run:
         return pl.DataFrame(
             {
                 "text": given,
-                "label": [max(probabilities, key=probabilities.__getitem__) for chances in answers],
-                **{f"P({label})": [probabilities[label] for chances in answers] for label in self._loaded.labels},
+                "label": [max(probabilities, key=probabilities.__getitem__) for probabilities in answers],
+                **{
+                    f"P({label})": [probabilities[label] for probabilities in answers]
+                    for label in self._loaded.labels
+                },
             }
         )
 

@@ -99,7 +99,7 @@ def test_sums_to_one_behind_any_history(vocabulary: Vocabulary, order: int) -> N
     unseen = [[0, *random.integers(0, 9, size=size).tolist()] for size in range(30)]
     probabilities = np.exp(model.answer(split([*seen, *unseen])))
     assert probabilities.sum(axis=1) == pytest.approx(np.ones(70), rel=1e-12)
-    assert (chances > 0).all()
+    assert (probabilities > 0).all()
 
 
 @pytest.mark.parametrize("order", [1, 2, 5])

@@ -27,7 +27,7 @@ ENVIRONMENT = {
     "cores": 2,
     "threads": 2,
     "kernels": "avx2",
-    "products": "onednn",
+    "matmul": "onednn",
     "versions": {"torch": "2.13.0+cpu"},
 }
 TOKENS: dict[str, Any] = {

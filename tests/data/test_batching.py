@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqlab.data.batching import PackedConfig, SequencesConfig, SequenceBatching, TokensConfig, gather_rows
+from seqlab.data.batching import PackedConfig, SequenceBatching, SequencesConfig, TokensConfig, gather_rows
 from seqlab.data.dataset import Split
 from seqlab.data.tokenizers.tokenizer import offsets_of
 from seqlab.schema.errors import UserError
@@ -43,7 +43,8 @@ def test_only_one_batch_of_rows_is_partial(lengths: np.ndarray, rows: int, pool:
 
 
 @pytest.mark.parametrize(
-    "batching", [SequencesConfig(batch_size=8, pool=4), TokensConfig(tokens=200, pool=4), PackedConfig(tokens=200)]
+    "batching",
+    [SequencesConfig(batch_size=8, pool=4), TokensConfig(tokens=200, pool=4), PackedConfig(tokens=200)],
 )
 def test_the_seed_alone_decides_the_plan(batching: SequenceBatching):
     def plan(seed: int | None) -> list[list[int]]:

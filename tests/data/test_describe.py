@@ -31,7 +31,9 @@ def test_padding_of_brackets_is_that_of_their_batches(rows: int) -> None:
     lengths = np.array([len(text) for text in config.read().texts["train"]])
     shares = describe(config)["padding"][f"{rows} rows a batch"]
     for name, pool in (("similar lengths together", 100), ("any lengths together", 1)):
-        batches = [lengths[batch] for batch in SequencesConfig(batch_size=rows, pool=pool).plan(lengths, seed=0)]
+        batches = [
+            lengths[batch] for batch in SequencesConfig(batch_size=rows, pool=pool).plan(lengths, seed=0)
+        ]
         places = sum(len(batch) * batch.max() for batch in batches)
         assert shares[name] == pytest.approx(1 - lengths.sum() / places)
     assert shares["similar lengths together"] < shares["any lengths together"]

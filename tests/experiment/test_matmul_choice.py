@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from seqlab.experiment import matmul_choice as products
+from seqlab.experiment import matmul_choice as matmul
 from seqlab.nn.matmul import ONEDNN, TORCH, named, usable
 from seqlab.schema.errors import UserError
 

@@ -43,7 +43,12 @@ def test_what_is_chosen_is_said_and_recorded(recipe: str, tmp_path: Path) -> Non
 
 
 def test_what_the_user_gave_stays(tmp_path: Path) -> None:
-    given = ["model.linear_size=7", "training.epochs=2", "data.tokenizer.min_count=1", "batching.batch_size=3"]
+    given = [
+        "model.linear_size=7",
+        "training.epochs=2",
+        "data.tokenizer.min_count=1",
+        "batching.batch_size=3",
+    ]
     config, (note,) = recipes.configure(
         "text-classifier", [own_files.write(tmp_path, "text-classifier"), *given]
     )

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from seqlab.languages.context_free import ContextFree
-from seqlab.languages.legacy_checks import LEGACY_CHECKS
 from seqlab.languages.dyck import Dyck
 from seqlab.languages.judging import Sample, judge
 from seqlab.languages.language import END
+from seqlab.languages.legacy_checks import LEGACY_CHECKS
 from seqlab.languages.regular import ndfa
 from seqlab.languages.spelled import Spelled
 from seqlab.languages.toy import TOY

@@ -109,7 +109,9 @@ def test_kept_to_a_length_all_chances_are_sums_over_all_strings(name: str) -> No
     """The chances of all strings sum to 1, and what follows a prefix is a quotient of such sums."""
     language, member, longest = LANGUAGES[name]
     within = Between(language, 1, longest)
-    probabilities = {t: math.exp(-within.nats(t)) for t in strings(language.alphabet, longest) if t and member(t)}
+    probabilities = {
+        t: math.exp(-within.nats(t)) for t in strings(language.alphabet, longest) if t and member(t)
+    }
     assert sum(probabilities.values()) == pytest.approx(1.0)
     whole = sum(math.exp(-language.nats(text)) for text in probabilities)
     assert within.share() == pytest.approx(whole)

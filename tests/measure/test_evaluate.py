@@ -96,7 +96,10 @@ def test_windows_of_many_rows_change_nothing(rows, first, second):
     model, split = recurrent("lstm"), stream(47)
     found = [
         value(
-            model, LANGUAGE, LANGUAGE.batches(split, StreamConfig(batch_size=rows, sequence_length=window), None), carry=True
+            model,
+            LANGUAGE,
+            LANGUAGE.batches(split, StreamConfig(batch_size=rows, sequence_length=window), None),
+            carry=True,
         )
         for window in (first, second)
     ]

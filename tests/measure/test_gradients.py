@@ -244,9 +244,7 @@ def test_the_model_is_left_as_found() -> None:
     np.testing.assert_array_equal(gradient_through_time(model.eval(), LM, rows()).norms, first.norms)
 
 
-@pytest.mark.parametrize(
-    "config", [language_model("gru", 2), TRANSFORMER], ids=["recurrent", "attention"]
-)
+@pytest.mark.parametrize("config", [language_model("gru", 2), TRANSFORMER], ids=["recurrent", "attention"])
 def test_padding_and_the_other_rows_change_nothing(config: ModelConfig) -> None:
     model, batch = built(config, torch.float64), rows()
     alone = [gradient_through_time(model, LM, batch.select(torch.tensor([row]))).norms for row in range(B)]

@@ -168,7 +168,9 @@ def test_embedding_and_output_are_drawn_as_documented(config):
     assert not model.get_parameter("head.bias").any()
 
 
-@pytest.mark.parametrize(("cell", "gates", "biases"), [("elman", 1, 2), ("gru-reset-before", 3, 1), ("lstm", 4, 2)])
+@pytest.mark.parametrize(
+    ("cell", "gates", "biases"), [("elman", 1, 2), ("gru-reset-before", 3, 1), ("lstm", 4, 2)]
+)
 def test_parameter_count_of_a_recurrent_model(cell, gates, biases):
     config = RecurrentLanguageModelConfig(cell=cell, embedding_size=20, hidden_size=30, layers=3)
     layers = sum(gates * 30 * (inputs + 30 + biases) for inputs in (20, 30, 30))

@@ -74,6 +74,8 @@ def test_the_page_begins_with_them(tmp_path: Path) -> None:
     asked = study.make("known", failed=False, success=0.515)
     for place, run in enumerate(run_folders(asked)):
         on(5 if place % 2 else 30, run)
-    written = page(report.write([], tmp_path / "r.html", title="Known", studies=[asked], allow_incomparable=True))
+    written = page(
+        report.write([], tmp_path / "r.html", title="Known", studies=[asked], allow_incomparable=True)
+    )
     assert [heading.text for heading in written.all("h2")][:2].count("Study known")
     assert "How surely, how soon, how far back" in [heading.text for heading in written.all("h3")]

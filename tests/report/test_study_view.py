@@ -152,7 +152,9 @@ def test_a_study_on_unlike_data_has_a_part_for_each(tmp_path: Path) -> None:
             folders.card(RunFolder(folder.root() / trial.run, "", ""), tokenizer="bytes")
     with pytest.raises(UserError, match="the tokenizer: 'words'"):
         report.write([], tmp_path / "r.html", title="Apart", studies=[asked])
-    document = page(report.write([], tmp_path / "r.html", title="Apart", studies=[asked], allow_incomparable=True))
+    document = page(
+        report.write([], tmp_path / "r.html", title="Apart", studies=[asked], allow_incomparable=True)
+    )
     titles = [heading.text for heading in document.all("h2")]
     assert titles[0] == "Study known"
     assert [title.startswith("Study known, reviews, ") for title in titles[1:]] == [

@@ -287,7 +287,9 @@ def test_a_study_of_several_languages_is_judged_by_the_truth_in_parts() -> None:
         assert part.refusal() is None
         for cell in part.cells:
             assert cell.value == cards[cell.run]["metrics"]["accepted_longer"]
-    page = report.write([], study.path / "r.html", title="Parts", studies=[study], allow_incomparable=True).read_text()
+    page = report.write(
+        [], study.path / "r.html", title="Parts", studies=[study], allow_incomparable=True
+    ).read_text()
     assert "Study small, brackets" in page
     assert "Study small, counting" in page
 

@@ -150,7 +150,7 @@ class NGram(Baseline):
             # One after the other, the places of every row's own sequences.
             places = np.arange(counts.sum()) + np.repeat(begins - np.cumsum(counts) + counts, counts)
             probabilities[np.repeat(occurs, counts), order.keys[places] % size] += order.shares[places]
-        return chances
+        return probabilities
 
 
 def count(text: Lines, vocabulary: int, order: int) -> list[Counts]:

@@ -49,7 +49,9 @@ class OracleBaseline(Baseline):
                 ids = split.tokens[first:last]
                 probabilities.append(self._known.probabilities(ids))
                 targets.append(np.append(ids, end).astype(np.int64))
-            yield self._scores(_log(np.concatenate(probabilities)), np.concatenate(targets), split.lengths[place:])
+            yield self._scores(
+                _log(np.concatenate(probabilities)), np.concatenate(targets), split.lengths[place:]
+            )
 
     def answer(self, rows: Split) -> Floats:
         """See `Baseline.answer`.
@@ -64,7 +66,9 @@ class OracleBaseline(Baseline):
         """Of whole texts; `lengths` are theirs and perhaps of more behind them."""
         counts = lengths[:TEXTS_AT_ONCE] + 1
         positions = np.arange(len(targets)) - np.repeat(np.cumsum(counts) - counts, counts)
-        return TargetScores(-probabilities[np.arange(len(targets)), targets], targets, positions, probabilities)
+        return TargetScores(
+            -probabilities[np.arange(len(targets)), targets], targets, positions, probabilities
+        )
 
 
 def _log(probabilities: Floats) -> Floats:

@@ -35,5 +35,5 @@ def first_weights(work: Workload) -> Weights:
 
 def _experiment(work: Workload) -> Experiment:
     config = work.config()
-    products = choose(config.training.matmul, device="cpu", threads=torch.get_num_threads())
-    return build(config, work.dataset(), torch.device("cpu"), products)
+    matmul = choose(config.training.matmul, device="cpu", threads=torch.get_num_threads())
+    return build(config, work.dataset(), torch.device("cpu"), matmul)

@@ -37,7 +37,7 @@ def report(
         Leave out what was written or labelled, so that no text of the data is shown.
     static
         Folder for every chart as SVG and PNG, and every table as CSV and Markdown.
-    anyway
+    allow_incomparable
         Show runs whose numbers cannot be ranked with each other apart, in place of refusing.
     as_json
         Print where the report is as JSON.
@@ -50,7 +50,14 @@ def report(
     found = [folder.find(name) for name in run]
     names = dict.fromkeys(one.name for one in found)
     title = title or ", ".join(names)
-    write(found, output, title=title, samples=not no_samples, static=static, allow_incomparable=allow_incomparable)
+    write(
+        found,
+        output,
+        title=title,
+        samples=not no_samples,
+        static=static,
+        allow_incomparable=allow_incomparable,
+    )
     if as_json:
         print_json({"report": str(output), "static": None if static is None else str(static)})
         return

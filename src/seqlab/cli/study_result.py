@@ -39,7 +39,9 @@ def _show(study: Study, allow_incomparable: bool) -> None:
     )
     refused = study.refusal()
     if refused is not None and allow_incomparable:
-        say(f"{refused.removesuffix(' --allow-incomparable shows them apart.')} They are shown apart, in no order.")
+        say(
+            f"{refused.removesuffix(' --allow-incomparable shows them apart.')} They are shown apart, in no order."
+        )
     print_table(*_best(study))
     say("Seconds: training of one run with its validations, median over seeds, as the parameters are.")
     if counts_steps(study):

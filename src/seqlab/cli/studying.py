@@ -54,7 +54,7 @@ def study(
         What all architectures get alike: parameters=N, tokens=N, or seconds=N.
     retry
         Run those again that failed.
-    anyway
+    allow_incomparable
         Show numbers that cannot be compared apart from each other, in place of refusing.
     output
         The report. Default: report.html in the study's folder.
@@ -87,7 +87,12 @@ def study(
 
 
 def _show(
-    folder: StudyFolder, look: FinalEvaluation | None, *, allow_incomparable: bool, output: Path | None, as_json: bool
+    folder: StudyFolder,
+    look: FinalEvaluation | None,
+    *,
+    allow_incomparable: bool,
+    output: Path | None,
+    as_json: bool,
 ) -> None:
     """Print the comparison and write the report."""
     from seqlab.cli import study_result
@@ -98,7 +103,7 @@ def _show(
     if refused is not None and not allow_incomparable:
         raise UserError(refused)
     # Datasets that are an axis stand apart anyway.
-    page = _write_report(folder, output, allow_incomparable=anyway or len(found) > 1)
+    page = _write_report(folder, output, allow_incomparable=allow_incomparable or len(found) > 1)
     if as_json:
         print_json({**study_result.as_table(found, folder, look), "report": str(page)})
         return
@@ -112,7 +117,9 @@ def _write_report(study: StudyFolder, output: Path | None, *, allow_incomparable
     from seqlab import report
 
     page = output or study.path / "report.html"
-    return report.write([], page, title=f"Study {study.name}", studies=[study], allow_incomparable=allow_incomparable)
+    return report.write(
+        [], page, title=f"Study {study.name}", studies=[study], allow_incomparable=allow_incomparable
+    )
 
 
 def _budget(equal: str) -> list[str]:

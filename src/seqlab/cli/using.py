@@ -90,7 +90,7 @@ def predict(
     given = list(texts) or _lines(file, encoding)
     with working(f"Labelling {len(given):,} texts", quiet=as_json):
         answers = loaded.predict(given)
-    for text, chances in zip(given, answers, strict=True):
+    for text, probabilities in zip(given, answers, strict=True):
         if set(loaded.tokenizer.encode(text)) <= {loaded.tokenizer.vocabulary.unknown}:
             words = f"No word of {text[:60]!r} is known to the model; its answer is the same for all such."
             err.print(words, markup=False)

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from seqlab.compare.comparable import refusal
-from seqlab.compare.oracle_metrics import monitor
+from seqlab.compare.oracle_metrics import oracle_metric
 from seqlab.compare.study_cells import StudyCell, TrialRun, cells, goal, trial_runs
 from seqlab.runs import folder as runs
 from seqlab.runs.study_folder import StudyFolder

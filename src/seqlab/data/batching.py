@@ -78,20 +78,20 @@ class SortedBatching(SequenceBatching, ABC):
 
 
 class SequencesConfig(SortedBatching):
-    """So many sequences a batch; the last one of a pool may have fewer."""
+    """`batch_size` sequences per batch; the last one of a pool may have fewer."""
 
-    kind: Literal["rows"] = "rows"
+    kind: Literal["sequences"] = "sequences"
     """Name of the way."""
-    rows: int = Field(default=32, ge=1)
-    """Sequences a batch."""
+    batch_size: int = Field(default=32, ge=1)
+    """Sequences per batch."""
 
     def cut(self, sorted_lengths: Rows) -> list[int]:
-        """Every `rows` sequences; see `SequenceBatching.cut`."""
-        return list(range(0, len(sorted_lengths), self.rows))
+        """Every `batch_size` sequences; see `SequenceBatching.cut`."""
+        return list(range(0, len(sorted_lengths), self.batch_size))
 
     def pool_size(self, lengths: Rows) -> int:
-        """A multiple of `rows`, so that only the last pool ends with a partial batch."""
-        return self.rows * self.pool
+        """A multiple of `batch_size`, so that only the last pool ends with a partial batch."""
+        return self.batch_size * self.pool
 
 
 class TokensConfig(SortedBatching):
@@ -152,9 +152,9 @@ class StreamConfig(Batching):
     kind: Literal["stream"] = "stream"
     """Name of the way."""
     contiguous: ClassVar[bool] = True
-    rows: int = Field(default=20, ge=1)
+    batch_size: int = Field(default=20, ge=1)
     """Contiguous parts read side by side."""
-    window: int = Field(default=35, ge=1)
+    sequence_length: int = Field(default=35, ge=1)
     """Tokens a row is unrolled over before its state is detached."""
 
 

@@ -90,7 +90,7 @@ TOKENIZERS = Registry(
 BATCHING = Registry(
     "batching",
     {
-        "rows": ("seqlab.data.batching:SequencesConfig", "so many sequences of similar length a batch"),
+        "sequences": ("seqlab.data.batching:SequencesConfig", "n sequences of similar length per batch"),
         "tokens": ("seqlab.data.batching:TokensConfig", "at most so many padded tokens a batch"),
         "packed": (
             "seqlab.data.batching:PackedConfig",

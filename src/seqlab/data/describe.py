@@ -88,7 +88,9 @@ def _padding(lengths: Rows) -> dict[str, dict[str, float]]:
     """By rows a batch: when sequences of similar length meet, as batching does it, and when any do."""
     return {
         f"{rows} rows a batch": {
-            "similar lengths together": padding_share(lengths, SequencesConfig(batch_size=rows).plan(lengths, seed=0)),
+            "similar lengths together": padding_share(
+                lengths, SequencesConfig(batch_size=rows).plan(lengths, seed=0)
+            ),
             "any lengths together": padding_share(
                 lengths, SequencesConfig(batch_size=rows, pool=1).plan(lengths, seed=0)
             ),

@@ -71,7 +71,9 @@ def generate(
     ).to(device)
     with evaluating(model):
         logits, state = _read(model, _padded(prompts).to(device))
-        written = _write(model, logits, state, end=end, choice=choice, probabilities=probabilities, banned=banned)
+        written = _write(
+            model, logits, state, end=end, choice=choice, probabilities=probabilities, banned=banned
+        )
     return [_generation(row, end, max_new_tokens) for row in written.tolist()]
 
 

@@ -17,9 +17,9 @@ from seqlab.decode.sampling import SamplingOptions
 from seqlab.evaluate.loaded import samples_behind
 from seqlab.experiment import seeding
 from seqlab.experiment.network_experiment import Experiment
-from seqlab.languages.legacy_checks import LEGACY_CHECKS
 from seqlab.languages.judging import Judgement, Sample, judge
 from seqlab.languages.language import FormalLanguage
+from seqlab.languages.legacy_checks import LEGACY_CHECKS
 from seqlab.measure.oracle_comparison import NATS, OracleComparison, compare
 from seqlab.runs import atomic
 from seqlab.runs.folder import RunFolder

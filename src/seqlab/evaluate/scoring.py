@@ -104,7 +104,9 @@ def scoring_pass(experiment: Experiment, split: Split, rows: int) -> ScoringPass
         return ScoringPass(batches, True, None, None, context)
     start = experiment.dataset.tokenizer.vocabulary.start
     assert start is not None, "checked when the task was built"
-    windows = OverlappingWindows(split.tokens, window=batching.sequence_length, start=start, rows=batching.batch_size)
+    windows = OverlappingWindows(
+        split.tokens, window=batching.sequence_length, start=start, rows=batching.batch_size
+    )
     return ScoringPass(
         windows,
         False,

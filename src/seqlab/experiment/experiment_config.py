@@ -69,7 +69,7 @@ class TrainingConfig(Config):
 class EvaluationConfig(Config):
     """How the validation split is scored."""
 
-    rows: int = Field(default=10, ge=1)
+    streams: int = Field(default=10, ge=1)
     """Parts a running text is scored in while training; the final figure is always of one part."""
     train_sequences: int = Field(default=0, ge=0)
     """Sequences of the split `train`, spread evenly over it, that are scored with each validation, too, so
@@ -101,7 +101,7 @@ class DiagnosticsConfig(Config):
 
     gradient_every: int = Field(default=0, ge=0)
     """Validations from one measurement of the gradient through time to the next; 0: never."""
-    rows: int = Field(default=32, ge=1)
+    sequences: int = Field(default=32, ge=1)
     """Texts of the validation split it is measured on, or parts of a running text: always the same ones."""
 
 

@@ -46,7 +46,7 @@ def choose(wanted: str, *, device: str, threads: int) -> Matmul:
 def chosen(name: str) -> Matmul:
     """The products of this name where they still work; torch's otherwise, which always do."""
     matmul = named(name) if _is_name(name) else TORCH
-    return products if usable(matmul) else TORCH
+    return matmul if usable(matmul) else TORCH
 
 
 def _is_name(name: object) -> bool:

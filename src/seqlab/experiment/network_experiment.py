@@ -80,7 +80,7 @@ def build(
     ).to(device)
     dropout = seeding.generator(config.seed, "dropout", device=device)
     bind_generator(model, dropout)
-    task.matmul = products
+    task.matmul = matmul
     rows, notes = _row_wise(config, model)
     moved = [p for p in model.parameters() if rows is None or p is not rows.weight]
     optimizer = config.training.optimizer.build(moved)

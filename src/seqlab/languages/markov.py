@@ -56,4 +56,4 @@ def transitions(explorer: Explorer) -> csc_matrix:
 
 def _entropies(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
     with np.errstate(divide="ignore", invalid="ignore"):
-        return -np.where(chances > 0, probabilities * np.log(probabilities), 0.0).sum(axis=1)
+        return -np.where(probabilities > 0, probabilities * np.log(probabilities), 0.0).sum(axis=1)

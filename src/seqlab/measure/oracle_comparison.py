@@ -67,7 +67,9 @@ def compare(model: SequenceModel, task: Task, known: TokenOracle, split: Split) 
     text if at each place it tells the tokens that may follow from those that may not, after the criterion of
     Gers and Schmidhuber (2001), whose nets said 1 or 0 of each token.
     """
-    parts = [_part(batch, _log_probabilities(model, batch), known) for batch in task.batches(split, _ROWS, None)]
+    parts = [
+        _part(batch, _log_probabilities(model, batch), known) for batch in task.batches(split, _ROWS, None)
+    ]
     return OracleComparison(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
@@ -87,8 +89,8 @@ def _part(batch: Batch, logs: NDArray[np.float64], known: TokenOracle) -> Part:
     inside = np.arange(states.shape[1]) < lengths[:, None]
     probabilities, depths = known.rows(states), known.depths[states]
     with np.errstate(divide="ignore", invalid="ignore"):
-        terms = np.where(chances > 0, probabilities * (np.log(probabilities) - logs), 0.0)
-    told = ((np.exp(logs) > known.rarest / 2) == (chances > 0)).all(axis=-1)
+        terms = np.where(probabilities > 0, probabilities * (np.log(probabilities) - logs), 0.0)
+    told = ((np.exp(logs) > known.rarest / 2) == (probabilities > 0)).all(axis=-1)
     positions = np.broadcast_to(np.arange(states.shape[1]), states.shape)
     return (
         terms.sum(axis=-1)[inside],

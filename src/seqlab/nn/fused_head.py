@@ -32,7 +32,7 @@ def linear_cross_entropy(
     the way: with p = softmax(z), dz = p - s / V - (1 - s) onehot(y) takes the place of z in memory, and
     dz weight, dzᵀ features and the column sums of dz are all that is kept. The sum over targets is taken
     in float64. On a CPU a layer so small that its weights stay in the caches is one call of the native
-    library, whatever `products` says.
+    library, whatever `matmul` says.
 
     Args:
         features: inputs of the map.

@@ -63,7 +63,7 @@ def _native(
 
 
 NATIVE = Matmul("native", lambda x, w, bias: _native(x, w.t(), bias), _native, lambda g, x: _native(g.t(), x))
-MATMULS: Mapping[str, Matmul] = {matmul.name: products for products in (TORCH, ONEDNN, NATIVE)}
+MATMULS: Mapping[str, Matmul] = {matmul.name: matmul for matmul in (TORCH, ONEDNN, NATIVE)}
 _TRIED = (256, 384, 4096)
 """N, K, M of the trial: large enough for rates like those of a real output layer, done in a second."""
 _ROUNDS = 15
@@ -101,7 +101,7 @@ def named(name: str) -> Matmul:
 
 def fastest() -> Matmul:
     """The fastest way of each product on this machine with the threads set now; in doubt, torch's."""
-    ways = [products for products in MATMULS.values() if matmul.name == TORCH.name or usable(matmul)]
+    ways = [matmul for matmul in MATMULS.values() if matmul.name == TORCH.name or usable(matmul)]
     N, K, M = _TRIED
     x, w, g = torch.ones(N, K), torch.ones(M, K), torch.ones(N, M)
     chosen = (

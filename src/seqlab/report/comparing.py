@@ -101,7 +101,7 @@ def chapters(
         allow_incomparable: whether runs that cannot be ranked with each other get a chapter each.
 
     Raises:
-        UserError: they cannot be ranked, and `anyway` does not hold; what differs is named.
+        UserError: they cannot be ranked, and `allow_incomparable` does not hold; what differs is named.
     """
     groups = comparable(runs)
     if not allow_incomparable:

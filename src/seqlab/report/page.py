@@ -72,7 +72,9 @@ def write(
     if static is not None and static.exists() and not static.is_dir():
         raise UserError(f"The static files' place must be a folder. Got the file {str(static)!r}.")
     told = {name: known for study in studies for name, known in answers.told(study).items()}
-    found = chapters([read(run) for run in _once(everything)], told=told, allow_incomparable=allow_incomparable)
+    found = chapters(
+        [read(run) for run in _once(everything)], told=told, allow_incomparable=allow_incomparable
+    )
     parts = _parts(found, studies, samples=samples)
     save(output, _render(found, parts, title, introduction))
     if static is not None:

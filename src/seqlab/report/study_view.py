@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from seqlab.compare import study as compare
-from seqlab.compare.oracle_metrics import monitor
+from seqlab.compare.oracle_metrics import oracle_metric
 from seqlab.compare.study import short
 from seqlab.compare.study_cells import cells, trial_runs
 from seqlab.report.comparing import Chapter, Told

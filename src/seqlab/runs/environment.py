@@ -27,7 +27,7 @@ def describe(*, threads: int, device: str, kernels: str, matmul: str) -> dict[st
         "threads": threads,
         "device": device,
         "kernels": kernels,
-        "products": matmul,
+        "matmul": matmul,
         "processor": processor(),
         "cores": os.cpu_count(),
         "platform": platform.platform(),
@@ -38,7 +38,7 @@ def describe(*, threads: int, device: str, kernels: str, matmul: str) -> dict[st
 
 def differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Sentences about what differs and may change the bits of a result."""
-    keys = ("threads", "device", "kernels", "products", "processor", "versions")
+    keys = ("threads", "device", "kernels", "matmul", "processor", "versions")
     return [
         f"{key}: {then.get(key)} then, {now.get(key)} now" for key in keys if then.get(key) != now.get(key)
     ]

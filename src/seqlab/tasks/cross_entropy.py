@@ -47,7 +47,7 @@ class CrossEntropyTask(Task, ABC):
             features, targets = features[mask], targets[mask]
         alike = self.class_weights is None and features.device.type in _WITH_FLOAT64
         if type(head) is nn.Linear and alike and torch.is_grad_enabled():
-            smoothing, matmul = self.label_smoothing, self.products
+            smoothing, matmul = self.label_smoothing, self.matmul
             total = linear_cross_entropy(
                 features, head.weight, head.bias, targets, label_smoothing=smoothing, matmul=matmul
             )

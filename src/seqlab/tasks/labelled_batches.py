@@ -28,8 +28,8 @@ def labelled_batches(split: Split, batching: Batching, seed: int | None, *, task
     """
     if not isinstance(batching, SequenceBatching):
         raise UserError(
-            f"Task {task!r} needs whole sequences: 'batching.kind' must be 'rows' or 'tokens'. "
-            f"Got {batching.kind!r}. Nearest: 'rows'."
+            f"Task {task!r} needs whole sequences: 'batching.kind' must be 'sequences', 'tokens' or 'packed'. "
+            f"Got {batching.kind!r}. Nearest: 'sequences'."
         )
     return _LabelledBatches(split, batching.plan(split.lengths, seed))
 

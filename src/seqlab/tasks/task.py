@@ -19,7 +19,7 @@ class Task(ABC):
     """Turns a dataset into batches with targets, and features into a loss.
 
     `unit` names what one target is ("token", "text"); `metrics` are keys of `seqlab.measure`. `labels`
-    are the names of the outputs, () where they are tokens or a number. `products` multiply the matrices of a
+    are the names of the outputs, () where they are tokens or a number. `matmul` multiply the matrices of a
     fused loss.
     """
 

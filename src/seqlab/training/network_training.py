@@ -41,7 +41,7 @@ class NetworkWay(Way):
     def prepare(self, dataset: Dataset, place: torch.device, matmul: str | None) -> Work:
         """See `Way.prepare`."""
         setting, threads = self.config.training.matmul, torch.get_num_threads()
-        found = chosen(matmul) if products else choose(setting, device=place.type, threads=threads)
+        found = chosen(matmul) if matmul else choose(setting, device=place.type, threads=threads)
         experiment = build(self.config, dataset, place, found)
         diagnosis.check(experiment)
         return _NetworkWork(experiment, found.name)
@@ -91,7 +91,7 @@ class _NetworkScorer(Scorer):
 
 class _NetworkWork(Work):
     def __init__(self, experiment: Experiment, matmul: str):
-        self._experiment, self.matmul = experiment, products
+        self._experiment, self.matmul = experiment, matmul
         self.outputs = experiment.task.outputs(experiment.dataset)
 
     def carry_out(self, run: RunFolder, listener: RunCallback) -> dict[str, Any]:

@@ -133,7 +133,7 @@ def _go_on(
         atomic.remove_leftovers(run.checkpoints)
         then = run.read_json(ENVIRONMENT, "threads", "device")
         with numerics(then["device"], then["threads"]) as place, _kernels(then):
-            work = config.way().prepare(dataset, place, then.get("products", "torch"))
+            work = config.way().prepare(dataset, place, then.get("matmul", "torch"))
             for difference in environment.differences(then, _environment(then["device"], work.matmul)):
                 listener.message(f"Not to the bit as it would have been: {difference}.")
             return work.carry_out(run, listener)

@@ -82,7 +82,9 @@ class LimitedConfig(GeneratedConfig, ABC):
 
     @model_validator(mode="after")
     def _longer_is_beyond(self) -> LimitedConfig:
-        if self.longer_max_length is not None and (self.max_length is None or self.longer_max_length <= self.max_length):
+        if self.longer_max_length is not None and (
+            self.max_length is None or self.longer_max_length <= self.max_length
+        ):
             raise UserError(
                 f"'longer_max_length' must be above 'max_length', {self.max_length}. Got {self.longer_max_length}."
             )
