@@ -62,7 +62,7 @@ COST_RULES = (
     Rule("environment.cores", "the number of cores"),
     Rule("environment.threads", "the number of threads"),
     Rule("environment.kernels", "the kernels", since_first=False),
-    Rule("environment.products", "the matrix products", since_first=False),
+    Rule("environment.matmul", "the matmul backend", since_first=False),
     Rule("environment.versions.torch", "the version of torch", since_first=False),
 )
 """What seconds, tokens per second and memory must share to be ranked."""
