@@ -13,7 +13,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --pyargs tests seqlab -n 2
 LEFTOVERS = if [ -d build ]; then find build -type f ! -name '*.so' -delete; fi
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test .types-and-imports .core-tests test-slow sanitize clean
+.PHONY: help install demo docs test .types-and-imports .core-tests test-slow sanitize clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,11 +40,15 @@ test: install  ## format, lint, types, imports, doctests and the core tests (min
 test-slow: install  ## the tests marked slow: kills, whole recipes (up to half an hour)
 	$(PYTEST) -m slow
 
+docs: $(VENV)/.environment  ## the documentation with its API reference, into site/ (made to be read offline)
+	$(BIN)/python scripts/build_site.py site
+	@echo "Open file://$(CURDIR)/site/index.html in a browser."
+
 sanitize: install  ## the native kernels' tests under AddressSanitizer and UndefinedBehaviorSanitizer (minutes)
 	$(BIN)/python tests/sanitized.py
 
 clean:  ## delete .venv and everything that tools left behind
-	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist site src/*.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/.environment: pyproject.toml constraints.txt

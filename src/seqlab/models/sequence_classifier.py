@@ -17,7 +17,7 @@ from seqlab.nn.recurrent import RecurrentStack
 
 
 class SequenceClassifier(SequenceModel):
-    """embedding -> dropout [-> recurrence] [-> linear -> ReLU] -> pooling -> dropout -> head.
+    """`embedding -> dropout [-> recurrence] [-> linear -> ReLU] -> pooling -> dropout -> head`.
 
     Args:
         embedding: a vector for each token, learned or fixed.

@@ -54,3 +54,4 @@ def _empty_zero(pooled: Float[Tensor, "B H"], lengths: Int[Tensor, " B"]) -> Flo
 
 
 POOLINGS: Mapping[str, Pooling] = {"max": max_over_time, "mean": mean_over_time, "last": last_over_time}
+"""The ways of pooling by name."""
