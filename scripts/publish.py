@@ -61,7 +61,7 @@ def take_run(wanted: str) -> tuple[str, dict[str, Any]]:
         **{key: summary[key] for key in ("metrics", "steps", "epochs", "tokens", "parameters", "cost")},
         "card": run.read_json("cards/valid.json"),
         "test": run.read_json("cards/test.json") if (run.cards / "test.json").exists() else None,
-        "truth": _truth(run),
+        "oracle": _truth(run),
         "seeds": [_seed(one) for one in seeds],
     }
     return "-".join([name, *(slug(one) for one in overrides)]), card
@@ -108,7 +108,7 @@ def _seed(run: RunFolder) -> dict[str, Any]:
     return {
         "seed": _number(run),
         "metrics": summary["metrics"],
-        "truth": truth and truth["metrics"],
+        "oracle": truth and truth["metrics"],
         "training_seconds": summary["cost"]["training_seconds"],
         "training": _last_training(run),
     }

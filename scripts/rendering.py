@@ -39,7 +39,7 @@ def _figure(card: dict[str, Any]) -> str:
     seeds = card.get("seeds", [])
     if not seeds:
         return figure(card["metrics"])
-    return figure(*(_medians([seed[key] for seed in seeds]) for key in ("metrics", "truth")))
+    return figure(*(_medians([seed[key] for seed in seeds]) for key in ("metrics", "oracle")))
 
 
 def _medians(found: list[dict[str, float] | None]) -> dict[str, float] | None:
@@ -168,7 +168,7 @@ def _run(card: dict[str, Any]) -> str:
         f"{_seeds(card)}"
         f"- validation: {_scored(measured)}\n"
         + (f"- test, look 1: {_scored(card['test'])}\n" if card.get("test") else "")
-        + (f"- against the truth: {card['truth']['scored_as']}\n" if card.get("truth") else "")
+        + (f"- against the truth: {card['truth']['scored_as']}\n" if card.get("oracle") else "")
         + f"- {fitted}; vocabulary {measured['vocabulary']:,} ({measured['tokenizer']})\n"
         f"- {_spent(card)}{cost['peak_memory_mib']:,.0f} MiB, {_where(measured, cost)}"
     )
@@ -208,7 +208,7 @@ def _seeds(card: dict[str, Any]) -> str:
 
 def _told(seed: dict[str, Any], *, idle: bool) -> dict[str, float]:
     """What is told of a seed, by the head of its column."""
-    metrics, truth = seed["metrics"], seed["truth"]
+    metrics, truth = seed["metrics"], seed["oracle"]
     told = {head: 100 * metrics[key] for key, head in [("accuracy", "accuracy, %")] if key in metrics}
     told |= {f"{name} in training, %": 100 * value for name, value in seed["training"].items()}
     told |= {"mean squared error": metrics["mse"]} if "mse" in metrics else {}
@@ -282,7 +282,7 @@ def _part(part: dict[str, Any], card: dict[str, Any]) -> str:
     truth = [
         f"{one['architecture']} against the truth: {one['above_floor']:.4f} nats per token above the floor "
         f"of {one['floor']:.4f}, {100 * one['valid']:.1f} % of samples valid"
-        for one in part["truth"]
+        for one in part["oracle"]
     ]
     mattered = [f"{of}: {said}" for of, said in part["importance"].items()]
     return (

@@ -126,7 +126,7 @@ def test_memory_is_measured_in_processes_of_their_own(seqlab) -> None:
         (["bench", "step", "--memroy"], "Did you mean --memory?"),
         (["bench", "step", "--shape", "20x35x650x650"], "Unknown option: --shape."),
         (["bench", "layers", "--shape", "20x35x65x650"], "no shape '20x35x65x650'. Nearest: '20x35x650x650'"),
-        (["bench", "layers", "--cell", "gru"], "There is no cell 'gru'. Nearest: 'gru'. Known: elman,"),
+        (["bench", "layers", "--cell", "grus"], "There is no cell 'grus'. Nearest: 'gru'. Known: elman,"),
         (["bench", "layers", "--cell", "elman-relu"], "There is no cell 'elman-relu'. Nearest: 'elman'."),
         (["bench", "layers", "--rounds", "0"], "'rounds' must be at least 1. Got 0. Nearest: 1."),
         (["bench", "layers", "--threads", "0"], "'threads' must be at least 1. Got 0."),

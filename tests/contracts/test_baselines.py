@@ -27,7 +27,7 @@ OTHER: dict[str, dict[str, Any]] = {
     "mean": {},
     "nb-svm": {"length": 1, "alpha": 0.3, "C": 5.0},
     "n-gram": {"order": 2},
-    "truth": {},
+    "oracle": {},
 }
 """Of each baseline another value for every setting."""
 
@@ -135,7 +135,7 @@ def test_answers_are_what_is_scored(tried: Tried) -> None:
 
 
 def test_what_training_never_had_costs_finite_nats(tried: Tried) -> None:
-    if tried.config.kind == "truth":
+    if tried.config.kind == "oracle":
         pytest.skip("what the language does not have has probability 0")
     everything = np.arange(len(tried.ground.tokenizer.vocabulary), dtype=np.int32)
     offsets, classes = np.array([0, len(everything), len(everything)]), np.array([0, 1])

@@ -43,7 +43,7 @@ def test_named_products_and_other_devices(monkeypatch: pytest.MonkeyPatch, cache
     assert not cache.exists(), "nothing was measured"
     if usable(ONEDNN):
         assert matmul.choose("onednn", device="cpu", threads=1) is ONEDNN
-    with pytest.raises(UserError, match=r"'training\.products' must name what works here\. Got 'onednn'"):
+    with pytest.raises(UserError, match=r"'training\.matmul' must name what works here\. Got 'onednn'"):
         matmul.choose("onednn", device="cuda", threads=1)
     monkeypatch.setattr(matmul, "usable", lambda _: False)
     with pytest.raises(UserError, match=r"Nearest: 'torch'"):

@@ -54,8 +54,8 @@ def test_what_the_user_gave_stays(tmp_path: Path) -> None:
     )
     table = plain(config)
     assert table["model"]["linear_size"] == 7
-    assert (table["training"]["epochs"], table["batching"]["rows"]) == (2, 3)
-    assert not any(word in note for word in ("linear_size", "epochs", "min_count", "rows"))
+    assert (table["training"]["epochs"], table["batching"]["batch_size"]) == (2, 3)
+    assert not any(word in note for word in ("linear_size", "epochs", "min_count", "batch_size"))
 
 
 def test_another_model_gets_the_sizes_it_has(tmp_path: Path) -> None:

@@ -164,7 +164,7 @@ def test_a_broken_operator_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     def gone(*_: object) -> torch.Tensor:
         raise AttributeError("no such operator")
 
-    monkeypatch.setattr(matmul, "PRODUCTS", {"torch": TORCH, "onednn": Matmul("onednn", gone, gone, gone)})
+    monkeypatch.setattr(matmul, "MATMULS", {"torch": TORCH, "onednn": Matmul("onednn", gone, gone, gone)})
     assert matmul.fastest() is TORCH
 
 
@@ -182,7 +182,7 @@ def test_the_faster_products_are_taken(monkeypatch: pytest.MonkeyPatch, slow: st
         return Matmul(name, lambda *_: wind(slowly), lambda *_: wind(quickly), lambda *_: wind(1.0))
 
     ways = {name: timed(name) for name in ("torch", "onednn")}
-    monkeypatch.setattr(matmul, "PRODUCTS", ways)
+    monkeypatch.setattr(matmul, "MATMULS", ways)
     monkeypatch.setattr(matmul, "TORCH", ways["torch"])
     monkeypatch.setattr(matmul, "usable", lambda _: True)
     monkeypatch.setattr(matmul.time, "perf_counter", lambda: now[0])

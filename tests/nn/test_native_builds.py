@@ -25,7 +25,7 @@ needs_compiler = pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"the
 LAYER = """
 import torch
 import seqlab
-from seqlab.nn.native import choice
+from seqlab.nn.native import builds as choice
 from seqlab.nn.recurrent import RecurrentStack
 layer = RecurrentStack("lstm", 3, 4, generator=torch.Generator().manual_seed(0))
 y, _ = layer(torch.ones(2, 20, 3), torch.tensor([20, 7]))

@@ -310,7 +310,7 @@ def test_baselines_stand_beside_networks_under_their_kind(tmp_path: Path) -> Non
         folders.make(name="net", loss=0.5),
         folders.baseline(name="gram", order=5, loss=0.75),
         folders.baseline(name="gram", order=2, loss=0.875),
-        folders.baseline(name="floor", kind="truth", loss=0.25),
+        folders.baseline(name="floor", kind="oracle", loss=0.25),
     ]
     document = page(report.write(runs, tmp_path / "r.html", title="Beside"))
     head, *rows = table(document, "Results on the validation split of reviews")
@@ -319,7 +319,7 @@ def test_baselines_stand_beside_networks_under_their_kind(tmp_path: Path) -> Non
         ("lstm", "net", NONE, "1"),
         ("n-gram", "gram", "5", NONE),
         ("n-gram", "gram", "2", NONE),
-        ("truth", "floor", "5", NONE),
+        ("oracle", "floor", "5", NONE),
     ]
     assert "loss nats per token" in head
 

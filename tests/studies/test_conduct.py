@@ -297,8 +297,8 @@ def test_a_study_of_several_languages_is_judged_by_the_truth_in_parts() -> None:
 def test_what_no_truth_card_has_is_refused() -> None:
     with pytest.raises(
         UserError,
-        match="no metric to be judged by 'recognized_texts'. Nearest: 'accepted'",  # noqa: RUF043
+        match="no metric to be judged by 'acepted'. Nearest: 'accepted'",  # noqa: RUF043
     ):
-        design(monitor="recognized_texts")
+        design(monitor="acepted")
     with pytest.raises(UserError, match="'monitor' needs a grid without an axis of epochs"):
         design(monitor="divergence", axes={EPOCHS: [1, 2]})

@@ -159,7 +159,7 @@ class TruthConfig(BaselineConfig):
     Nothing is fitted.
     """
 
-    kind: Literal["truth"] = "truth"
+    kind: Literal["oracle"] = "oracle"
     """Name of the baseline."""
     task: ClassVar[str] = "language-model"
 

@@ -20,7 +20,7 @@ BASELINES = Registry(
             "seqlab.baselines.baseline_configs:NGramConfig",
             "interpolated modified Kneser-Ney (Chen and Goodman 1998); order 1: how frequent a token is",
         ),
-        "truth": (
+        "oracle": (
             "seqlab.baselines.baseline_configs:TruthConfig",
             "the distribution that generated data is drawn from: the least loss there is",
         ),

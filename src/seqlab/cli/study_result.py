@@ -218,7 +218,7 @@ def _plain_part(study: Study) -> dict[str, Any]:
         "refused": study.refusal(),
         "groups": [_plain(group, study, stepped=stepped) for group in (*study.groups, *study.baselines)],
         "best": [_plain(group, study, stepped=stepped) for group in study.ranked],
-        "truth": [asdict(one) for one in oracle_gaps(study)],
+        "oracle": [asdict(one) for one in oracle_gaps(study)],
         "pairs": [pair.reading for pair in pairs(study).found],
         "reliability": _reliable(study),
         "importance": _importance(study),

@@ -203,7 +203,7 @@ def _lengths_of(
             y_unit="fraction of texts",
             split=split,
         )
-        for split, known in ((SAMPLES, shares), ("truth", lengths))
+        for split, known in ((SAMPLES, shares), ("oracle", lengths))
         if known
     ]
 

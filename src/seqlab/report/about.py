@@ -65,7 +65,7 @@ def cards(chapter: Chapter) -> ReportTable | None:
         (entry, {key: _said(card.get(key)) for key in dict.fromkeys([*CARD, *_signatures(card)])})
         for entry in chapter.entries
         for split, card in entry.run.cards.items()
-        if split != "truth"
+        if split != "oracle"
     ]
     if not found:
         return None

@@ -14,7 +14,7 @@ from seqlab.report.tables import ReportColumn, words
 from seqlab.report.through_time import RECORDED
 from seqlab.schema.records import Curve, Matrix
 
-TRUTH = "truth"
+TRUTH = "oracle"
 """What stands for the split of a curve that is known of the data itself."""
 MANY_CELLS = 15
 """Rows or columns of a matrix up to which each cell shows its number."""

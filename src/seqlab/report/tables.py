@@ -131,7 +131,7 @@ _TRUTH = {
 
 def truth(chapter: Chapter) -> ReportTable | None:
     """How runs stand to the truth of their data; None where no run was held against it."""
-    cards = [(entry, entry.run.cards["truth"]) for entry in chapter.entries if "truth" in entry.run.cards]
+    cards = [(entry, entry.run.cards["oracle"]) for entry in chapter.entries if "oracle" in entry.run.cards]
     if not cards:
         return None
     known = {key for _, card in cards for key in card["metrics"]}
@@ -165,7 +165,7 @@ def explained(chapter: Chapter) -> ReportTable | None:
     found = [
         (entry, one)
         for entry in chapter.best()
-        for one in entry.run.cards.get("truth", {}).get("explained", [])
+        for one in entry.run.cards.get("oracle", {}).get("explained", [])
     ]
     if not found:
         return None

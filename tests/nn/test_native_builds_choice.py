@@ -129,7 +129,7 @@ def test_when_a_layer_goes_through_the_library(
 
 OPENMP = """
 import torch
-from seqlab.nn.native import choice, output
+from seqlab.nn.native import builds as choice, output
 used = choice.library()
 torch.randn(300, 300) @ torch.randn(300, 300)
 output.multiply(used, torch.ones(50, 50), torch.ones(50, 50))
