@@ -168,7 +168,7 @@ def _run(card: dict[str, Any]) -> str:
         f"{_seeds(card)}"
         f"- validation: {_scored(measured)}\n"
         + (f"- test, look 1: {_scored(card['test'])}\n" if card.get("test") else "")
-        + (f"- against the truth: {card['truth']['scored_as']}\n" if card.get("oracle") else "")
+        + (f"- against the truth: {card['oracle']['scored_as']}\n" if card.get("oracle") else "")
         + f"- {fitted}; vocabulary {measured['vocabulary']:,} ({measured['tokenizer']})\n"
         f"- {_spent(card)}{cost['peak_memory_mib']:,.0f} MiB, {_where(measured, cost)}"
     )

@@ -80,7 +80,8 @@ def command(*arguments: str) -> Any:
 
 def train_until(recipe: Path, step: int) -> None:
     """Train a recipe as `seqlab train` does, and ask it to stop behind a step as Ctrl-C does."""
-    from seqlab.train import recipes, run
+    from seqlab.experiment import recipes
+    from seqlab.training import run
 
     config, _ = recipes.configure(str(recipe))
     try:
@@ -114,7 +115,16 @@ class Stopper:
 
 # --- Settings: how each kind of part is made small, what is recorded beyond recipes, and renamed names. ---
 
-RENAMED: dict[str, str] = {}
+RENAMED: dict[str, str] = {
+    "gru-after": "gru",
+    "gru-before": "gru-reset-before",
+    "far": "longer",
+    "recognised_texts": "accepted",
+    "recognised_far_texts": "accepted_longer",
+    "recognised_by_length": "accepted_by_length",
+    "recognised_by_depth": "accepted_by_depth",
+    "truth": "oracle",
+}
 """Stored names (of cases, metrics, splits, settings, kinds) that are called otherwise now: old to new."""
 REWORDED: dict[str, str] = {}
 """Parts of stored texts that are written otherwise now, e.g. a special token: old to new."""
@@ -142,11 +152,11 @@ MODELS: dict[str, Table] = {
 BATCHING: dict[str, Table] = {
     "tokens": {"tokens": 400},
     "packed": {"tokens": 1_200},
-    "rows": {"rows": 10},
-    "stream": {"rows": 4, "window": 20},
+    "sequences": {"batch_size": 10},
+    "stream": {"batch_size": 4, "sequence_length": 20},
 }
-TRAINING: Table = {"max_steps": 6, "record_every": 1, "tensorboard": False, "products": "torch"}
-EVALUATION: Table = {"train_sequences": 12, "rows": 5}
+TRAINING: Table = {"max_steps": 6, "record_every": 1, "tensorboard": False, "matmul": "torch"}
+EVALUATION: Table = {"train_sequences": 12, "streams": 5}
 WRITTEN: Table = {"count": 2, "max_tokens": 12, "checked": 10, "checked_at_end": 20}
 
 EXTRA: dict[str, tuple[str, Table]] = {
@@ -196,9 +206,9 @@ EXTRA: dict[str, tuple[str, Table]] = {
     ),
     "gru-before-stream": (
         "python-gru",
-        {"model": {"cell": "gru-before"}, "diagnostics": {"gradient_every": 1}},
+        {"model": {"cell": "gru-reset-before"}, "diagnostics": {"gradient_every": 1}},
     ),
-    "native-products": ("python-gru", {"training": {"products": "native"}}),
+    "native-products": ("python-gru", {"training": {"matmul": "native"}}),
     "transformer-tied": (
         "demo-python-transformer",
         {"model": {"tied": True, "attention_dropout": 0.2, "dropout": 0.1}},
@@ -211,7 +221,7 @@ EXTRA: dict[str, tuple[str, Table]] = {
     "train-and-valid": ("marked-addition-lstm-course", {"training": {"fit_on": "train+valid"}}),
     "prompts-of-data": ("ndfa-lstm", {"samples": {"prompt_tokens": 2, "temperature": 0.7}}),
     "own-expression": ("brackets-gru", {"data": {"kind": "regular-expression", "pattern": "(ab|c)+d?"}}),
-    "far-lengths": ("brackets-transformer", {"data": {"max_length": 12, "far_length": 18, "far": 10}}),
+    "far-lengths": ("brackets-transformer", {"data": {"max_length": 12, "longer_max_length": 18, "longer": 10}}),
 }
 """What no recipe has: a recipe and settings over it."""
 
@@ -220,7 +230,7 @@ STUDY: Table = {"data": DRAWN, "training": {**TRAINING, "max_steps": 4}, "sample
 STUDIES_SMALL: dict[str, Table] = {
     "brackets-cells": {"model": MODELS["recurrent-lm"], "batching": BATCHING["tokens"]},
     "chomsky-small": {
-        "data": {**DRAWN, "max_length": 12, "far_length": 18, "far": 10},
+        "data": {**DRAWN, "max_length": 12, "longer_max_length": 18, "longer": 10},
         "batching": {"tokens": 160},
     },
     "demo-brackets": {"model": {"hidden_size": 8}, "batching": BATCHING["tokens"]},
@@ -229,8 +239,8 @@ STUDIES_SMALL: dict[str, Table] = {
         "model": {"hidden_size": 8},
         "batching": BATCHING["stream"],
     },
-    "imdb-order": {"data": DATA["imdb"], "batching": BATCHING["rows"]},
-    "memory-length": {"model": {"hidden_size": 8}, "batching": BATCHING["rows"]},
+    "imdb-order": {"data": DATA["imdb"], "batching": BATCHING["sequences"]},
+    "memory-length": {"model": {"hidden_size": 8}, "batching": BATCHING["sequences"]},
 }
 """What is small in each study beyond that; sizes within its axes are cut by `SIZES`."""
 SIZES = {"embedding_size": 8, "hidden_size": 8, "linear_size": 8, "feed_forward_size": 16, "heads": 2}
@@ -425,7 +435,7 @@ def studied(table: Table, folder: Path) -> Table:
     """What a study's comparison says, and each of its runs."""
     final = [] if kind_of_study(table) in FETCHED else ["--final"]
     path = write(folder, table["name"], table)
-    said = command("study", str(path), "--anyway", *final, *PLACE)
+    said = command("study", str(path), "--allow-incomparable", *final, *PLACE)
     root = Path(os.environ[RUNS_VARIABLE])
     runs = {}
     for line in json_lines(root / STUDIES / table["name"] / TRIALS):

@@ -186,8 +186,8 @@ def test_own_data(recipe: str, tmp_path: Path) -> None:
         ),
         ([*GRAMS, "task.kind=classify"], "'task.kind' must be 'language-model' for the baseline 'n-gram'"),
         (
-            [*REVIEWS, "task.kind=language-model", "baseline.kind=truth"],
-            "'baseline.kind' must not be 'truth' .* Got data.kind='reviews'",
+            [*REVIEWS, "task.kind=language-model", "baseline.kind=oracle"],
+            "'baseline.kind' must not be 'oracle' .* Got data.kind='reviews'",
         ),
         ([*GRAMS, "baseline.order=0"], "'baseline.order' must be greater than or equal to 1. Got 0"),
         ([*GRAMS, "baseline.order=-2"], "'baseline.order' must be greater than or equal to 1"),

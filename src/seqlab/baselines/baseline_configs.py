@@ -177,7 +177,7 @@ class TruthConfig(BaselineConfig):
 
         if not isinstance(ground.data, GeneratedConfig):
             raise UserError(
-                "'baseline.kind' must not be 'truth' where the distribution of the data is not known. "
+                "'baseline.kind' must not be 'oracle' where the distribution of the data is not known. "
                 f"Got data.kind={ground.data.kind!r}. Nearest: baseline.kind=n-gram."
             )
         return OracleBaseline(ground.data, ground.tokenizer)
