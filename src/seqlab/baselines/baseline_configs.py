@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
+from typing_extensions import override
 
 from seqlab.data.dataset import Split
 from seqlab.data.sources.generated import GeneratedConfig
@@ -61,8 +62,8 @@ class MajorityConfig(BaselineConfig):
 
         return Majority.fit(train, len(ground.labels))
 
+    @override
     def restore(self, ground: FitContext, arrays: Arrays) -> Baseline:
-        """See `BaselineConfig.restore`."""
         from seqlab.baselines.majority import Majority
 
         return Majority(arrays["counts"])
@@ -84,8 +85,8 @@ class MeanConfig(BaselineConfig):
 
         return MeanNumber.fit(train)
 
+    @override
     def restore(self, ground: FitContext, arrays: Arrays) -> Baseline:
-        """See `BaselineConfig.restore`."""
         from seqlab.baselines.mean import MeanNumber
 
         return MeanNumber(arrays["mean"])
@@ -111,15 +112,15 @@ class NbSvmConfig(BaselineConfig):
     def check(self, ground: FitContext) -> None:
         """Any data of its task will do; see `BaselineConfig.check`."""
 
+    @override
     def fit(self, ground: FitContext, train: Split) -> Baseline:
-        """See `BaselineConfig.fit`."""
         from seqlab.baselines.nb_svm import fit
 
         sizes = {"vocabulary": len(ground.tokenizer.vocabulary), "classes": len(ground.labels)}
         return fit(train, **sizes, length=self.length, alpha=self.alpha, C=self.C)
 
+    @override
     def restore(self, ground: FitContext, arrays: Arrays) -> Baseline:
-        """See `BaselineConfig.restore`."""
         from seqlab.baselines.nb_svm import NbSvm
 
         return NbSvm(arrays, vocabulary=len(ground.tokenizer.vocabulary), length=self.length)
@@ -140,14 +141,14 @@ class NGramConfig(BaselineConfig):
     def check(self, ground: FitContext) -> None:
         """Any data of its task will do; see `BaselineConfig.check`."""
 
+    @override
     def fit(self, ground: FitContext, train: Split) -> Baseline:
-        """See `BaselineConfig.fit`."""
         from seqlab.baselines.n_gram import NGram
 
         return NGram.fit(train, ground.tokenizer.vocabulary, self.order)
 
+    @override
     def restore(self, ground: FitContext, arrays: Arrays) -> Baseline:
-        """See `BaselineConfig.restore`."""
         from seqlab.baselines.n_gram import NGram
 
         return NGram(arrays, ground.tokenizer.vocabulary, self.order)
@@ -163,16 +164,16 @@ class TruthConfig(BaselineConfig):
     """Name of the baseline."""
     task: ClassVar[str] = "language-model"
 
+    @override
     def check(self, ground: FitContext) -> None:
-        """See `BaselineConfig.check`."""
         self.restore(ground, {})
 
+    @override
     def fit(self, ground: FitContext, train: Split) -> Baseline:
-        """See `BaselineConfig.fit`."""
         return self.restore(ground, {})
 
+    @override
     def restore(self, ground: FitContext, arrays: Arrays) -> Baseline:
-        """See `BaselineConfig.restore`."""
         from seqlab.baselines.oracle_baseline import OracleBaseline
 
         if not isinstance(ground.data, GeneratedConfig):

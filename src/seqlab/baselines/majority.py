@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 import numpy as np
+from typing_extensions import override
 
 from seqlab.baselines.baseline import Arrays, Baseline, Floats, Integers, TargetScores
 from seqlab.baselines.labels import scored
@@ -33,16 +34,16 @@ class Majority(Baseline):
         assert train.labels is not None, "checked when the task was built"
         return cls(np.bincount(train.labels, minlength=classes))
 
+    @override
     def arrays(self) -> Arrays:
-        """See `Baseline.arrays`."""
         return {"counts": self._counts}
 
     def parameters(self) -> dict[str, int]:
         """One count a label."""
         return {"labels": len(self._counts)}
 
+    @override
     def score(self, split: Split, *, dense: bool) -> Iterator[TargetScores]:
-        """See `Baseline.score`."""
         return scored(split, self.answer)
 
     def answer(self, rows: Split) -> Floats:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 import numpy as np
+from typing_extensions import override
 
 from seqlab.baselines.baseline import Arrays, Baseline, Floats, TargetScores
 from seqlab.data.dataset import Split
@@ -31,8 +32,8 @@ class MeanNumber(Baseline):
         assert train.numbers is not None, "checked when the task was built"
         return cls(np.array([train.numbers.mean()]))
 
+    @override
     def arrays(self) -> Arrays:
-        """See `Baseline.arrays`."""
         return {"mean": self._mean}
 
     def parameters(self) -> dict[str, int]:

@@ -25,6 +25,7 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from seqlab.baselines.baseline import Arrays, Baseline, Floats, Integers, TargetScores
 from seqlab.baselines.lines import Lines, bare, lines
@@ -90,8 +91,8 @@ class NGram(Baseline):
         arrays |= {f"keys.{k}": one.keys for k, one in enumerate(counted, start=1) if k > 1}
         return cls(arrays, vocabulary, order)
 
+    @override
     def arrays(self) -> Arrays:
-        """See `Baseline.arrays`."""
         return self._arrays
 
     def parameters(self) -> dict[str, int]:
@@ -111,8 +112,8 @@ class NGram(Baseline):
             if targets.any():
                 yield self._score(part, targets, dense=dense)
 
+    @override
     def answer(self, rows: Split) -> Floats:
-        """See `Baseline.answer`."""
         last = rows.offsets[1:] - 1
         histories = [ids[last] for ids in self._sequences(bare(rows))[: self._order - 1]]
         return np.log(self._all(histories, len(rows)))

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from seqlab.baselines import features
 from seqlab.baselines.baseline import Arrays, Baseline, Floats, TargetScores
@@ -44,20 +45,20 @@ class NbSvm(Baseline):
         """Restore from `keys` (F,), `weights` (K or 1, F) and `intercepts` (K or 1,)."""
         self._arrays, self._vocabulary, self._length = arrays, vocabulary, length
 
+    @override
     def arrays(self) -> Arrays:
-        """See `Baseline.arrays`."""
         return self._arrays
 
     def parameters(self) -> dict[str, int]:
         """Weights and intercepts of every classifier."""
         return {name: self._arrays[name].size for name in ("weights", "intercepts")}
 
+    @override
     def score(self, split: Split, *, dense: bool) -> Iterator[TargetScores]:
-        """See `Baseline.score`."""
         return scored(split, self.answer)
 
+    @override
     def answer(self, rows: Split) -> Floats:
-        """See `Baseline.answer`."""
         found = features.known(rows, self._arrays["keys"], self._vocabulary, self._length)
         return log_probabilities(found @ self._arrays["weights"].T + self._arrays["intercepts"])
 

@@ -22,7 +22,7 @@ class SeqlabStep:
         self._carried: State | None = None
 
     def __call__(self, batch: Batch) -> float:
-        """See `TrainingStep`."""
+        """One training step; returns the mean loss in nats per target."""
         outcome = self._step(batch, self._carried, self._rate)
         self._carried = None if outcome.state is None else outcome.state.detach()
         return outcome.nats / outcome.targets

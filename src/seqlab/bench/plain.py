@@ -94,7 +94,7 @@ class LanguageModelStep:
         self._state: States | None = None
 
     def __call__(self, batch: Batch) -> float:
-        """See `TrainingStep`."""
+        """One training step; returns the mean loss in nats per target."""
         logits, state = self.model(batch.tokens, self._state)
         self._state = detached(state)
         return self._descend(self._loss(logits.flatten(0, 1), batch.targets.flatten()))
@@ -108,7 +108,7 @@ class ClassifierStep:
         self._loss = nn.CrossEntropyLoss()
 
     def __call__(self, batch: Batch) -> float:
-        """See `TrainingStep`."""
+        """One training step; returns the mean loss in nats per target."""
         return self._descend(self._loss(self.model(batch.tokens, batch.lengths), batch.targets))
 
 

@@ -13,6 +13,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from typing_extensions import override
 
 from seqlab.data.batch import Batch
 from seqlab.data.dataset import About, Dataset, Limit, Split
@@ -142,24 +143,24 @@ class LanguageModelling(Workload):
     other: Callable[[LanguageModelling, Weights], TrainingStep]
 
     @property
+    @override
     def gflop(self) -> float:
-        """See `Workload.gflop`."""
         inputs = self.embedding + (self.layers - 1) * self.hidden
         recurrence = CELLS[self.cell].gates * self.hidden * (inputs + self.layers * self.hidden)
         weights = recurrence + self.hidden * self.vocabulary
         return 2e-9 * PRODUCTS * weights * self.rows * self.window
 
+    @override
     def theirs(self, weights: Weights) -> TrainingStep:
-        """See `Workload.theirs`."""
         return self.other(self, weights)
 
+    @override
     def split(self) -> Split:
-        """See `Workload.split`."""
         count = BATCHES * self.rows * self.window
         return Split(_tokens(self.vocabulary, count, skew=1.0), np.array([0, count]))
 
+    @override
     def settings(self) -> dict[str, object]:
-        """See `Workload.settings`."""
         return {
             "model.cell": self.cell,
             "model.hidden_size": self.hidden,
@@ -185,26 +186,26 @@ class Classifying(Workload):
     labels: ClassVar[tuple[str, ...]] = ("negative", "positive")
 
     @property
+    @override
     def gflop(self) -> float:
-        """See `Workload.gflop`."""
         recurrence = CELLS["lstm"].gates * self.hidden * (self.embedding + self.hidden)
         token = recurrence + (self.hidden or self.embedding) * self.linear
         text = self.linear * len(self.labels)
         return 2e-9 * PRODUCTS * self.rows * (self.window * token + text)
 
+    @override
     def theirs(self, weights: Weights) -> TrainingStep:
-        """See `Workload.theirs`."""
         return self.other(self, weights)
 
+    @override
     def split(self) -> Split:
-        """See `Workload.split`."""
         texts = BATCHES * self.rows
         tokens = _tokens(self.vocabulary, texts * self.window, skew=WORD_SKEW)
         labels = np.random.default_rng(SEED).integers(len(self.labels), size=texts)
         return Split(tokens, np.arange(texts + 1) * self.window, labels)
 
+    @override
     def settings(self) -> dict[str, object]:
-        """See `Workload.settings`."""
         recurrence = {"model.hidden_size": self.hidden} if self.hidden else {}
         return {"model.linear_size": self.linear, **recurrence}
 

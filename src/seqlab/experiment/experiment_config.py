@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
+from typing_extensions import override
 
 from seqlab.baselines.baseline_configs import BaselineConfig
 from seqlab.baselines.baseline_kinds import BASELINES
@@ -152,16 +153,16 @@ class ExperimentConfig(AnyExperimentConfig):
     """What is looked at inside the model."""
 
     @property
+    @override
     def goal(self) -> Goal:
-        """See `AnyExperimentConfig.goal`."""
         return self.task.goal
 
+    @override
     def dataset(self) -> Dataset:
-        """See `AnyExperimentConfig.dataset`."""
         return fitted_on(self.data.build(), self.training.fit_on)
 
+    @override
     def way(self) -> Way:
-        """See `AnyExperimentConfig.way`."""
         from seqlab.training.network_training import NetworkWay
 
         return NetworkWay(self)
@@ -179,16 +180,16 @@ class BaselineExperimentConfig(AnyExperimentConfig):
     that of `train`."""
 
     @property
+    @override
     def goal(self) -> Goal:
-        """See `AnyExperimentConfig.goal`."""
         return self.task.goal
 
+    @override
     def dataset(self) -> Dataset:
-        """See `AnyExperimentConfig.dataset`."""
         return fitted_on(self.data.build(), self.fit_on)
 
+    @override
     def way(self) -> Way:
-        """See `AnyExperimentConfig.way`."""
         from seqlab.training.baseline_training import BaselineWay
 
         return BaselineWay(self)

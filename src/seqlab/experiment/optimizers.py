@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
+from typing_extensions import override
 
 from seqlab.schema.config import Config
 from seqlab.schema.errors import UserError
@@ -77,8 +78,8 @@ class SgdConfig(OptimizerConfig):
             )
         return self
 
+    @override
     def row_wise(self, table: Embedding) -> RowWiseSgd | str:
-        """See `OptimizerConfig.row_wise`."""
         from seqlab.experiment.row_wise import RowWiseSgd
 
         return RowWiseSgd(table, self) if self.rows == "auto" else "training.optimizer.rows is dense"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from typing_extensions import override
+
 from seqlab.languages import markov
 from seqlab.languages.language import END, Entropy, FormalLanguage
 from seqlab.schema.errors import UserError
@@ -36,22 +38,22 @@ class Automaton(FormalLanguage[int]):
         _check_that_strings_end(self.moves)
 
     @property
+    @override
     def alphabet(self) -> tuple[str, ...]:
-        """See `FormalLanguage`."""
         return self.symbols
 
+    @override
     def start(self) -> int:
-        """See `FormalLanguage`."""
         return 0
 
+    @override
     def distribution(self, state: int) -> dict[str, float]:
-        """See `FormalLanguage`."""
         found = {token: chance for token, (chance, _) in self.moves[state].items()}
         rest = 1.0 - sum(found.values())
         return {**found, END: rest} if rest > 1e-12 else found
 
+    @override
     def advance(self, state: int, token: str) -> int:
-        """See `FormalLanguage`."""
         return self.moves[state][token][1]
 
     def entropy(self) -> Entropy:

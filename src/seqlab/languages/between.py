@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csc_matrix
+from typing_extensions import override
 
 from seqlab.languages import markov
 from seqlab.languages.language import END, Entropy, FormalLanguage
@@ -46,33 +47,33 @@ class Between(FormalLanguage[Place]):
             raise UserError(f"A language must have strings of {self.least} to {self.most} tokens. Got none.")
 
     @property
+    @override
     def alphabet(self) -> tuple[str, ...]:
-        """See `FormalLanguage`."""
         return self.inner.alphabet
 
+    @override
     def split(self, text: str) -> list[str]:
-        """See `FormalLanguage`."""
         return self.inner.split(text)
 
+    @override
     def join(self, tokens: Any) -> str:
-        """See `FormalLanguage`."""
         return self.inner.join(tokens)
 
+    @override
     def bare(self) -> Between:
-        """See `FormalLanguage`."""
         inner = self.inner.bare()
         return self if inner is self.inner else Between(inner, self.least, self.most)
 
+    @override
     def dressed(self, texts: list[str], random: np.random.Generator) -> list[str]:
-        """See `FormalLanguage`."""
         return self.inner.dressed(texts, random)
 
+    @override
     def start(self) -> Place:
-        """See `FormalLanguage`."""
         return self.inner.start(), 0
 
+    @override
     def distribution(self, state: Place) -> dict[str, float]:
-        """See `FormalLanguage`."""
         inner, behind = state
         found = {}
         for token, chance in self.inner.distribution(inner).items():
@@ -85,20 +86,20 @@ class Between(FormalLanguage[Place]):
         total = sum(found.values())
         return {token: chance / total for token, chance in found.items()}
 
+    @override
     def advance(self, state: Place, token: str) -> Place:
-        """See `FormalLanguage`."""
         return self.inner.advance(state[0], token), state[1] + 1
 
+    @override
     def outlook(self, state: Place) -> Hashable:
-        """See `FormalLanguage`."""
         return self.inner.outlook(state[0]), state[1]
 
+    @override
     def depth(self, state: Place) -> int | None:
-        """See `FormalLanguage`."""
         return self.inner.depth(state[0])
 
+    @override
     def dressing(self, bare: Entropy) -> float:
-        """See `FormalLanguage`."""
         return self.inner.dressing(bare)
 
     def entropy(self) -> Entropy:

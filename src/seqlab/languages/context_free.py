@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from seqlab.languages.earley import EarleyColumn, Parser
 from seqlab.languages.grammar import Grammar
@@ -37,24 +38,24 @@ class ContextFree(FormalLanguage[EarleyColumn]):
     grammar: Grammar
 
     @property
+    @override
     def alphabet(self) -> tuple[str, ...]:
-        """See `FormalLanguage`."""
         return self.grammar.words
 
     @cached_property
     def _parser(self) -> Parser:
         return Parser(self.grammar)
 
+    @override
     def start(self) -> EarleyColumn:
-        """See `FormalLanguage`."""
         return self._parser.first
 
+    @override
     def distribution(self, state: EarleyColumn) -> dict[str, float]:
-        """See `FormalLanguage`."""
         return self._parser.distribution(state)
 
+    @override
     def advance(self, state: EarleyColumn, token: str) -> EarleyColumn:
-        """See `FormalLanguage`."""
         return self._parser.advance(state, token)
 
     @cached_property

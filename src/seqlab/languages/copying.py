@@ -7,6 +7,7 @@ import string
 from dataclasses import dataclass
 
 import numpy as np
+from typing_extensions import override
 
 from seqlab.languages.language import END, Entropy, FormalLanguage
 from seqlab.schema.errors import UserError
@@ -41,24 +42,24 @@ class Copying(FormalLanguage[str]):
                 raise UserError(f"{name!r} must be at least {least}. Got {value}.")
 
     @property
+    @override
     def alphabet(self) -> tuple[str, ...]:
-        """See `FormalLanguage`."""
         return (*string.ascii_lowercase[: self.letters], *[BLANK] * (self.gap > 0), MARK)
 
+    @override
     def start(self) -> str:
-        """See `FormalLanguage`."""
         return ""
 
+    @override
     def distribution(self, state: str) -> dict[str, float]:
-        """See `FormalLanguage`."""
         if len(state) < self.length:
             return dict.fromkeys(string.ascii_lowercase[: self.letters], 1 / self.letters)
         rest = BLANK * self.gap + MARK + state[: self.length]
         done = len(state) - self.length
         return {rest[done] if done < len(rest) else END: 1.0}
 
+    @override
     def advance(self, state: str, token: str) -> str:
-        """See `FormalLanguage`."""
         return state + token
 
     def draw(self, count: int, random: np.random.Generator) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from typing_extensions import override
+
 from seqlab.languages.language import END, Entropy, FormalLanguage, coin
 from seqlab.schema.errors import UserError
 
@@ -35,16 +37,16 @@ class Counting(FormalLanguage[tuple[int, int]]):
             raise UserError(f"'stop' must be above 0 and at most 1. Got {self.stop}.")
 
     @property
+    @override
     def alphabet(self) -> tuple[str, ...]:
-        """See `FormalLanguage`."""
         return tuple("abcd"[: self.letters])
 
+    @override
     def start(self) -> tuple[int, int]:
-        """See `FormalLanguage`."""
         return 0, _OPEN
 
+    @override
     def distribution(self, state: tuple[int, int]) -> dict[str, float]:
-        """See `FormalLanguage`."""
         count, left = state
         if left == 0:
             return {END: 1.0}
@@ -54,8 +56,8 @@ class Counting(FormalLanguage[tuple[int, int]]):
             return {"a": 1.0}
         return {"a": 1 - self.stop, "b": self.stop} if self.stop < 1 else {"b": 1.0}
 
+    @override
     def advance(self, state: tuple[int, int], token: str) -> tuple[int, int]:
-        """See `FormalLanguage`."""
         count, left = state
         if left != _OPEN:
             return count, left - 1

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from typing_extensions import override
 
 from seqlab.languages import markov
 from seqlab.languages.language import END, Entropy, FormalLanguage, coin
@@ -50,16 +51,16 @@ class Dyck(FormalLanguage[str]):
             )
 
     @property
+    @override
     def alphabet(self) -> tuple[str, ...]:
-        """See `FormalLanguage`."""
         return tuple("".join(KINDS[: self.kinds]))
 
     def start(self) -> str:
         """See `FormalLanguage`; a closing sign stands for the end, at which nothing is open again."""
         return ""
 
+    @override
     def distribution(self, state: str) -> dict[str, float]:
-        """See `FormalLanguage`."""
         opens = [pair[0] for pair in KINDS[: self.kinds]]
         if state == "":
             return dict.fromkeys(opens, 1 / self.kinds)
@@ -70,8 +71,8 @@ class Dyck(FormalLanguage[str]):
             return {close: 1.0}
         return {**dict.fromkeys(opens, self.opening / self.kinds), close: 1 - self.opening}
 
+    @override
     def advance(self, state: str, token: str) -> str:
-        """See `FormalLanguage`."""
         if token in _OPENS:
             return state[:-1] or END
         return state + token

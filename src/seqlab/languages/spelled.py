@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from typing_extensions import override
 
 from seqlab.languages.language import END, Entropy, FormalLanguage
 
@@ -30,20 +31,20 @@ class Spelled(FormalLanguage[Place]):
     words: FormalLanguage[Any]
 
     @property
+    @override
     def alphabet(self) -> tuple[str, ...]:
-        """See `FormalLanguage`."""
         return tuple(sorted({" ", *"".join(self.words.alphabet)}))
 
+    @override
     def split(self, text: str) -> list[str]:
-        """See `FormalLanguage`."""
         return list(text)
 
+    @override
     def join(self, tokens: Any) -> str:
-        """See `FormalLanguage`."""
         return "".join(tokens)
 
+    @override
     def start(self) -> Place:
-        """See `FormalLanguage`."""
         return self.words.start(), ""
 
     def distribution(self, state: Place) -> dict[str, float]:
@@ -62,13 +63,13 @@ class Spelled(FormalLanguage[Place]):
         total = sum(found.values())
         return {token: chance / total for token, chance in sorted(found.items())}
 
+    @override
     def advance(self, state: Place, token: str) -> Place:
-        """See `FormalLanguage`."""
         before, letters = state
         return (self.words.advance(before, letters), "") if token == " " else (before, letters + token)
 
+    @override
     def depth(self, state: Place) -> int | None:
-        """See `FormalLanguage`."""
         return self.words.depth(state[0])
 
     def entropy(self) -> Entropy:
@@ -78,8 +79,8 @@ class Spelled(FormalLanguage[Place]):
         letters = sum(map(len, texts)) / len(texts)
         return Entropy(per_string=bare.per_string, tokens=letters + 1, error=bare.error, strings=bare.strings)
 
+    @override
     def draw(self, count: int, random: np.random.Generator) -> list[str]:
-        """See `FormalLanguage`."""
         return self.words.draw(count, random)
 
     def _chances(self, before: Any) -> Mapping[str, float]:

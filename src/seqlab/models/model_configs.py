@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
+from typing_extensions import override
 
 from seqlab.schema.config import Config
 from seqlab.schema.errors import UserError
@@ -108,10 +109,10 @@ class RecurrentClassifierConfig(ModelConfig):
             )
         return self
 
+    @override
     def build(
         self, *, vocabulary: int, outputs: int, generator: torch.Generator, numbers: Numbers | None = None
     ) -> SequenceModel:
-        """See `ModelConfig.build`."""
         from seqlab.models.sequence_classifier import recurrent_classifier
 
         if self.embedding == "numbers" and numbers is None:
@@ -150,10 +151,10 @@ class LinearClassifierConfig(ModelConfig):
         """The features of the linear layer."""
         return (Width("linear_size"),)
 
+    @override
     def build(
         self, *, vocabulary: int, outputs: int, generator: torch.Generator, numbers: Numbers | None = None
     ) -> SequenceModel:
-        """See `ModelConfig.build`."""
         from seqlab.models.sequence_classifier import linear_classifier
 
         return linear_classifier(self, vocabulary=vocabulary, outputs=outputs, generator=generator)
@@ -201,10 +202,10 @@ class RecurrentLanguageModelConfig(ModelConfig):
             )
         return self
 
+    @override
     def build(
         self, *, vocabulary: int, outputs: int, generator: torch.Generator, numbers: Numbers | None = None
     ) -> SequenceModel:
-        """See `ModelConfig.build`."""
         from seqlab.models.recurrent_language_model import RecurrentLanguageModel
 
         return RecurrentLanguageModel(self, vocabulary=vocabulary, outputs=outputs, generator=generator)
@@ -248,10 +249,10 @@ class TransformerLanguageModelConfig(ModelConfig):
             )
         return self
 
+    @override
     def build(
         self, *, vocabulary: int, outputs: int, generator: torch.Generator, numbers: Numbers | None = None
     ) -> SequenceModel:
-        """See `ModelConfig.build`."""
         from seqlab.models.transformer_language_model import TransformerLanguageModel
 
         return TransformerLanguageModel(self, vocabulary=vocabulary, outputs=outputs, generator=generator)

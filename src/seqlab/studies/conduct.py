@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Protocol
 
+from typing_extensions import override
+
 from seqlab.compare.study_cells import trial_run, trial_runs
 from seqlab.runs import study_folder
 from seqlab.runs.study_folder import Event, StudyFolder, Trial
 from seqlab.schema.config import plain
 from seqlab.schema.errors import DiskError
 from seqlab.studies.design import Design
-from seqlab.studies.executors import Executor
-from seqlab.studies.job import Job, JobOutcome
+from seqlab.studies.executors import Executor, JobSource
+from seqlab.studies.job import Job, JobCallback, JobOutcome
 from seqlab.studies.plan import StudyPlan, plan_of, stopped
 from seqlab.studies.standing import check_sound, goal_of, gone
 from seqlab.studies.trials import Adjust
@@ -89,7 +91,7 @@ def run_trials(plan: StudyPlan, executor: Executor, place: Resources, viewer: St
         raise DiskError(f"{conductor.full} Then the same command goes on with the study.")
 
 
-class Conductor:
+class Conductor(JobSource, JobCallback):
     """Gives out the runs of a plan and notes what becomes of them."""
 
     def __init__(self, plan: StudyPlan, place: Resources, viewer: StudyCallback):
@@ -98,8 +100,8 @@ class Conductor:
         self._runs = plan.runs()
         self.full = ""
 
+    @override
     def next(self) -> Job | None:
-        """See `executors.Work`."""
         one = next(self._runs, None)
         if one is None:
             return None
@@ -108,6 +110,7 @@ class Conductor:
         place = self._place
         return Job(number=one.number, config=one.config, device=place.device, threads=place.threads)
 
+    @override
     def done(self, number: int, outcome: JobOutcome) -> bool:
         """See `executors.Work`; what became of a run is on disk before anything else begins."""
         one, folder = self._running.pop(number), self._plan.folder
@@ -119,16 +122,16 @@ class Conductor:
         self._viewer.ended(one, outcome, metrics.get(goal_of(one).metric))
         return outcome.state not in ("interrupted", "full")
 
+    @override
     def news(self, number: int, share: float, words: str) -> None:
-        """See `work.Watch`."""
         self._viewer.news(number, share, words)
 
+    @override
     def message(self, number: int, text: str) -> None:
-        """See `work.Watch`."""
         self._viewer.message(number, text)
 
+    @override
     def prune(self, number: int, epoch: float, values: Mapping[str, float]) -> str:
-        """See `work.Watch`."""
         one = self._running[number]
         metric = goal_of(one).metric
         # The validation at hand is in the run's records already, or not, where the system kept them back.

@@ -18,6 +18,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any, Protocol
 
+from typing_extensions import override
+
 from seqlab.studies.job import Job, JobCallback, JobOutcome, run_job
 from seqlab.training.interrupt import StopRequest, catch_signals
 
@@ -47,11 +49,11 @@ class Executor(Protocol):
         ...
 
 
-class Inline:
+class Inline(Executor):
     """One run after the other, in this process."""
 
+    @override
     def run(self, work: JobSource, watch: JobCallback) -> None:
-        """See `Executor`."""
         while (job := work.next()) is not None:
             outcome = run_job(job, watch)
             if not work.done(job.number, outcome):
@@ -60,14 +62,14 @@ class Inline:
                 return
 
 
-class Processes:
+class Processes(Executor):
     """Several runs side by side, each in a process that was spawned and may die without harm to others."""
 
     def __init__(self, count: int):
         self._count = count
 
+    @override
     def run(self, work: JobSource, watch: JobCallback) -> None:
-        """See `Executor`."""
         workers: list[_Worker] = []
         with catch_signals() as wish:
             try:
@@ -192,22 +194,22 @@ class _Worker:
             self._process.join()
 
 
-class WorkerLink:
+class WorkerLink(JobCallback):
     """A watch that speaks to the process which asked for the work."""
 
     def __init__(self, line: Connection):
         self._line = line
 
+    @override
     def news(self, number: int, share: float, words: str) -> None:
-        """See `JobCallback`."""
         self._line.send(("news", (number, share, words)))
 
+    @override
     def message(self, number: int, text: str) -> None:
-        """See `JobCallback`."""
         self._line.send(("message", (number, text)))
 
+    @override
     def prune(self, number: int, epoch: float, values: Mapping[str, float]) -> str:
-        """See `JobCallback`."""
         self._line.send(("prune", (number, epoch, dict(values))))
         return str(self._line.recv())
 

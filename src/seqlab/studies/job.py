@@ -78,7 +78,6 @@ class _Listener:
         self.pruned = ""
 
     def step(self, progress: Progress, loss: float, total_epochs: float) -> None:
-        """See `Listener`."""
         now = self._clock()
         if now - self._told >= SECONDS_BETWEEN_NEWS:
             self._told = now
@@ -92,7 +91,6 @@ class _Listener:
         return bool(self.pruned)
 
     def scored(self, done: int, total: int) -> None:
-        """See `Listener`."""
         now = self._clock()
         if now - self._told >= SECONDS_BETWEEN_NEWS:
             self._told = now

@@ -65,17 +65,16 @@ class _Final:
         self._viewer = viewer
 
     def step(self, progress: Progress, loss: float, total_epochs: float) -> None:
-        """See `Listener`."""
+        pass
 
     def validated(self, progress: Progress, metrics: dict[str, float], best: bool) -> bool:
         """See `Listener`; never a reason to stop."""
         return False
 
     def scored(self, done: int, total: int) -> None:
-        """See `Listener`."""
+        pass
 
     def message(self, text: str) -> None:
-        """See `Listener`."""
         if text.startswith(("Run folder", "Not to the bit")):
             self._viewer.message(0, text)
 

@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from typing_extensions import override
+
 from seqlab.compare.study_cells import TrialRun, trial_runs
 from seqlab.runs.study_folder import Event, StudyFolder, Trial
 from seqlab.studies import search
@@ -67,19 +69,19 @@ def stopped(epoch: float) -> str:
 class GridPlan(StudyPlan):
     """A grid: every combination with every seed."""
 
+    @override
     def note(self) -> None:
-        """See `StudyPlan.note`."""
         known = self.folder.trials()
         for one in grid(self.design, self.adjust)[len(known) :]:
             self.folder.add_trial(one)
 
+    @override
     def runs(self) -> Iterator[Trial]:
-        """See `StudyPlan.runs`."""
         return self.open()
 
     @property
+    @override
     def total(self) -> int:
-        """See `StudyPlan.total`."""
         return len(self.folder.trials())
 
     def should_stop(self, one: Trial, course: Course) -> bool:
@@ -100,8 +102,8 @@ class SearchPlan(StudyPlan):
         for one in baselines(self.design)[len(known) :]:
             self.folder.add_trial(one)
 
+    @override
     def runs(self) -> Iterator[Trial]:
-        """See `StudyPlan.runs`."""
         yield from self.open()
         first, *others = self.design.config.seeds
         for count in range(self._config.trials):
@@ -117,8 +119,8 @@ class SearchPlan(StudyPlan):
                         yield self._noted(architecture, setting, seed)
 
     @property
+    @override
     def total(self) -> int:
-        """See `StudyPlan.total`."""
         each = self._config.trials + self._config.confirm * (len(self.design.config.seeds) - 1)
         return each * len(self.design.architectures) + len(baselines(self.design))
 

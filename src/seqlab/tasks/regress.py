@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+from typing_extensions import override
 
 from seqlab.data.batch import Batch
 from seqlab.data.batching import Batching
@@ -42,6 +43,7 @@ class RegressTask(Task):
         """Padded batches; see `Task.batches`."""
         return labelled_batches(split, batching, seed, task="regress")
 
+    @override
     def loss(
         self,
         head: nn.Module,
@@ -49,15 +51,14 @@ class RegressTask(Task):
         targets: Float[Tensor, " N"],
         mask: Bool[Tensor, " N"],
     ) -> tuple[Float[Tensor, ""], int]:
-        """See `Task.loss`."""
         predicted, targets = head(features[mask])[:, 0], targets[mask]
         return _nats(predicted, targets).sum(), len(targets)
 
     @torch.no_grad()
+    @override
     def scores(
         self, head: nn.Module, features: Float[Tensor, "N H"], targets: Float[Tensor, " N"]
     ) -> tuple[Float[Tensor, " N"], Float[Tensor, "N 1"]]:
-        """See `Task.scores`."""
         predicted = head(features)
         return _nats(predicted[:, 0].double(), targets), predicted
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
+from typing_extensions import override
 
 from seqlab.data.dataset import Dataset
 from seqlab.schema.config import Config
@@ -61,8 +62,8 @@ class ClassifyConfig(TaskConfig):
     """Which of these metrics picks the best checkpoint and tells whether training still gains."""
 
     @property
+    @override
     def goal(self) -> Goal:
-        """See `TaskConfig.goal`."""
         return Goal.of(self.monitor)
 
     @model_validator(mode="after")
@@ -101,8 +102,8 @@ class RegressConfig(TaskConfig):
     """Which of these metrics picks the best checkpoint and tells whether training still gains."""
 
     @property
+    @override
     def goal(self) -> Goal:
-        """See `TaskConfig.goal`."""
         return Goal.of(self.monitor)
 
     @model_validator(mode="after")
@@ -131,8 +132,8 @@ class LanguageModelConfig(TaskConfig):
     """Share of the target's probability spread evenly over the vocabulary, in training only."""
 
     @property
+    @override
     def goal(self) -> Goal:
-        """See `TaskConfig.goal`."""
         return Goal.of("loss")
 
     def build(self, dataset: Dataset) -> Task:
@@ -170,8 +171,8 @@ class ScoredClassifyConfig(ScoredTaskConfig):
     """What is measured on the validation split (`seqlab list metrics`)."""
 
     @property
+    @override
     def goal(self) -> Goal:
-        """See `ScoredTaskConfig.goal`."""
         return Goal.of("accuracy")
 
     def build(self, dataset: Dataset) -> Task:
@@ -191,8 +192,8 @@ class ScoredRegressConfig(ScoredTaskConfig):
     """What is measured on the validation split (`seqlab list metrics`)."""
 
     @property
+    @override
     def goal(self) -> Goal:
-        """See `ScoredTaskConfig.goal`."""
         return Goal.of("mse")
 
     def build(self, dataset: Dataset) -> Task:
@@ -213,8 +214,8 @@ class ScoredLanguageModelConfig(ScoredTaskConfig):
     every token of the vocabulary behind every token of the text, which takes many times as long."""
 
     @property
+    @override
     def goal(self) -> Goal:
-        """See `ScoredTaskConfig.goal`."""
         return Goal.of("loss")
 
     def build(self, dataset: Dataset) -> Task:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.numpy import load_file
+from typing_extensions import override
 
 from seqlab.baselines.baseline import Baseline, FitContext, TargetScores
 from seqlab.data.dataset import Dataset
@@ -58,21 +59,21 @@ class BaselineWay(Way):
                 f"Got {config.task.kind!r}. `seqlab list baselines` shows others."
             )
 
+    @override
     def prepare(self, dataset: Dataset, place: torch.device, matmul: str | None) -> Work:
-        """See `Way.prepare`."""
         task = self.config.task.build(dataset)
         self.config.baseline.check(self._ground(dataset))
         return _BaselineWork(self, dataset, task)
 
+    @override
     def scorer(self, run: RunFolder, dataset: Dataset, place: torch.device) -> Scorer:
-        """See `Way.scorer`."""
         baseline = self._kept(run, self._ground(dataset))
         return BaselineScorer(self.config, dataset, self.config.task.build(dataset), baseline)
 
+    @override
     def load(
         self, run: RunFolder, tokenizer: Tokenizer, outputs: int, labels: tuple[str, ...]
     ) -> tuple[SequenceModel, int]:
-        """See `Way.load`."""
         return BaselineModel(self._kept(run, FitContext(self.config.data, tokenizer, labels))).eval(), 0
 
     def count(self, dataset: Dataset) -> list[LayerCount]:
@@ -107,8 +108,8 @@ class BaselineScorer(Scorer):
         self.moment = Moment(step=0, epoch=float(self.parameters > 0), tokens=self.tokens)
         self.budget = {"epochs": 1, "max_steps": None, "result": "last"}
 
+    @override
     def score(self, split: str, metrics: Sequence[str], progress: Told | None = None) -> SplitResult:
-        """See `Scorer.score`."""
         if split not in self.dataset.splits:
             raise unknown("split", split, self.dataset.splits)
         pieces = self._pieces(split, any(METRICS[key].reads_logits for key in metrics), progress)
@@ -118,12 +119,12 @@ class BaselineScorer(Scorer):
         )
         return SplitResult(records, items.scores())
 
+    @override
     def context(self, split: str) -> str:
-        """See `Scorer.context`."""
         return "1 stream, every token" if self._running else "whole sequences"
 
+    @override
     def diagnose(self, kinds: Sequence[str], split: str, rows: int | None) -> dict[str, Diagnosis]:
-        """See `Scorer.diagnose`."""
         raise UserError("A diagnosis must be of a network's run. Got a baseline, which has no layers.")
 
     @property

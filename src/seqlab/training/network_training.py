@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from typing_extensions import override
 
 from seqlab.data.dataset import Dataset
 from seqlab.data.tokenizers.tokenizer import Tokenizer
@@ -38,26 +39,26 @@ class NetworkWay(Way):
     def __init__(self, config: ExperimentConfig):
         self.config = config
 
+    @override
     def prepare(self, dataset: Dataset, place: torch.device, matmul: str | None) -> Work:
-        """See `Way.prepare`."""
         setting, threads = self.config.training.matmul, torch.get_num_threads()
         found = chosen(matmul) if matmul else choose(setting, device=place.type, threads=threads)
         experiment = build(self.config, dataset, place, found)
         diagnosis.check(experiment)
         return _NetworkWork(experiment, found.name)
 
+    @override
     def scorer(self, run: RunFolder, dataset: Dataset, place: torch.device) -> Scorer:
-        """See `Way.scorer`."""
         experiment = build(self.config, dataset, place)
         best = checkpoint.best_checkpoint(run)
         counters = checkpoint.load_model(run, best, experiment.model)["progress"]
         moment = Moment(step=counters["step"], epoch=float(counters["epoch"]), tokens=counters["tokens"])
         return _NetworkScorer(experiment, moment)
 
+    @override
     def load(
         self, run: RunFolder, tokenizer: Tokenizer, outputs: int, labels: tuple[str, ...]
     ) -> tuple[SequenceModel, int]:
-        """See `Way.load`."""
         model = self.config.model.build(
             vocabulary=len(tokenizer.vocabulary),
             outputs=outputs,
@@ -67,8 +68,8 @@ class NetworkWay(Way):
         counters = checkpoint.load_model(run, checkpoint.best_checkpoint(run), model)
         return model.eval(), counters["progress"]["step"]
 
+    @override
     def count(self, dataset: Dataset) -> list[LayerCount]:
-        """See `Way.count`."""
         return layer_counts(build(self.config, dataset, torch.device("cpu")).model)
 
 

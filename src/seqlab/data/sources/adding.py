@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
+from typing_extensions import override
 
 from seqlab.data.data_kinds import TOKENIZERS
 from seqlab.data.sources.examples import Examples, ExamplesConfig
@@ -46,8 +47,8 @@ class AddingConfig(ExamplesConfig):
     length: int = Field(default=50, ge=2)
     """Tokens of an example."""
 
+    @override
     def draw(self, count: int, random: np.random.Generator) -> Examples:
-        """See `ExamplesConfig.draw`."""
         numbers = random.integers(SCALE, size=(count, self.length), endpoint=True)
         half, rows = self.length // 2, np.arange(count)
         first, second = random.integers(half, size=count), random.integers(half, self.length, size=count)
@@ -59,8 +60,8 @@ class AddingConfig(ExamplesConfig):
         )
 
     @property
+    @override
     def different(self) -> int:
-        """See `ExamplesConfig.different`."""
         return (SCALE + 1) ** self.length
 
 
@@ -91,8 +92,8 @@ class Adding1997Config(ExamplesConfig):
     length: int = Field(default=100, ge=6)
     """Tokens of the shortest example; the longest one has a tenth more."""
 
+    @override
     def draw(self, count: int, random: np.random.Generator) -> Examples:
-        """See `ExamplesConfig.draw`."""
         longest = self.length + self.length // 10
         lengths = random.integers(self.length, longest, size=count, endpoint=True)
         numbers = random.integers(-SCALE, SCALE, size=(count, longest), endpoint=True)
@@ -112,8 +113,8 @@ class Adding1997Config(ExamplesConfig):
         )
 
     @property
+    @override
     def different(self) -> int:
-        """See `ExamplesConfig.different`."""
         return (2 * SCALE + 1) ** self.length
 
 

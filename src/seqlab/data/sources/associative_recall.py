@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
+from typing_extensions import override
 
 from seqlab.data.sources.examples import Examples, ExamplesConfig
 
@@ -35,8 +36,8 @@ class AssociativeRecallConfig(ExamplesConfig):
     pairs: int = Field(default=4, ge=1, le=len(KEYS))
     """Letters with a digit; an example has 2 `pairs` + 1 tokens."""
 
+    @override
     def draw(self, count: int, random: np.random.Generator) -> Examples:
-        """See `ExamplesConfig.draw`."""
         letters = random.random((count, len(KEYS))).argsort(axis=1)[:, : self.pairs]
         digits = random.integers(10, size=letters.shape)
         asked = random.integers(self.pairs, size=count)
@@ -48,8 +49,8 @@ class AssociativeRecallConfig(ExamplesConfig):
         return Examples(texts, digits[np.arange(count), asked])
 
     @property
+    @override
     def different(self) -> int:
-        """See `ExamplesConfig.different`."""
         return math.perm(len(KEYS), self.pairs) * 10**self.pairs * self.pairs
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from pydantic import Field
+from typing_extensions import override
 
 from seqlab.data.sources.generated import LimitedConfig
 from seqlab.languages.dyck import Dyck
@@ -28,8 +29,8 @@ class BracketsConfig(LimitedConfig):
     kind: Literal["brackets"] = "brackets"
     """Name of the dataset."""
 
+    @override
     def unlimited(self) -> Dyck:
-        """See `LimitedConfig`."""
         return Dyck(1, OPEN, None)
 
 
@@ -50,6 +51,6 @@ class DyckConfig(LimitedConfig):
     max_depth: int | None = Field(default=None, ge=1)
     """Brackets that may be open at once; none: any number."""
 
+    @override
     def unlimited(self) -> Dyck:
-        """See `LimitedConfig`."""
         return Dyck(self.kinds, self.opening, self.max_depth)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
+from typing_extensions import override
 
 from seqlab.data.data_kinds import TOKENIZERS
 from seqlab.data.sources.generated import GeneratedConfig
@@ -43,6 +44,6 @@ class CopyConfig(GeneratedConfig):
     gap: int = Field(default=10, ge=0)
     """Blanks between a word and the mark."""
 
+    @override
     def language(self) -> FormalLanguage[Any]:
-        """See `GeneratedConfig.language`."""
         return Copying(self.letters, self.length, self.gap)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from pydantic import Field
+from typing_extensions import override
 
 from seqlab.data.sources.generated import LimitedConfig
 from seqlab.languages import expression, regular
@@ -25,8 +26,8 @@ class ParityConfig(LimitedConfig):
     stop: float = Field(default=0.1, gt=0, le=1)
     """Probability to end where a sequence may end."""
 
+    @override
     def unlimited(self) -> Automaton:
-        """See `LimitedConfig`."""
         return regular.parity(self.stop)
 
 
@@ -45,8 +46,8 @@ class TomitaConfig(LimitedConfig):
     stop: float = Field(default=0.1, gt=0, le=1)
     """Probability to end where a sequence may end."""
 
+    @override
     def unlimited(self) -> Automaton:
-        """See `LimitedConfig`."""
         return regular.tomita(self.number, self.stop)
 
 
@@ -65,8 +66,8 @@ class CountingConfig(LimitedConfig):
     stop: float = Field(default=0.1, gt=0, le=1)
     """Probability, behind each `a`, that it is the last one."""
 
+    @override
     def unlimited(self) -> Counting:
-        """See `LimitedConfig`."""
         return Counting(self.letters, self.stop)
 
 
@@ -85,6 +86,6 @@ class RegularExpressionConfig(LimitedConfig):
     stop: float = Field(default=0.1, gt=0, le=1)
     """Probability to end where a sequence may end."""
 
+    @override
     def unlimited(self) -> Automaton:
-        """See `LimitedConfig`."""
         return expression.automaton(self.pattern, self.stop)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from pydantic import Field, model_validator
+from typing_extensions import override
 
 from seqlab.data.data_kinds import TOKENIZERS
 from seqlab.data.dataset import Corpus
@@ -90,12 +91,12 @@ class LimitedConfig(GeneratedConfig, ABC):
             )
         return self
 
+    @override
     def language(self) -> FormalLanguage[Any]:
-        """See `GeneratedConfig.language`."""
         return _kept(self)  # pyright: ignore[reportArgumentType] - pydantic hashes what is frozen
 
+    @override
     def longer_source(self) -> FormalLanguage[Any] | None:
-        """See `GeneratedConfig.longer_source`."""
         return self.unlimited() if self.longer_max_length is not None else None
 
     def _longer(self, random: np.random.Generator) -> dict[str, list[str]]:

@@ -9,6 +9,8 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
+from typing_extensions import override
+
 from seqlab.data.data_kinds import TOKENIZERS
 from seqlab.data.sources.generated import GeneratedConfig
 from seqlab.data.sources.text_files import read_text
@@ -31,12 +33,12 @@ class SentencesConfig(GeneratedConfig, ABC):
     def words(self) -> ContextFree:
         """The language of words."""
 
+    @override
     def language(self) -> FormalLanguage[Any]:
-        """See `GeneratedConfig.language`."""
         return Spelled(self.words()) if self.tokenizer.kind == "characters" else self.words()
 
+    @override
     def words_known(self) -> frozenset[str]:
-        """See `GeneratedConfig.words_known`."""
         return frozenset(self.words().alphabet)
 
 
@@ -53,8 +55,8 @@ class ToyConfig(SentencesConfig):
     tokenizer: Annotated[TokenizerConfig, ByKind(TOKENIZERS)] = CharactersConfig()
     """How texts become tokens: `characters`, or `whitespace` for words."""
 
+    @override
     def words(self) -> ContextFree:
-        """See `SentencesConfig`."""
         return _TOY
 
 
@@ -73,8 +75,8 @@ class GrammarConfig(SentencesConfig):
     path: str
     """The grammar's file."""
 
+    @override
     def words(self) -> ContextFree:
-        """See `SentencesConfig`."""
         return _language(read_text(Path(self.path)), self.path)
 
     def content_hash(self) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field
+from typing_extensions import override
 
 from seqlab.data.data_kinds import TOKENIZERS
 from seqlab.data.dataset import About, Corpus, DatasetConfig, Limit
@@ -72,8 +73,8 @@ class ImdbConfig(DatasetConfig):
         """SHA-256 of the archive."""
         return sums(_path()).sha256
 
+    @override
     def read(self) -> Corpus:
-        """See `DatasetConfig.read`."""
         reviews = read_reviews(_path())
         if not self.final:
             reviews = {

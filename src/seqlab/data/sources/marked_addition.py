@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
+from typing_extensions import override
 
 from seqlab.data.data_kinds import TOKENIZERS
 from seqlab.data.sources.examples import Examples, ExamplesConfig
@@ -36,8 +37,8 @@ class MarkedAdditionConfig(ExamplesConfig):
     length: int = Field(default=10, ge=3)
     """Tokens of an example, the mark among them."""
 
+    @override
     def draw(self, count: int, random: np.random.Generator) -> Examples:
-        """See `ExamplesConfig.draw`."""
         digits = random.integers(10, size=(count, self.length))
         rows, marks = np.arange(count), random.integers(self.length - 2, size=count)
         digits[rows, marks] = int(MARK)
@@ -45,8 +46,8 @@ class MarkedAdditionConfig(ExamplesConfig):
         return Examples(texts, digits[rows, marks + 1] + digits[:, -1])
 
     @property
+    @override
     def different(self) -> int:
-        """See `ExamplesConfig.different`."""
         return (self.length - 2) * 10 ** (self.length - 1)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from typing_extensions import override
+
 from seqlab.data.sources.generated import LimitedConfig
 from seqlab.languages import regular
 from seqlab.languages.automaton import Automaton
@@ -28,6 +30,6 @@ class NdfaConfig(LimitedConfig):
     kind: Literal["ndfa"] = "ndfa"
     """Name of the dataset."""
 
+    @override
     def unlimited(self) -> Automaton:
-        """See `LimitedConfig`."""
         return regular.ndfa(WORDS, STOP)

@@ -6,6 +6,8 @@ import hashlib
 from pathlib import Path
 from typing import Annotated, Literal
 
+from typing_extensions import override
+
 from seqlab.data.data_kinds import TOKENIZERS
 from seqlab.data.dataset import About, Corpus, DatasetConfig
 from seqlab.data.fetch import source, sums
@@ -58,8 +60,8 @@ class PtbConfig(DatasetConfig):
         """SHA-256 of the three files' SHA-256."""
         return hashlib.sha256("".join(sums(_path(split)).sha256 for split in _CHECKSUMS).encode()).hexdigest()
 
+    @override
     def read(self) -> Corpus:
-        """See `DatasetConfig.read`."""
         texts = {split: read_text(_path(split)) for split in _CHECKSUMS}
         if self.level == "character":
             texts = {split: spell(text) for split, text in texts.items()}

@@ -13,6 +13,7 @@ from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field
+from typing_extensions import override
 
 from seqlab.data.data_kinds import TOKENIZERS
 from seqlab.data.dataset import About, Corpus, DatasetConfig
@@ -65,8 +66,8 @@ class PythonSourceConfig(DatasetConfig):
                 digest.update(len(data).to_bytes(8, "big") + data)
         return digest.hexdigest()
 
+    @override
     def read(self) -> Corpus:
-        """See `DatasetConfig.read`."""
         parts = divide(self._files())
         return Corpus({split: ["\n".join(texts)] for split, texts in parts.items()}, running=True)
 

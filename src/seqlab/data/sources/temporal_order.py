@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
+from typing_extensions import override
 
 from seqlab.data.sources.examples import Examples, ExamplesConfig
 
@@ -38,8 +39,8 @@ class TemporalOrderConfig(ExamplesConfig):
     length: int = Field(default=100, ge=10)
     """Tokens of the shortest example; the longest one has a tenth more."""
 
+    @override
     def draw(self, count: int, random: np.random.Generator) -> Examples:
-        """See `ExamplesConfig.draw`."""
         length = self.length
         lengths = random.integers(length, length + length // 10, size=count, endpoint=True)
         first = random.integers(length // 10, length // 5, size=count, endpoint=True)
@@ -55,8 +56,8 @@ class TemporalOrderConfig(ExamplesConfig):
         return Examples(texts, labels)
 
     @property
+    @override
     def different(self) -> int:
-        """See `ExamplesConfig.different`."""
         return len(CLASSES) * len(FILLERS) ** (self.length - 4)
 
 

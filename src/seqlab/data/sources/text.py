@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
+from typing_extensions import override
 
 from seqlab.data.data_kinds import TOKENIZERS
 from seqlab.data.dataset import About, Corpus, DatasetConfig
@@ -80,8 +81,8 @@ class TextConfig(DatasetConfig):
                 digest.update(f"{split} {sums(file).sha256}\n".encode())
         return digest.hexdigest()
 
+    @override
     def read(self) -> Corpus:
-        """See `DatasetConfig.read`."""
         texts = {split: "".join(map(self._read, files)) for split, files in self._files().items()}
         shares = {"valid": self.valid_fraction, "test": self.test_fraction}
         missing = {name: share for name, share in shares.items() if name not in texts}

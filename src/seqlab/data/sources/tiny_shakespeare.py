@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
+from typing_extensions import override
+
 from seqlab.data.data_kinds import TOKENIZERS
 from seqlab.data.dataset import About, Corpus, DatasetConfig
 from seqlab.data.fetch import source, sums
@@ -40,8 +42,8 @@ class TinyShakespeareConfig(DatasetConfig):
         """SHA-256 of the file."""
         return sums(_path()).sha256
 
+    @override
     def read(self) -> Corpus:
-        """See `DatasetConfig.read`."""
         return Corpus({name: [text] for name, text in divide(read_text(_path())).items()}, running=True)
 
 

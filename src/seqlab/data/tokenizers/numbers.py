@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field, model_validator
+from typing_extensions import override
 
 from seqlab.data.tokenizers.tokenizer import Encoded, Spec, Tokenizer, TokenizerConfig, offsets_of
 from seqlab.data.tokenizers.vocabulary import Vocabulary
@@ -100,8 +101,8 @@ class NumbersConfig(TokenizerConfig):
         return _Numbers(self)
 
     @classmethod
+    @override
     def restore(cls, spec: Spec) -> Tokenizer:
-        """See `TokenizerConfig.restore`."""
         return _Numbers(parse(cls, spec))
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from pydantic import Field
+from typing_extensions import override
 
 from seqlab.data.tokenizers.tokenizer import (
     END,
@@ -53,8 +54,8 @@ class BpeConfig(TokenizerConfig):
     lower_case: bool = False
     """Whether texts are lower-cased first."""
 
+    @override
     def train(self, texts: Sequence[str], *, running: bool = False) -> Tokenizer:
-        """See `TokenizerConfig.train`."""
         from tokenizers import Tokenizer as Model
         from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
@@ -72,8 +73,8 @@ class BpeConfig(TokenizerConfig):
         return _Subwords("bpe", model, running=running)
 
     @classmethod
+    @override
     def restore(cls, spec: Spec) -> Tokenizer:
-        """See `TokenizerConfig.restore`."""
         return _restored(spec)
 
 
@@ -119,8 +120,8 @@ class WordPieceConfig(TokenizerConfig):
         return _Subwords("wordpiece", self._model(entries), running=running)
 
     @classmethod
+    @override
     def restore(cls, spec: Spec) -> Tokenizer:
-        """See `TokenizerConfig.restore`."""
         return _restored(spec)
 
     def _model(self, entries: dict[str, int]) -> tokenizers.Tokenizer:

@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from seqlab.data.data_kinds import TOKENIZERS
 from seqlab.data.tokenizers.vocabulary import Vocabulary
@@ -106,8 +107,8 @@ class CharactersConfig(TokenizerConfig):
     kind: Literal["characters"] = "characters"
     """Name of the tokenizer."""
 
+    @override
     def train(self, texts: Sequence[str], *, running: bool = False) -> Tokenizer:
-        """See `TokenizerConfig.train`."""
         characters: set[str] = set()
         for text in texts:
             characters.update(text)
@@ -115,8 +116,8 @@ class CharactersConfig(TokenizerConfig):
         return _Characters(running_vocabulary(tokens, "\n") if running else sequence_vocabulary(tokens))
 
     @classmethod
+    @override
     def restore(cls, spec: Spec) -> Tokenizer:
-        """See `TokenizerConfig.restore`."""
         return _Characters(vocabulary_from(spec))
 
 
@@ -158,8 +159,8 @@ class BytesConfig(TokenizerConfig):
         return _Bytes(running=running)
 
     @classmethod
+    @override
     def restore(cls, spec: Spec) -> Tokenizer:
-        """See `TokenizerConfig.restore`."""
         return _Bytes(running=spec["running"])
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field
+from typing_extensions import override
 
 from seqlab.data.tokenizers.tokenizer import (
     Spec,
@@ -52,16 +53,16 @@ class UnicodeWordsConfig(TokenizerConfig):
     min_count: int = Field(default=1, ge=1)
     """Occurrences in the training split that a word needs to have an id."""
 
+    @override
     def train(self, texts: Sequence[str], *, running: bool = False) -> Tokenizer:
-        """See `TokenizerConfig.train`."""
         words = by_frequency(texts, _SPLIT[self.punctuation], self.min_count)
         tokens = (*specials(running=running), *words)[: self.max_size]
         vocabulary = running_vocabulary(tokens, "\n") if running else sequence_vocabulary(tokens)
         return _UnicodeWords(vocabulary, punctuation=self.punctuation)
 
     @classmethod
+    @override
     def restore(cls, spec: Spec) -> Tokenizer:
-        """See `TokenizerConfig.restore`."""
         # Specs without the key were written before there was a choice.
         return _UnicodeWords(vocabulary_from(spec), punctuation=spec.get("punctuation", False))
 

@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 from pydantic import Field, model_validator
+from typing_extensions import override
 
 from seqlab.data.tokenizers.tokenizer import (
     END,
@@ -87,15 +88,15 @@ class WordsConfig(TokenizerConfig):
     min_count: int = Field(default=1, ge=1)
     """Occurrences in the training split that a word needs to have an id."""
 
+    @override
     def train(self, texts: Sequence[str], *, running: bool = False) -> Tokenizer:
-        """See `TokenizerConfig.train`."""
         words = by_frequency(texts, crude_words, self.min_count)
         tokens = (*specials(running=running), *words)[: self.max_size]
         return _Words(running_vocabulary(tokens, "\n") if running else sequence_vocabulary(tokens))
 
     @classmethod
+    @override
     def restore(cls, spec: Spec) -> Tokenizer:
-        """See `TokenizerConfig.restore`."""
         return _Words(vocabulary_from(spec))
 
 
@@ -156,8 +157,8 @@ class WhitespaceConfig(TokenizerConfig):
             )
         return self
 
+    @override
     def train(self, texts: Sequence[str], *, running: bool = False) -> Tokenizer:
-        """See `TokenizerConfig.train`."""
         parts = () if running else (PAD, START, END)
         words = by_frequency(texts, self._split, self.min_count, never=parts)[: self._room(parts)]
         if self.unknown and (self.unknown not in words or not running):
@@ -168,8 +169,8 @@ class WhitespaceConfig(TokenizerConfig):
         return _Whitespace(sequence_vocabulary(tokens, self.unknown), self.end_of_line)
 
     @classmethod
+    @override
     def restore(cls, spec: Spec) -> Tokenizer:
-        """See `TokenizerConfig.restore`."""
         return _Whitespace(vocabulary_from(spec), spec["end_of_line"])
 
     def _split(self, text: str) -> list[str]:
