@@ -15,7 +15,7 @@ from seqlab.report.comparing import chapters
 from seqlab.report.run_data import read
 from seqlab.report.study_view import StudyView, studies, told
 from seqlab.report.study_view import folders as run_folders
-from seqlab.runs.folder import RunFolder
+from seqlab.runs.run_folder import RunFolder
 from seqlab.runs.study_folder import StudyFolder
 
 runs = folders.runs_of_the_test

@@ -19,8 +19,8 @@ from seqlab.report.run_data import read
 from seqlab.report.study_figures import over_seeds
 from seqlab.report.study_view import folders as run_folders
 from seqlab.report.study_view import studies, told
-from seqlab.runs import folder
-from seqlab.runs.folder import RunFolder
+from seqlab.runs import run_folder
+from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.errors import UserError
 
 runs = folders.runs_of_the_test
@@ -149,7 +149,7 @@ def test_a_study_on_unlike_data_has_a_part_for_each(tmp_path: Path) -> None:
     asked = study.make(failed=False)
     for trial in asked.trials():
         if trial.seed == 3:
-            folders.card(RunFolder(folder.root() / trial.run, "", ""), tokenizer="bytes")
+            folders.card(RunFolder(run_folder.root() / trial.run, "", ""), tokenizer="bytes")
     with pytest.raises(UserError, match="the tokenizer: 'words'"):
         report.write([], tmp_path / "r.html", title="Apart", studies=[asked])
     document = page(

@@ -26,7 +26,7 @@ from seqlab.report.sections import Part, Section, of_datasets, of_study, present
 from seqlab.report.static import export
 from seqlab.report.tables import ReportTable
 from seqlab.report.through_time import through_time
-from seqlab.runs.folder import RunFolder
+from seqlab.runs.run_folder import RunFolder
 from seqlab.runs.study_folder import StudyFolder
 from seqlab.schema.errors import UserError
 

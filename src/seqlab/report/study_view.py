@@ -13,7 +13,7 @@ from seqlab.compare.study import short
 from seqlab.compare.study_cells import cells, trial_runs
 from seqlab.report.comparing import Chapter, Told
 from seqlab.report.styles import Style
-from seqlab.runs.folder import RunFolder
+from seqlab.runs.run_folder import RunFolder
 from seqlab.runs.study_folder import StudyFolder
 
 
