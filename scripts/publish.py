@@ -93,9 +93,8 @@ def _number(run: RunFolder) -> int:
 
 def _goal(run: RunFolder) -> float:
     """What a run is judged by, less being better; among equals the loss."""
-    goal, metrics = read_config(run).goal, run.summary()["metrics"]
-    value = metrics[goal.metric]
-    return (value if goal.better == "lower" else -value) + 1e-9 * metrics["loss"]
+    monitor, metrics = read_config(run).monitor, run.summary()["metrics"]
+    return -monitor.gain(metrics[monitor.name]) + 1e-9 * metrics["loss"]
 
 
 def _truth(run: RunFolder) -> dict[str, Any] | None:

@@ -36,7 +36,7 @@ def across(studies: Sequence[StudyView]) -> list[Figure]:
 
 
 def _medians(studies: Sequence[StudyView]) -> Figure:
-    what = studies[0].quantity
+    what = studies[0].monitor
     return _figure(
         studies,
         lambda study, group: group.summary.median,

@@ -14,7 +14,7 @@ from seqlab.report.run_data import RunData
 from seqlab.report.styles import Style, Styles
 from seqlab.runs.cards import Card
 from seqlab.schema.errors import UserError
-from seqlab.stats.metric_spec import MetricSpec
+from seqlab.schema.metric_spec import MetricSpec
 
 MANY_RUNS = 12
 """Runs of a chapter up to which each is shown by itself; of more, groups come first."""
@@ -178,11 +178,12 @@ def _check(groups: Sequence[Sequence[RunData]]) -> None:
 
 
 def _judged_by(group: Sequence[RunData]) -> MetricSpec:
-    """The goal of the runs' task, or the loss where none says."""
-    goal = next((run.summary["goal"] for run in group if run.summary), None)
-    name, better = (goal["metric"], goal["better"]) if goal else ("loss", "lower")
-    unit = next((unit for run in group if (unit := run.units("valid").get(name))), "")
-    return MetricSpec(name=name, unit=unit, better=better)
+    """The metric that picked the runs' checkpoints; the loss where no run is finished."""
+    found = next((run.summary["monitor"] for run in group if run.summary), None)
+    if found is not None:
+        return MetricSpec(**found)
+    unit = next((unit for run in group if (unit := run.units("valid").get("loss"))), "")
+    return MetricSpec(name="loss", unit=unit, better="lower")
 
 
 def _entries(

@@ -175,8 +175,8 @@ def _render(found: Sequence[Chapter], parts: Sequence[Part], title: str, introdu
 def _summary(found: Sequence[Chapter]) -> str:
     """What the page is about, in one sentence.
 
-    >>> from seqlab.stats.metric_spec import Quantity
-    >>> loss = Quantity(name="loss", unit="nats per token", better="lower")
+    >>> from seqlab.schema.metric_spec import MetricSpec
+    >>> loss = MetricSpec(name="loss", unit="nats per token", better="lower")
     >>> _summary([Chapter("ptb", (), loss)])
     '0 runs on ptb.'
     """

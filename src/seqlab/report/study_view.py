@@ -71,13 +71,13 @@ def studies(study: StudyFolder, found: Sequence[Chapter]) -> list[StudyView]:
         ]
         if not own:
             continue
-        quantity = oracle_metric(about) or chapter.quantity
+        monitor = oracle_metric(about) or chapter.quantity
         answers.append(
             StudyView(
                 name=study.name,
                 about=about,
-                quantity=quantity,
-                cells=tuple(compare.without_dataset(cell) for cell in cells(own, quantity.name)),
+                monitor=monitor,
+                cells=tuple(compare.without_dataset(cell) for cell in cells(own, monitor.name)),
                 chapter=chapter,
             )
         )
