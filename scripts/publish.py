@@ -144,16 +144,17 @@ def take_study(name: str) -> tuple[str, dict[str, Any]]:
     """
     from seqlab.cli.study_result import as_table
     from seqlab.compare import study as compare
-    from seqlab.compare.study_cells import trial_runs
+    from seqlab.compare.study_cells import open_study
     from seqlab.compare.study_cost import cost
-    from seqlab.runs import run_folder, study_folder
+    from seqlab.runs import study_folder
     from seqlab.schema.config import plain
     from seqlab.studies import design
 
     place = study_folder.find(name)
     if place.about()["study"] != json.loads(json.dumps(plain(design.read(name)))):
         sys.exit(f"{place.path} must have the settings of the shipped study {name!r}. Got others.")
-    found, parts = trial_runs(place), compare.read(place)
+    opened = open_study(place)
+    found, parts = opened.runs, compare.parts(opened)
     if not all(one.summary for one in found):
         sys.exit(f"All runs of {place.path} must have ended. Got one that has not.")
     table = as_table(parts, place, None)
@@ -161,9 +162,10 @@ def take_study(name: str) -> tuple[str, dict[str, Any]]:
         del part["groups"], part["refused"]
         for row, group in zip(part["best"], study.ranked, strict=True):
             spent = cost(group)
+            assert spent is not None, "all runs are finished"
             row |= {"label": group.label, "parameters": spent.parameters, "seconds": spent.seconds}
-        first = run_folder.open_run(run_folder.root() / study.ranked[0].cells[0].run)
-        part["card"] = first.card("valid")
+        first = study.ranked[0].cells[0].run.folder
+        part["card"] = first and first.card("valid")
     costs = [one.summary["cost"] for one in found if one.summary]
     card = {
         "study": name,

@@ -12,6 +12,7 @@ import study
 from html_tree import Element, page, table
 
 from seqlab import report
+from seqlab.compare.study_cells import open_study
 from seqlab.report.comparing import chapters
 from seqlab.report.curves import AXES, medians
 from seqlab.report.heat import grid
@@ -77,7 +78,7 @@ def test_censored_runs_are_rows_but_never_the_best(written: Element) -> None:
 
 
 def test_the_best_of_each_row_of_the_grid_is_marked() -> None:
-    asked = study.make()
+    asked = open_study(study.make())
     found = chapters([read(run) for run in run_folders(asked)], told=told(asked))
     (one,) = studies(asked, found)
     figure = grid(one)

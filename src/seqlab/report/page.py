@@ -13,6 +13,7 @@ import altair
 import jinja2
 import vl_convert
 
+from seqlab.compare.study_cells import OpenStudy, open_study
 from seqlab.report import about, charts, costs, curves, diagnostics, results, tables
 from seqlab.report import study_view as answers
 from seqlab.report import table_text as cells
@@ -64,18 +65,19 @@ def write(
             be ranked; what differs is named.
         WorkError: the disk is full or cannot be written.
     """
-    everything = [*runs, *(run for study in studies for run in answers.folders(study))]
+    opened = [open_study(study) for study in studies]
+    everything = [*runs, *(run for study in opened for run in answers.folders(study))]
     if not everything:
         raise UserError("A report must have at least one run. Got none.")
     if output.is_dir():
         raise UserError(f"The report must be a file. Got the folder {str(output)!r}.")
     if static is not None and static.exists() and not static.is_dir():
         raise UserError(f"The static files' place must be a folder. Got the file {str(static)!r}.")
-    told = {name: known for study in studies for name, known in answers.told(study).items()}
+    told = {name: known for study in opened for name, known in answers.told(study).items()}
     found = chapters(
         [read(run) for run in _once(everything)], told=told, allow_incomparable=allow_incomparable
     )
-    parts = _parts(found, studies, samples=samples)
+    parts = _parts(found, opened, samples=samples)
     save(output, _render(found, parts, title, introduction))
     if static is not None:
         export(static, _tables(parts), _figures(parts), VEGA_LITE)
@@ -86,7 +88,7 @@ def _once(runs: Sequence[RunFolder]) -> list[RunFolder]:
     return list({run.path.resolve(): run for run in runs}.values())
 
 
-def _parts(found: Sequence[Chapter], studies: Sequence[StudyFolder], *, samples: bool) -> list[Part]:
+def _parts(found: Sequence[Chapter], studies: Sequence[OpenStudy], *, samples: bool) -> list[Part]:
     entries = [entry for chapter in found for entry in chapter.entries]
     known = [entry for entry in entries if entry.run.settings]
     asked = [answers.studies(study, found) for study in studies]
