@@ -60,4 +60,4 @@ def _pair(pair: Comparison, *, items: bool) -> tuple[CellValue, ...]:
 def _told_by(pair: Comparison) -> str:
     """What tells the two from each other; "nothing" where it may all be chance."""
     parts = (("items", pair.items), ("seeds", pair.seeds))
-    return " and ".join(name for name, one in parts if one is not None and one.tells) or "nothing"
+    return " and ".join(name for name, one in parts if one is not None and one.significant) or "nothing"

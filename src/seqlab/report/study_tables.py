@@ -159,14 +159,14 @@ def findings(
     known = [group.architecture for group in study.best if group.summary.median is not None]
     found = []
     if len(known) > 1:
-        sure = any(pair.seeds is not None and pair.seeds.tells for pair in compared.found)
+        sure = any(pair.seeds is not None and pair.seeds.significant for pair in compared.found)
         doubt = "" if sure else "; over seeds nothing of it can be told from chance"
         found.append(f"Order by the best setting's median: {', then '.join(known)}{doubt}.")
     found += [_best(study, group) for group in study.best]
     found += [f"{sentence}." for sentence in compared.about(known[0])] if known else []
     found += [compared.why_not] if compared.why_not else []
     if reliable and reliable[0].settings > 1:
-        found.append(f"Most reliable is {reliable[0].reading}.")
+        found.append(f"Most reliable is {reliable[0].sentence}.")
     if len(study.groups) > 1:
         found.append(_mattered(mattered))
     found += [f"{edge}." for edge in study.edges]
@@ -177,7 +177,7 @@ def _mattered(found: Importances) -> str:
     if not found.found:
         return f"What mattered most cannot be said: {found.why_not}"
     of, one = next(iter(found.found.items()))
-    return f"What mattered, {of}: {one.reading}."
+    return f"What mattered, {of}: {one.sentence}."
 
 
 def _best(study: StudyView, group: Group) -> str:
