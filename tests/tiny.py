@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal, cast
 import pytest
 
 from seqlab.data.data_kinds import DATASETS, TOKENIZERS
-from seqlab.data.dataset import About, Corpus, DatasetConfig
+from seqlab.data.dataset import About, Corpus
+from seqlab.data.dataset_config import DatasetConfig
 from seqlab.data.tokenizers.tokenizer import TokenizerConfig
 from seqlab.data.tokenizers.words import WordsConfig
 from seqlab.experiment import recipes

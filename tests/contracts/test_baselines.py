@@ -16,7 +16,8 @@ from seqlab.baselines.baseline import Arrays, Baseline, FitContext
 from seqlab.baselines.baseline_configs import BaselineConfig
 from seqlab.baselines.baseline_kinds import BASELINES
 from seqlab.data.cache import encode
-from seqlab.data.dataset import DatasetConfig, Split
+from seqlab.data.dataset import Split
+from seqlab.data.dataset_config import DatasetConfig
 from seqlab.data.sources.adding import AddingConfig
 from seqlab.data.sources.brackets import BracketsConfig
 from seqlab.data.sources.text import TextConfig

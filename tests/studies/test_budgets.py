@@ -12,7 +12,7 @@ from seqlab.compare.study_cells import trial_runs
 from seqlab.data.sources.brackets import BracketsConfig
 from seqlab.experiment.experiment_config import ExperimentConfig
 from seqlab.experiment.network_experiment import build
-from seqlab.models.model_configs import ModelConfig
+from seqlab.models.model_config import ModelConfig
 from seqlab.models.model_kinds import MODELS
 from seqlab.schema.config import parse
 from seqlab.schema.errors import UserError

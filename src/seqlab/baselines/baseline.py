@@ -10,7 +10,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from seqlab.data.dataset import DatasetConfig, Split
+from seqlab.data.dataset import Split
+from seqlab.data.dataset_config import DatasetConfig
+from seqlab.data.ragged import Ragged
 from seqlab.data.tokenizers.tokenizer import Tokenizer
 
 Integers = NDArray[np.int64]
@@ -41,7 +43,7 @@ class TargetScores:
     """
 
     nats: Floats
-    targets: Integers | Floats
+    targets: NDArray[np.int64 | np.float64]
     positions: Integers
     outputs: Floats | None
 
@@ -70,13 +72,13 @@ class Baseline(ABC):
         """
 
     @abstractmethod
-    def answer(self, rows: Split) -> Floats:
+    def answer(self, rows: Ragged) -> Floats:
         """The answer to each row.
 
         Args:
             rows: texts; where tokens are predicted, each begins with the start token.
 
         Returns:
-            Log probabilities (N, V), in nats, of the labels of texts, or of the token behind each row; or the
+            Log probabilities (N, V), in nats, of the labels of texts, or of the token after each row; or the
             numbers of texts, (N, 1).
         """

@@ -9,7 +9,6 @@ from pydantic import Field
 from typing_extensions import override
 
 from seqlab.data.dataset import Split
-from seqlab.data.sources.generated import GeneratedConfig
 from seqlab.schema.config import Config
 from seqlab.schema.errors import UserError
 
@@ -176,9 +175,12 @@ class TruthConfig(BaselineConfig):
     def restore(self, ground: FitContext, arrays: Arrays) -> Baseline:
         from seqlab.baselines.oracle_baseline import OracleBaseline
 
-        if not isinstance(ground.data, GeneratedConfig):
+        oracle = ground.data.oracle(ground.tokenizer)
+        if oracle is None:
             raise UserError(
-                "'baseline.kind' must not be 'oracle' where the distribution of the data is not known. "
-                f"Got data.kind={ground.data.kind!r}. Nearest: baseline.kind=n-gram."
+                "'baseline.kind' must not be 'oracle' where the distribution of the data is not known: it takes "
+                "generated data and data.tokenizer.kind='characters', or 'whitespace' for words. "
+                f"Got data.kind={ground.data.kind!r} and data.tokenizer.kind={ground.data.tokenizer.kind!r}. "
+                "Nearest: baseline.kind=n-gram."
             )
-        return OracleBaseline(ground.data, ground.tokenizer)
+        return OracleBaseline(oracle)

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seqlab.baselines.baseline import Integers
-from seqlab.data.dataset import Split
+from seqlab.data.ragged import Ragged
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 
-def occurrences(texts: Split, vocabulary: int, length: int) -> tuple[Integers, Integers]:
+def occurrences(texts: Ragged, vocabulary: int, length: int) -> tuple[Integers, Integers]:
     """Every token, and with length 2 every pair of neighbours, of every text.
 
     Returns:
         The text of each occurrence and its key: token a is a, tokens a b are V + V a + b.
 
-    >>> rows, keys = occurrences(Split(np.array([2, 1, 0], np.int32), np.array([0, 2, 3])), 3, 2)
+    >>> rows, keys = occurrences(Ragged(np.array([2, 1, 0], np.int32), np.array([0, 2, 3])), 3, 2)
     >>> rows.tolist(), keys.tolist()
     ([0, 0, 1, 0], [2, 1, 0, 10])
     """
@@ -32,14 +32,14 @@ def occurrences(texts: Split, vocabulary: int, length: int) -> tuple[Integers, I
     return np.concatenate([rows, rows[1:][within]]), np.concatenate([tokens, pairs])
 
 
-def learned(texts: Split, vocabulary: int, length: int) -> tuple[Integers, csr_array]:
+def learned(texts: Ragged, vocabulary: int, length: int) -> tuple[Integers, csr_array]:
     """The keys of all features that occur, ascending (F,), and where they do, (N, F)."""
     rows, keys = occurrences(texts, vocabulary, length)
     known, columns = np.unique(keys, return_inverse=True)
     return known, _binary(rows, columns, (len(texts), len(known)))
 
 
-def known(texts: Split, keys: Integers, vocabulary: int, length: int) -> csr_array:
+def known(texts: Ragged, keys: Integers, vocabulary: int, length: int) -> csr_array:
     """Where features with these keys occur, (N, F); others are left out."""
     rows, found = occurrences(texts, vocabulary, length)
     columns = np.minimum(np.searchsorted(keys, found), max(0, len(keys) - 1))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from seqlab.baselines.baseline import Integers
-from seqlab.data.dataset import Split
+from seqlab.data.ragged import Ragged
 from seqlab.data.tokenizers.vocabulary import Vocabulary
 
 
@@ -21,24 +21,24 @@ class Lines(NamedTuple):
     places: Integers
 
 
-def lines(split: Split, vocabulary: Vocabulary) -> Lines:
+def lines(texts: Ragged, vocabulary: Vocabulary) -> Lines:
     """The texts of a split with the tokens that are around them.
 
-    >>> split = Split(np.array([5, 6, 7], np.int32), np.array([0, 2, 3]))
-    >>> [part.tolist() for part in lines(split, Vocabulary(("s", "e"), start=0, end=1))]
+    >>> texts = Ragged(np.array([5, 6, 7], np.int32), np.array([0, 2, 3]))
+    >>> [part.tolist() for part in lines(texts, Vocabulary(("s", "e"), start=0, end=1))]
     [[0, 5, 6, 1, 0, 7, 1], [0, 1, 2, 3, 0, 1, 2]]
     """
     assert vocabulary.start is not None, "checked when the task was built"
-    lengths = split.lengths + (1 if vocabulary.end is None else 2)
-    found = bare(Split(np.full(int(lengths.sum()), vocabulary.start, np.int32), _offsets(lengths)))
-    inside = (found.places > 0) & (found.places <= np.repeat(split.lengths, lengths))
-    found.tokens[inside] = split.tokens
+    lengths = texts.lengths + (1 if vocabulary.end is None else 2)
+    found = bare(Ragged(np.full(int(lengths.sum()), vocabulary.start, np.int32), _offsets(lengths)))
+    inside = (found.places > 0) & (found.places <= np.repeat(texts.lengths, lengths))
+    found.tokens[inside] = texts.tokens
     if vocabulary.end is not None:
         found.tokens[np.cumsum(lengths) - 1] = vocabulary.end
     return found
 
 
-def bare(rows: Split) -> Lines:
+def bare(rows: Ragged) -> Lines:
     """Rows of tokens that have their start token already."""
     return Lines(
         rows.tokens.astype(np.int64), np.arange(len(rows.tokens)) - np.repeat(rows.offsets[:-1], rows.lengths)

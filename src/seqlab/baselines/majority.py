@@ -11,13 +11,15 @@ from typing_extensions import override
 from seqlab.baselines.baseline import Arrays, Baseline, Floats, Integers, TargetScores
 from seqlab.baselines.labels import scored
 from seqlab.data.dataset import Split
+from seqlab.data.ragged import Ragged
 
 
 class Majority(Baseline):
     """p(k) = (n_k + 1) / (N + K), where n_k of N training texts have label k of K.
 
-    >>> split = Split(np.zeros(0, np.int32), np.zeros(4, np.int64), np.array([1, 1, 0]))
-    >>> np.exp(Majority.fit(split, 2).answer(split))[0].round(9).tolist()
+    >>> from seqlab.data.ragged import ragged
+    >>> split = Split(ragged([[], [], []]), targets=np.array([1, 1, 0]))
+    >>> np.exp(Majority.fit(split, 2).answer(split.text))[0].round(9).tolist()
     [0.4, 0.6]
     """
 
@@ -31,8 +33,8 @@ class Majority(Baseline):
     @classmethod
     def fit(cls, train: Split, classes: int) -> Majority:
         """Count the labels of the training split."""
-        assert train.labels is not None, "checked when the task was built"
-        return cls(np.bincount(train.labels, minlength=classes))
+        assert train.targets is not None, "checked when the task was built"
+        return cls(np.bincount(train.targets, minlength=classes))
 
     @override
     def arrays(self) -> Arrays:
@@ -46,6 +48,6 @@ class Majority(Baseline):
     def score(self, split: Split, *, dense: bool) -> Iterator[TargetScores]:
         return scored(split, self.answer)
 
-    def answer(self, rows: Split) -> Floats:
+    def answer(self, rows: Ragged) -> Floats:
         """The same for every text; see `Baseline.answer`."""
         return np.tile(self._chances, (len(rows), 1))

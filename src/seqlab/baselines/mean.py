@@ -10,13 +10,15 @@ from typing_extensions import override
 
 from seqlab.baselines.baseline import Arrays, Baseline, Floats, TargetScores
 from seqlab.data.dataset import Split
+from seqlab.data.ragged import Ragged
 
 
 class MeanNumber(Baseline):
     """The mean number of the training texts, whatever the text.
 
-    >>> split = Split(np.zeros(0, np.int32), np.zeros(3, np.int64), numbers=np.array([1.0, 4.0]))
-    >>> MeanNumber.fit(split).answer(split).tolist()
+    >>> from seqlab.data.ragged import ragged
+    >>> split = Split(ragged([[], []]), targets=np.array([1.0, 4.0]))
+    >>> MeanNumber.fit(split).answer(split.text).tolist()
     [[2.5], [2.5]]
     """
 
@@ -29,8 +31,8 @@ class MeanNumber(Baseline):
     @classmethod
     def fit(cls, train: Split) -> MeanNumber:
         """The mean of the training split."""
-        assert train.numbers is not None, "checked when the task was built"
-        return cls(np.array([train.numbers.mean()]))
+        assert train.targets is not None, "checked when the task was built"
+        return cls(np.array([train.targets.mean()]))
 
     @override
     def arrays(self) -> Arrays:
@@ -42,11 +44,11 @@ class MeanNumber(Baseline):
 
     def score(self, split: Split, *, dense: bool) -> Iterator[TargetScores]:
         """See `Baseline.score`; the loss is that of the task `regress`."""
-        assert split.numbers is not None, "checked when the task was built"
-        predicted, targets = self.answer(split), np.array(split.numbers)
+        assert split.targets is not None, "checked when the task was built"
+        predicted, targets = self.answer(split.text), np.array(split.targets)
         nats = (targets - predicted[:, 0]) ** 2 / 2 + np.log(2 * np.pi) / 2
         yield TargetScores(nats, targets, np.zeros(len(split), np.int64), predicted)
 
-    def answer(self, rows: Split) -> Floats:
+    def answer(self, rows: Ragged) -> Floats:
         """The same for every text; see `Baseline.answer`."""
         return np.tile(self._mean, (len(rows), 1))

@@ -30,6 +30,7 @@ from typing_extensions import override
 from seqlab.baselines.baseline import Arrays, Baseline, Floats, Integers, TargetScores
 from seqlab.baselines.lines import Lines, bare, lines
 from seqlab.data.dataset import Split
+from seqlab.data.ragged import Ragged
 from seqlab.data.tokenizers.vocabulary import Vocabulary
 
 PLACES_AT_ONCE, CHANCES_AT_ONCE = 1 << 18, 1 << 22
@@ -86,7 +87,7 @@ class NGram(Baseline):
     @classmethod
     def fit(cls, train: Split, vocabulary: Vocabulary, order: int) -> NGram:
         """Count the sequences of the training split, up to `order` tokens long."""
-        counted = count(lines(train, vocabulary), len(vocabulary), order)
+        counted = count(lines(train.text, vocabulary), len(vocabulary), order)
         arrays = {f"counts.{k}": one.counts for k, one in enumerate(counted, start=1)}
         arrays |= {f"keys.{k}": one.keys for k, one in enumerate(counted, start=1) if k > 1}
         return cls(arrays, vocabulary, order)
@@ -102,7 +103,7 @@ class NGram(Baseline):
 
     def score(self, split: Split, *, dense: bool) -> Iterator[TargetScores]:
         """See `Baseline.score`; a running text's history goes back to its start token."""
-        text = lines(split, self._vocabulary)
+        text = lines(split.text, self._vocabulary)
         at_once = max(1, CHANCES_AT_ONCE // len(self._vocabulary)) if dense else PLACES_AT_ONCE
         for begin in range(0, len(text.tokens), at_once):
             # Further back than its history nothing changes a probability.
@@ -113,7 +114,7 @@ class NGram(Baseline):
                 yield self._score(part, targets, dense=dense)
 
     @override
-    def answer(self, rows: Split) -> Floats:
+    def answer(self, rows: Ragged) -> Floats:
         last = rows.offsets[1:] - 1
         histories = [ids[last] for ids in self._sequences(bare(rows))[: self._order - 1]]
         return np.log(self._all(histories, len(rows)))

@@ -25,6 +25,7 @@ from seqlab.baselines import features
 from seqlab.baselines.baseline import Arrays, Baseline, Floats, TargetScores
 from seqlab.baselines.labels import scored
 from seqlab.data.dataset import Split
+from seqlab.data.ragged import Ragged
 from seqlab.schema.errors import WorkError
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class NbSvm(Baseline):
         return scored(split, self.answer)
 
     @override
-    def answer(self, rows: Split) -> Floats:
+    def answer(self, rows: Ragged) -> Floats:
         found = features.known(rows, self._arrays["keys"], self._vocabulary, self._length)
         return log_probabilities(found @ self._arrays["weights"].T + self._arrays["intercepts"])
 
@@ -69,10 +70,10 @@ def fit(train: Split, *, vocabulary: int, classes: int, length: int, alpha: floa
     Raises:
         WorkError: the solver did not come to its end.
     """
-    assert train.labels is not None, "checked when the task was built"
-    keys, found = features.learned(train, vocabulary, length)
+    assert train.targets is not None, "checked when the task was built"
+    keys, found = features.learned(train.text, vocabulary, length)
     labels = [1] if classes == 2 else range(classes)
-    fitted = [_against_others(found, train.labels == label, alpha, C) for label in labels]
+    fitted = [_against_others(found, train.targets == label, alpha, C) for label in labels]
     arrays = {
         "keys": keys,
         "weights": np.stack([weights for weights, _ in fitted]),

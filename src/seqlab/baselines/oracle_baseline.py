@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
 
 from seqlab.baselines.baseline import Arrays, Baseline, Floats, Integers, TargetScores
 from seqlab.data.dataset import Split
-from seqlab.data.sources.generated import GeneratedConfig
+from seqlab.data.ragged import Ragged
 from seqlab.data.token_oracle import TokenOracle
-from seqlab.data.tokenizers.tokenizer import Tokenizer
 
 TEXTS_AT_ONCE = 64
 """Texts that are scored together: bounds memory, changes no number."""
@@ -23,13 +21,9 @@ class OracleBaseline(Baseline):
 
     causal: ClassVar[bool] = True
 
-    def __init__(self, data: GeneratedConfig, tokenizer: Tokenizer):
-        """The truth about a dataset.
-
-        Raises:
-            UserError: tokens are not those that the truth speaks of.
-        """
-        self._known = TokenOracle(data.language(), tokenizer)
+    def __init__(self, oracle: TokenOracle):
+        """The baseline of this distribution."""
+        self._oracle = oracle
 
     def arrays(self) -> Arrays:
         """Nothing is fitted."""
@@ -41,34 +35,27 @@ class OracleBaseline(Baseline):
 
     def score(self, split: Split, *, dense: bool) -> Iterator[TargetScores]:
         """See `Baseline.score`; every text's end is a target, too."""
-        end = self._known.end
-        bounds = list(pairwise(split.offsets.tolist()))
-        for place in range(0, len(bounds), TEXTS_AT_ONCE):
-            probabilities, targets = [], []
-            for first, last in bounds[place : place + TEXTS_AT_ONCE]:
-                ids = split.tokens[first:last]
-                probabilities.append(self._known.probabilities(ids))
-                targets.append(np.append(ids, end).astype(np.int64))
-            yield self._scores(
-                _log(np.concatenate(probabilities)), np.concatenate(targets), split.lengths[place:]
-            )
+        end = self._oracle.end
+        for begin in range(0, len(split), TEXTS_AT_ONCE):
+            texts = split.text.slice(begin, begin + TEXTS_AT_ONCE)
+            probabilities = [self._oracle.probabilities(ids) for ids in texts]
+            targets = [np.append(ids, end).astype(np.int64) for ids in texts]
+            yield _scores(_log(np.concatenate(probabilities)), np.concatenate(targets), texts.lengths)
 
-    def answer(self, rows: Split) -> Floats:
+    def answer(self, rows: Ragged) -> Floats:
         """See `Baseline.answer`.
 
         Raises:
             UserError: no text begins as a row does.
         """
-        begins = [rows.tokens[first + 1 : last] for first, last in pairwise(rows.offsets.tolist())]
-        return _log(np.stack([self._known.behind(ids) for ids in begins]))
+        return _log(np.stack([self._oracle.after(ids[1:]) for ids in rows]))
 
-    def _scores(self, probabilities: Floats, targets: Integers, lengths: Integers) -> TargetScores:
-        """Of whole texts; `lengths` are theirs and perhaps of more behind them."""
-        counts = lengths[:TEXTS_AT_ONCE] + 1
-        positions = np.arange(len(targets)) - np.repeat(np.cumsum(counts) - counts, counts)
-        return TargetScores(
-            -probabilities[np.arange(len(targets)), targets], targets, positions, probabilities
-        )
+
+def _scores(probabilities: Floats, targets: Integers, lengths: Integers) -> TargetScores:
+    """Of texts of these lengths, whose ends are targets, too."""
+    counts = lengths + 1
+    positions = np.arange(len(targets)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return TargetScores(-probabilities[np.arange(len(targets)), targets], targets, positions, probabilities)
 
 
 def _log(probabilities: Floats) -> Floats:

@@ -20,7 +20,7 @@ from seqlab.data.dataset import About, Dataset, Limit, Split
 from seqlab.data.tokenizers.words import WhitespaceConfig
 from seqlab.experiment import recipes
 from seqlab.experiment.experiment_config import ExperimentConfig
-from seqlab.models.model_configs import CellName
+from seqlab.models.model_config import CellName
 from seqlab.nn.cells import CELLS
 
 Weights = Mapping[str, Tensor]

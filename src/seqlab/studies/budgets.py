@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import torch
 
-from seqlab.data.dataset import DatasetConfig
+from seqlab.data.dataset_config import DatasetConfig
 from seqlab.experiment.experiment_config import ExperimentConfig
-from seqlab.models.model_configs import ModelConfig, Width
+from seqlab.models.model_config import ModelConfig, Width
 from seqlab.schema.config import canonical
 from seqlab.schema.errors import UserError
 from seqlab.studies.study_config import BudgetConfig

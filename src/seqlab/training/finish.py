@@ -1,22 +1,11 @@
-"""What every finished run says: its final records, and what it cost."""
+"""What a finished run cost."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from seqlab.runs import environment
-from seqlab.runs.folder import RunFolder
-from seqlab.schema.records import Record, Scalar
-
-ENVIRONMENT = "environment.json"
-
-
-def final(record: Record) -> Record:
-    """A record of the exact evaluation at the end; those before may have used several streams."""
-    if isinstance(record, Scalar):
-        return Scalar(name=f"final_{record.name}", value=record.value, unit=record.unit, split=record.split)
-    return record
-
+from seqlab.runs.folder import ENVIRONMENT, RunFolder
 
 def cost(
     run: RunFolder, *, tokens: int, training_seconds: float, evaluation_seconds: float
