@@ -24,7 +24,7 @@ from seqlab.studies.job import Job, JobCallback, JobOutcome, run_job
 from seqlab.training.interrupt import StopRequest, catch_signals
 
 PATIENCE = 0.2
-"""Seconds after which a wish to stop is noticed."""
+"""Seconds after which a stop_request to stop is noticed."""
 ATTEMPTS = 2
 """Times a run is given to a process; one that died may have been killed for want of memory."""
 
@@ -71,19 +71,21 @@ class Processes(Executor):
     @override
     def run(self, work: JobSource, watch: JobCallback) -> None:
         workers: list[_Worker] = []
-        with catch_signals() as wish:
+        with catch_signals() as stop_request:
             try:
-                self._serve(work, watch, workers, wish)
+                self._serve(work, watch, workers, stop_request)
             finally:
                 for worker in workers:
                     worker.end()
-        if wish.stop:
+        if stop_request.stop:
             raise KeyboardInterrupt
 
-    def _serve(self, work: JobSource, watch: JobCallback, workers: list[_Worker], wish: StopRequest) -> None:
+    def _serve(
+        self, work: JobSource, watch: JobCallback, workers: list[_Worker], stop_request: StopRequest
+    ) -> None:
         going = True
         while True:
-            if wish.stop or not going:
+            if stop_request.stop or not going:
                 for worker in workers:
                     worker.ask_to_stop()
             else:

@@ -58,7 +58,7 @@ def choose(study: Study, of: str) -> list[Group]:
 def evaluate_on_test(
     folder: StudyFolder,
     config: FinalConfig,
-    listener: RunCallback,
+    callback: RunCallback,
     *,
     threads: int | None,
     device: str | None,
@@ -82,7 +82,7 @@ def evaluate_on_test(
         wanted = final_config(trials[cell.trial], cell, config)
         if wanted is None:
             return run_folder.open_run(run_folder.root() / cell.run)
-        summary = run.train(wanted, threads=threads, device=device, listener=listener)
+        summary = run.train(wanted, threads=threads, device=device, callback=callback)
         again = run_folder.open_run(Path(summary["run"]))
         if cell.epochs is not None and config.fit_on == "train":
             check_same_course(trials[cell.trial], again)
@@ -96,14 +96,14 @@ def evaluate_on_test(
         folder.add_look(
             {"look": number, "split": SPLIT, "of": config.of, "fit_on": config.fit_on, "runs": names}
         )
-    scored = tuple(tuple(_card(one, listener) for one in group) for group in runs)
+    scored = tuple(tuple(_card(one, callback) for one in group) for group in runs)
     return FinalEvaluation(number, bool(before), tuple(choices), scored)
 
 
-def _card(one: RunFolder, listener: RunCallback) -> dict[str, Any]:
+def _card(one: RunFolder, callback: RunCallback) -> dict[str, Any]:
     """The card of the test split; scored where it is not there yet."""
     if not (one.cards / f"{SPLIT}.json").exists():
-        return evaluate_run(one, SPLIT, (), progress=listener.scored)
+        return evaluate_run(one, SPLIT, (), progress=callback.scored)
     return one.read_json(f"cards/{SPLIT}.json", "metrics", "targets")
 
 

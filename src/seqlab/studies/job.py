@@ -52,15 +52,15 @@ class JobCallback(Protocol):
 
 def run_job(job: Job, watch: JobCallback) -> JobOutcome:
     """Train to the end, or go on, or find it finished; whatever goes wrong becomes an outcome."""
-    listener = _Listener(job, watch)
+    callback = _Listener(job, watch)
     try:
-        run.train(parse_experiment(job.config), device=job.device, threads=job.threads, listener=listener)
+        run.train(parse_experiment(job.config), device=job.device, threads=job.threads, callback=callback)
     except DiskError as error:
         return JobOutcome("full", str(error))
     except (UserError, WorkError) as error:
         return JobOutcome("failed", str(error))
     except Interrupted:
-        return JobOutcome("pruned", listener.pruned) if listener.pruned else JobOutcome("interrupted")
+        return JobOutcome("pruned", callback.pruned) if callback.pruned else JobOutcome("interrupted")
     except KeyboardInterrupt:
         return JobOutcome("interrupted")
     except Exception as error:

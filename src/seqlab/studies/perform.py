@@ -52,9 +52,9 @@ def run_study(
 def final(design: Design, folder: StudyFolder, place: Resources, viewer: StudyCallback) -> FinalEvaluation:
     """Look at the test split with what validation chose; see `final.evaluate_on_test`."""
     with folder.lock():
-        listener = _Final(viewer)
+        callback = _Final(viewer)
         return evaluate_on_test(
-            folder, design.config.final, listener, threads=place.threads, device=place.device
+            folder, design.config.final, callback, threads=place.threads, device=place.device
         )
 
 
