@@ -51,10 +51,10 @@ def train(
     from seqlab.training import run
 
     config, notes = _configure(recipe, overrides)
-    listener = _Lines(quiet=quiet)
+    callback = _Lines(quiet=quiet)
     for note in notes:
-        listener.message(note)
-    summary = run.train(config, device=device, threads=threads, listener=listener)
+        callback.message(note)
+    summary = run.train(config, device=device, threads=threads, callback=callback)
     return Run(folder.open_run(Path(summary["run"])))
 
 
@@ -253,7 +253,7 @@ class Run:
 
 
 class _Lines:
-    """A listener for notebooks: a line for each validation, and nothing that moves."""
+    """A callback for notebooks: a line for each validation, and nothing that moves."""
 
     def __init__(self, *, quiet: bool):
         self._quiet = quiet

@@ -151,9 +151,9 @@ class _BaselineWork(Work):
         for metric in task.metrics:
             METRICS[metric]  # an unknown one is refused now, not after the work
 
-    def carry_out(self, run: RunFolder, listener: RunCallback) -> dict[str, Any]:
-        listener.message(f"Run folder: {run.path}")
-        listener.message(f"Fitting: {self._way.config.baseline.kind}")
+    def carry_out(self, run: RunFolder, callback: RunCallback) -> dict[str, Any]:
+        callback.message(f"Run folder: {run.path}")
+        callback.message(f"Fitting: {self._way.config.baseline.kind}")
         began = time.monotonic()
         baseline = self._way.fit(self._dataset)
         seconds = time.monotonic() - began
@@ -161,21 +161,21 @@ class _BaselineWork(Work):
         scorer = BaselineScorer(self._way.config, self._dataset, self._task, baseline)
         recorder = Recorder(run, {}, 0, tensorboard=False)
         try:
-            return _finish(run, scorer, recorder, listener, seconds)
+            return _finish(run, scorer, recorder, callback, seconds)
         finally:
             recorder.close()
 
 
 def _finish(
-    run: RunFolder, scorer: BaselineScorer, recorder: Recorder, listener: RunCallback, seconds: float
+    run: RunFolder, scorer: BaselineScorer, recorder: Recorder, callback: RunCallback, seconds: float
 ) -> dict[str, Any]:
     """Score the validation split, write its card, and mark the run as finished; `seconds` went to fitting."""
     began, tokens = time.monotonic(), scorer.tokens
     recorder.timing(scorer.moment, seconds=seconds, tokens_per_second=tokens / max(seconds, 1e-9))
     exact: SplitResult | None = None
     if "valid" in scorer.dataset.splits:
-        listener.message("Scoring: every target, once.")
-        exact = scorer.score("valid", scorer.task.metrics, listener.scored)
+        callback.message("Scoring: every target, once.")
+        exact = scorer.score("valid", scorer.task.metrics, callback.scored)
         write_card(run, scorer, "valid", exact)
     records = [] if exact is None else exact.records
     recorder.record([final(record) for record in records], scorer.moment)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: finish the step, save, and say how to go on."""
+"""Ctrl-C and SIGTERM: finish the step, save, and name the command that resumes."""
 
 from __future__ import annotations
 
@@ -14,19 +14,23 @@ class Interrupted(KeyboardInterrupt):
 
 
 class StopRequest:
-    """Whether somebody asked to stop; a second Ctrl-C stops at once."""
+    """Whether a stop was requested; a second Ctrl-C stops at once."""
 
     def __init__(self) -> None:
         self.stop = False
 
-    def ask(self, number: int, frame: FrameType | None) -> None:
+    def request(self, number: int, frame: FrameType | None) -> None:
         """The signal handler."""
         if self.stop:
             raise KeyboardInterrupt
         self.stop = True
 
-    def heed(self) -> None:
-        """Called between parts of long work that can be done anew: stop here if asked to."""
+    def check(self) -> None:
+        """Stop here if requested; called between parts of long work that can be repeated.
+
+        Raises:
+            Interrupted: a stop was requested.
+        """
         if self.stop:
             raise Interrupted("Stopped while scoring; what was trained is saved, `seqlab resume` scores it.")
 
@@ -34,14 +38,14 @@ class StopRequest:
 @contextmanager
 def catch_signals() -> Iterator[StopRequest]:
     """Catch SIGINT and SIGTERM while the block runs; only the main thread can."""
-    wish = StopRequest()
+    stop_request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
-        yield wish
+        yield stop_request
         return
     signals = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, wish.ask) for number in signals}
+    before = {number: signal.signal(number, stop_request.request) for number in signals}
     try:
-        yield wish
+        yield stop_request
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

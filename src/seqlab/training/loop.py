@@ -51,8 +51,10 @@ class RunCallback(Protocol):
 class Loop:
     """Fits an experiment's model, from its beginning or from where a checkpoint left it."""
 
-    def __init__(self, experiment: Experiment, run: RunFolder, listener: RunCallback, wish: StopRequest):
-        self.experiment, self.run, self.listener, self.wish = experiment, run, listener, wish
+    def __init__(
+        self, experiment: Experiment, run: RunFolder, callback: RunCallback, stop_request: StopRequest
+    ):
+        self.experiment, self.run, self.callback, self.stop_request = experiment, run, callback, stop_request
         self.config = experiment.config.training
         self.schedule = self.config.schedule.build()
         self.training = checkpoint.Training(
@@ -76,7 +78,7 @@ class Loop:
             WorkError: the loss diverged, or the disk is full.
             Interrupted: somebody asked to stop; everything is saved.
         """
-        self.listener.message(_where(self.progress))
+        self.callback.message(_where(self.progress))
         while not self.progress.stopped and self.progress.epoch < self.config.epochs:
             self._epoch(self._batches(self.progress.epoch))
         return self.progress
@@ -89,7 +91,7 @@ class Loop:
         with Prefetcher(batches) as prepared:
             while self.progress.epoch == epoch and not self.progress.stopped:
                 loss = self._step(prepared[self.progress.batch].to(self.device))
-                self.listener.step(self.progress, loss, self._total_epochs)
+                self.callback.step(self.progress, loss, self._total_epochs)
                 self._after_step(len(batches))
 
     def _step(self, batch: Batch) -> float:
@@ -130,14 +132,14 @@ class Loop:
             progress.stopped = f"{config.max_steps} steps done"
         if progress.step % config.record_every == 0 or progress.batch == 0 or progress.stopped:
             self._record()
-        save = validate or progress.stopped or self.wish.stop or self._save_due()
+        save = validate or progress.stopped or self.stop_request.stop or self._save_due()
         if save:
             self._check_weights()
         if validate or progress.stopped:
             self._validate()
         if save:
             self._save()
-        if self.wish.stop:
+        if self.stop_request.stop:
             self.recorder.close()
             raise Interrupted(f"Saved at step {progress.step}. Go on with: seqlab resume {self.run.path}")
 
@@ -150,7 +152,7 @@ class Loop:
         try:
             rows = experiment.config.evaluation.streams
             records = score(
-                experiment, "valid", experiment.task.metrics, rows=rows, progress=self.listener.scored
+                experiment, "valid", experiment.task.metrics, rows=rows, progress=self.callback.scored
             )
         except WorkError as error:
             raise WorkError(f"Validation behind step {progress.step}: {error} {self._remedy()}") from None
@@ -171,8 +173,8 @@ class Loop:
             self.recorder.record(self.check.validation(progress.step), progress.moment)
         if diagnosis.due(experiment, progress.validations):
             self.recorder.record(diagnosis.with_validation(experiment), progress.moment)
-        if self.listener.validated(progress, values, improved):
-            self.wish.stop = True
+        if self.callback.validated(progress, values, improved):
+            self.stop_request.stop = True
 
     def _record(self) -> None:
         """The training loss since the last record; each epoch's last record ends with the epoch."""

@@ -35,7 +35,7 @@ class Work(ABC):
     """Which implementation multiplies the matrices of the output layer."""
 
     @abstractmethod
-    def carry_out(self, run: RunFolder, listener: RunCallback) -> dict[str, Any]:
+    def carry_out(self, run: RunFolder, callback: RunCallback) -> dict[str, Any]:
         """Fit, or go on; score the validation split, mark the run as finished, return its summary."""
 
 
