@@ -48,7 +48,7 @@ class BaselineModel(SequenceModel):
     def _answer(self, rows: list[np.ndarray]) -> Tensor:
         offsets = np.cumsum([0, *map(len, rows)])
         tokens = np.concatenate(rows) if rows else np.zeros(0)
-        return torch.from_numpy(self._baseline.answer(Split(tokens.astype(np.int32), offsets)))
+        return torch.from_numpy(self._baseline.predict(Split(tokens.astype(np.int32), offsets)))
 
 
 def _state(texts: list[np.ndarray]) -> State:
