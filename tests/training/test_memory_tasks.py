@@ -74,7 +74,9 @@ def test_the_training_split_is_scored_beside_validation() -> None:
 
 
 def test_new_examples_and_both_splits_are_refused_before_there_is_a_run(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"'training\.fit_on' must be 'train' where 'data\.resample_each_epoch' is true"):
+    with pytest.raises(
+        UserError, match=r"'training\.fit_on' must be 'train' where 'data\.resample_each_epoch' is true"
+    ):
         run.train(tiny.configure(MARKED, "training.fit_on=train+valid"), listener=tiny.Nobody())
     assert not list((tmp_path / "runs").glob("*"))
 

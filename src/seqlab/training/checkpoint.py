@@ -22,6 +22,7 @@ from seqlab.models.model import State
 from seqlab.runs import checkpoints
 from seqlab.runs.folder import RunFolder
 from seqlab.schema.errors import UserError
+from seqlab.training import state_tree
 
 MODEL, TENSORS, COUNTERS = "model.safetensors", "training.safetensors", "training.json"
 KEPT = 2
@@ -46,7 +47,8 @@ def save(
     Raises:
         WorkError: the disk is full; the checkpoints before stay valid.
     """
-    tensors, plain = _optimizer_state(training.optimizer)
+    tensors: dict[str, Tensor] = {}
+    optimizer = state_tree.pack(training.optimizer.state_dict(), "optimizer", tensors)
     tensors |= {f"generator.{name}": g.get_state() for name, g in training.generators.items()}
     if training.carried is not None:
         tensors |= {f"carried.{name}": t.contiguous() for name, t in training.carried.tensors.items()}
@@ -59,7 +61,7 @@ def save(
         weights, aliases = _unique(training.model.state_dict())
         save_tensors(weights, path / MODEL)
         save_tensors(tensors, path / TENSORS)
-        content = {"aliases": aliases, "optimizer": plain, "counters": counters}
+        content = {"aliases": aliases, "optimizer": optimizer, "counters": counters}
         (path / COUNTERS).write_text(json.dumps(content, allow_nan=False), encoding="utf-8")
     checkpoints.prune(run.checkpoints, KEPT, best_step)
 
@@ -77,7 +79,7 @@ def load(run: RunFolder, path: Path, training: Training) -> dict[str, Any]:
     content = json.loads((path / COUNTERS).read_text(encoding="utf-8"))
     _load_weights(path, training.model, content["aliases"])
     tensors = load_file(path / TENSORS)
-    _restore_optimizer(training.optimizer, tensors, content["optimizer"])
+    _restore_optimizer(training.optimizer, state_tree.unpack(content["optimizer"], tensors))
     if training.rows is not None:
         training.rows.restore(_below(tensors, "rows."))
     for name, generator in training.generators.items():
@@ -139,7 +141,7 @@ def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
         OSError: the disk is full, or cannot be written.
     """
     try:
-        save_file(tensors, path)
+        save_file({name: _whole(tensor) for name, tensor in tensors.items()}, path)
     except SafetensorError as error:
         # safetensors gives the operating system's error as text, its number in "(os error 28)".
         number = re.search(r"os error (\d+)", str(error))
@@ -171,30 +173,20 @@ def _load_weights(path: Path, model: nn.Module, aliases: dict[str, str]) -> None
         raise UserError(f"{path} must hold the weights of this model. Got others: {reason}") from None
 
 
-def _optimizer_state(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Split the optimiser's state into tensors and plain numbers, by parameter and name."""
-    tensors: dict[str, Tensor] = {}
-    plain: dict[str, Any] = {}
-    for index, entries in optimizer.state_dict()["state"].items():
-        for name, value in entries.items():
-            key = f"optimizer.{index}.{name}"
-            if isinstance(value, Tensor):
-                tensors[key] = value.contiguous()
-            else:
-                plain[key] = value
-    return tensors, plain
+def _whole(tensor: Tensor) -> Tensor:
+    """The tensor with memory of its own: safetensors refuses views, such as an expanded scalar."""
+    tensor = tensor.detach().contiguous()
+    return tensor if tensor.untyped_storage().nbytes() == tensor.nbytes else tensor.clone()
 
 
-def _restore_optimizer(
-    optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], plain: dict[str, Any]
-) -> None:
-    state: dict[int, dict[str, Any]] = {}
-    for key, value in {**tensors, **plain}.items():
-        if key.startswith("optimizer."):
-            _, index, name = key.split(".", 2)
-            state.setdefault(int(index), {})[name] = value
-    groups = optimizer.state_dict()["param_groups"]
-    optimizer.load_state_dict({"state": state, "param_groups": groups})
+def _restore_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
+    optimizer.load_state_dict(saved)
+    # torch casts state to the type of its parameter, which rounds float64 and spoils texts: set it as saved.
+    numbers = (number for group in saved["param_groups"] for number in group["params"])
+    parameters = (parameter for group in optimizer.param_groups for parameter in group["params"])
+    keys = dict(zip(numbers, parameters, strict=True))
+    for key, entries in saved["state"].items():
+        optimizer.state[keys[key] if key in keys else key] = entries
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
