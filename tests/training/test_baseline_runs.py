@@ -125,7 +125,7 @@ def test_predicts_from_its_folder_without_the_data() -> None:
     rows = Split(
         np.array([token for part in ids for token in part], np.int32), np.cumsum([0, *map(len, ids)])
     )
-    expected = np.exp(fitted(REVIEWS).answer(rows))
+    expected = np.exp(fitted(REVIEWS).predict(rows))
     assert [list(answer.values()) for answer in found] == pytest.approx(expected, rel=1e-14)
     assert [max(answer, key=answer.__getitem__) for answer in found[:2]] == ["positive", "negative"]
     with pytest.raises(UserError, match=r"must hold a language model"):
@@ -140,7 +140,7 @@ def test_samples_from_its_own_distribution(recipe: list[str]) -> None:
     ids, end = [loaded.tokenizer.encode(text) for text in ("(", "((", "()")], loaded.tokenizer.vocabulary.end
     start, model = loaded.tokenizer.vocabulary.start, fitted(recipe)
     rows = Split(np.array([t for part in ids for t in (start, *part)], np.int32), np.array([0, 2, 5, 8]))
-    probabilities = np.exp(model.answer(rows))
+    probabilities = np.exp(model.predict(rows))
     opens, closes = ids[1][1], ids[2][1]
     for text, expected in {
         "((": probabilities[0, opens] * probabilities[1, opens],

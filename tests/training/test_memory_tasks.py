@@ -52,7 +52,7 @@ def test_resumed_with_new_examples_as_never_stopped(step: int, tmp_path: Path, m
     whole = tiny.fit(MARKED)
     monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "again"))
     broken = tiny.broken_off(MARKED, step=step)
-    run.resume(broken, callback=tiny.Nobody())
+    run.resume(broken, listener=tiny.Nobody())
     assert broken.read("records.jsonl") == whole.read("records.jsonl")
 
 
@@ -77,7 +77,7 @@ def test_new_examples_and_both_splits_are_refused_before_there_is_a_run(tmp_path
     with pytest.raises(
         UserError, match=r"'training\.fit_on' must be 'train' where 'data\.resample_each_epoch' is true"
     ):
-        run.train(tiny.configure(MARKED, "training.fit_on=train+valid"), callback=tiny.Nobody())
+        run.train(tiny.configure(MARKED, "training.fit_on=train+valid"), listener=tiny.Nobody())
     assert not list((tmp_path / "runs").glob("*"))
 
 
@@ -109,7 +109,7 @@ def test_a_number_is_learned_scored_and_said() -> None:
 def test_the_mean_is_what_a_number_is_held_against() -> None:
     sizes = ["data.length=4", "data.train=500", "data.valid=300", "data.test=30"]
     config, _ = recipes.configure("adding-mean", sizes)
-    found = folder.open_run(Path(run.train(config, callback=tiny.Nobody())["run"]))
+    found = folder.open_run(Path(run.train(config, listener=tiny.Nobody())["run"]))
     train, valid = (config.dataset().splits[name].numbers for name in ("train", "valid"))
     assert train is not None
     assert valid is not None

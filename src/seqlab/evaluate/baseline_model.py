@@ -47,7 +47,7 @@ class BaselineModel(SequenceModel):
         return _state([np.zeros(0, np.int64)] * batch_size)
 
     def _answer(self, rows: list[np.ndarray]) -> Tensor:
-        return torch.from_numpy(self._baseline.answer(ragged(rows)))
+        return torch.from_numpy(self._baseline.predict(ragged(rows)))
 
 
 def _state(texts: list[np.ndarray]) -> State:

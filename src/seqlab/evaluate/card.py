@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqlab.data.dataset import Dataset, Split
+from seqlab.evaluate.fitted import Fitted
 from seqlab.measure.item_collector import SplitResult
 from seqlab.measure.metric_kinds import METRICS
 from seqlab.runs import atomic, scores
 from seqlab.runs.folder import RunFolder
 from seqlab.schema.records import Matrix, Record, Scalar
-from seqlab.evaluate.fitted import Fitted
 
 
 def numbers(records: Sequence[Record]) -> dict[str, float]:

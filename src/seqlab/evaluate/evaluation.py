@@ -7,14 +7,13 @@ from typing import Any
 
 from seqlab.evaluate.card import write_card
 from seqlab.evaluate.diagnose import plain
-from seqlab.evaluate.loaded import read_config
-from seqlab.experiment.numerics import numerics
-from seqlab.runs.folder import RECORDS, RunFolder
-from seqlab.runs.journal import Journal
-from seqlab.schema.records import to_line
 from seqlab.evaluate.final_records import final
 from seqlab.evaluate.fitted import loader
-from seqlab.runs.folder import ENVIRONMENT
+from seqlab.evaluate.loaded import read_config
+from seqlab.experiment.numerics import numerics
+from seqlab.runs.folder import ENVIRONMENT, RECORDS, RunFolder
+from seqlab.runs.journal import Journal
+from seqlab.schema.records import to_line
 
 
 def evaluate_run(

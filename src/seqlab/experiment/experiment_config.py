@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from typing_extensions import override
 
-from seqlab.baselines.baseline_configs import BaselineConfig
+from seqlab.baselines.baseline import BaselineConfig
 from seqlab.baselines.baseline_kinds import BASELINES
 from seqlab.data.batching import Batching
 from seqlab.data.data_kinds import BATCHING, DATASETS

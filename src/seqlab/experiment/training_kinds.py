@@ -1,4 +1,4 @@
-"""The room's visible tables: optimizers and learning-rate schedules by kind."""
+"""The registries of optimizers and learning-rate schedules by kind."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ OPTIMIZERS = Registry(
         "sgd": ("seqlab.experiment.optimizers:SgdConfig", "SGD with momentum, Nesterov, weight decay"),
         "adam": ("seqlab.experiment.optimizers:AdamConfig", "Adam (Kingma and Ba 2015)"),
         "adamw": ("seqlab.experiment.optimizers:AdamWConfig", "Adam with decoupled weight decay"),
+        "nadam": ("seqlab.experiment.optimizers:NAdamConfig", "Adam with Nesterov momentum (Dozat 2016)"),
+        "rmsprop": ("seqlab.experiment.optimizers:RmspropConfig", "RMSprop (Hinton 2012)"),
     },
 )
 

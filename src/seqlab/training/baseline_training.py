@@ -62,12 +62,12 @@ class BaselineWay(Way):
     @override
     def prepare(self, dataset: Dataset, place: torch.device, matmul: str | None) -> Work:
         task = self.config.task.build(dataset)
-        self.config.baseline.check(self._ground(dataset))
+        self.config.baseline.check(self._context(dataset))
         return _BaselineWork(self, dataset, task)
 
     @override
     def scorer(self, run: RunFolder, dataset: Dataset, place: torch.device) -> Scorer:
-        baseline = self._kept(run, self._ground(dataset))
+        baseline = self._kept(run, self._context(dataset))
         return BaselineScorer(self.config, dataset, self.config.task.build(dataset), baseline)
 
     @override
@@ -83,17 +83,17 @@ class BaselineWay(Way):
 
     def fit(self, dataset: Dataset) -> Baseline:
         """The baseline fitted on the training split."""
-        return self.config.baseline.fit(self._ground(dataset), dataset.splits["train"])
+        return self.config.baseline.fit(self._context(dataset), dataset.splits["train"])
 
-    def _ground(self, dataset: Dataset) -> FitContext:
+    def _context(self, dataset: Dataset) -> FitContext:
         return FitContext(self.config.data, dataset.tokenizer, dataset.labels)
 
-    def _kept(self, run: RunFolder, ground: FitContext) -> Baseline:
+    def _kept(self, run: RunFolder, context: FitContext) -> Baseline:
         path = run.checkpoints / checkpoints.name(0)
         if not path.exists():
             raise UserError(f"{run.path} must have a fitted baseline. Got none; `seqlab resume` it first.")
         checkpoints.verify(path, run.fingerprint)
-        return self.config.baseline.restore(ground, load_file(path / FITTED))
+        return self.config.baseline.restore(context, load_file(path / FITTED))
 
 
 class BaselineScorer(Scorer):

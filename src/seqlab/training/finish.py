@@ -7,6 +7,7 @@ from typing import Any
 from seqlab.runs import environment
 from seqlab.runs.folder import ENVIRONMENT, RunFolder
 
+
 def cost(
     run: RunFolder, *, tokens: int, training_seconds: float, evaluation_seconds: float
 ) -> dict[str, Any]:
