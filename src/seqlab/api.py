@@ -169,7 +169,7 @@ class Run:
         """
         given = [texts] if isinstance(texts, str) else list(texts)
         answers = self._loaded.predict(given)
-        from seqlab.evaluate.loaded import NUMBER
+        from seqlab.evaluate.prediction import NUMBER
 
         if not self._loaded.labels:
             return pl.DataFrame({"text": given, NUMBER: [answer[NUMBER] for answer in answers]})
@@ -214,8 +214,8 @@ class Run:
         """
         from seqlab.decode.sampling import SamplingOptions
 
-        choice = SamplingOptions(temperature=temperature, top_k=top_k, top_p=top_p)
-        texts = self._loaded.sample(prompt, count=count, length=length, choice=choice, seed=seed)
+        options = SamplingOptions(temperature=temperature, top_k=top_k, top_p=top_p)
+        texts = self._loaded.sample(prompt, count=count, length=length, options=options, seed=seed)
         rows = [(text.prompt, text.text, text.complete) for text in texts]
         schema = {"prompt": pl.String, "text": pl.String, "complete": pl.Boolean}
         return pl.DataFrame(rows, schema=schema, orient="row")

@@ -193,7 +193,7 @@ EXTRA: dict[str, tuple[str, Table]] = {
     "classifier-both-directions": (
         "text-classifier",
         {
-            "task": {"label_smoothing": 0.1},
+            "training": {"label_smoothing": 0.1},
             "model": {
                 "kind": "recurrent-classifier",
                 "cell": "elman-relu",

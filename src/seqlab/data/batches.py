@@ -53,6 +53,24 @@ class Batches(Sequence[Batch], ABC):
         return (self[index] for index in range(len(self)))
 
 
+class SelectedBatches(Batches):
+    """Some batches of a pass, no longer carried from one to the next; for measurements of time."""
+
+    def __init__(self, batches: Batches, indices: Sequence[int]):
+        self._batches, self._indices = batches, indices
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    @override
+    def batch(self, index: int) -> Batch:
+        return self._batches[self._indices[index]]
+
+    @override
+    def counted(self, index: int) -> Bool[Tensor, "B T"] | None:
+        return self._batches.counted(self._indices[index])
+
+
 class LabelledBatches(Batches):
     """Whole texts with a class or a number each."""
 

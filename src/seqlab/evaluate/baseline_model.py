@@ -29,7 +29,10 @@ class BaselineModel(SequenceModel):
 
     def features(self, batch: Batch, state: State | None) -> tuple[Tensor, State | None]:
         """(B, T, V) behind each token, or (B, V) of the labels; see `SequenceModel.features`."""
-        rows = [tokens[:length] for tokens, length in zip(batch.inputs.tokens.numpy(), batch.inputs.lengths, strict=True)]
+        rows = [
+            tokens[:length]
+            for tokens, length in zip(batch.inputs.tokens.numpy(), batch.inputs.lengths, strict=True)
+        ]
         if not self.capabilities.causal:
             return self._answer(rows), None
         before = self.start(len(rows)) if state is None else state

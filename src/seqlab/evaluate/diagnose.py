@@ -12,21 +12,8 @@ from seqlab.experiment.network_experiment import NetworkExperiment
 from seqlab.measure import gradients
 from seqlab.measure.diagnosis import Diagnosis
 from seqlab.measure.metric_kinds import DIAGNOSTICS
-from seqlab.schema.errors import UserError, unknown
+from seqlab.schema.errors import unknown
 from seqlab.schema.records import Record
-
-
-def check(experiment: NetworkExperiment) -> None:
-    """Whether the diagnostics that an experiment asks for exist.
-
-    Raises:
-        UserError: the model has nothing to look at.
-    """
-    if experiment.config.diagnostics.gradient_every:
-        try:
-            gradients.check_layers(experiment.model)
-        except UserError as error:
-            raise UserError(f"'diagnostics.gradient_every' must be 0: {error}") from None
 
 
 def due(experiment: NetworkExperiment, validations: int) -> bool:

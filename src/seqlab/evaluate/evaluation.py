@@ -35,7 +35,7 @@ def evaluate_run(
     threads = run.read_json(ENVIRONMENT, "threads")["threads"]
     config = read_config(run)
     with numerics(device, threads) as device_used, run.lock():
-        fitted = loader(config).fitted(run, config, config.dataset(), device_used)
+        fitted = loader(config).fitted(run, config.dataset(), device_used)
         exact = fitted.score(split, metrics or fitted.task.metrics, progress)
         if run.finished:
             # An unfinished run's records are cut back when it is resumed, so they only go to the card.
@@ -64,7 +64,7 @@ def diagnose_run(
     threads = run.read_json(ENVIRONMENT, "threads")["threads"]
     config = read_config(run)
     with numerics(device, threads) as device_used, run.lock():
-        fitted = loader(config).fitted(run, config, config.dataset(), device_used)
+        fitted = loader(config).fitted(run, config.dataset(), device_used)
         found = fitted.diagnose(kinds, split, rows)
         if run.finished:
             records = [final(record) for one in found.values() for record in one.records]

@@ -66,9 +66,7 @@ class Loader(ABC):
     """Reads back what one kind of experiment has kept in its run folder."""
 
     @abstractmethod
-    def fitted(
-        self, run: RunFolder, config: AnyExperimentConfig, dataset: Dataset, device: torch.device
-    ) -> Fitted:
+    def fitted(self, run: RunFolder, dataset: Dataset, device: torch.device) -> Fitted:
         """The best that a run has kept, with its data.
 
         Raises:
@@ -79,7 +77,6 @@ class Loader(ABC):
     def model(
         self,
         run: RunFolder,
-        config: AnyExperimentConfig,
         spec: InputSpec,
         tokenizer: Tokenizer,
         labels: tuple[str, ...],
@@ -92,8 +89,8 @@ class Loader(ABC):
 
 
 def loader(config: AnyExperimentConfig) -> Loader:
-    """The loader of experiments of this kind."""
-    return LOADERS[config.method]()
+    """What reads back the runs of these settings."""
+    return LOADERS[config.method](config)
 
 
 def split_of(dataset: Dataset, name: str) -> Split:

@@ -81,23 +81,23 @@ class FittedBaseline(Fitted):
 class BaselineLoader(Loader):
     """See `Loader`."""
 
+    def __init__(self, config: BaselineExperimentConfig):
+        self._config = config
+
     @override
-    def fitted(
-        self, run: RunFolder, config: BaselineExperimentConfig, dataset: Dataset, device: torch.device
-    ) -> FittedBaseline:
-        experiment = BaselineExperiment(config, dataset)
-        return FittedBaseline(experiment, _kept(run, config, experiment.context))
+    def fitted(self, run: RunFolder, dataset: Dataset, device: torch.device) -> FittedBaseline:
+        experiment = BaselineExperiment(self._config, dataset)
+        return FittedBaseline(experiment, _kept(run, self._config, experiment.context))
 
     @override
     def model(
         self,
         run: RunFolder,
-        config: BaselineExperimentConfig,
         spec: InputSpec,
         tokenizer: Tokenizer,
         labels: tuple[str, ...],
     ) -> tuple[SequenceModel, int]:
-        kept = _kept(run, config, FitContext(config.data, tokenizer, labels))
+        kept = _kept(run, self._config, FitContext(self._config.data, tokenizer, labels))
         return BaselineModel(kept).eval(), 0
 
 

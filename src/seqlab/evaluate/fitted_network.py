@@ -50,11 +50,12 @@ class FittedNetwork(Fitted):
 class NetworkLoader(Loader):
     """See `Loader`."""
 
+    def __init__(self, config: ExperimentConfig):
+        self._config = config
+
     @override
-    def fitted(
-        self, run: RunFolder, config: ExperimentConfig, dataset: Dataset, device: torch.device
-    ) -> FittedNetwork:
-        experiment = NetworkExperiment(config, dataset, device)
+    def fitted(self, run: RunFolder, dataset: Dataset, device: torch.device) -> FittedNetwork:
+        experiment = NetworkExperiment(self._config, dataset, device)
         counters = load_model(run, best_checkpoint(run), experiment.model)["progress"]
         moment = Moment(step=counters["step"], epoch=float(counters["epoch"]), tokens=counters["tokens"])
         return FittedNetwork(experiment, moment)
@@ -63,11 +64,10 @@ class NetworkLoader(Loader):
     def model(
         self,
         run: RunFolder,
-        config: ExperimentConfig,
         spec: InputSpec,
         tokenizer: Tokenizer,
         labels: tuple[str, ...],
     ) -> tuple[SequenceModel, int]:
-        model = config.model.build(spec, torch.Generator())
+        model = self._config.model.build(spec, torch.Generator())
         counters = load_model(run, best_checkpoint(run), model)
         return model.eval(), counters["progress"]["step"]

@@ -85,7 +85,7 @@ def load_run(run: RunFolder) -> LoadedRun:
     tokenizer = tokenizer_from(data["tokenizer"])
     labels = tuple(data["labels"])
     spec = InputSpec.from_table(data["spec"], tokenizer.vocabulary.numbers)
-    model, step = loader(config).model(run, config, spec, tokenizer, labels)
+    model, step = loader(config).model(run, spec, tokenizer, labels)
     return LoadedRun(
         run=run,
         config=config,

@@ -34,7 +34,9 @@ def predict(model: SequenceModel, labels: Sequence[str], texts: Ragged) -> list[
     while begin < len(order):
         # Sorted by length, so the number of texts that fit is bounded by the longest of them.
         count = 1
-        while begin + count < len(order) and (count + 1) * texts.lengths[order[begin + count]] <= TOKENS_AT_ONCE:
+        while (
+            begin + count < len(order) and (count + 1) * texts.lengths[order[begin + count]] <= TOKENS_AT_ONCE
+        ):
             count += 1
         rows = order[begin : begin + count]
         for row, answer in zip(rows.tolist(), _answers(model, labels, texts, rows), strict=True):

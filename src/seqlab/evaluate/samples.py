@@ -59,9 +59,7 @@ def _translations(experiment: NetworkExperiment, name: str, step: int) -> list[T
     assert source_tokenizer is not None, "it encoded the sources"
     settings = experiment.config.samples
     sources = split.source.select(np.arange(min(settings.count, len(split))))
-    generations = decode_sources(
-        experiment.model, dataset.tokenizer, sources, length=settings.max_tokens
-    )
+    generations = decode_sources(experiment.model, dataset.tokenizer, sources, length=settings.max_tokens)
     return [
         Text(
             name=name,

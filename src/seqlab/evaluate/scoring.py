@@ -94,7 +94,5 @@ def _records(
     if of_texts:
         hypotheses, references = decode_split(experiment, split)
         unit, labels = task.unit, task.labels
-        records += tally_texts(
-            hypotheses, references, unit=unit, labels=labels, split=name, metrics=of_texts
-        )
+        records += tally_texts(hypotheses, references, unit=unit, labels=labels, split=name, metrics=of_texts)
     return records

@@ -59,12 +59,18 @@ def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
         OSError: the disk is full, or cannot be written.
     """
     try:
-        save_file(tensors, path)
+        save_file({name: _whole(tensor) for name, tensor in tensors.items()}, path)
     except SafetensorError as error:
         # safetensors gives the operating system's error as text, its number in "(os error 28)".
         number = re.search(r"os error (\d+)", str(error))
         code = int(number[1]) if number else errno.EIO
         raise OSError(code, os.strerror(code)) from error
+
+
+def _whole(tensor: Tensor) -> Tensor:
+    """The tensor with memory of its own: safetensors refuses views, such as an expanded scalar."""
+    tensor = tensor.detach().contiguous()
+    return tensor if tensor.untyped_storage().nbytes() == tensor.nbytes else tensor.clone()
 
 
 def unique_tensors(state: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -12,6 +12,7 @@ from seqlab.experiment.experiment import Experiment, check_metrics
 from seqlab.experiment.experiment_config import ExperimentConfig
 from seqlab.experiment.matmul_choice import choose, chosen
 from seqlab.experiment.row_wise import RowWiseSgd
+from seqlab.measure import gradients
 from seqlab.models.layer_counts import LayerCount, layer_counts
 from seqlab.models.model import SequenceModel
 from seqlab.nn.dropout import bind_generator
@@ -53,6 +54,7 @@ class NetworkExperiment(Experiment):
         _check_prompt(config, dataset, self.oracle)
         _check_batching(self)
         self.model = self._model(device)
+        _check_diagnostics(config, self.model)
         self.task.matmul = _matmul(config, device, matmul)
         dropout = seeding.generator(config.seed, "dropout", device=device)
         bind_generator(self.model, dropout)
@@ -105,6 +107,14 @@ def _check_batching(experiment: NetworkExperiment) -> None:
     for split in dataset.splits.values():
         # Cut every split once now, so that a batching that does not fit is refused before training.
         experiment.task.batches(split, config.batching, seed=None)
+
+
+def _check_diagnostics(config: ExperimentConfig, model: SequenceModel) -> None:
+    if config.diagnostics.gradient_every:
+        try:
+            gradients.check_layers(model)
+        except UserError as error:
+            raise UserError(f"'diagnostics.gradient_every' must be 0: {error}") from None
 
 
 def _row_wise(config: ExperimentConfig, model: SequenceModel) -> tuple[RowWiseSgd | None, tuple[str, ...]]:

@@ -89,7 +89,7 @@ def _for_steps(config: ExperimentConfig, steps: int, epoch: EpochSize) -> Experi
 def _epoch_size(config: ExperimentConfig) -> EpochSize:
     dataset = config.dataset()
     batches = config.task.build(dataset).batches(dataset.splits["train"], config.batching, 0)
-    tokens = sum(int(batches[index].lengths.sum()) for index in range(len(batches)))
+    tokens = sum(int(batches[index].inputs.lengths.sum()) for index in range(len(batches)))
     return EpochSize(len(batches), tokens)
 
 
@@ -100,15 +100,10 @@ def _at_size(model: ModelConfig, data: DatasetConfig, task: TaskConfig, paramete
         UserError: no size of the model comes close enough.
     """
     dataset = data.build()
-    vocabulary, outputs = dataset.tokenizer.vocabulary, task.build(dataset).outputs(dataset)
+    spec = task.build(dataset).spec(dataset)
 
     def count(model: ModelConfig) -> int:
-        built = model.build(
-            vocabulary=len(vocabulary),
-            outputs=outputs,
-            generator=torch.Generator(),
-            numbers=vocabulary.numbers,
-        )
+        built = model.build(spec, torch.Generator())
         return sum(parameter.numel() for parameter in built.parameters())
 
     for width in model.widths:

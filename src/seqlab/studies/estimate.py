@@ -10,10 +10,10 @@ import numpy as np
 import torch
 
 from seqlab.data.batch import Batch
-from seqlab.evaluate.scoring import scoring_pass
+from seqlab.data.batches import SelectedBatches
+from seqlab.evaluate.scoring import scoring_batches
 from seqlab.experiment.experiment_config import ExperimentConfig
-from seqlab.experiment.matmul_choice import choose
-from seqlab.experiment.network_experiment import Experiment, build
+from seqlab.experiment.network_experiment import NetworkExperiment
 from seqlab.experiment.numerics import numerics
 from seqlab.measure.evaluate import evaluate
 from seqlab.schema.config import canonical
@@ -57,9 +57,8 @@ class Estimates:
         key = _cost_key(config)
         if key not in self._known:
             with numerics(self._device, self._threads) as device:
-                threads = torch.get_num_threads()
-                matmul = choose(config.training.matmul, device=device.type, threads=threads)
-                self._known[key] = _measure(build(config, config.dataset(), device, matmul))
+                experiment = NetworkExperiment(config, config.dataset(), device, matmul=None)
+                self._known[key] = _measure(experiment)
         return self._known[key]
 
     def seconds_per_step(self, config: ExperimentConfig) -> float:
@@ -75,7 +74,7 @@ def _cost_key(config: ExperimentConfig) -> str:
     return canonical(config.model_copy(update={"seed": 0, "training": training}))
 
 
-def _measure(experiment: Experiment) -> RunCost:
+def _measure(experiment: NetworkExperiment) -> RunCost:
     config = experiment.config
     batches = experiment.task.batches(experiment.dataset.splits["train"], config.batching, seed=0)
     steps = len(batches) * config.training.epochs
@@ -93,7 +92,7 @@ def _measure(experiment: Experiment) -> RunCost:
     )
 
 
-def _step_seconds(experiment: Experiment, batches: Sequence[Batch]) -> float:
+def _step_seconds(experiment: NetworkExperiment, batches: Sequence[Batch]) -> float:
     """Mean seconds of some training steps."""
     experiment.model.train()
     step, rate = Step(experiment), experiment.config.training.optimizer.learning_rate
@@ -109,16 +108,16 @@ def _step_seconds(experiment: Experiment, batches: Sequence[Batch]) -> float:
     return (time.perf_counter() - began) / (len(indices) - warm_up)
 
 
-def _validation_seconds(experiment: Experiment) -> float:
+def _validation_seconds(experiment: NetworkExperiment) -> float:
     """Seconds of scoring the validation split, estimated from some batches; 0 without such a split."""
     split = experiment.dataset.splits.get("valid")
     if split is None:
         return 0.0
-    plan = scoring_pass(experiment, split, experiment.config.evaluation.streams)
-    sample = [plan.batches[index] for index in _spread(len(plan.batches), MEASURED)]
+    batches = scoring_batches(experiment, split, experiment.config.evaluation.streams)
+    sample = SelectedBatches(batches, _spread(len(batches), MEASURED))
     began = time.perf_counter()
-    evaluate(experiment.model, experiment.task, sample, split="valid", metrics=("loss",), carry=False)
-    return (time.perf_counter() - began) * len(plan.batches) / len(sample)
+    evaluate(experiment.model, experiment.task, sample, split="valid", metrics=("loss",))
+    return (time.perf_counter() - began) * len(batches) / len(sample)
 
 
 def _spread(count: int, wanted: int) -> Sequence[int]:
@@ -130,7 +129,7 @@ def _spread(count: int, wanted: int) -> Sequence[int]:
     return np.unique(np.linspace(0, count - 1, wanted).astype(int)).tolist()
 
 
-def _bytes(experiment: Experiment) -> int:
+def _bytes(experiment: NetworkExperiment) -> int:
     """Bytes of a checkpoint: the weights and the optimiser's state."""
     tensors = [*experiment.model.parameters()]
     for state in experiment.optimizer.state.values():

@@ -25,7 +25,7 @@ from seqlab.schema.records import Scalar, to_line
 from seqlab.studies.study_config import FinalConfig
 from seqlab.studies.trial_state import state
 from seqlab.training import run as training_run
-from seqlab.training.loop import RunCallback
+from seqlab.training.callback import RunCallback
 
 SPLIT = "test"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from typing import Protocol
 
 from seqlab.data.batch import Batch
 from seqlab.data.curriculum import short_first
@@ -13,14 +12,17 @@ from seqlab.data.prefetcher import Prefetcher
 from seqlab.evaluate import diagnose as diagnosis
 from seqlab.evaluate.card import numbers
 from seqlab.evaluate.oracle_check import oracle_check
-from seqlab.evaluate.scoring import score, score_training, write_samples
+from seqlab.evaluate.samples import write_samples
+from seqlab.evaluate.scoring import score, score_training
+from seqlab.evaluate.weights import newest_checkpoint
 from seqlab.experiment import seeding
-from seqlab.experiment.network_experiment import Experiment
+from seqlab.experiment.network_experiment import NetworkExperiment
 from seqlab.experiment.schedules import Clock
 from seqlab.runs.folder import RunFolder
 from seqlab.schema.errors import WorkError
 from seqlab.schema.records import Scalar
 from seqlab.training import checkpoint
+from seqlab.training.callback import RunCallback
 from seqlab.training.diverged import diverged, first_not_finite, weight_not_finite
 from seqlab.training.interrupt import Interrupted, StopRequest
 from seqlab.training.progress import Progress, RecordInterval
@@ -28,31 +30,11 @@ from seqlab.training.recorder import Recorder
 from seqlab.training.step import NotFiniteError, Step, StepResult
 
 
-class RunCallback(Protocol):
-    """Whoever watches a run: a progress bar, or nobody."""
-
-    def step(self, progress: Progress, loss: float, total_epochs: float) -> None:
-        """After each optimiser step; loss in nats per target, epochs until the end at the latest."""
-        ...
-
-    def validated(self, progress: Progress, metrics: dict[str, float], best: bool) -> bool:
-        """After each validation; says whether to stop here, to be resumed or left: all is saved first."""
-        ...
-
-    def scored(self, done: int, total: int) -> None:
-        """After each batch of an evaluation."""
-        ...
-
-    def message(self, text: str) -> None:
-        """Something the user should know."""
-        ...
-
-
 class Loop:
     """Fits an experiment's model, from its beginning or from where a checkpoint left it."""
 
     def __init__(
-        self, experiment: Experiment, run: RunFolder, callback: RunCallback, stop_request: StopRequest
+        self, experiment: NetworkExperiment, run: RunFolder, callback: RunCallback, stop_request: StopRequest
     ):
         self.experiment, self.run, self.callback, self.stop_request = experiment, run, callback, stop_request
         self.config = experiment.config.training
@@ -64,7 +46,7 @@ class Loop:
         self.check = oracle_check(experiment)
         self.progress = Progress()
         self.recorder = self._open()
-        self._carries = experiment.config.batching.contiguous and experiment.model.capabilities.carries_state
+        self._carries = experiment.config.batching.running and experiment.model.capabilities.carries_state
         self.device = next(experiment.model.parameters()).device
         self._saved_at = self._timed_at = time.monotonic()
         self._steps_per_epoch = len(self._batches(epoch=self.config.curriculum))
@@ -112,7 +94,7 @@ class Loop:
         progress, interval = self.progress, self.progress.interval
         progress.step += 1
         progress.batch += 1
-        progress.tokens += (tokens := int(batch.lengths.sum()))
+        progress.tokens += (tokens := int(batch.inputs.lengths.sum()))
         interval.tokens += tokens
         interval.nats += outcome.nats
         interval.targets += outcome.targets
@@ -150,9 +132,9 @@ class Loop:
         if experiment.rows is not None:
             experiment.rows.flush()
         try:
-            rows = experiment.config.evaluation.streams
+            streams = experiment.config.evaluation.streams
             records = score(
-                experiment, "valid", experiment.task.metrics, rows=rows, progress=self.callback.scored
+                experiment, "valid", experiment.task.metrics, streams=streams, progress=self.callback.scored
             )
         except WorkError as error:
             raise WorkError(f"Validation behind step {progress.step}: {error} {self._remedy()}") from None
@@ -223,7 +205,7 @@ class Loop:
     def _open(self) -> Recorder:
         """Go back to the newest checkpoint, or to the very beginning where there is none."""
         offsets: dict[str, int] = {}
-        newest = checkpoint.newest_checkpoint(self.run)
+        newest = newest_checkpoint(self.run)
         if newest is not None:
             counters = checkpoint.load(self.run, newest, self.training)
             offsets = counters["offsets"]

@@ -12,15 +12,16 @@ import torch
 
 from seqlab.data.dataset import Dataset
 from seqlab.evaluate.loaded import CONFIG, DATA, describe_data, read_config
+from seqlab.experiment.experiment import build
 from seqlab.experiment.experiment_config import AnyExperimentConfig
 from seqlab.experiment.numerics import numerics
 from seqlab.nn.native import builds as choice
 from seqlab.runs import atomic, environment, folder
-from seqlab.runs.folder import RunFolder
+from seqlab.runs.folder import ENVIRONMENT, RunFolder
 from seqlab.schema.config import canonical, to_toml
 from seqlab.schema.errors import UserError
-from seqlab.training.finish import ENVIRONMENT
-from seqlab.training.loop import RunCallback
+from seqlab.training.callback import RunCallback
+from seqlab.training.fit_kinds import FITS
 
 __all__ = ["ENVIRONMENT", "resume", "run_path", "train"]
 
@@ -75,15 +76,15 @@ def _train(
         _check_same_place(run, device, threads)
         return _go_on(run, config, dataset, callback)
     # Building everything first finds what does not fit before a folder exists.
-    work = config.way().prepare(dataset, place, None)
+    experiment = build(config, dataset, place, None)
     files = {
         CONFIG: to_toml(config),
-        DATA: json.dumps(describe_data(dataset, work.outputs), ensure_ascii=False),
-        ENVIRONMENT: json.dumps(_environment(place.type, work.matmul), indent=1),
+        DATA: json.dumps(describe_data(dataset, experiment.spec), ensure_ascii=False),
+        ENVIRONMENT: json.dumps(_environment(place.type, experiment.matmul), indent=1),
     }
     run = folder.create(config.name, fingerprint, files)
     with run.lock():
-        return work.carry_out(run, callback)
+        return FITS[config.method](experiment, run, callback)
 
 
 def run_path(config: AnyExperimentConfig) -> Path:
@@ -133,10 +134,10 @@ def _go_on(
         atomic.remove_leftovers(run.checkpoints)
         then = run.read_json(ENVIRONMENT, "threads", "device")
         with numerics(then["device"], then["threads"]) as place, _kernels(then):
-            work = config.way().prepare(dataset, place, then.get("matmul", "torch"))
-            for difference in environment.differences(then, _environment(then["device"], work.matmul)):
+            experiment = build(config, dataset, place, then["matmul"])
+            for difference in environment.differences(then, _environment(then["device"], experiment.matmul)):
                 callback.message(f"Not to the bit as it would have been: {difference}.")
-            return work.carry_out(run, callback)
+            return FITS[config.method](experiment, run, callback)
 
 
 def _environment(device: str, matmul: str) -> dict[str, Any]:
