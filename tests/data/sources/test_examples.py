@@ -175,5 +175,7 @@ def test_without_new_examples_every_epoch_has_the_same() -> None:
 
 def test_new_examples_leave_nothing_of_validation_to_learn_from() -> None:
     config = MarkedAdditionConfig(train=300, valid=20, test=20, resample_each_epoch=True)
-    with pytest.raises(UserError, match=r"'training\.fit_on' must be 'train' where 'data\.resample_each_epoch' is true"):
+    with pytest.raises(
+        UserError, match=r"'training\.fit_on' must be 'train' where 'data\.resample_each_epoch' is true"
+    ):
         config.training_split(config.build().with_valid_in_train(), 1)

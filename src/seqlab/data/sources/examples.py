@@ -13,7 +13,7 @@ from seqlab.data.data_kinds import TOKENIZERS
 from seqlab.data.dataset import Corpus, Dataset, Split
 from seqlab.data.sources.seeded import SeededConfig
 from seqlab.data.tokenizers.tokenizer import TokenizerConfig
-from seqlab.data.tokenizers.words import WhitespaceConfig
+from seqlab.data.tokenizers.whitespace import WhitespaceConfig
 from seqlab.schema.errors import UserError
 from seqlab.schema.registry import ByKind
 

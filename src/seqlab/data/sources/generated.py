@@ -13,7 +13,8 @@ from typing_extensions import override
 from seqlab.data.data_kinds import TOKENIZERS
 from seqlab.data.dataset import Corpus
 from seqlab.data.sources.seeded import SeededConfig
-from seqlab.data.tokenizers.tokenizer import CharactersConfig, TokenizerConfig
+from seqlab.data.tokenizers.characters import CharactersConfig
+from seqlab.data.tokenizers.tokenizer import TokenizerConfig
 from seqlab.languages.between import Between
 from seqlab.languages.language import FormalLanguage
 from seqlab.schema.errors import UserError

@@ -14,8 +14,9 @@ from typing_extensions import override
 from seqlab.data.data_kinds import TOKENIZERS
 from seqlab.data.sources.generated import GeneratedConfig
 from seqlab.data.sources.text_files import read_text
-from seqlab.data.tokenizers.tokenizer import CharactersConfig, TokenizerConfig
-from seqlab.data.tokenizers.words import WhitespaceConfig
+from seqlab.data.tokenizers.characters import CharactersConfig
+from seqlab.data.tokenizers.tokenizer import TokenizerConfig
+from seqlab.data.tokenizers.whitespace import WhitespaceConfig
 from seqlab.languages.context_free import ContextFree
 from seqlab.languages.grammar import Grammar, Symbols
 from seqlab.languages.language import FormalLanguage

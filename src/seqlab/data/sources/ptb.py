@@ -13,7 +13,7 @@ from seqlab.data.dataset import About, Corpus, DatasetConfig
 from seqlab.data.fetch import source, sums
 from seqlab.data.sources.text_files import read_text
 from seqlab.data.tokenizers.tokenizer import TokenizerConfig
-from seqlab.data.tokenizers.words import WhitespaceConfig
+from seqlab.data.tokenizers.whitespace import WhitespaceConfig
 from seqlab.schema.registry import ByKind
 
 _CHECKSUMS = {

@@ -17,7 +17,8 @@ from typing_extensions import override
 
 from seqlab.data.data_kinds import TOKENIZERS
 from seqlab.data.dataset import About, Corpus, DatasetConfig
-from seqlab.data.tokenizers.tokenizer import BytesConfig, TokenizerConfig
+from seqlab.data.tokenizers.byte_level import BytesConfig
+from seqlab.data.tokenizers.tokenizer import TokenizerConfig
 from seqlab.schema.errors import UserError
 from seqlab.schema.registry import ByKind
 

@@ -14,7 +14,8 @@ from seqlab.data.data_kinds import TOKENIZERS
 from seqlab.data.dataset import About, Corpus, DatasetConfig
 from seqlab.data.fetch import sums
 from seqlab.data.sources.text_files import known_encoding, open_text, require_file
-from seqlab.data.tokenizers.tokenizer import CharactersConfig, TokenizerConfig
+from seqlab.data.tokenizers.characters import CharactersConfig
+from seqlab.data.tokenizers.tokenizer import TokenizerConfig
 from seqlab.schema.errors import UserError
 from seqlab.schema.registry import ByKind
 

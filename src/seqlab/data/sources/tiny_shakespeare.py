@@ -11,7 +11,8 @@ from seqlab.data.data_kinds import TOKENIZERS
 from seqlab.data.dataset import About, Corpus, DatasetConfig
 from seqlab.data.fetch import source, sums
 from seqlab.data.sources.text_files import read_text
-from seqlab.data.tokenizers.tokenizer import CharactersConfig, TokenizerConfig
+from seqlab.data.tokenizers.characters import CharactersConfig
+from seqlab.data.tokenizers.tokenizer import TokenizerConfig
 from seqlab.schema.registry import ByKind
 
 _CHECKSUM = "sha256:86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
