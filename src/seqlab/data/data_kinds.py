@@ -28,13 +28,28 @@ DATASETS = Registry(
         ),
         "brackets": ("seqlab.data.sources.brackets:BracketsConfig", "balanced brackets (Dyck-1), generated"),
         "dyck": ("seqlab.data.sources.brackets:DyckConfig", "balanced brackets of several kinds, generated"),
-        "toy": ("seqlab.data.sources.grammars:ToyConfig", "sentences of a small English grammar, generated"),
-        "grammar": ("seqlab.data.sources.grammars:GrammarConfig", "your own context-free grammar, generated"),
-        "parity": ("seqlab.data.sources.formal:ParityConfig", "bits with an even number of ones, generated"),
-        "tomita": ("seqlab.data.sources.formal:TomitaConfig", "Tomita's seven regular languages, generated"),
-        "counting": ("seqlab.data.sources.formal:CountingConfig", "a^n b^n or a^n b^n c^n, generated"),
+        "toy": (
+            "seqlab.data.sources.grammar_sentences:ToyConfig",
+            "sentences of a small English grammar, generated",
+        ),
+        "grammar": (
+            "seqlab.data.sources.grammar_sentences:GrammarConfig",
+            "your own context-free grammar, generated",
+        ),
+        "parity": (
+            "seqlab.data.sources.regular_languages:ParityConfig",
+            "bits with an even number of ones, generated",
+        ),
+        "tomita": (
+            "seqlab.data.sources.regular_languages:TomitaConfig",
+            "Tomita's seven regular languages, generated",
+        ),
+        "counting": (
+            "seqlab.data.sources.counting_dataset:CountingConfig",
+            "a^n b^n or a^n b^n c^n, generated",
+        ),
         "regular-expression": (
-            "seqlab.data.sources.formal:RegularExpressionConfig",
+            "seqlab.data.sources.regular_languages:RegularExpressionConfig",
             "your own regular expression, generated",
         ),
         "marked_addition": (

@@ -71,14 +71,14 @@ class OracleCheck:
     def judge(self, texts: list[Text]) -> Judgement:
         """Exact shares, and why the wrong ones are wrong."""
         samples = [Sample(text.prompt + text.text, text.complete) for text in texts]
-        course = self._config.legacy_check
+        legacy_check = self._config.legacy_check
         return judge(
             self._known.language,
             samples,
             seen=self._seen,
             lengths=self._lengths,
-            words=self._config.words_known(),
-            course=LEGACY_CHECKS[course] if course else None,
+            words=self._config.known_words(),
+            legacy_check=LEGACY_CHECKS[legacy_check] if legacy_check else None,
         )
 
     def compare(self, split: str) -> OracleComparison:
@@ -86,7 +86,7 @@ class OracleCheck:
         data = self._experiment.dataset.splits[split]
         known = self._known
         if split == "longer":
-            whole = self._config.longer_source()
+            whole = self._config.longer_language()
             assert whole is not None, "the split is drawn from it"
             known = TokenOracle(whole, self._experiment.dataset.tokenizer)
         return compare(self._experiment.model, self._experiment.task, known, data.spread(TEXTS))
@@ -126,8 +126,13 @@ class OracleCheck:
                 "longest_valid": found.longest_valid,
                 "first_wrong": found.explained[0][0] if found.explained else None,
                 "explained": [
-                    {"text": text, "place": why.place, "token": why.token, "allowed": list(why.allowed)}
-                    for text, why in found.explained
+                    {
+                        "text": text,
+                        "position": error.position,
+                        "token": error.token,
+                        "allowed": list(error.allowed),
+                    }
+                    for text, error in found.explained
                 ],
             }
             records += _lengths_of(self._known.language, texts, self._lengths)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from typing_extensions import override
@@ -33,6 +33,7 @@ class CharactersConfig(TokenizerConfig):
     [5, 4, 3]
     """
 
+    character_level: ClassVar[bool] = True
     kind: Literal["characters"] = "characters"
     """Name of the tokenizer."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +56,8 @@ class Tokenizer(ABC):
 class TokenizerConfig(Config, ABC):
     """Settings of a tokenizer."""
 
+    character_level: ClassVar[bool] = False
+    """Whether tokens are the characters of the text."""
     kind: str
     """Name of the tokenizer."""
 
