@@ -90,18 +90,16 @@ def judge(
     >>> found.valid == found.wrong == found.cut == 1 / 3, found.explained[0][1]
     (True, FirstError(position=1, token='.end', allowed=('0', '1')))
     """
-    # A trained model repeats itself, and checking a sentence of an ambiguous grammar is slow.
-    errors = {sample: _first_error(language, sample) for sample in set(samples)}
-    wrong = [(sample.text, error) for sample in samples if (error := errors[sample]) is not None]
+    wrong = _errors(language, samples)
     complete = [sample for sample in samples if sample.complete]
-    valid = [sample.text for sample in complete if errors[sample] is None]
-    explained = list({text: (text, error) for text, error in wrong}.values())
-    total = len(samples)
+    valid = [sample.text for sample in complete if sample not in wrong]
+    explained = {sample.text: error for sample, error in wrong.items()}
+    total, wrong_count = len(samples), sum(sample in wrong for sample in samples)
     return Judgement(
         count=total,
         valid=len(valid) / total,
-        wrong=len(wrong) / total,
-        cut=(total - len(valid) - len(wrong)) / total,
+        wrong=wrong_count / total,
+        cut=(total - len(valid) - wrong_count) / total,
         complete=len(complete) / total,
         valid_of_complete=len(valid) / len(complete) if complete else None,
         novel=sum(text not in seen for text in valid) / len(valid) if valid else None,
@@ -110,8 +108,17 @@ def judge(
         known_words=_known_words(samples, words) if words is not None else None,
         passed_legacy_check=sum(legacy_check(s.text) for s in samples) / total if legacy_check else None,
         longest_valid=max(valid, key=len, default=None),
-        explained=tuple(explained[:MAX_EXPLAINED]),
+        explained=tuple(explained.items())[:MAX_EXPLAINED],
     )
+
+
+def _errors(language: FormalLanguage[Any], samples: Sequence[Sample]) -> dict[Sample, FirstError]:
+    """The first error of each wrong sample, in their order.
+
+    Each sample is checked once: a trained model repeats itself, and checks of an ambiguous grammar are slow.
+    """
+    errors = {sample: _first_error(language, sample) for sample in dict.fromkeys(samples)}
+    return {sample: error for sample, error in errors.items() if error is not None}
 
 
 def _first_error(language: FormalLanguage[Any], sample: Sample) -> FirstError | None:
