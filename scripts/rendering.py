@@ -218,8 +218,8 @@ def _told(seed: dict[str, Any], *, idle: bool) -> dict[str, float]:
         told |= {"completed, %": 100 * truth["complete_samples"]}
         told |= {"completed by the truth, %": 100 * truth["complete_of_truth"]}
         told |= {"loss above the floor, %": 100 * truth["above_floor"] / truth["floor"]}
-        if "samples_valid_by_course" in truth:
-            told |= {"valid by the course's check, %": 100 * truth["samples_valid_by_course"]}
+        if "samples_passing_legacy_check" in truth:
+            told |= {"passing the legacy check, %": 100 * truth["samples_passing_legacy_check"]}
     return told | ({"training, s": seed["training_seconds"]} if idle else {})
 
 

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 from seqlab.baselines import features, nb_svm
 from seqlab.data.dataset import Split
-from seqlab.data.tokenizers.words import WhitespaceConfig
+from seqlab.data.tokenizers.whitespace import WhitespaceConfig
 from seqlab.schema.errors import WorkError
 
 

@@ -41,7 +41,7 @@ def test_a_table(seqlab, runs: Path, tmp_path: Path) -> None:
     assert matrices[-1].rows == ("bad", "good")
     assert matrices[-1].values == ((3, 0), (0, 3))
     data = json.loads((path / "data.json").read_text())
-    assert data["description"].startswith("Own data: ")
+    assert data["description"].startswith("Your own texts: ")
     assert data["notes"] == []
 
 
@@ -159,8 +159,8 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             ["data.path=films.csv", "task.class_weights=equal"],
             "'task.class_weights' must be one of none, bal",
         ),
-        (["data.path=empty.csv"], "empty.csv must hold a table. Got an empty file"),
-        (["data.path=one.csv"], "must hold at least 2 labels. Got 'x' in every row to train on"),
+        (["data.path=empty.csv"], "empty.csv must contain a table. Got an empty file"),
+        (["data.path=one.csv"], "must contain at least 2 labels. Got 'x' in every training row"),
         (["data.path=rare.csv"], "Got one of 'rare' (rare.csv:6)"),
         (["data.path=bytes.csv"], "bytes.csv:3 must be text in UTF-8"),
     ],

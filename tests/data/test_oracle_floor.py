@@ -82,7 +82,7 @@ def test_a_far_limit_changes_little() -> None:
 
 
 def test_no_sample_under_a_limit_begins_with_more_than_can_be_closed() -> None:
-    with pytest.raises(UserError, match=r"Got '\(\(\(': behind '\(\(' may stand '\)'"):
+    with pytest.raises(UserError, match=r"Got '\(\(\('; after '\(\(' only these can follow: '\)'"):
         BracketsConfig(max_length=4).language().next_token("(((")
 
 

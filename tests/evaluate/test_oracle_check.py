@@ -35,12 +35,16 @@ def test_a_finished_run_has_a_card_with_its_distance_to_the_truth(tiny_run: RunF
     assert sum(metrics[f"{what}_samples"] for what in ("valid", "cut", "wrong")) == pytest.approx(1)
     assert metrics["divergence"] >= 0
     assert metrics["entropy"] == config.language().entropy().per_token
-    assert metrics["samples_valid_by_course"] >= metrics["valid_samples"]
+    assert metrics["samples_passing_legacy_check"] >= metrics["valid_samples"]
     assert "50 samples of at most 8 tokens" in card["scored_as"]
     for one in card["explained"]:
-        wrong = config.language().wrong(one["text"])
-        assert wrong is not None
-        assert [one["place"], one["token"], one["allowed"]] == [wrong.place, wrong.token, list(wrong.allowed)]
+        error = config.language().first_error(one["text"])
+        assert error is not None
+        assert [one["position"], one["token"], one["allowed"]] == [
+            error.position,
+            error.token,
+            list(error.allowed),
+        ]
 
 
 def test_each_validation_records_divergence_and_shares(tiny_run: RunFolder) -> None:
@@ -91,7 +95,7 @@ def test_a_prompt_that_no_text_begins_with_is_refused(
     monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path / "cache"))
     config = tiny.configure(tiny.BRACKETS, "samples.prompt=()(")
     with pytest.raises(
-        UserError, match=r"'samples\.prompt': .*Got '\(\)\(': behind '\(\)' may stand '\.end'"
+        UserError, match=r"'samples\.prompt': .*Got '\(\)\('; after '\(\)' only these can follow: '\.end'"
     ):
         build(config, config.dataset(), torch.device("cpu"))
 

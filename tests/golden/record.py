@@ -124,6 +124,8 @@ RENAMED: dict[str, str] = {
     "recognised_by_length": "accepted_by_length",
     "recognised_by_depth": "accepted_by_depth",
     "truth": "oracle",
+    "samples_valid_by_course": "samples_passing_legacy_check",
+    "place": "position",
 }
 """Stored names (of cases, metrics, splits, settings, kinds) that are called otherwise now: old to new."""
 REWORDED: dict[str, str] = {}

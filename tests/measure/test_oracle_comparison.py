@@ -19,7 +19,7 @@ from seqlab.data.sources.generated import GeneratedConfig
 from seqlab.data.sources.grammars import ToyConfig
 from seqlab.data.sources.ndfa import NdfaConfig
 from seqlab.data.token_oracle import TokenOracle
-from seqlab.data.tokenizers.words import WhitespaceConfig
+from seqlab.data.tokenizers.whitespace import WhitespaceConfig
 from seqlab.languages.language import END
 from seqlab.measure.oracle_comparison import compare
 from seqlab.models.model import Capabilities, SequenceModel, State

@@ -13,10 +13,10 @@ from pydantic import ValidationError
 from seqlab.data.batch import Batch
 from seqlab.models.linear_classifier import LinearClassifierConfig
 from seqlab.models.model_config import ModelConfig
+from seqlab.models.model_kinds import MODELS
 from seqlab.models.recurrent_classifier import RecurrentClassifierConfig
 from seqlab.models.recurrent_language_model import RecurrentLanguageModelConfig
 from seqlab.models.transformer_language_model import TransformerLanguageModelConfig
-from seqlab.models.model_kinds import MODELS
 from seqlab.nn.dropout import bind_generator
 from seqlab.schema.config import parse, plain
 from seqlab.schema.errors import UserError

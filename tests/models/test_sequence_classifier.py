@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from seqlab.data.batch import Batch
+from seqlab.models.linear_classifier import LinearClassifierConfig
 from seqlab.models.model import SequenceModel
 from seqlab.models.model_config import CellName, ModelConfig
-from seqlab.models.linear_classifier import LinearClassifierConfig
 from seqlab.models.recurrent_classifier import RecurrentClassifierConfig
 from seqlab.nn.dropout import bind_generator
 

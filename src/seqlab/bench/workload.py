@@ -18,7 +18,7 @@ from typing_extensions import override
 from seqlab.data.batch import Batch
 from seqlab.data.dataset import About, Dataset, Limit, Split
 from seqlab.data.ragged import Ragged
-from seqlab.data.tokenizers.words import WhitespaceConfig
+from seqlab.data.tokenizers.whitespace import WhitespaceConfig
 from seqlab.experiment import recipes
 from seqlab.experiment.experiment_config import ExperimentConfig
 from seqlab.models.model_config import CellName

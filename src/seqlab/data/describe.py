@@ -1,4 +1,4 @@
-"""What a dataset is and holds, for people."""
+"""Descriptions and statistics of datasets, as `seqlab data` shows them."""
 
 from __future__ import annotations
 
@@ -13,23 +13,27 @@ from seqlab.data.dataset import Dataset, Split
 from seqlab.data.dataset_config import DatasetConfig
 
 EXAMPLES = 3
+"""Training examples that are shown."""
 SHOWN_TOKENS = 40
+"""Tokens shown of each example."""
 SHOWN_OF_RUNNING_TEXT = 300
+"""Tokens shown of running text, which is a single example."""
 BATCH_SIZES = (8, 32, 128)
+"""Batch sizes for which padding is computed."""
 
 
 def origin(config: DatasetConfig) -> dict[str, Any]:
-    """Description, origin and licence; the data itself is not needed."""
+    """Description, origin and licence; does not need the data itself."""
     about = config.about()
     return {"name": config.kind, "about": about.description, "origin": about.origin, "licence": about.licence}
 
 
 def describe(config: DatasetConfig) -> dict[str, Any]:
-    """Origin, sizes and statistics of every split, and the first examples of training.
+    """Origin, sizes and statistics of every split, and the first training examples.
 
-    Shares are fractions from 0 to 1, lengths are tokens. `splits` have the share of unknown tokens;
-    `lengths` and `padding` are there for separate sequences only, `classes` for labelled ones: of each
-    class its share of every split.
+    Shares are fractions from 0 to 1, lengths are numbers of tokens. `splits` includes the share of unknown
+    tokens. `lengths` and `padding` are empty for running text; `classes` is empty without labels, otherwise
+    it has the share of each class in every split.
     """
     dataset = config.build()
     running = dataset.running
@@ -47,15 +51,19 @@ def describe(config: DatasetConfig) -> dict[str, Any]:
 
 
 def padding_share(lengths: Rows, plan: Sequence[Rows]) -> float:
-    """Share of a pass's places that are padding, every batch being as long as its longest sequence.
+    """Share of padding in one epoch, in which each batch is as long as its longest sequence.
+
+    Args:
+        lengths: tokens of each sequence.
+        plan: the sequences of each batch.
 
     >>> padding_share(np.array([1, 2, 4]), [np.array([0, 1]), np.array([2])])
     0.125
     """
     begins = np.cumsum([0, *map(len, plan)])[:-1]
     longest = np.maximum.reduceat(lengths[np.concatenate(plan)], begins)
-    places = int(longest @ np.array([len(rows) for rows in plan]))
-    return 1 - int(lengths.sum()) / places
+    padded = int(longest @ np.array([len(rows) for rows in plan]))
+    return 1 - int(lengths.sum()) / padded
 
 
 def _sizes(dataset: Dataset, split: Split) -> dict[str, Any]:
@@ -86,17 +94,17 @@ def _share(targets: NDArray[Any] | None, index: int) -> float:
 
 
 def _padding(lengths: Rows) -> dict[str, dict[str, float]]:
-    """By rows a batch: when sequences of similar length meet, as batching does it, and when any do."""
+    """By batch size: with sequences of similar length in a batch, as in training, and with random ones."""
     return {
-        f"{rows} rows a batch": {
+        f"{size} sequences per batch": {
             "similar lengths together": padding_share(
-                lengths, SequencesConfig(batch_size=rows).plan(lengths, seed=0)
+                lengths, SequencesConfig(batch_size=size).plan(lengths, seed=0)
             ),
             "any lengths together": padding_share(
-                lengths, SequencesConfig(batch_size=rows, pool=1).plan(lengths, seed=0)
+                lengths, SequencesConfig(batch_size=size, pool=1).plan(lengths, seed=0)
             ),
         }
-        for rows in BATCH_SIZES
+        for size in BATCH_SIZES
     }
 
 

@@ -72,7 +72,7 @@ class OracleCheck:
             seen=self._seen,
             lengths=self._lengths,
             words=self._oracle.words,
-            course=self._oracle.legacy_check,
+            legacy_check=self._oracle.legacy_check,
         )
 
     def compare(self, split: str) -> OracleComparison:
@@ -117,8 +117,13 @@ class OracleCheck:
                 "longest_valid": found.longest_valid,
                 "first_wrong": found.explained[0][0] if found.explained else None,
                 "explained": [
-                    {"text": text, "place": why.place, "token": why.token, "allowed": list(why.allowed)}
-                    for text, why in found.explained
+                    {
+                        "text": text,
+                        "position": error.position,
+                        "token": error.token,
+                        "allowed": list(error.allowed),
+                    }
+                    for text, error in found.explained
                 ],
             }
             records += _lengths_of(self._oracle.language, texts, self._lengths)

@@ -122,7 +122,7 @@ _TRUTH = {
     "distinct_samples": ReportColumn("distinct", "fraction of samples"),
     "length_distance": ReportColumn("lengths off", "largest difference"),
     "known_words": ReportColumn("known words", "fraction of words"),
-    "samples_valid_by_course": ReportColumn("valid by the course", "fraction of samples"),
+    "samples_passing_legacy_check": ReportColumn("pass the legacy check", "fraction of samples"),
     "accepted": ReportColumn("recognised", "fraction of texts"),
     "accepted_longer": ReportColumn("recognised far", "fraction of texts"),
 }
@@ -138,8 +138,8 @@ def truth(chapter: Chapter) -> ReportTable | None:
     columns = {key: column for key, column in _TRUTH.items() if key in known}
     ways = dict.fromkeys(f"{card['scored_as'].capitalize()}." for _, card in cards)
     course = (
-        " The courses' check was loose about order and end of samples; it stands beside the exact one."
-        if "samples_valid_by_course" in known
+        " The legacy check is less strict about order and about the end of samples; compare it with the exact one."
+        if "samples_passing_legacy_check" in known
         else ""
     )
     far = (
@@ -181,7 +181,7 @@ def explained(chapter: Chapter) -> ReportTable | None:
             ReportColumn("could be"),
         ),
         rows=tuple(
-            (*named(entry), one["text"], one["place"] + 1, one["token"], " ".join(one["allowed"]))
+            (*named(entry), one["text"], one["position"] + 1, one["token"], " ".join(one["allowed"]))
             for entry, one in found
         ),
         entries=tuple(entry for entry, _ in found),

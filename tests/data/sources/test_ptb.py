@@ -20,8 +20,10 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "ptb").mkdir()
     for split, text in LINES.items():
         (tmp_path / "ptb" / f"ptb.{split}.txt").write_text(text)
-    sums = {split: f"sha256:{hashlib.sha256(text.encode()).hexdigest()}" for split, text in LINES.items()}
-    monkeypatch.setattr(ptb, "_CHECKSUMS", sums)
+    checksums = {
+        split: f"sha256:{hashlib.sha256(text.encode()).hexdigest()}" for split, text in LINES.items()
+    }
+    monkeypatch.setattr(ptb, "_CHECKSUMS", checksums)
     monkeypatch.setenv("SEQLAB_DATA", str(tmp_path))
 
 

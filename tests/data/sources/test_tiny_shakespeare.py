@@ -2,12 +2,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqlab.data.sources.tiny_shakespeare import TinyShakespeareConfig, divide
+from seqlab.data.sources.tiny_shakespeare import TinyShakespeareConfig, split_text
 
 
 @given(st.text())
 def test_nothing_is_lost(text: str):
-    parts = divide(text)
+    parts = split_text(text)
     assert "".join(parts.values()) == text
     assert len(parts["train"]) == len(text) * 9 // 10
 

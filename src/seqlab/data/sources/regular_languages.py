@@ -1,4 +1,4 @@
-"""Formal languages that are known by name, and one's own by a regular expression."""
+"""Regular languages: well-known ones, and the user's own by a regular expression."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing_extensions import override
 from seqlab.data.sources.generated import LimitedConfig
 from seqlab.languages import expression, regular
 from seqlab.languages.automaton import Automaton
-from seqlab.languages.counting import Counting
 
 
 class ParityConfig(LimitedConfig):
@@ -32,7 +31,7 @@ class ParityConfig(LimitedConfig):
 
 
 class TomitaConfig(LimitedConfig):
-    """Tomita's (1982) seven languages of bits; see `seqlab.languages.regular.tomita`.
+    """The seven languages of bits of Tomita (1982); see `seqlab.languages.regular.tomita`.
 
     >>> TomitaConfig(number=2, train=3, valid=1, test=1).read().texts["train"]
     ['1010101010101010101010101010101010101010', '1010101010', '101010']
@@ -42,33 +41,13 @@ class TomitaConfig(LimitedConfig):
     kind: Literal["tomita"] = "tomita"
     """Name of the dataset."""
     number: int = Field(ge=1, le=7)
-    """Which of the seven."""
+    """Which of the seven languages."""
     stop: float = Field(default=0.1, gt=0, le=1)
     """Probability to end where a sequence may end."""
 
     @override
     def unlimited(self) -> Automaton:
         return regular.tomita(self.number, self.stop)
-
-
-class CountingConfig(LimitedConfig):
-    """a^n b^n, or with more letters a^n b^n c^n: n times each, n geometric and at least 1.
-
-    >>> CountingConfig(train=3, valid=1, test=1).read().texts["train"]
-    ['aaaaaabbbbbb', 'aaaaabbbbb', 'aaaaaaaaaaaaaabbbbbbbbbbbbbb']
-    """
-
-    description: ClassVar[str] = "As many `a` as `b`, or as `b` and `c`, one letter after the other."
-    kind: Literal["counting"] = "counting"
-    """Name of the dataset."""
-    letters: int = Field(default=2, ge=2, le=4)
-    """Different letters: 2 is a^n b^n, 3 is a^n b^n c^n."""
-    stop: float = Field(default=0.1, gt=0, le=1)
-    """Probability, behind each `a`, that it is the last one."""
-
-    @override
-    def unlimited(self) -> Counting:
-        return Counting(self.letters, self.stop)
 
 
 class RegularExpressionConfig(LimitedConfig):
@@ -78,11 +57,13 @@ class RegularExpressionConfig(LimitedConfig):
     ['cabab', 'abcabcccabcabababcccab', 'ababcccabccc']
     """
 
-    description: ClassVar[str] = "Strings of a regular expression, its continuations as likely as each other."
+    description: ClassVar[str] = (
+        "Strings of a regular expression; all possible next letters are equally likely."
+    )
     kind: Literal["regular-expression"] = "regular-expression"
     """Name of the dataset."""
     pattern: str
-    """The expression: letters, `( ) | * + ? {m} {m,n} [abc] [a-z]`; a backslash takes a sign for itself."""
+    """The expression: letters, `( ) | * + ? {m} {m,n} [abc] [a-z]`; a backslash escapes a character."""
     stop: float = Field(default=0.1, gt=0, le=1)
     """Probability to end where a sequence may end."""
 
