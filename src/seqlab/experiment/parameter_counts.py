@@ -10,9 +10,9 @@ from seqlab.experiment import recipes
 
 
 def count(recipe: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """What is fitted: `layers`, each with its formula (see `LayerCount`), and the `total`; tied ones once.
+    """Parameters: `layers`, each with its formula (see `LayerCount`), and the `total`; tied weights once.
 
-    A baseline's numbers depend on the data, so it is fitted to be counted.
+    The count of a baseline depends on the data, so the baseline is fitted first.
 
     Raises:
         UserError: no such recipe, key or value.
