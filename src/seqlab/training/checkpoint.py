@@ -1,4 +1,4 @@
-"""What a checkpoint holds: weights, optimiser, generators, carried state, counters. Never pickle."""
+"""The content of a checkpoint: weights, optimizer, generators, carried state, counters. Never pickle."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ KEPT = 2
 
 @dataclass
 class Training:
-    """The live objects whose state a checkpoint keeps, besides plain counters."""
+    """The live objects whose state a checkpoint stores, besides plain counters."""
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
@@ -42,10 +42,10 @@ class Training:
 def save(
     run: RunFolder, step: int, best_step: int | None, training: Training, counters: dict[str, Any]
 ) -> None:
-    """Write the checkpoint of a step, then delete those no longer needed.
+    """Write the checkpoint of a step, then delete those that are no longer needed.
 
     Raises:
-        WorkError: the disk is full; the checkpoints before stay valid.
+        WorkError: the disk is full; earlier checkpoints stay valid.
     """
     tensors: dict[str, Tensor] = {}
     optimizer = state_tree.pack(training.optimizer.state_dict(), "optimizer", tensors)
@@ -67,10 +67,10 @@ def save(
 
 
 def load(run: RunFolder, path: Path, training: Training) -> dict[str, Any]:
-    """Put a checkpoint's state into the live objects.
+    """Load the state of a checkpoint into the live objects.
 
     Returns:
-        The counters `save` was given.
+        The counters that `save` received.
 
     Raises:
         UserError: the checkpoint is damaged, of another run, or does not fit the model.
@@ -90,7 +90,7 @@ def load(run: RunFolder, path: Path, training: Training) -> dict[str, Any]:
 
 
 def load_model(run: RunFolder, path: Path, model: nn.Module) -> dict[str, Any]:
-    """Put a checkpoint's weights alone into a model; returns the counters.
+    """Load only the weights of a checkpoint into a model; returns the counters.
 
     Raises:
         UserError: the checkpoint is damaged, of another run, or does not fit the model.
@@ -102,10 +102,10 @@ def load_model(run: RunFolder, path: Path, model: nn.Module) -> dict[str, Any]:
 
 
 def best_checkpoint(run: RunFolder) -> Path:
-    """The best checkpoint by validation; the newest where nothing was validated.
+    """The best checkpoint by validation; the newest one if nothing was validated.
 
     Raises:
-        UserError: the run has no checkpoint yet, or its best one is gone.
+        UserError: the run has no checkpoint yet, or its best one is missing.
     """
     newest = newest_checkpoint(run)
     if newest is None:
@@ -123,7 +123,10 @@ def newest_checkpoint(run: RunFolder) -> Path | None:
 
 @contextmanager
 def _up_to_date(rows: RowWiseSgd | None, raw: dict[str, Tensor]) -> Iterator[None]:
-    """The model as if every row moved in every step; afterwards the rows are as before, to the bit."""
+    """The model with every row up to date; afterwards the rows are as before, bit for bit.
+
+    Restoring them makes a run independent of when its checkpoints were written.
+    """
     if rows is None:
         yield
         return
@@ -143,14 +146,14 @@ def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
     try:
         save_file({name: _whole(tensor) for name, tensor in tensors.items()}, path)
     except SafetensorError as error:
-        # safetensors gives the operating system's error as text, its number in "(os error 28)".
+        # safetensors reports the operating system's error as text that ends with "(os error 28)".
         number = re.search(r"os error (\d+)", str(error))
         code = int(number[1]) if number else errno.EIO
         raise OSError(code, os.strerror(code)) from error
 
 
 def _unique(state: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors that are tied are stored once; the other names are kept as aliases."""
+    """Tied tensors are stored once; their other names are returned as aliases."""
     first: dict[int, str] = {}
     unique: dict[str, Tensor] = {}
     aliases: dict[str, str] = {}
@@ -184,9 +187,9 @@ def _restore_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) 
     # torch casts state to the type of its parameter, which rounds float64 and spoils texts: set it as saved.
     numbers = (number for group in saved["param_groups"] for number in group["params"])
     parameters = (parameter for group in optimizer.param_groups for parameter in group["params"])
-    keys = dict(zip(numbers, parameters, strict=True))
+    keys: dict[Any, Any] = dict(zip(numbers, parameters, strict=True))
     for key, entries in saved["state"].items():
-        optimizer.state[keys[key] if key in keys else key] = entries
+        optimizer.state[keys.get(key, key)] = entries
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

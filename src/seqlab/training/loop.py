@@ -29,14 +29,14 @@ from seqlab.training.step import NotFiniteError, Step, StepResult
 
 
 class RunCallback(Protocol):
-    """Whoever watches a run: a progress bar, or nobody."""
+    """Receives the progress of a run, for example to draw a progress bar."""
 
     def step(self, progress: Progress, loss: float, total_epochs: float) -> None:
-        """After each optimiser step; loss in nats per target, epochs until the end at the latest."""
+        """After each optimizer step; loss in nats per target, epochs until the end at the latest."""
         ...
 
     def validated(self, progress: Progress, metrics: dict[str, float], best: bool) -> bool:
-        """After each validation; says whether to stop here, to be resumed or left: all is saved first."""
+        """After each validation; returns whether to stop here, after everything is saved."""
         ...
 
     def scored(self, done: int, total: int) -> None:
@@ -44,15 +44,17 @@ class RunCallback(Protocol):
         ...
 
     def message(self, text: str) -> None:
-        """Something the user should know."""
+        """A message for the user."""
         ...
 
 
 class Loop:
-    """Fits an experiment's model, from its beginning or from where a checkpoint left it."""
+    """Fits an experiment's model, from the start or from the newest checkpoint."""
 
-    def __init__(self, experiment: Experiment, run: RunFolder, listener: RunCallback, wish: StopRequest):
-        self.experiment, self.run, self.listener, self.wish = experiment, run, listener, wish
+    def __init__(
+        self, experiment: Experiment, run: RunFolder, listener: RunCallback, stop_request: StopRequest
+    ):
+        self.experiment, self.run, self.listener, self.stop_request = experiment, run, listener, stop_request
         self.config = experiment.config.training
         self.schedule = self.config.schedule.build()
         self.training = checkpoint.Training(
@@ -74,7 +76,7 @@ class Loop:
 
         Raises:
             WorkError: the loss diverged, or the disk is full.
-            Interrupted: somebody asked to stop; everything is saved.
+            Interrupted: a stop was requested; everything is saved.
         """
         self.listener.message(_where(self.progress))
         while not self.progress.stopped and self.progress.epoch < self.config.epochs:
@@ -84,7 +86,7 @@ class Loop:
     def _epoch(self, batches: Sequence[Batch]) -> None:
         self.experiment.model.train()
         self.progress.batches_in_epoch = len(batches)
-        # The next epoch has an order of its own, so its batches must not be taken from here.
+        # The next epoch has another order, so its batches must not be read from this sequence.
         epoch = self.progress.epoch
         with Prefetcher(batches) as prepared:
             while self.progress.epoch == epoch and not self.progress.stopped:
@@ -93,7 +95,7 @@ class Loop:
                 self._after_step(len(batches))
 
     def _step(self, batch: Batch) -> float:
-        """One optimiser step; returns the mean loss in nats per target."""
+        """One optimizer step; returns the mean loss in nats per target."""
         rate = self.config.optimizer.learning_rate * self.schedule.factor(self._clock())
         carried = self.training.carried
         try:
@@ -118,7 +120,7 @@ class Loop:
         interval.steps += 1
 
     def _after_step(self, batches: int) -> None:
-        """Validate where it is due, save where it is due, stop where it was asked for."""
+        """Validate and save if due, and stop if requested."""
         progress, config = self.progress, self.config
         validate = _due(progress.batch, batches, config.validations_per_epoch)
         if progress.batch == batches:
@@ -130,16 +132,16 @@ class Loop:
             progress.stopped = f"{config.max_steps} steps done"
         if progress.step % config.record_every == 0 or progress.batch == 0 or progress.stopped:
             self._record()
-        save = validate or progress.stopped or self.wish.stop or self._save_due()
+        save = validate or progress.stopped or self.stop_request.stop or self._save_due()
         if save:
             self._check_weights()
         if validate or progress.stopped:
             self._validate()
         if save:
             self._save()
-        if self.wish.stop:
+        if self.stop_request.stop:
             self.recorder.close()
-            raise Interrupted(f"Saved at step {progress.step}. Go on with: seqlab resume {self.run.path}")
+            raise Interrupted(f"Saved at step {progress.step}. Continue with: seqlab resume {self.run.path}")
 
     def _validate(self) -> None:
         experiment, progress, goal = self.experiment, self.progress, self.experiment.task.goal
@@ -153,7 +155,7 @@ class Loop:
                 experiment, "valid", experiment.task.metrics, rows=rows, progress=self.listener.scored
             )
         except WorkError as error:
-            raise WorkError(f"Validation behind step {progress.step}: {error} {self._remedy()}") from None
+            raise WorkError(f"Validation after step {progress.step}: {error} {self._remedy()}") from None
         self.recorder.record([*records, *score_training(experiment)], progress.moment)
         progress.validations += 1
         values = numbers(records)
@@ -162,7 +164,7 @@ class Loop:
         progress.validations_without_gain = 0 if improved else progress.validations_without_gain + 1
         if improved:
             progress.best_value = values[goal.metric]
-            # Without a best step the newest checkpoint is the one that counts.
+            # Without a best step the newest checkpoint is the result.
             progress.best_step = progress.step if self.config.result == "best" else None
         elif self.config.patience and progress.validations_without_gain >= self.config.patience:
             progress.stopped = f"no better for {self.config.patience} validations"
@@ -172,7 +174,7 @@ class Loop:
         if diagnosis.due(experiment, progress.validations):
             self.recorder.record(diagnosis.with_validation(experiment), progress.moment)
         if self.listener.validated(progress, values, improved):
-            self.wish.stop = True
+            self.stop_request.stop = True
 
     def _record(self) -> None:
         """The training loss since the last record; each epoch's last record ends with the epoch."""
@@ -219,7 +221,7 @@ class Loop:
         self._saved_at = time.monotonic()
 
     def _open(self) -> Recorder:
-        """Go back to the newest checkpoint, or to the very beginning where there is none."""
+        """Load the newest checkpoint; without one, start the journals from the beginning."""
         offsets: dict[str, int] = {}
         newest = checkpoint.newest_checkpoint(self.run)
         if newest is not None:
@@ -238,7 +240,7 @@ class Loop:
         return self.experiment.task.batches(split, config.batching, order)
 
     def _clock(self) -> Clock:
-        """Time for the schedule: epochs may differ in their number of batches, so it is scaled."""
+        """The clock of the schedule; epochs may differ in their number of batches, so steps are scaled."""
         per_epoch, progress = self._steps_per_epoch, self.progress
         total = self.config.epochs * per_epoch
         step = progress.epoch * per_epoch + progress.batch * per_epoch // progress.batches_in_epoch
@@ -255,8 +257,8 @@ class Loop:
             raise self._diverged("weights are no longer finite", name)
 
     def _diverged(self, what: str, first: str) -> Exception:
-        place = f"step {self.progress.step + 1} (epoch {self.progress.epoch + 1})"
-        return diverged(what, first=first, place=place, remedy=self._remedy())
+        moment = f"step {self.progress.step + 1} (epoch {self.progress.epoch + 1})"
+        return diverged(what, first=first, moment=moment, remedy=self._remedy())
 
     def _remedy(self) -> str:
         words = f"Lower training.optimizer.learning_rate (now {self.config.optimizer.learning_rate:g})"
@@ -266,11 +268,11 @@ class Loop:
 
 
 def _due(done: int, batches: int, times: int) -> bool:
-    """Whether one of `times` evenly spread moments of an epoch lies right behind `done` batches."""
+    """Whether one of `times` evenly spread moments of an epoch falls exactly after `done` batches."""
     return any(done == -(-batches * k // times) for k in range(1, times + 1))
 
 
 def _where(progress: Progress) -> str:
     if progress.stopped:
         return f"Training is done: {progress.stopped}."
-    return f"Going on behind step {progress.step}." if progress.step else "Starting."
+    return f"Continuing after step {progress.step}." if progress.step else "Starting."

@@ -99,16 +99,16 @@ class _NetworkWork(Work):
         listener.message(f"Run folder: {run.path}")
         for note in self._experiment.notes:
             listener.message(f"Note: {note}")
-        with catch_signals() as wish:
-            loop = Loop(self._experiment, run, listener, wish)
+        with catch_signals() as stop_request:
+            loop = Loop(self._experiment, run, listener, stop_request)
             try:
                 loop.fit()
-                return _finish(run, loop, wish)
+                return _finish(run, loop, stop_request)
             finally:
                 loop.recorder.close()
 
 
-def _finish(run: RunFolder, loop: Loop, wish: StopRequest) -> dict[str, Any]:
+def _finish(run: RunFolder, loop: Loop, stop_request: StopRequest) -> dict[str, Any]:
     """Score the best checkpoint exactly, write its card and samples, and mark the run as finished."""
     experiment, progress = loop.experiment, loop.progress
     began = time.monotonic()
@@ -118,7 +118,7 @@ def _finish(run: RunFolder, loop: Loop, wish: StopRequest) -> dict[str, Any]:
     scorer, exact = _NetworkScorer(experiment, moment), None
     if "valid" in experiment.dataset.splits:
         loop.listener.message("Scoring the best checkpoint: every target, once.")
-        exact = scorer.score("valid", experiment.task.metrics, _told(loop.listener, wish))
+        exact = scorer.score("valid", experiment.task.metrics, _told(loop.listener, stop_request))
         loop.recorder.record(write_samples(experiment, "final_sample", progress.step), progress.moment)
     records = [] if exact is None else exact.records
     loop.recorder.record([final(record) for record in records], progress.moment)
@@ -150,11 +150,11 @@ def _finish(run: RunFolder, loop: Loop, wish: StopRequest) -> dict[str, Any]:
     return summary
 
 
-def _told(listener: RunCallback, wish: StopRequest) -> Callable[[int, int], None]:
+def _told(listener: RunCallback, stop_request: StopRequest) -> Callable[[int, int], None]:
     """What scoring calls after each batch: show it, and stop if asked to."""
 
     def told(done: int, total: int) -> None:
         listener.scored(done, total)
-        wish.heed()
+        stop_request.check()
 
     return told
