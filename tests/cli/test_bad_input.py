@@ -90,8 +90,8 @@ def test_stream_of_labelled_texts(refused, runs: Path) -> None:
     [
         (b"epochs = = 3", "must be a TOML file"),
         (b"about = '\xff'", "must be UTF-8 text"),
-        (b"base = 'mine.toml'", "A recipe must not stand on itself"),
-        (b"base = './x/../mine.toml'", "A recipe must not stand on itself"),
+        (b"base = 'mine.toml'", "A recipe must not extend itself"),
+        (b"base = './x/../mine.toml'", "A recipe must not extend itself"),
         (b"base = 'ptb-lsm'", "There is no recipe 'ptb-lsm'. Nearest: 'ptb-lstm'"),
         (b"seed = 1", "'data' must be given: What is learned from"),
         (b"data = 3", "'data.kind' must be given: one of imdb"),

@@ -89,7 +89,7 @@ def test_resume_ends_as_the_unbroken_run(seqlab, language: RunFolder, tmp_path: 
     run = tiny.broken_off(tiny.BRACKETS, step=8)
     said = seqlab("resume", str(run.path))
     assert said.status == 0
-    assert "Going on behind step " in said.err
+    assert "Continuing after step " in said.err
     assert run.read("records.jsonl") == language.read("records.jsonl")
     without = [
         {k: v for k, v in tiny.summary(r).items() if k not in ("cost", "run")} for r in (run, language)

@@ -1,4 +1,4 @@
-"""Settings chosen from the data's size: what is given stays, what is chosen is said."""
+"""Settings chosen from the size of the data: given ones are kept, chosen ones are reported."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ SIZES = [10**power for power in range(9)]
 
 
 @pytest.fixture(autouse=True)
-def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.mark.parametrize("recipe", own_files.RECIPES)
-def test_what_is_chosen_is_said_and_recorded(recipe: str, tmp_path: Path) -> None:
+def test_chosen_settings_are_reported_and_recorded(recipe: str, tmp_path: Path) -> None:
     config, (note,) = recipes.configure(recipe, [own_files.write(tmp_path, recipe)])
     assert note.startswith("Chosen for ")
     chosen = dict(word.split("=") for word in note.split(": ")[1].split())
@@ -42,7 +42,7 @@ def test_what_is_chosen_is_said_and_recorded(recipe: str, tmp_path: Path) -> Non
         assert str(part) == value
 
 
-def test_what_the_user_gave_stays(tmp_path: Path) -> None:
+def test_settings_of_the_user_are_kept(tmp_path: Path) -> None:
     given = [
         "model.linear_size=7",
         "training.epochs=2",
@@ -80,7 +80,7 @@ def test_more_data_larger_models_fewer_passes(size: int) -> None:
             assert small[key] >= large[key]
 
 
-def test_a_recipe_file_stands_on_a_sized_one_or_says_no(tmp_path: Path) -> None:
+def test_a_recipe_file_can_extend_a_sized_one_and_opt_out(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     override = own_files.write(tmp_path, "text-classifier")
     path.write_text("base = 'text-classifier'\n[model]\nlinear_size = 5\n")
@@ -111,7 +111,7 @@ def test_splits_smaller_than_a_batch(recipe: str, rows: int, tmp_path: Path) -> 
     assert summary["metrics"]["loss"] > 0
 
 
-def test_notes_of_the_data_are_said_and_kept(tmp_path: Path) -> None:
+def test_notes_on_the_data_are_reported_and_stored(tmp_path: Path) -> None:
     override = own_files.write(tmp_path, "text-classifier")
     with (tmp_path / "films.csv").open("a") as file:
         csv.writer(file).writerows([("", "good")] * 3)

@@ -13,7 +13,7 @@ from seqlab.experiment.experiment import build
 
 
 def count(recipe: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """What is fitted: `layers`, each with its formula (see `LayerCount`), and the `total`; tied ones once.
+    """Parameters: `layers`, each with its formula (see `LayerCount`), and the `total`; tied weights once.
 
     The numbers of a baseline depend on the data, so it is fitted to be counted.
 

@@ -11,11 +11,11 @@ class RunCallback(Protocol):
     """Receives the progress of a run, for a progress bar, a study or a notebook."""
 
     def step(self, progress: Progress, loss: float, total_epochs: float) -> None:
-        """After each optimiser step; loss in nats per target, epochs until the end at the latest."""
+        """After each optimizer step; loss in nats per target, epochs until the end at the latest."""
         ...
 
     def validated(self, progress: Progress, metrics: dict[str, float], best: bool) -> bool:
-        """After each validation; returns whether to stop here: all is saved first, to be resumed or left."""
+        """After each validation; returns whether to stop here, after everything is saved."""
         ...
 
     def scored(self, done: int, total: int) -> None:
@@ -23,5 +23,5 @@ class RunCallback(Protocol):
         ...
 
     def message(self, text: str) -> None:
-        """A sentence the user should know."""
+        """A message for the user."""
         ...

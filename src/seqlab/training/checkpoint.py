@@ -1,4 +1,4 @@
-"""What a checkpoint holds: weights, optimiser, generators, carried state, counters. Never pickle."""
+"""The content of a checkpoint: weights, optimizer, generators, carried state, counters. Never pickle."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ KEPT = 2
 
 @dataclass
 class Training:
-    """The live objects whose state a checkpoint keeps, besides plain counters."""
+    """The live objects whose state a checkpoint stores, besides plain counters."""
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
@@ -38,10 +38,10 @@ class Training:
 def save(
     run: RunFolder, step: int, best_step: int | None, training: Training, counters: dict[str, Any]
 ) -> None:
-    """Write the checkpoint of a step, then delete those no longer needed.
+    """Write the checkpoint of a step, then delete those that are no longer needed.
 
     Raises:
-        WorkError: the disk is full; the checkpoints before stay valid.
+        WorkError: the disk is full; earlier checkpoints stay valid.
     """
     tensors: dict[str, Tensor] = {}
     optimizer = state_tree.pack(training.optimizer.state_dict(), "optimizer", tensors)
@@ -63,10 +63,10 @@ def save(
 
 
 def load(run: RunFolder, path: Path, training: Training) -> dict[str, Any]:
-    """Put a checkpoint's state into the live objects.
+    """Load the state of a checkpoint into the live objects.
 
     Returns:
-        The counters `save` was given.
+        The counters that `save` received.
 
     Raises:
         UserError: the checkpoint is damaged, of another run, or does not fit the model.
@@ -87,7 +87,10 @@ def load(run: RunFolder, path: Path, training: Training) -> dict[str, Any]:
 
 @contextmanager
 def _up_to_date(rows: RowWiseSgd | None, raw: dict[str, Tensor]) -> Iterator[None]:
-    """The model as if every row moved in every step; afterwards the rows are as before, to the bit."""
+    """The model with every row up to date; afterwards the rows are as before, bit for bit.
+
+    Restoring them makes a run independent of when its checkpoints were written.
+    """
     if rows is None:
         yield
         return
@@ -103,7 +106,7 @@ def _restore_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) 
     # torch casts state to the type of its parameter, which rounds float64 and spoils texts: set it as saved.
     numbers = (number for group in saved["param_groups"] for number in group["params"])
     parameters = (parameter for group in optimizer.param_groups for parameter in group["params"])
-    keys = dict(zip(numbers, parameters, strict=True))
+    keys: dict[Any, Any] = dict(zip(numbers, parameters, strict=True))
     for key, entries in saved["state"].items():
         optimizer.state[keys.get(key, key)] = entries
 

@@ -10,7 +10,7 @@ from types import FrameType
 
 
 class Interrupted(KeyboardInterrupt):
-    """Training was asked to stop and has been saved."""
+    """Training was stopped by the user, after everything was saved."""
 
 
 class StopRequest:
@@ -32,7 +32,7 @@ class StopRequest:
             Interrupted: a stop was requested.
         """
         if self.stop:
-            raise Interrupted("Stopped while scoring; what was trained is saved, `seqlab resume` scores it.")
+            raise Interrupted("Stopped while scoring. The trained model is saved; `seqlab resume` scores it.")
 
 
 @contextmanager

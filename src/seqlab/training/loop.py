@@ -31,7 +31,7 @@ from seqlab.training.step import NotFiniteError, Step, StepResult
 
 
 class Loop:
-    """Fits an experiment's model, from its beginning or from where a checkpoint left it."""
+    """Fits an experiment's model, from the start or from the newest checkpoint."""
 
     def __init__(
         self, experiment: NetworkExperiment, run: RunFolder, callback: RunCallback, stop_request: StopRequest
@@ -58,7 +58,7 @@ class Loop:
 
         Raises:
             WorkError: the loss diverged, or the disk is full.
-            Interrupted: somebody asked to stop; everything is saved.
+            Interrupted: a stop was requested; everything is saved.
         """
         self.callback.message(_where(self.progress))
         while not self.progress.stopped and self.progress.epoch < self.config.epochs:
@@ -68,7 +68,7 @@ class Loop:
     def _epoch(self, batches: Sequence[Batch]) -> None:
         self.experiment.model.train()
         self.progress.batches_in_epoch = len(batches)
-        # The next epoch has an order of its own, so its batches must not be taken from here.
+        # The next epoch has another order, so its batches must not be read from this sequence.
         epoch = self.progress.epoch
         with Prefetcher(batches) as prepared:
             while self.progress.epoch == epoch and not self.progress.stopped:
@@ -77,7 +77,7 @@ class Loop:
                 self._after_step(len(batches))
 
     def _step(self, batch: Batch) -> float:
-        """One optimiser step; returns the mean loss in nats per target."""
+        """One optimizer step; returns the mean loss in nats per target."""
         rate = self.config.optimizer.learning_rate * self.schedule.factor(self._clock())
         carried = self.training.carried
         try:
@@ -102,7 +102,7 @@ class Loop:
         interval.steps += 1
 
     def _after_step(self, batches: int) -> None:
-        """Validate where it is due, save where it is due, stop where it was asked for."""
+        """Validate and save if due, and stop if requested."""
         progress, config = self.progress, self.config
         validate = _due(progress.batch, batches, config.validations_per_epoch)
         if progress.batch == batches:
@@ -123,7 +123,7 @@ class Loop:
             self._save()
         if self.stop_request.stop:
             self.recorder.close()
-            raise Interrupted(f"Saved at step {progress.step}. Go on with: seqlab resume {self.run.path}")
+            raise Interrupted(f"Saved at step {progress.step}. Continue with: seqlab resume {self.run.path}")
 
     def _validate(self) -> None:
         experiment, progress, goal = self.experiment, self.progress, self.experiment.task.goal
@@ -137,7 +137,7 @@ class Loop:
                 experiment, "valid", experiment.task.metrics, streams=streams, progress=self.callback.scored
             )
         except WorkError as error:
-            raise WorkError(f"Validation behind step {progress.step}: {error} {self._remedy()}") from None
+            raise WorkError(f"Validation after step {progress.step}: {error} {self._remedy()}") from None
         self.recorder.record([*records, *score_training(experiment)], progress.moment)
         progress.validations += 1
         values = numbers(records)
@@ -146,7 +146,7 @@ class Loop:
         progress.validations_without_gain = 0 if improved else progress.validations_without_gain + 1
         if improved:
             progress.best_value = values[goal.metric]
-            # Without a best step the newest checkpoint is the one that counts.
+            # Without a best step the newest checkpoint is the result.
             progress.best_step = progress.step if self.config.result == "best" else None
         elif self.config.patience and progress.validations_without_gain >= self.config.patience:
             progress.stopped = f"no better for {self.config.patience} validations"
@@ -203,7 +203,7 @@ class Loop:
         self._saved_at = time.monotonic()
 
     def _open(self) -> Recorder:
-        """Go back to the newest checkpoint, or to the very beginning where there is none."""
+        """Load the newest checkpoint; without one, start the journals from the beginning."""
         offsets: dict[str, int] = {}
         newest = newest_checkpoint(self.run)
         if newest is not None:
@@ -222,7 +222,7 @@ class Loop:
         return self.experiment.task.batches(split, config.batching, order)
 
     def _clock(self) -> Clock:
-        """Time for the schedule: epochs may differ in their number of batches, so it is scaled."""
+        """The clock of the schedule; epochs may differ in their number of batches, so steps are scaled."""
         per_epoch, progress = self._steps_per_epoch, self.progress
         total = self.config.epochs * per_epoch
         step = progress.epoch * per_epoch + progress.batch * per_epoch // progress.batches_in_epoch
@@ -239,8 +239,8 @@ class Loop:
             raise self._diverged("weights are no longer finite", name)
 
     def _diverged(self, what: str, first: str) -> Exception:
-        place = f"step {self.progress.step + 1} (epoch {self.progress.epoch + 1})"
-        return diverged(what, first=first, place=place, remedy=self._remedy())
+        moment = f"step {self.progress.step + 1} (epoch {self.progress.epoch + 1})"
+        return diverged(what, first=first, moment=moment, remedy=self._remedy())
 
     def _remedy(self) -> str:
         words = f"Lower training.optimizer.learning_rate (now {self.config.optimizer.learning_rate:g})"
@@ -250,11 +250,11 @@ class Loop:
 
 
 def _due(done: int, batches: int, times: int) -> bool:
-    """Whether one of `times` evenly spread moments of an epoch lies right behind `done` batches."""
+    """Whether one of `times` evenly spread moments of an epoch falls exactly after `done` batches."""
     return any(done == -(-batches * k // times) for k in range(1, times + 1))
 
 
 def _where(progress: Progress) -> str:
     if progress.stopped:
         return f"Training is done: {progress.stopped}."
-    return f"Going on behind step {progress.step}." if progress.step else "Starting."
+    return f"Continuing after step {progress.step}." if progress.step else "Starting."

@@ -1,4 +1,4 @@
-"""One training step: forward, loss, backward, clip and move, without work that does nothing."""
+"""One training step: forward, loss, backward, clip and update, without redundant work."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _CLOSE = 1e-6
 
 @dataclass(frozen=True)
 class StepResult:
-    """What a step came to.
+    """The results of a step.
 
     nats: summed loss of its targets. targets: their number. norm: of the gradient of the mean loss, all
-    parameters together, before clipping. state: the model's, behind the batch; still part of its graph.
+    parameters together, before clipping. state: of the model after the batch; still part of its graph.
     """
 
     nats: float
@@ -32,14 +32,14 @@ class StepResult:
 
 
 class NotFiniteError(Exception):
-    """The loss or the gradient's norm is not a number, or infinite; no weight was moved."""
+    """The loss or the norm of the gradient is NaN or infinite; no weight was changed."""
 
 
 class Step:
-    """Moves an experiment's weights by one batch after the other.
+    """Updates an experiment's weights, one batch per call.
 
-    Gradients are those of the summed loss; dividing them by the number of targets, clipping and the
-    optimiser's own work are one pass over them. Loss and norm are brought to Python together.
+    Gradients are those of the summed loss; division by the number of targets, clipping and the optimizer's
+    update are one pass over them. Loss and norm are transferred to Python together.
     """
 
     def __init__(self, experiment: NetworkExperiment):
@@ -54,7 +54,7 @@ class Step:
 
         Args:
             batch: on the model's device.
-            carried: where the rows go on from; None is the model's start.
+            carried: the state that the rows continue from; None is the model's start.
             rate: the base rate times the schedule's factor.
 
         Raises:
@@ -63,7 +63,7 @@ class Step:
         model, rows = self._experiment.model, self._experiment.rows
         features, state = model.features(batch, carried)
         total, targets = self._experiment.task.loss(model.head, *batch.real(features))
-        # As `zero_grad` and `get_total_norm` do it, whose bookkeeping takes a tenth of a small model's step.
+        # Not `zero_grad` and `get_total_norm`: their bookkeeping takes a tenth of a small model's step.
         for parameter in self._parameters:
             parameter.grad = None
         total.backward()
@@ -81,7 +81,7 @@ class Step:
         return StepResult(nats=nats, targets=targets, norm=norm, state=state)
 
     def _clipping(self, norm: float) -> float:
-        """What clipping multiplies the gradients by."""
+        """The factor by which clipping scales the gradients."""
         return 1.0 if self._clip is None else min(1.0, self._clip / (norm + _CLOSE))
 
     def _move(self, rate: float, factor: float) -> None:
