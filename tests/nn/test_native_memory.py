@@ -87,7 +87,7 @@ def test_an_error_in_the_backward_pass(library: Library) -> None:
 def test_no_memory_for_what_backward_needs(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     """2^62 bytes are more than any machine has."""
     monkeypatch.setattr(library.calls, "seqlab_saved_floats", lambda _: 2**60)
-    with pytest.raises(WorkError, match=r"There is no memory for \d+ MiB more\. Use a smaller batch"):
+    with pytest.raises(WorkError, match=r"needs \d+ MiB more than is free\. Use a smaller batch"):
         forward(library, Case("lstm", 5, 6, 4, 33))
     assert library.memory_use()[0] == 0
     monkeypatch.undo()
@@ -96,7 +96,7 @@ def test_no_memory_for_what_backward_needs(library: Library, monkeypatch: pytest
 
 def test_statuses_become_errors() -> None:
     check(0)
-    with pytest.raises(WorkError, match="no memory for the layer's working space"):
+    with pytest.raises(WorkError, match="working memory is larger than what is free"):
         check(2)
     with pytest.raises(AssertionError, match="returned status 1"):
         check(1)

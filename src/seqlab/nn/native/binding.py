@@ -102,7 +102,8 @@ class Block:
         self._library = library
         self.address: int | None = library.calls.seqlab_allocate(floats)
         if self.address is None:
-            raise WorkError(f"There is no memory for {4 * floats / 2**20:.0f} MiB more. Use a smaller batch.")
+            size = 4 * floats / 2**20
+            raise WorkError(f"A recurrent layer needs {size:.0f} MiB more than is free. Use a smaller batch.")
 
     def __del__(self) -> None:
         # The attribute is missing if the call in __init__ raised.
@@ -125,7 +126,7 @@ def check(status: int) -> None:
         WorkError: there was not enough memory, or OpenMP started fewer threads than requested.
     """
     if status == NO_MEMORY:
-        raise WorkError("There is no memory for the layer's working space. Use a smaller batch.")
+        raise WorkError("A layer's working memory is larger than what is free. Use a smaller batch.")
     if status == NO_THREADS:
         raise WorkError("OpenMP must start as many threads as requested. Got fewer.")
     assert status == 0, f"the library returned status {status}"
