@@ -22,7 +22,7 @@ from seqlab.bench.layer_bench import (
 )
 from seqlab.bench.measure import WARM_ROUNDS, Spread
 from seqlab.nn.cells import CELLS
-from seqlab.nn.native import builds as choice
+from seqlab.nn.native import builds
 from seqlab.schema.errors import UserError
 
 SMALL = replace(SHAPES["64x100x128x128"], rows=3, steps=7, inputs=5, hidden=6)
@@ -31,12 +31,12 @@ ALIKE = [cell for cell in RIVALS if cell != "gru-reset-before"]
 """Of which torch has the same equations."""
 
 
-@pytest.mark.parametrize("kernels", ["reference", choice.name()])
+@pytest.mark.parametrize("kernels", ["reference", builds.build_name()])
 @pytest.mark.parametrize("cell", ALIKE)
 def test_both_sides_do_the_same(cell: str, kernels: str) -> None:
     """Equal gradients of inputs and weights tell of equal weights, inputs and gradients of the outputs."""
     ours, theirs = passes(SMALL, cell)
-    with choice.using(kernels):
+    with builds.use_build(kernels):
         ours()
     theirs()
     pairs = list(zip(ours.gradients(), theirs.gradients(), strict=True))
@@ -108,7 +108,7 @@ def test_every_cell_has_a_row_at_every_shape(monkeypatch: pytest.MonkeyPatch) ->
     assert rows == [(shape, cell) for shape in ("3x7x5x6", "1x7x5x6") for cell in RIVALS]
     assert told[0] == "3x7x5x6, elman, 1 rounds"
     assert len(told) == 8
-    assert (found.threads, found.rounds, found.kernels) == (1, 1, choice.name())
+    assert (found.threads, found.rounds, found.kernels) == (1, 1, builds.build_name())
     assert found.torch == torch.__version__
 
 

@@ -18,7 +18,7 @@ from seqlab.bench.measure import (
     seconds,
     spread,
 )
-from seqlab.nn.native import builds as choice
+from seqlab.nn.native import builds
 from seqlab.runs import environment
 
 
@@ -96,9 +96,9 @@ def test_the_probes_matrices_fit_caches() -> None:
     assert all(3 * 4 * n * n <= 12 * 2**20 for n in measure.SIZES)
 
 
-@pytest.mark.parametrize("kernels", choice.available())
+@pytest.mark.parametrize("kernels", builds.available_builds())
 def test_the_library_in_use_is_asked_for_its_peak(kernels: str) -> None:
-    with choice.using(kernels):
+    with builds.use_build(kernels):
         probe = peak_probe()
     assert probe.of == ("matrix products" if kernels == "reference" else "multiply-adds")
     if kernels != "reference":

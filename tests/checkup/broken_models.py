@@ -1,4 +1,4 @@
-"""Two tiny sound models, and the same with one mistake each."""
+"""Small correct models, and the same with one mistake each."""
 
 import torch
 from torch import Tensor, nn
@@ -57,7 +57,7 @@ class Causal(SequenceModel):
                 h = h + x.mean(dim=1)
             new = torch.tanh(self.input(x[:, t]) + self.recurrent(h))
             outputs.append(new)
-            if self.fault == "state behind the padding":
+            if self.fault == "state after the padding":
                 h = new
             else:
                 h = torch.where(batch.mask[:, t : t + 1], new, h)
@@ -75,7 +75,7 @@ class Causal(SequenceModel):
         return State({"h": weight.new_ones(size) if self.fault == "other start" else weight.new_zeros(size)})
 
     def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
-        if self.fault == "step forgets the state":
+        if self.fault == "step ignores the state":
             state = self.start(len(tokens))
         ones = torch.ones_like(tokens)
         logits, new = self(Batch(tokens.unsqueeze(1), ones, tokens.unsqueeze(1)), state)
@@ -112,13 +112,13 @@ class Classifier(SequenceModel):
         total = (x * batch.mask.unsqueeze(2)).sum(dim=1)
         if self.fault == "mean over the padded length":
             return total / x.shape[1]
-        if self.fault == "last place":
+        if self.fault == "last step":
             return x[:, -1]
         return total / batch.lengths.unsqueeze(1)
 
 
 class SumOfTokens(SequenceModel):
-    """embedding -> sum over time [-> ReLU layer] -> head: without the ReLU a linear map of the counts."""
+    """embedding -> sum over time [-> ReLU layer] -> head: without the ReLU a linear map of token counts."""
 
     capabilities = Capabilities(causal=False)
 

@@ -14,7 +14,7 @@ from seqlab.bench import layer_bench as layers
 from seqlab.bench import step_bench as step
 from seqlab.bench import workloads
 from seqlab.bench.measure import MatrixPeak
-from seqlab.nn.native import builds as choice
+from seqlab.nn.native import builds
 
 LAYER_HEADINGS = [
     "shape",
@@ -47,7 +47,7 @@ def test_the_table(seqlab) -> None:
     said = seqlab("bench", "step", "--rounds", "2", "--threads", "1")
     assert (said.status, said.err) == (0, "")
     place, makers, heading, *rows = said.out.splitlines()
-    assert f", 1 thread, torch {torch.__version__}, kernels {choice.name()}; " in place
+    assert f", 1 thread, torch {torch.__version__}, kernels {builds.build_name()}; " in place
     assert place.endswith("; peak of matrix products; medians of 2 rounds")
     assert makers.startswith("MKL inside torch chooses slower code on AMD processors than on Intel's")
     places = [heading.index(word) for word in HEADINGS]
@@ -155,7 +155,7 @@ def test_the_table_of_layers(seqlab) -> None:
     said = seqlab("bench", "layers", "--rounds", "2", "--threads", "1")
     assert (said.status, said.err) == (0, "")
     place, makers, gru, heading, *rows = said.out.splitlines()
-    assert f", 1 thread, torch {torch.__version__}, kernels {choice.name()}; " in place
+    assert f", 1 thread, torch {torch.__version__}, kernels {builds.build_name()}; " in place
     assert place.endswith("; peak of matrix products; medians of 2 rounds")
     assert makers.startswith("MKL inside torch chooses slower code on AMD processors than on Intel's")
     assert gru.startswith("gru-reset-before is measured against torch.nn.GRU")

@@ -19,7 +19,7 @@ from seqlab.models.recurrent_language_model import RecurrentLanguageModel, Recur
 from seqlab.models.transformer_language_model import TransformerLanguageModel, TransformerLanguageModelConfig
 from seqlab.nn.cells import CELLS
 from seqlab.nn.dropout import bind_generator
-from seqlab.nn.native import builds as choice
+from seqlab.nn.native import builds
 from seqlab.nn.trace import traced
 from seqlab.schema.errors import UserError
 from seqlab.schema.records import Curve, Scalar
@@ -106,8 +106,8 @@ def test_equal_to_a_loop_over_cells(cell: str, layers: int, summed: bool) -> Non
     np.testing.assert_allclose(found.of_mean, of_mean, rtol=1e-10)
     assert found.rows.tolist() == [4, 3, 3, 2, 2, 2, 1, 1, 1]
     single = built(config)
-    for kernels in (*choice.available(), "reference"):
-        with choice.using(kernels):
+    for kernels in (*builds.available_builds(), "reference"):
+        with builds.use_build(kernels):
             np.testing.assert_allclose(
                 gradient_through_time(single, LM, batch).norms, norms, rtol=2e-4, atol=1e-7
             )

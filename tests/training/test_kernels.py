@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tiny import BRACKETS, Nobody, broken_off, fit
 
-from seqlab.nn.native import builds as choice
+from seqlab.nn.native import builds
 from seqlab.training import run
 from seqlab.training.progress import Progress
 from seqlab.training.run import ENVIRONMENT
@@ -17,7 +17,7 @@ from seqlab.training.run import ENVIRONMENT
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "runs"))
-    monkeypatch.delenv(choice.VARIABLE, raising=False)
+    monkeypatch.delenv(builds.VARIABLE, raising=False)
 
 
 class Watching(Nobody):
@@ -27,14 +27,14 @@ class Watching(Nobody):
         self.kernels: set[str] = set()
 
         def look(_: Progress) -> None:
-            self.kernels.add(choice.name())
+            self.kernels.add(builds.build_name())
 
         super().__init__(look)
 
 
-@pytest.mark.parametrize("kernels", choice.available())
+@pytest.mark.parametrize("kernels", builds.available_builds())
 def test_the_record_names_the_build(kernels: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(choice.VARIABLE, kernels)
+    monkeypatch.setenv(builds.VARIABLE, kernels)
     callback = Watching()
     made = fit(BRACKETS, "training.max_steps=2", callback=callback)
     assert made.read_json(ENVIRONMENT, "kernels")["kernels"] == kernels
@@ -42,12 +42,12 @@ def test_the_record_names_the_build(kernels: str, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("again", ["go on", "train"])
-@pytest.mark.parametrize("kernels", choice.available()[:-1])
+@pytest.mark.parametrize("kernels", builds.available_builds()[:-1])
 def test_a_resumed_run_keeps_its_build(kernels: str, again: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Though another one would be taken now."""
-    with choice.using(kernels):
+    with builds.use_build(kernels):
         broken = broken_off(BRACKETS, "training.checkpoint_seconds=0", step=2)
-    monkeypatch.setenv(choice.VARIABLE, choice.available()[-1])
+    monkeypatch.setenv(builds.VARIABLE, builds.available_builds()[-1])
     callback = Watching()
     if again == "go on":
         run.resume(broken, callback=callback)
@@ -56,7 +56,7 @@ def test_a_resumed_run_keeps_its_build(kernels: str, again: str, monkeypatch: py
     assert callback.kernels == {kernels}
     assert not any("Not to the bit" in message for message in callback.messages)
     assert broken.read_json(ENVIRONMENT, "kernels")["kernels"] == kernels
-    assert choice.name() == choice.available()[-1], "only the run was held to it"
+    assert builds.build_name() == builds.available_builds()[-1], "only the run was held to it"
 
 
 def test_where_the_build_is_gone_the_run_goes_on_and_says_so() -> None:
@@ -65,7 +65,8 @@ def test_where_the_build_is_gone_the_run_goes_on_and_says_so() -> None:
     (broken.path / ENVIRONMENT).write_text(json.dumps({**then, "kernels": "neon"}))
     callback = Watching()
     run.resume(broken, callback=callback)
-    assert callback.kernels == {choice.name()}
+    assert callback.kernels == {builds.build_name()}
     assert (
-        f"Not to the bit as it would have been: kernels: neon then, {choice.name()} now." in callback.messages
+        f"Not to the bit as it would have been: kernels: neon then, {builds.build_name()} now."
+        in callback.messages
     )

@@ -17,7 +17,7 @@ from typing import ParamSpec
 import numpy as np
 import torch
 
-from seqlab.nn.native import builds as choice
+from seqlab.nn.native import builds
 from seqlab.nn.native.binding import Library
 
 Clock = Callable[[], float]
@@ -107,7 +107,7 @@ Peak = MultiplyAddPeak | MatrixPeak
 
 def peak_probe() -> Peak:
     """What the machine is asked for its peak: the native library, torch's products where it is not used."""
-    library = choice.library()
+    library = builds.active_library()
     return MatrixPeak() if library is None else MultiplyAddPeak(library)
 
 

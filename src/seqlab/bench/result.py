@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 import torch
 
 from seqlab.bench.measure import Peak
-from seqlab.nn.native import builds as choice
+from seqlab.nn.native import builds
 from seqlab.runs import environment
 from seqlab.schema.errors import UserError, unknown
 
@@ -20,7 +20,7 @@ R = TypeVar("R")
 class Result(Generic[R]):
     """What was measured, and on what.
 
-    kernels: how recurrent layers were computed; see `seqlab.nn.native.builds.name`.
+    kernels: how recurrent layers were computed; see `seqlab.nn.native.builds.build_name`.
     peak_of: what the machine's peak is the rate of.
     rounds: number of measurements behind each median.
     """
@@ -40,7 +40,7 @@ def result(rows: list[R], *, peak: Peak, rounds: int) -> Result[R]:
         processor=environment.processor(),
         threads=torch.get_num_threads(),
         torch=torch.__version__,
-        kernels=choice.name(),
+        kernels=builds.build_name(),
         peak_of=peak.of,
         rounds=rounds,
         rows=rows,

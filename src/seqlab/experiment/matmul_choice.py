@@ -8,7 +8,7 @@ from pathlib import Path
 
 from seqlab.data.fetch import cache_folder
 from seqlab.nn.matmul import MATMULS, TORCH, Matmul, fastest, named, usable
-from seqlab.nn.native import builds as choice
+from seqlab.nn.native import builds
 from seqlab.runs import atomic, environment
 from seqlab.schema.errors import UserError
 
@@ -32,7 +32,7 @@ def choose(wanted: str, *, device: str, threads: int) -> Matmul:
                 f"'training.matmul' must name what works here. Got {wanted!r}. Nearest: {TORCH.name!r}."
             )
         return MATMULS[wanted]
-    parts = [environment.processor(), f"torch {metadata.version('torch')}", f"kernels {choice.name()}"]
+    parts = [environment.processor(), f"torch {metadata.version('torch')}", f"kernels {builds.build_name()}"]
     key = ", ".join([*parts, f"{threads} threads"])
     path = cache_folder() / _CACHE_FILE
     known = _read(path)

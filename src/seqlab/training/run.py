@@ -15,7 +15,7 @@ from seqlab.evaluate.loaded import CONFIG, DATA, describe_data, read_config
 from seqlab.experiment.experiment import build
 from seqlab.experiment.experiment_config import AnyExperimentConfig
 from seqlab.experiment.numerics import numerics
-from seqlab.nn.native import builds as choice
+from seqlab.nn.native import builds
 from seqlab.runs import atomic, environment, folder
 from seqlab.runs.folder import ENVIRONMENT, RunFolder
 from seqlab.schema.config import canonical, to_toml
@@ -142,14 +142,14 @@ def _go_on(
 
 def _environment(device: str, matmul: str) -> dict[str, Any]:
     threads = torch.get_num_threads()
-    kernels = choice.name() if device == "cpu" else "torch"
+    kernels = builds.build_name() if device == "cpu" else "torch"
     return environment.describe(threads=threads, device=device, kernels=kernels, matmul=matmul)
 
 
 def _kernels(then: dict[str, Any]) -> AbstractContextManager[None]:
     """The build of the native library that a run began with, where it can be had."""
     name = then.get("kernels")
-    return choice.using(name) if name in choice.available() else nullcontext()
+    return builds.use_build(name) if name in builds.available_builds() else nullcontext()
 
 
 def _fingerprint(config: AnyExperimentConfig, dataset: Dataset) -> str:
