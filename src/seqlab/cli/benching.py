@@ -7,7 +7,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from seqlab.cli.arguments import Json
-from seqlab.cli.console import percent, print_json, print_table, say, working
+from seqlab.cli.console import percent, print_json, print_line, print_table
+from seqlab.cli.progress_display import working
 from seqlab.stats.metric_spec import counted
 
 if TYPE_CHECKING:
@@ -69,12 +70,12 @@ def bench_step(
     as_json
         Print everything as JSON, quartiles included.
     """
-    with working("Loading", quiet=as_json) as line:
+    with working("Loading", quiet=as_json) as display:
         from seqlab.bench import step_bench as step
         from seqlab.bench import workloads
 
         found = step.carry_out(
-            workloads.named(workload), rounds=rounds, threads=threads, memory=memory, working=line.working
+            workloads.named(workload), rounds=rounds, threads=threads, memory=memory, working=display.working
         )
     if as_json:
         print_json({"benchmark": "step", **asdict(found)})
@@ -111,26 +112,26 @@ def bench_layers(
     as_json
         Print everything as JSON, quartiles included.
     """
-    with working("Loading", quiet=as_json) as line:
+    with working("Loading", quiet=as_json) as display:
         from seqlab.bench import layer_bench as layers
 
         shapes, cells = layers.shapes_named(shape), layers.cells_named(cell)
-        found = layers.carry_out(shapes, cells, rounds=rounds, threads=threads, working=line.working)
+        found = layers.carry_out(shapes, cells, rounds=rounds, threads=threads, working=display.working)
     if as_json:
         print_json({"benchmark": "layers", **asdict(found)})
         return
     _print_head(found)
     if "gru-reset-before" in cells:
-        say(" ".join(ONE_GRU.split()))
+        print_line(" ".join(ONE_GRU.split()))
     print_table(LAYER_COLUMNS, [_layer_cells(row) for row in found.rows])
 
 
 def _print_head(found: Result[Any]) -> None:
-    say(
+    print_line(
         f"{found.processor}, {counted(found.threads, 'thread')}, torch {found.torch}, "
         f"kernels {found.kernels}; peak of {found.peak_of}; medians of {found.rounds} rounds"
     )
-    say(" ".join(MAKERS.split()))
+    print_line(" ".join(MAKERS.split()))
 
 
 def _step_cells(row: step.StepRow) -> Sequence[Any]:

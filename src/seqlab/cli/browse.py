@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from seqlab.cli.arguments import Json, Setting
-from seqlab.cli.console import metrics_line, out, percent, print_json, print_pairs, print_table, say, working
+from seqlab.cli.console import metrics_line, out, percent, print_json, print_line, print_pairs, print_table
+from seqlab.cli.progress_display import working
 from seqlab.schema.errors import UserError, unknown
 
 
@@ -92,7 +93,7 @@ def _print_data(content: dict[str, Any]) -> None:
         if number == 0:
             out.print("\nexamples", style="bold")
         for line in example.split("\n"):
-            say(f"  {line}")
+            print_line(f"  {line}")
 
 
 _DATA_TABLES = {

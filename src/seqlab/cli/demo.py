@@ -98,7 +98,7 @@ def demo(
 def _carry_out(name: str, seeds: int, quick: bool, threads: int | None, *, quiet: bool) -> StudyFolder:
     """One of the studies; with other settings than the shipped ones it has a name and a folder of its own."""
     # Behind the opening, because torch takes seconds to load.
-    from seqlab.cli.study_view import StudyView
+    from seqlab.cli.study_display import StudyDisplay
     from seqlab.studies import design
     from seqlab.studies.resources import resources_for
     from seqlab.studies.run_study import run_study
@@ -110,11 +110,11 @@ def _carry_out(name: str, seeds: int, quick: bool, threads: int | None, *, quiet
         own += f"-{seeds}-seeds"
     work = design.Design(design.read(name, [*overrides, f"name={name}{own}"]))
     resources = resources_for(1, None, min(THREADS, os.cpu_count() or 1) if threads is None else threads)
-    view = StudyView(quiet=quiet)
+    display = StudyDisplay(quiet=quiet)
     try:
-        return run_study(work, resources, processes=1, retry=False, callback=view)
+        return run_study(work, resources, processes=1, retry=False, callback=display)
     finally:
-        view.close()
+        display.close()
 
 
 def _show_samples(studies: Sequence[Study]) -> None:

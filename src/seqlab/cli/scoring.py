@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from seqlab.cli.arguments import Json, Run
-from seqlab.cli.console import metrics_line, out, print_json, print_table, say, working
+from seqlab.cli.console import metrics_line, out, print_json, print_line, print_table
+from seqlab.cli.progress_display import working
 from seqlab.schema.errors import UserError
 
 WIDEST = 10
@@ -37,18 +38,18 @@ def evaluate(
     from seqlab.evaluate.evaluation import evaluate_run
     from seqlab.runs import folder
 
-    with working("Reading and encoding the data", quiet=as_json) as line:
-        card = evaluate_run(folder.find(name), split, metric, device=device, progress=line.scored)
+    with working("Reading and encoding the data", quiet=as_json) as display:
+        card = evaluate_run(folder.find(name), split, metric, device=device, progress=display.scored)
     if as_json:
         print_json(card)
         return
-    say(f"{card['run']}, {split}: {metrics_line(card['metrics'])}")
+    print_line(f"{card['run']}, {split}: {metrics_line(card['metrics'])}")
     kept = f"; checkpoint of step {card['checkpoint_step']:,}" if card["checkpoint_step"] else ""
-    say(f"{card['sequences']:,} sequences, {card['tokens']:,} tokens, {card['scored_as']}{kept}")
+    print_line(f"{card['sequences']:,} sequences, {card['tokens']:,} tokens, {card['scored_as']}{kept}")
     for words, matrix in card["matrices"].items():
         _print_matrix(words.replace("_", " "), matrix)
     if card["equal_to_training"]:
-        say(f"{card['equal_to_training']:,} of them also stand in the training split")
+        print_line(f"{card['equal_to_training']:,} of them also stand in the training split")
 
 
 def _print_matrix(words: str, matrix: dict[str, Any]) -> None:
@@ -107,11 +108,11 @@ def diagnose(
     if as_json:
         print_json(found)
         return
-    say(f"{found['run']}, {split}, checkpoint of step {found['checkpoint_step']:,}")
+    print_line(f"{found['run']}, {split}, checkpoint of step {found['checkpoint_step']:,}")
     for kind, content in found["diagnostics"].items():
         out.print(f"\n{kind}", style="bold", markup=False)
         for sentence in content["found"]:
-            say(sentence)
+            print_line(sentence)
         _print_curves([record for record in content["records"] if "x" in record])
 
 

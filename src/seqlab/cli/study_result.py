@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from seqlab.cli.console import out, percent, print_table, say
+from seqlab.cli.console import out, percent, print_line, print_table
 from seqlab.compare.study_cost import cost
 from seqlab.compare.study_importance import importances
 from seqlab.compare.study_oracle import oracle_gaps
@@ -25,7 +25,7 @@ def show(parts: Sequence[Study], allow_incomparable: bool) -> None:
     expectation = " ".join(str(parts[0].about.get("expectation", "")).split())
     if expectation:
         out.print("\nExpected", style="bold")
-        say(expectation)
+        print_line(expectation)
     for part in parts:
         _show(part, allow_incomparable)
 
@@ -39,13 +39,15 @@ def _show(study: Study, allow_incomparable: bool) -> None:
     )
     refused = study.refusal()
     if refused is not None and allow_incomparable:
-        say(
+        print_line(
             f"{refused.removesuffix(' --allow-incomparable shows them apart.')} They are shown apart, in no order."
         )
     print_table(*_best(study))
-    say("Seconds: training of one run with its validations, median over seeds, as the parameters are.")
+    print_line("Seconds: training of one run with its validations, median over seeds, as the parameters are.")
     if counts_steps(study):
-        say("Steps to success: to the first validation that is one, median over seeds; -: most had none.")
+        print_line(
+            "Steps to success: to the first validation that is one, median over seeds; -: most had none."
+        )
     _truth(study)
     if refused is None:
         _sentences(study)
@@ -122,7 +124,7 @@ def _truth(study: Study) -> None:
         for one in found
     ]
     print_table(("architecture", "above the floor", "valid", "wrong", "cut"), rows)
-    say(
+    print_line(
         f"The floor, what the truth itself pays on the same tokens, is {found[0].floor:.4f} nats per token. "
         "Valid, wrong, cut: samples that keep the rules, break them, or did not end in time. Medians over "
         "seeds."
@@ -139,7 +141,7 @@ def _sentences(study: Study) -> None:
         if sentences:
             out.print(f"\n{title}", style="bold")
         for sentence in sentences:
-            say(f"- {sentence}")
+            print_line(f"- {sentence}")
 
 
 def _reliable(study: Study) -> list[str]:
@@ -166,7 +168,7 @@ def _censored(study: Study) -> None:
     if reasons:
         out.print(f"\n{sum(reasons.values())} of {len(study.cells)} cells have no value", style="bold")
         for reason, count in reasons.items():
-            say(f"- {count}: {reason}")
+            print_line(f"- {count}: {reason}")
 
 
 def show_look(look: FinalEvaluation) -> None:
@@ -185,7 +187,7 @@ def show_look(look: FinalEvaluation) -> None:
         )
     columns = [name.replace("_", " ") for name in metrics]
     print_table(("architecture", "setting", "seeds", *columns, "also in training"), rows)
-    say("Medians over seeds.")
+    print_line("Medians over seeds.")
 
 
 def words(name: str) -> str:

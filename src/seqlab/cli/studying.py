@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from seqlab.cli.arguments import Json, Setting
-from seqlab.cli.console import duration, err, print_json, print_table, say
-from seqlab.cli.study_view import StudyView
+from seqlab.cli.console import duration, err, print_json, print_line, print_table
+from seqlab.cli.study_display import StudyDisplay
 from seqlab.schema.errors import UserError
 
 if TYPE_CHECKING:
@@ -78,12 +78,12 @@ def study(
         return
     from seqlab.studies.run_study import evaluate_study, run_study
 
-    view = StudyView(quiet=as_json)
+    display = StudyDisplay(quiet=as_json)
     try:
-        folder = run_study(work, resources, processes=processes, retry=retry, callback=view)
-        look = evaluate_study(work, folder, resources, view) if final else None
+        folder = run_study(work, resources, processes=processes, retry=retry, callback=display)
+        look = evaluate_study(work, folder, resources, display) if final else None
     finally:
-        view.close()
+        display.close()
     _show(folder, look, allow_incomparable=allow_incomparable, output=output, as_json=as_json)
 
 
@@ -111,7 +111,7 @@ def _show(
     study_result.show(found, allow_incomparable)
     if look is not None:
         study_result.show_look(look)
-    say(f"\nReport: {page}")
+    print_line(f"\nReport: {page}")
 
 
 def _write_report(study: StudyFolder, output: Path | None, *, allow_incomparable: bool) -> Path:
@@ -139,7 +139,7 @@ def _show_plan(found: Forecast, as_json: bool) -> None:
         print_json(found.as_table())
         return
     for sentence in found.sentences:
-        say(sentence)
+        print_line(sentence)
     columns = ("architecture", "runs", "cells", "ms a step", "steps a run", "a run", "all runs", "disk")
     rows: list[list[Any]] = [
         [

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from seqlab.cli.arguments import Json, Run
-from seqlab.cli.console import err, out, print_json, working
+from seqlab.cli.console import err, out, print_json
+from seqlab.cli.progress_display import working
 from seqlab.schema.errors import UserError
 
 
