@@ -26,7 +26,7 @@ LAYER_HEADINGS = [
     "share of peak",
     "goal share",
 ]
-PLACE = {"benchmark", "processor", "threads", "torch", "kernels", "peak_of", "rounds", "rows"}
+KEYS = {"benchmark", "processor", "threads", "torch", "kernels", "peak_of", "rounds", "rows"}
 SPREAD = {"lower", "median", "upper"}
 HEADINGS = ["workload", "against", "seqlab ms", "theirs ms", "ratio", "goal", "share of peak", "peak GFLOP/s"]
 
@@ -44,14 +44,14 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_table(seqlab) -> None:
-    said = seqlab("bench", "step", "--rounds", "2", "--threads", "1")
-    assert (said.status, said.err) == (0, "")
-    place, makers, heading, *rows = said.out.splitlines()
-    assert f", 1 thread, torch {torch.__version__}, kernels {choice.name()}; " in place
-    assert place.endswith("; peak of matrix products; medians of 2 rounds")
+    result = seqlab("bench", "step", "--rounds", "2", "--threads", "1")
+    assert (result.status, result.err) == (0, "")
+    setup, makers, heading, *rows = result.out.splitlines()
+    assert f", 1 thread, torch {torch.__version__}, kernels {choice.name()}; " in setup
+    assert setup.endswith("; peak of matrix products; medians of 2 rounds")
     assert makers.startswith("MKL inside torch chooses slower code on AMD processors than on Intel's")
-    places = [heading.index(word) for word in HEADINGS]
-    assert places == sorted(places)
+    columns = [heading.index(word) for word in HEADINGS]
+    assert columns == sorted(columns)
     assert "MiB" not in heading
     assert [line.split()[0] for line in rows] == list(SMALL)
     for line, work in zip(rows, SMALL.values(), strict=True):
@@ -63,10 +63,10 @@ def test_the_table(seqlab) -> None:
 
 
 def test_json_holds_quartiles_and_units(seqlab) -> None:
-    said = seqlab("bench", "step", "--rounds", "2", "--workload", "gru-1500-course", "--json")
-    assert (said.status, said.err) == (0, "")
-    content = json.loads(said.out)
-    assert set(content) == PLACE
+    result = seqlab("bench", "step", "--rounds", "2", "--workload", "gru-1500-course", "--json")
+    assert (result.status, result.err) == (0, "")
+    content = json.loads(result.out)
+    assert set(content) == KEYS
     assert (content["benchmark"], content["rounds"]) == ("step", 2)
     (row,) = content["rows"]
     assert (row["workload"], row["against"], row["goal"]) == (
@@ -83,13 +83,13 @@ def test_json_holds_quartiles_and_units(seqlab) -> None:
     assert row["memory"] is None
 
 
-def test_named_workloads_alone_are_measured_in_their_order(seqlab) -> None:
+def test_only_named_workloads_are_measured_in_their_order(seqlab) -> None:
     asked = ["--workload", "imdb-linear", "--workload", "ptb-lstm", "--rounds", "1", "--json"]
     rows = json.loads(seqlab("bench", "step", *asked).out)["rows"]
     assert [row["workload"] for row in rows] == ["imdb-linear", "ptb-lstm"]
 
 
-def test_memory_has_columns_of_its_own(seqlab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_has_its_own_columns(seqlab, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, str, int]] = []
 
     def elsewhere(function, side, work, threads) -> float:
@@ -108,10 +108,10 @@ def test_memory_has_columns_of_its_own(seqlab, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.slow
-def test_memory_is_measured_in_processes_of_their_own(seqlab) -> None:
-    said = seqlab("bench", "step", "--rounds", "1", "--workload", "imdb-linear", "--memory", "--json")
-    assert said.status == 0, said.err
-    (row,) = json.loads(said.out)["rows"]
+def test_memory_is_measured_in_separate_processes(seqlab) -> None:
+    result = seqlab("bench", "step", "--rounds", "1", "--workload", "imdb-linear", "--memory", "--json")
+    assert result.status == 0, result.err
+    (row,) = json.loads(result.out)["rows"]
     assert all(10 < mib < 10_000 for mib in row["memory"].values())
 
 
@@ -141,26 +141,26 @@ def test_help_names_the_options(seqlab) -> None:
     assert {"step", "layers"} <= set(seqlab("bench", "--help").out.split())
     common = ("--rounds", "--threads", "--json")
     for name, own in {"step": ("--workload", "--memory"), "layers": ("--shape", "--cell")}.items():
-        said = seqlab("bench", name, "--help")
-        assert said.status == 0
+        result = seqlab("bench", name, "--help")
+        assert result.status == 0
         for word in (f"Usage: seqlab bench {name} [OPTIONS]", "\nOptions:", *own, *common):
-            assert word in said.out
+            assert word in result.out
 
 
-def test_what_can_be_measured_is_shown_where_nothing_is_named(seqlab) -> None:
+def test_without_a_benchmark_the_help_is_shown(seqlab) -> None:
     assert seqlab("bench") == seqlab("bench", "--help")
 
 
 def test_the_table_of_layers(seqlab) -> None:
-    said = seqlab("bench", "layers", "--rounds", "2", "--threads", "1")
-    assert (said.status, said.err) == (0, "")
-    place, makers, gru, heading, *rows = said.out.splitlines()
-    assert f", 1 thread, torch {torch.__version__}, kernels {choice.name()}; " in place
-    assert place.endswith("; peak of matrix products; medians of 2 rounds")
+    result = seqlab("bench", "layers", "--rounds", "2", "--threads", "1")
+    assert (result.status, result.err) == (0, "")
+    setup, makers, gru, heading, *rows = result.out.splitlines()
+    assert f", 1 thread, torch {torch.__version__}, kernels {choice.name()}; " in setup
+    assert setup.endswith("; peak of matrix products; medians of 2 rounds")
     assert makers.startswith("MKL inside torch chooses slower code on AMD processors than on Intel's")
     assert gru.startswith("gru-reset-before is measured against torch.nn.GRU")
-    places = [heading.index(word) for word in LAYER_HEADINGS]
-    assert places == sorted(places)
+    columns = [heading.index(word) for word in LAYER_HEADINGS]
+    assert columns == sorted(columns)
     assert len(rows) == len(layers.SHAPES) * len(layers.RIVALS)
     wanted = [(shape, cell) for shape in layers.SHAPES.values() for cell in layers.RIVALS]
     for line, (shape, cell) in zip(rows, wanted, strict=True):
@@ -173,10 +173,10 @@ def test_the_table_of_layers(seqlab) -> None:
 
 def test_layers_as_json(seqlab) -> None:
     asked = ["--shape", "64x100x128x128", "--cell", "lstm", "--cell", "elman", "--rounds", "2"]
-    said = seqlab("bench", "layers", *asked, "--json")
-    assert (said.status, said.err) == (0, "")
-    content = json.loads(said.out)
-    assert set(content) == PLACE
+    result = seqlab("bench", "layers", *asked, "--json")
+    assert (result.status, result.err) == (0, "")
+    content = json.loads(result.out)
+    assert set(content) == KEYS
     assert (content["benchmark"], content["rounds"]) == ("layers", 2)
     assert [row["cell"] for row in content["rows"]] == ["lstm", "elman"]
     row = content["rows"][0]
@@ -186,6 +186,6 @@ def test_layers_as_json(seqlab) -> None:
         assert 0 < row[key]["lower"] <= row[key]["median"] <= row[key]["upper"]
 
 
-def test_nothing_is_said_of_a_gru_that_was_not_measured(seqlab) -> None:
-    said = seqlab("bench", "layers", "--shape", "64x100x128x128", "--cell", "gru", "--rounds", "1")
-    assert "gru-reset-before" not in said.out
+def test_there_is_no_remark_on_a_gru_that_was_not_measured(seqlab) -> None:
+    result = seqlab("bench", "layers", "--shape", "64x100x128x128", "--cell", "gru", "--rounds", "1")
+    assert "gru-reset-before" not in result.out

@@ -1,4 +1,4 @@
-"""`seqlab evaluate` and `seqlab diagnose`: scoring a trained run, and looking inside it."""
+"""`seqlab evaluate` and `seqlab diagnose`: scores of a trained run, and diagnostics of its model."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from seqlab.cli.console import metrics_line, out, print_json, print_line, print_
 from seqlab.cli.progress_display import working
 from seqlab.schema.errors import UserError
 
-WIDEST = 10
-"""Labels up to which a confusion matrix is printed whole."""
+MAX_LABELS = 10
+"""Number of labels up to which a whole confusion matrix is printed."""
+MAX_MISTAKES = 10
+"""Kinds of mistakes printed of a larger one."""
 
 
 def evaluate(
@@ -27,11 +29,11 @@ def evaluate(
     Parameters
     ----------
     split
-        train, valid or test. Look at test once, at the end.
+        train, valid or test. Use test once, at the end.
     metric
-        Key of a metric (`seqlab list metrics`); may be given several times. Default: the task's own.
+        Name of a metric (`seqlab list metrics`); can be repeated. Default: the metrics of the task.
     device
-        Where the model lives.
+        Device to compute on: cpu, cuda or mps.
     as_json
         Print the evaluation card as JSON.
     """
@@ -46,29 +48,30 @@ def evaluate(
     print_line(f"{card['run']}, {split}: {metrics_line(card['metrics'])}")
     kept = f"; checkpoint of step {card['checkpoint_step']:,}" if card["checkpoint_step"] else ""
     print_line(f"{card['sequences']:,} sequences, {card['tokens']:,} tokens, {card['scored_as']}{kept}")
-    for words, matrix in card["matrices"].items():
-        _print_matrix(words.replace("_", " "), matrix)
+    for title, matrix in card["matrices"].items():
+        _print_matrix(title.replace("_", " "), matrix)
     if card["equal_to_training"]:
-        print_line(f"{card['equal_to_training']:,} of them also stand in the training split")
+        print_line(f"{card['equal_to_training']:,} of them are also in the training split")
 
 
-def _print_matrix(words: str, matrix: dict[str, Any]) -> None:
-    """Counts of classes against classes: whole where it fits a screen, else the largest off the diagonal."""
+def _print_matrix(title: str, matrix: dict[str, Any]) -> None:
+    """Print a confusion matrix: whole where it fits on a screen, else its most frequent mistakes."""
     rows, columns, values = (matrix[key] for key in ("rows", "columns", "values"))
-    if len(columns) <= WIDEST:
-        out.print(f"\n{words}: a row for each true label, a column for each answer", markup=False)
+    if len(columns) <= MAX_LABELS:
+        out.print(f"\n{title}: a row for each true label, a column for each predicted label", markup=False)
         table = [[name, *(int(value) for value in line)] for name, line in zip(rows, values, strict=True)]
         print_table(["", *columns], table)
         return
-    missed = [
-        (int(value), true, given)
+    mistakes = [
+        (int(value), true, predicted)
         for true, line in zip(rows, values, strict=True)
-        for given, value in zip(columns, line, strict=True)
-        if value and true != given
+        for predicted, value in zip(columns, line, strict=True)
+        if value and true != predicted
     ]
-    missed.sort(key=lambda cell: -cell[0])
-    out.print(f"\n{words} of {len(columns)} labels: the most frequent mistakes", markup=False)
-    print_table(["label", "answer", "times"], [[true, given, count] for count, true, given in missed[:10]])
+    mistakes.sort(key=lambda mistake: -mistake[0])
+    out.print(f"\n{title} of {len(columns)} labels: the most frequent mistakes", markup=False)
+    table = [[true, predicted, count] for count, true, predicted in mistakes[:MAX_MISTAKES]]
+    print_table(["true label", "predicted", "count"], table)
 
 
 def diagnose(
@@ -81,20 +84,20 @@ def diagnose(
     device: str = "cpu",
     as_json: Json = False,
 ) -> None:
-    """Look inside a run's best checkpoint: its gradient through time.
+    """Diagnose the model of a run's best checkpoint: its gradient through time.
 
     Parameters
     ----------
     diagnostic
-        Key of a diagnostic (`seqlab list diagnostics`); may be given several times. Default: all.
+        Name of a diagnostic (`seqlab list diagnostics`); can be repeated. Default: all.
     split
         train, valid or test.
     rows
-        Texts that are looked at, or parts of a running text. Default: the run's diagnostics.sequences.
+        Number of texts, or of parts of a running text. Default: the run's diagnostics.sequences.
     device
-        Where the model lives.
+        Device to compute on: cpu, cuda or mps.
     as_json
-        Print what was found as JSON.
+        Print the diagnostics as JSON.
     """
     from seqlab.evaluate.evaluation import diagnose_run
     from seqlab.measure.metric_kinds import DIAGNOSTICS
@@ -103,13 +106,13 @@ def diagnose(
     if rows is not None and rows < 1:
         raise UserError(f"'rows' must be at least 1. Got {rows}. Nearest: 1.")
     kinds = diagnostic or tuple(DIAGNOSTICS)
-    with working("Looking inside the best checkpoint", quiet=as_json):
-        found = diagnose_run(folder.find(name), kinds, split=split, rows=rows, device=device)
+    with working("Diagnosing the best checkpoint", quiet=as_json):
+        diagnosis = diagnose_run(folder.find(name), kinds, split=split, rows=rows, device=device)
     if as_json:
-        print_json(found)
+        print_json(diagnosis)
         return
-    print_line(f"{found['run']}, {split}, checkpoint of step {found['checkpoint_step']:,}")
-    for kind, content in found["diagnostics"].items():
+    print_line(f"{diagnosis['run']}, {split}, checkpoint of step {diagnosis['checkpoint_step']:,}")
+    for kind, content in diagnosis["diagnostics"].items():
         out.print(f"\n{kind}", style="bold", markup=False)
         for sentence in content["found"]:
             print_line(sentence)
@@ -117,13 +120,14 @@ def diagnose(
 
 
 def _print_curves(curves: list[dict[str, Any]]) -> None:
-    """Curves over one axis side by side, at its beginning and at every doubling."""
+    """Print curves over one axis next to each other, at its start and at every doubling."""
     axis = sorted({x for curve in curves for x in curve["x"]})
-    shown = [x for place, x in enumerate(axis) if place & (place - 1) == 0 or x == axis[-1]]
+    # Of a number that is a power of two, all bits but one are 0.
+    shown = [x for index, x in enumerate(axis) if index & (index - 1) == 0 or x == axis[-1]]
     values = [dict(zip(curve["x"], curve["y"], strict=True)) for curve in curves]
-    heads = [curve["name"].replace("_", " ") for curve in curves]
+    columns = [curve["name"].replace("_", " ") for curve in curves]
     out.print()
     print_table(
-        [curves[0]["x_unit"], *heads],
-        [[f"{x:g}", *(f"{by[x]:.4g}" if x in by else "" for by in values)] for x in shown],
+        [curves[0]["x_unit"], *columns],
+        [[f"{x:g}", *(f"{by_x[x]:.4g}" if x in by_x else "" for by_x in values)] for x in shown],
     )

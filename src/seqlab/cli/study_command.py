@@ -1,4 +1,4 @@
-"""`seqlab study`: many runs from one file, one comparison."""
+"""`seqlab study`: many runs from one file, and their comparison."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def study(
     threads: int | None = None,
     as_json: Json = False,
 ) -> None:
-    """Carry out many runs from one file, and compare them.
+    """Run a study: train many runs from one file, and compare them.
 
-    Stopped at any moment, the same command goes on where it was; no finished run is repeated. It prints the
-    comparison, with the spread over seeds, and writes a report.
+    It prints the comparison, with the spread over seeds, and writes a report. After an interruption, the same
+    command continues; no finished run is repeated.
 
     Parameters
     ----------
@@ -45,51 +45,52 @@ def study(
     overrides
         Settings of the study, e.g. seeds=1,2, or of every run, e.g. training.epochs=3.
     plan
-        Only say how many runs there are and, from a few measured steps, what they will cost.
+        Only print the number of runs and, from a few measured steps, their cost.
     final
-        Then score the test split, once, with what the study's `final` names.
+        At the end, score the test split, once, with the settings chosen by the study's `final`.
     processes
-        Runs side by side, the threads divided between them.
+        Runs at a time; they share the threads.
     equal
-        What all architectures get alike: parameters=N, tokens=N, or seconds=N.
+        What is equal for all architectures: parameters=N, tokens=N or seconds=N.
     retry
-        Run those again that failed.
+        Run failed runs again.
     allow_incomparable
-        Show numbers that cannot be compared apart from each other, in place of refusing.
+        Show numbers that cannot be compared separately instead of refusing.
     output
-        The report. Default: report.html in the study's folder.
+        Path of the report. Default: report.html in the study's folder.
     device
-        Where models live. Default: cpu.
+        Device to train on: cpu, cuda or mps. Default: cpu.
     threads
-        Threads of the numerical libraries, all processes together. Default: all cores.
+        Number of threads, of all processes together. Default: all cores.
     as_json
-        Print the result as JSON, and nothing else.
+        Print only the result, as JSON.
     """
-    from seqlab.studies import design, forecast
+    from seqlab.studies import design
+    from seqlab.studies.forecast import forecast
     from seqlab.studies.resources import resources_for
 
     if plan and final:
-        raise UserError("A study is planned or brought to its end. Got both '--plan' and '--final'.")
+        raise UserError("A study is either planned or run. Got both '--plan' and '--final'.")
     budget = [] if equal is None else _budget(equal)
-    work = design.Design(design.read(file, (*overrides, *budget)))
+    designed = design.Design(design.read(file, (*overrides, *budget)))
     resources = resources_for(processes, device, threads)
     if plan:
-        _show_plan(forecast.forecast(work, resources, processes), as_json)
+        _print_plan(forecast(designed, resources, processes), as_json)
         return
     from seqlab.studies.run_study import evaluate_study, run_study
 
     display = StudyDisplay(quiet=as_json)
     try:
-        folder = run_study(work, resources, processes=processes, retry=retry, callback=display)
-        look = evaluate_study(work, folder, resources, display) if final else None
+        folder = run_study(designed, resources, processes=processes, retry=retry, callback=display)
+        evaluation = evaluate_study(designed, folder, resources, display) if final else None
     finally:
         display.close()
-    _show(folder, look, allow_incomparable=allow_incomparable, output=output, as_json=as_json)
+    _print_result(folder, evaluation, allow_incomparable=allow_incomparable, output=output, as_json=as_json)
 
 
-def _show(
+def _print_result(
     folder: StudyFolder,
-    look: FinalEvaluation | None,
+    evaluation: FinalEvaluation | None,
     *,
     allow_incomparable: bool,
     output: Path | None,
@@ -97,20 +98,21 @@ def _show(
 ) -> None:
     """Print the comparison and write the report."""
     from seqlab.cli import study_result
+    from seqlab.cli.study_json import as_table
     from seqlab.compare.study import read
 
-    found = read(folder)
-    refused = next((words for part in found if (words := part.refusal()) is not None), None)
-    if refused is not None and not allow_incomparable:
-        raise UserError(refused)
-    # Datasets that are an axis stand apart anyway.
-    page = _write_report(folder, output, allow_incomparable=allow_incomparable or len(found) > 1)
+    parts = read(folder)
+    refusal = next((reason for part in parts if (reason := part.refusal()) is not None), None)
+    if refusal is not None and not allow_incomparable:
+        raise UserError(refusal)
+    # An axis of datasets makes parts that are not ranked with each other in any case.
+    page = _write_report(folder, output, allow_incomparable=allow_incomparable or len(parts) > 1)
     if as_json:
-        print_json({**study_result.as_table(found, folder, look), "report": str(page)})
+        print_json({**as_table(parts, folder, evaluation), "report": str(page)})
         return
-    study_result.show(found, allow_incomparable)
-    if look is not None:
-        study_result.show_look(look)
+    study_result.show(parts, allow_incomparable)
+    if evaluation is not None:
+        study_result.show_test_evaluation(evaluation)
     print_line(f"\nReport: {page}")
 
 
@@ -124,7 +126,7 @@ def _write_report(study: StudyFolder, output: Path | None, *, allow_incomparable
 
 
 def _budget(equal: str) -> list[str]:
-    """The overrides that `--equal what=amount` stands for."""
+    """The overrides for `--equal what=amount`."""
     what, _, amount = equal.partition("=")
     if what not in ("parameters", "tokens", "seconds") or not amount.replace("_", "").isdigit():
         raise UserError(
@@ -134,13 +136,22 @@ def _budget(equal: str) -> list[str]:
     return [f"budget.equal={what}", f"budget.amount={amount.replace('_', '')}"]
 
 
-def _show_plan(found: Forecast, as_json: bool) -> None:
+def _print_plan(forecast: Forecast, as_json: bool) -> None:
     if as_json:
-        print_json(found.as_table())
+        print_json(forecast.as_table())
         return
-    for sentence in found.sentences:
+    for sentence in forecast.sentences:
         print_line(sentence)
-    columns = ("architecture", "runs", "cells", "ms a step", "steps a run", "a run", "all runs", "disk")
+    columns = (
+        "architecture",
+        "runs",
+        "cells",
+        "ms per step",
+        "steps per run",
+        "time per run",
+        "time",
+        "disk",
+    )
     rows: list[list[Any]] = [
         [
             row.architecture,
@@ -152,7 +163,7 @@ def _show_plan(found: Forecast, as_json: bool) -> None:
             duration(row.seconds),
             f"{row.bytes / 2**20:,.0f} MiB",
         ]
-        for row in found.rows
+        for row in forecast.rows
     ]
     print_table(columns, rows)
     err.print()

@@ -21,22 +21,22 @@ def train(
 ) -> None:
     """Train a recipe, validate it, keep the best checkpoint.
 
-    Run again after an interruption, the same command goes on where it was; once finished it shows the result.
+    After an interruption, the same command resumes the run; after the end, it shows the result.
 
     Parameters
     ----------
     recipe
         Name of a shipped recipe (`seqlab list recipes`), or a TOML file.
     overrides
-        Settings, e.g. model.hidden_size=200 training.epochs=3.
+        Settings that override those of the recipe, e.g. model.hidden_size=200 training.epochs=3.
     encoding
-        Encoding of own files, e.g. cp1252; the same as data.encoding=cp1252. Default: utf-8.
+        Encoding of your own data files, e.g. cp1252; short for data.encoding=cp1252. Default: utf-8.
     device
-        Where the model lives: cpu, cuda, mps. Default: cpu.
+        Device to train on: cpu, cuda or mps. Default: cpu.
     threads
-        Threads of the numerical libraries. Default: all cores.
+        Number of threads. Default: all cores.
     as_json
-        Print the result as JSON, and nothing else.
+        Print only the result, as JSON.
     """
     from seqlab.experiment import recipes
     from seqlab.training import run
@@ -52,14 +52,14 @@ def train(
 
 
 def resume(name: Run, /, *, as_json: Json = False) -> None:
-    """Go on with an interrupted run, as if it had never stopped.
+    """Resume an interrupted run.
 
-    Weights, records and samples end with the same bits.
+    Weights, records and samples are the same, bit for bit, as those of a run without an interruption.
 
     Parameters
     ----------
     as_json
-        Print the result as JSON, and nothing else.
+        Print only the result, as JSON.
     """
     from seqlab.runs import folder
     from seqlab.training import run
