@@ -28,17 +28,26 @@ LAYER_HEADINGS = [
 ]
 KEYS = {"benchmark", "processor", "threads", "torch", "kernels", "peak_of", "rounds", "rows"}
 SPREAD = {"lower", "median", "upper"}
-HEADINGS = ["workload", "against", "seqlab ms", "theirs ms", "ratio", "goal", "share of peak", "peak GFLOP/s"]
+HEADINGS = [
+    "workload",
+    "against",
+    "seqlab ms",
+    "reference ms",
+    "ratio",
+    "goal",
+    "share of peak",
+    "peak GFLOP/s",
+]
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workloads, "WORKLOADS", SMALL)
     shapes = {
-        name: replace(shape, rows=2, steps=8, inputs=3, hidden=4) for name, shape in layers.SHAPES.items()
+        name: replace(shape, batch=2, steps=8, inputs=3, hidden=4) for name, shape in layers.SHAPES.items()
     }
     monkeypatch.setattr(layers, "SHAPES", shapes)
-    monkeypatch.setattr(layers, "LEAST_GFLOP", 1e-12)
+    monkeypatch.setattr(layers, "MIN_GFLOP", 1e-12)
     for module in (step, layers):
         monkeypatch.setattr(module, "peak_probe", partial(MatrixPeak, (64,)))
 
@@ -63,18 +72,18 @@ def test_the_table(seqlab) -> None:
 
 
 def test_json_holds_quartiles_and_units(seqlab) -> None:
-    result = seqlab("bench", "step", "--rounds", "2", "--workload", "gru-1500-course", "--json")
+    result = seqlab("bench", "step", "--rounds", "2", "--workload", "gru-1500-loop", "--json")
     assert (result.status, result.err) == (0, "")
     content = json.loads(result.out)
     assert set(content) == KEYS
     assert (content["benchmark"], content["rounds"]) == ("step", 2)
     (row,) = content["rows"]
     assert (row["workload"], row["against"], row["goal"]) == (
-        "gru-1500-course",
-        "the course programs' way",
+        "gru-1500-loop",
+        "a Python loop",
         6.0,
     )
-    for key in ("seqlab_seconds", "their_seconds", "ratio", "peak"):
+    for key in ("seqlab_seconds", "reference_seconds", "ratio", "peak"):
         assert set(row[key]) == SPREAD
         assert 0 < row[key]["lower"] <= row[key]["median"] <= row[key]["upper"]
     assert row["share_of_peak"] == pytest.approx(
@@ -95,16 +104,16 @@ def test_memory_has_its_own_columns(seqlab, monkeypatch: pytest.MonkeyPatch) -> 
     def elsewhere(function, side, work, threads) -> float:
         assert function is step.peak_of_steps
         asked.append((side, work.name, threads))
-        return {"seqlab": 1234.4, "theirs": 2345.6}[side]
+        return {"seqlab": 1234.4, "reference": 2345.6}[side]
 
     monkeypatch.setattr(step, "in_own_process", elsewhere)
     arguments = ["bench", "step", "--rounds", "1", "--threads", "1", "--workload", "ptb-lstm", "--memory"]
     heading, row = seqlab(*arguments).out.splitlines()[-2:]
-    assert heading.split()[-4:] == ["seqlab", "MiB", "theirs", "MiB"]
+    assert heading.split()[-4:] == ["seqlab", "MiB", "reference", "MiB"]
     assert row.split()[-2:] == ["1,234", "2,346"]
-    assert asked == [("seqlab", "ptb-lstm", 1), ("theirs", "ptb-lstm", 1)]
+    assert asked == [("seqlab", "ptb-lstm", 1), ("reference", "ptb-lstm", 1)]
     (row,) = json.loads(seqlab(*arguments, "--json").out)["rows"]
-    assert row["memory"] == {"seqlab_mib": 1234.4, "their_mib": 2345.6}
+    assert row["memory"] == {"seqlab_mib": 1234.4, "reference_mib": 2345.6}
 
 
 @pytest.mark.slow
@@ -158,14 +167,14 @@ def test_the_table_of_layers(seqlab) -> None:
     assert f", 1 thread, torch {torch.__version__}, kernels {choice.name()}; " in setup
     assert setup.endswith("; peak of matrix products; medians of 2 rounds")
     assert makers.startswith("MKL inside torch chooses slower code on AMD processors than on Intel's")
-    assert gru.startswith("gru-reset-before is measured against torch.nn.GRU")
+    assert gru.startswith("gru-reset-before is also compared with torch.nn.GRU")
     columns = [heading.index(word) for word in LAYER_HEADINGS]
     assert columns == sorted(columns)
-    assert len(rows) == len(layers.SHAPES) * len(layers.RIVALS)
-    wanted = [(shape, cell) for shape in layers.SHAPES.values() for cell in layers.RIVALS]
+    assert len(rows) == len(layers.SHAPES) * len(layers.TORCH_LAYERS)
+    wanted = [(shape, cell) for shape in layers.SHAPES.values() for cell in layers.TORCH_LAYERS]
     for line, (shape, cell) in zip(rows, wanted, strict=True):
         name, found, ours, theirs, ratio, goal, _share, percent, *goal_share, peak = line.split()
-        assert (name, found, float(goal)) == ("2x8x3x4", cell, shape.goals[layers.RIVALS[cell]])
+        assert (name, found, float(goal)) == ("2x8x3x4", cell, shape.goals[layers.TORCH_LAYERS[cell]])
         assert all(float(number) >= 0 for number in (ours, theirs, ratio, peak))
         assert percent == "%"
         assert goal_share == ([] if shape.share is None else [f"{100 * shape.share:.1f}", "%"])

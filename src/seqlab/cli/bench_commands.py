@@ -1,4 +1,4 @@
-"""`seqlab bench step` and `seqlab bench layers`: how fast it is, as ratios."""
+"""`seqlab bench step` and `seqlab bench layers`: speed, as ratios."""
 
 from __future__ import annotations
 
@@ -12,25 +12,24 @@ from seqlab.cli.progress_display import working
 from seqlab.stats.metric_spec import counted
 
 if TYPE_CHECKING:
-    from seqlab.bench import layer_bench as layers
-    from seqlab.bench import step_bench as step
+    from seqlab.bench import layer_bench, step_bench
     from seqlab.bench.result import Result
 
 MAKERS = """MKL inside torch chooses slower code on AMD processors than on Intel's, so ratios differ
 between makers."""
-ONE_GRU = """gru-reset-before is measured against torch.nn.GRU, too, whose reset gate acts after the product:
-torch has no other, and the operations are as many."""
+ONE_GRU = """gru-reset-before is also compared with torch.nn.GRU, whose reset gate is applied after the
+product: torch has no other, and the number of operations is the same."""
 STEP_COLUMNS = (
     "workload",
     "against",
     "seqlab ms",
-    "theirs ms",
+    "reference ms",
     "ratio",
     "goal",
     "share of peak",
     "peak GFLOP/s",
 )
-MEMORY_COLUMNS = ("seqlab MiB", "theirs MiB")
+MEMORY_COLUMNS = ("seqlab MiB", "reference MiB")
 LAYER_COLUMNS = (
     "shape",
     "cell",
@@ -52,38 +51,41 @@ def bench_step(
     memory: bool = False,
     as_json: Json = False,
 ) -> None:
-    """Measure whole training steps against other ways of doing the same.
+    """Compare whole training steps with plain PyTorch and with a Python loop.
 
-    Both sides take turns in one process. A ratio of 2 is half the time. Ratios suffer less than seconds from
-    what else the machine does, but an idle one is best.
+    Both sides take turns in one process. A ratio of 2 means that seqlab takes half the time. Other programs
+    change ratios less than seconds, but an idle machine is best.
 
     Parameters
     ----------
     workload
-        Name of a workload; may be given several times. Default: all.
+        Name of a workload; can be repeated. Default: all.
     rounds
         Steps timed on each side.
     threads
-        Threads of the numerical libraries. Default: all cores.
+        Number of threads. Default: all cores.
     memory
-        Measure the peak of resident memory, too, each side in a process of its own.
+        Also measure the peak of resident memory, of each side in a separate process.
     as_json
-        Print everything as JSON, quartiles included.
+        Print everything as JSON, including quartiles.
     """
     with working("Loading", quiet=as_json) as display:
-        from seqlab.bench import step_bench as step
-        from seqlab.bench import workloads
+        from seqlab.bench import step_bench, workloads
 
-        found = step.carry_out(
-            workloads.named(workload), rounds=rounds, threads=threads, memory=memory, working=display.working
+        measured = step_bench.run(
+            workloads.named(workload),
+            rounds=rounds,
+            threads=threads,
+            memory=memory,
+            announce=display.working,
         )
     if as_json:
-        print_json({"benchmark": "step", **asdict(found)})
+        print_json({"benchmark": "step", **asdict(measured)})
         return
-    _print_head(found)
-    measured = any(row.memory for row in found.rows)
-    columns = (*STEP_COLUMNS, *(MEMORY_COLUMNS if measured else ()))
-    print_table(columns, [[*_step_cells(row), *_memory_cells(row.memory)] for row in found.rows])
+    _print_setup(measured)
+    with_memory = any(row.memory for row in measured.rows)
+    columns = (*STEP_COLUMNS, *(MEMORY_COLUMNS if with_memory else ()))
+    print_table(columns, [[*_step_cells(row), *_memory_cells(row.memory)] for row in measured.rows])
 
 
 def bench_layers(
@@ -94,52 +96,53 @@ def bench_layers(
     threads: int | None = None,
     as_json: Json = False,
 ) -> None:
-    """Measure recurrent layers, forward and backward, against torch's.
+    """Compare recurrent layers, forward and backward, with torch's.
 
-    Both take turns in one process, with equal weights. A ratio of 2 is half the time; the goals of ratios are
-    for AMD processors with AVX-512. The share of peak is that of the multiply-adds which the machine can do.
+    Both sides take turns in one process, with equal weights. A ratio of 2 means that seqlab takes half the
+    time; the goals of ratios are for AMD processors with AVX-512. The peak is the machine's rate of
+    multiply-adds.
 
     Parameters
     ----------
     shape
-        Rows, steps, inputs and units, as in 20x35x650x650; may be given several times. Default: all.
+        Batch size, steps, inputs and units, as in 20x35x650x650; can be repeated. Default: all.
     cell
-        elman, gru, gru-reset-before or lstm; may be given several times. Default: all.
+        elman, gru, gru-reset-before or lstm; can be repeated. Default: all.
     rounds
         Measurements of each side.
     threads
-        Threads of the numerical libraries. Default: all cores.
+        Number of threads. Default: all cores.
     as_json
-        Print everything as JSON, quartiles included.
+        Print everything as JSON, including quartiles.
     """
     with working("Loading", quiet=as_json) as display:
-        from seqlab.bench import layer_bench as layers
+        from seqlab.bench import layer_bench
 
-        shapes, cells = layers.shapes_named(shape), layers.cells_named(cell)
-        found = layers.carry_out(shapes, cells, rounds=rounds, threads=threads, working=display.working)
+        shapes, cells = layer_bench.shapes_named(shape), layer_bench.cells_named(cell)
+        measured = layer_bench.run(shapes, cells, rounds=rounds, threads=threads, announce=display.working)
     if as_json:
-        print_json({"benchmark": "layers", **asdict(found)})
+        print_json({"benchmark": "layers", **asdict(measured)})
         return
-    _print_head(found)
+    _print_setup(measured)
     if "gru-reset-before" in cells:
         print_line(" ".join(ONE_GRU.split()))
-    print_table(LAYER_COLUMNS, [_layer_cells(row) for row in found.rows])
+    print_table(LAYER_COLUMNS, [_layer_cells(row) for row in measured.rows])
 
 
-def _print_head(found: Result[Any]) -> None:
+def _print_setup(measured: Result[Any]) -> None:
     print_line(
-        f"{found.processor}, {counted(found.threads, 'thread')}, torch {found.torch}, "
-        f"kernels {found.kernels}; peak of {found.peak_of}; medians of {found.rounds} rounds"
+        f"{measured.processor}, {counted(measured.threads, 'thread')}, torch {measured.torch}, "
+        f"kernels {measured.kernels}; peak of {measured.peak_of}; medians of {measured.rounds} rounds"
     )
     print_line(" ".join(MAKERS.split()))
 
 
-def _step_cells(row: step.StepRow) -> Sequence[Any]:
+def _step_cells(row: step_bench.StepRow) -> Sequence[Any]:
     return (
         row.workload,
         row.against,
         round(1e3 * row.seqlab_seconds.median, 1),
-        round(1e3 * row.their_seconds.median, 1),
+        round(1e3 * row.reference_seconds.median, 1),
         round(row.ratio.median, 2),
         row.goal,
         percent(row.share_of_peak),
@@ -147,11 +150,11 @@ def _step_cells(row: step.StepRow) -> Sequence[Any]:
     )
 
 
-def _memory_cells(memory: step.Memory | None) -> Sequence[int]:
-    return () if memory is None else (round(memory.seqlab_mib), round(memory.their_mib))
+def _memory_cells(memory: step_bench.Memory | None) -> Sequence[int]:
+    return () if memory is None else (round(memory.seqlab_mib), round(memory.reference_mib))
 
 
-def _layer_cells(row: layers.LayerRow) -> Sequence[Any]:
+def _layer_cells(row: layer_bench.LayerRow) -> Sequence[Any]:
     return (
         row.shape,
         row.cell,
