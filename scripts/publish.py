@@ -141,7 +141,7 @@ def take_study(name: str) -> tuple[str, dict[str, Any]]:
     Raises:
         SystemExit: the study is not the shipped one, or not at its end.
     """
-    from seqlab.cli.study_result import as_table
+    from seqlab.cli.study_json import as_table
     from seqlab.compare import study as compare
     from seqlab.compare.study_cells import trial_runs
     from seqlab.compare.study_cost import cost

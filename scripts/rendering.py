@@ -123,7 +123,7 @@ def _number(value: float, card: dict[str, Any]) -> str:
 
 def layers_table(found: dict[str, Any]) -> str:
     """The README's table of layers, and what its numbers are, without its markers."""
-    from seqlab.cli.benching import MAKERS, ONE_GRU
+    from seqlab.cli.bench_commands import MAKERS, ONE_GRU
 
     words = f"""Seqlab's recurrent layers against torch.nn's, forward and backward: how many times as long
     torch's takes and, in brackets, the share of the machine's peak of {found["peak_of"]} that seqlab reaches.

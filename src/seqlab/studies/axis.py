@@ -33,7 +33,7 @@ class Axis(ABC):
     @property
     @abstractmethod
     def examples(self) -> tuple[Any, ...]:
-        """Values that stand for all of them: every listed value, or both ends of a range."""
+        """Values that represent the axis: every listed value, or both ends of a range."""
 
     @property
     def middle(self) -> Any:

@@ -1,4 +1,4 @@
-"""Seqlab's side: the very step that `seqlab train` takes."""
+"""Seqlab's side of a comparison: the training step of `seqlab train`."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from seqlab.training.step import Step
 
 
 class SeqlabStep:
-    """See `TrainingStep`."""
+    """The step of a workload's experiment; carries the state from batch to batch."""
 
     def __init__(self, work: Workload):
         experiment = _experiment(work)
-        self.model, self._rate = experiment.model, work.rate
+        self.model, self._learning_rate = experiment.model, work.learning_rate
         self._step = Step(experiment)
         self._carried: State | None = None
 
     def __call__(self, batch: Batch) -> float:
         """One training step; returns the mean loss in nats per target."""
-        outcome = self._step(batch, self._carried, self._rate)
+        outcome = self._step(batch, self._carried, self._learning_rate)
         self._carried = None if outcome.state is None else outcome.state.detach()
         return outcome.nats / outcome.targets
 
 
-def first_weights(work: Workload) -> Weights:
-    """The weights seqlab's model begins with, by name."""
+def initial_weights(work: Workload) -> Weights:
+    """The initial weights of seqlab's model, by name."""
     return _experiment(work).model.state_dict()
 
 

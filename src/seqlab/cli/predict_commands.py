@@ -1,4 +1,4 @@
-"""`seqlab sample` and `seqlab predict`: letting a trained run write, or answer."""
+"""`seqlab sample` and `seqlab predict`: texts of a trained language model, and predictions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from seqlab.cli.arguments import Json, Run
-from seqlab.cli.console import err, out, print_json, working
+from seqlab.cli.console import err, out, print_json
+from seqlab.cli.progress_display import working
 from seqlab.schema.errors import UserError
 
 
@@ -24,24 +25,24 @@ def sample(
     seed: int = 1,
     as_json: Json = False,
 ) -> None:
-    """Let a language model write.
+    """Generate texts with a language model.
 
     Parameters
     ----------
     prompt
-        Text to go on from.
+        Text that every generated text continues.
     count
-        Texts to write.
+        Number of texts.
     length
-        Tokens a text may have.
+        Largest number of tokens per text.
     temperature
         Divides the logits; 0 always takes the most likely token.
     top_k
         Draw from the k most likely tokens only.
     top_p
-        Draw from the most likely tokens that together hold this share of the probability.
+        Draw from the most likely tokens whose probabilities add up to this share.
     seed
-        Source of the draws.
+        Random seed.
     as_json
         Print the texts as JSON.
     """
@@ -55,9 +56,9 @@ def sample(
         raise UserError(f"'length' must be at least 1. Got {length}. Nearest: 1.")
     options = SamplingOptions(temperature=temperature, top_k=top_k, top_p=top_p)
     loaded = load_run(folder.find(name))
-    read = loaded.tokenizer.decode(loaded.tokenizer.encode(prompt))
-    if read != prompt:
-        err.print(f"The model reads the prompt {prompt!r} as {read!r}.", markup=False)
+    encoded = loaded.tokenizer.decode(loaded.tokenizer.encode(prompt))
+    if encoded != prompt:
+        err.print(f"The model reads the prompt {prompt!r} as {encoded!r}.", markup=False)
     texts = loaded.sample(prompt, count=count, length=length, options=options, seed=seed)
     if as_json:
         print_json([{"prompt": text.prompt, "text": text.text, "complete": text.complete} for text in texts])
@@ -70,64 +71,67 @@ def sample(
 def predict(
     name: Run, /, *texts: str, file: Path | None = None, encoding: str = "utf-8", as_json: Json = False
 ) -> None:
-    """Label texts, with the probability of each label, or give numbers.
+    """Predict the label of each text, with the probabilities of all labels, or a number.
 
     Parameters
     ----------
     texts
-        Texts to label. Without any, and without a file: one text a line from standard input.
+        Texts to predict. Without texts and without a file: standard input, one text per line.
     file
-        Text file, one text a line; lines without any text are left out.
+        Text file, one text per line; lines without text are skipped.
     encoding
         Encoding of the file, or of standard input.
     as_json
-        Print labels and probabilities, or numbers, as JSON.
+        Print the predictions as JSON.
     """
     from seqlab.evaluate.loaded import load_run
     from seqlab.runs import folder
 
     loaded = load_run(folder.find(name))
-    given = list(texts) or _lines(file, encoding)
-    with working(f"Labelling {len(given):,} texts", quiet=as_json):
-        answers = loaded.predict(given)
-    for text, probabilities in zip(given, answers, strict=True):
+    inputs = list(texts) or _lines(file, encoding)
+    with working(f"Predicting {len(inputs):,} texts", quiet=as_json):
+        predictions = loaded.predict(inputs)
+    for text, values in zip(inputs, predictions, strict=True):
         if set(loaded.tokenizer.encode(text)) <= {loaded.tokenizer.vocabulary.unknown}:
-            words = f"No word of {text[:60]!r} is known to the model; its answer is the same for all such."
-            err.print(words, markup=False)
+            warning = (
+                f"The model knows no word of {text[:60]!r}; it predicts the same for all texts of this kind."
+            )
+            err.print(warning, markup=False)
         if not as_json:
-            out.print(_answer(text, probabilities), markup=False)
+            out.print(_prediction_line(text, values), markup=False)
     if as_json:
-        what = "probabilities" if loaded.labels else "answer"
-        print_json([{"text": text, what: a} for text, a in zip(given, answers, strict=True)])
+        key = "probabilities" if loaded.labels else "answer"
+        rows = zip(inputs, predictions, strict=True)
+        print_json([{"text": text, key: values} for text, values in rows])
 
 
-def _answer(text: str, probabilities: dict[str, float]) -> str:
-    """The likeliest label and the text; where there are more than two labels, all of them below."""
-    ranked = sorted(probabilities.items(), key=lambda item: -item[1])
-    label, chance = ranked[0]
+def _prediction_line(text: str, values: dict[str, float]) -> str:
+    """The most likely label, or the number, and the text; a second line for more than two labels."""
+    ranked = sorted(values.items(), key=lambda item: -item[1])
+    label, value = ranked[0]
     shown = text if len(text) <= 80 else text[:77] + "..."
-    line = f"{label} {chance:.3f}  {shown}"
+    line = f"{label} {value:.3f}  {shown}"
     if len(ranked) <= 2:
         return line
-    return f"{line}\n    " + ", ".join(f"{label} {chance:.3f}" for label, chance in ranked)
+    return f"{line}\n    " + ", ".join(f"{label} {value:.3f}" for label, value in ranked)
 
 
 def _lines(file: Path | None, encoding: str) -> list[str]:
-    """The lines that hold text, of a file or of standard input; others are counted."""
+    """The lines with text, of a file or of standard input; those without are counted in a warning."""
     from seqlab.data.sources.text_files import known_encoding, open_text
 
     if file is None:
-        # Line breaks are those of a file; `splitlines` would cut texts at others, too.
+        # Only the line breaks of files: `splitlines` also splits at other separators, within texts.
         lines = list(io.StringIO(_standard_input(known_encoding(encoding)), newline=None))
     else:
         with open_text(file, known_encoding(encoding)) as stream:
             lines = list(stream)
-    found = [line.rstrip("\n") for line in lines if line.strip()]
-    if not found:
-        raise UserError("There must be at least one text to label. Got none.")
-    if len(found) < len(lines):
-        err.print(f"{len(lines) - len(found):,} of {len(lines):,} lines hold no text and were left out.")
-    return found
+    texts = [line.rstrip("\n") for line in lines if line.strip()]
+    if not texts:
+        raise UserError("There must be at least one text to predict. Got none.")
+    if len(texts) < len(lines):
+        err.print(f"{len(lines) - len(texts):,} of {len(lines):,} lines have no text and were skipped.")
+    return texts
 
 
 def _standard_input(encoding: str) -> str:
@@ -138,5 +142,5 @@ def _standard_input(encoding: str) -> str:
         line = data.count(b"\n", 0, error.start) + 1
         raise UserError(
             f"Standard input, line {line}, must be text in {encoding.upper()}. Got bytes that are not. "
-            "Name its encoding, perhaps: --encoding cp1252."
+            "Name its encoding, for example --encoding cp1252."
         ) from None

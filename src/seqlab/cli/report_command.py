@@ -1,4 +1,4 @@
-"""`seqlab report`: runs as a page."""
+"""`seqlab report`: a page on runs."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from seqlab.cli.arguments import Json
 from seqlab.cli.console import out, print_json
-from seqlab.cli.training import Json
 from seqlab.schema.errors import UserError
 
 
@@ -23,37 +23,35 @@ def report(
 ) -> None:
     """Write one HTML page on runs: results, curves, samples, cost.
 
-    It shows the settings, too, and the command that repeats each run.
+    It also shows the settings of each run and the command that repeats it.
 
     Parameters
     ----------
     run
-        Folders of runs, finished or not, or the beginnings of their names.
+        Folders of runs, finished or not, or the starts of their names.
     output
-        The page; it needs no other file and no network.
+        Path of the page, which needs no other file and no network.
     title
         Heading of the page. Default: the names of the runs.
     no_samples
-        Leave out what was written or labelled, so that no text of the data is shown.
+        Leave out generated and labelled texts, so that no text of the data is shown.
     static
-        Folder for every chart as SVG and PNG, and every table as CSV and Markdown.
+        Folder for each chart as SVG and PNG and each table as CSV and Markdown.
     allow_incomparable
-        Show runs whose numbers cannot be ranked with each other apart, in place of refusing.
+        Show runs that cannot be ranked with each other separately instead of refusing.
     as_json
-        Print where the report is as JSON.
+        Print the paths as JSON.
     """
     from seqlab.report import write
     from seqlab.runs import folder
 
     if not run:
         raise UserError("`seqlab report` needs at least one run (`seqlab list runs`). Got none.")
-    found = [folder.find(name) for name in run]
-    names = dict.fromkeys(one.name for one in found)
-    title = title or ", ".join(names)
+    folders = [folder.find(name) for name in run]
     write(
-        found,
+        folders,
         output,
-        title=title,
+        title=title or ", ".join(dict.fromkeys(found.name for found in folders)),
         samples=not no_samples,
         static=static,
         allow_incomparable=allow_incomparable,

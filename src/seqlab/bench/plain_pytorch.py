@@ -1,6 +1,6 @@
-"""Plain PyTorch, as a competent user writes it: torch's own layers, loss, clipping and optimizer.
+"""Plain PyTorch, as an experienced user writes it: torch's own layers, loss, clipping and optimizer.
 
-Legend: B rows, T steps, V tokens, K labels. Parameters bear the names of seqlab's models.
+Legend: B batch, T time steps, V vocabulary, K labels. Parameters have the names of seqlab's models.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from seqlab.bench.workload import Classifying, LanguageModelling, TrainingStep, 
 from seqlab.data.batch import Batch
 
 States = Tensor | tuple[Tensor, ...]
-"""As a layer hands them out: h alone, or several."""
+"""The states of a layer: h alone, or several."""
 LAYERS = {"lstm": nn.LSTM, "gru": nn.GRU}
-"""Torch's layers by seqlab's names of their cells."""
+"""Torch's layers by the names of their cells in seqlab."""
 
 
 class PlainLanguageModel(nn.Module):
@@ -24,7 +24,7 @@ class PlainLanguageModel(nn.Module):
     def __init__(self, work: LanguageModelling):
         super().__init__()
         self.embedding = nn.Embedding(work.vocabulary, work.embedding)
-        # With one layer there is nothing between its layers, and torch warns.
+        # Torch warns about dropout between layers where there is only one.
         between = work.dropout if work.layers > 1 else 0.0
         self.recurrence = LAYERS[work.cell](
             work.embedding, work.hidden, work.layers, dropout=between, batch_first=True
@@ -37,7 +37,7 @@ class PlainLanguageModel(nn.Module):
     def forward(
         self, tokens: Int[Tensor, "B T"], state: States | None
     ) -> tuple[Float[Tensor, "B T V"], States]:
-        """Logits, and the state behind the last token."""
+        """Logits, and the state after the last token."""
         y, new = self.recurrence(self.dropout(self.embedding(tokens)), state)
         return self.head(self.dropout(y)), new
 
@@ -54,7 +54,7 @@ class Classifier(nn.Module):
         self.head = nn.Linear(work.linear, len(work.labels))
 
     def forward(self, tokens: Int[Tensor, "B T"], lengths: Int[Tensor, " B"]) -> Float[Tensor, "B K"]:
-        """Logits; tokens behind a row's length take no part."""
+        """Logits; tokens beyond a sequence's length have no effect."""
         x = self.dropout(self.embedding(tokens))
         if self.recurrence is not None:
             x, _ = self.recurrence(x)
@@ -65,31 +65,31 @@ class Classifier(nn.Module):
 
 
 def detached(state: States) -> States:
-    """The same, out of the graph."""
+    """The state, detached from the graph."""
     return state.detach() if isinstance(state, Tensor) else tuple(tensor.detach() for tensor in state)
 
 
-class Descent:
+class SgdStep:
     """Backward, clipping, and a step of `torch.optim.SGD`, all with torch's defaults."""
 
     def __init__(self, model: nn.Module, work: Workload):
-        self._model, self._clip = model, work.clip
-        self._optimizer = torch.optim.SGD(model.parameters(), lr=work.rate, momentum=work.momentum)
+        self._model, self._clip_norm = model, work.clip_norm
+        self._optimizer = torch.optim.SGD(model.parameters(), lr=work.learning_rate, momentum=work.momentum)
 
     def __call__(self, loss: Float[Tensor, ""]) -> float:
-        """Move against the gradient of a loss; returns its value."""
+        """Take a step down the gradient of a loss; returns its value."""
         self._optimizer.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(self._model.parameters(), self._clip)
+        nn.utils.clip_grad_norm_(self._model.parameters(), self._clip_norm)
         self._optimizer.step()
         return loss.item()
 
 
 class LanguageModelStep:
-    """See `TrainingStep`; of any module from tokens and state to logits and state."""
+    """The training step of any module from tokens and state to logits and state."""
 
     def __init__(self, model: nn.Module, work: LanguageModelling):
-        self.model, self._descend = model, Descent(model, work)
+        self.model, self._update = model, SgdStep(model, work)
         self._loss = nn.CrossEntropyLoss()
         self._state: States | None = None
 
@@ -97,32 +97,30 @@ class LanguageModelStep:
         """One training step; returns the mean loss in nats per target."""
         logits, state = self.model(batch.inputs.tokens, self._state)
         self._state = detached(state)
-        return self._descend(self._loss(logits.flatten(0, 1), batch.target_values.flatten()))
+        return self._update(self._loss(logits.flatten(0, 1), batch.target_values.flatten()))
 
 
 class ClassifierStep:
-    """See `TrainingStep`."""
+    """The training step of a classifier."""
 
     def __init__(self, model: Classifier, work: Classifying):
-        self.model, self._descend = model, Descent(model, work)
+        self.model, self._update = model, SgdStep(model, work)
         self._loss = nn.CrossEntropyLoss()
 
     def __call__(self, batch: Batch) -> float:
         """One training step; returns the mean loss in nats per target."""
-        return self._descend(
-            self._loss(self.model(batch.inputs.tokens, batch.inputs.lengths), batch.target_values)
-        )
+        return self._update(self._loss(self.model(batch.inputs.tokens, batch.inputs.lengths), batch.target_values))
 
 
 def language_model(work: LanguageModelling, weights: Weights) -> TrainingStep:
-    """The step of a language model from these weights."""
+    """The training step of a language model with these initial weights."""
     model = PlainLanguageModel(work)
     model.load_state_dict(weights)
     return LanguageModelStep(model, work)
 
 
 def classifier(work: Classifying, weights: Weights) -> TrainingStep:
-    """The step of a classifier from these weights."""
+    """The training step of a classifier with these initial weights."""
     model = Classifier(work)
     model.load_state_dict(weights)
     return ClassifierStep(model, work)

@@ -1,4 +1,4 @@
-"""How `--help` looks: names in one column, what they mean in the other, no boxes."""
+"""The layout of `--help`: names in one column, their meaning in the other, no boxes."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from rich.padding import Padding
 from rich.table import Table
 
 
-class Help:
-    """Prints the parts of a help page; cyclopts calls its methods in this order."""
+class HelpPages:
+    """Prints the parts of a help page; cyclopts calls its methods in their order."""
 
     def render_usage(self, console: Console, options: ConsoleOptions, usage: Any) -> None:
-        """The line that shows how a command is written."""
+        """Print the line that shows how a command is written."""
         if usage:
             console.print(f"Usage: {usage}".strip(), style="bold", highlight=False, markup=False)
 
     def render_description(self, console: Console, options: ConsoleOptions, description: Any) -> None:
-        """What a command does."""
+        """Print what a command does."""
         if description:
             console.print()
-            console.print(_words(console, description).strip(), highlight=False, markup=False)
+            console.print(_text(console, description).strip(), highlight=False, markup=False)
 
     def __call__(self, console: Console, options: ConsoleOptions, panel: HelpPanel) -> None:
-        """One group of commands, arguments or options."""
+        """Print one group of commands, arguments or options."""
         if not panel.entries:
             return
         table = Table.grid(padding=(0, 2, 0, 0))
@@ -45,7 +45,7 @@ def _names(entry: HelpEntry) -> str:
 
 
 def _meaning(console: Console, entry: HelpEntry) -> str:
-    parts = [" ".join(_words(console, entry.description).split())]
+    parts = [" ".join(_text(console, entry.description).split())]
     if entry.choices:
         parts.append(f"One of: {', '.join(entry.choices)}.")
     if entry.default not in (None, "False", "()"):
@@ -53,6 +53,6 @@ def _meaning(console: Console, entry: HelpEntry) -> str:
     return " ".join(filter(None, parts))
 
 
-def _words(console: Console, description: Any) -> str:
+def _text(console: Console, description: Any) -> str:
     """The text of a description, which may be any rich renderable."""
     return "".join(segment.text for segment in console.render(description)) if description else ""

@@ -1,7 +1,7 @@
-"""The way of the course programs: the equations written down one by one, in a loop over time and layers.
+"""Recurrent networks as textbooks write them: one equation per line, in a Python loop over time and layers.
 
-Legend: B rows, T steps, E inputs, H units, V tokens. [x, h] is x and h side by side. A cell is a function
-from an input and its states to its new states, the first of which is its output.
+Legend: B batch, T time steps, E inputs, H units, V vocabulary. [x, h] is the concatenation of x and h. A cell
+is a function from an input and its states to its new states, the first of which is its output.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from seqlab.bench.plain import LanguageModelStep, States
+from seqlab.bench.plain_pytorch import LanguageModelStep, States
 from seqlab.bench.workload import LanguageModelling, TrainingStep, Weights
 from seqlab.nn.cells import CELLS as EQUATIONS
 
 
 class GruCell(nn.Module):
-    """A GRU whose reset gate acts before the recurrent weights.
+    """A GRU whose reset gate is applied before the recurrent weights.
 
     r = s(W_r [x, h] + b_r),  z = s(W_z [x, h] + b_z),  n = tanh(W_n [x, r * h] + b_n),
     h' = (1 - z) * h + z * n. Cho et al. 2014.
@@ -44,7 +44,7 @@ class GruCell(nn.Module):
 
 
 class LstmCell(nn.Module):
-    """Long short-term memory with one bias a gate.
+    """Long short-term memory with one bias per gate.
 
     (i, f, o) = s(W [x, h] + b),  n = tanh(W_n [x, h] + b_n),  c' = f * c + i * n,  h' = o * tanh(c').
     Gers et al. 2000.
@@ -72,8 +72,8 @@ class LstmCell(nn.Module):
 CELLS: Mapping[str, type[GruCell] | type[LstmCell]] = {"gru-reset-before": GruCell, "lstm": LstmCell}
 
 
-class CourseLanguageModel(nn.Module):
-    """embedding -> dropout -> cells (dropout behind each) -> linear, the last two step by step."""
+class LoopLanguageModel(nn.Module):
+    """embedding -> dropout -> cells (dropout after each) -> linear, the last two step by step."""
 
     def __init__(self, work: LanguageModelling):
         super().__init__()
@@ -87,13 +87,13 @@ class CourseLanguageModel(nn.Module):
     def forward(
         self, tokens: Int[Tensor, "B T"], state: States | None
     ) -> tuple[Float[Tensor, "B T V"], States]:
-        """Logits, and each layer's states behind the last token."""
+        """Logits, and each layer's states after the last token."""
         start = [torch.zeros(tokens.shape[0], self.hidden)] * (self.states * len(self.cells))
-        given = tuple(start if state is None else state)
-        states = [given[i : i + self.states] for i in range(0, len(given), self.states)]
+        flat = tuple(start if state is None else state)
+        states = [flat[i : i + self.states] for i in range(0, len(flat), self.states)]
         logits: list[Tensor] = []
-        for below in self.dropout(self.embedding(tokens)).unbind(1):
-            x = below
+        for embedded in self.dropout(self.embedding(tokens)).unbind(1):
+            x = embedded
             for layer, cell in enumerate(self.cells):
                 states[layer] = cell(x, states[layer])
                 x = self.dropout(states[layer][0])
@@ -102,7 +102,7 @@ class CourseLanguageModel(nn.Module):
 
 
 def by_gate(weights: Weights, work: LanguageModelling) -> dict[str, Tensor]:
-    """The weights of seqlab's model under this one's names, gate by gate; two biases become their sum."""
+    """The weights of seqlab's model under the names of this one, gate by gate; two biases are summed."""
     renamed = {name: tensor for name, tensor in weights.items() if not name.startswith("recurrence.")}
     gates = CELLS[work.cell].gates
     for layer in range(work.layers):
@@ -116,7 +116,7 @@ def by_gate(weights: Weights, work: LanguageModelling) -> dict[str, Tensor]:
 
 
 def language_model(work: LanguageModelling, weights: Weights) -> TrainingStep:
-    """The step of a language model from these weights."""
-    model = CourseLanguageModel(work)
+    """The training step of a language model with these initial weights."""
+    model = LoopLanguageModel(work)
     model.load_state_dict(by_gate(weights, work))
     return LanguageModelStep(model, work)

@@ -1,4 +1,4 @@
-"""`seqlab list`, `data` and `params`: what there is."""
+"""`seqlab list`, `data` and `params`: what is available."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from seqlab.cli.arguments import Json, Setting
-from seqlab.cli.console import metrics_line, out, percent, print_json, print_pairs, print_table, say, working
+from seqlab.cli.console import metrics_line, out, percent, print_json, print_line, print_pairs, print_table
+from seqlab.cli.progress_display import working
 from seqlab.schema.errors import UserError, unknown
 
 
 def list_(what: str = "all", /, *, as_json: Json = False) -> None:
-    """Show what there is: recipes, studies, models, datasets, runs.
+    """List what is available: recipes, studies, models, datasets, runs.
 
     Parameters
     ----------
@@ -33,7 +34,7 @@ def list_(what: str = "all", /, *, as_json: Json = False) -> None:
         if what == "all":
             out.print(f"{name}:")
         if rows:
-            print_table(("name", "what it is"), list(rows.items()))
+            print_table(("name", "description"), list(rows.items()))
         else:
             out.print(_no_runs(), markup=False)
         if what == "all":
@@ -43,23 +44,23 @@ def list_(what: str = "all", /, *, as_json: Json = False) -> None:
 def _no_runs() -> str:
     from seqlab.runs import folder
 
-    return f"none yet in {folder.root()}; `seqlab train` makes them"
+    return f"none yet in {folder.root()}; `seqlab train` creates them"
 
 
 def data(action: str, name: str, /, *overrides: Setting, as_json: Json = False) -> None:
-    """Look at a dataset: origin, sizes, statistics, examples.
+    """Describe a dataset: origin, sizes, statistics, examples.
 
-    info: where it comes from and on what terms. show: lengths, classes, unknown words, padding, examples.
-    fetch: only make sure that it is there and encoded.
+    info: its origin and licence. show: lengths, classes, unknown words, padding, examples. fetch: only
+    download and encode it.
 
     Parameters
     ----------
     action
         info, show or fetch.
     name
-        A dataset (`seqlab list datasets`).
+        Name of a dataset (`seqlab list datasets`).
     overrides
-        Settings, e.g. level=character.
+        Settings of the dataset, e.g. level=character.
     as_json
         Print as JSON.
     """
@@ -82,26 +83,26 @@ def data(action: str, name: str, /, *overrides: Setting, as_json: Json = False) 
 
 def _print_data(content: dict[str, Any]) -> None:
     print_pairs({key: value for key, value in content.items() if isinstance(value, str | int)})
-    for name, first in _DATA_TABLES.items():
+    for name, heading in _DATA_TABLES.items():
         rows: dict[str, dict[str, Any]] = content.get(name, {})
         if rows:
             shown = [[row, *map(_cell(name), cells.values())] for row, cells in rows.items()]
             out.print()
-            print_table([first, *next(iter(rows.values()))], shown)
+            print_table([heading, *next(iter(rows.values()))], shown)
     for number, example in enumerate(content.get("examples", [])):
         if number == 0:
             out.print("\nexamples", style="bold")
         for line in example.split("\n"):
-            say(f"  {line}")
+            print_line(f"  {line}")
 
 
 _DATA_TABLES = {
     "splits": "split",
-    "lengths": "tokens a sequence",
+    "lengths": "tokens per sequence",
     "classes": "class",
     "padding": "padding of the training split",
 }
-"""Tables of `data show`, with the heading of their first column."""
+"""Tables of `data show`, each with the heading of its first column."""
 
 
 def _cell(table: str) -> Callable[[Any], Any]:
@@ -114,12 +115,12 @@ def _cell(table: str) -> Callable[[Any], Any]:
 
 
 def params(*recipe: str, as_json: Json = False) -> None:
-    """Count a recipe's parameters, layer by layer, with formulas.
+    """Count the parameters of recipes, layer by layer, with formulas.
 
     Parameters
     ----------
     recipe
-        Names or files of recipes; key=value settings apply to all of them.
+        Names or files of recipes; key=value settings apply to all.
     as_json
         Print as JSON, with the shape of every tensor.
     """
@@ -129,7 +130,7 @@ def params(*recipe: str, as_json: Json = False) -> None:
     overrides = [word for word in recipe if "=" in word]
     if not recipes:
         raise UserError("`seqlab params` needs at least one recipe (`seqlab list recipes`). Got none.")
-    with working("Reading and encoding the data, whose vocabulary sizes the model", quiet=as_json):
+    with working("Reading and encoding the data, because the vocabulary determines the sizes", quiet=as_json):
         counts = {name: count(name, overrides) for name in recipes}
     if as_json:
         print_json(counts)
@@ -137,18 +138,18 @@ def params(*recipe: str, as_json: Json = False) -> None:
     for name, content in counts.items():
         out.print(name, style="bold", markup=False)
         print_table(
-            ("layer", "parameters", "counted as"),
-            [[layer["layer"], layer["parameters"], _equation(layer)] for layer in content["layers"]],
+            ("layer", "parameters", "formula"),
+            [[layer["layer"], layer["parameters"], _formula(layer)] for layer in content["layers"]],
         )
         out.print(f"total {content['total']:,}\n", markup=False)
 
 
-def _equation(layer: dict[str, Any]) -> str:
-    """The formula in names of sizes, below it in numbers, and what is owned by another layer."""
+def _formula(layer: dict[str, Any]) -> str:
+    """The formula in names of sizes, the formula in numbers, and tensors counted with another layer."""
     lines = [layer["formula"]] if layer["formula"] != layer["numbers"] else []
     total = f"{layer['parameters']:,}"
     lines += [f"{layer['numbers']} = {total}"] if layer["numbers"] not in ("", total) else []
-    lines += [f"{own.rpartition('.')[2]} is {owner}, counted there" for own, owner in layer["tied"].items()]
+    lines += [f"{tied.rpartition('.')[2]} is {owner}, counted there" for tied, owner in layer["tied"].items()]
     return "\n".join(lines)
 
 
@@ -201,7 +202,7 @@ def _runs() -> dict[str, str]:
 
 
 def _run(name: str) -> str:
-    """A run's result in one line; a damaged run does not hide the others."""
+    """The result of a run in one line; a damaged run must not hide the others."""
     from seqlab.runs import folder
 
     try:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from seqlab.cli.arguments import Json, Run, Setting
-from seqlab.cli.console import ProgressLine, metrics_line, print_json, say
+from seqlab.cli.console import metrics_line, print_json, print_line
+from seqlab.cli.progress_display import working
 from seqlab.stats.metric_spec import counted
 
 
@@ -20,57 +21,51 @@ def train(
 ) -> None:
     """Train a recipe, validate it, keep the best checkpoint.
 
-    Run again after an interruption, the same command goes on where it was; once finished it shows the result.
+    After an interruption, the same command resumes the run; after the end, it shows the result.
 
     Parameters
     ----------
     recipe
         Name of a shipped recipe (`seqlab list recipes`), or a TOML file.
     overrides
-        Settings, e.g. model.hidden_size=200 training.epochs=3.
+        Settings that override those of the recipe, e.g. model.hidden_size=200 training.epochs=3.
     encoding
-        Encoding of own files, e.g. cp1252; the same as data.encoding=cp1252. Default: utf-8.
+        Encoding of your own data files, e.g. cp1252; short for data.encoding=cp1252. Default: utf-8.
     device
-        Where the model lives: cpu, cuda, mps. Default: cpu.
+        Device to train on: cpu, cuda or mps. Default: cpu.
     threads
-        Threads of the numerical libraries. Default: all cores.
+        Number of threads. Default: all cores.
     as_json
-        Print the result as JSON, and nothing else.
+        Print only the result, as JSON.
     """
     from seqlab.experiment import recipes
     from seqlab.training import run
 
-    line = ProgressLine(quiet=as_json)
-    line.working("Reading the data")
-    try:
-        named = () if encoding is None else (f"data.encoding={encoding}",)
-        config, notes = recipes.configure(recipe, (*overrides, *named))
+    if encoding is not None:
+        overrides = (*overrides, f"data.encoding={encoding}")
+    with working("Reading the data", quiet=as_json) as display:
+        config, notes = recipes.configure(recipe, overrides)
         for note in notes:
-            line.message(note)
-        summary = run.train(config, device=device, threads=threads, callback=line)
-    finally:
-        line.close()
+            display.message(note)
+        summary = run.train(config, device=device, threads=threads, callback=display)
     _show(summary, as_json)
 
 
 def resume(name: Run, /, *, as_json: Json = False) -> None:
-    """Go on with an interrupted run, as if it had never stopped.
+    """Resume an interrupted run.
 
-    Weights, records and samples end with the same bits.
+    Weights, records and samples are the same, bit for bit, as those of a run without an interruption.
 
     Parameters
     ----------
     as_json
-        Print the result as JSON, and nothing else.
+        Print only the result, as JSON.
     """
     from seqlab.runs import folder
     from seqlab.training import run
 
-    line = ProgressLine(quiet=as_json)
-    try:
-        summary = run.resume(folder.find(name), callback=line)
-    finally:
-        line.close()
+    with working("Reading the data", quiet=as_json) as display:
+        summary = run.resume(folder.find(name), callback=display)
     _show(summary, as_json)
 
 
@@ -79,11 +74,11 @@ def _show(summary: dict[str, Any], as_json: bool) -> None:
         print_json(summary)
         return
     cost = summary["cost"]
-    say(f"{summary['run']}: {summary['stopped']}")
+    print_line(f"{summary['run']}: {summary['stopped']}")
     if summary["metrics"]:
         what = f"validation, best checkpoint (step {summary['best_step']:,})"
-        say(f"{what if summary['steps'] else 'validation'}: {metrics_line(summary['metrics'])}")
-    say(
+        print_line(f"{what if summary['steps'] else 'validation'}: {metrics_line(summary['metrics'])}")
+    print_line(
         f"cost: {cost['training_seconds']:.0f} s training, {cost['evaluation_seconds']:.0f} s evaluation, "
         f"{cost['tokens_per_second']:,.0f} tokens/s, {cost['peak_memory_mib']:,.0f} MiB, "
         f"{summary['parameters']:,} parameters, {counted(cost['threads'], 'thread')} of {cost['processor']}"
