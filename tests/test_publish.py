@@ -36,7 +36,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def train(*overrides: str) -> float:
     """The loss of a run."""
     config, _ = recipes.configure("brackets-lstm", [*SETTINGS, *overrides])
-    return run.train(config, listener=tiny.Nobody())["metrics"]["loss"]
+    return run.train(config, callback=tiny.Nobody())["metrics"]["loss"]
 
 
 def test_a_card_has_every_seed_and_is_of_the_median_run(place: Path) -> None:

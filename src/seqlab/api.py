@@ -51,10 +51,10 @@ def train(
     from seqlab.training import run
 
     config, notes = _configure(recipe, overrides)
-    listener = _Lines(quiet=quiet)
+    callback = _Lines(quiet=quiet)
     for note in notes:
-        listener.message(note)
-    summary = run.train(config, device=device, threads=threads, listener=listener)
+        callback.message(note)
+    summary = run.train(config, device=device, threads=threads, callback=callback)
     return Run(folder.open_run(Path(summary["run"])))
 
 
@@ -169,7 +169,7 @@ class Run:
         """
         given = [texts] if isinstance(texts, str) else list(texts)
         answers = self._loaded.predict(given)
-        from seqlab.evaluate.loaded import NUMBER
+        from seqlab.evaluate.prediction import NUMBER
 
         if not self._loaded.labels:
             return pl.DataFrame({"text": given, NUMBER: [answer[NUMBER] for answer in answers]})
@@ -214,8 +214,8 @@ class Run:
         """
         from seqlab.decode.sampling import SamplingOptions
 
-        choice = SamplingOptions(temperature=temperature, top_k=top_k, top_p=top_p)
-        texts = self._loaded.sample(prompt, count=count, length=length, choice=choice, seed=seed)
+        options = SamplingOptions(temperature=temperature, top_k=top_k, top_p=top_p)
+        texts = self._loaded.sample(prompt, count=count, length=length, options=options, seed=seed)
         rows = [(text.prompt, text.text, text.complete) for text in texts]
         schema = {"prompt": pl.String, "text": pl.String, "complete": pl.Boolean}
         return pl.DataFrame(rows, schema=schema, orient="row")
@@ -253,7 +253,7 @@ class Run:
 
 
 class _Lines:
-    """A listener for notebooks: a line for each validation, and nothing that moves."""
+    """A callback for notebooks: a line for each validation, and nothing that moves."""
 
     def __init__(self, *, quiet: bool):
         self._quiet = quiet

@@ -14,7 +14,8 @@ from seqlab.baselines import labels, n_gram, oracle_baseline
 from seqlab.baselines.baseline import Arrays, Baseline, BaselineConfig, FitContext
 from seqlab.baselines.baseline_kinds import BASELINES
 from seqlab.data.cache import encode
-from seqlab.data.dataset import DatasetConfig, Split
+from seqlab.data.dataset import Split
+from seqlab.data.dataset_config import DatasetConfig
 from seqlab.data.sources.adding import AddingConfig
 from seqlab.data.sources.brackets import BracketsConfig
 from seqlab.data.sources.text import TextConfig

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from seqlab.data.data_kinds import BATCHING, DATASETS, TOKENIZERS
-from seqlab.data.dataset import Dataset, DatasetConfig, Split
+from seqlab.data.dataset import Dataset, Split
+from seqlab.data.dataset_config import DatasetConfig
 from seqlab.data.sources.examples import ExamplesConfig
 from seqlab.data.sources.generated import GeneratedConfig
 from seqlab.data.tokenizers.tokenizer import Tokenizer, TokenizerConfig, tokenizer_from

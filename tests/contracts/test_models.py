@@ -12,7 +12,7 @@ from seqlab.checkup.probe_kinds import PROBES
 from seqlab.data.batch import Batch
 from seqlab.measure.metric_kinds import DIAGNOSTICS
 from seqlab.models.model import SequenceModel
-from seqlab.models.model_configs import CellName, ModelConfig
+from seqlab.models.model_config import CellName, ModelConfig
 from seqlab.models.model_kinds import MODELS
 from seqlab.nn.dropout import bind_generator
 from seqlab.schema.config import Table, parse, plain

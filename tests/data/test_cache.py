@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqlab.data.cache import cut, load_or_encode
-from seqlab.data.dataset import About, Corpus, Dataset, DatasetConfig, Limit
+from seqlab.data.dataset import About, Corpus, Dataset, Limit
+from seqlab.data.dataset_config import DatasetConfig
 from seqlab.data.tokenizers.tokenizer import Encoded, offsets_of
 from seqlab.data.tokenizers.words import WordsConfig
 from seqlab.schema.errors import UserError, WorkError

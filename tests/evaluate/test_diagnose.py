@@ -29,8 +29,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_nothing_else_in_the_run_changes_by_a_bit() -> None:
     dropout = "model.dropout=0.3"
     heard, plain = tiny.Nobody(), tiny.Nobody()
-    watched = tiny.fit(tiny.BRACKETS, dropout, WATCHED, listener=heard)
-    unwatched = tiny.fit(tiny.BRACKETS, dropout, listener=plain)
+    watched = tiny.fit(tiny.BRACKETS, dropout, WATCHED, callback=heard)
+    unwatched = tiny.fit(tiny.BRACKETS, dropout, callback=plain)
     assert heard.losses == plain.losses
     through_time = ("gradient_through", "mean_gradient", "gradient_horizon")
     lines = [
@@ -66,7 +66,7 @@ def test_resumed_as_never_stopped(place: Path, monkeypatch: pytest.MonkeyPatch, 
     whole = tiny.fit(recipe)
     monkeypatch.setenv("SEQLAB_RUNS", str(place / "broken"))
     broken = tiny.broken_off(recipe, step=step)
-    run.resume(broken, listener=tiny.Nobody())
+    run.resume(broken, callback=tiny.Nobody())
     assert broken.read("records.jsonl") == whole.read("records.jsonl")
 
 

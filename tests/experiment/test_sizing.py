@@ -106,7 +106,7 @@ def test_splits_smaller_than_a_batch(recipe: str, rows: int, tmp_path: Path) -> 
             "samples.max_tokens=5",
         ],
     )
-    summary = run.train(config, listener=tiny.Nobody())
+    summary = run.train(config, callback=tiny.Nobody())
     assert summary["stopped"] == "all 2 epochs done"
     assert summary["metrics"]["loss"] > 0
 
@@ -115,12 +115,12 @@ def test_notes_on_the_data_are_reported_and_stored(tmp_path: Path) -> None:
     override = own_files.write(tmp_path, "text-classifier")
     with (tmp_path / "films.csv").open("a") as file:
         csv.writer(file).writerows([("", "good")] * 3)
-    listener = tiny.Nobody()
+    callback = tiny.Nobody()
     config, _ = recipes.configure("text-classifier", [override, "training.max_steps=1"])
-    path = Path(run.train(config, listener=listener)["run"])
+    path = Path(run.train(config, callback=callback)["run"])
     (note,) = folder.open_run(path).read_json("data.json", "notes")["notes"]
     assert "hold no token" in note
-    assert f"Note: {note}" in listener.messages
+    assert f"Note: {note}" in callback.messages
     assert read_toml((path / "config.toml").read_text(), "")["model"]["linear_size"] == 64
 
 
@@ -137,6 +137,6 @@ def test_500_reviews_are_learned_in_seconds(tmp_path: Path) -> None:
     columns = ["data.text_column=review", "data.label_column=positive"]
     files = [f"data.path={tmp_path}/train.csv", f"data.test_path={tmp_path}/test.csv"]
     config, _ = recipes.configure("text-classifier", [*files, *columns, "training.tensorboard=false"])
-    summary = run.train(config, threads=1, listener=tiny.Nobody())
+    summary = run.train(config, threads=1, callback=tiny.Nobody())
     card = evaluate_run(folder.open_run(Path(summary["run"])), "test", ["accuracy"])
     assert card["metrics"]["accuracy"] > 0.74

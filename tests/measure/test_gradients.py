@@ -11,15 +11,13 @@ from torch.nn import functional
 from seqlab.data.batch import Batch
 from seqlab.measure.gradients import NAME, OF_MEAN, diagnose, gradient_through_time, horizon
 from seqlab.models.model import SequenceModel
-from seqlab.models.model_configs import (
-    LinearClassifierConfig,
-    ModelConfig,
-    RecurrentClassifierConfig,
-    RecurrentLanguageModelConfig,
-    TransformerLanguageModelConfig,
-)
+from seqlab.models.linear_classifier import LinearClassifierConfig
+from seqlab.models.model_config import ModelConfig
+from seqlab.models.recurrent_classifier import RecurrentClassifierConfig
+from seqlab.models.recurrent_language_model import RecurrentLanguageModelConfig
+from seqlab.models.transformer_language_model import TransformerLanguageModelConfig
 from seqlab.models.recurrent_language_model import RecurrentLanguageModel
-from seqlab.models.sequence_classifier import SequenceClassifier
+from seqlab.models.classifier import SequenceClassifier
 from seqlab.models.transformer_language_model import TransformerLanguageModel
 from seqlab.nn.cells import CELLS
 from seqlab.nn.dropout import bind_generator

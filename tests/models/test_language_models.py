@@ -12,11 +12,9 @@ from torch import Tensor
 
 from seqlab.data.batch import Batch
 from seqlab.models.model import SequenceModel, State
-from seqlab.models.model_configs import (
-    ModelConfig,
-    RecurrentLanguageModelConfig,
-    TransformerLanguageModelConfig,
-)
+from seqlab.models.model_config import ModelConfig
+from seqlab.models.recurrent_language_model import RecurrentLanguageModelConfig
+from seqlab.models.transformer_language_model import TransformerLanguageModelConfig
 from seqlab.nn.dropout import bind_generator
 
 V, H = 11, 6

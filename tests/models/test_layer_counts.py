@@ -11,7 +11,8 @@ from torch import nn
 
 from seqlab.experiment import recipes
 from seqlab.models.layer_counts import LayerCount, layer_counts
-from seqlab.models.model_configs import ModelConfig, RecurrentLanguageModelConfig
+from seqlab.models.model_config import ModelConfig
+from seqlab.models.recurrent_language_model import RecurrentLanguageModelConfig
 from seqlab.models.model_kinds import MODELS
 from seqlab.schema.config import parse
 

@@ -11,13 +11,11 @@ import torch
 from pydantic import ValidationError
 
 from seqlab.data.batch import Batch
-from seqlab.models.model_configs import (
-    LinearClassifierConfig,
-    ModelConfig,
-    RecurrentClassifierConfig,
-    RecurrentLanguageModelConfig,
-    TransformerLanguageModelConfig,
-)
+from seqlab.models.linear_classifier import LinearClassifierConfig
+from seqlab.models.model_config import ModelConfig
+from seqlab.models.recurrent_classifier import RecurrentClassifierConfig
+from seqlab.models.recurrent_language_model import RecurrentLanguageModelConfig
+from seqlab.models.transformer_language_model import TransformerLanguageModelConfig
 from seqlab.models.model_kinds import MODELS
 from seqlab.nn.dropout import bind_generator
 from seqlab.schema.config import parse, plain

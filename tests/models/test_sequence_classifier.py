@@ -5,12 +5,9 @@ import torch
 
 from seqlab.data.batch import Batch
 from seqlab.models.model import SequenceModel
-from seqlab.models.model_configs import (
-    CellName,
-    LinearClassifierConfig,
-    ModelConfig,
-    RecurrentClassifierConfig,
-)
+from seqlab.models.model_config import CellName, ModelConfig
+from seqlab.models.linear_classifier import LinearClassifierConfig
+from seqlab.models.recurrent_classifier import RecurrentClassifierConfig
 from seqlab.nn.dropout import bind_generator
 
 V, E, H, F, C = 11, 4, 6, 5, 3

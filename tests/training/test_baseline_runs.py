@@ -54,7 +54,7 @@ def configured(recipe: list[str]) -> BaselineExperimentConfig:
 
 
 def fit(recipe: list[str]) -> RunFolder:
-    summary = run.train(configured(recipe), listener=tiny.Nobody())
+    summary = run.train(configured(recipe), callback=tiny.Nobody())
     return folder.open_run(Path(summary["run"]))
 
 
@@ -79,7 +79,7 @@ def test_the_folder_is_that_of_any_run(recipe: list[str]) -> None:
     records = {record.name: record.value for record, _ in done.records() if isinstance(record, Scalar)}
     assert records == {f"final_{name}": value for name, value in summary["metrics"].items()}
     again = tiny.Nobody()
-    assert run.train(configured(recipe), listener=again) == summary
+    assert run.train(configured(recipe), callback=again) == summary
     assert again.messages[-1].endswith("is finished; nothing to do.")
 
 

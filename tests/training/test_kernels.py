@@ -35,10 +35,10 @@ class Watching(Nobody):
 @pytest.mark.parametrize("kernels", choice.available())
 def test_the_record_names_the_build(kernels: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(choice.VARIABLE, kernels)
-    listener = Watching()
-    made = fit(BRACKETS, "training.max_steps=2", listener=listener)
+    callback = Watching()
+    made = fit(BRACKETS, "training.max_steps=2", callback=callback)
     assert made.read_json(ENVIRONMENT, "kernels")["kernels"] == kernels
-    assert listener.kernels == {kernels}
+    assert callback.kernels == {kernels}
 
 
 @pytest.mark.parametrize("again", ["go on", "train"])
@@ -48,13 +48,13 @@ def test_a_resumed_run_keeps_its_build(kernels: str, again: str, monkeypatch: py
     with choice.using(kernels):
         broken = broken_off(BRACKETS, "training.checkpoint_seconds=0", step=2)
     monkeypatch.setenv(choice.VARIABLE, choice.available()[-1])
-    listener = Watching()
+    callback = Watching()
     if again == "go on":
-        run.resume(broken, listener=listener)
+        run.resume(broken, callback=callback)
     else:
-        fit(BRACKETS, "training.checkpoint_seconds=0", listener=listener)
-    assert listener.kernels == {kernels}
-    assert not any("Not to the bit" in message for message in listener.messages)
+        fit(BRACKETS, "training.checkpoint_seconds=0", callback=callback)
+    assert callback.kernels == {kernels}
+    assert not any("Not to the bit" in message for message in callback.messages)
     assert broken.read_json(ENVIRONMENT, "kernels")["kernels"] == kernels
     assert choice.name() == choice.available()[-1], "only the run was held to it"
 
@@ -63,9 +63,9 @@ def test_where_the_build_is_gone_the_run_goes_on_and_says_so() -> None:
     broken = broken_off(BRACKETS, "training.checkpoint_seconds=0", step=2)
     then = broken.read_json(ENVIRONMENT, "kernels")
     (broken.path / ENVIRONMENT).write_text(json.dumps({**then, "kernels": "neon"}))
-    listener = Watching()
-    run.resume(broken, listener=listener)
-    assert listener.kernels == {choice.name()}
+    callback = Watching()
+    run.resume(broken, callback=callback)
+    assert callback.kernels == {choice.name()}
     assert (
-        f"Not to the bit as it would have been: kernels: neon then, {choice.name()} now." in listener.messages
+        f"Not to the bit as it would have been: kernels: neon then, {choice.name()} now." in callback.messages
     )

@@ -105,7 +105,7 @@ def test_resumed_in_any_epoch_as_never_stopped(
     whole = tiny.fit(recipe)
     monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "broken"))
     broken = tiny.broken_off(recipe, step=step)
-    run.resume(broken, listener=tiny.Nobody())
+    run.resume(broken, callback=tiny.Nobody())
     for file in ("records.jsonl", "samples.jsonl"):
         assert broken.read(file) == whole.read(file)
 
@@ -238,7 +238,7 @@ def test_the_last_good_checkpoint_is_kept_when_training_diverges(monkeypatch: py
     build = experiment.build
     monkeypatch.setattr(network, "build", lambda *arguments: _noted(build(*arguments), handle))
     with pytest.raises(WorkError, match=words):
-        tiny.fit(recipe, listener=tiny.Nobody(poison))
+        tiny.fit(recipe, callback=tiny.Nobody(poison))
     (name,) = folder.names()
     loaded = load_run(folder.find(name))
     assert loaded.sample("(", count=1, length=3, choice=SamplingOptions(), seed=1)
@@ -275,7 +275,7 @@ def test_a_full_disk_then_room_again(tmp_path: Path, monkeypatch) -> None:
     assert "Free space there, then `seqlab resume` the run" in ended.stderr
     assert "Traceback" not in ended.stderr
     checkpoints.verify(before, broken.fingerprint)
-    run.resume(broken, listener=tiny.Nobody())
+    run.resume(broken, callback=tiny.Nobody())
     _equal(whole, broken)
     assert not list(broken.path.rglob(".writing-*"))
 

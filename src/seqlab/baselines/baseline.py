@@ -10,7 +10,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from seqlab.data.dataset import DatasetConfig, Split
+from seqlab.data.dataset import Split
+from seqlab.data.dataset_config import DatasetConfig
+from seqlab.data.ragged import Ragged
 from seqlab.data.tokenizers.tokenizer import Tokenizer
 from seqlab.schema.config import Config
 
@@ -42,7 +44,7 @@ class TargetScores:
     """
 
     nats: Floats
-    targets: Integers | Floats
+    targets: NDArray[np.int64 | np.float64]
     positions: Integers
     outputs: Floats | None
 
@@ -71,7 +73,7 @@ class Baseline(ABC):
         """
 
     @abstractmethod
-    def predict(self, rows: Split) -> Floats:
+    def predict(self, rows: Ragged) -> Floats:
         """The outputs for each row.
 
         Args:

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seqlab.baselines.baseline import Integers
-from seqlab.data.dataset import Split
+from seqlab.data.ragged import Ragged
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 
-def occurrences(texts: Split, vocabulary: int, length: int) -> tuple[Integers, Integers]:
+def occurrences(texts: Ragged, vocabulary: int, length: int) -> tuple[Integers, Integers]:
     """Every token, and with length 2 every pair of neighbours, of every text.
 
     Returns:
         The text of each occurrence and its key: token a is a, tokens a b are V + V a + b.
 
-    >>> rows, keys = occurrences(Split(np.array([2, 1, 0], np.int32), np.array([0, 2, 3])), 3, 2)
+    >>> rows, keys = occurrences(Ragged(np.array([2, 1, 0], np.int32), np.array([0, 2, 3])), 3, 2)
     >>> rows.tolist(), keys.tolist()
     ([0, 0, 1, 0], [2, 1, 0, 10])
     """
@@ -32,14 +32,14 @@ def occurrences(texts: Split, vocabulary: int, length: int) -> tuple[Integers, I
     return np.concatenate([rows, rows[1:][within]]), np.concatenate([tokens, pairs])
 
 
-def fit_transform(texts: Split, vocabulary: int, length: int) -> tuple[Integers, csr_array]:
+def fit_transform(texts: Ragged, vocabulary: int, length: int) -> tuple[Integers, csr_array]:
     """The keys of all features that occur, ascending (F,), and in which texts they do, (N, F)."""
     rows, keys = occurrences(texts, vocabulary, length)
     fitted, columns = np.unique(keys, return_inverse=True)
     return fitted, _binary(rows, columns, (len(texts), len(fitted)))
 
 
-def transform(texts: Split, fitted: Integers, vocabulary: int, length: int) -> csr_array:
+def transform(texts: Ragged, fitted: Integers, vocabulary: int, length: int) -> csr_array:
     """In which texts features with the fitted keys occur, (N, F); other features are ignored."""
     rows, keys = occurrences(texts, vocabulary, length)
     columns = np.minimum(np.searchsorted(fitted, keys), max(0, len(fitted) - 1))

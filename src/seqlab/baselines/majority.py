@@ -19,6 +19,7 @@ from seqlab.baselines.baseline import (
 )
 from seqlab.baselines.labels import score_labels
 from seqlab.data.dataset import Split
+from seqlab.data.ragged import Ragged
 
 
 class MajorityConfig(BaselineConfig):
@@ -44,8 +45,9 @@ class MajorityConfig(BaselineConfig):
 class Majority(Baseline):
     """p(k) = (n_k + 1) / (N + K), where n_k of N training texts have label k of K.
 
-    >>> split = Split(np.zeros(0, np.int32), np.zeros(4, np.int64), np.array([1, 1, 0]))
-    >>> np.exp(Majority.fit(split, 2).predict(split))[0].round(9).tolist()
+    >>> from seqlab.data.ragged import ragged
+    >>> split = Split(ragged([[], [], []]), targets=np.array([1, 1, 0]))
+    >>> np.exp(Majority.fit(split, 2).predict(split.text))[0].round(9).tolist()
     [0.4, 0.6]
     """
 
@@ -59,8 +61,8 @@ class Majority(Baseline):
     @classmethod
     def fit(cls, train: Split, classes: int) -> Majority:
         """Count the labels of the training split."""
-        assert train.labels is not None, "checked when the task was built"
-        return cls(np.bincount(train.labels, minlength=classes))
+        assert train.targets is not None, "checked when the task was built"
+        return cls(np.bincount(train.targets.astype(np.int64), minlength=classes))
 
     @override
     def arrays(self) -> Arrays:
@@ -75,5 +77,5 @@ class Majority(Baseline):
         return score_labels(split, self.predict)
 
     @override
-    def predict(self, rows: Split) -> Floats:
+    def predict(self, rows: Ragged) -> Floats:
         return np.tile(self._log_probabilities, (len(rows), 1))

@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from seqlab.baselines.baseline import Arrays, Baseline, BaselineConfig, FitContext, Floats, TargetScores
 from seqlab.data.dataset import Split
+from seqlab.data.ragged import Ragged
 
 
 class MeanConfig(BaselineConfig):
@@ -31,8 +32,9 @@ class MeanConfig(BaselineConfig):
 class MeanNumber(Baseline):
     """The mean number of the training texts, whatever the text.
 
-    >>> split = Split(np.zeros(0, np.int32), np.zeros(3, np.int64), numbers=np.array([1.0, 4.0]))
-    >>> MeanNumber.fit(split).predict(split).tolist()
+    >>> from seqlab.data.ragged import ragged
+    >>> split = Split(ragged([[], []]), targets=np.array([1.0, 4.0]))
+    >>> MeanNumber.fit(split).predict(split.text).tolist()
     [[2.5], [2.5]]
     """
 
@@ -45,8 +47,8 @@ class MeanNumber(Baseline):
     @classmethod
     def fit(cls, train: Split) -> MeanNumber:
         """The mean of the training split."""
-        assert train.numbers is not None, "checked when the task was built"
-        return cls(np.array([train.numbers.mean()]))
+        assert train.targets is not None, "checked when the task was built"
+        return cls(np.array([train.targets.mean()]))
 
     @override
     def arrays(self) -> Arrays:
@@ -58,12 +60,12 @@ class MeanNumber(Baseline):
 
     @override
     def score(self, split: Split, *, dense: bool) -> Iterator[TargetScores]:
-        assert split.numbers is not None, "checked when the task was built"
-        predicted, targets = self.predict(split), np.array(split.numbers)
+        assert split.targets is not None, "checked when the task was built"
+        predicted, targets = self.predict(split.text), np.array(split.targets)
         # The density of a normal distribution with variance 1, as in the task `regress`.
         nats = (targets - predicted[:, 0]) ** 2 / 2 + np.log(2 * np.pi) / 2
         yield TargetScores(nats, targets, np.zeros(len(split), np.int64), predicted)
 
     @override
-    def predict(self, rows: Split) -> Floats:
+    def predict(self, rows: Ragged) -> Floats:
         return np.tile(self._mean, (len(rows), 1))

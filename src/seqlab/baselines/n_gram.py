@@ -39,6 +39,7 @@ from seqlab.baselines.baseline import (
 )
 from seqlab.baselines.token_stream import TokenStream, started_stream, stream_of
 from seqlab.data.dataset import Split
+from seqlab.data.ragged import Ragged
 from seqlab.data.tokenizers.vocabulary import Vocabulary
 
 POSITIONS_AT_ONCE, PROBABILITIES_AT_ONCE = 1 << 18, 1 << 22
@@ -117,7 +118,7 @@ class NGram(Baseline):
     @classmethod
     def fit(cls, train: Split, vocabulary: Vocabulary, order: int) -> NGram:
         """Count the sequences of the training split, up to `order` tokens long."""
-        counted = count(stream_of(train, vocabulary), len(vocabulary), order)
+        counted = count(stream_of(train.text, vocabulary), len(vocabulary), order)
         arrays = {f"counts.{k}": counts.counts for k, counts in enumerate(counted, start=1)}
         arrays |= {f"keys.{k}": counts.keys for k, counts in enumerate(counted, start=1) if k > 1}
         return cls(arrays, vocabulary, order)
@@ -133,7 +134,7 @@ class NGram(Baseline):
 
     @override
     def score(self, split: Split, *, dense: bool) -> Iterator[TargetScores]:
-        stream = stream_of(split, self._vocabulary)
+        stream = stream_of(split.text, self._vocabulary)
         at_once = max(1, PROBABILITIES_AT_ONCE // len(self._vocabulary)) if dense else POSITIONS_AT_ONCE
         for begin in range(0, len(stream.tokens), at_once):
             # Tokens before the order - 1 preceding ones cannot change a probability.
@@ -144,7 +145,7 @@ class NGram(Baseline):
                 yield self._score(part, targets, dense=dense)
 
     @override
-    def predict(self, rows: Split) -> Floats:
+    def predict(self, rows: Ragged) -> Floats:
         last = rows.offsets[1:] - 1
         histories = [ids[last] for ids in self._sequences(started_stream(rows))[: self._order - 1]]
         return np.log(self._all(histories, len(rows)))

@@ -26,6 +26,7 @@ from seqlab.baselines import features
 from seqlab.baselines.baseline import Arrays, Baseline, BaselineConfig, FitContext, Floats, TargetScores
 from seqlab.baselines.labels import score_labels
 from seqlab.data.dataset import Split
+from seqlab.data.ragged import Ragged
 from seqlab.schema.errors import WorkError
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class NbSvm(Baseline):
         return score_labels(split, self.predict)
 
     @override
-    def predict(self, rows: Split) -> Floats:
+    def predict(self, rows: Ragged) -> Floats:
         matrix = features.transform(rows, self._arrays["keys"], self._vocabulary, self._length)
         return log_probabilities(matrix @ self._arrays["weights"].T + self._arrays["intercepts"])
 
@@ -97,10 +98,10 @@ def fit(train: Split, *, vocabulary: int, classes: int, length: int, alpha: floa
     Raises:
         WorkError: the solver did not converge.
     """
-    assert train.labels is not None, "checked when the task was built"
-    keys, matrix = features.fit_transform(train, vocabulary, length)
+    assert train.targets is not None, "checked when the task was built"
+    keys, matrix = features.fit_transform(train.text, vocabulary, length)
     labels = [1] if classes == 2 else range(classes)
-    fitted = [_one_against_rest(matrix, train.labels == label, alpha, C) for label in labels]
+    fitted = [_one_against_rest(matrix, train.targets == label, alpha, C) for label in labels]
     arrays = {
         "keys": keys,
         "weights": np.stack([weights for weights, _ in fitted]),

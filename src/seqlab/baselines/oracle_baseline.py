@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -19,7 +18,7 @@ from seqlab.baselines.baseline import (
     TargetScores,
 )
 from seqlab.data.dataset import Split
-from seqlab.data.sources.generated import GeneratedConfig
+from seqlab.data.ragged import Ragged
 from seqlab.data.token_oracle import TokenOracle
 from seqlab.schema.errors import UserError
 
@@ -56,12 +55,15 @@ def oracle_of(context: FitContext) -> TokenOracle:
     Raises:
         UserError: the distribution is unknown, or it is not over the tokens of the tokenizer.
     """
-    if not isinstance(context.data, GeneratedConfig):
+    oracle = context.data.oracle(context.tokenizer)
+    if oracle is None:
         raise UserError(
-            "'baseline.kind' must not be 'oracle' where the distribution of the data is unknown. "
-            f"Got data.kind={context.data.kind!r}. Nearest: baseline.kind=n-gram."
+            "'baseline.kind' must not be 'oracle' where the distribution of the data is unknown: it takes "
+            "generated data and data.tokenizer.kind='characters', or 'whitespace' for words. "
+            f"Got data.kind={context.data.kind!r} and data.tokenizer.kind={context.data.tokenizer.kind!r}. "
+            "Nearest: baseline.kind=n-gram."
         )
-    return TokenOracle(context.data.language(), context.tokenizer)
+    return oracle
 
 
 class OracleBaseline(Baseline):
@@ -82,23 +84,21 @@ class OracleBaseline(Baseline):
 
     @override
     def score(self, split: Split, *, dense: bool) -> Iterator[TargetScores]:
-        bounds = list(pairwise(split.offsets.tolist()))
-        for begin in range(0, len(bounds), TEXTS_AT_ONCE):
-            texts = [split.tokens[first:last] for first, last in bounds[begin : begin + TEXTS_AT_ONCE]]
+        for begin in range(0, len(split), TEXTS_AT_ONCE):
+            texts = split.text.slice(begin, begin + TEXTS_AT_ONCE)
             probabilities = np.concatenate([self._oracle.probabilities(ids) for ids in texts])
             # The end of every text is a target, too.
             targets = np.concatenate([np.append(ids, self._oracle.end) for ids in texts]).astype(np.int64)
-            yield _scores(_log(probabilities), targets, np.array([len(ids) + 1 for ids in texts]))
+            yield _scores(_log(probabilities), targets, texts.lengths + 1)
 
     @override
-    def predict(self, rows: Split) -> Floats:
+    def predict(self, rows: Ragged) -> Floats:
         """Log probabilities of the token after each prefix.
 
         Raises:
             UserError: no text begins as a row does.
         """
-        prefixes = [rows.tokens[first + 1 : last] for first, last in pairwise(rows.offsets.tolist())]
-        return _log(np.stack([self._oracle.behind(ids) for ids in prefixes]))
+        return _log(np.stack([self._oracle.after(prefix[1:]) for prefix in rows]))
 
 
 def _scores(outputs: Floats, targets: Integers, counts: Integers) -> TargetScores:

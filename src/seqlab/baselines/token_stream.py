@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from seqlab.baselines.baseline import Integers
-from seqlab.data.dataset import Split
+from seqlab.data.ragged import Ragged
 from seqlab.data.tokenizers.vocabulary import Vocabulary
 
 
@@ -21,24 +21,26 @@ class TokenStream(NamedTuple):
     positions: Integers
 
 
-def stream_of(split: Split, vocabulary: Vocabulary) -> TokenStream:
+def stream_of(texts: Ragged, vocabulary: Vocabulary) -> TokenStream:
     """The texts of a split, with start and end tokens added.
 
-    >>> split = Split(np.array([5, 6, 7], np.int32), np.array([0, 2, 3]))
-    >>> [part.tolist() for part in stream_of(split, Vocabulary(("s", "e"), start=0, end=1))]
+    >>> texts = Ragged(np.array([5, 6, 7], np.int32), np.array([0, 2, 3]))
+    >>> [part.tolist() for part in stream_of(texts, Vocabulary(("s", "e"), start=0, end=1))]
     [[0, 5, 6, 1, 0, 7, 1], [0, 1, 2, 3, 0, 1, 2]]
     """
     assert vocabulary.start is not None, "checked when the task was built"
-    lengths = split.lengths + (1 if vocabulary.end is None else 2)
-    stream = started_stream(Split(np.full(int(lengths.sum()), vocabulary.start, np.int32), _offsets(lengths)))
-    inside = (stream.positions > 0) & (stream.positions <= np.repeat(split.lengths, lengths))
-    stream.tokens[inside] = split.tokens
+    lengths = texts.lengths + (1 if vocabulary.end is None else 2)
+    stream = started_stream(
+        Ragged(np.full(int(lengths.sum()), vocabulary.start, np.int32), _offsets(lengths))
+    )
+    inside = (stream.positions > 0) & (stream.positions <= np.repeat(texts.lengths, lengths))
+    stream.tokens[inside] = texts.tokens
     if vocabulary.end is not None:
         stream.tokens[np.cumsum(lengths) - 1] = vocabulary.end
     return stream
 
 
-def started_stream(rows: Split) -> TokenStream:
+def started_stream(rows: Ragged) -> TokenStream:
     """Rows of tokens that already begin with the start token."""
     return TokenStream(
         rows.tokens.astype(np.int64), np.arange(len(rows.tokens)) - np.repeat(rows.offsets[:-1], rows.lengths)

@@ -6,8 +6,7 @@ import torch
 
 from seqlab.bench.workload import Weights, Workload
 from seqlab.data.batch import Batch
-from seqlab.experiment.matmul_choice import choose
-from seqlab.experiment.network_experiment import Experiment, build
+from seqlab.experiment.network_experiment import NetworkExperiment
 from seqlab.models.model import State
 from seqlab.training.step import Step
 
@@ -33,7 +32,6 @@ def first_weights(work: Workload) -> Weights:
     return _experiment(work).model.state_dict()
 
 
-def _experiment(work: Workload) -> Experiment:
+def _experiment(work: Workload) -> NetworkExperiment:
     config = work.config()
-    matmul = choose(config.training.matmul, device="cpu", threads=torch.get_num_threads())
-    return build(config, work.dataset(), torch.device("cpu"), matmul)
+    return NetworkExperiment(config, work.dataset(), torch.device("cpu"), matmul=None)

@@ -95,9 +95,9 @@ class LanguageModelStep:
 
     def __call__(self, batch: Batch) -> float:
         """One training step; returns the mean loss in nats per target."""
-        logits, state = self.model(batch.tokens, self._state)
+        logits, state = self.model(batch.inputs.tokens, self._state)
         self._state = detached(state)
-        return self._descend(self._loss(logits.flatten(0, 1), batch.targets.flatten()))
+        return self._descend(self._loss(logits.flatten(0, 1), batch.target_values.flatten()))
 
 
 class ClassifierStep:
@@ -109,7 +109,9 @@ class ClassifierStep:
 
     def __call__(self, batch: Batch) -> float:
         """One training step; returns the mean loss in nats per target."""
-        return self._descend(self._loss(self.model(batch.tokens, batch.lengths), batch.targets))
+        return self._descend(
+            self._loss(self.model(batch.inputs.tokens, batch.inputs.lengths), batch.target_values)
+        )
 
 
 def language_model(work: LanguageModelling, weights: Weights) -> TrainingStep:

@@ -17,10 +17,11 @@ from typing_extensions import override
 
 from seqlab.data.batch import Batch
 from seqlab.data.dataset import About, Dataset, Limit, Split
+from seqlab.data.ragged import Ragged
 from seqlab.data.tokenizers.words import WhitespaceConfig
 from seqlab.experiment import recipes
 from seqlab.experiment.experiment_config import ExperimentConfig
-from seqlab.models.model_configs import CellName
+from seqlab.models.model_config import CellName
 from seqlab.nn.cells import CELLS
 
 Weights = Mapping[str, Tensor]
@@ -157,7 +158,7 @@ class LanguageModelling(Workload):
     @override
     def split(self) -> Split:
         count = BATCHES * self.rows * self.window
-        return Split(_tokens(self.vocabulary, count, skew=1.0), np.array([0, count]))
+        return Split(Ragged(_tokens(self.vocabulary, count, skew=1.0), np.array([0, count])), running=True)
 
     @override
     def settings(self) -> dict[str, object]:
@@ -202,7 +203,7 @@ class Classifying(Workload):
         texts = BATCHES * self.rows
         tokens = _tokens(self.vocabulary, texts * self.window, skew=WORD_SKEW)
         labels = np.random.default_rng(SEED).integers(len(self.labels), size=texts)
-        return Split(tokens, np.arange(texts + 1) * self.window, labels)
+        return Split(Ragged(tokens, np.arange(texts + 1) * self.window), targets=labels)
 
     @override
     def settings(self) -> dict[str, object]:

@@ -88,7 +88,7 @@ def logits_of(model: SequenceModel, batch: Batch) -> Tensor:
 
 def counting(logits: Tensor, batch: Batch) -> Bool[Tensor, "B ..."]:
     """Where logits stand behind a real token: (B, T), or (B,) for one output a row."""
-    return batch.mask if logits.dim() == 3 else torch.ones_like(batch.lengths, dtype=torch.bool)
+    return batch.inputs.mask if logits.dim() == 3 else torch.ones_like(batch.inputs.lengths, dtype=torch.bool)
 
 
 @dataclass(frozen=True)
@@ -155,11 +155,12 @@ def other_tokens(tokens: Int[Tensor, "B T"], mask: Bool[Tensor, "B T"]) -> Int[T
 
 
 def _check(batch: Batch) -> None:
-    rows, longest = len(batch.lengths), int(batch.lengths.max()) if len(batch.lengths) else 0
-    if rows < 2 or longest < 2 or int(batch.lengths.min()) < 1:
+    lengths = batch.inputs.lengths
+    rows, longest = len(batch), int(lengths.max()) if len(batch) else 0
+    if rows < 2 or longest < 2 or int(lengths.min()) < 1:
         raise UserError(
             "A batch for the checkup must have at least 2 rows of at least 1 token, one of them longer. "
-            f"Got {rows} rows with lengths {batch.lengths.tolist()}."
+            f"Got {rows} rows with lengths {lengths.tolist()}."
         )
-    if len(batch.tokens[batch.mask].unique()) < 2:
+    if len(batch.inputs.tokens[batch.inputs.mask].unique()) < 2:
         raise UserError("A batch for the checkup must hold at least 2 different tokens. Got 1.")

@@ -83,7 +83,7 @@ def one_batch_overfitted(model: SequenceModel, batch: Batch, task: Task) -> Find
     if blind - least < 1e-6:
         raise UserError(
             "A batch for the checkup must have targets that depend on its tokens. "
-            f"Got {tiny.targets.tolist()} in its first {len(tiny.lengths)} rows."
+            f"Got {tiny.target_values.tolist()} in its first {len(tiny)} rows."
         )
     left = math.inf
     for rate in RATES:
@@ -91,7 +91,7 @@ def one_batch_overfitted(model: SequenceModel, batch: Batch, task: Task) -> Find
         left = min(left, (lowest - least) / (blind - least))
         if left <= LEFT:
             break
-    size = f"{len(tiny.lengths)} rows of at most {tiny.tokens.shape[1]} tokens"
+    size = f"{len(tiny)} rows of at most {tiny.inputs.steps} tokens"
     if left <= LEFT:
         said = f"{size} are learned by heart: {left:.0%} of the avoidable loss is left."
     else:
@@ -108,7 +108,7 @@ def one_batch_overfitted(model: SequenceModel, batch: Batch, task: Task) -> Find
 def _loss(model: SequenceModel, batch: Batch, task: Task) -> Tensor:
     """Mean training loss in nats."""
     features, _ = model.features(batch, None)
-    total, count = task.loss(model.head, features, batch.targets, batch.target_mask)
+    total, count = task.loss(model.head, *batch.real(features))
     return total / count
 
 
@@ -127,15 +127,13 @@ def _names(names: list[str]) -> str:
 
 def _tiny(model: SequenceModel, batch: Batch) -> Batch:
     """A few rows, of different labels if there are any, and their first tokens."""
-    rows = torch.arange(min(ROWS, len(batch.lengths)))
-    if batch.targets.dim() == 1:
-        equal_before = (batch.targets[:, None] == batch.targets).tril(-1).sum(dim=1)
+    rows = torch.arange(min(ROWS, len(batch)))
+    targets = batch.target_values
+    if targets.dim() == 1:
+        equal_before = (targets[:, None] == targets).tril(-1).sum(dim=1)
         rows = equal_before.argsort(stable=True)[:ROWS]
     few = batch.select(rows)
-    if not model.capabilities.variable_length:
-        return few
-    targets = few.targets[:, :TOKENS] if few.targets.dim() == 2 else few.targets
-    return Batch(few.tokens[:, :TOKENS], few.lengths.clamp(max=TOKENS), targets)
+    return few.truncate(TOKENS) if model.capabilities.variable_length else few
 
 
 def _reference_losses(model: SequenceModel, batch: Batch, task: Task) -> tuple[float, float]:
@@ -144,9 +142,9 @@ def _reference_losses(model: SequenceModel, batch: Batch, task: Task) -> tuple[f
         outputs = model(batch)[0].shape[-1]
     by_input: dict[tuple[int, ...], list[int | float]] = defaultdict(list)
     for tokens, length, targets in zip(
-        batch.tokens.tolist(), batch.lengths.tolist(), batch.targets.tolist(), strict=True
+        batch.inputs.tokens.tolist(), batch.inputs.lengths.tolist(), batch.target_values.tolist(), strict=True
     ):
-        if batch.targets.dim() == 1:
+        if batch.target_values.dim() == 1:
             by_input[tuple(tokens[:length])].append(targets)
             continue
         for step in range(length):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from seqlab.checkup.finding import Finding, compare, counting, logits_of, perturbed, probe, verdict
 from seqlab.data.batch import Batch
+from seqlab.data.sequences import Padded
 from seqlab.models.model import SequenceModel
 from seqlab.tasks.task import Task
 
@@ -27,10 +30,10 @@ def batch_independence(model: SequenceModel, batch: Batch, task: Task) -> Findin
     model = perturbed(model)
     whole = logits_of(model, batch)
     differences = []
-    for row in _spread(len(batch.lengths)):
+    for row in _spread(len(batch)):
         alone = batch.select(torch.tensor([row]))
         expected = logits_of(model, alone)
-        found = _cut(whole[row : row + 1], alone.tokens.shape[1])
+        found = _cut(whole[row : row + 1], alone.inputs.steps)
         mask = counting(expected, alone)
         differences.append(compare("Reading a row together with the others", expected, found, mask, row))
     return verdict(
@@ -48,7 +51,7 @@ def padding_changes_nothing(model: SequenceModel, batch: Batch, task: Task) -> F
     Catches pooling over padding, a state taken behind the padding, a mean over the padded length.
     """
     model = perturbed(model)
-    known = batch.tokens[batch.mask].unique()
+    known = batch.inputs.tokens[batch.inputs.mask].unique()
     one, other = int(known[0]), int(known[-1])
     plain = _padded(batch, one, 0)
     expected = _outputs(model, plain, next_token=other)
@@ -58,7 +61,7 @@ def padding_changes_nothing(model: SequenceModel, batch: Batch, task: Task) -> F
         f"Padding with {MORE} more columns of other content": _padded(batch, other, MORE),
     }
     differences = [
-        compare(what + where, before, _cut(after, plain.tokens.shape[1]), counting(before, plain))
+        compare(what + where, before, _cut(after, plain.inputs.steps), counting(before, plain))
         for what, changed in changes.items()
         for where, before, after in zip(
             ("", ", one token behind it,"), expected, _outputs(model, changed, next_token=other), strict=False
@@ -77,8 +80,9 @@ def _spread(rows: int) -> list[int]:
 
 
 def _padded(batch: Batch, token: int, more: int) -> Batch:
-    tokens = functional.pad(batch.tokens.masked_fill(~batch.mask, token), (0, more), value=token)
-    return Batch(tokens, batch.lengths, batch.targets)
+    inputs = batch.inputs
+    tokens = functional.pad(inputs.tokens.masked_fill(~inputs.mask, token), (0, more), value=token)
+    return replace(batch, inputs=Padded(tokens, inputs.lengths))
 
 
 @torch.no_grad()
@@ -87,7 +91,7 @@ def _outputs(model: SequenceModel, batch: Batch, next_token: int) -> list[Tensor
     logits, state = model(batch)
     if not model.capabilities.causal:
         return [logits]
-    return [logits, model.step(torch.full_like(batch.lengths, next_token), state)[0]]
+    return [logits, model.step(torch.full_like(batch.inputs.lengths, next_token), state)[0]]
 
 
 def _cut(logits: Tensor, steps: int) -> Tensor:

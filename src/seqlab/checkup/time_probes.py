@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from seqlab.checkup.finding import Finding, compare, logits_of, other_tokens, perturbed, probe, verdict
-from seqlab.data.batch import Batch
+from seqlab.data.batch import Batch, unlabelled
+from seqlab.data.sequences import Padded
 from seqlab.models.model import SequenceModel, State
 from seqlab.tasks.task import Task
 
@@ -24,14 +27,14 @@ def no_look_ahead(model: SequenceModel, batch: Batch, task: Task) -> Finding:
     """
     model = perturbed(model)
     whole = logits_of(model, batch)
-    changed = other_tokens(batch.tokens, batch.mask)
-    T = batch.tokens.shape[1]
+    changed = other_tokens(batch.inputs.tokens, batch.inputs.mask)
+    T = batch.inputs.steps
     differences = []
     for cut in torch.linspace(1, T - 1, min(CUTS, T - 1)).long().tolist():
-        tokens = torch.cat([batch.tokens[:, :cut], changed[:, cut:]], dim=1)
-        found = logits_of(model, Batch(tokens, batch.lengths, batch.targets))
+        tokens = torch.cat([batch.inputs.tokens[:, :cut], changed[:, cut:]], dim=1)
+        found = logits_of(model, replace(batch, inputs=Padded(tokens, batch.inputs.lengths)))
         what = f"Other tokens from step {cut} on"
-        differences.append(compare(what, whole[:, :cut], found[:, :cut], batch.mask[:, :cut]))
+        differences.append(compare(what, whole[:, :cut], found[:, :cut], batch.inputs.mask[:, :cut]))
     return verdict(
         "no_look_ahead",
         "Later tokens never change earlier outputs",
@@ -50,19 +53,19 @@ def whole_equals_steps(model: SequenceModel, batch: Batch, task: Task) -> Findin
     """
     model = perturbed(model)
     whole = logits_of(model, batch)
-    steps = _step_by_step(model, batch.tokens, model.start(len(batch.lengths)))
-    differences = [compare("Reading step by step", whole, steps, batch.mask)]
+    steps = _step_by_step(model, batch.inputs.tokens, model.start(len(batch), batch.source))
+    differences = [compare("Reading step by step", whole, steps, batch.inputs.mask)]
 
-    longest = int(batch.lengths.max())
+    lengths = batch.inputs.lengths
+    longest = int(lengths.max())
     middle = longest // 2
-    rows = (batch.lengths > middle).nonzero().squeeze(1).flip(0)
+    rows = (lengths > middle).nonzero().squeeze(1).flip(0)
     state = _state_at(model, batch, middle).select(rows)
-    tokens = batch.tokens[rows, middle:longest]
-    rest = Batch(tokens, batch.lengths[rows] - middle, tokens)
+    rest = Padded(batch.inputs.tokens[rows, middle:longest], lengths[rows] - middle)
     expected = whole[rows, middle:longest]
     with torch.no_grad():
-        at_once = model(rest, state)[0]
-    from_middle = _step_by_step(model, tokens, state)
+        at_once = model(unlabelled(rest), state)[0]
+    from_middle = _step_by_step(model, rest.tokens, state)
     differences += [
         compare(f"Going on from the state of step {middle}", expected, at_once, rest.mask),
         compare(f"Going on step by step from step {middle}", expected, from_middle, rest.mask),
@@ -87,7 +90,6 @@ def _step_by_step(model: SequenceModel, tokens: Int[Tensor, "B T"], state: State
 @torch.no_grad()
 def _state_at(model: SequenceModel, batch: Batch, step: int) -> State:
     """The state behind the first `step` tokens of each row, or behind its end if that comes first."""
-    tokens = batch.tokens[:, :step]
-    _, state = model.features(Batch(tokens, batch.lengths.clamp(max=step), tokens), None)
+    _, state = model.features(batch.truncate(step), None)
     assert state is not None, "a causal model must return its state"
     return state

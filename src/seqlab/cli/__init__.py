@@ -33,9 +33,9 @@ def run(arguments: Sequence[str]) -> int:
         return _say(_without_dashes(str(error)) if unknown else str(error), WRONG_INPUT)
     except WorkError as error:
         return _say(str(error), FAILED)
-    except KeyboardInterrupt as wish:
+    except KeyboardInterrupt as interrupt:
         # Training raises it with a sentence on what was saved; elsewhere nothing was begun to be lost.
-        return _say(str(wish) or "Interrupted.", INTERRUPTED)
+        return _say(str(interrupt) or "Interrupted.", INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output left, as `head` does; Python must not complain at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -99,7 +99,9 @@ def _carry_out(name: str, seeds: int, quick: bool, threads: int | None, *, quiet
     """One of the studies; with other settings than the shipped ones it has a name and a folder of its own."""
     # Behind the opening, because torch takes seconds to load.
     from seqlab.cli.study_view import StudyView
-    from seqlab.studies import design, forecast, perform
+    from seqlab.studies import design
+    from seqlab.studies.resources import resources_for
+    from seqlab.studies.run_study import run_study
 
     overrides = list(QUICK[name]) if quick else []
     own = "-quick" * quick
@@ -107,10 +109,10 @@ def _carry_out(name: str, seeds: int, quick: bool, threads: int | None, *, quiet
         overrides.append(f"seeds={','.join(str(seed) for seed in range(1, seeds + 1))}")
         own += f"-{seeds}-seeds"
     work = design.Design(design.read(name, [*overrides, f"name={name}{own}"]))
-    place = forecast.resources_for(1, None, min(THREADS, os.cpu_count() or 1) if threads is None else threads)
+    resources = resources_for(1, None, min(THREADS, os.cpu_count() or 1) if threads is None else threads)
     view = StudyView(quiet=quiet)
     try:
-        return perform.run_study(work, place, processes=1, retry=False, viewer=view)
+        return run_study(work, resources, processes=1, retry=False, callback=view)
     finally:
         view.close()
 

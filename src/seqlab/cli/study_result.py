@@ -17,7 +17,7 @@ from seqlab.compare.study_steps import counts_steps, steps_to_success
 if TYPE_CHECKING:
     from seqlab.compare.study import Group, Study
     from seqlab.runs.study_folder import StudyFolder
-    from seqlab.studies.final import FinalEvaluation
+    from seqlab.studies.final_evaluation import FinalEvaluation
 
 
 def show(parts: Sequence[Study], allow_incomparable: bool) -> None:
@@ -171,7 +171,7 @@ def _censored(study: Study) -> None:
 
 def show_look(look: FinalEvaluation) -> None:
     """The test split, scored with what validation chose."""
-    words = "shown from the record of" if look.again else "this is"
+    words = "shown from the record of" if look.repeated else "this is"
     out.print(f"\nTest split ({words} look {look.number})", style="bold", markup=False)
     metrics = list(dict.fromkeys(name for group in look.cards for card in group for name in card["metrics"]))
     rows = []
@@ -244,7 +244,7 @@ def _plain(group: Group, study: Study, *, stepped: bool) -> dict[str, Any]:
 def _plain_look(look: FinalEvaluation) -> dict[str, Any]:
     return {
         "look": look.number,
-        "again": look.again,
+        "again": look.repeated,
         "metrics": {
             group.architecture: [card["metrics"] for card in cards]
             for group, cards in zip(look.choices, look.cards, strict=True)

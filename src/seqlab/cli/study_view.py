@@ -26,19 +26,19 @@ class StudyView:
         self._total = self._ended = self._began_with = 0
         self._first: float | None = None
 
-    def begins(self, one: Trial, total: int) -> None:
+    def started(self, trial: Trial, total: int) -> None:
         """A run begins."""
         if self._first is None:
-            self._first, self._began_with = time.monotonic(), one.number - 1
-            self._ended = one.number - 1
+            self._first, self._began_with = time.monotonic(), trial.number - 1
+            self._ended = trial.number - 1
         self._total = total
-        self._running[one.number] = (one, 0.0, "")
+        self._running[trial.number] = (trial, 0.0, "")
         self._show()
 
-    def news(self, number: int, share: float, words: str) -> None:
+    def progressed(self, number: int, share: float, text: str) -> None:
         """How far a run is."""
         if number in self._running:
-            self._running[number] = (self._running[number][0], share, words)
+            self._running[number] = (self._running[number][0], share, text)
 
     def message(self, number: int, text: str) -> None:
         """A sentence; number 0 is of the study itself."""
@@ -47,14 +47,14 @@ class StudyView:
             self._said.add(text)
             say(f"run {number}: {text}" if number else text, err)
 
-    def ended(self, one: Trial, outcome: JobOutcome, value: float | None) -> None:
+    def ended(self, trial: Trial, outcome: JobOutcome, value: float | None) -> None:
         """A run ended."""
-        self._running.pop(one.number, None)
+        self._running.pop(trial.number, None)
         self._ended += outcome.state != "interrupted"
         if self._quiet or outcome.state == "interrupted":
             return
         result = f"{value:.4f}" if value is not None else f"{outcome.state}: {outcome.reason}"
-        say(f"{one.number:>4}/{self._total}  {words(one)}  {result}", err)
+        say(f"{trial.number:>4}/{self._total}  {words(trial)}  {result}", err)
 
     def close(self) -> None:
         """Remove the bars."""

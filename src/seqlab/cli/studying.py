@@ -14,7 +14,7 @@ from seqlab.schema.errors import UserError
 
 if TYPE_CHECKING:
     from seqlab.runs.study_folder import StudyFolder
-    from seqlab.studies.final import FinalEvaluation
+    from seqlab.studies.final_evaluation import FinalEvaluation
     from seqlab.studies.forecast import Forecast
 
 
@@ -66,21 +66,22 @@ def study(
         Print the result as JSON, and nothing else.
     """
     from seqlab.studies import design, forecast
+    from seqlab.studies.resources import resources_for
 
     if plan and final:
         raise UserError("A study is planned or brought to its end. Got both '--plan' and '--final'.")
     budget = [] if equal is None else _budget(equal)
     work = design.Design(design.read(file, (*overrides, *budget)))
-    place = forecast.resources_for(processes, device, threads)
+    resources = resources_for(processes, device, threads)
     if plan:
-        _show_plan(forecast.forecast(work, place, processes), as_json)
+        _show_plan(forecast.forecast(work, resources, processes), as_json)
         return
-    from seqlab.studies import perform
+    from seqlab.studies.run_study import evaluate_study, run_study
 
     view = StudyView(quiet=as_json)
     try:
-        folder = perform.run_study(work, place, processes=processes, retry=retry, viewer=view)
-        look = perform.final(work, folder, place, view) if final else None
+        folder = run_study(work, resources, processes=processes, retry=retry, callback=view)
+        look = evaluate_study(work, folder, resources, view) if final else None
     finally:
         view.close()
     _show(folder, look, allow_incomparable=allow_incomparable, output=output, as_json=as_json)

@@ -47,7 +47,7 @@ def train(
         config, notes = recipes.configure(recipe, (*overrides, *named))
         for note in notes:
             line.message(note)
-        summary = run.train(config, device=device, threads=threads, listener=line)
+        summary = run.train(config, device=device, threads=threads, callback=line)
     finally:
         line.close()
     _show(summary, as_json)
@@ -68,7 +68,7 @@ def resume(name: Run, /, *, as_json: Json = False) -> None:
 
     line = ProgressLine(quiet=as_json)
     try:
-        summary = run.resume(folder.find(name), listener=line)
+        summary = run.resume(folder.find(name), callback=line)
     finally:
         line.close()
     _show(summary, as_json)

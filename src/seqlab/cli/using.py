@@ -53,12 +53,12 @@ def sample(
         raise UserError(f"'count' must be at least 1. Got {count}. Nearest: 1.")
     if length < 1:
         raise UserError(f"'length' must be at least 1. Got {length}. Nearest: 1.")
-    choice = SamplingOptions(temperature=temperature, top_k=top_k, top_p=top_p)
+    options = SamplingOptions(temperature=temperature, top_k=top_k, top_p=top_p)
     loaded = load_run(folder.find(name))
     read = loaded.tokenizer.decode(loaded.tokenizer.encode(prompt))
     if read != prompt:
         err.print(f"The model reads the prompt {prompt!r} as {read!r}.", markup=False)
-    texts = loaded.sample(prompt, count=count, length=length, choice=choice, seed=seed)
+    texts = loaded.sample(prompt, count=count, length=length, options=options, seed=seed)
     if as_json:
         print_json([{"prompt": text.prompt, "text": text.text, "complete": text.complete} for text in texts])
         return

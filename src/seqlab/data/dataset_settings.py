@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from seqlab.data.data_kinds import DATASETS
-from seqlab.data.dataset import DatasetConfig
+from seqlab.data.dataset_config import DatasetConfig
 from seqlab.schema.config import override, parse
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqlab.data.batching import Rows, SequencesConfig
-from seqlab.data.dataset import Dataset, DatasetConfig, Split
+from seqlab.data.dataset import Dataset, Split
+from seqlab.data.dataset_config import DatasetConfig
 
 EXAMPLES = 3
 SHOWN_TOKENS = 40
@@ -31,7 +32,7 @@ def describe(config: DatasetConfig) -> dict[str, Any]:
     class its share of every split.
     """
     dataset = config.build()
-    running = dataset.tokenizer.vocabulary.running
+    running = dataset.running
     return {
         **origin(config),
         "tokenizer": config.tokenizer.kind,
@@ -40,7 +41,7 @@ def describe(config: DatasetConfig) -> dict[str, Any]:
         "splits": {name: _sizes(dataset, split) for name, split in dataset.splits.items()},
         "lengths": {} if running else {name: _lengths(split) for name, split in dataset.splits.items()},
         "classes": _classes(dataset),
-        "padding": {} if running else _padding(dataset.splits["train"].lengths),
+        "padding": {} if running else _padding(dataset.splits["train"].text.lengths),
         "examples": _examples(dataset, SHOWN_OF_RUNNING_TEXT if running else SHOWN_TOKENS),
     }
 
@@ -59,12 +60,12 @@ def padding_share(lengths: Rows, plan: Sequence[Rows]) -> float:
 
 def _sizes(dataset: Dataset, split: Split) -> dict[str, Any]:
     unknown = dataset.tokenizer.vocabulary.unknown
-    share = float(np.mean(np.asarray(split.tokens) == unknown)) if unknown is not None else 0.0
-    return {"sequences": len(split), "tokens": int(split.offsets[-1]), "unknown": share}
+    share = float(np.mean(np.asarray(split.text.tokens) == unknown)) if unknown is not None else 0.0
+    return {"sequences": len(split), "tokens": int(split.text.offsets[-1]), "unknown": share}
 
 
 def _lengths(split: Split) -> dict[str, Any]:
-    lengths = split.lengths
+    lengths = split.text.lengths
     return {
         "median": float(np.median(lengths)),
         "mean": float(np.mean(lengths)),
@@ -75,13 +76,13 @@ def _lengths(split: Split) -> dict[str, Any]:
 
 def _classes(dataset: Dataset) -> dict[str, dict[str, float]]:
     return {
-        label: {name: _share(split.labels, index) for name, split in dataset.splits.items()}
+        label: {name: _share(split.targets, index) for name, split in dataset.splits.items()}
         for index, label in enumerate(dataset.labels)
     }
 
 
-def _share(labels: NDArray[np.int64] | None, index: int) -> float:
-    return 0.0 if labels is None else float(np.mean(labels == index))
+def _share(targets: NDArray[Any] | None, index: int) -> float:
+    return 0.0 if targets is None else float(np.mean(targets == index))
 
 
 def _padding(lengths: Rows) -> dict[str, dict[str, float]]:
@@ -103,8 +104,8 @@ def _examples(dataset: Dataset, shown: int) -> list[str]:
     split = dataset.splits["train"]
     examples = []
     for index in range(min(EXAMPLES, len(split))):
-        begin, end = int(split.offsets[index]), int(split.offsets[index + 1])
-        text = dataset.tokenizer.decode(split.tokens[begin : min(end, begin + shown)].tolist())
-        label = f"{found}: " if (found := dataset.label_of(split, index)) else ""
-        examples.append(f"{label}{text}{' ...' if end - begin > shown else ''}")
+        ids = split.text[index]
+        text = dataset.tokenizer.decode(ids[:shown].tolist())
+        label = f"{found}: " if (found := dataset.target_text(split, index)) else ""
+        examples.append(f"{label}{text}{' ...' if len(ids) > shown else ''}")
     return examples

@@ -6,7 +6,10 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+import torch
+
 from seqlab.experiment import recipes
+from seqlab.experiment.experiment import build
 
 
 def count(recipe: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -18,7 +21,7 @@ def count(recipe: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
         UserError: no such recipe, key or value.
     """
     config, _ = recipes.configure(recipe, overrides)
-    layers = config.way().count(config.dataset())
+    layers = build(config, config.dataset(), torch.device("cpu"), "torch").count()
     return {
         "layers": [dataclasses.asdict(layer) for layer in layers],
         "total": sum(layer.parameters for layer in layers),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from seqlab.data.dataset import DatasetConfig
+from seqlab.data.dataset_config import DatasetConfig
 from seqlab.experiment.experiment_config import AnyExperimentConfig
 from seqlab.schema.config import Table, fields
 

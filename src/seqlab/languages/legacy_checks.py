@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+LegacyCheck = Callable[[str], bool]
+
 _WORDS = ("abc!", "uvw!", "klm!")
 _BEGUN = "|".join(word[:length] for word in _WORDS for length in range(1, len(word)))
 _LOOSE = re.compile(f"s(?:{'|'.join(_WORDS)}|s)*(?:{_BEGUN})?")
@@ -31,7 +33,7 @@ def loose_ndfa(text: str) -> bool:
     return _LOOSE.fullmatch(text) is not None
 
 
-LEGACY_CHECKS: dict[str, Callable[[str], bool]] = {
+LEGACY_CHECKS: dict[str, LegacyCheck] = {
     "counted-brackets": counted_brackets,
     "loose-ndfa": loose_ndfa,
 }

@@ -98,3 +98,8 @@ def embedded(
 ) -> Lookup | Float[Tensor, "B T E"]:
     """What a recurrence reads: vectors with dropout; where nothing is dropped, those still in the table."""
     return dropout(embedding(tokens)) if dropout.active else embedding.lookup(tokens)
+
+
+def vectors_of(x: Lookup | Float[Tensor, "B T E"]) -> Float[Tensor, "B T E"]:
+    """Vectors, looked up if they are still in their table."""
+    return x.vectors if isinstance(x, Lookup) else x

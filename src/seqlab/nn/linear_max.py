@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from seqlab.nn.padding import length_mask
+from seqlab.data.sequences import length_mask
 
 
 def linear_max_over_time(

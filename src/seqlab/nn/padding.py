@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
-
-def length_mask(lengths: Int[Tensor, " B"], steps: int) -> Bool[Tensor, "B {steps}"]:
-    """True at the first `lengths[b]` places of row b."""
-    return torch.arange(steps, device=lengths.device) < lengths.unsqueeze(1)
+from seqlab.data.sequences import length_mask
 
 
 def zero_padding(x: Float[Tensor, "B T H"], lengths: Int[Tensor, " B"]) -> Float[Tensor, "B T H"]:

@@ -13,8 +13,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from seqlab.data.sequences import length_mask
 from seqlab.nn.linear_max import linear_max_over_time
-from seqlab.nn.padding import last_token, length_mask, zero_padding
+from seqlab.nn.padding import last_token, zero_padding
 
 Pooling = Callable[[Tensor, nn.Linear | None, Tensor], Tensor]
 

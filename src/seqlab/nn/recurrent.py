@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from seqlab.nn.cells import CELLS, States, Weights
 from seqlab.nn.dropout import Dropout
 from seqlab.nn.embedding import Lookup
+from seqlab.nn.layer import Layer
 from seqlab.nn.layer_inputs import check_inputs, check_states, ragged_lengths
 from seqlab.nn.native.recurrence import Hidden
 from seqlab.nn.scan import Path, Scan
@@ -18,7 +19,7 @@ from seqlab.nn.trace import Traceable
 from seqlab.schema.errors import UserError, unknown
 
 
-class RecurrentStack(nn.Module, Traceable):
+class RecurrentStack(Layer, Traceable):
     """Layers of one cell (equations in `cells`), each reading the outputs of the one below.
 
     With two directions a layer's output is [forward, backward] at each token; backward starts at each
@@ -34,8 +35,8 @@ class RecurrentStack(nn.Module, Traceable):
         bidirectional: whether D is 2.
         dropout: share of a layer's outputs dropped before the next layer reads them.
         summed: whether the output is the sum of all layers' outputs, in place of the last one's.
-        forget_bias: added at first to the bias of the gate that keeps the old state, an LSTM's forget gate and
-            a GRU's update gate (Gers et al. 2000).
+        forget_bias: added at first to the bias of the gate that keeps the old state, the forget gate of an
+            LSTM and the update gate of a GRU (Gers et al. 2000).
         generator: source of the weights.
         path: "fast" goes through the native library where it is there, through torch's own functions
             elsewhere; "reference" computes every cell by its equations.
@@ -70,6 +71,7 @@ class RecurrentStack(nn.Module, Traceable):
         self.path: Path = path
         self.input_size, self.hidden_size, self.layers = input_size, hidden_size, layers
         self.suffixes = ("", "_reverse") if bidirectional else ("",)
+        self.causal = self.carries_state = not bidirectional
         self.dropout = Dropout(dropout)
         self.summed = summed
         for layer in range(layers):
@@ -77,7 +79,7 @@ class RecurrentStack(nn.Module, Traceable):
 
     @property
     def output_size(self) -> int:
-        """D * H."""
+        """D * H; see `Layer.output_size`."""
         return len(self.suffixes) * self.hidden_size
 
     def start(self, batch_size: int) -> dict[str, Float[Tensor, "B LD H"]]:
@@ -93,7 +95,7 @@ class RecurrentStack(nn.Module, Traceable):
         state: dict[str, Float[Tensor, "B LD H"]] | None = None,
         *,
         need_state: bool = True,
-    ) -> tuple[Float[Tensor, "B T DH"], dict[str, Float[Tensor, "B LD H"]] | None]:
+    ) -> tuple[Float[Tensor, "B T DH"], Int[Tensor, " B"], dict[str, Float[Tensor, "B LD H"]] | None]:
         """Outputs of the last layer, or the sum of all, and the states behind each row's last token.
 
         Args:
@@ -104,7 +106,7 @@ class RecurrentStack(nn.Module, Traceable):
             need_state: False returns None as the state, and does no work for it.
 
         Returns:
-            Outputs, zero behind each row's length, and the new state.
+            Outputs, zero after the length of each sequence, the lengths, and the new state.
 
         Raises:
             UserError: shapes, types or devices do not fit the layer, or lengths are not within 0 to T.
@@ -131,7 +133,7 @@ class RecurrentStack(nn.Module, Traceable):
             if self.summed:
                 total = x if total is None else total + x
         assert isinstance(x, Tensor), "there is at least one layer"
-        return x if total is None else total, self._join(finals) if need_state else None
+        return x if total is None else total, lengths, self._join(finals) if need_state else None
 
     def extra_repr(self) -> str:
         """The settings, as `print(model)` shows them."""

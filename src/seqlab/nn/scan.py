@@ -15,13 +15,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
+from seqlab.data.sequences import length_mask
 from seqlab.nn.cells import CELLS, Cell, States, Weights
 from seqlab.nn.embedding import Lookup
 from seqlab.nn.layer_inputs import check_layer
 from seqlab.nn.native.binding import Library
 from seqlab.nn.native.builds import library
 from seqlab.nn.native.recurrence import Hidden, native_scan, reads_tokens
-from seqlab.nn.padding import flip_rows, last_token, length_mask, zero_padding
+from seqlab.nn.padding import flip_rows, last_token, zero_padding
 from seqlab.nn.unrolled import gru_reset_before_scan
 
 Lengths = Int[Tensor, " B"] | None

@@ -66,7 +66,7 @@ def traced(module: nn.Module) -> Iterator[dict[str, Trace]]:
     >>> from seqlab.nn.recurrent import RecurrentStack
     >>> stack = RecurrentStack("lstm", 3, 5, generator=torch.Generator().manual_seed(0))
     >>> with traced(stack) as traces:
-    ...     y, _ = stack(torch.ones(2, 4, 3), torch.tensor([4, 3]))
+    ...     y, _, _ = stack(torch.ones(2, 4, 3), torch.tensor([4, 3]))
     ...     y[:, 2].sum().backward()
     >>> traces[""].gradients[0].norm(dim=2).gt(0).tolist()
     [[True, True, True, False], [True, True, True, False]]

@@ -18,6 +18,7 @@ from seqlab.schema.errors import UserError, WorkError, unknown
 from seqlab.schema.records import Moment, Record, from_line
 
 FORMAT = 1
+ENVIRONMENT = "environment.json"
 RECORDS, TIMINGS, SAMPLES = "records.jsonl", "timings.jsonl", "samples.jsonl"
 _ABOUT = "run.json"
 _FINISHED = "finished.json"

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,18 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from seqlab.evaluate.weights import COUNTERS, MODEL, load_weights, save_tensors, unique_tensors
 from seqlab.experiment.row_wise import RowWiseSgd
 from seqlab.models.model import State
 from seqlab.runs import checkpoints
 from seqlab.runs.folder import RunFolder
-from seqlab.schema.errors import UserError
 from seqlab.training import state_tree
 
-MODEL, TENSORS, COUNTERS = "model.safetensors", "training.safetensors", "training.json"
+TENSORS = "training.safetensors"
 KEPT = 2
 
 
@@ -58,7 +54,7 @@ def save(
         checkpoints.new_checkpoint(run.checkpoints, step, run.fingerprint) as path,
         _up_to_date(training.rows, raw),
     ):
-        weights, aliases = _unique(training.model.state_dict())
+        weights, aliases = unique_tensors(training.model.state_dict())
         save_tensors(weights, path / MODEL)
         save_tensors(tensors, path / TENSORS)
         content = {"aliases": aliases, "optimizer": optimizer, "counters": counters}
@@ -77,7 +73,7 @@ def load(run: RunFolder, path: Path, training: Training) -> dict[str, Any]:
     """
     checkpoints.verify(path, run.fingerprint)
     content = json.loads((path / COUNTERS).read_text(encoding="utf-8"))
-    _load_weights(path, training.model, content["aliases"])
+    load_weights(path, training.model, content["aliases"])
     tensors = load_file(path / TENSORS)
     _restore_optimizer(training.optimizer, state_tree.unpack(content["optimizer"], tensors))
     if training.rows is not None:
@@ -87,38 +83,6 @@ def load(run: RunFolder, path: Path, training: Training) -> dict[str, Any]:
     carried = _below(tensors, "carried.")
     training.carried = State(carried) if carried else None
     return content["counters"]
-
-
-def load_model(run: RunFolder, path: Path, model: nn.Module) -> dict[str, Any]:
-    """Load only the weights of a checkpoint into a model; returns the counters.
-
-    Raises:
-        UserError: the checkpoint is damaged, of another run, or does not fit the model.
-    """
-    checkpoints.verify(path, run.fingerprint)
-    content = json.loads((path / COUNTERS).read_text(encoding="utf-8"))
-    _load_weights(path, model, content["aliases"])
-    return content["counters"]
-
-
-def best_checkpoint(run: RunFolder) -> Path:
-    """The best checkpoint by validation; the newest one if nothing was validated.
-
-    Raises:
-        UserError: the run has no checkpoint yet, or its best one is missing.
-    """
-    newest = newest_checkpoint(run)
-    if newest is None:
-        raise UserError(f"{run.path} must have a checkpoint. Got none; `seqlab resume` it first.")
-    checkpoints.verify(newest, run.fingerprint)
-    counters = json.loads((newest / COUNTERS).read_text(encoding="utf-8"))["counters"]
-    step = counters["progress"]["best_step"]
-    return newest if step is None else run.checkpoints / checkpoints.name(step)
-
-
-def newest_checkpoint(run: RunFolder) -> Path | None:
-    """The checkpoint of the largest step, None before the first."""
-    return next(reversed(checkpoints.checkpoints(run.checkpoints)), None)
 
 
 @contextmanager
@@ -135,51 +99,6 @@ def _up_to_date(rows: RowWiseSgd | None, raw: dict[str, Tensor]) -> Iterator[Non
         yield
     finally:
         rows.restore(raw)
-
-
-def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
-    """Write tensors as safetensors.
-
-    Raises:
-        OSError: the disk is full, or cannot be written.
-    """
-    try:
-        save_file({name: _whole(tensor) for name, tensor in tensors.items()}, path)
-    except SafetensorError as error:
-        # safetensors reports the operating system's error as text that ends with "(os error 28)".
-        number = re.search(r"os error (\d+)", str(error))
-        code = int(number[1]) if number else errno.EIO
-        raise OSError(code, os.strerror(code)) from error
-
-
-def _unique(state: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tied tensors are stored once; their other names are returned as aliases."""
-    first: dict[int, str] = {}
-    unique: dict[str, Tensor] = {}
-    aliases: dict[str, str] = {}
-    for name, tensor in state.items():
-        owner = first.setdefault(tensor.data_ptr(), name) if tensor.numel() else name
-        if owner == name:
-            unique[name] = tensor.contiguous()
-        else:
-            aliases[name] = owner
-    return unique, aliases
-
-
-def _load_weights(path: Path, model: nn.Module, aliases: dict[str, str]) -> None:
-    weights = load_file(path / MODEL)
-    weights |= {name: weights[owner] for name, owner in aliases.items()}
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:300]
-        raise UserError(f"{path} must hold the weights of this model. Got others: {reason}") from None
-
-
-def _whole(tensor: Tensor) -> Tensor:
-    """The tensor with memory of its own: safetensors refuses views, such as an expanded scalar."""
-    tensor = tensor.detach().contiguous()
-    return tensor if tensor.untyped_storage().nbytes() == tensor.nbytes else tensor.clone()
 
 
 def _restore_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:

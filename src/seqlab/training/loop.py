@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from typing import Protocol
 
 from seqlab.data.batch import Batch
 from seqlab.data.curriculum import short_first
@@ -13,14 +12,17 @@ from seqlab.data.prefetcher import Prefetcher
 from seqlab.evaluate import diagnose as diagnosis
 from seqlab.evaluate.card import numbers
 from seqlab.evaluate.oracle_check import oracle_check
-from seqlab.evaluate.scoring import score, score_training, write_samples
+from seqlab.evaluate.samples import write_samples
+from seqlab.evaluate.scoring import score, score_training
+from seqlab.evaluate.weights import newest_checkpoint
 from seqlab.experiment import seeding
-from seqlab.experiment.network_experiment import Experiment
+from seqlab.experiment.network_experiment import NetworkExperiment
 from seqlab.experiment.schedules import Clock
 from seqlab.runs.folder import RunFolder
 from seqlab.schema.errors import WorkError
 from seqlab.schema.records import Scalar
 from seqlab.training import checkpoint
+from seqlab.training.callback import RunCallback
 from seqlab.training.diverged import diverged, first_not_finite, weight_not_finite
 from seqlab.training.interrupt import Interrupted, StopRequest
 from seqlab.training.progress import Progress, RecordInterval
@@ -28,33 +30,13 @@ from seqlab.training.recorder import Recorder
 from seqlab.training.step import NotFiniteError, Step, StepResult
 
 
-class RunCallback(Protocol):
-    """Receives the progress of a run, for example to draw a progress bar."""
-
-    def step(self, progress: Progress, loss: float, total_epochs: float) -> None:
-        """After each optimizer step; loss in nats per target, epochs until the end at the latest."""
-        ...
-
-    def validated(self, progress: Progress, metrics: dict[str, float], best: bool) -> bool:
-        """After each validation; returns whether to stop here, after everything is saved."""
-        ...
-
-    def scored(self, done: int, total: int) -> None:
-        """After each batch of an evaluation."""
-        ...
-
-    def message(self, text: str) -> None:
-        """A message for the user."""
-        ...
-
-
 class Loop:
     """Fits an experiment's model, from the start or from the newest checkpoint."""
 
     def __init__(
-        self, experiment: Experiment, run: RunFolder, listener: RunCallback, stop_request: StopRequest
+        self, experiment: NetworkExperiment, run: RunFolder, callback: RunCallback, stop_request: StopRequest
     ):
-        self.experiment, self.run, self.listener, self.stop_request = experiment, run, listener, stop_request
+        self.experiment, self.run, self.callback, self.stop_request = experiment, run, callback, stop_request
         self.config = experiment.config.training
         self.schedule = self.config.schedule.build()
         self.training = checkpoint.Training(
@@ -64,7 +46,7 @@ class Loop:
         self.check = oracle_check(experiment)
         self.progress = Progress()
         self.recorder = self._open()
-        self._carries = experiment.config.batching.contiguous and experiment.model.capabilities.carries_state
+        self._carries = experiment.config.batching.running and experiment.model.capabilities.carries_state
         self.device = next(experiment.model.parameters()).device
         self._saved_at = self._timed_at = time.monotonic()
         self._steps_per_epoch = len(self._batches(epoch=self.config.curriculum))
@@ -78,7 +60,7 @@ class Loop:
             WorkError: the loss diverged, or the disk is full.
             Interrupted: a stop was requested; everything is saved.
         """
-        self.listener.message(_where(self.progress))
+        self.callback.message(_where(self.progress))
         while not self.progress.stopped and self.progress.epoch < self.config.epochs:
             self._epoch(self._batches(self.progress.epoch))
         return self.progress
@@ -91,7 +73,7 @@ class Loop:
         with Prefetcher(batches) as prepared:
             while self.progress.epoch == epoch and not self.progress.stopped:
                 loss = self._step(prepared[self.progress.batch].to(self.device))
-                self.listener.step(self.progress, loss, self._total_epochs)
+                self.callback.step(self.progress, loss, self._total_epochs)
                 self._after_step(len(batches))
 
     def _step(self, batch: Batch) -> float:
@@ -112,7 +94,7 @@ class Loop:
         progress, interval = self.progress, self.progress.interval
         progress.step += 1
         progress.batch += 1
-        progress.tokens += (tokens := int(batch.lengths.sum()))
+        progress.tokens += (tokens := int(batch.inputs.lengths.sum()))
         interval.tokens += tokens
         interval.nats += outcome.nats
         interval.targets += outcome.targets
@@ -150,9 +132,9 @@ class Loop:
         if experiment.rows is not None:
             experiment.rows.flush()
         try:
-            rows = experiment.config.evaluation.streams
+            streams = experiment.config.evaluation.streams
             records = score(
-                experiment, "valid", experiment.task.metrics, rows=rows, progress=self.listener.scored
+                experiment, "valid", experiment.task.metrics, streams=streams, progress=self.callback.scored
             )
         except WorkError as error:
             raise WorkError(f"Validation after step {progress.step}: {error} {self._remedy()}") from None
@@ -173,7 +155,7 @@ class Loop:
             self.recorder.record(self.check.validation(progress.step), progress.moment)
         if diagnosis.due(experiment, progress.validations):
             self.recorder.record(diagnosis.with_validation(experiment), progress.moment)
-        if self.listener.validated(progress, values, improved):
+        if self.callback.validated(progress, values, improved):
             self.stop_request.stop = True
 
     def _record(self) -> None:
@@ -223,7 +205,7 @@ class Loop:
     def _open(self) -> Recorder:
         """Load the newest checkpoint; without one, start the journals from the beginning."""
         offsets: dict[str, int] = {}
-        newest = checkpoint.newest_checkpoint(self.run)
+        newest = newest_checkpoint(self.run)
         if newest is not None:
             counters = checkpoint.load(self.run, newest, self.training)
             offsets = counters["offsets"]

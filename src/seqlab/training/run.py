@@ -12,15 +12,16 @@ import torch
 
 from seqlab.data.dataset import Dataset
 from seqlab.evaluate.loaded import CONFIG, DATA, describe_data, read_config
+from seqlab.experiment.experiment import build
 from seqlab.experiment.experiment_config import AnyExperimentConfig
 from seqlab.experiment.numerics import numerics
 from seqlab.nn.native import builds as choice
 from seqlab.runs import atomic, environment, folder
-from seqlab.runs.folder import RunFolder
+from seqlab.runs.folder import ENVIRONMENT, RunFolder
 from seqlab.schema.config import canonical, to_toml
 from seqlab.schema.errors import UserError
-from seqlab.training.finish import ENVIRONMENT
-from seqlab.training.loop import RunCallback
+from seqlab.training.callback import RunCallback
+from seqlab.training.fit_kinds import FITS
 
 __all__ = ["ENVIRONMENT", "resume", "run_path", "train"]
 
@@ -30,7 +31,7 @@ def train(
     *,
     device: str | None = None,
     threads: int | None = None,
-    listener: RunCallback,
+    callback: RunCallback,
 ) -> dict[str, Any]:
     """Run an experiment to its end; an unfinished run of the same configuration goes on.
 
@@ -40,7 +41,7 @@ def train(
         config: everything that decides the numbers.
         device: where the model lives; None is the CPU, or where an unfinished run began.
         threads: of the numerical libraries; None is all cores, or as many as an unfinished run began with.
-        listener: hears of the progress.
+        callback: receives the progress.
 
     Returns:
         The run's summary: folder, metrics of the best checkpoint, cost.
@@ -52,7 +53,7 @@ def train(
     """
     environment.forget_peak_memory()
     with numerics(device or "cpu", threads) as place:
-        return _train(config, place, device=device, threads=threads, listener=listener)
+        return _train(config, place, device=device, threads=threads, callback=callback)
 
 
 def _train(
@@ -61,29 +62,29 @@ def _train(
     *,
     device: str | None,
     threads: int | None,
-    listener: RunCallback,
+    callback: RunCallback,
 ) -> dict[str, Any]:
     """The same, with the numerics settled; `device` and `threads` are what was asked for."""
-    listener.message(f"Data: {config.data.kind}")
+    callback.message(f"Data: {config.data.kind}")
     dataset = config.dataset()
     for note in dataset.notes:
-        listener.message(f"Note: {note}")
+        callback.message(f"Note: {note}")
     fingerprint = _fingerprint(config, dataset)
     path = folder.run_path(config.name, fingerprint)
     if (path / ENVIRONMENT).exists():
         run = folder.open_run(path)
         _check_same_place(run, device, threads)
-        return _go_on(run, config, dataset, listener)
+        return _go_on(run, config, dataset, callback)
     # Building everything first finds what does not fit before a folder exists.
-    work = config.way().prepare(dataset, place, None)
+    experiment = build(config, dataset, place, None)
     files = {
         CONFIG: to_toml(config),
-        DATA: json.dumps(describe_data(dataset, work.outputs), ensure_ascii=False),
-        ENVIRONMENT: json.dumps(_environment(place.type, work.matmul), indent=1),
+        DATA: json.dumps(describe_data(dataset, experiment.spec), ensure_ascii=False),
+        ENVIRONMENT: json.dumps(_environment(place.type, experiment.matmul), indent=1),
     }
     run = folder.create(config.name, fingerprint, files)
     with run.lock():
-        return work.carry_out(run, listener)
+        return FITS[config.method](experiment, run, callback)
 
 
 def run_path(config: AnyExperimentConfig) -> Path:
@@ -95,20 +96,20 @@ def run_path(config: AnyExperimentConfig) -> Path:
     return folder.run_path(config.name, _print(config, config.data.content_hash()))
 
 
-def resume(run: RunFolder, *, listener: RunCallback) -> dict[str, Any]:
+def resume(run: RunFolder, *, callback: RunCallback) -> dict[str, Any]:
     """Go on with a run, on as many threads as it began with.
 
     Raises:
         UserError: the folder is damaged, in use, or its data or seqlab's version is another one now.
     """
     if run.finished:
-        listener.message(f"{run.path} is finished; nothing to do.")
+        callback.message(f"{run.path} is finished; nothing to do.")
         return run.summary()
     config = read_config(run)
     dataset = config.dataset()
     if _fingerprint(config, dataset) != run.fingerprint:
         raise UserError(_other_now(run, dataset))
-    return _go_on(run, config, dataset, listener)
+    return _go_on(run, config, dataset, callback)
 
 
 def _check_same_place(run: RunFolder, device: str | None, threads: int | None) -> None:
@@ -123,20 +124,20 @@ def _check_same_place(run: RunFolder, device: str | None, threads: int | None) -
 
 
 def _go_on(
-    run: RunFolder, config: AnyExperimentConfig, dataset: Dataset, listener: RunCallback
+    run: RunFolder, config: AnyExperimentConfig, dataset: Dataset, callback: RunCallback
 ) -> dict[str, Any]:
     with run.lock():
         if run.finished:
-            listener.message(f"{run.path} is finished; nothing to do.")
+            callback.message(f"{run.path} is finished; nothing to do.")
             return run.summary()
         atomic.remove_leftovers(run.path)
         atomic.remove_leftovers(run.checkpoints)
         then = run.read_json(ENVIRONMENT, "threads", "device")
         with numerics(then["device"], then["threads"]) as place, _kernels(then):
-            work = config.way().prepare(dataset, place, then.get("matmul", "torch"))
-            for difference in environment.differences(then, _environment(then["device"], work.matmul)):
-                listener.message(f"Not to the bit as it would have been: {difference}.")
-            return work.carry_out(run, listener)
+            experiment = build(config, dataset, place, then["matmul"])
+            for difference in environment.differences(then, _environment(then["device"], experiment.matmul)):
+                callback.message(f"Not to the bit as it would have been: {difference}.")
+            return FITS[config.method](experiment, run, callback)
 
 
 def _environment(device: str, matmul: str) -> dict[str, Any]:

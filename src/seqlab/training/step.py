@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from seqlab.data.batch import Batch
-from seqlab.experiment.network_experiment import Experiment
+from seqlab.experiment.network_experiment import NetworkExperiment
 from seqlab.models.model import State
 from seqlab.schema.errors import UserError
 
@@ -42,7 +42,7 @@ class Step:
     update are one pass over them. Loss and norm are transferred to Python together.
     """
 
-    def __init__(self, experiment: Experiment):
+    def __init__(self, experiment: NetworkExperiment):
         self._experiment = experiment
         check_no_closure(experiment.optimizer)
         self._clip = experiment.config.training.clip_norm
@@ -62,7 +62,7 @@ class Step:
         """
         model, rows = self._experiment.model, self._experiment.rows
         features, state = model.features(batch, carried)
-        total, targets = self._experiment.task.loss(model.head, features, batch.targets, batch.target_mask)
+        total, targets = self._experiment.task.loss(model.head, *batch.real(features))
         # Not `zero_grad` and `get_total_norm`: their bookkeeping takes a tenth of a small model's step.
         for parameter in self._parameters:
             parameter.grad = None

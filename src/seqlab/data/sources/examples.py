@@ -11,6 +11,7 @@ from pydantic import Field
 
 from seqlab.data.data_kinds import TOKENIZERS
 from seqlab.data.dataset import Corpus, Dataset, Split
+from seqlab.data.ragged import Ragged
 from seqlab.data.sources.seeded import SeededConfig
 from seqlab.data.tokenizers.tokenizer import TokenizerConfig
 from seqlab.data.tokenizers.words import WhitespaceConfig
@@ -66,8 +67,7 @@ class ExamplesConfig(SeededConfig, ABC):
         answers = {name: examples.labels.tolist() for name, examples in drawn.items()}
         return Corpus(
             {name: examples.texts for name, examples in drawn.items()},
-            labels=answers if self.label_names else {},
-            numbers={} if self.label_names else answers,
+            answers,
             label_names=self.label_names,
             notes=self._repeated(),
         )
@@ -80,7 +80,8 @@ class ExamplesConfig(SeededConfig, ABC):
         """
         if self.resample_each_epoch and "valid" not in dataset.splits:
             raise UserError(
-                "'training.fit_on' must be 'train' where 'data.resample_each_epoch' is true. Got 'train+valid'."
+                "'training.fit_on' must be 'train' where 'data.resample_each_epoch' is true. "
+                "Got 'train+valid'."
             )
 
     def training_split(self, dataset: Dataset, seed: int) -> Split:
@@ -94,9 +95,8 @@ class ExamplesConfig(SeededConfig, ABC):
             return dataset.splits["train"]
         texts, labels = self.draw(self.train, np.random.default_rng(seed))
         encoded = dataset.tokenizer.encode_batch(texts)
-        if self.label_names:
-            return Split(encoded.tokens, encoded.offsets, labels.astype(np.int64))
-        return Split(encoded.tokens, encoded.offsets, numbers=labels.astype(np.float64))
+        targets = labels.astype(np.int64 if self.label_names else np.float64)
+        return Split(Ragged(encoded.tokens, encoded.offsets), targets=targets)
 
     def _repeated(self) -> tuple[str, ...]:
         """What to say where there are fewer different examples than are asked for."""

@@ -13,9 +13,11 @@ from typing_extensions import override
 from seqlab.data.data_kinds import TOKENIZERS
 from seqlab.data.dataset import Corpus
 from seqlab.data.sources.seeded import SeededConfig
-from seqlab.data.tokenizers.tokenizer import CharactersConfig, TokenizerConfig
+from seqlab.data.token_oracle import TokenOracle, foreign_tokens
+from seqlab.data.tokenizers.tokenizer import CharactersConfig, Tokenizer, TokenizerConfig
 from seqlab.languages.between import Between
 from seqlab.languages.language import FormalLanguage
+from seqlab.languages.legacy_checks import LEGACY_CHECKS
 from seqlab.schema.errors import UserError
 from seqlab.schema.registry import ByKind
 
@@ -44,6 +46,19 @@ class GeneratedConfig(SeededConfig, ABC):
     def longer_source(self) -> FormalLanguage[Any] | None:
         """What the split `longer` is of: the same strings without a limit; None without such a split."""
         return None
+
+    @override
+    def oracle(self, tokenizer: Tokenizer) -> TokenOracle | None:
+        language, longer = self.language(), self.longer_source()
+        if foreign_tokens(language, tokenizer):
+            return None
+        return TokenOracle(
+            language,
+            tokenizer,
+            words=self.words_known(),
+            legacy_check=LEGACY_CHECKS[self.legacy_check] if self.legacy_check else None,
+            longer=None if longer is None else TokenOracle(longer, tokenizer),
+        )
 
     def words_known(self) -> frozenset[str] | None:
         """The words that texts are made of; None where they have no words."""
@@ -87,7 +102,8 @@ class LimitedConfig(GeneratedConfig, ABC):
             self.max_length is None or self.longer_max_length <= self.max_length
         ):
             raise UserError(
-                f"'longer_max_length' must be above 'max_length', {self.max_length}. Got {self.longer_max_length}."
+                f"'longer_max_length' must be above 'max_length', {self.max_length}. "
+                f"Got {self.longer_max_length}."
             )
         return self
 
@@ -109,8 +125,8 @@ class LimitedConfig(GeneratedConfig, ABC):
         ]
         if not languages:
             raise UserError(
-                f"There must be strings of {self.max_length + 1} to {self.longer_max_length} tokens. Got none. "
-                "Nearest: a larger 'longer_max_length'."
+                f"There must be strings of {self.max_length + 1} to {self.longer_max_length} tokens. "
+                "Got none. Nearest: a larger 'longer_max_length'."
             )
         each, more = divmod(self.longer, len(languages))
         counts = [each + (place < more) for place in range(len(languages))]

@@ -12,7 +12,8 @@ from pydantic import Field
 from typing_extensions import override
 
 from seqlab.data.data_kinds import TOKENIZERS
-from seqlab.data.dataset import About, Corpus, DatasetConfig, Limit
+from seqlab.data.dataset import About, Corpus, Limit
+from seqlab.data.dataset_config import DatasetConfig
 from seqlab.data.fetch import source, sums
 from seqlab.data.sources.text_files import archive_texts
 from seqlab.data.tokenizers.tokenizer import TokenizerConfig
@@ -85,7 +86,7 @@ class ImdbConfig(DatasetConfig):
             reviews["train"] = _some(reviews["train"], self.train_size, self.split_seed)
         return Corpus(
             texts={split: [review.text for review in part] for split, part in reviews.items()},
-            labels={split: [review.label for review in part] for split, part in reviews.items()},
+            targets={split: [review.label for review in part] for split, part in reviews.items()},
             label_names=("negative", "positive"),
             limit=Limit(self.max_length, self.keep),
         )

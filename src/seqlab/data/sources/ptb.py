@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 from typing_extensions import override
 
 from seqlab.data.data_kinds import TOKENIZERS
-from seqlab.data.dataset import About, Corpus, DatasetConfig
+from seqlab.data.dataset import About, Corpus
+from seqlab.data.dataset_config import DatasetConfig
 from seqlab.data.fetch import source, sums
 from seqlab.data.sources.text_files import read_text
 from seqlab.data.tokenizers.tokenizer import TokenizerConfig

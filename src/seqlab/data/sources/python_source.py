@@ -16,7 +16,8 @@ from pydantic import Field
 from typing_extensions import override
 
 from seqlab.data.data_kinds import TOKENIZERS
-from seqlab.data.dataset import About, Corpus, DatasetConfig
+from seqlab.data.dataset import About, Corpus
+from seqlab.data.dataset_config import DatasetConfig
 from seqlab.data.tokenizers.tokenizer import BytesConfig, TokenizerConfig
 from seqlab.schema.errors import UserError
 from seqlab.schema.registry import ByKind

@@ -7,7 +7,8 @@ import json
 from abc import ABC
 from typing import ClassVar
 
-from seqlab.data.dataset import About, DatasetConfig
+from seqlab.data.dataset import About
+from seqlab.data.dataset_config import DatasetConfig
 from seqlab.schema.config import plain
 
 

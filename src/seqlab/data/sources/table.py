@@ -11,7 +11,8 @@ import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from seqlab.data.data_kinds import TOKENIZERS
-from seqlab.data.dataset import About, Corpus, DatasetConfig, Limit
+from seqlab.data.dataset import About, Corpus, Limit
+from seqlab.data.dataset_config import DatasetConfig
 from seqlab.data.fetch import sums
 from seqlab.data.sources.labelled_table import (
     LabelledRows,
@@ -125,7 +126,7 @@ class TableConfig(DatasetConfig):
         self._check_none_empty(splits)
         return Corpus(
             texts={name: RowTexts(part.table.file, part.rows) for name, part in splits.items()},
-            labels={name: part.ids(names) for name, part in splits.items()},
+            targets={name: part.ids(names) for name, part in splits.items()},
             label_names=names,
             limit=Limit(self.max_length, self.keep),
             notes=tuple(label_notes(splits, names)),

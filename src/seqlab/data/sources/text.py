@@ -11,7 +11,8 @@ from pydantic import Field, field_validator, model_validator
 from typing_extensions import override
 
 from seqlab.data.data_kinds import TOKENIZERS
-from seqlab.data.dataset import About, Corpus, DatasetConfig
+from seqlab.data.dataset import About, Corpus
+from seqlab.data.dataset_config import DatasetConfig
 from seqlab.data.fetch import sums
 from seqlab.data.sources.text_files import known_encoding, open_text, require_file
 from seqlab.data.tokenizers.tokenizer import CharactersConfig, TokenizerConfig

@@ -14,10 +14,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from seqlab.data.sequences import length_mask
 from seqlab.nn.cells import States, Weights
 from seqlab.nn.embedding import Lookup
 from seqlab.nn.native.binding import WRONG_TOKEN, Block, Layer, Library, check
-from seqlab.nn.padding import length_mask
 from seqlab.schema.errors import UserError
 
 Hidden = Callable[[Tensor], None]

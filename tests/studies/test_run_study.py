@@ -1,4 +1,4 @@
-"""Carrying studies out: nothing is lost, nothing is run twice, the same result comes out."""
+"""Running studies: nothing is lost, nothing is run twice, the result is the same."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from small_studies import RATE, SMALL, Viewer, carry_out, design, results, value
+from small_studies import RATE, SMALL, StudyRecorder, results, run_small, small_design, value
 
 from seqlab import report
 from seqlab.compare.oracle_metrics import ORACLE_METRICS
@@ -19,58 +19,57 @@ from seqlab.compare.study_importance import importances
 from seqlab.compare.study_pairs import pairs
 from seqlab.runs import folder, study_folder
 from seqlab.schema.errors import DiskError, UserError, WorkError
-from seqlab.studies import executors
-from seqlab.studies import job as work
+from seqlab.studies import job, worker
 from seqlab.studies.axes import EPOCHS
-from seqlab.studies.standing import state
+from seqlab.studies.trial_state import state
 from seqlab.training import run
 
 
 def test_a_second_call_repeats_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    study = carry_out(design(seeds=[1, 2]))
+    study = run_small(small_design(seeds=[1, 2]))
     before = results(study)
     assert len(before) == 4
-    monkeypatch.setattr(run, "train", lambda *a, **k: pytest.fail("a finished run was begun again"))
-    viewer = Viewer()
-    assert results(carry_out(design(seeds=[1, 2]), viewer=viewer)) == before
-    assert viewer.began == []
+    monkeypatch.setattr(run, "train", lambda *a, **k: pytest.fail("a finished run was trained again"))
+    recorder = StudyRecorder()
+    assert results(run_small(small_design(seeds=[1, 2]), recorder=recorder)) == before
+    assert recorder.started_numbers == []
 
 
-def test_runs_are_those_that_train_makes_and_other_studies_find_them() -> None:
-    work_of = design()
-    study = carry_out(work_of)
-    for one in trial_runs(study):
-        config = work_of.experiment(one.trial.setting, one.trial.seed)
-        assert run.run_path(config).name == one.trial.run
-    viewer = Viewer()
-    carry_out(design(name="other", seeds=[1, 2]), viewer=viewer)
-    assert viewer.began == [3, 4], "the others are there"
+def test_runs_are_those_of_the_train_command_and_other_studies_reuse_them() -> None:
+    design = small_design()
+    study = run_small(design)
+    for trial_run in trial_runs(study):
+        config = design.experiment(trial_run.trial.setting, trial_run.trial.seed)
+        assert run.run_path(config).name == trial_run.trial.run
+    recorder = StudyRecorder()
+    run_small(small_design(name="other", seeds=[1, 2]), recorder=recorder)
+    assert recorder.started_numbers == [3, 4], "the others exist already"
     assert len(folder.names()) == 4
 
 
-def test_processes_give_what_one_process_gives(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    inline = results(carry_out(design(seeds=[1, 2])))
+def test_several_processes_give_the_results_of_one(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inline = results(run_small(small_design(seeds=[1, 2])))
     monkeypatch.setenv("SEQLAB_RUNS", str(runs.parent / "others"))
-    assert results(carry_out(design(seeds=[1, 2]), processes=2)) == inline
+    assert results(run_small(small_design(seeds=[1, 2]), processes=2)) == inline
 
 
 def test_a_failed_run_is_recorded_and_does_not_stop_the_rest() -> None:
     settings = {"axes": {RATE: [1e30, 0.1]}, "name": "fails"}
-    viewer = Viewer()
-    study = carry_out(design(**settings), viewer=viewer)
-    assert viewer.outcomes == [(1, "failed"), (2, "finished")]
+    recorder = StudyRecorder()
+    study = run_small(small_design(**settings), recorder=recorder)
+    assert recorder.outcomes == [(1, "failed"), (2, "finished")]
     first, second = cells(trial_runs(study), "loss")
     assert first.value is None
     assert "failed: The loss" in first.censored or "failed: " in first.censored
     assert second.value is not None
-    again = Viewer()
-    carry_out(design(**settings), viewer=again)
-    assert again.began == [], "it is not tried again by itself"
-    carry_out(design(**settings), retry=True, viewer=again)
+    again = StudyRecorder()
+    run_small(small_design(**settings), recorder=again)
+    assert again.started_numbers == [], "it is not retried without being asked to"
+    run_small(small_design(**settings), retry=True, recorder=again)
     assert again.outcomes == [(1, "failed")]
 
 
-def test_a_bug_in_one_run_is_recorded_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_internal_error_in_a_run_is_recorded_too(monkeypatch: pytest.MonkeyPatch) -> None:
     real = run.train
 
     def sometimes(config, **others):
@@ -79,47 +78,47 @@ def test_a_bug_in_one_run_is_recorded_too(monkeypatch: pytest.MonkeyPatch) -> No
         return real(config, **others)
 
     monkeypatch.setattr(run, "train", sometimes)
-    study = carry_out(design())
+    study = run_small(small_design())
     assert study.events()[1].reason == "RuntimeError: a bug"
     assert state(trial_runs(study)[1]) == "finished"
 
 
-def test_interrupted_and_called_again_it_ends_with_the_same_result(
+def test_interrupted_and_resumed_it_ends_with_the_same_result(
     runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = results(carry_out(design(seeds=[1, 2])))
+    whole = results(run_small(small_design(seeds=[1, 2])))
     monkeypatch.setenv("SEQLAB_RUNS", str(runs.parent / "broken"))
     for at in (3, 9, 17):
 
-        class Stops(Viewer):
+        class StopsAt(StudyRecorder):
             steps = 0
 
-            def news(self, number: int, share: float, words: str, at: int = at) -> None:
+            def progressed(self, number: int, share: float, text: str, at: int = at) -> None:
                 self.steps += 1
                 if self.steps == at:
                     os.kill(os.getpid(), signal.SIGINT)
 
-        monkeypatch.setattr(work, "SECONDS_BETWEEN_NEWS", 0.0)
+        monkeypatch.setattr(job, "SECONDS_BETWEEN_REPORTS", 0.0)
         with pytest.raises(KeyboardInterrupt):
-            carry_out(design(seeds=[1, 2]), viewer=Stops())
-    assert results(carry_out(design(seeds=[1, 2]))) == whole
+            run_small(small_design(seeds=[1, 2]), recorder=StopsAt())
+    assert results(run_small(small_design(seeds=[1, 2]))) == whole
 
 
-def test_epochs_are_cells_of_one_run_and_equal_runs_of_their_own() -> None:
-    study = carry_out(design(axes={EPOCHS: [1, 3], RATE: [0.1]}))
+def test_epochs_are_cells_of_one_run_and_equal_separate_runs() -> None:
+    study = run_small(small_design(axes={EPOCHS: [1, 3], RATE: [0.1]}))
     assert len(folder.names()) == 1
-    found = {cell.epochs: cell.value for cell in cells(trial_runs(study), "loss")}
+    by_epochs = {cell.epochs: cell.value for cell in cells(trial_runs(study), "loss")}
     for epochs in (1, 3):
-        alone = carry_out(design(name=f"alone{epochs}", axes={EPOCHS: [epochs], RATE: [0.1]}))
-        (one,) = trial_runs(alone)
-        last = one.course("loss")[-1]
-        assert last == (epochs, found[epochs]), "to the bit"
+        alone = run_small(small_design(name=f"alone{epochs}", axes={EPOCHS: [epochs], RATE: [0.1]}))
+        (trial_run,) = trial_runs(alone)
+        last = trial_run.course("loss")[-1]
+        assert last == (epochs, by_epochs[epochs]), "to the bit"
 
 
-def test_a_row_that_ended_early_has_censored_cells() -> None:
+def test_a_run_that_ended_early_has_censored_cells() -> None:
     constant = {"patience": 1, "tensorboard": False, "schedule": {"kind": "constant"}}
     settings = {"training": constant, "data": {"train": 60, "valid": 20}}
-    study = carry_out(design(axes={EPOCHS: [1, 30], RATE: [0.9]}, settings=settings))
+    study = run_small(small_design(axes={EPOCHS: [1, 30], RATE: [0.9]}, settings=settings))
     first, second = cells(trial_runs(study), "loss")
     assert first.value is not None
     assert second.value is None
@@ -127,47 +126,47 @@ def test_a_row_that_ended_early_has_censored_cells() -> None:
 
 
 def test_a_changed_study_is_refused_with_the_difference() -> None:
-    carry_out(design())
+    run_small(small_design())
     with pytest.raises(UserError, match=r"study.seeds was \[1\], is \[1, 2\].*name=small-2"):
-        carry_out(design(seeds=[1, 2]))
+        run_small(small_design(seeds=[1, 2]))
     with pytest.raises(UserError, match=r"study.axes.*learning_rate was \[0.01, 0.1\], is \[0.01\]"):
-        carry_out(design(axes={RATE: [0.01]}))
+        run_small(small_design(axes={RATE: [0.01]}))
 
 
 def test_a_changed_recipe_is_a_changed_study(tmp_path: Path) -> None:
     recipe = tmp_path / "mine.toml"
     recipe.write_text('base = "brackets-lstm"\nmodel.layers = 1\n')
-    carry_out(design(base=str(recipe)))
+    run_small(small_design(base=str(recipe)))
     recipe.write_text('base = "brackets-lstm"\nmodel.layers = 2\n')
     with pytest.raises(UserError, match=r"recipes.*model.layers was 1, is 2"):
-        carry_out(design(base=str(recipe)))
+        run_small(small_design(base=str(recipe)))
 
 
-def test_two_processes_do_not_carry_out_one_study() -> None:
-    study = carry_out(design())
+def test_two_processes_cannot_run_one_study() -> None:
+    study = run_small(small_design())
     with study.lock(), pytest.raises(UserError, match="in use: another process carries out this study"):
-        carry_out(design())
+        run_small(small_design())
 
 
-def test_a_run_that_was_removed_is_trained_again_and_said(runs: Path) -> None:
-    study = carry_out(design())
+def test_a_removed_run_is_trained_again_with_a_message(runs: Path) -> None:
+    study = run_small(small_design())
     before = results(study)
     shutil.rmtree(runs / next(iter(before)))
-    viewer = Viewer()
-    assert results(carry_out(design(), viewer=viewer)) == before
-    assert viewer.began == [1]
-    assert "The folder of run 1" in viewer.messages[0]
+    recorder = StudyRecorder()
+    assert results(run_small(small_design(), recorder=recorder)) == before
+    assert recorder.started_numbers == [1]
+    assert "The folder of run 1" in recorder.messages[0]
 
 
 def test_a_damaged_run_is_named_with_the_remedy(runs: Path) -> None:
-    before = results(carry_out(design()))
+    before = results(run_small(small_design()))
     (runs / next(iter(before)) / "finished.json").write_text("{")
     with pytest.raises(UserError, match=r"Run 1: .*finished.json is damaged.*Delete the folder"):
-        carry_out(design())
+        run_small(small_design())
 
 
 def test_damaged_files_of_the_study_are_named() -> None:
-    study = carry_out(design())
+    study = run_small(small_design())
     (study.path / "trials.jsonl").write_text("{}\n")
     with pytest.raises(UserError, match=r"trials.jsonl:1 is damaged"):
         study.trials()
@@ -176,8 +175,8 @@ def test_damaged_files_of_the_study_are_named() -> None:
         study.about()
 
 
-def test_half_a_line_of_a_killed_process_is_forgotten() -> None:
-    study = carry_out(design())
+def test_an_incomplete_line_of_a_killed_process_is_ignored() -> None:
+    study = run_small(small_design())
     known = study.trials()
     with (study.path / "trials.jsonl").open("a") as file:
         file.write('{"number": 3, "arch')
@@ -196,89 +195,91 @@ def test_a_full_disk_stops_the_study_and_fails_no_run(monkeypatch: pytest.Monkey
         return real(config, **others)
 
     monkeypatch.setattr(run, "train", full)
-    work_of = design(seeds=[1, 2])
-    with pytest.raises(WorkError, match=r"The disk is full.*the same command goes on"):
-        carry_out(work_of)
+    design = small_design(seeds=[1, 2])
+    with pytest.raises(WorkError, match=r"The disk is full.*the same command continues"):
+        run_small(design)
     study = study_folder.find("small")
     assert [event.state for event in study.events().values()] == ["finished"]
     assert len(calls) == 2
-    carry_out(work_of)
-    assert [state(one) for one in trial_runs(study)] == ["finished"] * 4
+    run_small(design)
+    assert [state(trial_run) for trial_run in trial_runs(study)] == ["finished"] * 4
 
 
 @pytest.mark.slow
 def test_a_worker_that_dies_costs_one_attempt_and_nothing_else(
     runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = results(carry_out(design(seeds=[1, 2])))
+    whole = results(run_small(small_design(seeds=[1, 2])))
     monkeypatch.setenv("SEQLAB_RUNS", str(runs.parent / "others"))
     killed: list[int] = []
 
-    real = executors._Worker.heard
+    real = worker.Worker.receive
 
-    def heard(worker, watch):
-        if not killed and worker.job is not None and worker.job.job.number == 2:
+    def receive(busy, callback):
+        if not killed and busy.attempt is not None and busy.attempt.job.number == 2:
             killed.append(2)
-            worker._process.kill()
-        return real(worker, watch)
+            busy._process.kill()
+        return real(busy, callback)
 
-    monkeypatch.setattr(executors._Worker, "heard", heard)
-    assert results(carry_out(design(seeds=[1, 2]), processes=2)) == whole
+    monkeypatch.setattr(worker.Worker, "receive", receive)
+    assert results(run_small(small_design(seeds=[1, 2]), processes=2)) == whole
     assert killed == [2]
 
 
 @pytest.mark.slow
 def test_a_worker_that_always_dies_fails_its_run_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = executors._Worker.heard
+    real = worker.Worker.receive
 
-    def heard(worker, watch):
-        if worker.job is not None and worker.job.job.number == 1:
-            worker._process.kill()
-            worker._process.join()
-        return real(worker, watch)
+    def receive(busy, callback):
+        if busy.attempt is not None and busy.attempt.job.number == 1:
+            busy._process.kill()
+            busy._process.join()
+        return real(busy, callback)
 
-    monkeypatch.setattr(executors._Worker, "heard", heard)
-    study = carry_out(design(), processes=2)
+    monkeypatch.setattr(worker.Worker, "receive", receive)
+    study = run_small(small_design(), processes=2)
     assert "was killed by signal 9" in study.events()[1].reason
     assert state(trial_runs(study)[1]) == "finished"
 
 
-def test_what_a_study_found_is_read_from_folders_alone() -> None:
-    study = carry_out(design(axes={"model.cell": ["lstm", "elman"], RATE: [0.01, 0.1]}, seeds=[1, 2]))
-    (found,) = read(study)
-    assert found.quantity.unit == "nats per token"
-    values = {one.trial.number: value(one) for one in trial_runs(study)}
-    for group in found.groups:
+def test_the_results_of_a_study_are_read_from_folders_alone() -> None:
+    study = run_small(small_design(axes={"model.cell": ["lstm", "elman"], RATE: [0.01, 0.1]}, seeds=[1, 2]))
+    (part,) = read(study)
+    assert part.quantity.unit == "nats per token"
+    values = {trial_run.trial.number: value(trial_run) for trial_run in trial_runs(study)}
+    for group in part.groups:
         assert [cell.value for cell in group.cells] == [values[cell.trial] for cell in group.cells]
-    medians = [group.summary.median for group in found.best]
+    medians = [group.summary.median for group in part.best]
     assert medians == sorted(m for m in medians if m is not None)
-    compared = pairs(found).found
+    compared = pairs(part).found
     assert {pair.seeds is not None and pair.items is not None for pair in compared} == {True}
-    (effects,) = (one.effects for one in importances(found).found.values())
+    (effects,) = (importance.effects for importance in importances(part).found.values())
     assert {effect.name for effect in effects} == {
         "architecture",
         "learning_rate",
         "architecture x learning_rate",
     }
-    assert found.refusal() is None
+    assert part.refusal() is None
     json.dumps([pair.reading for pair in compared])
 
 
-def test_a_study_of_several_languages_is_judged_by_the_truth_in_parts() -> None:
-    """Each dataset is a part of its own; the value of a cell is that of the truth card."""
+def test_a_study_of_several_languages_is_compared_with_the_true_distribution_in_parts() -> None:
+    """Each dataset is a part of its own; the value of a cell is that of the oracle card."""
     data = [{"kind": "brackets"}, {"kind": "counting", "letters": 3}]
     settings = {**SMALL, "data": {**SMALL["data"], "longer_max_length": 24, "longer": 5}}
-    work = design(
+    design = small_design(
         settings=settings,
         axes={"data": data, "model.cell": ["lstm", "elman"]},
         monitor="accepted_longer",
         success=0.9,
     )
-    study = carry_out(work)
+    study = run_small(design)
     parts = read(study)
     assert [part.part for part in parts] == ["brackets", "counting letters=3"]
     cards = {
-        one.trial.run: one.folder.read_json("cards/oracle.json") for one in trial_runs(study) if one.folder
+        trial_run.trial.run: trial_run.folder.read_json("cards/oracle.json")
+        for trial_run in trial_runs(study)
+        if trial_run.folder
     }
     assert len(cards) == 4
     for part in parts:
@@ -294,11 +295,11 @@ def test_a_study_of_several_languages_is_judged_by_the_truth_in_parts() -> None:
     assert "Study small, counting" in page
 
 
-def test_what_no_truth_card_has_is_refused() -> None:
+def test_a_monitor_that_no_oracle_card_has_is_refused() -> None:
     with pytest.raises(
         UserError,
-        match="no metric to be judged by 'acepted'. Nearest: 'accepted'",  # noqa: RUF043
+        match="no metric to monitor 'acepted'. Nearest: 'accepted'",  # noqa: RUF043
     ):
-        design(monitor="acepted")
+        small_design(monitor="acepted")
     with pytest.raises(UserError, match="'monitor' needs a grid without an axis of epochs"):
-        design(monitor="divergence", axes={EPOCHS: [1, 2]})
+        small_design(monitor="divergence", axes={EPOCHS: [1, 2]})
