@@ -16,7 +16,7 @@ from seqlab.data.batch import Batch
 from seqlab.data.dataset import Dataset
 from seqlab.data.sources.brackets import BracketsConfig
 from seqlab.data.sources.generated import GeneratedConfig
-from seqlab.data.sources.grammars import ToyConfig
+from seqlab.data.sources.grammar_sentences import ToyConfig
 from seqlab.data.sources.ndfa import NdfaConfig
 from seqlab.data.token_oracle import TokenOracle
 from seqlab.data.tokenizers.whitespace import WhitespaceConfig

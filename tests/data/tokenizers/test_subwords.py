@@ -91,7 +91,7 @@ def test_a_spec_survives_json(config: BpeConfig | WordPieceConfig, running: bool
     assert again.encode_batch(TEXTS).tokens.tolist() == tokenizer.encode_batch(TEXTS).tokens.tolist()
 
 
-def test_no_text_has_no_token():
+def test_an_empty_batch_has_no_tokens():
     tokens, offsets = BPE.encode_batch([])
     assert (tokens.tolist(), offsets.tolist()) == ([], [0])
 

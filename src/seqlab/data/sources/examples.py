@@ -60,6 +60,7 @@ class ExamplesConfig(SeededConfig, ABC):
     @override
     def read(self) -> Corpus:
         sizes = {"train": self.train, "valid": self.valid, "test": self.test}
+        # One generator per split: with a common one, a larger `train` would change `valid` and `test`.
         drawn = {
             name: self.draw(size, np.random.default_rng([self.seed, index]))
             for index, (name, size) in enumerate(sizes.items())
@@ -86,6 +87,7 @@ class ExamplesConfig(SeededConfig, ABC):
         if not self.resample_each_epoch:
             return dataset.splits["train"]
         texts, labels = self.draw(self.train, np.random.default_rng(seed))
+        # The vocabulary stays that of the split `train`, or the ids of the model would change their meaning.
         encoded = dataset.tokenizer.encode_batch(texts)
         targets = labels.astype(np.int64 if self.label_names else np.float64)
         return Split(Ragged(encoded.tokens, encoded.offsets), targets=targets)

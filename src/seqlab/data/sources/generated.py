@@ -68,6 +68,7 @@ class GeneratedConfig(SeededConfig, ABC):
     def read(self) -> Corpus:
         sizes = {"train": self.train, "valid": self.valid, "test": self.test}
         language = self.language()
+        # One generator per split: with a common one, a larger `train` would change `valid` and `test`.
         texts = {
             name: language.draw(size, np.random.default_rng([self.seed, index]))
             for index, (name, size) in enumerate(sizes.items())

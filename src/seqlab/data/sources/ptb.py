@@ -66,6 +66,7 @@ class PtbConfig(DatasetConfig):
     @override
     def read(self) -> Corpus:
         texts = {split: read_text(_path(split)) for split in _CHECKSUMS}
+        # The tokenizer splits at whitespace in both cases: spelled out, each character is a token.
         if self.level == "character":
             texts = {split: spell(text) for split, text in texts.items()}
         return Corpus({split: [text] for split, text in texts.items()}, running=True)

@@ -139,6 +139,7 @@ class TableConfig(DatasetConfig):
         missing = {name: share for name, share in shares.items() if name not in splits and share > 0}
         if not missing:
             return splits
+        # Row by row, a text in two splits would measure memory; `split_rows` keeps equal texts together.
         whole = splits["train"]
         whole.check_splittable()
         made = split_rows(

@@ -47,6 +47,7 @@ class TemporalOrderConfig(ExamplesConfig):
         second = random.integers(size // 2, size * 3 // 5, size=count, endpoint=True)
         fillers = random.integers(len(FILLERS), size=(count, int(lengths.max())))
         labels = random.integers(len(CLASSES), size=count)
+        # Every row has fillers for the longest example; `_text` cuts them to its own length.
         texts = [
             _text(row, length, positions, list(CLASSES)[label])
             for row, length, *positions, label in zip(

@@ -135,6 +135,7 @@ def find_files(path: Path, pattern: str) -> list[Path]:
 def split_at_lines(text: str, shares: dict[str, float]) -> dict[str, str]:
     """The text cut into `train` and the other splits, in this order, each with its share of characters."""
     ends = [len(text)]
+    # From the end: each split gets its share of the whole text, and train what is left.
     for share in reversed(shares.values()):
         ends.append(_line_begin(text, ends[-1] - max(1, round(share * len(text)))))
     bounds = [0, *reversed(ends)]

@@ -61,6 +61,7 @@ class Grid(NamedTuple):
         return [f"{k / scale:.{self.decimals}f}" for k in range(self.lowest, self.highest + 1)]
 
 
+# The decimal point belongs to neither group, and must be followed by a decimal: `0.` is not a number here.
 _GRID = re.compile(r"(-?\d+)(?:\.(?=\d))?((?<=\.)\d{1,6}|) to (-?\d+)(?:\.(?=\d))?((?<=\.)\d{1,6}|)")
 
 
