@@ -56,6 +56,7 @@ def whole_equals_steps(model: SequenceModel, batch: Batch, task: Task) -> Findin
 
     longest = int(batch.lengths.max())
     middle = longest // 2
+    # In reverse order, so that a state whose `select` is wrong gives wrong logits.
     rows = (batch.lengths > middle).nonzero().squeeze(1).flip(0)
     state = _state_at(model, batch, middle).select(rows)
     tokens = batch.tokens[rows, middle:longest]
