@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from seqlab.nn.cells import Weights
+from seqlab.nn.embedding import Lookup
 from seqlab.nn.native import binding, builds
 from seqlab.nn.native.binding import BUILDS, Library
 from seqlab.nn.native.recurrence import CELLS, Hidden, native_scan
@@ -178,13 +179,14 @@ def run(
     *,
     number: int = 1,
     needed: Collection[str] | None = None,
+    tokens: Tensor | None = None,
 ) -> Tensors:
     """What `exact` returns, by the library on `number` threads; gradients of all inputs or of `needed`."""
     assert case.cell in CELLS
     leaves = {name: t.detach().requires_grad_(needed is None or name in needed) for name, t in inputs.items()}
     hidden: list[Tensor] = []
     with threads(number):
-        y, *final = scan(library, case, leaves, lengths, hidden.append)
+        y, *final = scan(library, case, leaves, lengths, hidden.append, tokens)
         results = dict(zip(("y", "hn", "cn"), (y, *final), strict=False))
         differentiable = {name: leaf for name, leaf in leaves.items() if leaf.requires_grad}
         if differentiable:
@@ -197,17 +199,18 @@ def run(
     return {name: tensor.detach() for name, tensor in results.items()}
 
 
-def scan(
+def scan(  # noqa: PLR0917 (as every scan, after the library)
     library: Library,
     case: Case,
     inputs: Mapping[str, Tensor],
     lengths: Tensor | None,
     hidden: Hidden | None = None,
+    tokens: Tensor | None = None,
 ) -> list[Tensor]:
-    """The library's y and final states."""
+    """The library's y and final states; with tokens, x is the table of their vectors."""
     state = tuple(inputs[name] for name in ("h0", "c0") if name in inputs)
     weights = Weights(*(inputs[name] for name in Weights._fields if name in inputs))
-    x, reverse = inputs["x"], case.reverse
+    x, reverse = inputs["x"] if tokens is None else Lookup(tokens, inputs["x"]), case.reverse
     y, final = native_scan(library, case.cell, x, lengths, state, weights, reverse=reverse, hidden=hidden)
     return [y, *final]
 
@@ -223,5 +226,5 @@ def agree(actual: Tensors, expected: Tensors, *, context: str = "") -> None:
             assert error <= TOLERANCE * largest, f"{name} {context}: error {error:.2g}, largest {largest:.2g}"
 
 
-def same_bits(one: Tensors, other: Tensors) -> bool:
-    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+def same_bits(first: Tensors, second: Tensors) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)

@@ -50,9 +50,9 @@ def both(
 
 
 def agree(actual: list[torch.Tensor], exact: list[torch.Tensor], tolerance: float = 2e-6) -> None:
-    for one, other in zip(actual, exact, strict=True):
-        assert one.dtype == torch.float32
-        assert (one.double() - other).norm() <= tolerance * other.norm() + 1e-12
+    for result, correct in zip(actual, exact, strict=True):
+        assert result.dtype == torch.float32
+        assert (result.double() - correct).norm() <= tolerance * correct.norm() + 1e-12
 
 
 @pytest.mark.parametrize("kernels", builds.available_builds())
@@ -79,8 +79,8 @@ def test_loss_and_gradients(
 def test_any_shape_and_repeated_targets(N: int, H: int, V: int, seed: int, few: bool) -> None:
     tensors, targets = values(N, H, V, seed=seed)
     actual, exact = both(tensors, targets % 2 % V if few else targets, 0.2, TORCH)
-    for one, other in zip(actual, exact, strict=True):
-        assert torch.allclose(one.double(), other, rtol=1e-5, atol=1e-5)
+    for result, correct in zip(actual, exact, strict=True):
+        assert torch.allclose(result.double(), correct, rtol=1e-5, atol=1e-5)
 
 
 def test_in_several_chunks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,11 +13,11 @@ def random(seed: int = 0) -> torch.Generator:
 
 def test_weights_come_from_the_generator_alone():
     before = torch.get_rng_state()
-    one, two, other = (linear(9, 4, generator=random(seed)).weight for seed in (1, 1, 2))
+    first, same, other = (linear(9, 4, generator=random(seed)).weight for seed in (1, 1, 2))
     uniform_embedding(5, 3, bound=0.1, generator=random())
     normal_embedding(5, 3, std=1.0, generator=random())
-    assert torch.equal(one, two)
-    assert not torch.equal(one, other)
+    assert torch.equal(first, same)
+    assert not torch.equal(first, other)
     assert torch.equal(before, torch.get_rng_state())
 
 

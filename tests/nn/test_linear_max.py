@@ -30,8 +30,8 @@ def test_values_and_gradients(lengths: list[int], E: int, H: int) -> None:
     naive = [z[row, :n].max(0).values if n else z[row, 0] * 0 for row, n in enumerate(lengths)]
     expected = torch.stack(naive)
     assert torch.allclose(actual, expected)
-    for one, other in zip(gradients(actual, tensors), gradients(expected, tensors), strict=True):
-        assert torch.allclose(one, other, atol=1e-12)
+    for gradient, correct in zip(gradients(actual, tensors), gradients(expected, tensors), strict=True):
+        assert torch.allclose(gradient, correct, atol=1e-12)
 
 
 def test_of_equal_maxima_the_first_gets_the_gradient() -> None:

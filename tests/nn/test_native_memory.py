@@ -135,13 +135,13 @@ def test_the_cache_is_bounded_when_sizes_grow_after_a_large_one(library: Library
 
 
 def test_blocks_are_aligned_disjoint_and_reused(library: Library) -> None:
-    one, other = Block(library, 5 * MIB), Block(library, 5 * MIB)
-    assert one.address is not None
-    assert other.address is not None
-    assert one.address % 64 == other.address % 64 == 0
-    assert abs(one.address - other.address) >= 5 * 2**20
-    address = other.address
-    del other
+    first, second = Block(library, 5 * MIB), Block(library, 5 * MIB)
+    assert first.address is not None
+    assert second.address is not None
+    assert first.address % 64 == second.address % 64 == 0
+    assert abs(first.address - second.address) >= 5 * 2**20
+    address = second.address
+    del second
     assert Block(library, 5 * MIB).address == address
 
 

@@ -131,7 +131,7 @@ def test_a_second_backward_pass_gives_the_same_bits(library: Library, cell: str)
     dy = list(upstream.values())
     passes = [torch.autograd.grad(outputs, list(leaves.values()), dy, retain_graph=True) for _ in range(3)]
     for again in passes[1:]:
-        assert all(torch.equal(one, other) for one, other in zip(passes[0], again, strict=True))
+        assert all(torch.equal(first, second) for first, second in zip(passes[0], again, strict=True))
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -5,6 +5,7 @@ Legend: B batch size, T steps, E inputs, H units, V rows of the table.
 
 from __future__ import annotations
 
+import native
 import pytest
 import torch
 from hypothesis import assume, given, settings
@@ -56,24 +57,13 @@ def expected_of(
     return {**expected, "dx": dtable}, kink
 
 
-def run(  # noqa: PLR0917 (as the one of `native`)
+def run(  # noqa: PLR0917 (as that of `native`)
     library: Library, case: Case, inputs: Tensors, upstream: Tensors, tokens: Tensor, lengths: Tensor | None
 ) -> Tensors:
-    leaves = {name: tensor.detach().requires_grad_() for name, tensor in inputs.items()}
-    hidden: list[Tensor] = []
-    lookup = Lookup(tokens, leaves["x"])
-    assert reads_tokens(library, case.cell, lookup, leaves["h0"]), "otherwise nothing is tested"
-    state = tuple(leaves[name] for name in ("h0", "c0") if name in leaves)
-    weights = Weights(*(leaves[name] for name in Weights._fields if name in leaves))
-    y, final = native_scan(
-        library, case.cell, lookup, lengths, state, weights, reverse=case.reverse, hidden=hidden.append
-    )
-    actual = dict(zip(("y", "hn", "cn"), (y, *final), strict=False))
-    dy = [upstream[name] for name in actual]
-    gradients = torch.autograd.grad(list(actual.values()), list(leaves.values()), dy)
-    actual |= {f"d{name}": gradient for name, gradient in zip(leaves, gradients, strict=True)}
-    actual["dhidden"] = hidden[0]
-    return {name: tensor.detach() for name, tensor in actual.items()}
+    lookup = Lookup(tokens, inputs["x"])
+    assert reads_tokens(library, case.cell, lookup, inputs["h0"]), "otherwise nothing is tested"
+    number = torch.get_num_threads()
+    return native.run(library, case, inputs, upstream, lengths, number=number, tokens=tokens)
 
 
 def random_tensors(case: Case, V: int, seed: int = 0) -> tuple[Tensors, Tensors]:
@@ -203,8 +193,8 @@ def test_a_stack_of_both_directions_and_two_layers(cell: str, V: int, kernels: s
             loss = y.square().sum() + sum(part.sum() for part in state.values())
             results.append([y.detach(), *torch.autograd.grad(loss, leaves)])
         fixed, _ = stack(Fixed(table.detach()).lookup(tokens), lengths)
-    for one, other in zip(*results, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
+    for by_table, by_vectors in zip(*results, strict=True):
+        torch.testing.assert_close(by_table, by_vectors, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(fixed.detach(), results[0][0], rtol=0, atol=0)
 
 

@@ -103,8 +103,8 @@ def test_a_trace_changes_no_result(cell: str, path: Path) -> None:
     (y * weight).sum().backward()
     trace = trace_of(watched, x, weight, False)
     torch.testing.assert_close(trace.states[-1], y.detach(), rtol=1e-6, atol=1e-6)
-    for one, other in zip(plain.parameters(), watched.parameters(), strict=True):
-        torch.testing.assert_close(one.grad, other.grad, rtol=1e-4, atol=1e-5)
+    for plain_weight, watched_weight in zip(plain.parameters(), watched.parameters(), strict=True):
+        torch.testing.assert_close(plain_weight.grad, watched_weight.grad, rtol=1e-4, atol=1e-5)
 
 
 def test_a_trace_contains_only_the_last_forward_pass_and_gradients_after_the_backward_pass() -> None:

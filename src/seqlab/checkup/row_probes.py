@@ -52,6 +52,7 @@ def padding_changes_nothing(model: SequenceModel, batch: Batch, task: Task) -> F
     after the last token.
     """
     model = perturbed(model)
+    # Ids that occur in the batch: an embedding may not accept any others.
     known = batch.inputs.tokens[batch.inputs.mask].unique()
     one, other = int(known[0]), int(known[-1])
     plain = _padded(batch, one, 0)
@@ -68,7 +69,7 @@ def padding_changes_nothing(model: SequenceModel, batch: Batch, task: Task) -> F
             ("", ", with one more token after it,"),
             expected,
             _outputs(model, changed, next_token=other),
-            strict=False,
+            strict=False,  # only a causal model has logits of a next token
         )
     ]
     return verdict(

@@ -60,6 +60,7 @@ def whole_equals_steps(model: SequenceModel, batch: Batch, task: Task) -> Findin
     lengths = batch.inputs.lengths
     longest = int(lengths.max())
     middle = longest // 2
+    # In reverse order, so that a state whose `select` is wrong gives wrong logits.
     rows = (lengths > middle).nonzero().squeeze(1).flip(0)
     state = _state_at(model, batch, middle).select(rows)
     rest = Padded(batch.inputs.tokens[rows, middle:longest], lengths[rows] - middle)

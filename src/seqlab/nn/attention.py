@@ -85,6 +85,7 @@ class SelfAttention(nn.Module):
                 f"'heads' must divide 'hidden_size'. Got heads {heads}, hidden_size {hidden_size}."
             )
         self.heads, self.path = heads, path
+        # One map to queries, keys and values, in this order, as torch.nn.MultiheadAttention stores them.
         joint = linear(hidden_size, 3 * hidden_size, generator=generator)
         self.in_proj_weight, self.in_proj_bias = joint.weight, joint.bias
         self.out_proj = linear(hidden_size, hidden_size, generator=generator)
@@ -122,6 +123,7 @@ class SelfAttention(nn.Module):
                 visible_keys(queries.new_empty(B, 0, dtype=torch.bool), T) if visible is None else visible
             )
             return attend(queries, keys, values, visible, self.dropout)
+        # `is_causal` counts from the first key: right without a past, wrong with one.
         mask = None if visible is None else visible.unsqueeze(1)
         return functional.scaled_dot_product_attention(
             queries, keys, values, attn_mask=mask, is_causal=mask is None

@@ -69,6 +69,7 @@ def ragged_lengths(lengths: Tensor, x: Tensor | Lookup) -> Tensor | None:
         raise _wrong("lengths", required, got)
     if not B:
         return None
+    # `int` waits for the device: a stack of layers therefore checks lengths once, not in every layer.
     shortest, longest = (int(extreme) for extreme in lengths.aminmax())
     for extreme in (shortest, longest):
         if not 0 <= extreme <= T:

@@ -18,6 +18,7 @@ from seqlab.schema.errors import UserError
 VARIABLE = "SEQLAB_KERNELS"
 """Environment variable: the name of a build, or `reference` to compute without the library."""
 REFERENCE = "reference"
+# Not in os.environ, which processes that are started meanwhile would inherit.
 _forced: list[str] = []
 """Arguments of the active `use_build` contexts, the innermost last."""
 
@@ -65,6 +66,7 @@ def available_builds() -> list[str]:
     return [REFERENCE, *(build for build in BUILDS if _loaded(build) is not None)]
 
 
+# Cached: a library is loaded and tested once per process. It is never unloaded: graphs may use its memory.
 @cache
 def _loaded(build: str) -> Library | None:
     library = load(build)

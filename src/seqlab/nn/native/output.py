@@ -149,6 +149,7 @@ def check_targets(targets: Tensor, N: int, V: int) -> None:
         raise UserError(f"Targets must be torch.int64 of shape ({N},). Got {got}.")
     if not N:
         return
+    # One fast pass; the search for the wrong target is slow, and only for the message.
     smallest, largest = (int(extreme) for extreme in targets.aminmax())
     if not 0 <= smallest <= largest < V:
         wrong = next(target for target in targets.tolist() if not 0 <= target < V)
