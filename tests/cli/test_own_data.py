@@ -149,19 +149,19 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "'data.path' must be given: The file; its ending"),
+        ([], "'data.path' must be given: The file; its extension"),
         (["data.path=films.xlsx"], "A table must end in .csv, .tsv, .jsonl, .parquet. Got 'films.xlsx'"),
         (["data.path=film.csv"], "film.csv must exist. Got no such file. Nearest: 'films.csv'"),
         (["data.path=films.csv", "data.text_column=txt"], "must have a column 'txt'. Nearest: 'text'"),
         (["data.path=films.csv", "task.metrics=loss,acuracy", "task.monitor=loss"], "Nearest: 'accuracy'"),
         (["data.path=films.csv", "task.monitor=los"], "'task.monitor' must be one of loss, accuracy"),
         (
-            ["data.path=films.csv", "task.class_weights=equal"],
-            "'task.class_weights' must be one of none, bal",
+            ["data.path=films.csv", "training.class_weights=equal"],
+            "'training.class_weights' must be one of none, bal",
         ),
         (["data.path=empty.csv"], "empty.csv must contain a table. Got an empty file"),
         (["data.path=one.csv"], "must contain at least 2 labels. Got 'x' in every training row"),
-        (["data.path=rare.csv"], "Got one of 'rare' (rare.csv:6)"),
+        (["data.path=rare.csv"], "Got one text for 'rare' (rare.csv:6)"),
         (["data.path=bytes.csv"], "bytes.csv:3 must be text in UTF-8"),
     ],
 )

@@ -157,7 +157,8 @@ class LanguageModelling(Workload):
     @override
     def split(self) -> Split:
         count = BATCHES * self.batch_size * self.sequence_length
-        return Split(Ragged(_tokens(self.vocabulary, count, skew=1.0), np.array([0, count])), running=True)
+        tokens = Ragged(_tokens(self.vocabulary, count, skew=1.0), np.array([0, count]))
+        return Split(tokens, running=True)
 
     @override
     def settings(self) -> dict[str, object]:

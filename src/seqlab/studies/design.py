@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from seqlab.experiment import recipes
 from seqlab.experiment.experiment_config import AnyExperimentConfig, ExperimentConfig
@@ -71,12 +71,12 @@ class Design:
             experiment = recipes.experiment(recipe, table)[0]
         except UserError as error:
             raise self._explained(error, setting) from None
-        if not isinstance(experiment, ExperimentConfig):
+        if experiment.method != ExperimentConfig.method:
             raise UserError(
                 f"'base' must be a recipe that trains a network. Got {recipe.name!r}. "
                 "Nearest: 'baselines', a list of such recipes."
             )
-        return experiment
+        return cast("ExperimentConfig", experiment)
 
     def baseline(self, name: str, setting: Mapping[str, Any]) -> AnyExperimentConfig:
         """A baseline's experiment, on the data of the study's other runs.

@@ -46,7 +46,7 @@ class ClassifyTask(CrossEntropyTask):
         return batching.labelled_batches(split, seed)
 
 
-def balanced_weights(labels: NDArray[np.int64 | np.float64], classes: int) -> Float[Tensor, " K"]:
+def balanced_weights(labels: NDArray[np.int64] | NDArray[np.float64], classes: int) -> Float[Tensor, " K"]:
     """N / (K n) for a class with n of N texts: every class weighs the same, and a text 1 on average.
 
     >>> balanced_weights(np.array([0, 0, 0, 1]), 2).tolist()
