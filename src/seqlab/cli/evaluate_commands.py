@@ -116,7 +116,9 @@ def diagnose(
         out.print(f"\n{kind}", style="bold", markup=False)
         for sentence in content["found"]:
             print_line(sentence)
-        _print_curves([record for record in content["records"] if "x" in record])
+        curves = [record for record in content["records"] if "x" in record]
+        if curves:
+            _print_curves(curves)
 
 
 def _print_curves(curves: list[dict[str, Any]]) -> None:

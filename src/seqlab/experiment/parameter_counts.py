@@ -15,7 +15,7 @@ from seqlab.experiment.experiment import build
 def count(recipe: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """Parameters: `layers`, each with its formula (see `LayerCount`), and the `total`; tied weights once.
 
-    The numbers of a baseline depend on the data, so it is fitted to be counted.
+    The count of a baseline depends on the data, so the baseline is fitted first.
 
     Raises:
         UserError: no such recipe, key or value.

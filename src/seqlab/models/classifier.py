@@ -15,7 +15,7 @@ from seqlab.nn.pooling import POOLINGS
 
 
 class SequenceClassifier(SequenceModel):
-    """embedding -> dropout [-> body] [-> linear -> ReLU] -> pooling -> dropout -> head.
+    """`embedding -> dropout [-> body] [-> linear -> ReLU] -> pooling -> dropout -> head`.
 
     Args:
         embedding: a vector for each token, learned or fixed.

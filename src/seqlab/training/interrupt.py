@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: finish the step, save, and name the command that resumes."""
+"""Ctrl-C and SIGTERM: finish the step, save, and report how to continue."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 class StopRequest:
-    """Whether a stop was requested; a second Ctrl-C stops at once."""
+    """Whether a stop was requested; a second Ctrl-C stops immediately."""
 
     def __init__(self) -> None:
         self.stop = False
