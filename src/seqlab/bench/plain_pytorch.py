@@ -59,6 +59,7 @@ class Classifier(nn.Module):
         if self.body is not None:
             x, _ = self.body(x)
         x = torch.relu(self.linear(x))
+        # -inf is never the maximum, as long as a sequence has a token.
         padding = torch.arange(x.shape[1]) >= lengths.unsqueeze(1)
         pooled = x.masked_fill(padding.unsqueeze(2), -torch.inf).max(1).values
         return self.head(self.dropout(pooled))

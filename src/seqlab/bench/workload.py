@@ -118,6 +118,7 @@ class Workload(ABC):
             tokenizer=WhitespaceConfig().train([words], running=True),
             labels=self.labels,
             limit=Limit(),
+            # Neither cached nor part of a run folder, so nothing asks for the hash.
             content_hash="",
             about=About("Random tokens.", "drawn", "none needed"),
         )

@@ -98,6 +98,7 @@ class Design:
                 f"'baselines' must be recipes for the study's data, {data.get('kind')!r}. "
                 f"Got {name!r} for {own['data'].get('kind')!r}."
             )
+        # NB-SVM, for example, splits texts otherwise than networks do; accuracies can still be compared.
         table = {**own, "data": data | {k: v for k, v in own["data"].items() if k == "tokenizer"}}
         for key, value in (*self.config.settings.items(), *setting.items()):
             if key.split(".")[0] == "data":
@@ -124,6 +125,7 @@ class Design:
         for name in self.config.baselines:
             self.baseline(name, {})
         for architecture in self.architectures:
+            # The recipe alone comes first, so that its own errors are not blamed on an axis.
             first = {axis.key: axis.examples[0] for axis in self.setting_axes}
             for setting in ({}, first):
                 self.experiment({**architecture, **setting}, self.config.seeds[0])
