@@ -76,9 +76,7 @@ RUNNING = [*tiny.BRACKETS[:1], "data.kind=python_source", "batching.kind=sequenc
 
 def test_sequences_of_a_running_text(refused, runs: Path, tmp_path: Path, monkeypatch) -> None:
     result = refused("train", *RUNNING)
-    assert (
-        "'batching.kind' must be 'stream' for running text such as 'python_source'. Got 'sequences'" in result
-    )
+    assert "'batching.kind' must be 'stream' for running text, which has no end. Got 'sequences'" in result
     assert not runs.exists()
 
 

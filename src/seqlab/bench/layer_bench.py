@@ -126,6 +126,7 @@ def measure(
 ) -> dict[str, list[float]]:
     """Seconds of a pass of `torch` and `seqlab`, and the `peak`, of each round."""
     seqlab_pass, torch_pass = passes(shape, cell)
+    # Timers and thread wake-ups would dominate a pass of some microseconds.
     repeats = math.ceil(MIN_GFLOP / shape.gflop(cell))
     measurements = {
         "torch": lambda: _mean_seconds(torch_pass, repeats, clock),

@@ -113,5 +113,6 @@ def peak_probe() -> Peak:
 
 def in_own_process(function: Callable[P, float], *args: P.args, **kwargs: P.kwargs) -> float:
     """The result of a module's function in a new process, which has done nothing else."""
+    # Spawned, because a forked process would begin with the memory of its parent.
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         return pool.submit(function, *args, **kwargs).result()

@@ -26,7 +26,7 @@ class PlainLanguageModel(nn.Module):
         self.embedding = nn.Embedding(work.vocabulary, work.embedding)
         # Torch warns about dropout between layers where there is only one.
         between = work.dropout if work.layers > 1 else 0.0
-        self.recurrence = LAYERS[work.cell](
+        self.body = LAYERS[work.cell](
             work.embedding, work.hidden, work.layers, dropout=between, batch_first=True
         )
         self.dropout = nn.Dropout(work.dropout)
@@ -38,7 +38,7 @@ class PlainLanguageModel(nn.Module):
         self, tokens: Int[Tensor, "B T"], state: States | None
     ) -> tuple[Float[Tensor, "B T V"], States]:
         """Logits, and the state after the last token."""
-        y, new = self.recurrence(self.dropout(self.embedding(tokens)), state)
+        y, new = self.body(self.dropout(self.embedding(tokens)), state)
         return self.head(self.dropout(y)), new
 
 
@@ -48,7 +48,7 @@ class Classifier(nn.Module):
     def __init__(self, work: Classifying):
         super().__init__()
         self.embedding = nn.Embedding(work.vocabulary, work.embedding)
-        self.recurrence = nn.LSTM(work.embedding, work.hidden, batch_first=True) if work.hidden else None
+        self.body = nn.LSTM(work.embedding, work.hidden, batch_first=True) if work.hidden else None
         self.linear = nn.Linear(work.hidden or work.embedding, work.linear)
         self.dropout = nn.Dropout(work.dropout)
         self.head = nn.Linear(work.linear, len(work.labels))
@@ -56,9 +56,10 @@ class Classifier(nn.Module):
     def forward(self, tokens: Int[Tensor, "B T"], lengths: Int[Tensor, " B"]) -> Float[Tensor, "B K"]:
         """Logits; tokens beyond a sequence's length have no effect."""
         x = self.dropout(self.embedding(tokens))
-        if self.recurrence is not None:
-            x, _ = self.recurrence(x)
+        if self.body is not None:
+            x, _ = self.body(x)
         x = torch.relu(self.linear(x))
+        # -inf is never the maximum, as long as a sequence has a token.
         padding = torch.arange(x.shape[1]) >= lengths.unsqueeze(1)
         pooled = x.masked_fill(padding.unsqueeze(2), -torch.inf).max(1).values
         return self.head(self.dropout(pooled))
@@ -109,7 +110,8 @@ class ClassifierStep:
 
     def __call__(self, batch: Batch) -> float:
         """One training step; returns the mean loss in nats per target."""
-        return self._update(self._loss(self.model(batch.inputs.tokens, batch.inputs.lengths), batch.target_values))
+        logits = self.model(batch.inputs.tokens, batch.inputs.lengths)
+        return self._update(self._loss(logits, batch.target_values))
 
 
 def language_model(work: LanguageModelling, weights: Weights) -> TrainingStep:

@@ -88,6 +88,7 @@ class LoopLanguageModel(nn.Module):
         self, tokens: Int[Tensor, "B T"], state: States | None
     ) -> tuple[Float[Tensor, "B T V"], States]:
         """Logits, and each layer's states after the last token."""
+        # One tensor for all states is enough: cells return new ones and never write into their inputs.
         start = [torch.zeros(tokens.shape[0], self.hidden)] * (self.states * len(self.cells))
         flat = tuple(start if state is None else state)
         states = [flat[i : i + self.states] for i in range(0, len(flat), self.states)]
@@ -103,11 +104,12 @@ class LoopLanguageModel(nn.Module):
 
 def by_gate(weights: Weights, work: LanguageModelling) -> dict[str, Tensor]:
     """The weights of seqlab's model under the names of this one, gate by gate; two biases are summed."""
-    renamed = {name: tensor for name, tensor in weights.items() if not name.startswith("recurrence.")}
+    renamed = {name: tensor for name, tensor in weights.items() if not name.startswith("body.")}
     gates = CELLS[work.cell].gates
     for layer in range(work.layers):
-        w, u = (weights[f"recurrence.weight_{part}_l{layer}"].chunk(len(gates)) for part in ("ih", "hh"))
-        biases = [weights.get(f"recurrence.bias_{part}_l{layer}") for part in ("ih", "hh")]
+        w, u = (weights[f"body.weight_{part}_l{layer}"].chunk(len(gates)) for part in ("ih", "hh"))
+        # A cell of seqlab may have one bias, which is that of the inputs.
+        biases = [weights.get(f"body.bias_{part}_l{layer}") for part in ("ih", "hh")]
         b = torch.stack([bias for bias in biases if bias is not None]).sum(0).chunk(len(gates))
         for number, gate in enumerate(gates):
             renamed[f"cells.{layer}.{gate}.weight"] = torch.cat([w[number], u[number]], dim=1)

@@ -20,8 +20,8 @@ R = TypeVar("R")
 class Result(Generic[R]):
     """Measurements, and the machine and software they were made with.
 
-    kernels: name of the build of recurrent layers; see `seqlab.nn.native.builds.build_name`. peak_of: operations
-    whose rate is the machine's peak. rounds: number of measurements per median.
+    kernels: name of the build of recurrent layers; see `seqlab.nn.native.builds.build_name`.
+    peak_of: operations whose rate is the machine's peak. rounds: number of measurements per median.
     """
 
     processor: str

@@ -23,6 +23,7 @@ class SeqlabStep:
     def __call__(self, batch: Batch) -> float:
         """One training step; returns the mean loss in nats per target."""
         outcome = self._step(batch, self._carried, self._learning_rate)
+        # Detached, as in training: gradients stop at the borders of batches.
         self._carried = None if outcome.state is None else outcome.state.detach()
         return outcome.nats / outcome.targets
 

@@ -114,6 +114,7 @@ def measure(
         "reference": _timed(reference, batches, clock),
         "peak": probe,
     }
+    # Sides alternate within each round, so that a slower moment of the machine affects both.
     interleaved(measurements, WARM_ROUNDS)
     return interleaved(measurements, rounds)
 

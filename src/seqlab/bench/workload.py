@@ -118,6 +118,7 @@ class Workload(ABC):
             tokenizer=WhitespaceConfig().train([words], running=True),
             labels=self.labels,
             limit=Limit(),
+            # Neither cached nor part of a run folder, so nothing asks for the hash.
             content_hash="",
             about=About("Random tokens.", "drawn", "none needed"),
         )
@@ -157,7 +158,8 @@ class LanguageModelling(Workload):
     @override
     def split(self) -> Split:
         count = BATCHES * self.batch_size * self.sequence_length
-        return Split(Ragged(_tokens(self.vocabulary, count, skew=1.0), np.array([0, count])), running=True)
+        tokens = Ragged(_tokens(self.vocabulary, count, skew=1.0), np.array([0, count]))
+        return Split(tokens, running=True)
 
     @override
     def settings(self) -> dict[str, object]:

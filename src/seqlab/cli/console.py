@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+# Rich assumes a width of 80 in a pipe, and would wrap lines that other programs read.
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 1_000)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 """Standard output, which in a pipe has no width, so that no line is wrapped; and standard error."""
@@ -43,6 +44,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 
 def _is_number(cell: Any) -> bool:
     if isinstance(cell, str):
+        # "-" is a missing number.
         return cell == "-" or cell.removesuffix(" %").replace(",", "").replace(".", "", 1).isdigit()
     return isinstance(cell, int | float)
 

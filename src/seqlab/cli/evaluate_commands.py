@@ -57,6 +57,7 @@ def evaluate(
 def _print_matrix(title: str, matrix: dict[str, Any]) -> None:
     """Print a confusion matrix: whole where it fits on a screen, else its most frequent mistakes."""
     rows, columns, values = (matrix[key] for key in ("rows", "columns", "values"))
+    # The records hold floats, also for counts.
     if len(columns) <= MAX_LABELS:
         out.print(f"\n{title}: a row for each true label, a column for each predicted label", markup=False)
         table = [[name, *(int(value) for value in line)] for name, line in zip(rows, values, strict=True)]

@@ -177,8 +177,10 @@ def _tables() -> dict[str, Any]:
         "probes": PROBES,
         "searches": SEARCHES,
     }
+    # Functions, because describing runs and recipes reads files, and only one table may be asked for.
     tables: dict[str, Any] = {"recipes": _recipes, "studies": _studies}
     for name, registry in registries.items():
+        # Bound as a default: a closure would see the last registry only.
         tables[name] = lambda registry=registry: {kind: registry.describe(kind) for kind in registry}
     return {**tables, "runs": _runs}
 

@@ -135,6 +135,7 @@ def _lines(file: Path | None, encoding: str) -> list[str]:
 
 
 def _standard_input(encoding: str) -> str:
+    # Bytes, because `sys.stdin` decodes by the terminal's encoding, and without the number of the line.
     data = sys.stdin.buffer.read()
     try:
         return data.decode(encoding)

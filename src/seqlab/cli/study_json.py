@@ -34,6 +34,7 @@ def as_table(
 
 
 def _part(study: Study) -> dict[str, Any]:
+    # Asked once, because the answer is read from the records of all runs.
     steps = counts_steps(study)
     return {
         "part": study.part,

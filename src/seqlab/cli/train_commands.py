@@ -38,6 +38,7 @@ def train(
     as_json
         Print only the result, as JSON.
     """
+    # Imported by the command, because torch takes seconds to load and --help must not wait for it.
     from seqlab.experiment import recipes
     from seqlab.training import run
 

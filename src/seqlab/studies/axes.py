@@ -62,6 +62,7 @@ def _check_key(key: str, known: Sequence[str]) -> None:
         nearest = "'seeds' of the study" if key == "seed" else "'name' of the study"
         raise UserError(f"An axis must be a setting that may vary. Got {key!r}. Nearest: {nearest}.")
     for other in known:
+        # `model` and `model.cell` would overwrite each other, depending on their order.
         if key == other or key.startswith(f"{other}.") or other.startswith(f"{key}."):
             raise UserError(f"A setting must have one axis. Got two: {other!r} and {key!r}.")
 
@@ -71,6 +72,7 @@ def _axis(key: str, value: Any) -> Axis:
         return _range(key, value)
     if not isinstance(value, list | tuple) or not value:
         raise UserError(f"Axis {key!r} must be a list of values, or {{low, high, log}}. Got {value!r}.")
+    # Compared in pairs, because values may be tables, which cannot be members of a set.
     if any(value[i] == value[j] for i, j in itertools.combinations(range(len(value)), 2)):
         raise UserError(f"The values of axis {key!r} must differ from each other. Got {list(value)!r}.")
     return Choices(key, tuple(value))
@@ -78,6 +80,7 @@ def _axis(key: str, value: Any) -> Axis:
 
 def _range(key: str, table: Mapping[str, Any]) -> Range:
     low, high, log = table.get("low"), table.get("high"), table.get("log", False)
+    # To Python a bool is an int.
     numbers = all(isinstance(end, int | float) and not isinstance(end, bool) for end in (low, high))
     if not (numbers and isinstance(log, bool)):
         raise UserError(f"Axis {key!r} must have numbers 'low' and 'high'. Got {dict(table)!r}.")

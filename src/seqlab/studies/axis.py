@@ -123,6 +123,7 @@ class Range(Axis):
     @property
     @override
     def size(self) -> float:
+        # Infinite also for integers: their number depends on rounding, and a search stops by itself.
         return math.inf
 
     @property

@@ -65,6 +65,7 @@ class _Equalizer:
         return _for_steps(config, max(1, steps), self._epoch(config))
 
     def _sized_model(self, config: ExperimentConfig) -> ModelConfig:
+        # Data and task determine the vocabulary and the outputs, and with them the number of parameters.
         key = f"{canonical(config.data)} {canonical(config.task)} {canonical(config.model)}"
         if key not in self._models:
             self._models[key] = _at_size(config.model, config.data, config.task, self._budget.amount)
@@ -82,6 +83,7 @@ class _Equalizer:
 
 def _for_steps(config: ExperimentConfig, steps: int, epoch: EpochSize) -> ExperimentConfig:
     """The experiment with this exact number of steps: epochs to hold them, and no early stopping."""
+    # Early stopping would end some runs before the others, and their budgets would differ.
     update = {"max_steps": steps, "epochs": math.ceil(steps / epoch.steps), "patience": None}
     return config.model_copy(update={"training": config.training.model_copy(update=update)})
 
@@ -127,6 +129,7 @@ def _nearest(
     def at(size: int) -> ModelConfig:
         return model.at(width, size * width.step)
 
+    # Double, then bisect: counting builds a whole model, so only few sizes are tried.
     low, high = 1, 2
     while high * width.step < _WIDEST and count(at(high)) <= parameters:
         low, high = high, 2 * high
@@ -134,6 +137,7 @@ def _nearest(
         middle = (low + high) // 2
         low, high = (middle, high) if count(at(middle)) <= parameters else (low, middle)
     below, above = at(low), at(high)
+    # A later, finer width adds what is missing, but cannot take away what is too much.
     if width.keys != model.widths[-1].keys and count(below) <= parameters:
         return below
     return min(below, above, key=lambda candidate: abs(count(candidate) - parameters))

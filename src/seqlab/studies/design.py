@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from seqlab.experiment import recipes
 from seqlab.experiment.experiment_config import AnyExperimentConfig, ExperimentConfig
@@ -71,12 +71,12 @@ class Design:
             experiment = recipes.experiment(recipe, table)[0]
         except UserError as error:
             raise self._explained(error, setting) from None
-        if not isinstance(experiment, ExperimentConfig):
+        if experiment.method != ExperimentConfig.method:
             raise UserError(
                 f"'base' must be a recipe that trains a network. Got {recipe.name!r}. "
                 "Nearest: 'baselines', a list of such recipes."
             )
-        return experiment
+        return cast("ExperimentConfig", experiment)
 
     def baseline(self, name: str, setting: Mapping[str, Any]) -> AnyExperimentConfig:
         """A baseline's experiment, on the data of the study's other runs.
@@ -98,6 +98,7 @@ class Design:
                 f"'baselines' must be recipes for the study's data, {data.get('kind')!r}. "
                 f"Got {name!r} for {own['data'].get('kind')!r}."
             )
+        # NB-SVM, for example, splits texts otherwise than networks do; accuracies can still be compared.
         table = {**own, "data": data | {k: v for k, v in own["data"].items() if k == "tokenizer"}}
         for key, value in (*self.config.settings.items(), *setting.items()):
             if key.split(".")[0] == "data":
@@ -124,6 +125,7 @@ class Design:
         for name in self.config.baselines:
             self.baseline(name, {})
         for architecture in self.architectures:
+            # The recipe alone comes first, so that its own errors are not blamed on an axis.
             first = {axis.key: axis.examples[0] for axis in self.setting_axes}
             for setting in ({}, first):
                 self.experiment({**architecture, **setting}, self.config.seeds[0])

@@ -96,6 +96,7 @@ class DrawnSearchConfig(SearchConfig, ABC):
         if len(known) >= math.prod(axis.size for axis in axes):
             return None
         for attempt in range(_REDRAWS):
+            # Seeded by the state of the search alone, so that a resumed search draws the same settings.
             random = np.random.default_rng([self.seed, index, len(history), attempt])
             setting = self.draw(axes, monitor, history, random=random, attempt=attempt)
             if setting not in known:
@@ -139,6 +140,7 @@ class DrawnPlan(StudyPlan):
             for run in trial_runs(self.folder)
             if run.trial.architecture == trial.architecture and run.trial.number < trial.number
         ]
+        # Later runs are left out, so that the decision is the same when a study resumes.
         running = SearchTrial(setting=trial.setting, state="open", value=None, curve=tuple(curve))
         return self._should_prune(monitor, earlier, running, trial.config["training"]["epochs"])
 
@@ -165,6 +167,7 @@ class DrawnPlan(StudyPlan):
 
     def _history(self, architecture: Mapping[str, Any]) -> list[TrialRun]:
         """The runs of an architecture with the first seed."""
+        # Read again for each draw: runs end between two of them.
         wanted = (self.space.name(architecture), self.space.seeds[0])
         return [run for run in trial_runs(self.folder) if (run.trial.architecture, run.trial.seed) == wanted]
 

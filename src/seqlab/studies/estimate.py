@@ -69,6 +69,7 @@ class Estimates:
 
 def _cost_key(config: ExperimentConfig) -> str:
     """Equal for experiments whose steps cost the same."""
+    # Neither the learning rate nor the seed changes the cost of a step.
     optimizer = config.training.optimizer.model_copy(update={"learning_rate": 1.0})
     training = config.training.model_copy(update={"optimizer": optimizer})
     return canonical(config.model_copy(update={"seed": 0, "training": training}))

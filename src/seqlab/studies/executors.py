@@ -79,6 +79,7 @@ class ProcessExecutor(Executor):
     ) -> None:
         wanted = True
         while True:
+            # Busy workers still send outcomes after a stop request; the loop ends when none is busy.
             if stop_request.stop or not wanted:
                 for worker in workers:
                     worker.request_stop()
@@ -99,6 +100,7 @@ class ProcessExecutor(Executor):
         if outcome is LOST:
             workers.remove(worker)
             outcome = worker.exit_reason()
+            # The second attempt resumes from what the first one saved.
             if outcome.state == "failed" and attempt.number < ATTEMPTS:
                 workers.append(Worker().assign(attempt.next()))
                 return True
@@ -109,6 +111,7 @@ class ProcessExecutor(Executor):
         while sum(worker.attempt is not None for worker in workers) < self._count:
             job = jobs.next()
             if job is None:
+                # A search may have the next job once another run has ended.
                 return
             idle = next((worker for worker in workers if worker.attempt is None), None)
             if idle is None:

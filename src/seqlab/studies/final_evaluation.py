@@ -116,6 +116,7 @@ def _recorded(folder: StudyFolder, config: FinalConfig, names: Sequence[str]) ->
     for evaluation in earlier:
         if sorted(evaluation["runs"]) == names:
             return evaluation["look"], True
+    # Recorded before the split is scored, so that an interrupted evaluation counts, too.
     number = len({json.dumps(evaluation["runs"]) for evaluation in earlier}) + 1
     folder.add_look({"look": number, "split": SPLIT, "of": config.of, "fit_on": config.fit_on, "runs": names})
     return number, False
@@ -139,6 +140,7 @@ def final_config(trial_run: TrialRun, cell: StudyCell, config: FinalConfig) -> A
     if cell.baseline:
         return parse(BaselineExperimentConfig, {**trial_run.trial.config, "fit_on": config.fit_on})
     settings = parse(ExperimentConfig, trial_run.trial.config)
+    # The last weights, because on all data no validation split is left to pick the best ones by.
     update: dict[str, Any] = {"result": "last", "fit_on": config.fit_on, "patience": None}
     if cell.epochs is not None:
         update["epochs"] = cell.epochs
@@ -165,6 +167,7 @@ def check_same_records(trial_run: TrialRun, retrained: RunFolder) -> None:
     """
     assert trial_run.folder is not None, "only finished runs are chosen"
     before, now = _training_records(trial_run.folder), _training_records(retrained)
+    # The cell's run trained on after the epoch, so its records only begin with those of the other.
     if before[: len(now)] != now:
         index = next(i for i, (a, b) in enumerate(zip(before, now, strict=False)) if a != b)
         raise WorkError(

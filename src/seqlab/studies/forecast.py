@@ -62,6 +62,7 @@ def forecast(design: Design, resources: Resources, processes: int) -> Forecast:
     estimates = Estimates(resources.device, resources.threads)
     adjust = adjustment(design.config.budget, estimates.seconds_per_step)
     trials = design.config.search.expected(StudySpace(design, adjust))
+    # Baselines are fitted within seconds; measuring them would take as long as fitting them.
     networks = [trial for trial in trials if not trial.baseline]
     rows = tuple(
         _row(name, [trial for trial in networks if trial.architecture == name], estimates)

@@ -42,6 +42,7 @@ class GridPlan(StudyPlan):
 
     @override
     def prepare(self) -> None:
+        # A study that was interrupted here continues the list, whose order never changes.
         known = self.folder.trials()
         for trial in grid(self.space)[len(known) :]:
             self.folder.add_trial(trial)

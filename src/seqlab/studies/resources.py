@@ -29,4 +29,5 @@ def resources_for(processes: int, device: str | None, threads: int | None) -> Re
     available = threads or os.cpu_count() or 1
     if processes > available:
         raise UserError(f"'processes' must be at most the threads, {available}. Got {processes}.")
+    # The same number for each run, even if a thread stays idle: the bits of results depend on it.
     return Resources(device=device, threads=available // processes)

@@ -65,6 +65,7 @@ def begin(design: Design, adjust: Adjust) -> tuple[StudyFolder, StudyPlan]:
         UserError: an axis is wrong, or the study was begun with other settings.
     """
     design.check()
+    # Kept with the study, because a recipe's file may change after the study was begun.
     tables = {name: recipe.table for name, recipe in design.recipes.items()}
     config, version = design.config, metadata.version("seqlab")
     folder = study_folder.begin(config.name, plain(config), tables, version)

@@ -69,6 +69,7 @@ class StudySpace(SearchSpace):
         seed: int,
         epochs: Sequence[int] = (),
     ) -> Trial:
+        # `setting` stays without the epochs: each of them is a cell of the run.
         whole = {**architecture, **setting}
         if epochs:
             whole[EPOCHS] = max(epochs)

@@ -47,6 +47,7 @@ class TpeConfig(DrawnSearchConfig):
         random: np.random.Generator,
         attempt: int,
     ) -> dict[str, Any]:
+        # Once it has converged, TPE proposes the same settings again and again.
         if attempt >= _GUIDED:
             return {axis.key: axis.draw(random) for axis in axes}
         study = self._study(monitor, history, seed=int(random.integers(2**31)), epochs=1, axes=axes)
@@ -62,6 +63,7 @@ class TpeConfig(DrawnSearchConfig):
     ) -> bool:
         if not running.curve:
             return False
+        # Without axes: a pruner compares curves and ignores settings, and so the sampler's seed.
         trial = self._study(monitor, earlier, seed=0, epochs=epochs, axes=()).ask({})
         for epoch, value in running.curve:
             trial.report(value, round(epoch * _STEPS_PER_EPOCH))

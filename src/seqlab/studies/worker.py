@@ -46,6 +46,7 @@ class Worker:
         self.connection, remote = context.Pipe()
         self._process: SpawnProcess = context.Process(target=_main, args=(remote, os.getpid()), daemon=True)
         self._process.start()
+        # With a copy open here, the end of the process would not close the connection.
         remote.close()
         self.attempt: Attempt | None = None
         self._stop_requested = False
@@ -93,6 +94,7 @@ class Worker:
 
     def end(self) -> None:
         """End the process."""
+        # The process ends by itself when its connection is closed, unless it is stuck.
         self.connection.close()
         self._process.join(_EXIT_SECONDS)
         if self._process.is_alive():
