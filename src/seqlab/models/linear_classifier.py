@@ -38,7 +38,6 @@ class LinearClassifierConfig(ModelConfig):
         return (Width("linear_size"),)
 
     @override
-    @override
     def build(self, spec: InputSpec, generator: torch.Generator) -> SequenceModel:
         from seqlab.models.classifier import SequenceClassifier
         from seqlab.nn.initial import linear, normal_embedding

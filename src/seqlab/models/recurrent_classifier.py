@@ -66,7 +66,6 @@ class RecurrentClassifierConfig(ModelConfig):
         return self
 
     @override
-    @override
     def build(self, spec: InputSpec, generator: torch.Generator) -> SequenceModel:
         from seqlab.models.classifier import SequenceClassifier
         from seqlab.nn.initial import linear

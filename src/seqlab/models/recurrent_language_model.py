@@ -60,7 +60,6 @@ class RecurrentLanguageModelConfig(ModelConfig):
         return self
 
     @override
-    @override
     def build(self, spec: InputSpec, generator: torch.Generator) -> SequenceModel:
         from seqlab.models.language_model import LanguageModel
         from seqlab.nn.initial import output_layer, uniform_embedding

@@ -56,7 +56,6 @@ class TransformerLanguageModelConfig(ModelConfig):
         return self
 
     @override
-    @override
     def build(self, spec: InputSpec, generator: torch.Generator) -> SequenceModel:
         from seqlab.models.language_model import LanguageModel
         from seqlab.nn.initial import output_layer, uniform_embedding

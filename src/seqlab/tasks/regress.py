@@ -45,7 +45,6 @@ class RegressTask(Task):
         return batching.labelled_batches(split, seed)
 
     @override
-    @override
     def loss(
         self, head: nn.Module, features: Float[Tensor, "N H"], targets: Float[Tensor, " N"]
     ) -> tuple[Float[Tensor, ""], int]:
