@@ -116,7 +116,7 @@ def test_padding_takes_no_part_in_the_plain_classifier(name: str) -> None:
     work = SMALL[name]
     assert isinstance(work, Classifying)
     model = plain.Classifier(work)
-    tokens = work.batches()[0].tokens
+    tokens = work.batches()[0].inputs.tokens
     lengths = torch.tensor([5, 2, 4])
     logits = model(tokens, lengths)
     for row, length in enumerate(lengths.tolist()):
@@ -187,19 +187,20 @@ def test_operations_are_those_of_the_weights(name: str) -> None:
 def test_batches_are_of_the_size_said_and_the_same_each_time(name: str) -> None:
     work = SMALL[name]
     batches = work.batches()
-    assert {tuple(batch.tokens.shape) for batch in batches} == {(3, 5)}
-    assert all(bool((batch.lengths == 5).all()) for batch in batches)
-    assert all(torch.equal(a.tokens, b.tokens) for a, b in zip(batches, work.batches(), strict=True))
-    assert not torch.equal(batches[0].tokens, batches[1].tokens)
-    assert max(int(batch.tokens.max()) for batch in batches) < work.vocabulary
+    assert {tuple(batch.inputs.tokens.shape) for batch in batches} == {(3, 5)}
+    assert all(bool((batch.inputs.lengths == 5).all()) for batch in batches)
+    pairs = zip(batches, work.batches(), strict=True)
+    assert all(torch.equal(a.inputs.tokens, b.inputs.tokens) for a, b in pairs)
+    assert not torch.equal(batches[0].inputs.tokens, batches[1].inputs.tokens)
+    assert max(int(batch.inputs.tokens.max()) for batch in batches) < work.vocabulary
     assert len(work.dataset().tokenizer.vocabulary) == work.vocabulary
 
 
 def test_reviews_hold_some_5000_different_words_a_batch() -> None:
     work = WORKLOADS["imdb-lstm"]
-    ids = work.split().tokens[: work.rows * work.window]
+    ids = work.split().text.tokens[: work.rows * work.window]
     assert 4_900 < len(np.unique(ids)) < 5_100
-    assert WORKLOADS["imdb-linear"].split().tokens.tolist() == work.split().tokens.tolist()
+    assert WORKLOADS["imdb-linear"].split().text.tokens.tolist() == work.split().text.tokens.tolist()
     assert (SEED, WORD_SKEW) == (1, 4.5)
 
 

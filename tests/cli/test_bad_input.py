@@ -76,7 +76,7 @@ RUNNING = [*tiny.BRACKETS[:1], "data.kind=python_source", "batching.kind=sequenc
 
 def test_rows_of_a_running_text(refused, runs: Path, tmp_path: Path, monkeypatch) -> None:
     said = refused("train", *RUNNING)
-    assert "'batching.kind' must be 'stream' for running text such as 'python_source'. Got 'sequences'" in said
+    assert "'batching.kind' must be 'stream' for running text, which has no end. Got 'sequences'" in said
     assert not runs.exists()
 
 

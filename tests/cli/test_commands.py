@@ -245,7 +245,7 @@ def test_parameters_are_those_of_the_formula(seqlab) -> None:
         content = json.loads(seqlab(*asked, "--json").out)["brackets-lstm"]
         total = V * E + n * H * (E + H + biases) + (H + 1) * V
         assert content["total"] == total
-        assert [layer["layer"] for layer in content["layers"]] == ["embedding", "recurrence layer 1", "head"]
+        assert [layer["layer"] for layer in content["layers"]] == ["embedding", "body layer 1", "head"]
         shown = seqlab(*asked).out
         assert f"total {total:,}" in shown
         assert f"{n} x 5 x (4 + 5) + " in shown

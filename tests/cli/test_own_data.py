@@ -156,8 +156,8 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["data.path=films.csv", "task.metrics=loss,acuracy", "task.monitor=loss"], "Nearest: 'accuracy'"),
         (["data.path=films.csv", "task.monitor=los"], "'task.monitor' must be one of loss, accuracy"),
         (
-            ["data.path=films.csv", "task.class_weights=equal"],
-            "'task.class_weights' must be one of none, bal",
+            ["data.path=films.csv", "training.class_weights=equal"],
+            "'training.class_weights' must be one of none, bal",
         ),
         (["data.path=empty.csv"], "empty.csv must hold a table. Got an empty file"),
         (["data.path=one.csv"], "must hold at least 2 labels. Got 'x' in every row to train on"),

@@ -130,7 +130,7 @@ def test_500_reviews_are_learned_in_seconds(tmp_path: Path) -> None:
     """A logistic regression on tf-idf has 0.77 to 0.79 on three such samples, this 0.77 to 0.80."""
     corpus = ImdbConfig().read()
     for name, split, count in (("train", "train", 500), ("test", "test", 2000)):
-        rows = list(zip(corpus.texts[split], corpus.labels[split], strict=True))
+        rows = list(zip(corpus.texts[split], corpus.targets[split], strict=True))
         random.Random(0).shuffle(rows)
         with (tmp_path / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([("review", "positive"), *rows[:count]])

@@ -63,7 +63,7 @@ def step_by_step(layer: RecurrentStack, x: Tensor, weight: Tensor, final: bool) 
 
 def trace_of(layer: RecurrentStack, x: Tensor, weight: Tensor, final: bool) -> Trace:
     with traced(layer) as traces:
-        y, state = layer(x, LENGTHS)
+        y, _, state = layer(x, LENGTHS)
         assert state is not None
         loss = (y * weight).sum()
         if final:
@@ -90,8 +90,8 @@ def test_states_and_gradients_of_every_step(cell: str, path: Path, kernels: str,
     states, gradients = step_by_step(stack(cell, bidirectional=bidirectional), x, weight, final)
     for found, wanted in ((trace.states, states), (trace.gradients, gradients)):
         torch.testing.assert_close([tensor.double() for tensor in found], wanted, rtol=2e-5, atol=2e-6)
-    behind = torch.arange(T) >= LENGTHS.unsqueeze(1)
-    assert not any(tensor[behind].any() for tensor in (*trace.states, *trace.gradients))
+    padding = torch.arange(T) >= LENGTHS.unsqueeze(1)
+    assert not any(tensor[padding].any() for tensor in (*trace.states, *trace.gradients))
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -99,7 +99,7 @@ def test_states_and_gradients_of_every_step(cell: str, path: Path, kernels: str,
 def test_a_trace_changes_no_result(cell: str, path: Path) -> None:
     x, weight = inputs()
     plain, watched = stack(cell, path), stack(cell, path)
-    y, _ = plain(x, LENGTHS)
+    y, _, _ = plain(x, LENGTHS)
     (y * weight).sum().backward()
     trace = trace_of(watched, x, weight, False)
     torch.testing.assert_close(trace.states[-1], y.detach(), rtol=1e-6, atol=1e-6)
@@ -111,7 +111,7 @@ def test_only_the_last_forward_pass_is_kept_and_gradients_wait_for_the_backward_
     layer, (x, _) = stack("lstm"), inputs()
     with traced(layer) as traces:
         layer(2 * x, LENGTHS)
-        y, _ = layer(x, LENGTHS)
+        y, _, _ = layer(x, LENGTHS)
         trace = traces[""]
         assert len(trace.states) == len(trace.gradients) == layer.layers
         assert torch.equal(trace.states[-1], y)
@@ -138,5 +138,5 @@ def test_stacks_inside_a_model_go_by_their_names_and_the_trace_ends_with_an_erro
 def test_states_without_gradients(path: Path) -> None:
     layer, (x, _) = stack("gru-reset-before", path), inputs()
     with torch.no_grad(), traced(layer) as traces:
-        y, _ = layer(x, LENGTHS)
+        y, _, _ = layer(x, LENGTHS)
     assert torch.equal(traces[""].states[-1], y)

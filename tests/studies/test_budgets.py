@@ -11,7 +11,7 @@ from small_studies import RATE, SMALL, StudyRecorder, run_small, small_design
 from seqlab.compare.study_cells import trial_runs
 from seqlab.data.sources.brackets import BracketsConfig
 from seqlab.experiment.experiment_config import ExperimentConfig
-from seqlab.experiment.network_experiment import build
+from seqlab.experiment.network_experiment import NetworkExperiment
 from seqlab.models.model_config import ModelConfig
 from seqlab.models.model_kinds import MODELS
 from seqlab.schema.config import parse
@@ -35,7 +35,7 @@ def never(config: ExperimentConfig) -> float:
 
 
 def parameters(config: ExperimentConfig) -> int:
-    model = build(config, config.dataset(), torch.device("cpu")).model
+    model = NetworkExperiment(config, config.dataset(), torch.device("cpu")).model
     return sum(parameter.numel() for parameter in model.parameters())
 
 

@@ -7,6 +7,7 @@ import torch
 
 from seqlab.experiment import recipes
 from seqlab.experiment.experiment_config import ExperimentConfig
+from seqlab.models.input_spec import InputSpec
 from seqlab.schema.config import plain
 from seqlab.studies import design
 from seqlab.studies.design import Design
@@ -32,7 +33,7 @@ def test_a_shipped_study_is_valid_and_states_its_expectation(name: str) -> None:
 def test_the_models_of_the_demo_have_nearly_equal_sizes_and_state_them(name: str) -> None:
     found, size = experiments(name), VOCABULARY[name]
     models = [
-        config.model.build(vocabulary=size, outputs=size, generator=torch.Generator()) for config in found
+        config.model.build(InputSpec(vocabulary=size, outputs=size), torch.Generator()) for config in found
     ]
     counts = [sum(parameter.numel() for parameter in model.parameters()) for model in models]
     assert max(counts) / min(counts) < 1.02
