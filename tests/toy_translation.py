@@ -18,7 +18,8 @@ from seqlab.data.data_kinds import DATASETS, TOKENIZERS
 from seqlab.data.dataset import About, Corpus, Dataset, Split
 from seqlab.data.dataset_config import DatasetConfig
 from seqlab.data.sequences import Padded
-from seqlab.data.tokenizers.tokenizer import CharactersConfig, TokenizerConfig
+from seqlab.data.tokenizers.characters import CharactersConfig
+from seqlab.data.tokenizers.tokenizer import TokenizerConfig
 from seqlab.measure.metric import Mean, TextMetric
 from seqlab.measure.metric_kinds import METRICS
 from seqlab.models.input_spec import InputSpec
@@ -30,7 +31,7 @@ from seqlab.nn.recurrent import RecurrentStack
 from seqlab.schema.records import Record, Scalar
 from seqlab.schema.registry import ByKind, Registry
 from seqlab.tasks.cross_entropy import CrossEntropyTask
-from seqlab.tasks.goal import Goal
+from seqlab.tasks.monitors import monitor_of
 from seqlab.tasks.loss_options import NO_OPTIONS, LossOptions, Output
 from seqlab.tasks.task import Task, input_spec
 from seqlab.tasks.task_configs import TaskConfig, check_start
