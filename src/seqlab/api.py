@@ -230,9 +230,9 @@ class Run:
         Raises:
             UserError: nothing of that name was recorded, or not over that axis.
         """
-        from seqlab.report.charts import learning
-        from seqlab.report.comparing import chapters
-        from seqlab.report.inline import inline
+        from seqlab.report.charts.learning_curves import learning
+        from seqlab.report.chapters import chapters
+        from seqlab.report.charts.inline_chart import inline
         from seqlab.report.run_data import read
         from seqlab.report.tables import words
 

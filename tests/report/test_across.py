@@ -10,11 +10,11 @@ import study
 from html_tree import page
 
 from seqlab import report
-from seqlab.report.across import across
-from seqlab.report.comparing import chapters
+from seqlab.report.chapters import chapters
 from seqlab.report.run_data import read
-from seqlab.report.study_view import StudyView, studies, told
-from seqlab.report.study_view import folders as run_folders
+from seqlab.report.study.across_datasets import across
+from seqlab.report.study.chapter_study import StudyView, studies, told
+from seqlab.report.study.chapter_study import folders as run_folders
 from seqlab.runs.folder import RunFolder
 from seqlab.runs.study_folder import StudyFolder
 

@@ -10,7 +10,7 @@ import pytest
 from html_tree import page, table
 
 from seqlab import report
-from seqlab.report.curves import ROWS
+from seqlab.report.charts.curve_points import ROWS
 from seqlab.runs.folder import RunFolder
 from seqlab.schema.records import Moment, Scalar, to_line
 

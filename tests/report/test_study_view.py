@@ -12,13 +12,13 @@ import study
 from html_tree import Element, page, table
 
 from seqlab import report
-from seqlab.report.comparing import chapters
-from seqlab.report.curves import AXES, medians
-from seqlab.report.heat import grid
+from seqlab.report.chapters import chapters
+from seqlab.report.charts.curve_points import AXES, medians
 from seqlab.report.run_data import read
-from seqlab.report.study_figures import over_seeds
-from seqlab.report.study_view import folders as run_folders
-from seqlab.report.study_view import studies, told
+from seqlab.report.study.chapter_study import folders as run_folders
+from seqlab.report.study.chapter_study import studies, told
+from seqlab.report.study.grid_heat_map import grid
+from seqlab.report.study.study_figures import over_seeds
 from seqlab.runs import folder
 from seqlab.runs.folder import RunFolder
 from seqlab.schema.errors import UserError

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from seqlab.report.comparing import Chapter, Entry
+from seqlab.report.chapters import Chapter, Entry
 from seqlab.report.run_data import RunData
 from seqlab.report.tables import RUN, CellValue, ReportColumn, ReportTable, named, spent
 from seqlab.schema.settings import flat, format_setting

@@ -13,19 +13,24 @@ import altair
 import jinja2
 import vl_convert
 
-from seqlab.report import about, charts, costs, curves, diagnostics, results, tables
-from seqlab.report import study_view as answers
-from seqlab.report import table_text as cells
-from seqlab.report.comparing import Chapter, chapters
-from seqlab.report.look import Figure
-from seqlab.report.payload import payload
+import seqlab.report.charts.cost_charts as costs
+import seqlab.report.charts.curve_points as curves
+import seqlab.report.charts.diagnostic_charts as diagnostics
+import seqlab.report.charts.learning_curves as charts
+import seqlab.report.results_table as results
+import seqlab.report.study.chapter_study as answers
+import seqlab.report.table_text as cells
+from seqlab.report import about, tables
+from seqlab.report.chapters import Chapter, chapters
+from seqlab.report.charts.chart_style import Figure
+from seqlab.report.charts.gradient_charts import through_time
+from seqlab.report.charts.payload import payload
+from seqlab.report.charts.static_files import export
 from seqlab.report.run_data import read
 from seqlab.report.samples import split, written
 from seqlab.report.saving import save
 from seqlab.report.sections import Part, Section, of_datasets, of_study, present
-from seqlab.report.static import export
 from seqlab.report.tables import ReportTable
-from seqlab.report.through_time import through_time
 from seqlab.runs.folder import RunFolder
 from seqlab.runs.study_folder import StudyFolder
 from seqlab.schema.errors import UserError
@@ -175,8 +180,8 @@ def _render(found: Sequence[Chapter], parts: Sequence[Part], title: str, introdu
 def _summary(found: Sequence[Chapter]) -> str:
     """What the page is about, in one sentence.
 
-    >>> from seqlab.stats.metric_spec import Quantity
-    >>> loss = Quantity(name="loss", unit="nats per token", better="lower")
+    >>> from seqlab.stats.metric_spec import MetricSpec
+    >>> loss = MetricSpec(name="loss", unit="nats per token", better="lower")
     >>> _summary([Chapter("ptb", (), loss)])
     '0 runs on ptb.'
     """

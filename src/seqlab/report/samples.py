@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from seqlab.report.comparing import Chapter, Entry
+from seqlab.report.chapters import Chapter, Entry
 from seqlab.schema.records import Moment, Text
 
 FINAL = "final_sample"

@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+import seqlab.report.study.grid_heat_map as heat
+import seqlab.report.study.pairs_table as against
 from seqlab.compare.study_importance import importances
 from seqlab.compare.study_pairs import pairs as pairs_of
-from seqlab.report import heat, study_figures, study_tables
-from seqlab.report import pairs as against
-from seqlab.report.across import across
-from seqlab.report.comparing import Entry
-from seqlab.report.look import Figure
+from seqlab.report.chapters import Entry
+from seqlab.report.charts.chart_style import Figure
 from seqlab.report.samples import Written
-from seqlab.report.study_view import StudyView
+from seqlab.report.study import study_figures, study_tables
+from seqlab.report.study.across_datasets import across
+from seqlab.report.study.chapter_study import StudyView
 from seqlab.report.tables import ReportTable
 
 Thing = TypeVar("Thing")

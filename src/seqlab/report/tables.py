@@ -6,7 +6,7 @@ import statistics
 from dataclasses import dataclass
 from typing import Any
 
-from seqlab.report.comparing import Chapter, Entry
+from seqlab.report.chapters import Chapter, Entry
 
 CellValue = str | int | float | None
 

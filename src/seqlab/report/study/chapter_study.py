@@ -11,8 +11,8 @@ from seqlab.compare import study as compare
 from seqlab.compare.oracle_metrics import oracle_metric
 from seqlab.compare.study import short
 from seqlab.compare.study_cells import cells, trial_runs
-from seqlab.report.comparing import Chapter, Told
-from seqlab.report.styles import Style
+from seqlab.report.chapters import Chapter, Told
+from seqlab.report.run_styles import Style
 from seqlab.runs.folder import RunFolder
 from seqlab.runs.study_folder import StudyFolder
 

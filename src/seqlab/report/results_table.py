@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from seqlab.report import about
-from seqlab.report.comparing import Chapter, Entry
+from seqlab.report.chapters import Chapter, Entry
 from seqlab.report.tables import CellValue, ReportColumn, ReportTable, metric, spent
 from seqlab.schema.settings import short_names
 

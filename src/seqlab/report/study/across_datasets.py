@@ -10,10 +10,10 @@ import altair as alt
 
 from seqlab.compare.study import Group
 from seqlab.compare.study_steps import counts_steps, steps_to_success
-from seqlab.report.charts import HORIZON
-from seqlab.report.look import PANEL, Figure, Palette, Row, finished, over_rows
+from seqlab.report.charts.chart_style import PANEL, Figure, Palette, Row, finished, over_rows
+from seqlab.report.charts.learning_curves import HORIZON
 from seqlab.report.run_data import Recorded
-from seqlab.report.study_view import StudyView, is_number
+from seqlab.report.study.chapter_study import StudyView, is_number
 from seqlab.report.tables import ReportColumn, words
 from seqlab.schema.records import Curve, Scalar
 

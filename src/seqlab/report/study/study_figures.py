@@ -7,8 +7,18 @@ from collections.abc import Sequence
 import altair as alt
 
 from seqlab.compare.study import Group, short
-from seqlab.report.look import GREY, Figure, Palette, Panel, Row, finished, over_rows, rules, scale
-from seqlab.report.study_view import StudyView
+from seqlab.report.charts.chart_style import (
+    GREY,
+    Figure,
+    Palette,
+    Panel,
+    Row,
+    finished,
+    over_rows,
+    rules,
+    scale,
+)
+from seqlab.report.study.chapter_study import StudyView
 from seqlab.report.tables import ReportColumn, words
 from seqlab.stats.reliability import Reliability
 

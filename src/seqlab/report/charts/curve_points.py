@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from seqlab.report.comparing import Chapter, Entry
-from seqlab.report.look import Row
+from seqlab.report.chapters import Chapter, Entry
+from seqlab.report.charts.chart_style import Row
 from seqlab.schema.records import Moment, Scalar
 
 AXES = {"step": "optimiser steps", "epoch": "epochs", "seconds": "seconds of training"}

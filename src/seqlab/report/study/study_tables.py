@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from seqlab.compare.study import Group
 from seqlab.compare.study_importance import Importances
 from seqlab.compare.study_pairs import Pairs
-from seqlab.report.study_view import StudyView
+from seqlab.report.study.chapter_study import StudyView
 from seqlab.report.tables import CellValue, ReportColumn, ReportTable, words
 from seqlab.schema.settings import format_setting, short_names
 from seqlab.stats.importance import Importance

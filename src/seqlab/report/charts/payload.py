@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from seqlab.report.look import Figure, Row, rounded
+from seqlab.report.charts.chart_style import Figure, Row, rounded
 
 
 def payload(figures: Sequence[Figure]) -> dict[str, Any]:

@@ -7,10 +7,9 @@ from typing import Any
 
 import altair as alt
 
-from seqlab.report import curves
-from seqlab.report.comparing import Chapter
-from seqlab.report.curves import AXES, LEAST_RUNS
-from seqlab.report.look import (
+import seqlab.report.charts.curve_points as curves
+from seqlab.report.chapters import Chapter
+from seqlab.report.charts.chart_style import (
     GREY,
     HEIGHT,
     PANEL,
@@ -23,7 +22,8 @@ from seqlab.report.look import (
     rules,
     scale,
 )
-from seqlab.report.styles import FEW
+from seqlab.report.charts.curve_points import AXES, LEAST_RUNS
+from seqlab.report.run_styles import FEW
 from seqlab.report.tables import ReportColumn, words
 
 HORIZON = "gradient_horizon"

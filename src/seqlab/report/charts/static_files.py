@@ -8,7 +8,7 @@ from typing import Any
 
 import vl_convert
 
-from seqlab.report.look import WIDTH, Figure, Row
+from seqlab.report.charts.chart_style import WIDTH, Figure, Row
 from seqlab.report.saving import save
 from seqlab.report.table_text import slug, to_csv, to_markdown
 from seqlab.report.tables import ReportTable

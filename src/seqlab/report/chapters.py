@@ -11,7 +11,7 @@ from seqlab.compare.comparable import CardDifference, comparable_groups, differe
 from seqlab.report import naming
 from seqlab.report.naming import architecture_of, labels, optimiser_of
 from seqlab.report.run_data import RunData
-from seqlab.report.styles import Style, Styles
+from seqlab.report.run_styles import Style, Styles
 from seqlab.schema.errors import UserError
 from seqlab.stats.metric_spec import MetricSpec
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from seqlab.compare.study_pairs import Pairs
-from seqlab.report.study_view import StudyView
+from seqlab.report.study.chapter_study import StudyView
 from seqlab.report.tables import CellValue, ReportColumn, ReportTable
 from seqlab.stats.paired import Comparison
 

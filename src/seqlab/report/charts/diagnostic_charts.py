@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import altair as alt
 
-from seqlab.report.charts import SAMPLES, palette
-from seqlab.report.comparing import Chapter, Entry
-from seqlab.report.look import GREY, Figure, Panel, Row, finished, over_rows, points, scale
+from seqlab.report.chapters import Chapter, Entry
+from seqlab.report.charts.chart_style import GREY, Figure, Panel, Row, finished, over_rows, points, scale
+from seqlab.report.charts.gradient_charts import RECORDED
+from seqlab.report.charts.learning_curves import SAMPLES, palette
 from seqlab.report.tables import ReportColumn, words
-from seqlab.report.through_time import RECORDED
 from seqlab.schema.records import Curve, Matrix
 
 TRUTH = "oracle"

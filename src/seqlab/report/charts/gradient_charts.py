@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import altair as alt
 
-from seqlab.report.charts import palette
-from seqlab.report.comparing import Chapter, Entry
-from seqlab.report.look import HEIGHT, PANEL, Figure, Palette, Panel, Row, finished, over_rows
+from seqlab.report.chapters import Chapter, Entry
+from seqlab.report.charts.chart_style import HEIGHT, PANEL, Figure, Palette, Panel, Row, finished, over_rows
+from seqlab.report.charts.learning_curves import palette
 from seqlab.report.tables import ReportColumn
 from seqlab.schema.records import Curve, Record, Scalar
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import altair as alt
 
-from seqlab.report.look import Figure
+from seqlab.report.charts.chart_style import Figure
 
 
 class InlineChart(alt.LayerChart):

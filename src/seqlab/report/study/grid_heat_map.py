@@ -10,8 +10,8 @@ import altair as alt
 
 from seqlab.compare.study import Group
 from seqlab.compare.study_cells import EPOCHS
-from seqlab.report.look import GREY, Figure, Panel, Row, finished, over_rows
-from seqlab.report.study_view import StudyView, is_number
+from seqlab.report.charts.chart_style import GREY, Figure, Panel, Row, finished, over_rows
+from seqlab.report.study.chapter_study import StudyView, is_number
 from seqlab.report.tables import ReportColumn, words
 from seqlab.schema.settings import format_setting, short_names
 

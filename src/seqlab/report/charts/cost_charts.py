@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import altair as alt
 
 from seqlab.compare.comparable import cost_differences
-from seqlab.report.charts import palette
-from seqlab.report.comparing import Chapter, Entry
-from seqlab.report.look import Figure, Row, amounts, finished, over_rows, points, rules, scale
+from seqlab.report.chapters import Chapter, Entry
+from seqlab.report.charts.chart_style import Figure, Row, amounts, finished, over_rows, points, rules, scale
+from seqlab.report.charts.learning_curves import palette
 from seqlab.report.tables import ReportColumn, spent, words
 
 

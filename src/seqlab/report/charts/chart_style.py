@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import altair as alt
 
-from seqlab.report.styles import Style
+from seqlab.report.run_styles import Style
 from seqlab.report.tables import CellValue, ReportColumn, ReportTable
 
 HEIGHT = 280
