@@ -36,7 +36,7 @@ def make(
 
 
 def add_baseline(study: StudyFolder, kind: str, value: float) -> None:
-    """A run that every other is held against."""
+    """Add a baseline, which every other run is compared with."""
     run, number = folders.baseline(name=kind, kind=kind, loss=value), len(study.trials()) + 1
     summary = run.summary()
     run.finish({**summary, "goal": {"metric": "loss", "better": "lower"}})

@@ -1,4 +1,4 @@
-"""Which runs can be ranked: chapters of comparable runs, named, sorted, numbered."""
+"""Which runs can be ranked with each other: chapters of comparable runs, labelled, sorted, numbered."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from seqlab.compare.comparable import CardDifference, comparable_groups, differences, refusal
-from seqlab.report import naming
-from seqlab.report.naming import architecture_of, labels, optimiser_of
+from seqlab.report.naming import architecture_of, labels, optimiser_of, setting_differences
 from seqlab.report.run_data import RunData
-from seqlab.report.run_styles import Style, Styles
+from seqlab.report.run_styles import Style, StyleBook
 from seqlab.schema.errors import UserError
 from seqlab.stats.metric_spec import MetricSpec
 
 MANY_RUNS = 12
-"""Runs of a chapter up to which each is shown by itself; of more, groups come first."""
+"""Runs of a chapter up to which each is shown on its own; with more, groups come first."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
-    """What a study knows of a run: what it stands for, and why it came to no end."""
+class RunLabel:
+    """What only a study knows of a run: its architecture there, and why it did not finish."""
 
     architecture: str
     censored: str
@@ -29,115 +28,126 @@ class Told:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A run with its place on the page."""
+    """A run with its number, label and style on the page.
+
+    label: shared by runs that differ only in their seed.
+    results: metrics on the validation split.
+    censored: why the results are not those of a finished run; empty for a finished run.
+    """
 
     run: RunData
     number: int
     label: str
-    """Shared with the runs that differ in nothing but the seed."""
     architecture: str
     optimiser: str
     style: Style
     results: Mapping[str, float]
-    """Metrics on the validation split."""
     scored_as: str
     best_step: int | None
     censored: str
-    """Why the results are not those of a run that came to its end; empty where they are."""
 
     @property
     def seed(self) -> int | None:
-        """The seed it was trained with, None where that is not known."""
+        """The seed of the run; None where it is unknown."""
         return self.run.settings.get("seed")
 
     @property
     def baseline(self) -> bool:
-        """Whether it was fitted without steps: it has no learning curve."""
+        """Whether the run fitted a baseline, which has no steps and no learning curve."""
         return "baseline" in self.run.settings
 
 
 @dataclass(frozen=True)
 class Chapter:
-    """Runs whose numbers can be ranked, by architecture, then optimiser, the best first."""
+    """Runs whose numbers can be ranked: by architecture, then by optimiser, the best first.
+
+    monitor: the metric on the validation split that ranks them.
+    """
 
     title: str
     entries: tuple[Entry, ...]
-    quantity: MetricSpec
-    """What the runs are judged by, on the validation split."""
+    monitor: MetricSpec
 
     @property
     def runs(self) -> list[RunData]:
-        """Its runs, in order."""
+        """The runs, in order."""
         return [entry.run for entry in self.entries]
 
     @property
     def many(self) -> bool:
-        """Whether there are more runs than can be looked at one by one."""
+        """Whether there are too many runs to show each on its own."""
         return len(self.entries) > MANY_RUNS
 
     def value(self, entry: Entry) -> float | None:
-        """What a run is judged by; None where that was not scored."""
-        return entry.results.get(self.quantity.name)
+        """The monitored metric of a run; None where it was not scored."""
+        return entry.results.get(self.monitor.name)
 
     def best(self) -> list[Entry]:
-        """The best run of each architecture that came to its end."""
-        ended = [one for one in self.entries if not one.censored and self.value(one) is not None]
+        """The best finished run of each architecture."""
         groups: dict[str, list[Entry]] = {}
-        for entry in ended:
-            groups.setdefault(entry.architecture, []).append(entry)
+        for entry in self.entries:
+            if not entry.censored and self.value(entry) is not None:
+                groups.setdefault(entry.architecture, []).append(entry)
         return [
-            min(group, key=lambda one: _loss(self.value(one), self.quantity)) for group in groups.values()
+            min(group, key=lambda entry: _loss(self.value(entry), self.monitor)) for group in groups.values()
         ]
 
 
 def chapters(
-    runs: Sequence[RunData], *, told: Mapping[str, Told] | None = None, allow_incomparable: bool = False
+    runs: Sequence[RunData],
+    *,
+    run_labels: Mapping[str, RunLabel] | None = None,
+    allow_incomparable: bool = False,
 ) -> list[Chapter]:
-    """Group, name, sort and number the runs of a page.
+    """Group, label, sort and number the runs of a page.
 
     Args:
         runs: in any order.
-        told: what a study knows of them, by the names of their folders.
-        allow_incomparable: whether runs that cannot be ranked with each other get a chapter each.
+        run_labels: what studies know of the runs, by the names of their folders.
+        allow_incomparable: whether runs that cannot be ranked with each other get separate chapters.
 
     Raises:
-        UserError: they cannot be ranked, and `allow_incomparable` does not hold; what differs is named.
+        UserError: the runs cannot be ranked, and `allow_incomparable` is not set; the message names what
+            differs.
     """
-    groups = comparable(runs)
+    groups = comparable_runs(runs)
     if not allow_incomparable:
-        _check(groups)
-    found: list[Chapter] = []
-    styles, number = Styles(), 1
+        _require_one_group(groups)
+    made: list[Chapter] = []
+    styles, number = StyleBook(), 1
     for title, group in zip(_titles(groups), groups, strict=True):
-        what = _judged_by(group)
-        found.append(Chapter(title, _entries(group, what, told or {}, styles, number), what))
+        monitor = _monitor(group)
+        entries = _sorted_entries(group, monitor, run_labels or {})
+        made.append(Chapter(title, _numbered(entries, styles, number), monitor))
         number += len(group)
-    return found
+    return made
 
 
-def comparable(runs: Sequence[RunData]) -> list[list[RunData]]:
-    """Groups of runs whose numbers mean the same, by their cards of the validation split.
+def comparable_runs(runs: Sequence[RunData]) -> list[list[RunData]]:
+    """Groups of runs whose numbers can be ranked, by their cards of the validation split.
 
-    A run that has none yet joins those on the same data with the same task; one that is damaged is alone.
+    A run without a card joins the runs on the same data with the same task. A damaged run is a group of its
+    own.
     """
-    cards = {str(place): card for place, run in enumerate(runs) if (card := _card(run)) is not None}
-    groups = [[int(place) for place in group] for group in comparable_groups(cards)]
-    for place, run in enumerate(runs):
-        if str(place) in cards:
+    cards = {str(index): card for index, run in enumerate(runs) if (card := _card(run)) is not None}
+    groups = [[int(index) for index in group] for group in comparable_groups(cards)]
+    for index, run in enumerate(runs):
+        if str(index) in cards:
             continue
-        alike = (g for g in groups if any(_measured_on(runs[other]) == _measured_on(run) for other in g))
-        group = next(alike, None)
+        key = _data_and_task(run)
+        matching = (g for g in groups if any(_data_and_task(runs[other]) == key for other in g))
+        group = next(matching, None)
         if group is None:
-            groups.append([place])
+            groups.append([index])
         else:
-            group.append(place)
-    return [[runs[place] for place in sorted(group)] for group in sorted(groups, key=min)]
+            group.append(index)
+    return [[runs[index] for index in sorted(group)] for group in sorted(groups, key=min)]
 
 
-def best(run: RunData) -> tuple[Mapping[str, float], str, int | None]:
+def best_result(run: RunData) -> tuple[Mapping[str, float], str, int | None]:
     """Metrics on the validation split, how they were scored, and at which step.
 
-    Of a finished run those of its best checkpoint; of another one those of its best validation so far.
+    Those of the best checkpoint for a finished run, of the best validation so far for another one.
     """
     if run.summary:
         scored_as = run.cards.get("valid", {}).get("scored_as", "not recorded")
@@ -146,109 +156,115 @@ def best(run: RunData) -> tuple[Mapping[str, float], str, int | None]:
     if not losses:
         return {}, "not yet", None
     step = min(losses, key=lambda pair: pair[0].value)[1].step
-    found = {
+    metrics = {
         name: record.value
         for name, _ in run.names("valid")
         for record, moment in run.scalars(name, "valid")
         if moment.step == step
     }
-    return found, "best validation so far", step
+    return metrics, "best validation so far", step
 
 
 def _card(run: RunData) -> dict[str, object] | None:
     return run.cards.get("valid") if run.summary and run.settings and run.data else None
 
 
-def _measured_on(run: RunData) -> str:
-    """Equal for runs on the same texts, cut, encoded and asked in the same way."""
+def _data_and_task(run: RunData) -> str:
+    """Equal for runs with the same content, data settings and kind of task."""
     if not (run.settings and run.data):
         return str(run.folder.path)
-    known = [run.data[key] for key in ("name", "content_hash")]
-    return json.dumps([*known, run.settings.get("data"), run.settings.get("task", {}).get("kind")])
+    content = [run.data[key] for key in ("name", "content_hash")]
+    return json.dumps([*content, run.settings.get("data"), run.settings.get("task", {}).get("kind")])
 
 
-def _check(groups: Sequence[Sequence[RunData]]) -> None:
-    """Raise where numbers of two groups would stand on one page as if they meant the same."""
-    heads = [next((run for run in group if _card(run) is not None), None) for group in groups]
-    cards = {run.folder.path.name: card for run in heads if run is not None and (card := _card(run))}
-    words = refusal(cards)
-    if words is not None:
-        raise UserError(words)
+def _require_one_group(groups: Sequence[Sequence[RunData]]) -> None:
+    """Raise where the numbers of two groups would appear on one page as if they were comparable."""
+    first = [next((run for run in group if _card(run) is not None), None) for group in groups]
+    cards = {run.folder.path.name: card for run in first if run is not None and (card := _card(run))}
+    reason = refusal(cards)
+    if reason is not None:
+        raise UserError(reason)
 
 
-def _judged_by(group: Sequence[RunData]) -> MetricSpec:
-    """The goal of the runs' task, or the loss where none says."""
+def _monitor(group: Sequence[RunData]) -> MetricSpec:
+    """The goal of the runs' task; the loss where no run has one."""
     goal = next((run.summary["goal"] for run in group if run.summary.get("goal")), None)
     name, better = (goal["metric"], goal["better"]) if goal else ("loss", "lower")
     unit = next((unit for run in group if (unit := run.units("valid").get(name))), "")
     return MetricSpec(name=name, unit=unit, better=better)
 
 
-def _entries(
-    group: Sequence[RunData], what: MetricSpec, told: Mapping[str, Told], styles: Styles, number: int
-) -> tuple[Entry, ...]:
+def _sorted_entries(
+    group: Sequence[RunData], monitor: MetricSpec, run_labels: Mapping[str, RunLabel]
+) -> list[Entry]:
     entries = [
-        _entry(run, label, told.get(run.folder.path.name))
+        _entry(run, label, run_labels.get(run.folder.path.name))
         for run, label in zip(group, labels(group), strict=True)
     ]
-    entries.sort(key=lambda one: _rank(one, what))
-    chosen = styles.of_chapter([(one.label, one.architecture) for one in entries])
-    placed = enumerate(entries, start=number)
-    return tuple(replace(entry, number=place, style=chosen[entry.label]) for place, entry in placed)
+    return sorted(entries, key=lambda entry: _rank(entry, monitor))
 
 
-def _entry(run: RunData, label: str, told: Told | None) -> Entry:
-    metrics, scored_as, step = best(run)
-    ended = bool(run.summary)
+def _numbered(entries: Sequence[Entry], styles: StyleBook, first: int) -> tuple[Entry, ...]:
+    """The entries with their numbers and styles, counted through all chapters of the page."""
+    chosen = styles.of_labels([(entry.label, entry.architecture) for entry in entries])
+    return tuple(
+        replace(entry, number=number, style=chosen[entry.label])
+        for number, entry in enumerate(entries, start=first)
+    )
+
+
+def _entry(run: RunData, label: str, run_label: RunLabel | None) -> Entry:
+    metrics, scored_as, step = best_result(run)
+    censored = (run_label.censored if run_label else "") or "unfinished"
     return Entry(
         run=run,
         number=0,
         label=label,
-        architecture=told.architecture if told else architecture_of(run),
+        architecture=run_label.architecture if run_label else architecture_of(run),
         optimiser=optimiser_of(run),
         style=Style("", "", ()),
         results=metrics,
         scored_as=scored_as,
         best_step=step,
-        censored="" if ended else (told.censored if told else "") or "unfinished",
+        censored="" if run.summary else censored,
     )
 
 
-def _rank(entry: Entry, what: MetricSpec) -> tuple[bool, str, str, bool, float]:
-    loss = _loss(entry.results.get(what.name), what)
+def _rank(entry: Entry, monitor: MetricSpec) -> tuple[bool, str, str, bool, float]:
+    loss = _loss(entry.results.get(monitor.name), monitor)
     return entry.baseline, entry.architecture, entry.optimiser, bool(entry.censored), loss
 
 
-def _loss(value: float | None, what: MetricSpec) -> float:
-    """A value turned so that less is better, missing ones last."""
-    return math.inf if value is None else -what.gain(value)
+def _loss(value: float | None, monitor: MetricSpec) -> float:
+    """The value with a sign so that lower is better; infinite where it is missing."""
+    return math.inf if value is None else -monitor.gain(value)
 
 
 def _titles(groups: Sequence[Sequence[RunData]]) -> list[str]:
-    """Names of the datasets; where two are of one name, with what differs."""
+    """Names of the datasets; for several groups of one name, with what differs."""
     names = [_dataset(group[0]) for group in groups]
     titles = list(names)
     for name in {name for name in names if names.count(name) > 1}:
-        same = [groups[index][0] for index, other in enumerate(names) if other == name]
-        places = [index for index, other in enumerate(names) if other == name]
-        for index, words in zip(places, _apart(same), strict=True):
-            titles[index] = f"{name}, {words}"
+        indices = [index for index, other in enumerate(names) if other == name]
+        suffixes = _data_differences([groups[index][0] for index in indices])
+        for index, suffix in zip(indices, suffixes, strict=True):
+            titles[index] = f"{name}, {suffix}"
     return titles
 
 
-def _apart(runs: Sequence[RunData]) -> list[str]:
-    """What tells runs on data of one name apart: settings of the data, else what their cards say."""
-    parts = naming.differences([run.settings["data"] for run in runs])
+def _data_differences(runs: Sequence[RunData]) -> list[str]:
+    """What distinguishes runs on data of one name: settings of the data, else entries of their cards."""
+    parts = setting_differences([run.settings["data"] for run in runs])
     if all(parts):
         return [", ".join(words) for words in parts]
-    unlike = differences([run.cards.get("valid", {}) for run in runs])
-    if unlike:
-        return [", ".join(_said(one, place) for one in unlike) for place in range(len(runs))]
+    of_cards = differences([run.cards.get("valid", {}) for run in runs])
+    if of_cards:
+        return [", ".join(_format_side(one, index) for one in of_cards) for index in range(len(runs))]
     return [f"SHA-256 {run.data['content_hash'][:12]}" for run in runs]
 
 
-def _said(difference: CardDifference, place: int) -> str:
-    return f"{difference.what.removeprefix('the ')} {difference.values[place]}"
+def _format_side(difference: CardDifference, index: int) -> str:
+    return f"{difference.what.removeprefix('the ')} {difference.values[index]}"
 
 
 def _dataset(run: RunData) -> str:

@@ -1,4 +1,4 @@
-// Draws each chart when it is scrolled to; draws those with several horizontal axes anew when another is chosen.
+// Draws each chart when it is scrolled into view, and again when the reader chooses another horizontal axis.
 (() => {
   const { tables, figures } = JSON.parse(document.getElementById("figures").textContent);
   const switches = document.querySelector("fieldset.axis");
@@ -10,15 +10,15 @@
   let axis = switches?.querySelector("input:checked").value ?? "";
   let waiting = 0;
 
-  // The rows of a table, put together from its columns the first time a chart needs them.
-  const rowsOf = (place) => {
-    if (!rows.has(place)) {
-      const columns = Object.entries(tables[place]).map(([key, column]) =>
-        [key, column.texts ? column.places.map((text) => column.texts[text]) : column]);
-      rows.set(place, columns[0][1].map((_, line) =>
+  // The rows of a table, assembled from its columns the first time a chart needs them.
+  const rowsOf = (index) => {
+    if (!rows.has(index)) {
+      const columns = Object.entries(tables[index]).map(([key, column]) =>
+        [key, column.texts ? column.indices.map((text) => column.texts[text]) : column]);
+      rows.set(index, columns[0][1].map((_, line) =>
         Object.fromEntries(columns.map(([key, values]) => [key, values[line]]))));
     }
-    return rows.get(place);
+    return rows.get(index);
   };
 
   const shown = (figure, chart) => {
@@ -34,6 +34,7 @@
     const wanted = figure.charts[axis] ? axis : Object.keys(figure.charts)[0];
     const spec = { ...figure.charts[wanted], datasets: { rows: shown(figure, chart) }, width: "container" };
     spec.autosize = { type: "fit-x", contains: "padding" };
+    // Approximate widths of a legend's symbol and of a character, in pixels.
     const columns = Math.max(1, Math.floor(chart.clientWidth / (44 + 7.5 * figure.longest)));
     spec.config = { ...spec.config, legend: { ...spec.config.legend, columns } };
     const config = { background: null, font: getComputedStyle(document.body).fontFamily };
@@ -42,11 +43,11 @@
     chart.dataset.drawn = axis;
     try {
       views.get(chart)?.finalize();
-      // The page forbids code made from text, so expressions are interpreted.
+      // The page's policy forbids eval, so Vega interprets expressions.
       views.set(chart, await vegaEmbed(chart, spec, { actions: false, renderer: "svg", ast: true, config }));
     } catch (error) {
       console.error(error);
-      chart.textContent = "This chart could not be drawn; its numbers stand in the table below.";
+      chart.textContent = "This chart could not be drawn. The table below has its numbers.";
     }
     chart.style.minHeight = "0";
     waiting -= 1;

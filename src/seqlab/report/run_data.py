@@ -17,7 +17,7 @@ from seqlab.schema.records import Curve, Matrix, Moment, Record, Scalar, Text, f
 CONFIG, DATA, ENVIRONMENT, FINISHED = "config.toml", "data.json", "environment.json", "finished.json"
 COSTS = ("training_seconds", "evaluation_seconds", "tokens_per_second", "peak_memory_mib")
 Anything = TypeVar("Anything")
-Recorded = tuple[Record, Moment]
+TimedRecord = tuple[Record, Moment]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class RunData:
     environment: dict[str, Any]
     summary: dict[str, Any]
     cards: dict[str, dict[str, Any]]
-    records: tuple[Recorded, ...]
+    records: tuple[TimedRecord, ...]
     samples: tuple[tuple[Text, Moment], ...]
     timings: tuple[tuple[int, float, float], ...]
     """Step, seconds of training up to it, tokens per second since the timing before."""
@@ -92,7 +92,7 @@ class RunData:
             yield self.summary["steps"], self.summary["cost"]["training_seconds"]
 
 
-def read(folder: RunFolder) -> RunData:
+def read_run(folder: RunFolder) -> RunData:
     """Read a folder, however far its run came and whatever happened to it since."""
     problems: list[str] = []
 
@@ -141,7 +141,7 @@ def _lines(
     return found
 
 
-def _record(line: str, source: str) -> Recorded:
+def _record(line: str, source: str) -> TimedRecord:
     record, moment = from_line(line, source)
     if not (_finite((moment.step, moment.epoch, moment.tokens)) and _sound(record)):
         raise UserError(f"{source} must hold finite numbers and texts. Got {line[:80]!r}.")

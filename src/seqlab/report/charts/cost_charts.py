@@ -1,4 +1,4 @@
-"""Quality against price: seconds, parameters, peak memory."""
+"""Quality against cost: training time, parameters, peak memory."""
 
 from __future__ import annotations
 
@@ -9,14 +9,23 @@ import altair as alt
 
 from seqlab.compare.comparable import cost_differences
 from seqlab.report.chapters import Chapter, Entry
-from seqlab.report.charts.chart_style import Figure, Row, amounts, finished, over_rows, points, rules, scale
-from seqlab.report.charts.learning_curves import palette
-from seqlab.report.tables import ReportColumn, spent, words
+from seqlab.report.charts.chart_style import (
+    baseline_rules,
+    column_values,
+    cost_scale,
+    layered,
+    metric_title,
+    over_rows,
+    value_scale,
+)
+from seqlab.report.charts.figure import Figure, Row
+from seqlab.report.charts.palette import points, run_palette
+from seqlab.report.tables import ReportColumn, capitalized, run_cost, words
 
 
 @dataclass(frozen=True)
-class _Price:
-    """What is paid: its key, name, unit, and whether it depends on the machine."""
+class _CostAxis:
+    """A kind of cost; `measured`: whether it depends on the machine."""
 
     key: str
     name: str
@@ -24,98 +33,94 @@ class _Price:
     measured: bool
 
 
-PRICES = (
-    _Price("training_seconds", "seconds of training", "s", True),
-    _Price("parameters", "parameters", "", False),
-    _Price("peak_memory_mib", "peak memory of the process", "MiB", True),
+COSTS = (
+    _CostAxis("training_seconds", "training time", "s", True),
+    _CostAxis("parameters", "parameters", "", False),
+    _CostAxis("peak_memory_mib", "peak memory of the process", "MiB", True),
 )
 
 
-def against_price(chapter: Chapter) -> list[Figure]:
-    """What finished runs reached over what it cost; nothing where all paid the same."""
-    found = [_figure(chapter, price) for price in PRICES]
-    return [figure for figure in found if figure is not None]
+def cost_figures(chapter: Chapter) -> list[Figure]:
+    """The result of each finished run against each kind of cost, unless all runs cost the same."""
+    figures = [_figure(chapter, cost) for cost in COSTS]
+    return [figure for figure in figures if figure is not None]
 
 
-def _figure(chapter: Chapter, price: _Price) -> Figure | None:
-    rows = tuple(
-        row
-        for entry in chapter.entries
-        if not entry.censored
-        if (row := _row(chapter, entry, price)) is not None
-    )
+def _figure(chapter: Chapter, cost: _CostAxis) -> Figure | None:
+    finished = [entry for entry in chapter.entries if not entry.censored]
+    rows = tuple(row for entry in finished if (row := _row(chapter, entry, cost)) is not None)
     runs = [row for row in rows if row["kind"] == "run"]
-    if len({row["price"] for row in runs}) < 2:
+    if len({row["cost"] for row in runs}) < 2:
         return None
-    what = chapter.quantity
-    standing = rules("y") if len(runs) < len(rows) else []
-    side = "Higher" if what.better == "higher" else "Lower"
+    monitor, palette = chapter.monitor, run_palette(chapter)
+    baselines = baseline_rules("y") if len(runs) < len(rows) else []
+    better = "Higher" if monitor.better == "higher" else "Lower"
     return Figure(
-        name=f"{words(what.name)} against {price.name} on {chapter.title}",
-        caption=f"{words(what.name).capitalize()} of each finished run against {price.name}. {side} and "
-        f"further left is better.{_warning(chapter, price)}{_rule(standing)}",
-        charts={"": finished(_points(chapter, price, rows), *standing)},
+        name=f"{words(monitor.name)} against {cost.name} on {chapter.title}",
+        caption=f"{capitalized(words(monitor.name))} of each finished run against {cost.name}. {better} and "
+        f"further left is better.{_caution(chapter, cost)}{' Grey rule: a baseline.' if baselines else ''}",
+        charts={"": layered(_points(chapter, cost, rows), *baselines)},
         rows=rows,
-        legend=palette(chapter).keys,
-        keys=("run", "label", "price", "value"),
+        legend=palette.items,
+        keys=("run", "label", "cost", "value"),
         columns=(
             ReportColumn("run"),
             ReportColumn("model"),
-            ReportColumn(price.name, price.unit),
-            ReportColumn(words(what.name), what.unit),
+            ReportColumn(cost.name, cost.unit),
+            ReportColumn(words(monitor.name), monitor.unit),
         ),
     )
 
 
-def _points(chapter: Chapter, price: _Price, rows: Sequence[Row]) -> alt.Chart:
-    what = chapter.quantity
-    title = [words(what.name), what.unit] if what.unit not in ("", words(what.name)) else [words(what.name)]
-    paid = [float(row["price"] or 0) for row in rows if row["kind"] == "run"]
-    marks = "~s" if not price.unit else ",.6~g"
+def _points(chapter: Chapter, cost: _CostAxis, rows: Sequence[Row]) -> alt.Chart:
+    title = metric_title(chapter.monitor)
+    costs = column_values([row for row in rows if row["kind"] == "run"], "cost")
+    # Parameters are shortened to 1k or 1M; seconds and MiB keep their digits.
+    axis = alt.Axis(tickCount=5, labelOverlap=True, format=",.6~g" if cost.unit else "~s")
     base = over_rows().transform_filter("datum.kind === 'run'").encode(
-        x=alt.X("price:Q", title=f"{price.name}{f' ({price.unit})' if price.unit == 'MiB' else ''}",
-                scale=amounts(paid), axis=alt.Axis(tickCount=5, labelOverlap=True, format=marks)),
-        y=alt.Y("value:Q", title=title, scale=scale([float(row["value"] or 0) for row in rows], room=10)),
+        x=alt.X(
+            "cost:Q",
+            title=f"{cost.name}{f' ({cost.unit})' if cost.unit else ''}",
+            scale=cost_scale(costs),
+            axis=axis,
+        ),
+        y=alt.Y("value:Q", title=title, scale=value_scale(column_values(rows), padding=10)),
         tooltip=[
             alt.Tooltip("label:N", title="model"),
             alt.Tooltip("run:N", title="run"),
-            alt.Tooltip("price:Q", title=price.name, format=",.6~g"),
+            alt.Tooltip("cost:Q", title=cost.name, format=",.6~g"),
             alt.Tooltip("value:Q", title=", ".join(title), format=",.6~g"),
         ],
     )  # fmt: skip
-    return points(base, palette(chapter), 64)
+    return points(base, run_palette(chapter), 64)
 
 
-def _row(chapter: Chapter, entry: Entry, price: _Price) -> Row | None:
+def _row(chapter: Chapter, entry: Entry, cost: _CostAxis) -> Row | None:
     value, summary = chapter.value(entry), entry.run.summary
-    paid = summary.get("parameters") if price.key == "parameters" else spent(entry)[price.key]
-    if value is None or (paid is None and not entry.baseline):
+    amount = summary.get("parameters") if cost.key == "parameters" else run_cost(entry)[cost.key]
+    if value is None or (amount is None and not entry.baseline):
         return None
     return {
         "kind": "baseline" if entry.baseline else "run",
         "run": entry.number,
         "label": entry.label,
         "architecture": entry.architecture,
-        "price": paid,
+        "cost": amount,
         "value": value,
     }
 
 
-def _rule(standing: list[alt.LayerChart | alt.Chart]) -> str:
-    return " A grey rule: a baseline." if standing else ""
-
-
-def _warning(chapter: Chapter, price: _Price) -> str:
-    """What keeps the horizontal axis from being compared."""
-    if not price.measured:
+def _caution(chapter: Chapter, cost: _CostAxis) -> str:
+    """What limits the comparison of costs."""
+    if not cost.measured:
         return ""
-    cards = [entry.run.cards["valid"] for entry in chapter.entries if "valid" in entry.run.cards]
     memory = (
-        " It counts the whole process, which may have held other runs before."
-        if "memory" in price.name
+        " Peak memory is that of the whole process, which may have trained other runs before."
+        if cost.key == "peak_memory_mib"
         else ""
     )
-    unlike = ", ".join(one.what for one in cost_differences(cards)) if len(cards) > 1 else ""
-    if not unlike:
+    cards = [card for entry in chapter.entries if (card := entry.run.cards.get("valid"))]
+    differing = ", ".join(one.what for one in cost_differences(cards)) if len(cards) > 1 else ""
+    if not differing:
         return memory
-    return f"{memory} Not to be ranked by {price.name}: the runs differ in {unlike}."
+    return f"{memory} Runs cannot be ranked by {cost.name}, because they differ in {differing}."

@@ -1,4 +1,4 @@
-"""The points of learning curves: thinned, and the middle of groups of them."""
+"""The points of learning curves: thinned records, and medians over groups of runs."""
 
 from __future__ import annotations
 
@@ -7,33 +7,40 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from seqlab.report.chapters import Chapter, Entry
-from seqlab.report.charts.chart_style import Row
+from seqlab.report.charts.figure import Row
 from seqlab.schema.records import Moment, Scalar
 
 AXES = {"step": "optimiser steps", "epoch": "epochs", "seconds": "seconds of training"}
-"""Fields of a row that a curve can be drawn over, with the title of the axis."""
-POINTS = 300
-"""Points a line has at most: of longer ones evenly spaced records are drawn."""
-ROWS = 20_000
-"""Points that all lines of a figure have together, at most."""
+"""Fields of a row that can be the horizontal axis of a curve, with the titles of the axes."""
+MOST_POINTS = 300
+"""Largest number of points per line; of more records, evenly spaced ones are drawn."""
+MOST_ROWS = 20_000
+"""Largest number of points of all lines of a figure together."""
 LEAST_RUNS = 3
-"""Runs from which on their median is drawn."""
+"""Smallest number of runs whose median is drawn."""
 _GRID = 40
+"""Largest number of points of a median's line."""
+
+Line = list[tuple[float, float]]
+"""Points (x, y) of a line."""
 
 
-def most_points(chapter: Chapter, name: str, splits: Sequence[str]) -> int:
-    """Points a line of a figure may have."""
+def points_per_line(chapter: Chapter, name: str, splits: Sequence[str]) -> int:
+    """Largest number of points per line in a figure of this number."""
     lines = sum(bool(entry.run.scalars(name, split)) for entry in chapter.entries for split in splits)
-    return max(2, min(POINTS, ROWS // max(lines, 1)))
+    return max(2, min(MOST_POINTS, MOST_ROWS // max(lines, 1)))
 
 
-def of_runs(chapter: Chapter, name: str, splits: Sequence[str], most: int) -> list[Row]:
-    """What was recorded of a number: every run, every split."""
-    return [row for one in chapter.entries for split in splits for row in _of_run(one, name, split, most)]
+def run_rows(chapter: Chapter, name: str, splits: Sequence[str]) -> list[Row]:
+    """The records of a number on these splits, of every run, thinned."""
+    most = points_per_line(chapter, name, splits)
+    return [
+        row for entry in chapter.entries for split in splits for row in _entry_rows(entry, name, split, most)
+    ]
 
 
-def _of_run(entry: Entry, name: str, split: str, most: int) -> Iterator[Row]:
-    for record, moment in thinned(entry.run.scalars(name, split), most):
+def _entry_rows(entry: Entry, name: str, split: str, most: int) -> Iterator[Row]:
+    for record, moment in thin(entry.run.scalars(name, split), most):
         seconds = entry.run.seconds(moment.step)
         yield {
             "kind": "run",
@@ -49,72 +56,72 @@ def _of_run(entry: Entry, name: str, split: str, most: int) -> Iterator[Row]:
         }
 
 
-def thinned(found: list[tuple[Scalar, Moment]], most: int) -> list[tuple[Scalar, Moment]]:
-    """At most so many of the points, evenly spaced, the first and the last among them."""
-    if len(found) <= most:
-        return found
-    spacing = (len(found) - 1) / (most - 1)
-    return [found[round(index * spacing)] for index in range(most)]
+def thin(records: list[tuple[Scalar, Moment]], most: int) -> list[tuple[Scalar, Moment]]:
+    """At most this many records, evenly spaced, including the first and the last."""
+    if len(records) <= most:
+        return records
+    spacing = (len(records) - 1) / (most - 1)
+    return [records[round(index * spacing)] for index in range(most)]
 
 
-def baselines(chapter: Chapter, name: str) -> list[Row]:
-    """Runs without a curve: one value each."""
-    found: dict[str, float] = {}
+def baseline_rows(chapter: Chapter, name: str) -> list[Row]:
+    """Baselines, which have no curve: one value per label."""
+    values: dict[str, float] = {}
     for entry in chapter.entries:
         if entry.baseline and name in entry.results:
-            found.setdefault(entry.label, entry.results[name])
-    nothing = dict.fromkeys(("run", "architecture", "optimiser", "step", "epoch", "seconds"))
+            values.setdefault(entry.label, entry.results[name])
+    empty = dict.fromkeys(("run", "architecture", "optimiser", *AXES))
     return [
-        {"kind": "baseline", "label": label, "split": "valid", **nothing, "value": value}
-        for label, value in found.items()
+        {"kind": "baseline", "label": label, "split": "valid", **empty, "value": value}
+        for label, value in values.items()
     ]
 
 
-def medians(rows: Sequence[Row], by: str, kind: str) -> list[Row]:
-    """The median of the lines of each group and split, over each axis, at least half of them being there.
+def median_rows(rows: Sequence[Row], by: str, kind: str) -> list[Row]:
+    """The median of the lines of each group and split, over each axis.
 
-    Between its points a line is straight. A group has at least `LEAST_RUNS` lines.
+    Lines are interpolated linearly. The median is taken where at least half of a group's lines are defined,
+    of groups with at least `LEAST_RUNS` lines.
 
     Args:
-        rows: those of `of_runs`.
-        by: field that the groups differ in.
-        kind: of the rows returned.
+        rows: those of `run_rows`.
+        by: the field that defines the groups.
+        kind: the kind of the rows returned.
     """
     groups: dict[tuple[str, str], dict[int, list[Row]]] = {}
     for row in rows:
         lines = groups.setdefault((str(row[by]), str(row["split"])), {})
         lines.setdefault(int(row["run"] or 0), []).append(row)
     return [
-        _median(line[0], axis, by, kind, place=place, value=middle)
-        for lines in groups.values()
+        _median_row(kind, {by: group, "split": split}, axis, point)
+        for (group, split), lines in groups.items()
         if len(lines) >= LEAST_RUNS
         for axis in AXES
-        for line in [next(iter(lines.values()))]
-        for place, middle in _middle([_line(points, axis) for points in lines.values()])
+        for point in _median_line([_line(points, axis) for points in lines.values()])
     ]
 
 
-def _median(like: Row, axis: str, by: str, kind: str, *, place: float, value: float) -> Row:
-    nothing = dict.fromkeys(("run", "label", "architecture", "optimiser", *AXES))
-    return {**nothing, "kind": kind, by: like[by], "split": like["split"], axis: place, "value": value}
+def _median_row(kind: str, group: Row, axis: str, point: tuple[float, float]) -> Row:
+    empty = dict.fromkeys(("run", "label", "architecture", "optimiser", *AXES))
+    return {**empty, "kind": kind, **group, axis: point[0], "value": point[1]}
 
 
-def _line(points: Sequence[Row], axis: str) -> list[tuple[float, float]]:
+def _line(points: Sequence[Row], axis: str) -> Line:
     return [(float(row[axis] or 0), float(row["value"] or 0)) for row in points if row[axis] is not None]
 
 
-def _middle(lines: Sequence[Sequence[tuple[float, float]]]) -> Iterator[tuple[float, float]]:
-    """(place, median of the lines there)."""
+def _median_line(lines: Sequence[Line]) -> Iterator[tuple[float, float]]:
     lines = [line for line in lines if line]
     if len(lines) < LEAST_RUNS:
         return
-    places = sorted({place for line in lines for place, _ in line})
-    if len(places) > _GRID:
-        places = np.linspace(places[0], places[-1], _GRID).tolist()
+    positions = sorted({x for line in lines for x, _ in line})
+    if len(positions) > _GRID:
+        positions = np.linspace(positions[0], positions[-1], _GRID).tolist()
+    # A line is not a number outside its own ends: a run that stopped early must not be extrapolated.
     values = np.array(
-        [np.interp(places, *zip(*line, strict=True), left=np.nan, right=np.nan) for line in lines]
+        [np.interp(positions, *zip(*line, strict=True), left=np.nan, right=np.nan) for line in lines]
     )
-    there = np.isfinite(values)
-    for index in np.flatnonzero(2 * there.sum(axis=0) >= len(lines)):
-        middle = float(np.median(values[there[:, index], index]))
-        yield float(places[index]), middle
+    defined = np.isfinite(values)
+    for index in np.flatnonzero(2 * defined.sum(axis=0) >= len(lines)):
+        median = float(np.median(values[defined[:, index], index]))
+        yield float(positions[index]), median

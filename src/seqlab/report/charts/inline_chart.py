@@ -1,20 +1,22 @@
-"""A chart that shows itself in a notebook, with a network or without."""
+"""A chart that shows itself in a notebook, with or without a network."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import altair as alt
+from typing_extensions import override
 
-from seqlab.report.charts.chart_style import Figure
+from seqlab.report.charts.figure import Figure
 
 
 class InlineChart(alt.LayerChart):
-    """A layered chart drawn as SVG by this process, as long as nobody enabled a renderer of altair's.
+    """A layered chart rendered as SVG by this process, unless another renderer of altair is enabled.
 
-    Altair's own default loads its scripts from the network when the notebook is looked at.
+    Altair's default renderer loads its scripts from the network when the notebook is opened.
     """
 
+    @override
     def _repr_mimebundle_(self, *args: Any, **kwargs: Any) -> Any:
         if alt.renderers.active != "default":
             return super()._repr_mimebundle_(*args, **kwargs)
@@ -22,7 +24,7 @@ class InlineChart(alt.LayerChart):
             return super()._repr_mimebundle_(*args, **kwargs)
 
 
-def inline(figure: Figure, axis: str) -> InlineChart:
-    """A figure over one of its axes, its numbers inside."""
-    whole = {**figure.charts[axis], "datasets": {"rows": list(figure.rows)}, "background": "white"}
-    return InlineChart.from_dict(whole)
+def inline_chart(figure: Figure, axis: str) -> InlineChart:
+    """A figure over one of its axes, with its data."""
+    complete = {**figure.charts[axis], "datasets": {"rows": list(figure.rows)}, "background": "white"}
+    return InlineChart.from_dict(complete)

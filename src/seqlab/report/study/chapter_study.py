@@ -1,4 +1,4 @@
-"""A study as its report sees it: its cells on the data of each chapter."""
+"""A study on the data of one chapter of its report."""
 
 from __future__ import annotations
 
@@ -7,44 +7,45 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from seqlab.compare import study as compare
 from seqlab.compare.oracle_metrics import oracle_metric
-from seqlab.compare.study import short
+from seqlab.compare.study import Study, short, without_dataset
 from seqlab.compare.study_cells import cells, trial_runs
-from seqlab.report.chapters import Chapter, Told
+from seqlab.report.chapters import Chapter, RunLabel
+from seqlab.report.charts.chart_style import GREY
 from seqlab.report.run_styles import Style
 from seqlab.runs.folder import RunFolder
 from seqlab.runs.study_folder import StudyFolder
 
 
 @dataclass(frozen=True, kw_only=True)
-class StudyView(compare.Study):
-    """A study's cells on one chapter's data, with what they look like there."""
+class ChapterStudy(Study):
+    """A study's cells on the data of one chapter."""
 
     chapter: Chapter
 
     @cached_property
     def axes(self) -> dict[str, list[Any]]:
-        """The settings that vary, with their values: numbers ascending, others in their order."""
+        """The settings that vary, with their values: numbers ascending, others in the order of the study."""
         keys = dict.fromkeys(key for group in self.groups for key in group.setting)
         return {key: _ordered([group.setting.get(key) for group in self.groups]) for key in keys}
 
     @cached_property
     def styles(self) -> dict[str, Style]:
-        """The looks of architectures, those of the rest of the page."""
-        found = {entry.architecture: entry.style for entry in reversed(self.chapter.entries)}
-        grey = Style("#7d8590", "circle", ())
+        """The styles of architectures, the same as on the rest of the page."""
+        styles = {entry.architecture: entry.style for entry in reversed(self.chapter.entries)}
+        # An architecture of which no run was started has no entry.
+        unknown = Style(GREY, "circle", ())
         return {
-            group.architecture: Style(known.colour, known.shape, ())
+            group.architecture: Style(style.colour, style.shape, ())
             for group in self.groups
-            for known in [found.get(group.architecture, grey)]
+            for style in [styles.get(group.architecture, unknown)]
         }
 
 
-def told(study: StudyFolder) -> dict[str, Told]:
+def study_run_labels(study: StudyFolder) -> dict[str, RunLabel]:
     """What a study knows of its runs, by the names of their folders."""
     return {
-        one.trial.run: Told(
+        one.trial.run: RunLabel(
             architecture=one.trial.architecture,
             censored=""
             if one.event is None or one.event.state == "finished"
@@ -54,34 +55,34 @@ def told(study: StudyFolder) -> dict[str, Told]:
     }
 
 
-def folders(study: StudyFolder) -> list[RunFolder]:
-    """The folders of a study's runs, as far as they were begun."""
+def study_runs(study: StudyFolder) -> list[RunFolder]:
+    """The folders of the runs of a study that were started."""
     return [one.folder for one in trial_runs(study) if one.folder is not None]
 
 
-def studies(study: StudyFolder, found: Sequence[Chapter]) -> list[StudyView]:
-    """The study's cells on each chapter; runs that were not begun count to the first one."""
+def chapter_studies(study: StudyFolder, chapters: Sequence[Chapter]) -> list[ChapterStudy]:
+    """The study on each chapter that has cells of it; runs that were not started belong to the first."""
     about, runs = study.about()["study"], trial_runs(study)
-    names = [{run.folder.path.name for run in chapter.runs} for chapter in found]
+    names = [{run.folder.path.name for run in chapter.runs} for chapter in chapters]
     everywhere = set().union(*names)
-    answers = []
-    for place, (chapter, here) in enumerate(zip(found, names, strict=True)):
+    studies = []
+    for index, (chapter, here) in enumerate(zip(chapters, names, strict=True)):
         own = [
-            one for one in runs if one.trial.run in here or (place == 0 and one.trial.run not in everywhere)
+            one for one in runs if one.trial.run in here or (index == 0 and one.trial.run not in everywhere)
         ]
         if not own:
             continue
-        quantity = oracle_metric(about) or chapter.quantity
-        answers.append(
-            StudyView(
+        metric = oracle_metric(about) or chapter.monitor
+        studies.append(
+            ChapterStudy(
                 name=study.name,
                 about=about,
-                quantity=quantity,
-                cells=tuple(compare.without_dataset(cell) for cell in cells(own, quantity.name)),
+                quantity=metric,
+                cells=tuple(without_dataset(cell) for cell in cells(own, metric.name)),
                 chapter=chapter,
             )
         )
-    return answers
+    return studies
 
 
 def is_number(value: Any) -> bool:
@@ -90,5 +91,5 @@ def is_number(value: Any) -> bool:
 
 
 def _ordered(values: Sequence[Any]) -> list[Any]:
-    found = list({str(value): value for value in values}.values())
-    return sorted(found) if all(is_number(value) for value in found) else found
+    different = list({str(value): value for value in values}.values())
+    return sorted(different) if all(is_number(value) for value in different) else different

@@ -1,63 +1,72 @@
-"""The table of a study's architectures against each other."""
+"""The table that compares a study's architectures in pairs."""
 
 from __future__ import annotations
 
 from seqlab.compare.study_pairs import Pairs
-from seqlab.report.study.chapter_study import StudyView
+from seqlab.report.study.chapter_study import ChapterStudy
 from seqlab.report.tables import CellValue, ReportColumn, ReportTable
 from seqlab.stats.paired import Comparison
 
-_ITEMS = (
+_ITEM_COLUMNS = (
     ReportColumn("difference", "over items"),
     ReportColumn("from", "95 %"),
     ReportColumn("to", "95 %"),
     ReportColumn("p", "over items"),
 )
+_SEED_COLUMNS = (
+    ReportColumn("difference", "over seeds"),
+    ReportColumn("p", "over seeds"),
+    ReportColumn("smallest possible p", "with this number of seeds"),
+)
 
 
-def pairs_table(study: StudyView, pairs: Pairs) -> ReportTable | None:
-    """The comparisons, the readings in words; None where there are none."""
+def pairs_table(study: ChapterStudy, pairs: Pairs) -> ReportTable | None:
+    """One row per pair; None where there are no pairs."""
     if not pairs.found:
         return None
-    at = "; ".join(f"{group.architecture}: {group.label}" for group in study.best if group.label)
-    items = (
-        "Over items: how far other texts would change the order of these very models. Over seeds: how far "
-        "other seeds would."
-        if pairs.items
-        else "Over seeds: how far other seeds would change the order; of values after so many epochs, no "
-        "scores of single items are kept."
-    )
     return ReportTable(
         name=f"pairs of study {study.name} on {study.chapter.title}",
-        caption=f"Architectures against each other, each at its best setting{f' ({at})' if at else ''}, "
-        f"which was chosen by the same validation split. {items} p after Holm's correction for the number "
-        "of pairs. Differences are first minus second.",
+        caption=_caption(study, items=pairs.items),
         columns=(
             ReportColumn("first"),
             ReportColumn("second"),
-            *(_ITEMS if pairs.items else ()),
-            ReportColumn("difference", "over seeds"),
-            ReportColumn("p", "over seeds"),
-            ReportColumn("least p", "so many seeds can give"),
-            ReportColumn("told apart by"),
+            *(_ITEM_COLUMNS if pairs.items else ()),
+            *_SEED_COLUMNS,
+            ReportColumn("differs significantly over"),
         ),
-        rows=tuple(_pair(pair, items=pairs.items) for pair in pairs.found),
+        rows=tuple(_row(pair, items=pairs.items) for pair in pairs.found),
     )
 
 
-def _pair(pair: Comparison, *, items: bool) -> tuple[CellValue, ...]:
-    of_items = [None] * len(_ITEMS)
+def _caption(study: ChapterStudy, *, items: bool) -> str:
+    settings = "; ".join(f"{group.architecture}: {group.label}" for group in study.best if group.label)
+    uncertainty = (
+        "Over items: how much the order of these trained models depends on the evaluated texts. Over seeds: "
+        "how much the order depends on the seeds."
+        if items
+        else "Over seeds: how much the order depends on the seeds. Scores of single items are not kept for "
+        "values after a given number of epochs."
+    )
+    return (
+        "Architectures compared in pairs, each at its best setting"
+        f"{f' ({settings})' if settings else ''}, which was chosen on the same validation split. "
+        f"{uncertainty} p-values are corrected for the number of pairs (Holm). Differences are first minus "
+        "second."
+    )
+
+
+def _row(pair: Comparison, *, items: bool) -> tuple[CellValue, ...]:
+    over_items: list[CellValue] = [None] * len(_ITEM_COLUMNS)
     if pair.items is not None:
-        of_items = [pair.items.difference, *pair.items.interval.ends, pair.items.adjusted_p]
-    of_seeds = (
-        [None, None, None]
-        if pair.seeds is None
-        else [pair.seeds.difference, pair.seeds.adjusted_p, pair.seeds.smallest_p]
-    )
-    return (*pair.names, *(of_items if items else []), *of_seeds, _told_by(pair))
+        over_items = [pair.items.difference, *pair.items.interval.ends, pair.items.adjusted_p]
+    over_seeds: list[CellValue] = [None] * len(_SEED_COLUMNS)
+    if pair.seeds is not None:
+        over_seeds = [pair.seeds.difference, pair.seeds.adjusted_p, pair.seeds.smallest_p]
+    return (*pair.names, *(over_items if items else []), *over_seeds, _significant_over(pair))
 
 
-def _told_by(pair: Comparison) -> str:
-    """What tells the two from each other; "nothing" where it may all be chance."""
-    parts = (("items", pair.items), ("seeds", pair.seeds))
-    return " and ".join(name for name, one in parts if one is not None and one.tells) or "nothing"
+def _significant_over(pair: Comparison) -> str:
+    """Over what the two differ significantly; "neither" where chance may explain the difference."""
+    comparisons = (("items", pair.items), ("seeds", pair.seeds))
+    significant = [name for name, one in comparisons if one is not None and one.tells]
+    return " and ".join(significant) or "neither"
