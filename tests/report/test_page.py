@@ -176,7 +176,7 @@ def test_data_settings_command_and_environment(tmp_path: Path) -> None:
     data = dict(table(document, "Training and evaluation data")[1:])
     assert data["licence"] == "none needed"
     assert data["origin"] == "written by hand"
-    assert data["train split"] == "900 sequences, 12,345 tokens"
+    assert data["training split"] == "900 sequences, 12,345 tokens"
     assert data["SHA-256 of the content"] == "ab" * 32
     assert ["model.hidden_size", "16"] in table(document, "Settings that all runs share")
     runs.reverse()  # by architecture

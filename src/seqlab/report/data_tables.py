@@ -8,25 +8,25 @@ from typing import Any
 from seqlab.report.chapters import Chapter
 from seqlab.report.property_table import property_groups, property_table
 from seqlab.report.run_data import RunData
-from seqlab.report.tables import CellValue, ReportTable
+from seqlab.report.tables import CellValue, ReportTable, split_title
 
-CARD_KEYS = (
-    "split",
-    "dataset",
-    "unit",
-    "loss_unit",
-    "signatures",
-    "sequences",
-    "tokens",
-    "targets",
-    "scored_as",
-    "end_token_counts",
-    "tokenizer",
-    "vocabulary",
-    "split_sha256",
-    "texts_sha256",
-)
-"""Entries of a card that its table shows: what was measured, on what data. The others are in other tables."""
+CARD_ROWS = {
+    "split": "split",
+    "dataset": "dataset",
+    "unit": "unit of evaluation",
+    "loss_unit": "unit of the loss",
+    "signatures": "metrics",
+    "sequences": "sequences",
+    "tokens": "tokens",
+    "targets": "targets",
+    "scored_as": "scored as",
+    "end_token_counts": "end token counts",
+    "tokenizer": "tokenizer",
+    "vocabulary": "vocabulary",
+    "split_sha256": "SHA-256 of the encoded split",
+    "texts_sha256": "SHA-256 of the texts",
+}
+"""Titles of the entries of a card that its table shows. Seeds, steps and machines are in other tables."""
 
 
 def data_table(chapter: Chapter) -> ReportTable | None:
@@ -41,7 +41,7 @@ def data_table(chapter: Chapter) -> ReportTable | None:
 
 def _data_properties(run: RunData) -> dict[str, CellValue]:
     data, card = run.data, run.cards.get("valid", {})
-    splits = {f"{split} split": _sizes(sizes) for split, sizes in data["splits"].items()}
+    splits = {split_title(split): _sizes(sizes) for split, sizes in data["splits"].items()}
     return {
         "dataset": data["name"],
         "description": data.get("description"),
@@ -63,9 +63,9 @@ def _sizes(sizes: dict[str, int]) -> str:
 def cards_table(chapter: Chapter) -> ReportTable | None:
     """What the numbers of a chapter were measured on, and how; None where no run has a card."""
     cards = [
-        (entry, {key: _format(card.get(key)) for key in CARD_KEYS})
+        (entry, {title: _format(card.get(key)) for key, title in CARD_ROWS.items()})
         for entry in chapter.entries
-        for split, card in entry.run.cards.items()
+        for split, card in sorted(entry.run.cards.items(), key=lambda pair: pair[0] != "valid")
         if split != "oracle"
     ]
     if not cards:

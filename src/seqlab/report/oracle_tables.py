@@ -50,7 +50,7 @@ def oracle_table(chapter: Chapter) -> ReportTable | None:
 def _caption(recorded: Collection[str], cards: list[Mapping[str, Any]]) -> str:
     sentences = [
         "Models compared with the true distribution of the data. The floor is the loss of the true "
-        "distribution itself on the validation split; what a model pays above it is what it has not learned. "
+        "distribution itself on the validation split; the loss above it is what the model has not learned. "
         "Divergence: Kullback-Leibler divergence of the model's distributions from the true ones. A cut "
         "sample reached the maximum length before its end and is neither valid nor wrong."
     ]
@@ -92,7 +92,7 @@ def wrong_samples_table(chapter: Chapter) -> ReportTable | None:
         rows=tuple(
             (
                 *run_cells(entry),
-                sample["text"],
+                sample["text"] or "[empty]",
                 sample["place"] + 1,
                 sample["token"],
                 " ".join(sample["allowed"]),

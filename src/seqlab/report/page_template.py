@@ -18,7 +18,7 @@ from seqlab.report.charts.curve_points import AXES
 from seqlab.report.charts.figure import Figure
 from seqlab.report.charts.payload import payload
 from seqlab.report.sections import Part
-from seqlab.report.table_text import exact, format_column, is_numeric, slug
+from seqlab.report.table_text import exact, format_column, is_numeric, slug, to_html
 from seqlab.report.tables import ReportTable
 from seqlab.stats.metric_spec import counted
 
@@ -104,6 +104,7 @@ def _environment() -> jinja2.Environment:
         "is_numeric": is_numeric,
         "exact": exact,
         "slug": slug,
+        "to_html": to_html,
     }
     return environment
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import re
 from collections.abc import Sequence
@@ -88,6 +89,16 @@ def slug(text: str) -> str:
     'results-on-imdb-max-length-400'
     """
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "untitled"
+
+
+def to_html(caption: str) -> str:
+    """A caption as HTML, with the parts between backticks as code.
+
+    >>> to_html("Set `A` < 1.")
+    'Set <code>A</code> &lt; 1.'
+    """
+    # Escaped first, because a caption may contain texts of users.
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(caption))
 
 
 def _one_line(text: str) -> str:

@@ -42,7 +42,8 @@ def _join(*sentences: str) -> str:
 
 
 def _opening(number: RecordedNumber) -> str:
-    return f"{capitalized(number.title)}{f', {number.unit}' if number.unit else ''}."
+    unit = number.unit if number.unit != words(number.name) else ""
+    return f"{capitalized(number.title)}{f', {unit}' if unit else ''}."
 
 
 def _lines(number: RecordedNumber) -> str:

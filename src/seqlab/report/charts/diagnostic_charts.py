@@ -18,6 +18,8 @@ from seqlab.schema.records import Curve, Matrix
 
 ORACLE = "oracle"
 """Recorded in place of the split of a curve of the true distribution."""
+MOST_MARKED = 60
+"""Points of a curve up to which each is marked; more would hide the line."""
 MOST_NUMBERED = 15
 """Rows or columns of a matrix up to which each cell shows its number."""
 MOST_MATRICES = 6
@@ -75,7 +77,9 @@ def _curve_layers(curve: Curve, rows: Sequence[Row], palette: Palette, *, oracle
         tooltip=[alt.Tooltip("label:N", title="model"), "run:N", "x:Q", "value:Q"],
     )
     runs = base.transform_filter("isValid(datum.run)").encode(color=palette.colour, detail="run:N")
-    layers = [runs.mark_line(strokeWidth=2), points(runs, palette)]
+    layers = [runs.mark_line(strokeWidth=2)]
+    if len(curve.x) <= MOST_MARKED:
+        layers.append(points(runs, palette))
     if not oracle:
         return layers
     grey = base.transform_filter(f"datum.label === '{ORACLE}'").mark_line(

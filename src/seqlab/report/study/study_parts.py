@@ -16,6 +16,7 @@ from seqlab.report.study.pairs_table import pairs_table
 from seqlab.report.study.reliability_view import reliability_figures, reliability_table
 from seqlab.report.study.seeds_figure import seeds_figure
 from seqlab.report.study.study_table import study_table
+from seqlab.report.tables import capitalized
 
 
 def study_parts(studies: Sequence[ChapterStudy]) -> list[Part]:
@@ -57,5 +58,9 @@ def _comparison_of_datasets(studies: Sequence[ChapterStudy]) -> list[Part]:
 
 def _notes(study: ChapterStudy, found: Sequence[str]) -> list[Note]:
     question, expectation = (str(study.about.get(key, "")) for key in ("about", "expectation"))
-    notes = [Note("Question", [question]), Note("Expectation", [expectation]), Note("Findings", found)]
+    notes = [
+        Note("Question", [capitalized(question)]),
+        Note("Expectation", [expectation]),
+        Note("Findings", found),
+    ]
     return [note for note in notes if any(note.sentences)]
