@@ -19,7 +19,7 @@ from rendering import Card, layers_table, readme_studies, readme_table
 from results_page import results_page
 
 from seqlab.evaluate.loaded import read_config
-from seqlab.runs.folder import RunFolder
+from seqlab.runs.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from seqlab.compare.study import Study
@@ -61,8 +61,8 @@ def run_card(wanted: str) -> tuple[str, Card]:
         "about": recipes.read(name).about,
         "command": f"seqlab train {wanted}",
         **{key: summary[key] for key in ("metrics", "steps", "epochs", "tokens", "parameters", "cost")},
-        "card": median.read_json("cards/valid.json"),
-        "test": median.read_json("cards/test.json") if (median.cards / "test.json").exists() else None,
+        "card": median.card("valid"),
+        "test": median.card("test"),
         "oracle": _oracle(median),
         "seeds": [_seed_result(run) for run in sorted(runs, key=_seed)],
     }
@@ -72,14 +72,14 @@ def run_card(wanted: str) -> tuple[str, Card]:
 def _finished_runs(name: str, overrides: list[str]) -> list[RunFolder]:
     """Finished runs that differ from a recipe with these settings only in the seed."""
     from seqlab.experiment import recipes
-    from seqlab.runs import folder
+    from seqlab.runs import run_folder
     from seqlab.schema.config import plain
 
     wanted = plain(recipes.configure(name, overrides)[0])
-    names = [other for other in folder.names() if other.startswith(f"{name}-")]
+    names = [other for other in run_folder.names() if other.startswith(f"{name}-")]
     return [
         run
-        for run in (folder.open_run(folder.root() / other) for other in names)
+        for run in (run_folder.open_run(run_folder.root() / other) for other in names)
         if run.finished and {**plain(read_config(run)), "seed": None} == {**wanted, "seed": None}
     ]
 
@@ -98,10 +98,8 @@ def _monitored_loss(run: RunFolder) -> float:
 
 def _oracle(run: RunFolder) -> dict[str, Any] | None:
     """The comparison with the true distribution, where that is known."""
-    known = (run.cards / "oracle.json").exists()
-    return (
-        {key: run.read_json("cards/oracle.json")[key] for key in ("metrics", "scored_as")} if known else None
-    )
+    card = run.oracle_card()
+    return card and {"metrics": card["metrics"], "scored_as": card["scored_as"]}
 
 
 def _seed_result(run: RunFolder) -> dict[str, Any]:
@@ -159,7 +157,7 @@ def study_card(name: str) -> tuple[str, Card]:
     table = as_table(studies, folder, None)
     for part, study in zip(table["parts"], studies, strict=True):
         _complete_part(part, study)
-    costs = [trial.summary["cost"] for trial in trials]
+    costs = [trial.summary["cost"] for trial in trials if trial.summary]
     card = {
         "study": name,
         "about": design.about(name),
@@ -176,14 +174,14 @@ def study_card(name: str) -> tuple[str, Card]:
 def _complete_part(part: dict[str, Any], study: Study) -> None:
     """Keep what is published of a study on one dataset, and add its costs and its card."""
     from seqlab.compare.study_cost import cost
-    from seqlab.runs import folder
+    from seqlab.runs import run_folder
 
     del part["groups"], part["refused"]
     for row, group in zip(part["best"], study.ranked, strict=True):
         group_cost = cost(group)
         row |= {"label": group.label, "parameters": group_cost.parameters, "seconds": group_cost.seconds}
-    first = folder.open_run(folder.root() / study.ranked[0].cells[0].run)
-    part["card"] = first.read_json("cards/valid.json")
+    first = run_folder.open_run(run_folder.root() / study.ranked[0].cells[0].run)
+    part["card"] = first.card("valid")
 
 
 def cards() -> list[Card]:

@@ -12,8 +12,8 @@ import filelock
 import pytest
 import tiny
 
-from seqlab.runs import checkpoints, folder
-from seqlab.runs.folder import RunFolder
+from seqlab.runs import checkpoints, run_folder
+from seqlab.runs.run_folder import RunFolder
 
 TRAIN = ["train", *tiny.BRACKETS]
 
@@ -76,7 +76,9 @@ RUNNING = [*tiny.BRACKETS[:1], "data.kind=python_source", "batching.kind=sequenc
 
 def test_rows_of_a_running_text(refused, runs: Path, tmp_path: Path, monkeypatch) -> None:
     said = refused("train", *RUNNING)
-    assert "'batching.kind' must be 'stream' for running text such as 'python_source'. Got 'sequences'" in said
+    assert (
+        "'batching.kind' must be 'stream' for running text such as 'python_source'. Got 'sequences'" in said
+    )
     assert not runs.exists()
 
 
@@ -135,7 +137,7 @@ def test_of_several_runs_the_one_begun_last_is_named(refused, language: RunFolde
     os.utime(language.path / "run.json", (1e9, 1e9))
     said = refused("resume", "brackets-lstm")
     assert "'brackets-lstm' must name one run. Got 2: " in said
-    assert f"The one begun last: {other!r}." in said
+    assert f"The newest of them: {other!r}." in said
 
 
 def test_each_model_says_what_it_is_for(refused, language: RunFolder, classifier: RunFolder) -> None:
@@ -201,7 +203,7 @@ def test_a_damaged_checkpoint(refused, seqlab, runs: Path, file: str, damage: st
     for command in ("resume", "evaluate", "sample"):
         said = refused(command, str(run.path))
         assert str(newest) in said
-        assert f"Delete it to go on from {before.name}" in said
+        assert f"Delete it to continue from {before.name}" in said
     shutil.rmtree(newest)
     assert seqlab("resume", str(run.path)).status == 0
 
@@ -223,11 +225,12 @@ def test_no_checkpoint_yet(refused, runs: Path) -> None:
         assert "must have a checkpoint. Got none; `seqlab resume` it first" in refused(command, str(run.path))
 
 
-def test_a_run_of_a_newer_format(refused, language: RunFolder) -> None:
+@pytest.mark.parametrize("number", [1, 3])
+def test_a_run_of_another_format(refused, language: RunFolder, number: int) -> None:
     about = json.loads((language.path / "run.json").read_text())
-    (language.path / "run.json").write_text(json.dumps({**about, "format": 2}))
+    (language.path / "run.json").write_text(json.dumps({**about, "format": number}))
     for command in ("resume", "evaluate", "sample"):
-        assert "has run format 2; this seqlab reads up to 1" in refused(command, language.path.name)
+        assert f"must have run format 2. Got {number}." in refused(command, language.path.name)
 
 
 def test_other_data_now(refused, runs: Path, monkeypatch) -> None:
@@ -261,4 +264,4 @@ def test_runs_where_a_file_stands(seqlab, tmp_path: Path, monkeypatch) -> None:
     said = seqlab(*TRAIN)
     assert said.status == 1
     assert "cannot be written" in said.err
-    assert folder.names() == []
+    assert run_folder.names() == []

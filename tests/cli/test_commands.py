@@ -12,7 +12,7 @@ import pytest
 import tiny
 
 from seqlab.cli.app import app
-from seqlab.runs.folder import RunFolder
+from seqlab.runs.run_folder import RunFolder
 
 COMMANDS = [
     *("demo", "list", "data", "params", "train", "resume", "study", "evaluate", "diagnose"),
@@ -90,7 +90,7 @@ def test_resume_ends_as_the_unbroken_run(seqlab, language: RunFolder, tmp_path: 
     said = seqlab("resume", str(run.path))
     assert said.status == 0
     assert "Going on behind step " in said.err
-    assert run.read("records.jsonl") == language.read("records.jsonl")
+    assert (run.path / "records.jsonl").read_text() == (language.path / "records.jsonl").read_text()
     without = [
         {k: v for k, v in tiny.summary(r).items() if k not in ("cost", "run")} for r in (run, language)
     ]
@@ -102,7 +102,7 @@ def test_evaluate(seqlab, language: RunFolder, split: str) -> None:
     said = seqlab("evaluate", str(language.path), "--split", split)
     assert said.status == 0
     assert f"{language.path.name}, {split}: loss " in said.out
-    card = json.loads((language.cards / f"{split}.json").read_text())
+    card = json.loads((language.path / "cards" / f"{split}.json").read_text())
     assert f"checkpoint of step {card['checkpoint_step']}" in said.out
     assert card["sequences"] == {"train": 60, "valid": 20, "test": 20}[split]
 
@@ -130,9 +130,9 @@ def test_diagnose(seqlab, language: RunFolder) -> None:
 
 
 def test_a_diagnosis_is_recorded_with_the_run(seqlab, language: RunFolder) -> None:
-    before = language.read("records.jsonl")
+    before = (language.path / "records.jsonl").read_text()
     content = json.loads(seqlab("diagnose", language.path.name, "--split", "test", "--json").out)
-    added = language.read("records.jsonl").removeprefix(before).splitlines()
+    added = (language.path / "records.jsonl").read_text().removeprefix(before).splitlines()
     curve, *_ = (json.loads(line) for line in added)
     assert (curve["name"], curve["split"]) == ("gradient_through_time_layer_1", "test")
     assert curve["step"] == content["checkpoint_step"] == tiny.summary(language)["best_step"]

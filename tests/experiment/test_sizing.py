@@ -14,7 +14,7 @@ from seqlab.data.sources.imdb import ImdbConfig
 from seqlab.evaluate.evaluation import evaluate_run
 from seqlab.experiment import recipes
 from seqlab.experiment.sizing import Extent, running_text, sequences
-from seqlab.runs import folder
+from seqlab.runs import run_folder
 from seqlab.schema.config import plain, read_toml
 from seqlab.schema.errors import UserError
 from seqlab.training import run
@@ -118,7 +118,7 @@ def test_notes_of_the_data_are_said_and_kept(tmp_path: Path) -> None:
     listener = tiny.Nobody()
     config, _ = recipes.configure("text-classifier", [override, "training.max_steps=1"])
     path = Path(run.train(config, listener=listener)["run"])
-    (note,) = folder.open_run(path).read_json("data.json", "notes")["notes"]
+    (note,) = run_folder.open_run(path).data()["notes"]
     assert "hold no token" in note
     assert f"Note: {note}" in listener.messages
     assert read_toml((path / "config.toml").read_text(), "")["model"]["linear_size"] == 64
@@ -138,5 +138,5 @@ def test_500_reviews_are_learned_in_seconds(tmp_path: Path) -> None:
     files = [f"data.path={tmp_path}/train.csv", f"data.test_path={tmp_path}/test.csv"]
     config, _ = recipes.configure("text-classifier", [*files, *columns, "training.tensorboard=false"])
     summary = run.train(config, threads=1, listener=tiny.Nobody())
-    card = evaluate_run(folder.open_run(Path(summary["run"])), "test", ["accuracy"])
+    card = evaluate_run(run_folder.open_run(Path(summary["run"])), "test", ["accuracy"])
     assert card["metrics"]["accuracy"] > 0.74

@@ -124,6 +124,7 @@ RENAMED: dict[str, str] = {
     "recognised_by_length": "accepted_by_length",
     "recognised_by_depth": "accepted_by_depth",
     "truth": "oracle",
+    "place": "position",
 }
 """Stored names (of cases, metrics, splits, settings, kinds) that are called otherwise now: old to new."""
 REWORDED: dict[str, str] = {}

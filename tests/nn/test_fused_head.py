@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from seqlab.nn import fused_head
-from seqlab.nn import matmul
+from seqlab.nn import fused_head, matmul
 from seqlab.nn.fused_head import linear_cross_entropy
 from seqlab.nn.matmul import NATIVE, ONEDNN, TORCH, Matmul
 from seqlab.nn.native import builds as choice

@@ -19,7 +19,7 @@ from seqlab.report.study.chapter_study import (
     study_run_labels,
     study_runs,
 )
-from seqlab.runs.folder import RunFolder
+from seqlab.runs.run_folder import RunFolder
 from seqlab.runs.study_folder import StudyFolder
 
 runs = folders.runs_of_the_test

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from seqlab.compare.study_cells import TrialRun, trial_runs
-from seqlab.runs import folder
-from seqlab.runs.folder import RECORDS
+from seqlab.runs import run_folder
 from seqlab.runs.study_folder import StudyFolder, Trial
 from seqlab.schema.config import parse
 from seqlab.studies import perform
@@ -82,18 +81,22 @@ def results(study: StudyFolder) -> dict[str, tuple[str, str]]:
     found = {}
     for one in trial_runs(study):
         assert one.folder is not None
-        found[one.trial.run] = (one.folder.read(RECORDS), str(one.summary.get("metrics")))
+        found[one.trial.run] = (
+            (one.folder.path / "records.jsonl").read_text(),
+            str(one.summary and one.summary["metrics"]),
+        )
     return found
 
 
 def value(one: TrialRun) -> float:
     """The loss of a finished run."""
+    assert one.summary is not None
     return one.summary["metrics"]["loss"]
 
 
 def run_names() -> list[str]:
     """All runs there are."""
-    return folder.names()
+    return run_folder.names()
 
 
 def write(path: Path, text: str) -> Path:

@@ -70,6 +70,7 @@ def test_equal_tokens_are_equal_to_within_a_step() -> None:
     axes = {"model.cell": ["elman", "lstm"], "batching.tokens": [40, 120]}
     study = carry_out(design(axes=axes, budget={"equal": "tokens", "amount": 2_000}))
     for one in trial_runs(study):
+        assert one.summary is not None
         tokens, steps = one.summary["tokens"], one.summary["steps"]
         assert abs(tokens - 2_000) <= 1.5 * tokens / steps
         assert one.summary["stopped"] == f"{steps} steps done"
@@ -86,6 +87,7 @@ def test_equal_seconds_become_steps_before_the_first_run_and_stay() -> None:
         perform.run_study(work, Resources(threads=1), processes=2, retry=False, viewer=Viewer())
     study = carry_out(work)
     (one,) = trial_runs(study)
+    assert one.summary is not None
     assert one.summary["steps"] == one.trial.config["training"]["max_steps"]
     viewer = Viewer()
     carry_out(work, viewer=viewer)

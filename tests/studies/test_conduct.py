@@ -17,7 +17,7 @@ from seqlab.compare.study import read
 from seqlab.compare.study_cells import cells, trial_runs
 from seqlab.compare.study_importance import importances
 from seqlab.compare.study_pairs import pairs
-from seqlab.runs import folder, study_folder
+from seqlab.runs import run_folder, study_folder
 from seqlab.schema.errors import DiskError, UserError, WorkError
 from seqlab.studies import executors
 from seqlab.studies import job as work
@@ -45,7 +45,7 @@ def test_runs_are_those_that_train_makes_and_other_studies_find_them() -> None:
     viewer = Viewer()
     carry_out(design(name="other", seeds=[1, 2]), viewer=viewer)
     assert viewer.began == [3, 4], "the others are there"
-    assert len(folder.names()) == 4
+    assert len(run_folder.names()) == 4
 
 
 def test_processes_give_what_one_process_gives(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +107,7 @@ def test_interrupted_and_called_again_it_ends_with_the_same_result(
 
 def test_epochs_are_cells_of_one_run_and_equal_runs_of_their_own() -> None:
     study = carry_out(design(axes={EPOCHS: [1, 3], RATE: [0.1]}))
-    assert len(folder.names()) == 1
+    assert len(run_folder.names()) == 1
     found = {cell.epochs: cell.value for cell in cells(trial_runs(study), "loss")}
     for epochs in (1, 3):
         alone = carry_out(design(name=f"alone{epochs}", axes={EPOCHS: [epochs], RATE: [0.1]}))
@@ -145,7 +145,7 @@ def test_a_changed_recipe_is_a_changed_study(tmp_path: Path) -> None:
 
 def test_two_processes_do_not_carry_out_one_study() -> None:
     study = carry_out(design())
-    with study.lock(), pytest.raises(UserError, match="in use: another process carries out this study"):
+    with study.lock(), pytest.raises(UserError, match="in use: another process runs this study"):
         carry_out(design())
 
 
@@ -277,16 +277,16 @@ def test_a_study_of_several_languages_is_judged_by_the_truth_in_parts() -> None:
     study = carry_out(work)
     parts = read(study)
     assert [part.part for part in parts] == ["brackets", "counting letters=3"]
-    cards = {
-        one.trial.run: one.folder.read_json("cards/oracle.json") for one in trial_runs(study) if one.folder
-    }
+    cards = {one.trial.run: one.folder.oracle_card() for one in trial_runs(study) if one.folder}
     assert len(cards) == 4
     for part in parts:
         assert part.quantity == ORACLE_METRICS["accepted_longer"]
         assert {group.architecture for group in part.best} == {"lstm", "elman"}
         assert part.refusal() is None
         for cell in part.cells:
-            assert cell.value == cards[cell.run]["metrics"]["accepted_longer"]
+            card = cards[cell.run]
+            assert card is not None
+            assert cell.value == card["metrics"]["accepted_longer"]
     page = report.write(
         [], study.path / "r.html", title="Parts", studies=[study], allow_incomparable=True
     ).read_text()

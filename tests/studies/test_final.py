@@ -8,7 +8,7 @@ from small_studies import RATE, Viewer, carry_out, design
 from seqlab.compare.study import read
 from seqlab.compare.study_cells import trial_runs
 from seqlab.evaluate.evaluation import evaluate_run
-from seqlab.runs import folder
+from seqlab.runs import run_folder
 from seqlab.runs.study_folder import StudyFolder
 from seqlab.schema.errors import UserError, WorkError
 from seqlab.studies import perform
@@ -33,13 +33,13 @@ def test_the_best_of_each_is_scored_and_a_second_look_is_no_new_one() -> None:
     assert [group.architecture for group in first.choices] == [group.architecture for group in best]
     for group, cards in zip(first.choices, first.cards, strict=True):
         for cell, card in zip(group.cells, cards, strict=True):
-            run = folder.open_run(folder.root() / cell.run)
+            run = run_folder.open_run(run_folder.root() / cell.run)
             assert card["split"] == "test"
             assert card["metrics"] == evaluate_run(run, "test", ())["metrics"]
     second = look(work, study)
     assert (second.number, second.again) == (1, True)
     assert [c["metrics"] for c in second.cards[0]] == [c["metrics"] for c in first.cards[0]]
-    assert len(study.looks()) == 1
+    assert len(study.test_evaluations()) == 1
 
 
 def test_the_winner_alone_and_then_more_is_a_second_look() -> None:
@@ -49,7 +49,7 @@ def test_the_winner_alone_and_then_more_is_a_second_look() -> None:
     assert len(first.choices) == 1
     more = look(design(axes=CELLS), study)
     assert (len(more.choices), more.number, more.again) == (2, 2, False)
-    assert [past["look"] for past in study.looks()] == [1, 2]
+    assert [past.number for past in study.test_evaluations()] == [1, 2]
 
 
 def test_a_cell_of_an_epoch_is_trained_again_to_that_epoch_to_the_bit() -> None:
@@ -60,13 +60,13 @@ def test_a_cell_of_an_epoch_is_trained_again_to_that_epoch_to_the_bit() -> None:
     found = look(work, study)
     (card,) = found.cards[0]
     assert card["budget"] == {"epochs": 2, "max_steps": None, "result": "last"}
-    again = folder.find(card["run"])
+    again = run_folder.find(card["run"])
     (row,) = trial_runs(study)
     assert row.folder is not None
-    kept = again.read("records.jsonl").split('"final_')[0].rsplit("\n", 1)[0]
-    assert row.folder.read("records.jsonl").startswith(kept)
+    kept = (again.path / "records.jsonl").read_text().split('"final_')[0].rsplit("\n", 1)[0]
+    assert (row.folder.path / "records.jsonl").read_text().startswith(kept)
     (row.folder.path / "records.jsonl").write_text(
-        row.folder.read("records.jsonl").replace('"value":1.', '"value":2.', 1)
+        (row.folder.path / "records.jsonl").read_text().replace('"value":1.', '"value":2.', 1)
     )
     (row,) = trial_runs(study)
     with pytest.raises(WorkError, match=r"must repeat .* to the bit. Record 1 differs"):
@@ -77,9 +77,9 @@ def test_on_all_data_nothing_is_left_to_validate_on() -> None:
     work = design(axes={RATE: [0.1]}, final={"fit_on": "train+valid"})
     study = carry_out(work)
     (card,) = look(work, study).cards[0]
-    run = folder.find(card["run"])
-    assert not (run.cards / "valid.json").exists()
-    sizes = run.read_json("data.json")["splits"]
+    run = run_folder.find(card["run"])
+    assert run.card("valid") is None
+    sizes = run.data()["splits"]
     assert sizes["train"]["sequences"] == 80
     assert "valid" not in sizes
 
@@ -88,7 +88,7 @@ def test_what_is_not_carried_out_is_not_looked_at() -> None:
     work = design(axes={RATE: [0.1, 0.2]})
     study = carry_out(work)
     (study.path / "events.jsonl").unlink()
-    run = folder.open_run(folder.root() / study.trials()[1].run)
+    run = run_folder.open_run(run_folder.root() / study.trials()[1].run)
     (run.path / "finished.json").unlink()
     with pytest.raises(UserError, match=r"must be carried out before .* Run 2 is not"):
         look(work, study)

@@ -11,7 +11,6 @@ from tiny import BRACKETS, Nobody, broken_off, fit
 from seqlab.nn.native import builds as choice
 from seqlab.training import run
 from seqlab.training.progress import Progress
-from seqlab.training.run import ENVIRONMENT
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +36,7 @@ def test_the_record_names_the_build(kernels: str, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv(choice.VARIABLE, kernels)
     listener = Watching()
     made = fit(BRACKETS, "training.max_steps=2", listener=listener)
-    assert made.read_json(ENVIRONMENT, "kernels")["kernels"] == kernels
+    assert made.environment()["kernels"] == kernels
     assert listener.kernels == {kernels}
 
 
@@ -55,14 +54,14 @@ def test_a_resumed_run_keeps_its_build(kernels: str, again: str, monkeypatch: py
         fit(BRACKETS, "training.checkpoint_seconds=0", listener=listener)
     assert listener.kernels == {kernels}
     assert not any("Not to the bit" in message for message in listener.messages)
-    assert broken.read_json(ENVIRONMENT, "kernels")["kernels"] == kernels
+    assert broken.environment()["kernels"] == kernels
     assert choice.name() == choice.available()[-1], "only the run was held to it"
 
 
 def test_where_the_build_is_gone_the_run_goes_on_and_says_so() -> None:
     broken = broken_off(BRACKETS, "training.checkpoint_seconds=0", step=2)
-    then = broken.read_json(ENVIRONMENT, "kernels")
-    (broken.path / ENVIRONMENT).write_text(json.dumps({**then, "kernels": "neon"}))
+    then = broken.environment()
+    (broken.path / "environment.json").write_text(json.dumps({**then, "kernels": "neon"}))
     listener = Watching()
     run.resume(broken, listener=listener)
     assert listener.kernels == {choice.name()}

@@ -41,9 +41,9 @@ def list_(what: str = "all", /, *, as_json: Json = False) -> None:
 
 
 def _no_runs() -> str:
-    from seqlab.runs import folder
+    from seqlab.runs import run_folder
 
-    return f"none yet in {folder.root()}; `seqlab train` makes them"
+    return f"none yet in {run_folder.root()}; `seqlab train` makes them"
 
 
 def data(action: str, name: str, /, *overrides: Setting, as_json: Json = False) -> None:
@@ -195,17 +195,17 @@ def _studies() -> dict[str, str]:
 
 
 def _runs() -> dict[str, str]:
-    from seqlab.runs import folder
+    from seqlab.runs import run_folder
 
-    return {name: _run(name) for name in folder.names()}
+    return {name: _run(name) for name in run_folder.names()}
 
 
 def _run(name: str) -> str:
     """A run's result in one line; a damaged run does not hide the others."""
-    from seqlab.runs import folder
+    from seqlab.runs import run_folder
 
     try:
-        run = folder.open_run(folder.root() / name)
+        run = run_folder.open_run(run_folder.root() / name)
         return metrics_line(run.summary()["metrics"]) if run.finished else "unfinished; `seqlab resume` it"
     except UserError as error:
         return str(error)

@@ -140,13 +140,10 @@ def written(group: Group) -> str:
     Raises:
         UserError: the samples are damaged.
     """
-    from seqlab.runs import folder
-    from seqlab.runs.folder import SAMPLES
-    from seqlab.schema.records import Text
+    from seqlab.runs import run_folder
 
-    run = folder.open_run(folder.root() / group.cells[0].run)
-    texts = (record for record, _ in run.records(SAMPLES) if isinstance(record, Text))
-    first = next((text for text in texts if text.name == "final_sample"), None)
+    run = run_folder.open_run(run_folder.root() / group.cells[0].run)
+    first = next((text for text, _ in run.samples() if text.name == "final_sample"), None)
     return "" if first is None else first.prompt + first.text
 
 

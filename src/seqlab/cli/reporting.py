@@ -43,11 +43,11 @@ def report(
         Print where the report is as JSON.
     """
     from seqlab.report import write
-    from seqlab.runs import folder
+    from seqlab.runs import run_folder
 
     if not run:
         raise UserError("`seqlab report` needs at least one run (`seqlab list runs`). Got none.")
-    found = [folder.find(name) for name in run]
+    found = [run_folder.find(name) for name in run]
     names = dict.fromkeys(one.name for one in found)
     title = title or ", ".join(names)
     write(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seqlab.cli.arguments import Json, Run
 from seqlab.cli.console import metrics_line, out, print_json, print_table, say, working
 from seqlab.schema.errors import UserError
+
+if TYPE_CHECKING:
+    from seqlab.runs.cards import MatrixTable
 
 WIDEST = 10
 """Labels up to which a confusion matrix is printed whole."""
@@ -35,10 +38,10 @@ def evaluate(
         Print the evaluation card as JSON.
     """
     from seqlab.evaluate.evaluation import evaluate_run
-    from seqlab.runs import folder
+    from seqlab.runs import run_folder
 
     with working("Reading and encoding the data", quiet=as_json) as line:
-        card = evaluate_run(folder.find(name), split, metric, device=device, progress=line.scored)
+        card = evaluate_run(run_folder.find(name), split, metric, device=device, progress=line.scored)
     if as_json:
         print_json(card)
         return
@@ -51,9 +54,9 @@ def evaluate(
         say(f"{card['equal_to_training']:,} of them also stand in the training split")
 
 
-def _print_matrix(words: str, matrix: dict[str, Any]) -> None:
+def _print_matrix(words: str, matrix: MatrixTable) -> None:
     """Counts of classes against classes: whole where it fits a screen, else the largest off the diagonal."""
-    rows, columns, values = (matrix[key] for key in ("rows", "columns", "values"))
+    rows, columns, values = matrix["rows"], matrix["columns"], matrix["values"]
     if len(columns) <= WIDEST:
         out.print(f"\n{words}: a row for each true label, a column for each answer", markup=False)
         table = [[name, *(int(value) for value in line)] for name, line in zip(rows, values, strict=True)]
@@ -97,13 +100,13 @@ def diagnose(
     """
     from seqlab.evaluate.evaluation import diagnose_run
     from seqlab.measure.metric_kinds import DIAGNOSTICS
-    from seqlab.runs import folder
+    from seqlab.runs import run_folder
 
     if rows is not None and rows < 1:
         raise UserError(f"'rows' must be at least 1. Got {rows}. Nearest: 1.")
     kinds = diagnostic or tuple(DIAGNOSTICS)
     with working("Looking inside the best checkpoint", quiet=as_json):
-        found = diagnose_run(folder.find(name), kinds, split=split, rows=rows, device=device)
+        found = diagnose_run(run_folder.find(name), kinds, split=split, rows=rows, device=device)
     if as_json:
         print_json(found)
         return

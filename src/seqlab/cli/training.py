@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from seqlab.cli.arguments import Json, Run, Setting
 from seqlab.cli.console import ProgressLine, metrics_line, print_json, say
 from seqlab.stats.metric_spec import counted
+
+if TYPE_CHECKING:
+    from seqlab.runs.run_shapes import RunSummary
 
 
 def train(
@@ -63,18 +66,18 @@ def resume(name: Run, /, *, as_json: Json = False) -> None:
     as_json
         Print the result as JSON, and nothing else.
     """
-    from seqlab.runs import folder
+    from seqlab.runs import run_folder
     from seqlab.training import run
 
     line = ProgressLine(quiet=as_json)
     try:
-        summary = run.resume(folder.find(name), listener=line)
+        summary = run.resume(run_folder.find(name), listener=line)
     finally:
         line.close()
     _show(summary, as_json)
 
 
-def _show(summary: dict[str, Any], as_json: bool) -> None:
+def _show(summary: RunSummary, as_json: bool) -> None:
     if as_json:
         print_json(summary)
         return

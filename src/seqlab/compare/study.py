@@ -12,7 +12,8 @@ from typing import Any
 from seqlab.compare.comparable import refusal
 from seqlab.compare.oracle_metrics import oracle_metric
 from seqlab.compare.study_cells import StudyCell, TrialRun, cells, goal, trial_runs
-from seqlab.runs import folder as runs
+from seqlab.runs import run_folder
+from seqlab.runs.cards import Card
 from seqlab.runs.study_folder import StudyFolder
 from seqlab.schema.errors import UserError
 from seqlab.schema.settings import format_setting, format_settings
@@ -134,9 +135,10 @@ class Study:
         """Why the best settings cannot be ranked; None where they can."""
         cards = {}
         for group in self.ranked:
-            run = runs.open_run(runs.root() / group.cells[0].run)
-            if (run.cards / "valid.json").exists():
-                cards[group.architecture] = run.read_json("cards/valid.json")
+            run = run_folder.open_run(run_folder.root() / group.cells[0].run)
+            card = run.card("valid")
+            if card is not None:
+                cards[group.architecture] = card
         return refusal(cards)
 
     def _end(self, group: Group, key: str) -> str:
@@ -234,5 +236,5 @@ def outcomes(found: Sequence[StudyCell]) -> tuple[SeedOutcome, ...]:
     )
 
 
-def _card(one: TrialRun) -> Mapping[str, Any] | None:
-    return one.folder.read_json("cards/valid.json", "loss_unit") if one.summary and one.folder else None
+def _card(one: TrialRun) -> Card | None:
+    return one.folder.card("valid") if one.summary and one.folder else None

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from seqlab.runs import folder
-from seqlab.runs.folder import RunFolder
+from seqlab.runs import run_folder
+from seqlab.runs.run_folder import RunFolder
+from seqlab.runs.run_shapes import RunSummary
 from seqlab.runs.study_folder import Event, StudyFolder, Trial
 from seqlab.schema.errors import UserError
 from seqlab.schema.records import Scalar
@@ -51,22 +52,21 @@ class TrialRun:
     event: Event | None
 
     @cached_property
-    def summary(self) -> dict[str, Any]:
-        """Results of a finished run; {} of another one.
+    def summary(self) -> RunSummary | None:
+        """Results of a finished run; None of another one.
 
         Raises:
             UserError: the folder is damaged.
         """
-        return self.folder.summary() if self.folder is not None and self.folder.finished else {}
+        return self.folder.summary() if self.folder is not None and self.folder.finished else None
 
     def measured(self, metric: str) -> float | None:
         """A metric of a finished run, of its task or of its truth card; None where it is not known."""
-        if not self.summary or self.folder is None:
+        if self.summary is None or self.folder is None:
             return None
         value = self.summary["metrics"].get(metric)
-        if value is None and (self.folder.cards / "oracle.json").exists():
-            value = self.folder.read_json("cards/oracle.json", "metrics")["metrics"].get(metric)
-        return value
+        oracle = self.folder.oracle_card() if value is None else None
+        return value if oracle is None else oracle["metrics"].get(metric)
 
     def course(self, metric: str) -> tuple[tuple[float, float], ...]:
         """(epoch, value) of each validation so far."""
@@ -98,7 +98,7 @@ def cells(trial_run: Sequence[TrialRun], metric: str) -> list[StudyCell]:
 def goal(trial_run: Sequence[TrialRun]) -> tuple[str, str] | None:
     """Name of the metric the study is judged by, and which of it is better; None before a run has ended."""
     for one in sorted(trial_run, key=lambda one: one.trial.baseline):
-        if one.summary.get("goal"):
+        if one.summary is not None:
             return one.summary["goal"]["metric"], one.summary["goal"]["better"]
     return None
 
@@ -137,14 +137,14 @@ def _why(one: TrialRun) -> str:
     """Why a cell has no value."""
     if one.event is not None and one.event.state != "finished":
         return f"{one.event.state}: {one.event.reason}"
-    if one.summary:
+    if one.summary is not None:
         return f"training ended before: {one.summary['stopped']}"
     return "not finished" if one.folder is not None else "not begun"
 
 
 def _open(name: str) -> RunFolder | None:
-    path = folder.root() / name
+    path = run_folder.root() / name
     try:
-        return folder.open_run(path) if path.exists() else None
+        return run_folder.open_run(path) if path.exists() else None
     except UserError:
         return None

@@ -6,7 +6,7 @@ import statistics
 from dataclasses import dataclass
 
 from seqlab.compare.study import Group
-from seqlab.runs import folder
+from seqlab.runs import run_folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,9 @@ def cost(group: Group) -> Cost:
         UserError: the folder of a run is damaged.
     """
     known = [
-        folder.open_run(folder.root() / cell.run).summary() for cell in group.cells if cell.value is not None
+        run_folder.open_run(run_folder.root() / cell.run).summary()
+        for cell in group.cells
+        if cell.value is not None
     ]
     return Cost(
         parameters=statistics.median(one["parameters"] for one in known),

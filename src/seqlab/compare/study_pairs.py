@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from seqlab.compare.study import Group, Study
-from seqlab.runs import folder, scores
+from seqlab.runs import run_folder
+from seqlab.runs.split_scores import SplitScores
 from seqlab.schema.errors import UserError
 from seqlab.stats.item_scores import ItemScores
 from seqlab.stats.over_items import ItemScoring
@@ -55,7 +56,7 @@ def pairs(study: Study) -> Pairs:
 
 
 def _compared(study: Study, candidates: Sequence[Candidate], groups: Sequence[Group]) -> list[Comparison]:
-    first = scores.read(folder.open_run(folder.root() / groups[0].cells[0].run), "valid") if groups else None
+    first = _scores(groups[0].cells[0].run) if groups else None
     if study.quantity.name in SCORES and first is not None:
         unit = "text" if study.quantity.unit.rstrip("s").endswith("text") else "token"
         plan = ItemScoring(
@@ -77,7 +78,7 @@ def _compared(study: Study, candidates: Sequence[Candidate], groups: Sequence[Gr
 def _candidate(group: Group, seeds: set[int], *, items: bool) -> Candidate:
     outcomes = tuple(outcome for outcome in group.outcomes if outcome.seed in seeds)
     runs = [cell.run for cell in group.cells if cell.value is not None]
-    known = [scores.read(folder.open_run(folder.root() / run), "valid") for run in runs] if items else []
+    known = [_scores(run) for run in runs] if items else []
     return Candidate(
         name=group.architecture,
         outcomes=outcomes,
@@ -87,3 +88,7 @@ def _candidate(group: Group, seeds: set[int], *, items: bool) -> Candidate:
             if one is not None
         ),
     )
+
+
+def _scores(run: str) -> SplitScores | None:
+    return run_folder.open_run(run_folder.root() / run).scores("valid")

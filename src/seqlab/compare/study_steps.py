@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from seqlab.compare.study import Group, Study
 from seqlab.compare.study_cells import StudyCell
-from seqlab.runs import folder
+from seqlab.runs import run_folder
 from seqlab.schema.records import Scalar
 from seqlab.stats.censored import finite, ordered, quantile
 from seqlab.stats.metric_spec import MetricSpec
@@ -38,12 +38,12 @@ def _first(cell: StudyCell, quantity: MetricSpec, good: float) -> float | None:
 
 def _course(cell: StudyCell, metric: str) -> list[tuple[int, float]]:
     """(step, value) of each validation that a cell's value stands behind."""
-    path = folder.root() / cell.run
+    path = run_folder.root() / cell.run
     if not path.exists():
         return []
     return [
         (moment.step, record.value)
-        for record, moment in folder.open_run(path).records()
+        for record, moment in run_folder.open_run(path).records()
         if isinstance(record, Scalar) and (record.name, record.split) == (metric, "valid")
         if cell.epochs is None or moment.epoch <= cell.epochs
     ]

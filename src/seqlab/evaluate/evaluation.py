@@ -9,10 +9,9 @@ from seqlab.evaluate.card import write_card
 from seqlab.evaluate.diagnose import plain
 from seqlab.evaluate.loaded import read_config
 from seqlab.experiment.numerics import numerics
-from seqlab.runs.folder import RECORDS, RunFolder
-from seqlab.runs.journal import Journal
-from seqlab.schema.records import to_line
-from seqlab.training.finish import ENVIRONMENT, final
+from seqlab.runs.cards import Card
+from seqlab.runs.run_folder import RunFolder
+from seqlab.training.finish import final
 
 
 def evaluate_run(
@@ -22,7 +21,7 @@ def evaluate_run(
     *,
     device: str = "cpu",
     progress: Callable[[int, int], None] | None = None,
-) -> dict[str, Any]:
+) -> Card:
     """Score the best checkpoint, write the split's card, and append the records of a finished run.
 
     Returns:
@@ -31,14 +30,14 @@ def evaluate_run(
     Raises:
         UserError: no such split or metric, a damaged run, or one in use.
     """
-    threads = run.read_json(ENVIRONMENT, "threads")["threads"]
+    threads = run.environment()["threads"]
     config = read_config(run)
     with numerics(device, threads) as place, run.lock():
         scorer = config.way().scorer(run, config.dataset(), place)
         exact = scorer.score(split, metrics or scorer.task.metrics, progress)
         if run.finished:
             # An unfinished run's records are cut back when it is resumed, so they only go to the card.
-            _append(run, [to_line(record, scorer.moment) for record in exact.records])
+            run.append(exact.records, scorer.moment)
         return write_card(run, scorer, split, exact)
 
 
@@ -60,26 +59,17 @@ def diagnose_run(
     Raises:
         UserError: no such split or diagnostic, nothing to look at, a damaged run, or one in use.
     """
-    threads = run.read_json(ENVIRONMENT, "threads")["threads"]
+    threads = run.environment()["threads"]
     config = read_config(run)
     with numerics(device, threads) as place, run.lock():
         scorer = config.way().scorer(run, config.dataset(), place)
         found = scorer.diagnose(kinds, split, rows)
         if run.finished:
             records = [final(record) for one in found.values() for record in one.records]
-            _append(run, [to_line(record, scorer.moment) for record in records])
+            run.append(records, scorer.moment)
     return {
         "run": run.path.name,
         "checkpoint_step": scorer.moment.step,
         "split": split,
         "diagnostics": {kind: plain(one) for kind, one in found.items()},
     }
-
-
-def _append(run: RunFolder, lines: Sequence[str]) -> None:
-    path = run.path / RECORDS
-    journal = Journal(path, path.stat().st_size)
-    for line in lines:
-        journal.append(line)
-    journal.sync()
-    journal.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
@@ -18,12 +17,11 @@ from seqlab.experiment import seeding
 from seqlab.experiment.experiment_config import AnyExperimentConfig, parse_experiment
 from seqlab.models.model import SequenceModel
 from seqlab.models.modes import device_of
-from seqlab.runs.folder import RunFolder
-from seqlab.schema.config import read_toml
+from seqlab.runs.run_folder import RunFolder
+from seqlab.runs.run_shapes import DataSummary
 from seqlab.schema.errors import UserError
 from seqlab.schema.records import Text
 
-CONFIG, DATA = "config.toml", "data.json"
 NUMBER = "number"
 """What an answer that is a number is called."""
 
@@ -83,7 +81,7 @@ def load_run(run: RunFolder) -> LoadedRun:
         UserError: the folder or checkpoint is damaged, or there is none yet.
     """
     config = read_config(run)
-    data = run.read_json(DATA, "tokenizer", "outputs", "labels", "limit")
+    data = run.data()
     tokenizer = tokenizer_from(data["tokenizer"])
     labels = tuple(data["labels"])
     model, step = config.way().load(run, tokenizer, data["outputs"], labels)
@@ -100,11 +98,10 @@ def load_run(run: RunFolder) -> LoadedRun:
 
 def read_config(run: RunFolder) -> AnyExperimentConfig:
     """The configuration a run was made with."""
-    table = read_toml(run.read(CONFIG), str(run.path / CONFIG))
-    return parse_experiment(table)
+    return parse_experiment(run.settings())
 
 
-def describe_data(dataset: Dataset, outputs: int) -> dict[str, Any]:
+def describe_data(dataset: Dataset, outputs: int) -> DataSummary:
     """What a run folder keeps of its data: enough to use the model without it."""
     return {
         "name": dataset.name,

@@ -7,10 +7,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from seqlab.compare.comparable import CardDifference, comparable_groups, differences, refusal
+from seqlab.compare.comparable import NOT_RECORDED, CardDifference, comparable_groups, differences, refusal
 from seqlab.report.naming import architecture_of, labels, optimiser_of, setting_differences
 from seqlab.report.run_data import RunData
 from seqlab.report.run_styles import Style, StyleBook
+from seqlab.runs.cards import Card
 from seqlab.schema.errors import UserError
 from seqlab.stats.metric_spec import MetricSpec
 
@@ -150,7 +151,7 @@ def best_result(run: RunData) -> tuple[Mapping[str, float], str, int | None]:
     Those of the best checkpoint for a finished run, of the best validation so far for another one.
     """
     if run.summary:
-        scored_as = run.cards.get("valid", {}).get("scored_as", "not recorded")
+        scored_as = run.cards["valid"]["scored_as"] if "valid" in run.cards else NOT_RECORDED
         return run.summary["metrics"], scored_as, run.summary["best_step"]
     losses = run.scalars("loss", "valid")
     if not losses:
@@ -165,7 +166,7 @@ def best_result(run: RunData) -> tuple[Mapping[str, float], str, int | None]:
     return metrics, "best validation so far", step
 
 
-def _card(run: RunData) -> dict[str, object] | None:
+def _card(run: RunData) -> Card | None:
     return run.cards.get("valid") if run.summary and run.settings and run.data else None
 
 
@@ -187,8 +188,8 @@ def _require_one_group(groups: Sequence[Sequence[RunData]]) -> None:
 
 
 def _monitor(group: Sequence[RunData]) -> MetricSpec:
-    """The goal of the runs' task; the loss where no run has one."""
-    goal = next((run.summary["goal"] for run in group if run.summary.get("goal")), None)
+    """The goal of the runs' task; the loss where no run is finished."""
+    goal = next((run.summary["goal"] for run in group if run.summary), None)
     name, better = (goal["metric"], goal["better"]) if goal else ("loss", "lower")
     unit = next((unit for run in group if (unit := run.units("valid").get(name))), "")
     return MetricSpec(name=name, unit=unit, better=better)
@@ -257,10 +258,11 @@ def _data_differences(runs: Sequence[RunData]) -> list[str]:
     parts = setting_differences([run.settings["data"] for run in runs])
     if all(parts):
         return [", ".join(words) for words in parts]
-    of_cards = differences([run.cards.get("valid", {}) for run in runs])
+    cards = [run.cards["valid"] for run in runs if "valid" in run.cards]
+    of_cards = differences(cards) if len(cards) == len(runs) else []
     if of_cards:
         return [", ".join(_format_side(one, index) for one in of_cards) for index in range(len(runs))]
-    return [f"SHA-256 {run.data['content_hash'][:12]}" for run in runs]
+    return [f"SHA-256 {run.data['content_hash'][:12] if run.data else 'unknown'}" for run in runs]
 
 
 def _format_side(difference: CardDifference, index: int) -> str:
@@ -268,5 +270,5 @@ def _format_side(difference: CardDifference, index: int) -> str:
 
 
 def _dataset(run: RunData) -> str:
-    name = run.data.get("name", "unknown data")
+    name = run.data["name"] if run.data else "unknown data"
     return name if run.settings and run.data else f"{name}, damaged run {run.folder.path.name}"

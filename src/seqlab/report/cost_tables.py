@@ -55,7 +55,7 @@ def environment_table(entries: Sequence[Entry]) -> ReportTable | None:
 
 
 def _environment_properties(entry: Entry) -> dict[str, CellValue]:
-    properties = flat(entry.run.environment)
+    properties = flat(entry.run.environment or {})
     return {
         key.removeprefix("versions."): None if value is None else format_setting(value)
         for key, value in properties.items()
@@ -67,7 +67,7 @@ def folders_table(entries: Sequence[Entry]) -> ReportTable:
     return ReportTable(
         name="runs",
         caption="Run folders. The command in the results table repeats a run, bit-identical in the same "
-        "environment. It needs the folder's config.toml, which is printed below. Set `SEQLAB_RUNS` to "
+        "environment. It needs the folder's settings, which are printed below. Set `SEQLAB_RUNS` to "
         "another folder first: where the finished run is, the command only prints its result.",
         columns=(*RUN_COLUMNS, ReportColumn("folder"), ReportColumn("state"), ReportColumn("ended because")),
         rows=tuple(
@@ -75,7 +75,7 @@ def folders_table(entries: Sequence[Entry]) -> ReportTable:
                 *run_cells(entry),
                 entry.run.folder.path.name,
                 entry.run.status,
-                entry.run.summary.get("stopped") or entry.censored or None,
+                entry.run.summary["stopped"] if entry.run.summary else entry.censored or None,
             )
             for entry in entries
         ),
@@ -88,11 +88,7 @@ def command(entry: Entry) -> str | None:
     """The command line that repeats a run; None where its settings are unknown."""
     if not entry.run.settings:
         return None
-    environment = entry.run.environment
-    options = [
-        word
-        for key in ("device", "threads")
-        if key in environment
-        for word in (f"--{key}", str(environment[key]))
-    ]
-    return shlex.join(["seqlab", "train", str(entry.run.folder.path / "config.toml"), *options])
+    words = ["seqlab", "train", str(entry.run.folder.config_path)]
+    if environment := entry.run.environment:
+        words += ["--device", environment["device"], "--threads", str(environment["threads"])]
+    return shlex.join(words)

@@ -7,8 +7,9 @@ from typing import Any
 
 from seqlab.report.chapters import Chapter
 from seqlab.report.property_table import property_groups, property_table
-from seqlab.report.run_data import RunData
 from seqlab.report.tables import CellValue, ReportTable, split_title
+from seqlab.runs.cards import Card
+from seqlab.runs.run_shapes import DataSummary, SplitSize
 
 CARD_ROWS = {
     "split": "split",
@@ -32,41 +33,43 @@ CARD_ROWS = {
 def data_table(chapter: Chapter) -> ReportTable | None:
     """Origin, licence and sizes of the data; None where no run's data could be read."""
     groups = property_groups(
-        [(entry, _data_properties(entry.run)) for entry in chapter.entries if entry.run.data]
+        [
+            (entry, _data_properties(data, entry.run.cards.get("valid")))
+            for entry in chapter.entries
+            if (data := entry.run.data)
+        ]
     )
     if not groups:
         return None
     return property_table(f"data {chapter.title}", f"Training and evaluation data: {chapter.title}.", groups)
 
 
-def _data_properties(run: RunData) -> dict[str, CellValue]:
-    data, card = run.data, run.cards.get("valid", {})
+def _data_properties(data: DataSummary, card: Card | None) -> dict[str, CellValue]:
     splits = {split_title(split): _sizes(sizes) for split, sizes in data["splits"].items()}
     return {
         "dataset": data["name"],
-        "description": data.get("description"),
-        "origin": data.get("origin"),
-        "licence": data.get("licence"),
+        "description": data["description"],
+        "origin": data["origin"],
+        "licence": data["licence"],
         **splits,
-        "labels": ", ".join(data.get("labels") or []) or None,
-        "tokenizer": data.get("tokenizer", {}).get("kind"),
-        "vocabulary": card.get("vocabulary"),
-        "validation texts also in training": card.get("equal_to_training"),
+        "labels": ", ".join(data["labels"]) or None,
+        "tokenizer": data["tokenizer"].get("kind"),
+        "vocabulary": card["vocabulary"] if card else None,
+        "validation texts also in training": card["equal_to_training"] if card else None,
         "SHA-256 of the content": data["content_hash"],
     }
 
 
-def _sizes(sizes: dict[str, int]) -> str:
+def _sizes(sizes: SplitSize) -> str:
     return ", ".join(f"{count:,} {what}" for what, count in sizes.items())
 
 
 def cards_table(chapter: Chapter) -> ReportTable | None:
     """What the numbers of a chapter were measured on, and how; None where no run has a card."""
     cards = [
-        (entry, {title: _format(card.get(key)) for key, title in CARD_ROWS.items()})
+        (entry, {title: _format(card[key]) for key, title in CARD_ROWS.items()})
         for entry in chapter.entries
-        for split, card in sorted(entry.run.cards.items(), key=lambda pair: pair[0] != "valid")
-        if split != "oracle"
+        for card in sorted(entry.run.cards.values(), key=lambda card: card["split"] != "valid")
     ]
     if not cards:
         return None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Collection, Sequence
 
 from seqlab.report.chapters import Chapter
 from seqlab.report.tables import RUN_COLUMNS, ReportColumn, ReportTable, run_cells
+from seqlab.runs.cards import OracleCard
 
-_COLUMNS = {
+ORACLE_COLUMNS = {
     "floor": ReportColumn("floor", "nats per token"),
     "above_floor": ReportColumn("above the floor", "nats per token"),
     "divergence": ReportColumn("divergence", "nats per token"),
@@ -31,11 +31,11 @@ _COLUMNS = {
 
 def oracle_table(chapter: Chapter) -> ReportTable | None:
     """Each run compared with the true distribution of its data; None where no run was compared."""
-    cards = [(entry, card) for entry in chapter.entries if (card := entry.run.cards.get("oracle"))]
+    cards = [(entry, card) for entry in chapter.entries if (card := entry.run.oracle)]
     if not cards:
         return None
     recorded = {key for _, card in cards for key in card["metrics"]}
-    columns = {key: column for key, column in _COLUMNS.items() if key in recorded}
+    columns = {key: column for key, column in ORACLE_COLUMNS.items() if key in recorded}
     return ReportTable(
         name=f"true distribution {chapter.title}",
         caption=_caption(recorded, [card for _, card in cards]),
@@ -47,7 +47,7 @@ def oracle_table(chapter: Chapter) -> ReportTable | None:
     )
 
 
-def _caption(recorded: Collection[str], cards: list[Mapping[str, Any]]) -> str:
+def _caption(recorded: Collection[str], cards: Sequence[OracleCard]) -> str:
     sentences = [
         "Models compared with the true distribution of the data. The floor is the loss of the true "
         "distribution itself on the validation split; the loss above it is what the model has not learned. "
@@ -73,7 +73,8 @@ def wrong_samples_table(chapter: Chapter) -> ReportTable | None:
     wrong = [
         (entry, sample)
         for entry in chapter.best()
-        for sample in entry.run.cards.get("oracle", {}).get("explained", [])
+        if entry.run.oracle
+        for sample in entry.run.oracle["explained"]
     ]
     if not wrong:
         return None
@@ -93,7 +94,7 @@ def wrong_samples_table(chapter: Chapter) -> ReportTable | None:
             (
                 *run_cells(entry),
                 sample["text"] or "[empty]",
-                sample["place"] + 1,
+                sample["position"] + 1,
                 sample["token"],
                 " ".join(sample["allowed"]),
             )

@@ -14,7 +14,7 @@ from seqlab.report.sections import Part
 from seqlab.report.study.chapter_study import chapter_studies, study_run_labels, study_runs
 from seqlab.report.study.study_parts import study_parts
 from seqlab.runs import atomic
-from seqlab.runs.folder import RunFolder
+from seqlab.runs.run_folder import RunFolder
 from seqlab.runs.study_folder import StudyFolder
 from seqlab.schema.errors import UserError
 

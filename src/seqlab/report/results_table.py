@@ -81,7 +81,7 @@ def _number(value: str | None) -> CellValue:
 def _costs(entries: Sequence[Entry]) -> list[FilledColumn]:
     costs = [run_cost(entry) for entry in entries]
     return [
-        (ReportColumn("parameters"), [entry.run.summary.get("parameters") for entry in entries]),
+        (ReportColumn("parameters"), [entry.run.parameters for entry in entries]),
         (ReportColumn("training", "s"), [cost["training_seconds"] for cost in costs]),
         (ReportColumn("speed", "tokens/s"), [cost["tokens_per_second"] for cost in costs]),
         (ReportColumn("peak memory", "MiB"), [cost["peak_memory_mib"] for cost in costs]),

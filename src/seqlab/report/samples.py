@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from seqlab.report.chapters import Chapter, Entry
 from seqlab.schema.records import Moment, Text
 
-FINAL = "final_sample"
+FINAL_SAMPLE = "final_sample"
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class RunSamples:
     @property
     def labelled(self) -> bool:
         """Whether the texts are predicted labels of given texts, not continuations of a prompt."""
-        return bool(self.entry.run.data.get("labels"))
+        return bool(self.entry.run.labels)
 
 
 def run_samples(chapter: Chapter) -> list[RunSamples]:
@@ -47,8 +47,8 @@ def split_samples(
 
 
 def _of_run(entry: Entry) -> RunSamples | None:
-    final = _by_moment([pair for pair in entry.run.samples if pair[0].name == FINAL])
-    others = _by_moment([pair for pair in entry.run.samples if pair[0].name != FINAL])
+    final = _by_moment([pair for pair in entry.run.samples if pair[0].name == FINAL_SAMPLE])
+    others = _by_moment([pair for pair in entry.run.samples if pair[0].name != FINAL_SAMPLE])
     if final:
         moment, texts = list(final.items())[-1]
         return RunSamples(entry, moment, True, texts, list(others.items()))

@@ -74,9 +74,9 @@ def other_splits_table(chapter: Chapter) -> ReportTable | None:
                 *run_cells(entry),
                 card["split"],
                 *(card["metrics"].get(name) for name in metrics),
-                card.get("sequences"),
-                card.get("tokens"),
-                card.get("equal_to_training"),
+                card["sequences"],
+                card["tokens"],
+                card["equal_to_training"],
                 card["scored_as"],
             )
             for entry, card in cards

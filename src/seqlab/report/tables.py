@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,18 +78,18 @@ def run_cost(entry: Entry) -> dict[str, Any]:
     Of an unfinished run the values up to its last record, and None for what is only known at the end.
     """
     run = entry.run
-    cost: dict[str, Any] = {key: run.environment.get(key) for key in ("threads", "device", "processor")}
     if run.summary:
-        counts = {key: run.summary.get(key) for key in ("steps", "epochs", "tokens")}
-        return cost | counts | run.summary["cost"]
+        return {key: run.summary[key] for key in ("steps", "epochs", "tokens")} | {**run.summary["cost"]}
+    environment: Mapping[str, Any] = run.environment or {}
     last = run.records[-1][1] if run.records else None
-    _, seconds, speed = run.timings[-1] if run.timings else (None, None, None)
-    return cost | {
+    timing = run.timings[-1] if run.timings else None
+    return {
         "steps": last.step if last else None,
         "epochs": last.epoch if last else None,
         "tokens": last.tokens if last else None,
-        "training_seconds": seconds,
+        "training_seconds": timing.seconds if timing else None,
         "evaluation_seconds": None,
-        "tokens_per_second": speed,
+        "tokens_per_second": timing.tokens_per_second if timing else None,
         "peak_memory_mib": None,
+        **{key: environment.get(key) for key in ("threads", "device", "processor")},
     }

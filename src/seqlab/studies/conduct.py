@@ -118,7 +118,8 @@ class Conductor(JobSource, JobCallback):
             self.full = outcome.reason
         elif outcome.state != "interrupted":
             folder.add_event(Event(trial=number, state=outcome.state, reason=outcome.reason))
-        metrics = trial_run(one).summary["metrics"] if outcome.state == "finished" else {}
+        summary = trial_run(one).summary if outcome.state == "finished" else None
+        metrics = summary["metrics"] if summary else {}
         self._viewer.ended(one, outcome, metrics.get(goal_of(one).metric))
         return outcome.state not in ("interrupted", "full")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,10 @@ from seqlab.experiment.experiment_config import (
     BaselineExperimentConfig,
     ExperimentConfig,
 )
-from seqlab.runs import folder as run_folder
-from seqlab.runs.folder import RunFolder
-from seqlab.runs.study_folder import StudyFolder
+from seqlab.runs import run_folder
+from seqlab.runs.cards import Card
+from seqlab.runs.run_folder import RunFolder
+from seqlab.runs.study_folder import EvaluationOnTest, StudyFolder
 from seqlab.schema.config import parse
 from seqlab.schema.errors import UserError, WorkError
 from seqlab.schema.records import Scalar, to_line
@@ -40,7 +40,7 @@ class FinalEvaluation:
     number: int
     again: bool
     choices: tuple[Group, ...]
-    cards: tuple[tuple[dict[str, Any], ...], ...]
+    cards: tuple[tuple[Card, ...], ...]
 
 
 def choose(study: Study, of: str) -> list[Group]:
@@ -90,21 +90,20 @@ def evaluate_on_test(
 
     runs = [[trained(cell) for cell in choice.cells if cell.value is not None] for choice in choices]
     names = sorted(one.path.name for group in runs for one in group)
-    before = [past for past in folder.looks() if sorted(past["runs"]) == names]
-    number = before[0]["look"] if before else len({json.dumps(past["runs"]) for past in folder.looks()}) + 1
+    past = folder.test_evaluations()
+    before = [one for one in past if sorted(one.runs) == names]
+    number = before[0].number if before else len({one.runs for one in past}) + 1
     if not before:
-        folder.add_look(
-            {"look": number, "split": SPLIT, "of": config.of, "fit_on": config.fit_on, "runs": names}
+        folder.add_test_evaluation(
+            EvaluationOnTest(number=number, split=SPLIT, of=config.of, fit_on=config.fit_on, runs=tuple(names))
         )
     scored = tuple(tuple(_card(one, listener) for one in group) for group in runs)
     return FinalEvaluation(number, bool(before), tuple(choices), scored)
 
 
-def _card(one: RunFolder, listener: RunCallback) -> dict[str, Any]:
+def _card(one: RunFolder, listener: RunCallback) -> Card:
     """The card of the test split; scored where it is not there yet."""
-    if not (one.cards / f"{SPLIT}.json").exists():
-        return evaluate_run(one, SPLIT, (), progress=listener.scored)
-    return one.read_json(f"cards/{SPLIT}.json", "metrics", "targets")
+    return one.card(SPLIT) or evaluate_run(one, SPLIT, (), progress=listener.scored)
 
 
 def final_config(one: TrialRun, cell: StudyCell, config: FinalConfig) -> AnyExperimentConfig | None:
@@ -130,7 +129,7 @@ def final_config(one: TrialRun, cell: StudyCell, config: FinalConfig) -> AnyExpe
 
 def best_epoch(one: TrialRun) -> int:
     """Epochs up to the best validation, begun ones counted whole."""
-    assert one.folder is not None, "only finished runs are chosen"
+    assert one.folder is not None and one.summary is not None, "only finished runs are chosen"
     step = one.summary["best_step"]
     epochs = [moment.epoch for _, moment in one.folder.records() if moment.step == step]
     return max(1, -int(-max(epochs) // 1))

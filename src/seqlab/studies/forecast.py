@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from seqlab.experiment.experiment_config import ExperimentConfig
-from seqlab.runs import folder
+from seqlab.runs import run_folder
 from seqlab.runs.study_folder import Trial
 from seqlab.schema.config import parse
 from seqlab.schema.errors import UserError
@@ -136,7 +136,8 @@ def _row(name: str, trials: list[Trial], estimates: Estimates) -> ForecastRow:
 
 
 def _done(one: Trial) -> bool:
-    return (folder.root() / one.run / "finished.json").exists()
+    path = run_folder.root() / one.run
+    return path.exists() and run_folder.open_run(path).finished
 
 
 def _sentence(design: Design, trials: list[Trial], rows: tuple[ForecastRow, ...]) -> str:

@@ -27,7 +27,7 @@ def state(one: TrialRun) -> Literal["open", "finished", "failed", "pruned"]:
 
 def tried(one: TrialRun, goal: Goal) -> Tried:
     """A run as the search sees it."""
-    value = one.summary["metrics"].get(goal.metric) if state(one) == "finished" else None
+    value = one.summary["metrics"].get(goal.metric) if one.summary else None
     return Tried(setting=one.trial.setting, state=state(one), value=value, course=one.course(goal.metric))
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -27,7 +25,8 @@ from seqlab.measure.metric_kinds import METRICS
 from seqlab.models.layer_counts import LayerCount
 from seqlab.models.model import SequenceModel
 from seqlab.runs import checkpoints
-from seqlab.runs.folder import RunFolder
+from seqlab.runs.run_folder import RunFolder
+from seqlab.runs.run_shapes import RunSummary
 from seqlab.schema.errors import UserError, unknown
 from seqlab.schema.records import Moment
 from seqlab.tasks.task import Task
@@ -37,7 +36,6 @@ from seqlab.training.loop import RunCallback
 from seqlab.training.recorder import Recorder
 from seqlab.training.way import Scorer, Told, Way, Work
 
-FITTED = "baseline.safetensors"
 PRODUCTS = "none"
 """A baseline has no output layer."""
 
@@ -93,7 +91,7 @@ class BaselineWay(Way):
         if not path.exists():
             raise UserError(f"{run.path} must have a fitted baseline. Got none; `seqlab resume` it first.")
         checkpoints.verify(path, run.fingerprint)
-        return self.config.baseline.restore(ground, load_file(path / FITTED))
+        return self.config.baseline.restore(ground, load_file(path / checkpoints.BASELINE))
 
 
 class BaselineScorer(Scorer):
@@ -151,7 +149,7 @@ class _BaselineWork(Work):
         for metric in task.metrics:
             METRICS[metric]  # an unknown one is refused now, not after the work
 
-    def carry_out(self, run: RunFolder, listener: RunCallback) -> dict[str, Any]:
+    def carry_out(self, run: RunFolder, listener: RunCallback) -> RunSummary:
         listener.message(f"Run folder: {run.path}")
         listener.message(f"Fitting: {self._way.config.baseline.kind}")
         began = time.monotonic()
@@ -168,7 +166,7 @@ class _BaselineWork(Work):
 
 def _finish(
     run: RunFolder, scorer: BaselineScorer, recorder: Recorder, listener: RunCallback, seconds: float
-) -> dict[str, Any]:
+) -> RunSummary:
     """Score the validation split, write its card, and mark the run as finished; `seconds` went to fitting."""
     began, tokens = time.monotonic(), scorer.tokens
     recorder.timing(scorer.moment, seconds=seconds, tokens_per_second=tokens / max(seconds, 1e-9))
@@ -181,11 +179,11 @@ def _finish(
     recorder.record([final(record) for record in records], scorer.moment)
     recorder.sync()
     evaluation = time.monotonic() - began
-    summary = {
+    summary: RunSummary = {
         "run": str(run.path),
         "stopped": "fitted",
         "metrics": numbers(records),
-        "goal": dataclasses.asdict(scorer.task.goal),
+        "goal": {"metric": scorer.task.goal.metric, "better": scorer.task.goal.better},
         "best_step": 0,
         "steps": 0,
         "epochs": scorer.moment.epoch,
@@ -203,7 +201,7 @@ def _keep(run: RunFolder, baseline: Baseline) -> None:
         shutil.rmtree(old)
     with checkpoints.new_checkpoint(run.checkpoints, 0, run.fingerprint) as path:
         tensors = {name: torch.from_numpy(array) for name, array in baseline.arrays().items()}
-        checkpoint.save_tensors(tensors, path / FITTED)
+        checkpoint.save_tensors(tensors, path / checkpoints.BASELINE)
 
 
 def _scored(piece: TargetScores) -> Scored:

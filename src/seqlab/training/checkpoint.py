@@ -20,10 +20,10 @@ from torch import Tensor, nn
 from seqlab.experiment.row_wise import RowWiseSgd
 from seqlab.models.model import State
 from seqlab.runs import checkpoints
-from seqlab.runs.folder import RunFolder
+from seqlab.runs.checkpoints import COUNTERS, MODEL, TRAINING
+from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.errors import UserError
 
-MODEL, TENSORS, COUNTERS = "model.safetensors", "training.safetensors", "training.json"
 KEPT = 2
 
 
@@ -58,7 +58,7 @@ def save(
     ):
         weights, aliases = _unique(training.model.state_dict())
         save_tensors(weights, path / MODEL)
-        save_tensors(tensors, path / TENSORS)
+        save_tensors(tensors, path / TRAINING)
         content = {"aliases": aliases, "optimizer": plain, "counters": counters}
         (path / COUNTERS).write_text(json.dumps(content, allow_nan=False), encoding="utf-8")
     checkpoints.prune(run.checkpoints, KEPT, best_step)
@@ -76,7 +76,7 @@ def load(run: RunFolder, path: Path, training: Training) -> dict[str, Any]:
     checkpoints.verify(path, run.fingerprint)
     content = json.loads((path / COUNTERS).read_text(encoding="utf-8"))
     _load_weights(path, training.model, content["aliases"])
-    tensors = load_file(path / TENSORS)
+    tensors = load_file(path / TRAINING)
     _restore_optimizer(training.optimizer, tensors, content["optimizer"])
     if training.rows is not None:
         training.rows.restore(_below(tensors, "rows."))

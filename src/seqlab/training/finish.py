@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from seqlab.runs import environment
-from seqlab.runs.folder import RunFolder
+from seqlab.runs.run_folder import RunFolder
+from seqlab.runs.run_shapes import RunCost
 from seqlab.schema.records import Record, Scalar
-
-ENVIRONMENT = "environment.json"
 
 
 def final(record: Record) -> Record:
@@ -18,11 +15,9 @@ def final(record: Record) -> Record:
     return record
 
 
-def cost(
-    run: RunFolder, *, tokens: int, training_seconds: float, evaluation_seconds: float
-) -> dict[str, Any]:
+def cost(run: RunFolder, *, tokens: int, training_seconds: float, evaluation_seconds: float) -> RunCost:
     """Seconds, speed and memory, and where; `tokens` were seen in training."""
-    then = run.read_json(ENVIRONMENT)
+    then = run.environment()
     return {
         "training_seconds": round(training_seconds, 1),
         "evaluation_seconds": round(evaluation_seconds, 1),

@@ -17,7 +17,7 @@ from seqlab.evaluate.scoring import score, score_training, write_samples
 from seqlab.experiment import seeding
 from seqlab.experiment.network_experiment import Experiment
 from seqlab.experiment.schedules import Clock
-from seqlab.runs.folder import RunFolder
+from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.errors import WorkError
 from seqlab.schema.records import Scalar
 from seqlab.training import checkpoint

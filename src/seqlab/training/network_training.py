@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from typing_extensions import override
@@ -24,7 +22,8 @@ from seqlab.measure.item_collector import SplitResult
 from seqlab.models.layer_counts import LayerCount, layer_counts
 from seqlab.models.model import SequenceModel
 from seqlab.runs import checkpoints
-from seqlab.runs.folder import RunFolder
+from seqlab.runs.run_folder import RunFolder
+from seqlab.runs.run_shapes import RunSummary
 from seqlab.schema.records import Moment
 from seqlab.training import checkpoint
 from seqlab.training.finish import cost, final
@@ -95,7 +94,7 @@ class _NetworkWork(Work):
         self._experiment, self.matmul = experiment, matmul
         self.outputs = experiment.task.outputs(experiment.dataset)
 
-    def carry_out(self, run: RunFolder, listener: RunCallback) -> dict[str, Any]:
+    def carry_out(self, run: RunFolder, listener: RunCallback) -> RunSummary:
         listener.message(f"Run folder: {run.path}")
         for note in self._experiment.notes:
             listener.message(f"Note: {note}")
@@ -108,7 +107,7 @@ class _NetworkWork(Work):
                 loop.recorder.close()
 
 
-def _finish(run: RunFolder, loop: Loop, wish: StopRequest) -> dict[str, Any]:
+def _finish(run: RunFolder, loop: Loop, wish: StopRequest) -> RunSummary:
     """Score the best checkpoint exactly, write its card and samples, and mark the run as finished."""
     experiment, progress = loop.experiment, loop.progress
     began = time.monotonic()
@@ -129,11 +128,11 @@ def _finish(run: RunFolder, loop: Loop, wish: StopRequest) -> dict[str, Any]:
         loop.recorder.record(found, progress.moment)
     loop.recorder.sync()
     checkpoints.prune(run.checkpoints, 1, progress.best_step)
-    summary = {
+    summary: RunSummary = {
         "run": str(run.path),
         "stopped": progress.stopped,
         "metrics": numbers(records),
-        "goal": dataclasses.asdict(experiment.task.goal),
+        "goal": {"metric": experiment.task.goal.metric, "better": experiment.task.goal.better},
         "best_step": step,
         "steps": progress.step,
         "epochs": progress.moment.epoch,

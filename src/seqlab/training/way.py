@@ -15,7 +15,8 @@ from seqlab.measure.diagnosis import Diagnosis
 from seqlab.measure.item_collector import SplitResult
 from seqlab.models.layer_counts import LayerCount
 from seqlab.models.model import SequenceModel
-from seqlab.runs.folder import RunFolder
+from seqlab.runs.run_folder import RunFolder
+from seqlab.runs.run_shapes import RunSummary
 from seqlab.schema.records import Moment
 from seqlab.tasks.task import Task
 
@@ -35,7 +36,7 @@ class Work(ABC):
     """Which implementation multiplies the matrices of the output layer."""
 
     @abstractmethod
-    def carry_out(self, run: RunFolder, listener: RunCallback) -> dict[str, Any]:
+    def carry_out(self, run: RunFolder, listener: RunCallback) -> RunSummary:
         """Fit, or go on; score the validation split, mark the run as finished, return its summary."""
 
 

@@ -96,8 +96,8 @@ def _points(chapter: Chapter, cost: _CostAxis, rows: Sequence[Row]) -> alt.Chart
 
 
 def _row(chapter: Chapter, entry: Entry, cost: _CostAxis) -> Row | None:
-    value, summary = chapter.value(entry), entry.run.summary
-    amount = summary.get("parameters") if cost.key == "parameters" else run_cost(entry)[cost.key]
+    value = chapter.value(entry)
+    amount = entry.run.parameters if cost.key == "parameters" else run_cost(entry)[cost.key]
     if value is None or (amount is None and not entry.baseline):
         return None
     return {

@@ -13,7 +13,7 @@ from seqlab.compare.study_cells import cells, trial_runs
 from seqlab.report.chapters import Chapter, RunLabel
 from seqlab.report.charts.chart_style import GREY
 from seqlab.report.run_styles import Style
-from seqlab.runs.folder import RunFolder
+from seqlab.runs.run_folder import RunFolder
 from seqlab.runs.study_folder import StudyFolder
 
 
