@@ -91,9 +91,8 @@ def _seed(run: RunFolder) -> int:
 
 def _monitored_loss(run: RunFolder) -> float:
     """The monitored metric of a run, with a sign so that lower is better; equal ones differ in the loss."""
-    goal, metrics = read_config(run).goal, run.summary()["metrics"]
-    value = metrics[goal.metric]
-    return (value if goal.better == "lower" else -value) + 1e-9 * metrics["loss"]
+    monitor, metrics = read_config(run).monitor, run.summary()["metrics"]
+    return -monitor.gain(metrics[monitor.name]) + 1e-9 * metrics["loss"]
 
 
 def _oracle(run: RunFolder) -> dict[str, Any] | None:

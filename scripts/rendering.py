@@ -6,7 +6,7 @@ import statistics
 import textwrap
 from typing import Any
 
-from seqlab.stats.metric_spec import counted
+from seqlab.stats.formatting import counted
 
 Card = dict[str, Any]
 """The content of a file in `results/`."""

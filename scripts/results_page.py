@@ -15,7 +15,7 @@ from rendering import (
     was_idle,
 )
 
-from seqlab.stats.metric_spec import counted
+from seqlab.stats.formatting import counted
 
 INTRODUCTION = """Written by `python scripts/publish.py` from the files in `results/`. Where a recipe was
 trained with several seeds, all of them are shown, and the lines below the table describe the median run.

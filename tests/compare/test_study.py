@@ -11,7 +11,7 @@ import pytest
 from seqlab.compare.study import Study
 from seqlab.compare.study_cells import StudyCell
 from seqlab.compare.study_importance import ALL, importances
-from seqlab.stats.metric_spec import MetricSpec
+from seqlab.schema.metric_spec import MetricSpec
 
 LOSS = MetricSpec(name="loss", unit="nats per token", better="lower")
 RATE, WIDTH = "training.optimizer.learning_rate", "model.hidden_size"
@@ -32,7 +32,7 @@ def cell(architecture: str, setting: Mapping[str, Any], value: float | None, see
 
 
 def study(cells: Sequence[StudyCell], **about: Any) -> Study:
-    return Study(name="known", about=about, quantity=LOSS, cells=tuple(cells))
+    return Study(name="known", about=about, monitor=LOSS, cells=tuple(cells))
 
 
 def grid(*architectures: str) -> list[StudyCell]:

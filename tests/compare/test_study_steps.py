@@ -10,7 +10,7 @@ import tiny
 from seqlab.compare.study import Study
 from seqlab.compare.study_cells import StudyCell
 from seqlab.compare.study_steps import counts_steps, steps_to_success
-from seqlab.stats.metric_spec import MetricSpec
+from seqlab.schema.metric_spec import MetricSpec
 
 LOSS = MetricSpec(name="loss", unit="nats per text", better="lower")
 
@@ -42,7 +42,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[tuple[str, l
 
 
 def study(cells: list[StudyCell], **about: float) -> Study:
-    return Study(name="known", about=about, quantity=LOSS, cells=tuple(cells))
+    return Study(name="known", about=about, monitor=LOSS, cells=tuple(cells))
 
 
 def test_the_median_over_seeds_of_the_first_success(runs) -> None:

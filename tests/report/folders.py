@@ -243,7 +243,7 @@ def _summary(run: RunFolder, metrics: dict[str, float]) -> RunSummary:
         "run": str(run.path),
         "stopped": "all 2 epochs done",
         "metrics": metrics,
-        "goal": {"metric": "loss", "better": "lower"},
+        "monitor": {"name": "loss", "unit": "nats per token", "better": "lower"},
         "best_step": 40,
         "steps": 40,
         "epochs": 2.0,

@@ -246,7 +246,7 @@ def test_a_worker_that_always_dies_fails_its_run_alone(monkeypatch: pytest.Monke
 def test_what_a_study_found_is_read_from_folders_alone() -> None:
     study = carry_out(design(axes={"model.cell": ["lstm", "elman"], RATE: [0.01, 0.1]}, seeds=[1, 2]))
     (found,) = read(study)
-    assert found.quantity.unit == "nats per token"
+    assert found.monitor.unit == "nats per token"
     values = {one.trial.number: value(one) for one in trial_runs(study)}
     for group in found.groups:
         assert [cell.value for cell in group.cells] == [values[cell.trial] for cell in group.cells]
@@ -280,7 +280,7 @@ def test_a_study_of_several_languages_is_judged_by_the_truth_in_parts() -> None:
     cards = {one.trial.run: one.folder.oracle_card() for one in trial_runs(study) if one.folder}
     assert len(cards) == 4
     for part in parts:
-        assert part.quantity == ORACLE_METRICS["accepted_longer"]
+        assert part.monitor == ORACLE_METRICS["accepted_longer"]
         assert {group.architecture for group in part.best} == {"lstm", "elman"}
         assert part.refusal() is None
         for cell in part.cells:

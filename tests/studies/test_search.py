@@ -14,9 +14,9 @@ from seqlab.compare.study import read
 from seqlab.studies.axes import Choices, Range
 from seqlab.studies.search import Tried, propose, should_stop
 from seqlab.studies.study_config import RandomConfig, TpeConfig
-from seqlab.tasks.goal import Goal
+from seqlab.tasks.monitors import monitor_of
 
-LOWER = Goal.of("loss")
+LOWER = monitor_of("loss", "token")
 AXES = (Range("rate", 1e-4, 1.0, log=True), Range("size", 1, 9, log=False), Choices("cell", ("a", "b")))
 
 
@@ -89,7 +89,11 @@ def test_the_median_pruner_stops_what_is_worse_than_half_of_the_others() -> None
         config, LOWER, others[:2], Tried(setting={}, state="open", value=None, course=course(9)), 2
     )
     higher = should_stop(
-        config, Goal.of("accuracy"), others, Tried(setting={}, state="open", value=None, course=course(9)), 2
+        config,
+        monitor_of("accuracy", "text"),
+        others,
+        Tried(setting={}, state="open", value=None, course=course(9)),
+        2,
     )
     assert not higher
 

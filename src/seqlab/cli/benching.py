@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqlab.cli.arguments import Json
 from seqlab.cli.console import percent, print_json, print_table, say, working
-from seqlab.stats.metric_spec import counted
+from seqlab.stats.formatting import counted
 
 if TYPE_CHECKING:
     from seqlab.bench import layer_bench as layers

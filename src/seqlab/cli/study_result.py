@@ -33,7 +33,7 @@ def show(parts: Sequence[Study], allow_incomparable: bool) -> None:
 def _show(study: Study, allow_incomparable: bool) -> None:
     where = f"{study.part}, validation" if study.part else "validation"
     out.print(
-        f"\nFound ({words(study.quantity.name)} in {study.quantity.shown_in}, {where})",
+        f"\nFound ({words(study.monitor.name)} in {study.monitor.display_unit}, {where})",
         style="bold",
         markup=False,
     )
@@ -74,8 +74,8 @@ def _best(study: Study) -> tuple[list[str], list[list[Any]]]:
     rows = []
     for group in groups:
         summary, spent = group.summary, cost(group)
-        numbers = [study.quantity.number(value, spread) for value in (summary.median, *_range(group))]
-        ends = [study.quantity.number(end, spread) for end in summary.interval.ends]
+        numbers = [study.monitor.format_number(value, spread) for value in (summary.median, *_range(group))]
+        ends = [study.monitor.format_number(end, spread) for end in summary.interval.ends]
         rows.append(
             [
                 f"{group.architecture} (baseline)" if group.baseline else group.architecture,
@@ -204,8 +204,8 @@ def as_table(parts: Sequence[Study], folder: StudyFolder, look: FinalEvaluation 
         "study": parts[0].name,
         "folder": str(folder.path),
         "expectation": about.get("expectation", ""),
-        "metric": parts[0].quantity.name,
-        "unit": parts[0].quantity.unit,
+        "metric": parts[0].monitor.name,
+        "unit": parts[0].monitor.unit,
         "parts": [_plain_part(part) for part in parts],
         "test": None if look is None else _plain_look(look),
     }

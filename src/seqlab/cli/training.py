@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from seqlab.cli.arguments import Json, Run, Setting
 from seqlab.cli.console import ProgressLine, metrics_line, print_json, say
-from seqlab.stats.metric_spec import counted
+from seqlab.stats.formatting import counted
 
 if TYPE_CHECKING:
     from seqlab.runs.run_shapes import RunSummary

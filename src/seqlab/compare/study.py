@@ -11,14 +11,13 @@ from typing import Any
 
 from seqlab.compare.comparable import refusal
 from seqlab.compare.oracle_metrics import oracle_metric
-from seqlab.compare.study_cells import StudyCell, TrialRun, cells, goal, trial_runs
+from seqlab.compare.study_cells import StudyCell, cells, monitor_of_runs, trial_runs
 from seqlab.runs import run_folder
-from seqlab.runs.cards import Card
 from seqlab.runs.study_folder import StudyFolder
 from seqlab.schema.errors import UserError
+from seqlab.schema.metric_spec import MetricSpec
 from seqlab.schema.settings import format_setting, format_settings
 from seqlab.stats.censored import SeedOutcome
-from seqlab.stats.metric_spec import MetricSpec
 from seqlab.stats.reliability import Reliability, Setting, near, reliability
 from seqlab.stats.summary import Summary, summarize
 
@@ -75,7 +74,7 @@ class Study:
     name: str
     part: str = ""
     about: Mapping[str, Any]
-    quantity: MetricSpec
+    monitor: MetricSpec
     cells: tuple[StudyCell, ...]
 
     @cached_property
@@ -117,7 +116,7 @@ class Study:
             )
             for group in self.groups
         ]
-        return reliability(settings, self.quantity, within=near(self.quantity, min(medians, key=self.loss)))
+        return reliability(settings, self.monitor, within=near(self.monitor, min(medians, key=self.loss)))
 
     @property
     def edges(self) -> list[str]:
@@ -151,7 +150,7 @@ class Study:
 
     def loss(self, value: float | None) -> float:
         """A value turned so that less is better; censored ones last."""
-        return math.inf if value is None else -self.quantity.gain(value)
+        return math.inf if value is None else -self.monitor.gain(value)
 
     def _leaders(self, groups: Sequence[Group]) -> list[Group]:
         seeds = Counter[str]()
@@ -169,7 +168,7 @@ class Study:
             same.setdefault(cell.group, []).append(cell)
         good = self.about.get("success")
         return [
-            Group(tuple(group), summarize(outcomes(group), self.quantity, good=good))
+            Group(tuple(group), summarize(outcomes(group), self.monitor, good=good))
             for group in same.values()
         ]
 
@@ -181,32 +180,21 @@ def read(folder: StudyFolder) -> list[Study]:
         UserError: no run has ended yet, or a folder is damaged.
     """
     found, about = trial_runs(folder), folder.about()["study"]
-    quantity = oracle_metric(about) or _of_task(folder.name, found)
-    every = cells(found, quantity.name)
+    monitor = oracle_metric(about) or monitor_of_runs(found)
+    if monitor is None:
+        raise UserError(f"Study {folder.name!r} must have a finished run. Got none.")
+    every = cells(found, monitor.name)
     names = dict.fromkeys(_dataset(cell) for cell in every)
     return [
         Study(
             name=folder.name,
             part=name,
             about=about,
-            quantity=quantity,
+            monitor=monitor,
             cells=tuple(without_dataset(cell) for cell in every if _dataset(cell) == name),
         )
         for name in names
     ]
-
-
-def _of_task(name: str, found: Sequence[TrialRun]) -> MetricSpec:
-    """What the task of a study's runs is judged by."""
-    what = goal(found)
-    if what is None:
-        raise UserError(f"Study {name!r} must have a finished run. Got none.")
-    metric, better = what
-    unit = next(card["loss_unit"] for one in found if (card := _card(one)))
-    of = unit.removeprefix("nats per ")
-    unit = {"loss": unit, "mse": "squared error"}.get(metric, f"fraction of {of}s")
-    assert better in ("higher", "lower"), "goals have these two"
-    return MetricSpec(name=metric, unit=unit, better=better)
 
 
 def _dataset(cell: StudyCell) -> str:
@@ -234,7 +222,3 @@ def outcomes(found: Sequence[StudyCell]) -> tuple[SeedOutcome, ...]:
         SeedOutcome(seed=cell.seed, value=cell.value, why=short(cell.censored) if cell.value is None else "")
         for cell in found
     )
-
-
-def _card(one: TrialRun) -> Card | None:
-    return one.folder.card("valid") if one.summary and one.folder else None

@@ -12,6 +12,7 @@ from seqlab.runs.run_folder import RunFolder
 from seqlab.runs.run_shapes import RunSummary
 from seqlab.runs.study_folder import Event, StudyFolder, Trial
 from seqlab.schema.errors import UserError
+from seqlab.schema.metric_spec import MetricSpec
 from seqlab.schema.records import Scalar
 
 EPOCHS = "training.epochs"
@@ -21,7 +22,7 @@ EPOCHS = "training.epochs"
 class StudyCell:
     """One setting with one seed.
 
-    setting: values of the study's axes but those that tell the architecture. value: of the goal's metric on
+    setting: values of the study's axes but those that tell the architecture. value: of the monitor on
     the validation split: where epochs are an axis, after the last of them; else of the run's result. None
     where it is `censored`: the words say why. epochs: passes behind which the value stands, None for a
     run's result. baseline: the run is one of those that every other is held against.
@@ -95,11 +96,11 @@ def cells(trial_run: Sequence[TrialRun], metric: str) -> list[StudyCell]:
     return [cell for one in trial_run for cell in _cells(one, metric)]
 
 
-def goal(trial_run: Sequence[TrialRun]) -> tuple[str, str] | None:
-    """Name of the metric the study is judged by, and which of it is better; None before a run has ended."""
-    for one in sorted(trial_run, key=lambda one: one.trial.baseline):
+def monitor_of_runs(trial_runs: Sequence[TrialRun]) -> MetricSpec | None:
+    """The metric that picked the runs' checkpoints, of networks first; None before a run is finished."""
+    for one in sorted(trial_runs, key=lambda one: one.trial.baseline):
         if one.summary is not None:
-            return one.summary["goal"]["metric"], one.summary["goal"]["better"]
+            return MetricSpec(**one.summary["monitor"])
     return None
 
 

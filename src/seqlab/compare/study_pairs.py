@@ -44,7 +44,7 @@ def pairs(study: Study) -> Pairs:
     if len(groups) + len(study.baselines) < 2:
         return Pairs((), False, "There are not two architectures with a value.")
     seeds = set.intersection(*({cell.seed for cell in group.cells} for group in groups)) if groups else set()
-    metric = study.quantity.name
+    metric = study.monitor.name
     items = metric in SCORES and all(group.cells[0].epochs is None for group in groups)
     candidates = [_candidate(group, seeds, items=items) for group in groups]
     candidates += [_candidate(group, set(), items=items) for group in study.baselines if items]
@@ -57,14 +57,14 @@ def pairs(study: Study) -> Pairs:
 
 def _compared(study: Study, candidates: Sequence[Candidate], groups: Sequence[Group]) -> list[Comparison]:
     first = _scores(groups[0].cells[0].run) if groups else None
-    if study.quantity.name in SCORES and first is not None:
-        unit = "text" if study.quantity.unit.rstrip("s").endswith("text") else "token"
+    if study.monitor.name in SCORES and first is not None:
+        unit = "text" if study.monitor.unit.rstrip("s").endswith("text") else "token"
         plan = ItemScoring(
-            score="right" if study.quantity.name == "accuracy" else "nats", unit=unit, running=first.running
+            score="right" if study.monitor.name == "accuracy" else "nats", unit=unit, running=first.running
         )
         return all_pairs(candidates, plan)
     found = [
-        over_seeds(one.outcomes, other.outcomes, names=(one.name, other.name), quantity=study.quantity)
+        over_seeds(one.outcomes, other.outcomes, names=(one.name, other.name), metric=study.monitor)
         for place, one in enumerate(candidates)
         for other in candidates[place + 1 :]
     ]

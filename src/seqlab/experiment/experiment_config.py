@@ -21,8 +21,8 @@ from seqlab.models.model_configs import ModelConfig
 from seqlab.models.model_kinds import MODELS
 from seqlab.schema.config import Config, parse
 from seqlab.schema.errors import UserError
+from seqlab.schema.metric_spec import MetricSpec
 from seqlab.schema.registry import ByKind
-from seqlab.tasks.goal import Goal
 from seqlab.tasks.task_configs import ScoredTaskConfig, TaskConfig
 from seqlab.tasks.task_kinds import SCORED_TASKS, TASKS
 
@@ -116,8 +116,8 @@ class AnyExperimentConfig(Config, ABC):
 
     @property
     @abstractmethod
-    def goal(self) -> Goal:
-        """What it is judged by."""
+    def monitor(self) -> MetricSpec:
+        """The metric that picks the best checkpoint, with its unit and direction."""
 
     @abstractmethod
     def dataset(self) -> Dataset:
@@ -154,8 +154,8 @@ class ExperimentConfig(AnyExperimentConfig):
 
     @property
     @override
-    def goal(self) -> Goal:
-        return self.task.goal
+    def monitor(self) -> MetricSpec:
+        return self.task.monitor_spec
 
     @override
     def dataset(self) -> Dataset:
@@ -181,8 +181,8 @@ class BaselineExperimentConfig(AnyExperimentConfig):
 
     @property
     @override
-    def goal(self) -> Goal:
-        return self.task.goal
+    def monitor(self) -> MetricSpec:
+        return self.task.monitor_spec
 
     @override
     def dataset(self) -> Dataset:

@@ -13,7 +13,7 @@ from seqlab.report.run_data import RunData
 from seqlab.report.run_styles import Style, StyleBook
 from seqlab.runs.cards import Card
 from seqlab.schema.errors import UserError
-from seqlab.stats.metric_spec import MetricSpec
+from seqlab.schema.metric_spec import MetricSpec
 
 MANY_RUNS = 12
 """Runs of a chapter up to which each is shown on its own; with more, groups come first."""
@@ -188,11 +188,12 @@ def _require_one_group(groups: Sequence[Sequence[RunData]]) -> None:
 
 
 def _monitor(group: Sequence[RunData]) -> MetricSpec:
-    """The goal of the runs' task; the loss where no run is finished."""
-    goal = next((run.summary["goal"] for run in group if run.summary), None)
-    name, better = (goal["metric"], goal["better"]) if goal else ("loss", "lower")
-    unit = next((unit for run in group if (unit := run.units("valid").get(name))), "")
-    return MetricSpec(name=name, unit=unit, better=better)
+    """The metric that selected the runs' checkpoints; the loss where no run is finished."""
+    monitor = next((run.summary["monitor"] for run in group if run.summary), None)
+    if monitor is not None:
+        return MetricSpec(**monitor)
+    unit = next((unit for run in group if (unit := run.units("valid").get("loss"))), "")
+    return MetricSpec(name="loss", unit=unit, better="lower")
 
 
 def _sorted_entries(

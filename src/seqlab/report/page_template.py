@@ -20,7 +20,7 @@ from seqlab.report.charts.payload import payload
 from seqlab.report.sections import Part
 from seqlab.report.table_text import exact, format_column, is_numeric, slug, to_html
 from seqlab.report.tables import ReportTable
-from seqlab.stats.metric_spec import counted
+from seqlab.stats.formatting import counted
 
 VEGA_LITE = ".".join(altair.SCHEMA_VERSION.lstrip("v").split(".")[:2])
 
@@ -84,7 +84,7 @@ def render(content: PageContent) -> str:
 def summarize_chapters(chapters: Sequence[Chapter]) -> str:
     """The number of runs and their data, in one sentence.
 
-    >>> from seqlab.stats.metric_spec import MetricSpec
+    >>> from seqlab.schema.metric_spec import MetricSpec
     >>> loss = MetricSpec(name="loss", unit="nats per token", better="lower")
     >>> summarize_chapters([Chapter("ptb", (), loss)])
     '0 runs on ptb.'

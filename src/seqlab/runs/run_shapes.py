@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import with_config
 from typing_extensions import TypedDict
 
 from seqlab.runs.typed_json import EXACT
+from seqlab.schema.metric_spec import Better, MetricSpec
 
 
 @with_config(EXACT)
@@ -64,10 +65,11 @@ class RunCost(TypedDict):
 
 @with_config(EXACT)
 class MonitorEntry(TypedDict):
-    """A metric, and whether more or less of it is better."""
+    """A `MetricSpec`."""
 
-    metric: str
-    better: Literal["higher", "lower"]
+    name: str
+    unit: str
+    better: Better
 
 
 @with_config(EXACT)
@@ -75,16 +77,21 @@ class RunSummary(TypedDict):
     """Results of a finished run.
 
     run: its folder. stopped: why training ended. metrics: of the best checkpoint on the validation split.
-    goal: the metric that picked this checkpoint. tokens: seen in training.
+    monitor: the metric that picked this checkpoint. tokens: seen in training.
     """
 
     run: str
     stopped: str
     metrics: dict[str, float]
-    goal: MonitorEntry
+    monitor: MonitorEntry
     best_step: int
     steps: int
     epochs: float
     tokens: int
     parameters: int
     cost: RunCost
+
+
+def monitor_entry(monitor: MetricSpec) -> MonitorEntry:
+    """A metric as a summary holds it; `MetricSpec(**entry)` is the inverse."""
+    return {"name": monitor.name, "unit": monitor.unit, "better": monitor.better}

@@ -18,7 +18,7 @@ from seqlab.studies.design import Design
 from seqlab.studies.executors import Executor, JobSource
 from seqlab.studies.job import Job, JobCallback, JobOutcome
 from seqlab.studies.plan import StudyPlan, plan_of, stopped
-from seqlab.studies.standing import check_sound, goal_of, gone
+from seqlab.studies.standing import check_sound, gone, monitor_of_trial
 from seqlab.studies.trials import Adjust
 
 
@@ -120,7 +120,7 @@ class Conductor(JobSource, JobCallback):
             folder.add_event(Event(trial=number, state=outcome.state, reason=outcome.reason))
         summary = trial_run(one).summary if outcome.state == "finished" else None
         metrics = summary["metrics"] if summary else {}
-        self._viewer.ended(one, outcome, metrics.get(goal_of(one).metric))
+        self._viewer.ended(one, outcome, metrics.get(monitor_of_trial(one).name))
         return outcome.state not in ("interrupted", "full")
 
     @override
@@ -134,7 +134,7 @@ class Conductor(JobSource, JobCallback):
     @override
     def prune(self, number: int, epoch: float, values: Mapping[str, float]) -> str:
         one = self._running[number]
-        metric = goal_of(one).metric
+        metric = monitor_of_trial(one).name
         # The validation at hand is in the run's records already, or not, where the system kept them back.
         before = [point for point in trial_run(one).course(metric) if point[0] < epoch]
         wanted = self._plan.should_stop(one, [*before, (epoch, values[metric])])

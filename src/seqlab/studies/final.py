@@ -95,7 +95,9 @@ def evaluate_on_test(
     number = before[0].number if before else len({one.runs for one in past}) + 1
     if not before:
         folder.add_test_evaluation(
-            EvaluationOnTest(number=number, split=SPLIT, of=config.of, fit_on=config.fit_on, runs=tuple(names))
+            EvaluationOnTest(
+                number=number, split=SPLIT, of=config.of, fit_on=config.fit_on, runs=tuple(names)
+            )
         )
     scored = tuple(tuple(_card(one, listener) for one in group) for group in runs)
     return FinalEvaluation(number, bool(before), tuple(choices), scored)

@@ -10,13 +10,13 @@ from typing_extensions import override
 
 from seqlab.compare.study_cells import TrialRun, trial_runs
 from seqlab.runs.study_folder import Event, StudyFolder, Trial
+from seqlab.schema.metric_spec import MetricSpec
 from seqlab.studies import search
 from seqlab.studies.design import Design
 from seqlab.studies.search import Tried
-from seqlab.studies.standing import Course, goal_of, state, tried
+from seqlab.studies.standing import Course, monitor_of_trial, state, tried
 from seqlab.studies.study_config import SomeConfig, StudyConfig, TpeConfig
 from seqlab.studies.trials import Adjust, baselines, grid, trial
-from seqlab.tasks.goal import Goal
 
 
 class StudyPlan(ABC):
@@ -50,7 +50,7 @@ class StudyPlan(ABC):
 
     def _was_stopped(self, one: TrialRun) -> bool:
         """Whether a run had been stopped when the process was killed, before that was noted."""
-        course = one.course(goal_of(one.trial).metric)
+        course = one.course(monitor_of_trial(one.trial).name)
         if not course or not self.should_stop(one.trial, course):
             return False
         self.folder.add_event(Event(trial=one.trial.number, state="pruned", reason=stopped(course[-1][0])))
@@ -129,19 +129,19 @@ class SearchPlan(StudyPlan):
         config = self._config
         if not isinstance(config, TpeConfig) or config.pruning == "none":
             return False
-        goal = goal_of(one)
+        monitor = monitor_of_trial(one)
         others = [
-            tried(item, goal)
+            tried(item, monitor)
             for item in trial_runs(self.folder)
             if item.trial.architecture == one.architecture and item.trial.number < one.number
         ]
         running = Tried(setting=one.setting, state="open", value=None, course=tuple(course))
-        return search.should_stop(config, goal, others, running, one.config["training"].get("epochs", 10))
+        return search.should_stop(config, monitor, others, running, one.config["training"].get("epochs", 10))
 
     def _propose(self, architecture: Mapping[str, Any], place: int) -> dict[str, Any] | None:
-        goal = self._goal(architecture)
-        past = [tried(one, goal) for one in self._of(architecture)]
-        return search.propose(self._config, self.design.setting_axes, goal, past, place)
+        monitor = self._monitor(architecture)
+        past = [tried(one, monitor) for one in self._of(architecture)]
+        return search.propose(self._config, self.design.setting_axes, monitor, past, place)
 
     def _of(self, architecture: Mapping[str, Any]) -> list[TrialRun]:
         """What was tried of an architecture with the first seed."""
@@ -153,11 +153,13 @@ class SearchPlan(StudyPlan):
         ]
 
     def _best(self, architecture: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-        goal = self._goal(architecture)
+        monitor = self._monitor(architecture)
         done = [
-            one for one in (tried(found, goal) for found in self._of(architecture)) if one.value is not None
+            one
+            for one in (tried(found, monitor) for found in self._of(architecture))
+            if one.value is not None
         ]
-        done.sort(key=lambda one: one.value or 0.0, reverse=goal.better == "higher")
+        done.sort(key=lambda one: one.value or 0.0, reverse=monitor.better == "higher")
         return [one.setting for one in done[: self._config.confirm]]
 
     def _has(self, architecture: Mapping[str, Any], setting: Mapping[str, Any], seed: int) -> bool:
@@ -165,8 +167,8 @@ class SearchPlan(StudyPlan):
         known = self.folder.trials()
         return any((one.architecture, dict(one.setting), one.seed) == wanted for one in known)
 
-    def _goal(self, architecture: Mapping[str, Any]) -> Goal:
-        return self.design.experiment(architecture, self.design.config.seeds[0]).task.goal
+    def _monitor(self, architecture: Mapping[str, Any]) -> MetricSpec:
+        return self.design.experiment(architecture, self.design.config.seeds[0]).task.monitor_spec
 
     def _noted(self, architecture: Mapping[str, Any], setting: Mapping[str, Any], seed: int) -> Trial:
         number = len(self.folder.trials()) + 1

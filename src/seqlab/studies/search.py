@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from seqlab.schema.metric_spec import MetricSpec
 from seqlab.studies.axes import Axis, Choices, Range
 from seqlab.studies.study_config import SomeConfig, TpeConfig
-from seqlab.tasks.goal import Goal
 
 if TYPE_CHECKING:
     import optuna
@@ -28,7 +28,7 @@ _GUIDED, _REDRAWS = 5, 1000
 
 @dataclass(frozen=True, kw_only=True)
 class Tried:
-    """A setting that was tried. value: of the goal's metric; None while it is open, or where it failed.
+    """A setting that was tried. value: of the monitor; None while it is open, or where it failed.
 
     course: (epoch, value) of each validation so far.
     """
@@ -40,14 +40,14 @@ class Tried:
 
 
 def propose(
-    config: SomeConfig, axes: Sequence[Axis], goal: Goal, tried: Sequence[Tried], place: int
+    config: SomeConfig, axes: Sequence[Axis], monitor: MetricSpec, tried: Sequence[Tried], place: int
 ) -> dict[str, Any] | None:
     """The next setting of an architecture; None where all there are were tried.
 
     Args:
         config: which search, and its seed.
         axes: what settings consist of.
-        goal: what is to be improved.
+        monitor: the metric to improve.
         tried: all settings of the architecture so far, in their order.
         place: of the architecture among the others.
     """
@@ -57,7 +57,7 @@ def propose(
     for attempt in range(_REDRAWS):
         random = np.random.default_rng([config.seed, place, len(tried), attempt])
         if isinstance(config, TpeConfig) and attempt < _GUIDED:
-            setting = _guided(config, axes, goal, tried, random)
+            setting = _guided(config, axes, monitor, tried, random)
         else:
             setting = _at_random(axes, random)
         if setting not in known:
@@ -65,19 +65,21 @@ def propose(
     return None
 
 
-def should_stop(config: TpeConfig, goal: Goal, others: Sequence[Tried], running: Tried, epochs: int) -> bool:
+def should_stop(
+    config: TpeConfig, monitor: MetricSpec, others: Sequence[Tried], running: Tried, epochs: int
+) -> bool:
     """Whether the pruner would stop a run behind its last validation.
 
     Args:
         config: names the pruner.
-        goal: what is to be improved.
+        monitor: the metric to improve.
         others: what was tried before.
         running: the run, with its course so far.
         epochs: that the run will have at the most.
     """
     if config.pruning == "none" or not running.course:
         return False
-    study = _study(config, goal, others, seed=0, epochs=epochs)
+    study = _study(config, monitor, others, seed=0, epochs=epochs)
     trial = study.ask({})
     for epoch, value in running.course:
         trial.report(value, round(epoch * _PARTS))
@@ -91,11 +93,11 @@ def _at_random(axes: Sequence[Axis], random: np.random.Generator) -> dict[str, A
 def _guided(
     config: TpeConfig,
     axes: Sequence[Axis],
-    goal: Goal,
+    monitor: MetricSpec,
     tried: Sequence[Tried],
     random: np.random.Generator,
 ) -> dict[str, Any]:
-    study = _study(config, goal, tried, seed=int(random.integers(2**31)), epochs=1, axes=axes)
+    study = _study(config, monitor, tried, seed=int(random.integers(2**31)), epochs=1, axes=axes)
     found = study.ask(_distributions(axes)).params
     return {axis.key: _value(axis, found[axis.key]) for axis in axes}
 
@@ -128,7 +130,7 @@ def _size(axes: Sequence[Axis]) -> int:
 
 def _study(
     config: TpeConfig,
-    goal: Goal,
+    monitor: MetricSpec,
     tried: Sequence[Tried],
     *,
     seed: int,
@@ -148,7 +150,7 @@ def _study(
         study_name="study",  # Hyperband's brackets depend on it
         sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=config.startup),
         pruner=pruners[config.pruning](),
-        direction="maximize" if goal.better == "higher" else "minimize",
+        direction="maximize" if monitor.better == "higher" else "minimize",
     )
     for one in tried:
         study.add_trial(_trial(one, axes))

@@ -9,11 +9,11 @@ from seqlab.compare.study_cells import TrialRun
 from seqlab.experiment.experiment_config import parse_experiment
 from seqlab.runs.study_folder import Trial
 from seqlab.schema.errors import UserError
+from seqlab.schema.metric_spec import MetricSpec
 from seqlab.studies.search import Tried
-from seqlab.tasks.goal import Goal
 
 Course = Sequence[tuple[float, float]]
-"""(epoch, value of the goal's metric) of each validation."""
+"""(epoch, value of the monitor) of each validation."""
 
 
 def state(one: TrialRun) -> Literal["open", "finished", "failed", "pruned"]:
@@ -25,15 +25,15 @@ def state(one: TrialRun) -> Literal["open", "finished", "failed", "pruned"]:
     return one.event.state
 
 
-def tried(one: TrialRun, goal: Goal) -> Tried:
+def tried(one: TrialRun, monitor: MetricSpec) -> Tried:
     """A run as the search sees it."""
-    value = one.summary["metrics"].get(goal.metric) if one.summary else None
-    return Tried(setting=one.trial.setting, state=state(one), value=value, course=one.course(goal.metric))
+    value = one.summary["metrics"].get(monitor.name) if one.summary else None
+    return Tried(setting=one.trial.setting, state=state(one), value=value, course=one.course(monitor.name))
 
 
-def goal_of(one: Trial) -> Goal:
-    """What a run is judged by."""
-    return parse_experiment(one.config).goal
+def monitor_of_trial(one: Trial) -> MetricSpec:
+    """The metric that picks the best checkpoint of a run."""
+    return parse_experiment(one.config).monitor
 
 
 def gone(found: Sequence[TrialRun]) -> list[TrialRun]:

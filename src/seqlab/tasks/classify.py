@@ -14,8 +14,8 @@ from seqlab.data.batch import Batch
 from seqlab.data.batching import Batching
 from seqlab.data.dataset import Dataset, Split
 from seqlab.tasks.cross_entropy import CrossEntropyTask
-from seqlab.tasks.goal import Goal
 from seqlab.tasks.labelled_batches import labelled_batches
+from seqlab.tasks.monitors import monitor_of
 
 
 class ClassifyTask(CrossEntropyTask):
@@ -34,7 +34,7 @@ class ClassifyTask(CrossEntropyTask):
     ):
         self.label_smoothing, self.labels, self.class_weights = label_smoothing, labels, class_weights
         self.metrics = metrics
-        self.goal = Goal.of(monitor)
+        self.monitor = monitor_of(monitor, self.unit)
 
     def outputs(self, dataset: Dataset) -> int:
         """Number of classes."""

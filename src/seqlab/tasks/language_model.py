@@ -13,14 +13,14 @@ from seqlab.data.batching import Batching, SequenceBatching, StreamConfig, gathe
 from seqlab.data.dataset import Dataset, Split
 from seqlab.schema.errors import UserError
 from seqlab.tasks.cross_entropy import CrossEntropyTask
-from seqlab.tasks.goal import Goal
+from seqlab.tasks.monitors import monitor_of
 
 
 class LanguageModelTask(CrossEntropyTask):
     """Batches whose targets are the tokens one step ahead."""
 
     unit = "token"
-    goal = Goal.of("loss")
+    monitor = monitor_of("loss", unit)
 
     def __init__(
         self,

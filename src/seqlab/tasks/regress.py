@@ -14,8 +14,8 @@ from typing_extensions import override
 from seqlab.data.batch import Batch
 from seqlab.data.batching import Batching
 from seqlab.data.dataset import Dataset, Split
-from seqlab.tasks.goal import Goal
 from seqlab.tasks.labelled_batches import labelled_batches
+from seqlab.tasks.monitors import monitor_of
 from seqlab.tasks.task import Task
 
 CONSTANT = math.log(2 * math.pi) / 2
@@ -33,7 +33,7 @@ class RegressTask(Task):
 
     def __init__(self, metrics: tuple[str, ...] = ("loss", "mse", "accuracy"), monitor: str = "mse"):
         self.metrics = metrics
-        self.goal = Goal.of(monitor)
+        self.monitor = monitor_of(monitor, self.unit)
 
     def outputs(self, dataset: Dataset) -> int:
         """One number."""

@@ -12,20 +12,21 @@ from seqlab.data.batch import Batch
 from seqlab.data.batching import Batching
 from seqlab.data.dataset import Dataset, Split
 from seqlab.nn.matmul import TORCH, Matmul
-from seqlab.tasks.goal import Goal
+from seqlab.schema.metric_spec import MetricSpec
 
 
 class Task(ABC):
     """Turns a dataset into batches with targets, and features into a loss.
 
-    `unit` names what one target is ("token", "text"); `metrics` are keys of `seqlab.measure`. `labels`
+    `unit` names what one target is ("token", "text"); `metrics` are keys of `seqlab.measure`, and `monitor`
+    is the one of them that picks the best checkpoint. `labels`
     are the names of the outputs, () where they are tokens or a number. `matmul` multiply the matrices of a
     fused loss.
     """
 
     unit: str
     metrics: tuple[str, ...]
-    goal: Goal
+    monitor: MetricSpec
     labels: tuple[str, ...] = ()
     matmul: Matmul = TORCH
 

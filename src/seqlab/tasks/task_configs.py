@@ -12,7 +12,8 @@ from typing_extensions import override
 from seqlab.data.dataset import Dataset
 from seqlab.schema.config import Config
 from seqlab.schema.errors import UserError
-from seqlab.tasks.goal import Goal
+from seqlab.schema.metric_spec import MetricSpec
+from seqlab.tasks.monitors import monitor_of
 
 if TYPE_CHECKING:
     from seqlab.tasks.task import Task
@@ -31,8 +32,8 @@ class TaskConfig(Config, ABC):
 
     @property
     @abstractmethod
-    def goal(self) -> Goal:
-        """What the task is judged by."""
+    def monitor_spec(self) -> MetricSpec:
+        """The metric that picks the best checkpoint, with its unit and direction."""
 
     @abstractmethod
     def build(self, dataset: Dataset) -> Task:
@@ -63,8 +64,8 @@ class ClassifyConfig(TaskConfig):
 
     @property
     @override
-    def goal(self) -> Goal:
-        return Goal.of(self.monitor)
+    def monitor_spec(self) -> MetricSpec:
+        return monitor_of(self.monitor, "text")
 
     @model_validator(mode="after")
     def _best_is_measured(self) -> ClassifyConfig:
@@ -103,8 +104,8 @@ class RegressConfig(TaskConfig):
 
     @property
     @override
-    def goal(self) -> Goal:
-        return Goal.of(self.monitor)
+    def monitor_spec(self) -> MetricSpec:
+        return monitor_of(self.monitor, "text")
 
     @model_validator(mode="after")
     def _best_is_measured(self) -> RegressConfig:
@@ -133,8 +134,8 @@ class LanguageModelConfig(TaskConfig):
 
     @property
     @override
-    def goal(self) -> Goal:
-        return Goal.of("loss")
+    def monitor_spec(self) -> MetricSpec:
+        return monitor_of("loss", "token")
 
     def build(self, dataset: Dataset) -> Task:
         """The task on this dataset; see `TaskConfig.build`."""
@@ -154,8 +155,8 @@ class ScoredTaskConfig(Config, ABC):
 
     @property
     @abstractmethod
-    def goal(self) -> Goal:
-        """What it is judged by."""
+    def monitor_spec(self) -> MetricSpec:
+        """The metric that runs are compared by, with its unit and direction."""
 
     @abstractmethod
     def build(self, dataset: Dataset) -> Task:
@@ -172,8 +173,8 @@ class ScoredClassifyConfig(ScoredTaskConfig):
 
     @property
     @override
-    def goal(self) -> Goal:
-        return Goal.of("accuracy")
+    def monitor_spec(self) -> MetricSpec:
+        return monitor_of("accuracy", "text")
 
     def build(self, dataset: Dataset) -> Task:
         """The task on this dataset; see `TaskConfig.build`."""
@@ -193,8 +194,8 @@ class ScoredRegressConfig(ScoredTaskConfig):
 
     @property
     @override
-    def goal(self) -> Goal:
-        return Goal.of("mse")
+    def monitor_spec(self) -> MetricSpec:
+        return monitor_of("mse", "text")
 
     def build(self, dataset: Dataset) -> Task:
         """The task on this dataset; see `TaskConfig.build`."""
@@ -215,8 +216,8 @@ class ScoredLanguageModelConfig(ScoredTaskConfig):
 
     @property
     @override
-    def goal(self) -> Goal:
-        return Goal.of("loss")
+    def monitor_spec(self) -> MetricSpec:
+        return monitor_of("loss", "token")
 
     def build(self, dataset: Dataset) -> Task:
         """The task on this dataset; see `TaskConfig.build`."""

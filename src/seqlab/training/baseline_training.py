@@ -26,7 +26,7 @@ from seqlab.models.layer_counts import LayerCount
 from seqlab.models.model import SequenceModel
 from seqlab.runs import checkpoints
 from seqlab.runs.run_folder import RunFolder
-from seqlab.runs.run_shapes import RunSummary
+from seqlab.runs.run_shapes import RunSummary, monitor_entry
 from seqlab.schema.errors import UserError, unknown
 from seqlab.schema.records import Moment
 from seqlab.tasks.task import Task
@@ -183,7 +183,7 @@ def _finish(
         "run": str(run.path),
         "stopped": "fitted",
         "metrics": numbers(records),
-        "goal": {"metric": scorer.task.goal.metric, "better": scorer.task.goal.better},
+        "monitor": monitor_entry(scorer.task.monitor),
         "best_step": 0,
         "steps": 0,
         "epochs": scorer.moment.epoch,

@@ -23,7 +23,7 @@ from seqlab.models.layer_counts import LayerCount, layer_counts
 from seqlab.models.model import SequenceModel
 from seqlab.runs import checkpoints
 from seqlab.runs.run_folder import RunFolder
-from seqlab.runs.run_shapes import RunSummary
+from seqlab.runs.run_shapes import RunSummary, monitor_entry
 from seqlab.schema.records import Moment
 from seqlab.training import checkpoint
 from seqlab.training.finish import cost, final
@@ -132,7 +132,7 @@ def _finish(run: RunFolder, loop: Loop, wish: StopRequest) -> RunSummary:
         "run": str(run.path),
         "stopped": progress.stopped,
         "metrics": numbers(records),
-        "goal": {"metric": experiment.task.goal.metric, "better": experiment.task.goal.better},
+        "monitor": monitor_entry(experiment.task.monitor),
         "best_step": step,
         "steps": progress.step,
         "epochs": progress.moment.epoch,

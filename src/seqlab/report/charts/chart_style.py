@@ -11,7 +11,7 @@ import altair as alt
 
 from seqlab.report.charts.figure import Row
 from seqlab.report.tables import CellValue, words
-from seqlab.stats.metric_spec import MetricSpec
+from seqlab.schema.metric_spec import MetricSpec
 
 HEIGHT = 280
 WIDTH = 640

@@ -40,7 +40,7 @@ def across_datasets(studies: Sequence[ChapterStudy]) -> list[Figure]:
 
 
 def _medians(studies: Sequence[ChapterStudy]) -> Figure:
-    metric = studies[0].quantity
+    metric = studies[0].monitor
     name = words(metric.name)
     return _figure(
         studies,

@@ -77,7 +77,7 @@ def chapter_studies(study: StudyFolder, chapters: Sequence[Chapter]) -> list[Cha
             ChapterStudy(
                 name=study.name,
                 about=about,
-                quantity=metric,
+                monitor=metric,
                 cells=tuple(without_dataset(cell) for cell in cells(own, metric.name)),
                 chapter=chapter,
             )

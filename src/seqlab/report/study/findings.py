@@ -9,7 +9,7 @@ from seqlab.compare.study_importance import Importances
 from seqlab.compare.study_pairs import Pairs
 from seqlab.report.study.chapter_study import ChapterStudy
 from seqlab.report.tables import words
-from seqlab.stats.metric_spec import counted
+from seqlab.stats.formatting import counted
 from seqlab.stats.reliability import Reliability
 
 
@@ -44,13 +44,13 @@ def _importance(importances: Importances) -> str:
 
 def _best_setting(study: ChapterStudy, group: Group) -> str:
     """An architecture at its best setting."""
-    metric = study.quantity
+    metric = study.monitor
     values = [cell.value for cell in group.cells if cell.value is not None]
     name = f"{group.architecture}{f' at {group.label}' if group.label else ''}"
     if not values:
         return f"{name}: no seed has a value ({group.why})."
     spread = max(values) - min(values)
-    lowest, highest = metric.number(min(values), spread), metric.number(max(values), spread)
-    median = f"median {words(metric.name)} {metric.say(group.summary.median, spread)}"
+    lowest, highest = metric.format_number(min(values), spread), metric.format_number(max(values), spread)
+    median = f"median {words(metric.name)} {metric.format(group.summary.median, spread)}"
     sentence = f"{name}: {median}, {lowest} to {highest} over {counted(len(values), 'seed')}"
     return f"{sentence}; without a value: {group.why}." if group.why else f"{sentence}."

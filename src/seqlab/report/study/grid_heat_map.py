@@ -71,7 +71,7 @@ def grid_heat_map(study: ChapterStudy) -> Figure | None:
             ReportColumn(ARCHITECTURE),
             ReportColumn(names[axes.down]),
             ReportColumn(names[axes.across]),
-            ReportColumn(f"median {words(study.quantity.name)}", study.quantity.unit),
+            ReportColumn(f"median {words(study.monitor.name)}", study.monitor.unit),
             ReportColumn("best of its row"),
             ReportColumn("censored"),
         ),
@@ -125,7 +125,7 @@ def _rows(study: ChapterStudy, axes: _GridAxes, cells: Cells) -> tuple[Row, ...]
             "across": key[2],
             "value": value,
             "depth": None if value is None else max(0.0, 1 - abs(value - darkest) / (distance or 1.0)),
-            "text": "" if value is None else study.quantity.number(value, distance / 20),
+            "text": "" if value is None else study.monitor.format_number(value, distance / 20),
             "best": "yes" if value is not None and study.loss(value) == best[axes.row_key(key)] else None,
             "why": group.why or None,
             "setting": group.label,
@@ -167,7 +167,7 @@ def _chart(study: ChapterStudy, axes: _GridAxes, names: dict[str, str]) -> dict[
         tooltip=[
             "architecture:N",
             alt.Tooltip("setting:N"),
-            alt.Tooltip("value:Q", title=f"median {words(study.quantity.name)}", format=",.6~g"),
+            alt.Tooltip("value:Q", title=f"median {words(study.monitor.name)}", format=",.6~g"),
             alt.Tooltip("why:N", title="censored"),
         ],
     )
@@ -195,9 +195,9 @@ def _layers(base: alt.Chart, columns: int) -> list[alt.Chart]:
 
 
 def _caption(study: ChapterStudy, axes: _GridAxes, rows: Sequence[Row]) -> str:
-    metric, names = study.quantity, short_names(list(study.axes))
+    metric, names = study.monitor, short_names(list(study.axes))
     sentences = [
-        f"Median {words(metric.name)} over seeds, {metric.shown_in}, on the validation split. Darker is "
+        f"Median {words(metric.name)} over seeds, {metric.display_unit}, on the validation split. Darker is "
         "better. Framed and bold: the best cell of each row."
     ]
     if axes.others:

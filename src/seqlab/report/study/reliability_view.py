@@ -25,11 +25,11 @@ def reliability_table(study: ChapterStudy, found: Sequence[Reliability]) -> Repo
     """The spread over settings of each architecture; None where no architecture has two settings."""
     if not _several_settings(found):
         return None
-    unit, within = study.quantity.unit, found[0].within
+    unit, within = study.monitor.unit, found[0].within
     return ReportTable(
         name=f"reliability in study {study.name} on {study.chapter.title}",
         caption="Reliability of each architecture: the spread of the medians of its settings, the most "
-        f"reliable architecture first. Near: within {study.quantity.say_difference(within, within)} of the "
+        f"reliable architecture first. Near: within {study.monitor.format_difference(within, within)} of the "
         "best. This holds for the settings that were tried.",
         columns=(
             ReportColumn("architecture"),
@@ -76,7 +76,7 @@ def _spread_figure(study: ChapterStudy, found: Sequence[Reliability]) -> Figure:
     order = {one.architecture: index for index, one in enumerate(found)}
     medians = [_setting_row(group, order) for group in study.groups if group.summary.median is not None]
     rows = [*medians, *_quartile_rows(study, found)]
-    name = words(study.quantity.name)
+    name = words(study.monitor.name)
     return Figure(
         name=f"spread over settings in study {study.name} on {study.chapter.title}",
         caption=f"Median {name} of each setting (points), the median of these (line) and their middle half "
@@ -88,7 +88,7 @@ def _spread_figure(study: ChapterStudy, found: Sequence[Reliability]) -> Figure:
         columns=(
             ReportColumn("architecture"),
             ReportColumn("setting"),
-            ReportColumn(f"median {name}", study.quantity.unit),
+            ReportColumn(f"median {name}", study.monitor.unit),
         ),
         listed=lambda row: row["kind"] == "setting",
     )
@@ -126,7 +126,7 @@ def _spread_layers(study: ChapterStudy, rows: Sequence[Row]) -> list[alt.Chart]:
     values = [
         float(row[key] or 0) for row in rows for key in ("value", "low", "high") if row[key] is not None
     ]
-    title, scale = metric_title(study.quantity), value_scale(values, fixed=True)
+    title, scale = metric_title(study.monitor), value_scale(values, fixed=True)
     x = alt.X("value:Q", title=title, scale=scale, axis=alt.Axis(tickCount=5, labelOverlap=True))
     base = over_rows().encode(y=names_axis("architecture"), color=study_palette(study).colour)
     tooltip = [
@@ -162,7 +162,7 @@ def _expected_best_figure(study: ChapterStudy, found: Sequence[Reliability]) -> 
         columns=(
             ReportColumn("architecture"),
             ReportColumn("settings tried"),
-            ReportColumn(f"expected best {words(study.quantity.name)}", study.quantity.unit),
+            ReportColumn(f"expected best {words(study.monitor.name)}", study.monitor.unit),
         ),
     )
 
@@ -176,7 +176,7 @@ def _expected_best_layers(study: ChapterStudy, rows: Sequence[Row]) -> list[alt.
             axis=alt.Axis(values=_whole_ticks(rows), format="d"),
             scale=alt.Scale(nice=False),
         ),
-        y=alt.Y("value:Q", title=metric_title(study.quantity), scale=value_scale(column_values(rows))),
+        y=alt.Y("value:Q", title=metric_title(study.monitor), scale=value_scale(column_values(rows))),
         color=palette.colour,
         tooltip=[
             "architecture:N",

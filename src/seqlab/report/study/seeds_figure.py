@@ -72,7 +72,7 @@ def seeds_figure(study: ChapterStudy) -> Figure | None:
             ReportColumn("architecture"),
             ReportColumn("setting"),
             ReportColumn("seed"),
-            ReportColumn(words(study.quantity.name), study.quantity.unit),
+            ReportColumn(words(study.monitor.name), study.monitor.unit),
             ReportColumn("censored"),
         ),
         by="" if single else "architecture",
@@ -83,7 +83,7 @@ def seeds_figure(study: ChapterStudy) -> Figure | None:
 
 
 def _caption(study: ChapterStudy, shown: Sequence[Group], rows: Sequence[Row]) -> str:
-    name = capitalized(words(study.quantity.name))
+    name = capitalized(words(study.monitor.name))
     sentences = [f"{name} of each seed (points) and the median of each setting (lines), the best first."]
     if len(shown) < len(study.groups):
         sentences.append(f"Only the best {MOST_SETTINGS} settings of each architecture are drawn.")
@@ -136,14 +136,14 @@ def _layers(study: ChapterStudy, field: str, rows: Sequence[Row]) -> list[alt.Ch
     base = over_rows().encode(
         x=alt.X(
             "value:Q",
-            title=metric_title(study.quantity),
+            title=metric_title(study.monitor),
             scale=value_scale(column_values(rows), fixed=True),
             axis=alt.Axis(tickCount=5, labelOverlap=True),
         ),
         y=names_axis(field),
     )
     names = ["architecture:N", alt.Tooltip("label:N", title="setting")]
-    value = alt.Tooltip("value:Q", format=",.6~g", title=words(study.quantity.name))
+    value = alt.Tooltip("value:Q", format=",.6~g", title=words(study.monitor.name))
     why, colour = alt.Tooltip("why:N", title="censored"), study_palette(study).colour
     seeds = base.transform_filter("datum.kind === 'seed'").mark_point(filled=True, size=60, opacity=0.75)
     medians = base.transform_filter("datum.kind === 'median'").mark_tick(thickness=3, size=20)

@@ -6,13 +6,13 @@ from seqlab.compare.study import Group
 from seqlab.report.study.chapter_study import ChapterStudy
 from seqlab.report.tables import CellValue, ReportColumn, ReportTable, words
 from seqlab.schema.settings import format_setting, short_names
-from seqlab.stats.metric_spec import counted, percent
+from seqlab.stats.formatting import counted, percent
 
 
 def study_table(study: ChapterStudy) -> ReportTable:
     """The median over seeds of each setting; the best of each architecture is highlighted."""
     groups = [*study.groups, *study.baselines]
-    names, unit = short_names(list(study.axes)), study.quantity.unit
+    names, unit = short_names(list(study.axes)), study.monitor.unit
     best = {id(group) for group in study.best if group.summary.median is not None}
     censored = any(group.why for group in groups)
     success = study.about.get("success") is not None
@@ -26,7 +26,7 @@ def study_table(study: ChapterStudy) -> ReportTable:
             ReportColumn("architecture"),
             *(ReportColumn(names[key]) for key in study.axes),
             ReportColumn("seeds"),
-            ReportColumn(f"median {words(study.quantity.name)}", unit),
+            ReportColumn(f"median {words(study.monitor.name)}", unit),
             ReportColumn("interval from"),
             ReportColumn("to"),
             ReportColumn("lowest"),
@@ -46,7 +46,7 @@ def _caption(study: ChapterStudy, *, censored: bool) -> str:
         f"{percent(summary.coverage_at_least)} of cases with {counted(n, 'seed')}" for n, summary in summaries
     )
     sentences = [
-        f"Every setting of the study over its seeds: {words(study.quantity.name)} on the validation split, "
+        f"Every setting of the study over its seeds: {words(study.monitor.name)} on the validation split, "
         "the best first. Bold: the best setting of each architecture. The interval is the 95 % percentile "
         "bootstrap interval of the median; with so few seeds it is only guaranteed to contain the true "
         f"median in {coverage}."
