@@ -43,15 +43,15 @@ def on_its_chapter(folder: StudyFolder) -> ChapterStudy:
 @pytest.fixture
 def parts() -> list[ChapterStudy]:
     """The same study on two datasets; gradients were measured on the second one."""
-    found = []
+    studies = []
     for length in (5, 30):
         folder = study.make(f"known{length}", failed=False, success=0.515, runs=f"of{length}")
         for run in study_runs(folder):
             set_length(length, run)
             if length == 30:
                 folders.gradients(run)
-        found.append(on_its_chapter(folder))
-    return found
+        studies.append(on_its_chapter(folder))
+    return studies
 
 
 def test_success_steps_and_horizons_by_what_distinguishes_the_datasets(parts: list[ChapterStudy]) -> None:

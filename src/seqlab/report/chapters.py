@@ -115,6 +115,7 @@ def chapters(
     if not allow_incomparable:
         _require_one_group(groups)
     made: list[Chapter] = []
+    # Shared by all chapters, so that a number and a colour have one meaning on the page.
     styles, number = StyleBook(), 1
     for title, group in zip(_titles(groups), groups, strict=True):
         monitor = _monitor(group)
@@ -130,6 +131,7 @@ def comparable_runs(runs: Sequence[RunData]) -> list[list[RunData]]:
     A run without a card joins the runs on the same data with the same task. A damaged run is a group of its
     own.
     """
+    # Named by index, because folders in different places may have equal names.
     cards = {str(index): card for index, run in enumerate(runs) if (card := _card(run)) is not None}
     groups = [[int(index) for index in group] for group in comparable_groups(cards)]
     for index, run in enumerate(runs):
@@ -156,6 +158,7 @@ def best_result(run: RunData) -> tuple[Mapping[str, float], str, int | None]:
     losses = run.scalars("loss", "valid")
     if not losses:
         return {}, "not yet", None
+    # By the loss, because only a summary tells which metric the task monitors.
     step = min(losses, key=lambda pair: pair[0].value)[1].step
     metrics = {
         name: record.value
@@ -218,6 +221,7 @@ def _numbered(entries: Sequence[Entry], styles: StyleBook, first: int) -> tuple[
 def _entry(run: RunData, label: str, run_label: RunLabel | None) -> Entry:
     metrics, scored_as, step = best_result(run)
     censored = (run_label.censored if run_label else "") or "unfinished"
+    # The number and the style depend on the order of all entries, so `_numbered` replaces them.
     return Entry(
         run=run,
         number=0,
@@ -234,6 +238,7 @@ def _entry(run: RunData, label: str, run_label: RunLabel | None) -> Entry:
 
 def _rank(entry: Entry, monitor: MetricSpec) -> tuple[bool, str, str, bool, float]:
     loss = _loss(entry.results.get(monitor.name), monitor)
+    # Baselines are last; a censored run comes after the finished ones with its architecture and optimiser.
     return entry.baseline, entry.architecture, entry.optimiser, bool(entry.censored), loss
 
 
@@ -262,7 +267,10 @@ def _data_differences(runs: Sequence[RunData]) -> list[str]:
     cards = [run.cards["valid"] for run in runs if "valid" in run.cards]
     of_cards = differences(cards) if len(cards) == len(runs) else []
     if of_cards:
-        return [", ".join(_format_side(one, index) for one in of_cards) for index in range(len(runs))]
+        return [
+            ", ".join(_format_side(difference, index) for difference in of_cards)
+            for index in range(len(runs))
+        ]
     return [f"SHA-256 {run.data['content_hash'][:12] if run.data else 'unknown'}" for run in runs]
 
 

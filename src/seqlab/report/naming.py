@@ -16,6 +16,7 @@ def labels(runs: Sequence[RunData]) -> list[str]:
     A label holds the name where names differ, and the settings in which runs of that name differ.
     A run whose settings cannot be read is labelled with the name of its folder.
     """
+    # By id, because a `RunData` holds tables and cannot be hashed.
     chosen = {id(run): run.folder.path.name for run in runs}
     readable = [run for run in runs if run.settings]
     names = {run.folder.name for run in readable}

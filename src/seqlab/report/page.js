@@ -5,9 +5,11 @@
   const root = document.documentElement;
   const charts = [...document.querySelectorAll(".chart")];
   const views = new Map();
+  // Charts in view or close to it.
   const near = new Set();
   const rows = new Map();
   let axis = switches?.querySelector("input:checked").value ?? "";
+  // Charts being drawn. `data-drawn` of the document is set only while there are none; tests wait for it.
   let waiting = 0;
 
   // The rows of a table, assembled from its columns the first time a chart needs them.
@@ -67,6 +69,7 @@
   charts.forEach((chart) => watcher.observe(chart));
 
   if (switches) {
+    // Hidden until here, because without JavaScript the switch would do nothing.
     switches.hidden = false;
     switches.addEventListener("change", (event) => {
       axis = event.target.value;
@@ -78,5 +81,6 @@
   document.addEventListener("change", (event) => {
     if (event.target.matches("figure select")) draw(event.target.closest("figure").querySelector(".chart"));
   });
+  // A printed page has no scrolling, so every chart is drawn.
   window.addEventListener("beforeprint", () => charts.filter(due).forEach(draw));
 })();

@@ -85,4 +85,5 @@ def _check(runs: Sequence[RunFolder], output: Path, static: Path | None) -> None
 
 
 def _without_duplicates(runs: Sequence[RunFolder]) -> list[RunFolder]:
+    # A run of a study may also be given by name.
     return list({run.path.resolve(): run for run in runs}.values())

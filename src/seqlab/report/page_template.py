@@ -61,6 +61,7 @@ def render(content: PageContent) -> str:
     Texts of users and models are escaped, and the page's policy forbids the browser to load anything.
     """
     entries, figures = content.entries, content.figures
+    # The policy of the page allows the script with this digest, and no other.
     script = _script() if figures else ""
     digest = hashlib.sha256(script.encode("utf-8")).digest()
     return _environment().from_string(_read_file("page.html.j2")).render(
@@ -96,6 +97,7 @@ def summarize_chapters(chapters: Sequence[Chapter]) -> str:
 
 
 def _environment() -> jinja2.Environment:
+    # A misspelt name in the template is an error instead of an empty text.
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )

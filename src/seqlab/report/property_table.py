@@ -12,15 +12,16 @@ PropertyGroups = list[tuple[dict[str, CellValue], list[int]]]
 """Properties, each with the numbers of the runs that have them."""
 
 
-def property_groups(found: Sequence[tuple[Entry, Properties]]) -> PropertyGroups:
+def property_groups(tables: Sequence[tuple[Entry, Properties]]) -> PropertyGroups:
     """The different properties, each with the numbers of the runs that have them."""
     groups: PropertyGroups = []
-    for entry, table in found:
+    for entry, table in tables:
         index = next((index for index, (other, _) in enumerate(groups) if _agree(other, table)), None)
         if index is None:
             groups.append((dict(table), [entry.number]))
         else:
             other, numbers = groups[index]
+            # A run that lacks a value joins a group, and a later run of the group may supply it.
             known = {key: value for key, value in table.items() if value is not None}
             groups[index] = ({**table, **other, **known}, [*numbers, entry.number])
     return groups

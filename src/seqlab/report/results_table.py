@@ -72,6 +72,7 @@ def _number(value: str | None) -> CellValue:
     """A setting as a whole number where it is one, so that its column is aligned on the right."""
     if value is None or value in ("none", "true", "false"):
         return value
+    # Not as a float: 1e-3 would be shown as 0.001, which is not what was set.
     try:
         return int(value)
     except ValueError:

@@ -63,20 +63,20 @@ class RunData:
 
     @cached_property
     def _scalars(self) -> dict[tuple[str, str], list[tuple[Scalar, Moment]]]:
-        found: dict[tuple[str, str], list[tuple[Scalar, Moment]]] = {}
+        scalars: dict[tuple[str, str], list[tuple[Scalar, Moment]]] = {}
         for record, moment in self.records:
             if isinstance(record, Scalar):
-                found.setdefault((record.name, record.split), []).append((record, moment))
-        return found
+                scalars.setdefault((record.name, record.split), []).append((record, moment))
+        return scalars
 
     def names(self, split: str) -> list[tuple[str, str]]:
         """Names and units of the numbers recorded on a split during training, in order of appearance."""
-        found = {
+        names = {
             (record.name, record.unit): None
             for record, _ in self.records
             if isinstance(record, Scalar) and record.split == split and not record.name.startswith(FINAL)
         }
-        return list(found)
+        return list(names)
 
     def units(self, split: str) -> dict[str, str]:
         """Units of all numbers recorded on a split, including the final ones."""

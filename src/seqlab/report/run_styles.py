@@ -47,6 +47,7 @@ class StyleBook:
         for label, architecture in architectures.items():
             index = counts[architecture] = counts.get(architecture, -1) + 1
             base = self.of_architecture(architecture)
+            # Counted from the architecture's own shape, so that shapes differ between architectures, too.
             shape = SHAPES[(SHAPES.index(base.shape) + index) % len(SHAPES)]
             styles[label] = Style(base.colour, shape, DASHES[index % len(DASHES)])
         return styles

@@ -42,8 +42,8 @@ def split_samples(
     if not chapter.many:
         return list(samples), []
     best = {entry.number for entry in chapter.best()}
-    shown = [one for one in samples if one.entry.number in best] or list(samples[:1])
-    return shown, [one for one in samples if one not in shown]
+    shown = [run for run in samples if run.entry.number in best] or list(samples[:1])
+    return shown, [run for run in samples if run not in shown]
 
 
 def _of_run(entry: Entry) -> RunSamples | None:

@@ -33,6 +33,7 @@ def seeds_table(chapter: Chapter) -> ReportTable | None:
 def _seed_rows(chapter: Chapter) -> list[tuple[CellValue, ...]]:
     finished = [entry for entry in chapter.entries if entry.run.summary]
     recorded = dict.fromkeys(name for entry in finished for name in entry.results)
+    # All metrics of many settings would fill pages.
     metrics = [chapter.monitor.name] if chapter.many else list(recorded)
     rows: list[tuple[CellValue, ...]] = []
     for label in dict.fromkeys(entry.label for entry in finished):

@@ -46,6 +46,7 @@ def differing_settings(chapter: Chapter) -> list[tuple[str, list[str | None]]]:
         for key in _keys([table for table in tables if table])
         if key not in IDENTITY and (_differs_within(key, kinds) or _differs_between(key, kinds))
     ]
+    # A stable sort: otherwise keys keep the order of the settings.
     keys.sort(key=lambda key: not _differs_within(key, kinds))
     return [(key, [_format(table.get(key)) for table in tables]) for key in keys]
 

@@ -58,6 +58,7 @@ def value_scale(values: Sequence[float], *, fixed: bool = False, padding: int = 
         padding: pixels beyond the ends, so that points there are not cut.
     """
     lowest, highest = min(values), max(values)
+    # A single value is in the middle of an axis from 0, instead of at an end of a random range.
     if lowest == highest and highest > 0:
         return alt.Scale(domain=[0, 2 * highest])
     log = lowest > 0 and highest / statistics.median(values) > WIDE_RANGE

@@ -50,6 +50,7 @@ def _figure(chapter: Chapter, cost: _CostAxis) -> Figure | None:
     finished = [entry for entry in chapter.entries if not entry.censored]
     rows = tuple(row for entry in finished if (row := _row(chapter, entry, cost)) is not None)
     runs = [row for row in rows if row["kind"] == "run"]
+    # Equal costs show no trade-off.
     if len({row["cost"] for row in runs}) < 2:
         return None
     monitor, palette = chapter.monitor, run_palette(chapter)
@@ -120,7 +121,7 @@ def _caution(chapter: Chapter, cost: _CostAxis) -> str:
         else ""
     )
     cards = [card for entry in chapter.entries if (card := entry.run.cards.get("valid"))]
-    differing = ", ".join(one.what for one in cost_differences(cards)) if len(cards) > 1 else ""
+    differing = ", ".join(difference.what for difference in cost_differences(cards)) if len(cards) > 1 else ""
     if not differing:
         return memory
     return f"{memory} Runs cannot be ranked by {cost.name}, because they differ in {differing}."

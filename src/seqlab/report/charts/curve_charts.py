@@ -94,6 +94,7 @@ def _faint_lines(number: RecordedNumber, base: alt.Chart, axis: str, median: str
     runs = _select(base, axis, "run", split).encode(detail="run:N")
     layers = [runs.mark_line(strokeWidth=1, opacity=0.3)]
     for which in number.splits:
+        # Training, where it is not the only split, is the thin dashed line.
         dash, width = ([5, 3], 1.8) if which != split else ([1, 0], 3)
         medians = _select(base, axis, median, which)
         if median == OPTIMISER_MEDIAN:

@@ -28,6 +28,7 @@ Line = list[tuple[float, float]]
 def points_per_line(chapter: Chapter, name: str, splits: Sequence[str]) -> int:
     """Largest number of points per line in a figure of this number."""
     lines = sum(bool(entry.run.scalars(name, split)) for entry in chapter.entries for split in splits)
+    # At least the first and the last point of each line.
     return max(2, min(MOST_POINTS, MOST_ROWS // max(lines, 1)))
 
 

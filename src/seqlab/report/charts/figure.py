@@ -71,6 +71,7 @@ class Figure:
         """The table as the page shows it; of a long one only the last row of each line."""
         if len(self.table.rows) <= MOST_TABLE_ROWS:
             return self.table
+        # A line is the records of one run on one split; later rows replace earlier ones.
         last = {(row["run"], row.get("split")): row for row in self._listed_rows}
         return self._table(
             list(last.values()),

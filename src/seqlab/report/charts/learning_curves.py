@@ -30,6 +30,7 @@ def learning_figures(chapter: Chapter) -> list[Figure]:
         name for run in chapter.runs for name, _ in run.names("valid") if not name.startswith(HORIZON)
     )
     figures: list[Figure] = []
+    # The loss is first, in whatever order the numbers were recorded.
     for name in dict.fromkeys(["loss", *metrics]):
         in_training = any(run.scalars(name, "train") for run in chapter.runs)
         splits = ("train", "valid") if in_training else ("valid",)

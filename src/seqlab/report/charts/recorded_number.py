@@ -68,6 +68,7 @@ def recorded_number(chapter: Chapter, name: str, unit: str, splits: tuple[str, .
     """The records of a number on these splits, with the rows that charts add to them."""
     rows = run_rows(chapter, name, splits)
     medians = median_rows(rows, "architecture", MEDIAN) if chapter.many else []
+    # The median of a single optimiser would mix all runs of the figure.
     if chapter.many and _count_groups(chapter, "optimiser") > 1:
         medians += median_rows(rows, "optimiser", OPTIMISER_MEDIAN)
     baselines = baseline_rows(chapter, name) if "valid" in splits else []

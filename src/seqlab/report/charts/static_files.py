@@ -60,6 +60,7 @@ def _figure_files(stem: str, figure: Figure, vl_version: str) -> Files:
     files = {} if figure.source else _table_files(stem, figure.table)
     columns = max(1, int(WIDTH / (LEGEND_SYMBOL + LEGEND_CHARACTER * figure.longest_label)))
     for axis, chart in figure.charts.items():
+        # Vega does not wrap a legend by itself; a long one would be cut at the edge of the file.
         legend = {**chart["config"]["legend"], "columns": columns}
         fitted = {**chart, "config": {**chart["config"], "legend": legend}}
         files |= _panel_files(f"{stem}-over-{slug(axis)}" if axis else stem, fitted, figure, vl_version)

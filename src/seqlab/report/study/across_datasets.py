@@ -176,6 +176,7 @@ def _name_axis(key: str) -> alt.X:
 
 def _datasets(studies: Sequence[ChapterStudy]) -> tuple[str, dict[int, Any]]:
     """What distinguishes the datasets, and its value for each study: a number where one number is enough."""
+    # The runs of a chapter have equal data, so its first run is enough. By id, as studies cannot be hashed.
     tables = [study.chapter.entries[0].run.settings.get("data", {}) for study in studies]
     keys = dict.fromkeys(key for table in tables for key in table)
     differing = [key for key in keys if len({str(table.get(key)) for table in tables}) > 1]

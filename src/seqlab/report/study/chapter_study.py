@@ -32,6 +32,7 @@ class ChapterStudy(Study):
     @cached_property
     def styles(self) -> dict[str, Style]:
         """The styles of architectures, the same as on the rest of the page."""
+        # Reversed, so that the first entry of an architecture decides.
         styles = {entry.architecture: entry.style for entry in reversed(self.chapter.entries)}
         # An architecture of which no run was started has no entry.
         unknown = Style(GREY, "circle", ())

@@ -21,11 +21,11 @@ from seqlab.report.tables import ReportColumn, ReportTable, words
 from seqlab.stats.reliability import Reliability
 
 
-def reliability_table(study: ChapterStudy, found: Sequence[Reliability]) -> ReportTable | None:
+def reliability_table(study: ChapterStudy, reliability: Sequence[Reliability]) -> ReportTable | None:
     """The spread over settings of each architecture; None where no architecture has two settings."""
-    if not _several_settings(found):
+    if not _several_settings(reliability):
         return None
-    unit, within = study.monitor.unit, found[0].within
+    unit, within = study.monitor.unit, reliability[0].within
     return ReportTable(
         name=f"reliability in study {study.name} on {study.chapter.title}",
         caption="Reliability of each architecture: the spread of the medians of its settings, the most "
@@ -45,44 +45,44 @@ def reliability_table(study: ChapterStudy, found: Sequence[Reliability]) -> Repo
         ),
         rows=tuple(
             (
-                one.architecture,
-                one.settings,
-                one.near_overall_best,
-                one.near_own_best,
-                one.best,
-                one.lower_quartile,
-                one.median,
-                one.upper_quartile,
-                one.censored,
-                one.best_setting,
+                summary.architecture,
+                summary.settings,
+                summary.near_overall_best,
+                summary.near_own_best,
+                summary.best,
+                summary.lower_quartile,
+                summary.median,
+                summary.upper_quartile,
+                summary.censored,
+                summary.best_setting,
             )
-            for one in found
+            for summary in reliability
         ),
     )
 
 
-def reliability_figures(study: ChapterStudy, found: Sequence[Reliability]) -> list[Figure]:
+def reliability_figures(study: ChapterStudy, reliability: Sequence[Reliability]) -> list[Figure]:
     """The spread over settings and the expected best of k settings; [] where no architecture has two."""
-    if not _several_settings(found):
+    if not _several_settings(reliability):
         return []
-    return [_spread_figure(study, found), _expected_best_figure(study, found)]
+    return [_spread_figure(study, reliability), _expected_best_figure(study, reliability)]
 
 
-def _several_settings(found: Sequence[Reliability]) -> bool:
-    return max((one.settings for one in found), default=0) > 1
+def _several_settings(reliability: Sequence[Reliability]) -> bool:
+    return max((summary.settings for summary in reliability), default=0) > 1
 
 
-def _spread_figure(study: ChapterStudy, found: Sequence[Reliability]) -> Figure:
-    order = {one.architecture: index for index, one in enumerate(found)}
+def _spread_figure(study: ChapterStudy, reliability: Sequence[Reliability]) -> Figure:
+    order = {summary.architecture: index for index, summary in enumerate(reliability)}
     medians = [_setting_row(group, order) for group in study.groups if group.summary.median is not None]
-    rows = [*medians, *_quartile_rows(study, found)]
+    rows = [*medians, *_quartile_rows(study, reliability)]
     name = words(study.monitor.name)
     return Figure(
         name=f"spread over settings in study {study.name} on {study.chapter.title}",
         caption=f"Median {name} of each setting (points), the median of these (line) and their middle half "
         "(bar; up to the edge of the chart where a quartile is censored); the most reliable architecture "
         "first.",
-        charts={"": layered(*_spread_layers(study, rows), height=max(110, 46 * len(found)))},
+        charts={"": layered(*_spread_layers(study, rows), height=max(110, 46 * len(reliability)))},
         rows=tuple(rows),
         keys=("architecture", "label", "value"),
         columns=(
@@ -106,19 +106,19 @@ def _setting_row(group: Group, order: dict[str, int]) -> Row:
     }
 
 
-def _quartile_rows(study: ChapterStudy, found: Sequence[Reliability]) -> list[Row]:
+def _quartile_rows(study: ChapterStudy, reliability: Sequence[Reliability]) -> list[Row]:
     edge = censored_edge(study, study.groups)
     return [
         {
             "kind": "quartiles",
-            "architecture": one.architecture,
+            "architecture": summary.architecture,
             "label": None,
             "order": index,
-            "value": one.median,
-            "low": edge if one.lower_quartile is None else one.lower_quartile,
-            "high": edge if one.upper_quartile is None else one.upper_quartile,
+            "value": summary.median,
+            "low": edge if summary.lower_quartile is None else summary.lower_quartile,
+            "high": edge if summary.upper_quartile is None else summary.upper_quartile,
         }
-        for index, one in enumerate(found)
+        for index, summary in enumerate(reliability)
     ]
 
 
@@ -137,6 +137,7 @@ def _spread_layers(study: ChapterStudy, rows: Sequence[Row]) -> list[alt.Chart]:
     quartiles = base.transform_filter("datum.kind === 'quartiles'")
     settings = base.transform_filter("datum.kind === 'setting'")
     bars = quartiles.mark_bar(height=12, opacity=0.25)
+    # The bars are first, below the points.
     return [
         bars.encode(x=alt.X("low:Q", title=title, scale=scale), x2=alt.X2("high:Q")),
         settings.mark_point(filled=True, size=46, opacity=0.65).encode(x=x, tooltip=tooltip),
@@ -144,11 +145,11 @@ def _spread_layers(study: ChapterStudy, rows: Sequence[Row]) -> list[alt.Chart]:
     ]
 
 
-def _expected_best_figure(study: ChapterStudy, found: Sequence[Reliability]) -> Figure:
+def _expected_best_figure(study: ChapterStudy, reliability: Sequence[Reliability]) -> Figure:
     rows: tuple[Row, ...] = tuple(
-        {"architecture": one.architecture, "k": k, "value": value}
-        for one in found
-        for k, value in enumerate(one.expected_best, start=1)
+        {"architecture": summary.architecture, "k": k, "value": value}
+        for summary in reliability
+        for k, value in enumerate(summary.expected_best, start=1)
         if value is not None
     )
     return Figure(

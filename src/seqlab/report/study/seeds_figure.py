@@ -48,6 +48,7 @@ def censored_edge(study: ChapterStudy, groups: Sequence[Group]) -> float:
     if not values:
         return 0.0
     worst, best = max(values, key=study.loss), min(values, key=study.loss)
+    # Where higher is better the difference is negative, and the edge is on the left.
     return worst + 0.08 * (worst - best)
 
 
@@ -55,12 +56,12 @@ def seeds_figure(study: ChapterStudy) -> Figure | None:
     """A point for each seed, a line at each setting's median; None where every setting has one seed."""
     if max((group.summary.seeds for group in study.groups), default=0) < 2:
         return None
-    shown = [group for one in study.best for group in _settings(study, one.architecture)[:MOST_SETTINGS]]
+    shown = [group for best in study.best for group in _settings(study, best.architecture)[:MOST_SETTINGS]]
     edge = censored_edge(study, shown)
     seeds = [row for index, group in enumerate(shown) for row in _seed_rows(group, index, edge)]
     rows = (*seeds, *_baseline_rows(study))
     # With one setting per architecture, one chart compares them all; otherwise each has a panel.
-    single = max(len(_settings(study, one.architecture)) for one in study.best) == 1
+    single = max(len(_settings(study, best.architecture)) for best in study.best) == 1
     layers = _layers(study, "architecture" if single else "label", rows)
     return Figure(
         name=f"seeds of study {study.name} on {study.chapter.title}",
@@ -76,7 +77,7 @@ def seeds_figure(study: ChapterStudy) -> Figure | None:
             ReportColumn("censored"),
         ),
         by="" if single else "architecture",
-        panels=() if single else tuple(Panel(one.architecture, one.architecture) for one in study.best),
+        panels=() if single else tuple(Panel(best.architecture, best.architecture) for best in study.best),
         listed=lambda row: row["kind"] in ("seed", "censored"),
         wide=True,
     )
@@ -99,7 +100,7 @@ def _settings(study: ChapterStudy, architecture: str) -> list[Group]:
 
 
 def _height(shown: Sequence[Group], *, single: bool) -> int:
-    most = max(sum(group.architecture == one.architecture for group in shown) for one in shown)
+    most = max(sum(other.architecture == group.architecture for other in shown) for group in shown)
     return max(90, 26 * (len(shown) if single else most))
 
 

@@ -21,7 +21,7 @@ from seqlab.report.tables import capitalized
 
 def study_parts(studies: Sequence[ChapterStudy]) -> list[Part]:
     """The parts of one study, given its cells on each chapter."""
-    return [*_comparison_of_datasets(studies), *(_part(one, single=len(studies) == 1) for one in studies)]
+    return [*_comparison_of_datasets(studies), *(_part(study, single=len(studies) == 1) for study in studies)]
 
 
 def _part(study: ChapterStudy, *, single: bool) -> Part:
@@ -56,11 +56,11 @@ def _comparison_of_datasets(studies: Sequence[ChapterStudy]) -> list[Part]:
     return [Part(f"Study {studies[0].name}", [Section(title="Comparison of datasets", figures=figures)])]
 
 
-def _notes(study: ChapterStudy, found: Sequence[str]) -> list[Note]:
+def _notes(study: ChapterStudy, sentences: Sequence[str]) -> list[Note]:
     question, expectation = (str(study.about.get(key, "")) for key in ("about", "expectation"))
     notes = [
         Note("Question", [capitalized(question)]),
         Note("Expectation", [expectation]),
-        Note("Findings", found),
+        Note("Findings", sentences),
     ]
     return [note for note in notes if any(note.sentences)]
