@@ -113,7 +113,7 @@ def _environment() -> jinja2.Environment:
 
 @functools.cache
 def _script() -> str:
-    """Vega, Vega-Lite and vega-embed, with the script that draws the figures; bundling takes a second."""
+    """Vega, Vega-Lite and vega-embed, with the script that draws the figures; bundling takes seconds."""
     return vl_convert.javascript_bundle(_read_file("page.js"), vl_version=VEGA_LITE)
 
 
