@@ -142,7 +142,7 @@ def study_card(name: str) -> tuple[str, Card]:
     """
     from seqlab.cli.study_result import as_table
     from seqlab.compare import study as compare
-    from seqlab.compare.study_cells import trial_runs
+    from seqlab.compare.study_cells import open_study
     from seqlab.runs import study_folder
     from seqlab.schema.config import plain
     from seqlab.studies import design
@@ -150,18 +150,19 @@ def study_card(name: str) -> tuple[str, Card]:
     folder = study_folder.find(name)
     if folder.about()["study"] != json.loads(json.dumps(plain(design.read(name)))):
         sys.exit(f"{folder.path} must have the settings of the shipped study {name!r}. Got others.")
-    trials, studies = trial_runs(folder), compare.read(folder)
-    if not all(trial.summary for trial in trials):
+    opened = open_study(folder)
+    studies = compare.parts(opened)
+    if not all(run.summary for run in opened.runs):
         sys.exit(f"All runs of {folder.path} must be finished. Got one that is not.")
     table = as_table(studies, folder, None)
     for part, study in zip(table["parts"], studies, strict=True):
         _complete_part(part, study)
-    costs = [trial.summary["cost"] for trial in trials if trial.summary]
+    costs = [run.summary["cost"] for run in opened.runs if run.summary]
     card = {
         "study": name,
         "about": design.about(name),
         "command": f"seqlab study {name}",
-        "runs": len(trials),
+        "runs": len(opened.runs),
         **{key: table[key] for key in ("metric", "unit", "expectation", "parts")},
         "seconds": round(sum(cost["training_seconds"] + cost["evaluation_seconds"] for cost in costs)),
         "processor": costs[-1]["processor"],
@@ -173,14 +174,14 @@ def study_card(name: str) -> tuple[str, Card]:
 def _complete_part(part: dict[str, Any], study: Study) -> None:
     """Keep what is published of a study on one dataset, and add its costs and its card."""
     from seqlab.compare.study_cost import cost
-    from seqlab.runs import run_folder
 
     del part["groups"], part["refused"]
     for row, group in zip(part["best"], study.ranked, strict=True):
         group_cost = cost(group)
+        assert group_cost is not None, "all runs are finished"
         row |= {"label": group.label, "parameters": group_cost.parameters, "seconds": group_cost.seconds}
-    first = run_folder.open_run(run_folder.root() / study.ranked[0].cells[0].run)
-    part["card"] = first.card("valid")
+    first = study.ranked[0].cells[0].run.folder
+    part["card"] = first and first.card("valid")
 
 
 def cards() -> list[Card]:

@@ -10,6 +10,7 @@ import study
 from html_tree import page
 
 from seqlab import report
+from seqlab.compare.study_cells import open_study
 from seqlab.report.chapters import chapters
 from seqlab.report.run_data import read_run
 from seqlab.report.study.across_datasets import across_datasets
@@ -35,9 +36,10 @@ def set_length(length: int, run: RunFolder) -> None:
 
 
 def on_its_chapter(folder: StudyFolder) -> ChapterStudy:
-    runs = [read_run(run) for run in study_runs(folder)]
-    (one,) = chapter_studies(folder, chapters(runs, run_labels=study_run_labels(folder)))
-    return one
+    opened = open_study(folder)
+    runs = [read_run(run) for run in study_runs(opened)]
+    (only,) = chapter_studies(opened, chapters(runs, run_labels=study_run_labels(opened)))
+    return only
 
 
 @pytest.fixture
@@ -46,7 +48,7 @@ def parts() -> list[ChapterStudy]:
     studies = []
     for length in (5, 30):
         folder = study.make(f"known{length}", failed=False, success=0.515, runs=f"of{length}")
-        for run in study_runs(folder):
+        for run in study_runs(open_study(folder)):
             set_length(length, run)
             if length == 30:
                 folders.gradients(run)
@@ -76,7 +78,7 @@ def test_one_dataset_has_no_such_figures(parts: list[ChapterStudy]) -> None:
 
 def test_the_page_begins_with_the_comparison_of_datasets(tmp_path: Path) -> None:
     folder = study.make("known", failed=False, success=0.515)
-    for index, run in enumerate(study_runs(folder)):
+    for index, run in enumerate(study_runs(open_study(folder))):
         set_length(5 if index % 2 else 30, run)
     written = page(
         report.write([], tmp_path / "r.html", title="Known", studies=[folder], allow_incomparable=True)

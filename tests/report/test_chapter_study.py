@@ -12,6 +12,7 @@ import study
 from html_tree import Element, page, table
 
 from seqlab import report
+from seqlab.compare.study_cells import open_study
 from seqlab.report.chapters import chapters
 from seqlab.report.charts.curve_points import AXES, median_rows
 from seqlab.report.run_data import read_run
@@ -78,9 +79,9 @@ def test_censored_runs_are_rows_but_never_the_best(written: Element) -> None:
 
 
 def test_the_best_of_each_row_of_the_grid_is_marked() -> None:
-    folder = study.make()
-    runs = [read_run(run) for run in study_runs(folder)]
-    (shown,) = chapter_studies(folder, chapters(runs, run_labels=study_run_labels(folder)))
+    opened = open_study(study.make())
+    runs = [read_run(run) for run in study_runs(opened)]
+    (shown,) = chapter_studies(opened, chapters(runs, run_labels=study_run_labels(opened)))
     figure = grid_heat_map(shown)
     assert figure is not None
     marked = {(row["down"], row["across"]) for row in figure.rows if row["best"]}

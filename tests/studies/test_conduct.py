@@ -249,7 +249,7 @@ def test_what_a_study_found_is_read_from_folders_alone() -> None:
     assert found.monitor.unit == "nats per token"
     values = {one.trial.number: value(one) for one in trial_runs(study)}
     for group in found.groups:
-        assert [cell.value for cell in group.cells] == [values[cell.trial] for cell in group.cells]
+        assert [cell.value for cell in group.cells] == [values[cell.run.trial.number] for cell in group.cells]
     medians = [group.summary.median for group in found.best]
     assert medians == sorted(m for m in medians if m is not None)
     compared = pairs(found).found
@@ -284,7 +284,7 @@ def test_a_study_of_several_languages_is_judged_by_the_truth_in_parts() -> None:
         assert {group.architecture for group in part.best} == {"lstm", "elman"}
         assert part.refusal() is None
         for cell in part.cells:
-            card = cards[cell.run]
+            card = cards[cell.run.name]
             assert card is not None
             assert cell.value == card["metrics"]["accepted_longer"]
     page = report.write(

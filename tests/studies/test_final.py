@@ -33,7 +33,7 @@ def test_the_best_of_each_is_scored_and_a_second_look_is_no_new_one() -> None:
     assert [group.architecture for group in first.choices] == [group.architecture for group in best]
     for group, cards in zip(first.choices, first.cards, strict=True):
         for cell, card in zip(group.cells, cards, strict=True):
-            run = run_folder.open_run(run_folder.root() / cell.run)
+            run = run_folder.open_run(run_folder.root() / cell.run.name)
             assert card["split"] == "test"
             assert card["metrics"] == evaluate_run(run, "test", ())["metrics"]
     second = look(work, study)

@@ -141,7 +141,7 @@ def test_a_run_is_stopped_early_and_its_cell_says_so() -> None:
     assert "stopped after epoch 1, when others had done better" in study.events()[bad.trial.number].reason
     assert bad.folder is not None
     assert not bad.folder.finished, "it could go on"
-    (cell,) = [cell for cell in read(study)[0].cells if cell.trial == bad.trial.number]
+    (cell,) = [cell for cell in read(study)[0].cells if cell.run.trial.number == bad.trial.number]
     assert cell.value is None
     assert cell.censored.startswith("pruned: ")
     again = Viewer()

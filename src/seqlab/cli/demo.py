@@ -140,10 +140,9 @@ def written(group: Group) -> str:
     Raises:
         UserError: the samples are damaged.
     """
-    from seqlab.runs import run_folder
-
-    run = run_folder.open_run(run_folder.root() / group.cells[0].run)
-    first = next((text for text, _ in run.samples() if text.name == "final_sample"), None)
+    run = group.cells[0].run.folder
+    texts = [] if run is None else [text for text, _ in run.samples()]
+    first = next((text for text in texts if text.name == "final_sample"), None)
     return "" if first is None else first.prompt + first.text
 
 
@@ -159,5 +158,5 @@ def shortened(text: str) -> str:
 def _say_farewell(study: Study, output: Path) -> None:
     out.print(f"\nThe report is {output}. Open it in a browser:\n  {output.resolve().as_uri()}", markup=False)
     out.print("\nLet the best of them write, or train on your own text:", markup=False)
-    out.print(f'  seqlab sample {study.best[0].cells[0].run} --prompt "class "', markup=False)
+    out.print(f'  seqlab sample {study.best[0].cells[0].run.name} --prompt "class "', markup=False)
     out.print("  seqlab train text-lm data.path=book.txt", markup=False)

@@ -85,8 +85,8 @@ def _best(study: Study) -> tuple[list[str], list[list[Any]]]:
                 *[" to ".join(ends) if _spreads(group) else "-"] * wider,
                 *[f"{summary.successes} of {summary.seeds}"] * succeed,
                 *([_steps(group, study)] if stepped else []),
-                round(spent.parameters),
-                f"{spent.seconds:.1f}",
+                "-" if spent is None else round(spent.parameters),
+                "-" if spent is None else f"{spent.seconds:.1f}",
             ]
         )
     return columns, rows

@@ -11,8 +11,7 @@ from typing import Any
 
 from seqlab.compare.comparable import refusal
 from seqlab.compare.oracle_metrics import oracle_metric
-from seqlab.compare.study_cells import StudyCell, cells, monitor_of_runs, trial_runs
-from seqlab.runs import run_folder
+from seqlab.compare.study_cells import OpenStudy, StudyCell, TrialRun, cells, monitor_of_runs, open_study
 from seqlab.runs.study_folder import StudyFolder
 from seqlab.schema.errors import UserError
 from seqlab.schema.metric_spec import MetricSpec
@@ -51,6 +50,11 @@ class Group:
     def label(self) -> str:
         """The setting in short words; empty where an architecture has only one."""
         return format_settings(self.setting)
+
+    @property
+    def runs(self) -> list[TrialRun]:
+        """The runs of the cells that have a value, by seed."""
+        return [cell.run for cell in self.cells if cell.value is not None]
 
     @property
     def outcomes(self) -> tuple[SeedOutcome, ...]:
@@ -134,8 +138,8 @@ class Study:
         """Why the best settings cannot be ranked; None where they can."""
         cards = {}
         for group in self.ranked:
-            run = run_folder.open_run(run_folder.root() / group.cells[0].run)
-            card = run.card("valid")
+            run = group.cells[0].run.folder
+            card = None if run is None else run.card("valid")
             if card is not None:
                 cards[group.architecture] = card
         return refusal(cards)
@@ -174,22 +178,26 @@ class Study:
 
 
 def read(folder: StudyFolder) -> list[Study]:
-    """A study from its folder and those of its runs; where datasets are an axis, a part for each of them.
+    """A study from its folder and those of its runs; see `parts`."""
+    return parts(open_study(folder))
+
+
+def parts(opened: OpenStudy) -> list[Study]:
+    """A study's comparison; where datasets are an axis, a part for each of them.
 
     Raises:
-        UserError: no run has ended yet, or a folder is damaged.
+        UserError: no run is finished yet, or a folder is damaged.
     """
-    found, about = trial_runs(folder), folder.about()["study"]
-    monitor = oracle_metric(about) or monitor_of_runs(found)
+    monitor = oracle_metric(opened.about) or monitor_of_runs(opened.runs)
     if monitor is None:
-        raise UserError(f"Study {folder.name!r} must have a finished run. Got none.")
-    every = cells(found, monitor.name)
+        raise UserError(f"Study {opened.name!r} must have a finished run. Got none.")
+    every = cells(opened.runs, monitor.name)
     names = dict.fromkeys(_dataset(cell) for cell in every)
     return [
         Study(
-            name=folder.name,
+            name=opened.name,
             part=name,
-            about=about,
+            about=opened.about,
             monitor=monitor,
             cells=tuple(without_dataset(cell) for cell in every if _dataset(cell) == name),
         )

@@ -6,7 +6,6 @@ import statistics
 from dataclasses import dataclass
 
 from seqlab.compare.study import Group, Study
-from seqlab.runs import run_folder
 from seqlab.runs.cards import OracleCard
 
 
@@ -38,10 +37,8 @@ def oracle_gaps(study: Study) -> list[OracleGap]:
 
 def cards(group: Group) -> list[OracleCard]:
     """The truth cards of a setting's runs, by seed; of runs that have one."""
-    runs = [
-        run_folder.open_run(run_folder.root() / cell.run) for cell in group.cells if cell.value is not None
-    ]
-    return [card for run in runs if (card := run.oracle_card()) is not None]
+    folders = [run.folder for run in group.runs if run.folder is not None]
+    return [card for folder in folders if (card := folder.oracle_card()) is not None]
 
 
 def _standing(group: Group, found: list[OracleCard]) -> OracleGap:

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from seqlab.compare.study import Group, Study
-from seqlab.runs import run_folder
-from seqlab.runs.split_scores import SplitScores
 from seqlab.schema.errors import UserError
 from seqlab.stats.item_scores import ItemScores
 from seqlab.stats.over_items import ItemScoring
@@ -56,11 +54,12 @@ def pairs(study: Study) -> Pairs:
 
 
 def _compared(study: Study, candidates: Sequence[Candidate], groups: Sequence[Group]) -> list[Comparison]:
-    first = _scores(groups[0].cells[0].run) if groups else None
-    if study.monitor.name in SCORES and first is not None:
+    first = groups[0].cells[0].run.folder if groups else None
+    scores = None if first is None else first.scores("valid")
+    if study.monitor.name in SCORES and scores is not None:
         unit = "text" if study.monitor.unit.rstrip("s").endswith("text") else "token"
         plan = ItemScoring(
-            score="right" if study.monitor.name == "accuracy" else "nats", unit=unit, running=first.running
+            score="right" if study.monitor.name == "accuracy" else "nats", unit=unit, running=scores.running
         )
         return all_pairs(candidates, plan)
     found = [
@@ -77,8 +76,8 @@ def _compared(study: Study, candidates: Sequence[Candidate], groups: Sequence[Gr
 
 def _candidate(group: Group, seeds: set[int], *, items: bool) -> Candidate:
     outcomes = tuple(outcome for outcome in group.outcomes if outcome.seed in seeds)
-    runs = [cell.run for cell in group.cells if cell.value is not None]
-    known = [_scores(run) for run in runs] if items else []
+    folders = [run.folder for run in group.runs if run.folder is not None] if items else []
+    known = [folder.scores("valid") for folder in folders]
     return Candidate(
         name=group.architecture,
         outcomes=outcomes,
@@ -88,7 +87,3 @@ def _candidate(group: Group, seeds: set[int], *, items: bool) -> Candidate:
             if one is not None
         ),
     )
-
-
-def _scores(run: str) -> SplitScores | None:
-    return run_folder.open_run(run_folder.root() / run).scores("valid")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from seqlab.compare.study import Group, Study
 from seqlab.compare.study_cells import StudyCell
-from seqlab.runs import run_folder
 from seqlab.schema.metric_spec import MetricSpec
-from seqlab.schema.records import Scalar
 from seqlab.stats.censored import finite, ordered, quantile
 
 
@@ -37,13 +35,9 @@ def _first(cell: StudyCell, monitor: MetricSpec, good: float) -> float | None:
 
 
 def _course(cell: StudyCell, metric: str) -> list[tuple[int, float]]:
-    """(step, value) of each validation that a cell's value stands behind."""
-    path = run_folder.root() / cell.run
-    if not path.exists():
-        return []
+    """(step, value) of each validation up to the one that a cell's value is of."""
     return [
-        (moment.step, record.value)
-        for record, moment in run_folder.open_run(path).records()
-        if isinstance(record, Scalar) and (record.name, record.split) == (metric, "valid")
+        (moment.step, value)
+        for moment, value in cell.run.validations(metric)
         if cell.epochs is None or moment.epoch <= cell.epochs
     ]

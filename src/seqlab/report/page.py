@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from seqlab.compare.study_cells import OpenStudy, open_study
 from seqlab.report.chapter_sections import chapter_part, shared_part
 from seqlab.report.chapters import Chapter, chapters
 from seqlab.report.charts.static_files import write_static_files
@@ -52,22 +53,23 @@ def write(
             be ranked; the message names what differs.
         WorkError: the disk is full or cannot be written.
     """
-    folders = [*runs, *(run for study in studies for run in study_runs(study))]
+    opened = [open_study(study) for study in studies]
+    folders = [*runs, *(run for study in opened for run in study_runs(study))]
     _check(folders, output, static)
-    run_labels = {name: label for study in studies for name, label in study_run_labels(study).items()}
+    run_labels = {name: label for study in opened for name, label in study_run_labels(study).items()}
     made = chapters(
         [read_run(run) for run in _without_duplicates(folders)],
         run_labels=run_labels,
         allow_incomparable=allow_incomparable,
     )
-    content = PageContent(title, introduction, made, _parts(made, studies, samples=samples))
+    content = PageContent(title, introduction, made, _parts(made, opened, samples=samples))
     atomic.write_text(output, render(content))
     if static is not None:
         write_static_files(static, content.tables, content.figures, VEGA_LITE)
     return output
 
 
-def _parts(made: Sequence[Chapter], studies: Sequence[StudyFolder], *, samples: bool) -> list[Part]:
+def _parts(made: Sequence[Chapter], studies: Sequence[OpenStudy], *, samples: bool) -> list[Part]:
     return [
         *(part for study in studies for part in study_parts(chapter_studies(study, made))),
         *(chapter_part(chapter, samples=samples) for chapter in made),

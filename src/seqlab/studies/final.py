@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seqlab.compare.study import Group, Study, read
-from seqlab.compare.study_cells import StudyCell, TrialRun, trial_runs
+from seqlab.compare.study import Group, Study, parts
+from seqlab.compare.study_cells import StudyCell, TrialRun, open_study
 from seqlab.evaluate.evaluation import evaluate_run
 from seqlab.experiment.experiment_config import (
     AnyExperimentConfig,
@@ -69,23 +69,23 @@ def evaluate_on_test(
         UserError: the study is not carried out to its end, or there is no test split.
         WorkError: a run that was trained again did not come to the same weights.
     """
-    found = trial_runs(folder)
-    waiting = [one.trial.number for one in found if state(one) == "open"]
+    opened = open_study(folder)
+    waiting = [one.trial.number for one in opened.runs if state(one) == "open"]
     if waiting:
         raise UserError(
             f"A study must be carried out before its test split is looked at. Run {waiting[0]} is not."
         )
-    choices = [group for part in read(folder) for group in choose(part, config.of)]
-    trials = {one.trial.number: one for one in found}
+    choices = [group for part in parts(opened) for group in choose(part, config.of)]
 
     def trained(cell: StudyCell) -> RunFolder:
-        wanted = final_config(trials[cell.trial], cell, config)
+        wanted = final_config(cell, config)
         if wanted is None:
-            return run_folder.open_run(run_folder.root() / cell.run)
+            assert cell.run.folder is not None, "a cell with a value has a run"
+            return cell.run.folder
         summary = run.train(wanted, threads=threads, device=device, listener=listener)
         again = run_folder.open_run(Path(summary["run"]))
         if cell.epochs is not None and config.fit_on == "train":
-            check_same_course(trials[cell.trial], again)
+            check_same_course(cell.run, again)
         return again
 
     runs = [[trained(cell) for cell in choice.cells if cell.value is not None] for choice in choices]
@@ -108,7 +108,7 @@ def _card(one: RunFolder, listener: RunCallback) -> Card:
     return one.card(SPLIT) or evaluate_run(one, SPLIT, (), progress=listener.scored)
 
 
-def final_config(one: TrialRun, cell: StudyCell, config: FinalConfig) -> AnyExperimentConfig | None:
+def final_config(cell: StudyCell, config: FinalConfig) -> AnyExperimentConfig | None:
     """What has to be trained again for a cell to be scored; None where its run's result is what is scored.
 
     A cell of an axis of epochs is trained to that epoch. On all data the epochs are those of the cell or of
@@ -117,13 +117,13 @@ def final_config(one: TrialRun, cell: StudyCell, config: FinalConfig) -> AnyExpe
     if cell.epochs is None and config.fit_on == "train":
         return None
     if cell.baseline:
-        return parse(BaselineExperimentConfig, {**one.trial.config, "fit_on": config.fit_on})
-    settings = parse(ExperimentConfig, one.trial.config)
+        return parse(BaselineExperimentConfig, {**cell.run.trial.config, "fit_on": config.fit_on})
+    settings = parse(ExperimentConfig, cell.run.trial.config)
     update: dict[str, Any] = {"result": "last", "fit_on": config.fit_on, "patience": None}
     if cell.epochs is not None:
         update["epochs"] = cell.epochs
     elif not settings.training.schedule.depends_on_length:
-        update["epochs"] = best_epoch(one)
+        update["epochs"] = best_epoch(cell.run)
     if config.fit_on == "train":
         update["patience"] = settings.training.patience
     return settings.model_copy(update={"training": settings.training.model_copy(update=update)})

@@ -84,7 +84,9 @@ def _steps(studies: Sequence[ChapterStudy]) -> Figure:
 def _horizons(studies: Sequence[ChapterStudy], when: Literal["first", "last"]) -> Figure:
     def horizon(study: ChapterStudy, group: Group) -> float | None:
         records = {entry.run.folder.path.name: entry.run.records for entry in study.chapter.entries}
-        horizons = [_horizon(records[cell.run], when) for cell in group.cells if cell.run in records]
+        horizons = [
+            _horizon(records[cell.run.name], when) for cell in group.cells if cell.run.name in records
+        ]
         known = [value for value in horizons if value is not None]
         return statistics.median(known) if known else None
 

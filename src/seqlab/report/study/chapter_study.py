@@ -9,12 +9,11 @@ from typing import Any
 
 from seqlab.compare.oracle_metrics import oracle_metric
 from seqlab.compare.study import Study, short, without_dataset
-from seqlab.compare.study_cells import cells, trial_runs
+from seqlab.compare.study_cells import OpenStudy, cells
 from seqlab.report.chapters import Chapter, RunLabel
 from seqlab.report.charts.chart_style import GREY
 from seqlab.report.run_styles import Style
 from seqlab.runs.run_folder import RunFolder
-from seqlab.runs.study_folder import StudyFolder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,41 +42,38 @@ class ChapterStudy(Study):
         }
 
 
-def study_run_labels(study: StudyFolder) -> dict[str, RunLabel]:
+def study_run_labels(study: OpenStudy) -> dict[str, RunLabel]:
     """What a study knows of its runs, by the names of their folders."""
     return {
-        one.trial.run: RunLabel(
-            architecture=one.trial.architecture,
+        run.name: RunLabel(
+            architecture=run.trial.architecture,
             censored=""
-            if one.event is None or one.event.state == "finished"
-            else short(f"{one.event.state}: {one.event.reason}"),
+            if run.event is None or run.event.state == "finished"
+            else short(f"{run.event.state}: {run.event.reason}"),
         )
-        for one in trial_runs(study)
+        for run in study.runs
     }
 
 
-def study_runs(study: StudyFolder) -> list[RunFolder]:
+def study_runs(study: OpenStudy) -> list[RunFolder]:
     """The folders of the runs of a study that were started."""
-    return [one.folder for one in trial_runs(study) if one.folder is not None]
+    return [run.folder for run in study.runs if run.folder is not None]
 
 
-def chapter_studies(study: StudyFolder, chapters: Sequence[Chapter]) -> list[ChapterStudy]:
+def chapter_studies(study: OpenStudy, chapters: Sequence[Chapter]) -> list[ChapterStudy]:
     """The study on each chapter that has cells of it; runs that were not started belong to the first."""
-    about, runs = study.about()["study"], trial_runs(study)
     names = [{run.folder.path.name for run in chapter.runs} for chapter in chapters]
     everywhere = set().union(*names)
     studies = []
     for index, (chapter, here) in enumerate(zip(chapters, names, strict=True)):
-        own = [
-            one for one in runs if one.trial.run in here or (index == 0 and one.trial.run not in everywhere)
-        ]
+        own = [run for run in study.runs if run.name in here or (index == 0 and run.name not in everywhere)]
         if not own:
             continue
-        metric = oracle_metric(about) or chapter.monitor
+        metric = oracle_metric(study.about) or chapter.monitor
         studies.append(
             ChapterStudy(
                 name=study.name,
-                about=about,
+                about=study.about,
                 monitor=metric,
                 cells=tuple(without_dataset(cell) for cell in cells(own, metric.name)),
                 chapter=chapter,
