@@ -1,4 +1,4 @@
-"""The native kernels: one source, built for several processors. Without a compiler they are left out."""
+"""The native kernels: one source, compiled for several processors. Without a compiler they are left out."""
 
 import platform
 from pathlib import Path
@@ -12,12 +12,12 @@ FLAGS = [
     "-Wall",
     "-Wextra",
     "-fopenmp",
-    # Every compiler contracts a * b + c to one operation, not GCC alone.
+    # Fused multiply-add for a * b + c; the default of GCC, but not of every compiler.
     "-ffp-contract=fast",
-    # The inner kernel is one loop; where it begins within a cache line decides on a tenth of its speed.
+    # The inner kernel is one loop, and its position within a cache line changes its speed by a tenth.
     "-falign-functions=64",
     "-falign-loops=64",
-    # Builds are loaded side by side, and must not find each other's functions.
+    # Builds are loaded into one process, and must not resolve to each other's functions.
     "-fvisibility=hidden",
 ]
 MACHINES = {"portable": []}
@@ -27,7 +27,7 @@ if platform.machine() in {"x86_64", "AMD64"}:
 
 
 def extension(build: str, machine: list[str]) -> Extension:
-    """One build of the library; it is loaded by ctypes and is no Python module."""
+    """One build of the library; it is loaded with ctypes and is not a Python module."""
     return Extension(
         f"seqlab.nn.native._{build}",
         sources=[str(SOURCE / f"{build}.cpp")],

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pages import ROOT, commands, run_all, runnable, shown
 
-from seqlab.bench.layer_bench import RIVALS, SHAPES
+from seqlab.bench.layer_shapes import SHAPES, TORCH_LAYERS
 
 sys.path.insert(0, str(ROOT / "scripts"))
 import publish
@@ -27,7 +27,8 @@ def test_figures_are_those_of_the_cards() -> None:
 
 def test_the_table_of_layers_is_that_of_the_measurement() -> None:
     found = json.loads(publish.LAYERS.read_text(encoding="utf-8"))
-    assert {(row["shape"], row["cell"]) for row in found["rows"]} == {(s, c) for s in SHAPES for c in RIVALS}
+    measured = {(row["shape"], row["cell"]) for row in found["rows"]}
+    assert measured == {(shape, cell) for shape in SHAPES for cell in TORCH_LAYERS}
     shown = publish.layers_table(found)
     for row in found["rows"]:
         assert f"{row['ratio']['median']:.2f} ({round(100 * row['share_of_peak']['median'])} %)" in shown

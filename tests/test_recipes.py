@@ -61,6 +61,6 @@ def _marks(name: str) -> list[pytest.MarkDecorator]:
 def test_trains(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path))
     config = configured(name, tmp_path)
-    summary = run.train(parse(type(config), shrunk(plain(config))), listener=tiny.Nobody())
+    summary = run.train(parse(type(config), shrunk(plain(config))), callback=tiny.Nobody())
     assert summary["stopped"] == ("3 steps done" if type(config) is ExperimentConfig else "fitted")
     assert summary["metrics"]["loss"] > 0

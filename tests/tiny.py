@@ -11,14 +11,15 @@ from typing import Annotated, Any, Literal, cast
 import pytest
 
 from seqlab.data.data_kinds import DATASETS, TOKENIZERS
-from seqlab.data.dataset import About, Corpus, DatasetConfig
+from seqlab.data.dataset import About, Corpus
+from seqlab.data.dataset_config import DatasetConfig
 from seqlab.data.tokenizers.tokenizer import TokenizerConfig
 from seqlab.data.tokenizers.words import WordsConfig
 from seqlab.experiment import recipes
 from seqlab.experiment.experiment_config import ExperimentConfig
 from seqlab.runs import run_folder
 from seqlab.runs.run_folder import RunFolder
-from seqlab.schema.records import Record, Scalar
+from seqlab.schema.records import Scalar, Text
 from seqlab.schema.registry import ByKind
 from seqlab.training import run
 from seqlab.training.progress import Progress
@@ -93,7 +94,7 @@ def register(patch: pytest.MonkeyPatch) -> None:
 
 
 class Nobody:
-    """A listener that keeps what it hears; `at_step` is called after each step."""
+    """A callback that keeps what it hears; `at_step` is called after each step."""
 
     def __init__(self, at_step: Callable[[Progress], None] | None = None):
         self.messages: list[str] = []
@@ -130,9 +131,9 @@ def configure(recipe: list[str], *overrides: str) -> ExperimentConfig:
     return recipes.network(recipe[0], [*recipe[1:], *overrides])
 
 
-def fit(recipe: list[str], *overrides: str, listener: Nobody | None = None) -> RunFolder:
+def fit(recipe: list[str], *overrides: str, callback: Nobody | None = None) -> RunFolder:
     """Train to the end; returns the run."""
-    summary = run.train(configure(recipe, *overrides), listener=listener or Nobody())
+    summary = run.train(configure(recipe, *overrides), callback=callback or Nobody())
     return run_folder.open_run(Path(summary["run"]))
 
 
@@ -141,7 +142,7 @@ def broken_off(recipe: list[str], *overrides: str, step: int) -> RunFolder:
     config = configure(recipe, *overrides)
     before = set(run_folder.names())
     with pytest.raises(KeyboardInterrupt):
-        run.train(config, listener=Nobody(stop_at(step)))
+        run.train(config, callback=Nobody(stop_at(step)))
     (name,) = set(run_folder.names()) - before
     return run_folder.find(name)
 
@@ -152,7 +153,7 @@ def records(run: RunFolder, name: str, split: str = "train") -> list[tuple[int, 
     return [(step, r.value) for r, step in found if (r.name, r.split) == (name, split)]
 
 
-def samples(run: RunFolder) -> list[Record]:
+def samples(run: RunFolder) -> list[Text]:
     """What was written while training."""
     return [text for text, _ in run.samples()]
 

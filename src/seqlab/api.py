@@ -51,10 +51,10 @@ def train(
     from seqlab.training import run
 
     config, notes = _configure(recipe, overrides)
-    listener = _Lines(quiet=quiet)
+    callback = _Lines(quiet=quiet)
     for note in notes:
-        listener.message(note)
-    summary = run.train(config, device=device, threads=threads, listener=listener)
+        callback.message(note)
+    summary = run.train(config, device=device, threads=threads, callback=callback)
     return Run(run_folder.open_run(Path(summary["run"])))
 
 
@@ -168,7 +168,7 @@ class Run:
         """
         given = [texts] if isinstance(texts, str) else list(texts)
         answers = self._loaded.predict(given)
-        from seqlab.evaluate.loaded import NUMBER
+        from seqlab.evaluate.prediction import NUMBER
 
         if not self._loaded.labels:
             return pl.DataFrame({"text": given, NUMBER: [answer[NUMBER] for answer in answers]})
@@ -213,8 +213,8 @@ class Run:
         """
         from seqlab.decode.sampling import SamplingOptions
 
-        choice = SamplingOptions(temperature=temperature, top_k=top_k, top_p=top_p)
-        texts = self._loaded.sample(prompt, count=count, length=length, choice=choice, seed=seed)
+        options = SamplingOptions(temperature=temperature, top_k=top_k, top_p=top_p)
+        texts = self._loaded.sample(prompt, count=count, length=length, options=options, seed=seed)
         rows = [(text.prompt, text.text, text.complete) for text in texts]
         schema = {"prompt": pl.String, "text": pl.String, "complete": pl.Boolean}
         return pl.DataFrame(rows, schema=schema, orient="row")
@@ -229,20 +229,20 @@ class Run:
         Raises:
             UserError: nothing of that name was recorded, or not over that axis.
         """
-        from seqlab.report.charts import learning
-        from seqlab.report.comparing import chapters
-        from seqlab.report.inline import inline
-        from seqlab.report.run_data import read
+        from seqlab.report.chapters import chapters
+        from seqlab.report.charts.inline_chart import inline_chart
+        from seqlab.report.charts.learning_curves import learning_figures
+        from seqlab.report.run_data import read_run
         from seqlab.report.tables import words
 
-        (chapter,) = chapters([read(self._folder)])
-        figures = {figure.columns[-1].title: figure for figure in learning(chapter)}
+        (chapter,) = chapters([read_run(self._folder)])
+        figures = {figure.columns[-1].title: figure for figure in learning_figures(chapter)}
         if words(metric) not in figures:
             raise unknown("learning curve", metric, figures)
         figure = figures[words(metric)]
         if over not in figure.charts:
             raise unknown("axis", over, figure.charts)
-        return inline(figure, over)
+        return inline_chart(figure, over)
 
     @cached_property
     def _loaded(self) -> LoadedRun:
@@ -252,7 +252,7 @@ class Run:
 
 
 class _Lines:
-    """A listener for notebooks: a line for each validation, and nothing that moves."""
+    """A callback for notebooks: a line for each validation, and nothing that moves."""
 
     def __init__(self, *, quiet: bool):
         self._quiet = quiet

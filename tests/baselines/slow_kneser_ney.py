@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 
 class SlowKneserNey:
-    """Texts begin with their start token, which is never predicted; everything behind it is."""
+    """Texts begin with their start token, which is never predicted; every token after it is."""
 
     def __init__(self, texts: Sequence[Sequence[int]], vocabulary: int, order: int):
         self.vocabulary, self.order = vocabulary, order
@@ -41,7 +41,7 @@ class SlowKneserNey:
         return [0.0, *found]
 
     def probability(self, token: int, history: Sequence[int]) -> float:
-        """Of a token behind a history of any length."""
+        """Probability of a token after a history of any length."""
         kept = tuple(history)[-(self.order - 1) :] if self.order > 1 else ()
         return self._interpolated(token, kept)
 

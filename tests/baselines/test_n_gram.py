@@ -13,6 +13,7 @@ from slow_kneser_ney import SlowKneserNey
 
 from seqlab.baselines.n_gram import NGram, discounts
 from seqlab.data.dataset import Split
+from seqlab.data.ragged import ragged
 from seqlab.data.tokenizers.vocabulary import Vocabulary
 
 RUNNING = Vocabulary(tuple("sabcdefgh"), start=0)
@@ -20,8 +21,7 @@ SEQUENCES = Vocabulary(tuple("seabcdfgh"), start=0, end=1)
 
 
 def split(texts: list[list[int]]) -> Split:
-    offsets = np.cumsum([0, *map(len, texts)])
-    return Split(np.array([token for text in texts for token in text], np.int32), offsets)
+    return Split(ragged(texts))
 
 
 def whole(text: list[int], vocabulary: Vocabulary) -> list[int]:
@@ -35,7 +35,7 @@ def nats(model: NGram, data: Split, *, dense: bool = False) -> np.ndarray:
 
 
 def zipf(random: np.random.Generator, size: int, kinds: int = 7) -> list[int]:
-    """Tokens from 2, some of which are much likelier, and likelier behind themselves."""
+    """Tokens from 2, some of which are much likelier, and likelier after themselves."""
     tokens = [2]
     for draw, stay in zip(random.random(size), random.random(size), strict=True):
         tokens.append(tokens[-1] if stay < 0.3 else 2 + int(kinds * draw**3))
@@ -54,9 +54,9 @@ def test_equals_the_equations(vocabulary: Vocabulary, order: int, train, other) 
     model = NGram.fit(split(train), vocabulary, order)
     slow = SlowKneserNey([whole(text, vocabulary) for text in train], len(vocabulary), order)
     expected = [
-        -math.log(slow.probability(text[place], text[:place]))
+        -math.log(slow.probability(text[index], text[:index]))
         for text in (whole(text, vocabulary) for text in other)
-        for place in range(1, len(text))
+        for index in range(1, len(text))
     ]
     assert nats(model, split(other)) == pytest.approx(expected, rel=1e-12)
 
@@ -76,28 +76,28 @@ def test_equals_the_equations_where_discounts_are_estimated(order: int) -> None:
 
 
 def test_by_hand() -> None:
-    """Of `s | a b a`: a goes on to the left in 2 ways, b in 1; every pair occurs once.
+    """Of `s | a b a`: a can be extended to the left in 2 ways, b in 1; every pair occurs once.
 
     p(a) = (2 - 1 + 1.5 / 3) / 3, p(b) = (1 - 0.5 + 1.5 / 3) / 3, p(s) = 1.5 / 9, p(w | a) as below.
     """
     vocabulary = Vocabulary(("s", "a", "b"), start=0)
     model = NGram.fit(split([[1, 2, 1]]), vocabulary, 2)
-    behind_a = np.exp(model.answer(split([[0, 1]])))[0]
-    assert behind_a == pytest.approx([0.5 / 6, 0.5 / 2, 0.5 + 0.5 / 3])
-    unigram = np.exp(NGram.fit(split([[1, 2, 1]]), vocabulary, 1).answer(split([[0]])))[0]
+    after_a = np.exp(model.predict(ragged([[0, 1]])))[0]
+    assert after_a == pytest.approx([0.5 / 6, 0.5 / 2, 0.5 + 0.5 / 3])
+    unigram = np.exp(NGram.fit(split([[1, 2, 1]]), vocabulary, 1).predict(ragged([[0]])))[0]
     # The highest order counts occurrences: a 2, b 1, and the start is never counted.
     assert unigram == pytest.approx([1.5 / 9, (1 + 0.5) / 3, (0.5 + 0.5) / 3])
 
 
 @pytest.mark.parametrize("vocabulary", [RUNNING, SEQUENCES], ids=["running", "sequences"])
 @pytest.mark.parametrize("order", [1, 2, 3, 6])
-def test_sums_to_one_behind_any_history(vocabulary: Vocabulary, order: int) -> None:
+def test_sums_to_one_after_any_history(vocabulary: Vocabulary, order: int) -> None:
     random = np.random.default_rng(0)
     train = [zipf(random, size) for size in (300, 2, 50)]
     model = NGram.fit(split(train), vocabulary, order)
-    seen = [whole(train[0][: 1 + place], vocabulary) for place in range(40)]
+    seen = [whole(train[0][: 1 + end], vocabulary) for end in range(40)]
     unseen = [[0, *random.integers(0, 9, size=size).tolist()] for size in range(30)]
-    probabilities = np.exp(model.answer(split([*seen, *unseen])))
+    probabilities = np.exp(model.predict(ragged([*seen, *unseen])))
     assert probabilities.sum(axis=1) == pytest.approx(np.ones(70), rel=1e-12)
     assert (probabilities > 0).all()
 
@@ -110,11 +110,11 @@ def test_all_probabilities_and_those_of_the_targets_are_the_same_bits(order: int
     assert (nats(model, data) == nats(model, data, dense=True)).all()
 
 
-def test_nothing_is_learned_across_texts() -> None:
+def test_counts_do_not_cross_texts() -> None:
     apart = NGram.fit(split([[2, 3], [4, 5]]), SEQUENCES, 3)
-    turned = NGram.fit(split([[4, 5], [2, 3]]), SEQUENCES, 3)
+    swapped = NGram.fit(split([[4, 5], [2, 3]]), SEQUENCES, 3)
     data = split([[3, 4], [2, 3], [5]])
-    assert (nats(apart, data) == nats(turned, data)).all()
+    assert (nats(apart, data) == nats(swapped, data)).all()
 
 
 def test_an_order_above_the_longest_text_changes_nothing_but_the_highest_counts() -> None:

@@ -11,7 +11,8 @@ from sklearn.linear_model import LogisticRegression
 
 from seqlab.baselines import features, nb_svm
 from seqlab.data.dataset import Split
-from seqlab.data.tokenizers.words import WhitespaceConfig
+from seqlab.data.ragged import Ragged, ragged
+from seqlab.data.tokenizers.whitespace import WhitespaceConfig
 from seqlab.schema.errors import WorkError
 
 
@@ -29,7 +30,7 @@ def corpus(seed: int, size: int, classes: int) -> tuple[list[str], np.ndarray]:
 
 def encoded(texts: list[str], labels: np.ndarray, tokenizer) -> Split:
     found = tokenizer.encode_batch(texts)
-    return Split(found.tokens, found.offsets, labels)
+    return Split(Ragged(found.tokens, found.offsets), targets=labels)
 
 
 def reference(train, labels, texts, length: int, C: float) -> np.ndarray:
@@ -47,31 +48,30 @@ def reference(train, labels, texts, length: int, C: float) -> np.ndarray:
 @pytest.mark.parametrize("length", [1, 2])
 @pytest.mark.parametrize("classes", [2, 3])
 def test_equals_scikit_learn(classes: int, length: int) -> None:
-    (train, labels), (texts, truth) = corpus(0, 300, classes), corpus(1, 100, classes)
+    (train, labels), (texts, actual) = corpus(0, 300, classes), corpus(1, 100, classes)
     texts = [*texts, "never seen", "w1 never w2"]
     tokenizer = WhitespaceConfig().train(train)
     sizes = {"vocabulary": len(tokenizer.vocabulary), "classes": classes}
     fitted = nb_svm.fit(encoded(train, labels, tokenizer), **sizes, length=length, alpha=1.0, C=0.5)
-    found = fitted.answer(encoded(texts, np.append(truth, [0, 0]), tokenizer))
+    found = fitted.predict(encoded(texts, np.append(actual, [0, 0]), tokenizer).text)
     against = [1] if classes == 2 else range(classes)
     odds = np.stack([reference(train, labels == k, texts, length, 0.5) for k in against], axis=1)
     yes = 1 / (1 + np.exp(-odds))
     expected = np.hstack([1 - yes, yes]) if classes == 2 else yes / yes.sum(axis=1, keepdims=True)
     assert np.exp(found) == pytest.approx(expected, abs=2e-4)
     assert (found.argmax(axis=1) == expected.argmax(axis=1)).all()
-    assert np.mean(found.argmax(axis=1)[:100] == truth) > 0.7, "there is something to learn"
+    assert np.mean(found.argmax(axis=1)[:100] == actual) > 0.7, "there is something to learn"
 
 
 def test_ratios_by_hand() -> None:
     """`a a b` is positive, `b` is not: p = (2, 2) / 4, q = (1, 2) / 3."""
-    found = features.known(Split(np.array([0, 0, 1, 1]), np.array([0, 3, 4])), np.array([0, 1]), 2, 1)
+    found = features.transform(ragged([[0, 0, 1], [1]]), np.array([0, 1]), 2, 1)
     ratios = nb_svm.log_ratios(found, np.array([True, False]), 1.0)
     assert ratios == pytest.approx([np.log(0.5 / (1 / 3)), np.log(0.5 / (2 / 3))])
 
 
 def test_pairs_do_not_cross_texts() -> None:
-    split = Split(np.array([2, 1, 0, 0]), np.array([0, 2, 2, 4]))
-    rows, keys = features.occurrences(split, 3, 2)
+    rows, keys = features.occurrences(ragged([[2, 1], [], [0, 0]]), 3, 2)
     pairs = {(row, divmod(key - 3, 3)) for row, key in zip(rows, keys, strict=True) if key >= 3}
     assert pairs == {(0, (2, 1)), (2, (0, 0))}
 
@@ -83,10 +83,12 @@ def test_extreme_odds_stay_finite(odds: list[list[float]]) -> None:
     assert np.exp(found).sum() == pytest.approx(1)
 
 
-def test_a_solver_that_does_not_come_to_its_end_is_said(monkeypatch) -> None:
-    monkeypatch.setattr(nb_svm, "MOST_ITERATIONS", 2)
+def test_reports_a_solver_that_does_not_converge(monkeypatch) -> None:
+    monkeypatch.setattr(nb_svm, "MAX_ITERATIONS", 2)
     texts, labels = corpus(0, 100, 2)
     tokenizer = WhitespaceConfig().train(texts)
     train, size = encoded(texts, labels, tokenizer), len(tokenizer.vocabulary)
-    with pytest.raises(WorkError, match=r"'baseline\.C' must let the solver .* 2 passes\. Got 1e\+06"):
+    with pytest.raises(
+        WorkError, match=r"'baseline\.C' must let the solver converge within 2 passes\. Got 1e\+06"
+    ):
         nb_svm.fit(train, vocabulary=size, classes=2, length=2, alpha=1.0, C=1e6)

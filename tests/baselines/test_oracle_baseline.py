@@ -1,4 +1,4 @@
-"""The truth as a baseline pays what the truth is known to pay."""
+"""The loss of the oracle baseline is the known floor of the data."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from seqlab.baselines.baseline import FitContext
-from seqlab.baselines.baseline_configs import TruthConfig
-from seqlab.data import oracle_floor as truth
+from seqlab.baselines.oracle_baseline import OracleBaselineConfig
+from seqlab.data import oracle_floor
 from seqlab.data.cache import encode
 from seqlab.data.dataset import Dataset
 from seqlab.data.sources.brackets import BracketsConfig
@@ -24,8 +24,8 @@ def dataset(config: GeneratedConfig, monkeypatch, tmp_path) -> Dataset:
 
 
 def losses(config: GeneratedConfig, data: Dataset, split: str) -> np.ndarray:
-    ground = FitContext(config, data.tokenizer, ())
-    model = TruthConfig().fit(ground, data.splits["train"])
+    context = FitContext(config, data.tokenizer, ())
+    model = OracleBaselineConfig().fit(context, data.splits["train"])
     return np.concatenate([piece.nats for piece in model.score(data.splits[split], dense=False)])
 
 
@@ -38,21 +38,22 @@ def losses(config: GeneratedConfig, data: Dataset, split: str) -> np.ndarray:
     ],
     ids=["brackets", "brackets-limited", "ndfa"],
 )
-def test_pays_the_floor_and_the_entropy(config: GeneratedConfig, rate, monkeypatch, tmp_path) -> None:
+def test_loss_is_the_floor_and_the_entropy(config: GeneratedConfig, rate, monkeypatch, tmp_path) -> None:
     data = dataset(config, monkeypatch, tmp_path)
     found = losses(config, data, "valid")
-    assert len(found) == len(data.splits["valid"].tokens) + len(data.splits["valid"])
-    assert found.mean() == pytest.approx(truth.floor(config, data, "valid"), rel=1e-12)
+    assert len(found) == len(data.splits["valid"].text.tokens) + len(data.splits["valid"])
+    assert found.mean() == pytest.approx(oracle_floor.floor(config.language(), data, "valid"), rel=1e-12)
     if rate is not None:
-        # Texts are the independent draws: by their own spread the mean is within four errors of it.
-        ends = np.cumsum(data.splits["valid"].lengths + 1) - 1
+        # Texts are drawn independently, so the mean is within four standard errors of the rate.
+        ends = np.cumsum(data.splits["valid"].text.lengths + 1) - 1
         per_text = np.diff(np.concatenate([[0.0], np.cumsum(found)[ends]]))
-        off = per_text - rate * (data.splits["valid"].lengths + 1)
+        off = per_text - rate * (data.splits["valid"].text.lengths + 1)
         assert abs(off.mean()) < 4 * off.std() / np.sqrt(len(off))
 
 
 def test_tokens_must_be_characters(monkeypatch, tmp_path) -> None:
     config = BracketsConfig(train=50, valid=1000, test=20, tokenizer=BpeConfig(size=270))
     data = dataset(config, monkeypatch, tmp_path)
-    with pytest.raises(UserError, match=r"'data\.tokenizer\.kind' must be 'characters'.* Got 'bpe'"):
+    words = r"data\.tokenizer\.kind='characters', or 'whitespace' .* Got .*data\.tokenizer\.kind='bpe'"
+    with pytest.raises(UserError, match=words):
         losses(config, data, "valid")

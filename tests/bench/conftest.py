@@ -1,4 +1,4 @@
-"""What seqlab remembers of a machine goes to a folder of the tests."""
+"""The cache of the tests is a folder of their own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Medians, ratios and rates by hand, on clocks that tell what the test says."""
+"""Medians, ratios and rates by hand, on clocks that the test controls."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import pytest
 from seqlab.bench import measure
 from seqlab.bench.measure import (
     MatrixPeak,
-    Spread,
+    Quartiles,
     in_own_process,
     interleaved,
     peak_probe,
+    quartiles,
     ratios,
     seconds,
-    spread,
 )
-from seqlab.nn.native import builds as choice
+from seqlab.nn.native import builds
 from seqlab.runs import environment
 
 
 class Clock:
-    """Goes forward only when told to."""
+    """Advances only when the test says so."""
 
     def __init__(self):
         self.now = 100.0
@@ -32,7 +32,7 @@ class Clock:
         return self.now
 
     def work(self, durations: Sequence[float]) -> Callable[[], None]:
-        """Something that takes these seconds, one call after the other."""
+        """A function whose calls take these seconds, one after the other."""
         upcoming = iter(durations)
 
         def call() -> None:
@@ -49,7 +49,7 @@ def test_seconds_are_those_of_the_call_alone() -> None:
     assert seconds(work, clock) == 0.5
 
 
-def test_rounds_take_everything_in_turn() -> None:
+def test_each_round_takes_every_measurement_in_turn() -> None:
     order: list[str] = []
 
     def measurement(name: str) -> Callable[[], float]:
@@ -66,16 +66,16 @@ def test_rounds_take_everything_in_turn() -> None:
 
 def test_the_ratio_is_the_median_over_rounds() -> None:
     clock = Clock()
-    # In the third round the machine is ten times as slow, for both.
-    ours, theirs = clock.work([1.0, 2.0, 10.0]), clock.work([2.0, 6.0, 15.0])
-    taken = interleaved({"ours": lambda: seconds(ours, clock), "theirs": lambda: seconds(theirs, clock)}, 3)
-    assert ratios(taken["theirs"], taken["ours"]) == [2.0, 3.0, 1.5]
-    assert spread(ratios(taken["theirs"], taken["ours"])) == Spread(1.75, 2.0, 2.5)
-    assert spread(taken["ours"]) == Spread(1.5, 2.0, 6.0)
+    # In the third round the machine is slower, for both.
+    first, second = clock.work([1.0, 2.0, 10.0]), clock.work([2.0, 6.0, 15.0])
+    taken = interleaved({"A": lambda: seconds(first, clock), "B": lambda: seconds(second, clock)}, 3)
+    assert ratios(taken["B"], taken["A"]) == [2.0, 3.0, 1.5]
+    assert quartiles(ratios(taken["B"], taken["A"])) == Quartiles(1.75, 2.0, 2.5)
+    assert quartiles(taken["A"]) == Quartiles(1.5, 2.0, 6.0)
 
 
 def test_one_measurement_is_its_own_spread() -> None:
-    assert spread([2.5]) == Spread(2.5, 2.5, 2.5)
+    assert quartiles([2.5]) == Quartiles(2.5, 2.5, 2.5)
 
 
 def _readings(durations: Sequence[float]) -> Iterator[float]:
@@ -85,20 +85,20 @@ def _readings(durations: Sequence[float]) -> Iterator[float]:
 
 
 def test_the_matrix_peak_is_the_best_rate_over_sizes_and_repeats() -> None:
-    # 2 x 2 matrices take 16 operations, 4 x 4 take 128: at best 16 and 32 a second.
+    # 2 x 2 matrices take 16 operations, 4 x 4 take 128: at best 16 and 32 per second.
     readings = _readings([1.0, 2.0, 4.0, 8.0, 4.0, 16.0])
     assert measure.REPEATS == 3
     assert math.isclose(MatrixPeak((2, 4), clock=lambda: next(readings))(), 32e-9)
     assert next(readings, None) is None
 
 
-def test_the_probes_matrices_fit_caches() -> None:
+def test_the_matrices_of_the_probe_fit_in_caches() -> None:
     assert all(3 * 4 * n * n <= 12 * 2**20 for n in measure.SIZES)
 
 
-@pytest.mark.parametrize("kernels", choice.available())
-def test_the_library_in_use_is_asked_for_its_peak(kernels: str) -> None:
-    with choice.using(kernels):
+@pytest.mark.parametrize("kernels", builds.available_builds())
+def test_the_peak_is_that_of_the_library_in_use(kernels: str) -> None:
+    with builds.use_build(kernels):
         probe = peak_probe()
     assert probe.of == ("matrix products" if kernels == "reference" else "multiply-adds")
     if kernels != "reference":
@@ -106,6 +106,6 @@ def test_the_library_in_use_is_asked_for_its_peak(kernels: str) -> None:
 
 
 @pytest.mark.slow
-def test_memory_is_that_of_a_process_of_its_own() -> None:
+def test_memory_is_that_of_a_separate_process() -> None:
     mib = in_own_process(environment.peak_memory_mib)
     assert 10 < mib < 10_000

@@ -1,84 +1,118 @@
 import copy
 import math
 import re
+from collections.abc import Sequence
 
 import pytest
 import torch
 from broken_models import VOCABULARY, Causal, Classifier, SumOfTokens
+from torch import Tensor
 
 from seqlab.checkup.check import check
 from seqlab.checkup.finding import Finding, other_tokens
 from seqlab.checkup.probe_kinds import NEEDS, PROBES
 from seqlab.data.batch import Batch
+from seqlab.data.sequences import Padded
 from seqlab.models.model import Capabilities, SequenceModel
 from seqlab.schema.errors import UserError
 from seqlab.tasks.classify import ClassifyTask
 from seqlab.tasks.language_model import LanguageModelTask
 
-LANGUAGE = LanguageModelTask(0, 1, "test", 0.0)
+LANGUAGE = LanguageModelTask(0, 1)
 LABELS = ClassifyTask(0.0)
 
 
-def batch(lengths=(5, 9, 3, 7), labels: tuple[int, ...] = ()) -> Batch:
+def batch(lengths: Sequence[int] = (5, 9, 3, 7), labels: tuple[int, ...] = ()) -> Batch:
     generator = torch.Generator().manual_seed(2)
     tokens = torch.randint(VOCABULARY, (len(lengths), max(lengths)), generator=generator)
-    targets = torch.tensor(labels) if labels else tokens.roll(-1, dims=1)
-    return Batch(tokens, torch.tensor(lengths), targets)
+    if labels:
+        return Batch(Padded(tokens, torch.tensor(lengths)), torch.tensor(labels))
+    return next_tokens(tokens, tokens.roll(-1, dims=1), lengths)
+
+
+def next_tokens(tokens: Tensor, targets: Tensor, lengths: Sequence[int]) -> Batch:
+    sizes = torch.tensor(lengths)
+    return Batch(Padded(tokens, sizes), Padded(targets, sizes))
 
 
 LANGUAGE_BATCH = batch()
 LABELLED_BATCH = batch(labels=(0, 1, 1, 0))
 
-CAUGHT: list[tuple[str, type[SequenceModel], str, str]] = [
+DETECTED: list[tuple[str, type[SequenceModel], str, str]] = [
     (
         "batch_independence",
         Causal,
         "statistics over the batch",
-        r"a row together with the others .*at row \d, step \d",
+        r"a sequence in a batch .*at row \d, step \d",
     ),
     (
         "batch_independence",
         Causal,
         "view instead of transpose",
-        r"a row together with the others .*at row \d, step \d",
+        r"a sequence in a batch .*at row \d, step \d",
     ),
-    ("batch_independence", Causal, "one batch size", r"stopped with RuntimeError: "),
-    ("batch_independence", Classifier, "batch_first missing", r"at row \d\. .*batch_first is missing"),
-    ("batch_independence", Classifier, "last place", r"a row together"),
+    ("batch_independence", Causal, "one batch size", r"raised RuntimeError: "),
+    ("batch_independence", Classifier, "batch_first missing", r"at row \d\. .*batch_first=True is missing"),
+    ("batch_independence", Classifier, "last step", r"a sequence in a batch"),
     (
         "padding_changes_nothing",
         Causal,
-        "state behind the padding",
-        r"one token behind it, changes .*state taken behind the padding",
+        "state after the padding",
+        r"one more token after it, changes .*state after the padding",
     ),
-    ("padding_changes_nothing", Classifier, "maximum over padding", r"padding changes .*a maximum"),
+    (
+        "padding_changes_nothing",
+        Classifier,
+        "maximum over padding",
+        r"padding .*changes .*max or mean pooling",
+    ),
     (
         "padding_changes_nothing",
         Classifier,
         "mean over the padded length",
-        r"more columns.*a maximum or mean",
+        r"Appending 3 columns.*max or mean pooling",
     ),
-    ("padding_changes_nothing", Classifier, "last place", r"adding .*changes the logits"),
-    ("no_look_ahead", Causal, "centred convolution", r"Other tokens from step \d+ on changes.*step \d"),
-    ("no_look_ahead", Causal, "attention to everything", r"attention mask is missing"),
-    ("no_look_ahead", Causal, "normalisation over time", r"a normalisation over time"),
-    ("no_look_ahead", Causal, "zero head that looks ahead", r"Other tokens from step \d+ on"),
-    ("whole_equals_steps", Causal, "step forgets the state", r"step by step .*step forgets the state"),
-    ("whole_equals_steps", Causal, "state of the first step", r"Going on|Reading step by step"),
-    ("whole_equals_steps", Causal, "state with time first", r"stopped with|changes the logits"),
-    ("whole_equals_steps", Causal, "other start", r"Reading step by step|Going on"),
+    ("padding_changes_nothing", Classifier, "last step", r"padding .*changes the logits"),
+    (
+        "no_look_ahead",
+        Causal,
+        "centred convolution",
+        r"Changing all tokens from step \d+ on changes.*step \d",
+    ),
+    ("no_look_ahead", Causal, "attention to everything", r"an attention mask that is missing"),
+    ("no_look_ahead", Causal, "normalisation over time", r"; normalisation over time"),
+    ("no_look_ahead", Causal, "zero head that looks ahead", r"Changing all tokens from step \d+ on"),
+    ("whole_equals_steps", Causal, "step ignores the state", r"step by step .*step ignores its state"),
+    ("whole_equals_steps", Causal, "state of the first step", r"Continuing|Reading step by step"),
+    ("whole_equals_steps", Causal, "state with time first", r"raised|changes the logits"),
+    ("whole_equals_steps", Causal, "other start", r"Reading step by step|Continuing"),
     (
         "gradients_reach_parameters",
         Causal,
         "unused layer",
-        r"2 of \d+ .*not reached: unused.weight, unused.bias\.",
+        r"2 of \d+ .*Not connected to the loss: unused.weight, unused.bias\.",
     ),
-    ("gradients_reach_parameters", Causal, "detached embedding", r"1 of .*not reached: embedding.weight\."),
-    ("gradients_reach_parameters", Causal, "dead ReLU", r"zero throughout: embedding.weight, .* and 4 more"),
-    ("gradients_reach_parameters", Classifier, "input ignored", r"zero throughout: .*rnn.weight_ih_l0"),
-    ("gradients_reach_parameters", Classifier, "NaN", r"; not finite: embedding.weight, .* and 5 more"),
-    ("one_batch_overfitted", Causal, "dead ReLU", r"left \d+% of the avoidable loss .*dead or saturated"),
-    ("one_batch_overfitted", Classifier, "input ignored", r"left 100% .*100% is a model that ignores"),
+    (
+        "gradients_reach_parameters",
+        Causal,
+        "detached embedding",
+        r"1 of .*Not connected to the loss: embedding.weight\.",
+    ),
+    ("gradients_reach_parameters", Causal, "dead ReLU", r"All zero: embedding.weight, .* and 4 more"),
+    ("gradients_reach_parameters", Classifier, "input ignored", r"All zero: .*rnn.weight_ih_l0"),
+    (
+        "gradients_reach_parameters",
+        Classifier,
+        "NaN",
+        r"gradient\. NaN or infinite: embedding.weight, .* and 5 more",
+    ),
+    (
+        "one_batch_overfitted",
+        Causal,
+        "dead ReLU",
+        r", \d+% of the avoidable loss remains .*dead or saturated",
+    ),
+    ("one_batch_overfitted", Classifier, "input ignored", r", 100% of .*100% is a model that ignores"),
 ]
 
 
@@ -89,8 +123,8 @@ def probe(name: str, model: SequenceModel) -> Finding:
     )
 
 
-@pytest.mark.parametrize(("name", "kind", "fault", "message"), CAUGHT)
-def test_a_mistake_is_caught(name, kind, fault, message):
+@pytest.mark.parametrize(("name", "kind", "fault", "message"), DETECTED)
+def test_a_mistake_is_detected(name, kind, fault, message):
     finding = probe(name, kind(fault))
     assert not finding.passed
     assert finding.probe == name
@@ -99,7 +133,7 @@ def test_a_mistake_is_caught(name, kind, fault, message):
 
 
 @pytest.mark.parametrize("kind", [Causal, Classifier])
-def test_sound_models_pass_every_probe_that_applies(kind):
+def test_correct_models_pass_every_probe_that_applies(kind):
     model = kind()
     task, data = (LANGUAGE, LANGUAGE_BATCH) if kind is Causal else (LABELS, LABELLED_BATCH)
     findings = check(model, data, task)
@@ -111,9 +145,9 @@ def test_sound_models_pass_every_probe_that_applies(kind):
         assert 0 <= finding.worst <= finding.tolerance
 
 
-def test_a_nonlinear_batch_needs_a_nonlinearity():
+def test_a_model_without_nonlinearity_cannot_memorise_xor():
     tokens = torch.tensor([[2, 2], [2, 3], [3, 2], [3, 3]])
-    xor = Batch(tokens, torch.tensor([2, 2, 2, 2]), torch.tensor([0, 1, 1, 0]))
+    xor = Batch(Padded(tokens, torch.tensor([2, 2, 2, 2])), torch.tensor([0, 1, 1, 0]))
     linear = PROBES["one_batch_overfitted"](SumOfTokens(nonlinear=False), xor, LABELS)
     assert not linear.passed
     assert linear.worst == pytest.approx(1, abs=0.01)
@@ -122,26 +156,28 @@ def test_a_nonlinear_batch_needs_a_nonlinearity():
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.3])
-def test_label_smoothing_and_ambiguous_inputs_are_no_fault(smoothing):
-    """The first token goes on in four ways, so a loss of zero cannot be reached."""
+def test_label_smoothing_and_ambiguous_inputs_are_not_mistakes(smoothing):
+    """The first token has four different successors, so a loss of zero cannot be reached."""
     tokens = torch.tensor([[0, 2, 3, 4], [0, 3, 4, 5], [0, 4, 5, 6], [0, 5, 6, 7]])
-    rows = Batch(tokens, torch.tensor([4, 4, 4, 4]), torch.cat([tokens[:, 1:], tokens[:, :1]], dim=1))
-    finding = PROBES["one_batch_overfitted"](Causal(), rows, LanguageModelTask(0, 1, "x", smoothing))
+    rows = next_tokens(tokens, torch.cat([tokens[:, 1:], tokens[:, :1]], dim=1), [4, 4, 4, 4])
+    finding = PROBES["one_batch_overfitted"](
+        Causal(), rows, LanguageModelTask(0, 1, label_smoothing=smoothing)
+    )
     assert finding.passed, finding.message
 
 
 @pytest.mark.parametrize("name", PROBES.table)
-def test_the_model_and_the_world_are_left_as_found(name):
+def test_the_model_and_global_randomness_are_not_changed(name):
     model = Causal()
     model.train()
     model.head.eval()
     model.requires_grad_(True)
     before = copy.deepcopy(model.state_dict())
     modes = [module.training for module in model.modules()]
-    world = torch.get_rng_state()
+    generator_state = torch.get_rng_state()
     first = probe(name, model)
     assert first == probe(name, model)
-    assert torch.equal(torch.get_rng_state(), world)
+    assert torch.equal(torch.get_rng_state(), generator_state)
     assert [module.training for module in model.modules()] == modes
     for key, value in model.state_dict().items():
         assert value.dtype == torch.float32
@@ -149,14 +185,14 @@ def test_the_model_and_the_world_are_left_as_found(name):
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
-def test_promises_choose_the_probes():
+def test_capabilities_select_the_probes():
     assert set(NEEDS) == set(PROBES)
     nothing = Capabilities(causal=False, variable_length=False, batch_independent=False)
     applying = {name for name in PROBES if NEEDS[name](nothing)}
     assert applying == {"gradients_reach_parameters", "one_batch_overfitted"}
 
 
-def test_frozen_and_excused_parameters_need_no_gradient():
+def test_frozen_and_exempt_parameters_need_no_gradient():
     model = Causal("unused layer")
     model.unused.weight.requires_grad_(False)
     model.capabilities = Capabilities(causal=True, no_gradient=frozenset({"unused.bias"}))
@@ -168,10 +204,10 @@ def test_a_nan_is_an_infinite_difference():
     assert finding.worst == math.inf
 
 
-def test_the_row_that_differs_is_named():
-    """Only the longest row reads nothing but its own tokens: the last place of the others is padding."""
+def test_the_row_that_differs_is_reported():
+    """Row 3 alone is shorter than the batch, so that its last step is padding."""
     data = batch((9, 9, 9, 4, 9, 9), labels=(0, 1, 1, 0, 0, 1))
-    finding = PROBES["batch_independence"](Classifier("last place"), data, LABELS)
+    finding = PROBES["batch_independence"](Classifier("last step"), data, LABELS)
     assert "at row 3." in finding.message
 
 
@@ -183,17 +219,17 @@ def test_infinite_logits_do_not_pass():
 
 def test_too_small_batches_are_refused():
     model, task = Causal(), LANGUAGE
-    with pytest.raises(UserError, match=r"at least 2 rows .*Got 1 rows with lengths \[5\]"):
+    with pytest.raises(UserError, match=r"at least 2 sequences.*Got lengths \[5\]"):
         check(model, batch((5,)), task)
     same = torch.full((2, 3), 4)
     with pytest.raises(UserError, match=r"at least 2 different tokens. Got 1"):
-        check(model, Batch(same, torch.tensor([3, 2]), same), task)
+        check(model, next_tokens(same, same, [3, 2]), task)
     with pytest.raises(UserError, match=r"targets that depend on its tokens. Got \[1, 1, 1, 1\]"):
         check(Classifier(), batch(labels=(1, 1, 1, 1)), LABELS)
 
 
-def test_other_tokens_are_other_and_known():
-    tokens, mask = LANGUAGE_BATCH.tokens, LANGUAGE_BATCH.mask
+def test_other_tokens_differ_and_occur_in_the_batch():
+    tokens, mask = LANGUAGE_BATCH.inputs.tokens, LANGUAGE_BATCH.inputs.mask
     changed = other_tokens(tokens, mask)
     assert (changed != tokens)[mask].all()
     assert set(changed.flatten().tolist()) <= set(tokens[mask].tolist())

@@ -1,4 +1,4 @@
-"""The command line within the test's process, its runs and caches in folders of the test."""
+"""The command line in the test's process, with runs and caches in folders of the test."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from seqlab.runs.run_folder import RunFolder, open_run
 
 
 @dataclass(frozen=True)
-class Said:
-    """What one command line came to."""
+class Result:
+    """The result of one command line."""
 
     status: int
     out: str
     err: str
 
 
-Seqlab = Callable[..., Said]
+Seqlab = Callable[..., Result]
 
 
 @pytest.fixture(autouse=True)
@@ -45,26 +45,26 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def seqlab(capsys: pytest.CaptureFixture[str]) -> Seqlab:
     """Run a command line; no traceback may ever be printed."""
 
-    def call(*arguments: str) -> Said:
+    def call(*arguments: str) -> Result:
         capsys.readouterr()
         status = run(arguments)
         out, err = capsys.readouterr()
         assert "Traceback" not in out + err
         assert "Internal error" not in err
-        return Said(status, out, err)
+        return Result(status, out, err)
 
     return call
 
 
 @pytest.fixture
 def refused(seqlab: Seqlab) -> Callable[..., str]:
-    """Run a command line that must be refused as wrong input; returns what it said."""
+    """Run a command line that must be refused as wrong input; returns its message."""
 
     def call(*arguments: str) -> str:
-        said = seqlab(*arguments)
-        assert (said.status, said.out) == (2, ""), said
-        assert said.err.splitlines()[-1].startswith("seqlab: ")
-        return said.err
+        result = seqlab(*arguments)
+        assert (result.status, result.out) == (2, ""), result
+        assert result.err.splitlines()[-1].startswith("seqlab: ")
+        return result.err
 
     return call
 

@@ -1,4 +1,4 @@
-"""Wrong input: status 2 and words that help; nothing is made."""
+"""Wrong input: status 2 and a message that helps; nothing is created."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ TRAIN = ["train", *tiny.BRACKETS]
         (["predict", "nothing", "a"], "There is no run 'nothing'"),
     ],
 )
-def test_refused_with_nothing_made(refused, runs: Path, arguments: list[str], words: str) -> None:
+def test_refused_with_nothing_created(refused, runs: Path, arguments: list[str], words: str) -> None:
     assert words in refused(*arguments)
     assert not runs.exists()
 
@@ -74,11 +74,9 @@ def test_refused_with_nothing_made(refused, runs: Path, arguments: list[str], wo
 RUNNING = [*tiny.BRACKETS[:1], "data.kind=python_source", "batching.kind=sequences"]
 
 
-def test_rows_of_a_running_text(refused, runs: Path, tmp_path: Path, monkeypatch) -> None:
-    said = refused("train", *RUNNING)
-    assert (
-        "'batching.kind' must be 'stream' for running text such as 'python_source'. Got 'sequences'" in said
-    )
+def test_sequences_of_a_running_text(refused, runs: Path, tmp_path: Path, monkeypatch) -> None:
+    result = refused("train", *RUNNING)
+    assert "'batching.kind' must be 'stream' for running text, which has no end. Got 'sequences'" in result
     assert not runs.exists()
 
 
@@ -92,8 +90,8 @@ def test_stream_of_labelled_texts(refused, runs: Path) -> None:
     [
         (b"epochs = = 3", "must be a TOML file"),
         (b"about = '\xff'", "must be UTF-8 text"),
-        (b"base = 'mine.toml'", "A recipe must not stand on itself"),
-        (b"base = './x/../mine.toml'", "A recipe must not stand on itself"),
+        (b"base = 'mine.toml'", "A recipe must not extend itself"),
+        (b"base = './x/../mine.toml'", "A recipe must not extend itself"),
         (b"base = 'ptb-lsm'", "There is no recipe 'ptb-lsm'. Nearest: 'ptb-lstm'"),
         (b"seed = 1", "'data' must be given: What is learned from"),
         (b"data = 3", "'data.kind' must be given: one of imdb"),
@@ -112,7 +110,7 @@ def test_recipe_files(refused, runs: Path, tmp_path: Path, content: bytes, words
     assert not runs.exists()
 
 
-def test_a_recipe_stands_on_its_neighbour(seqlab, tmp_path: Path) -> None:
+def test_a_recipe_extends_one_in_its_folder(seqlab, tmp_path: Path) -> None:
     (tmp_path / "below.toml").write_text("base = 'brackets-lstm'\n[model]\nhidden_size = 3\n")
     (tmp_path / "above.toml").write_text("base = 'below.toml'\n[data]\ntrain = 9\n")
     rows = json.loads(seqlab("params", str(tmp_path / "above.toml"), "--json").out)
@@ -132,15 +130,15 @@ def test_unknown_metric_split_and_numbers(refused, language: RunFolder) -> None:
     assert "Nearest: 'brackets-lstm-" in refused("resume", "brackets-lstn")
 
 
-def test_of_several_runs_the_one_begun_last_is_named(refused, language: RunFolder) -> None:
+def test_of_several_runs_the_last_begun_is_named(refused, language: RunFolder) -> None:
     other = tiny.broken_off(tiny.BRACKETS, "seed=2", step=1).path.name
     os.utime(language.path / "run.json", (1e9, 1e9))
-    said = refused("resume", "brackets-lstm")
-    assert "'brackets-lstm' must name one run. Got 2: " in said
-    assert f"The newest of them: {other!r}." in said
+    result = refused("resume", "brackets-lstm")
+    assert "'brackets-lstm' must name one run. Got 2: " in result
+    assert f"The one begun last: {other!r}." in result
 
 
-def test_each_model_says_what_it_is_for(refused, language: RunFolder, classifier: RunFolder) -> None:
+def test_a_model_of_the_wrong_kind_is_refused(refused, language: RunFolder, classifier: RunFolder) -> None:
     assert "must hold a classifier. Nearest: `seqlab sample`" in refused("predict", language.path.name, "(")
     assert "must hold a language model. Nearest: `seqlab predict`" in refused("sample", classifier.path.name)
 
@@ -174,8 +172,8 @@ def test_a_damaged_run_folder(seqlab, language: RunFolder, command, file, conten
     (language.path / "finished.json").unlink()
     path = language.path / file
     path.unlink() if content is None else path.write_text(content)
-    said = seqlab(*command(str(language.path)))
-    if said.status == 0:
+    result = seqlab(*command(str(language.path)))
+    if result.status == 0:
         # Not every command needs every file.
         assert (command("")[0], file) in {
             ("resume", "data.json"),
@@ -183,8 +181,8 @@ def test_a_damaged_run_folder(seqlab, language: RunFolder, command, file, conten
             ("sample", "environment.json"),
         }
     else:
-        assert said.status == 2
-        assert str(language.path) in said.err or "must be given" in said.err
+        assert result.status == 2
+        assert str(language.path) in result.err or "must be given" in result.err
 
 
 @pytest.mark.parametrize(
@@ -201,9 +199,9 @@ def test_a_damaged_checkpoint(refused, seqlab, runs: Path, file: str, damage: st
     elif damage == "changed":
         path.write_bytes(data[:-7] + b"?" + data[-6:])
     for command in ("resume", "evaluate", "sample"):
-        said = refused(command, str(run.path))
-        assert str(newest) in said
-        assert f"Delete it to continue from {before.name}" in said
+        result = refused(command, str(run.path))
+        assert str(newest) in result
+        assert f"Delete it to go on from {before.name}" in result
     shutil.rmtree(newest)
     assert seqlab("resume", str(run.path)).status == 0
 
@@ -233,12 +231,12 @@ def test_a_run_of_another_format(refused, language: RunFolder, number: int) -> N
         assert f"must have run format 2. Got {number}." in refused(command, language.path.name)
 
 
-def test_other_data_now(refused, runs: Path, monkeypatch) -> None:
+def test_changed_data(refused, runs: Path, monkeypatch) -> None:
     run = tiny.broken_off(tiny.REVIEWS, step=2)
     monkeypatch.setattr(tiny.ReviewsConfig, "content_hash", lambda self: "f" * 64)
-    said = refused("resume", str(run.path))
-    assert "must be resumed on the data it began with" in said
-    assert "Got other content (ffffffffffff)" in said
+    result = refused("resume", str(run.path))
+    assert "must be resumed on the data it began with" in result
+    assert "Got other content (ffffffffffff)" in result
 
 
 def test_a_config_changed_by_hand(refused, runs: Path) -> None:
@@ -258,10 +256,10 @@ def test_a_run_in_use(refused, seqlab, language: RunFolder) -> None:
         assert seqlab("sample", language.path.name).status == 0, "reading needs no lock"
 
 
-def test_runs_where_a_file_stands(seqlab, tmp_path: Path, monkeypatch) -> None:
+def test_a_runs_folder_that_is_a_file_is_refused(seqlab, tmp_path: Path, monkeypatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "file"))
-    said = seqlab(*TRAIN)
-    assert said.status == 1
-    assert "cannot be written" in said.err
+    result = seqlab(*TRAIN)
+    assert result.status == 1
+    assert "cannot be written" in result.err
     assert run_folder.names() == []

@@ -14,7 +14,7 @@ from seqlab.bench import layer_bench as layers
 from seqlab.bench import step_bench as step
 from seqlab.bench import workloads
 from seqlab.bench.measure import MatrixPeak
-from seqlab.nn.native import builds as choice
+from seqlab.nn.native import builds
 
 LAYER_HEADINGS = [
     "shape",
@@ -26,32 +26,41 @@ LAYER_HEADINGS = [
     "share of peak",
     "goal share",
 ]
-PLACE = {"benchmark", "processor", "threads", "torch", "kernels", "peak_of", "rounds", "rows"}
+KEYS = {"benchmark", "processor", "threads", "torch", "kernels", "peak_of", "rounds", "rows"}
 SPREAD = {"lower", "median", "upper"}
-HEADINGS = ["workload", "against", "seqlab ms", "theirs ms", "ratio", "goal", "share of peak", "peak GFLOP/s"]
+HEADINGS = [
+    "workload",
+    "against",
+    "seqlab ms",
+    "reference ms",
+    "ratio",
+    "goal",
+    "share of peak",
+    "peak GFLOP/s",
+]
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workloads, "WORKLOADS", SMALL)
     shapes = {
-        name: replace(shape, rows=2, steps=8, inputs=3, hidden=4) for name, shape in layers.SHAPES.items()
+        name: replace(shape, batch=2, steps=8, inputs=3, hidden=4) for name, shape in layers.SHAPES.items()
     }
     monkeypatch.setattr(layers, "SHAPES", shapes)
-    monkeypatch.setattr(layers, "LEAST_GFLOP", 1e-12)
+    monkeypatch.setattr(layers, "MIN_GFLOP", 1e-12)
     for module in (step, layers):
         monkeypatch.setattr(module, "peak_probe", partial(MatrixPeak, (64,)))
 
 
 def test_the_table(seqlab) -> None:
-    said = seqlab("bench", "step", "--rounds", "2", "--threads", "1")
-    assert (said.status, said.err) == (0, "")
-    place, makers, heading, *rows = said.out.splitlines()
-    assert f", 1 thread, torch {torch.__version__}, kernels {choice.name()}; " in place
-    assert place.endswith("; peak of matrix products; medians of 2 rounds")
+    result = seqlab("bench", "step", "--rounds", "2", "--threads", "1")
+    assert (result.status, result.err) == (0, "")
+    setup, makers, heading, *rows = result.out.splitlines()
+    assert f", 1 thread, torch {torch.__version__}, kernels {builds.build_name()}; " in setup
+    assert setup.endswith("; peak of matrix products; medians of 2 rounds")
     assert makers.startswith("MKL inside torch chooses slower code on AMD processors than on Intel's")
-    places = [heading.index(word) for word in HEADINGS]
-    assert places == sorted(places)
+    columns = [heading.index(word) for word in HEADINGS]
+    assert columns == sorted(columns)
     assert "MiB" not in heading
     assert [line.split()[0] for line in rows] == list(SMALL)
     for line, work in zip(rows, SMALL.values(), strict=True):
@@ -63,18 +72,18 @@ def test_the_table(seqlab) -> None:
 
 
 def test_json_holds_quartiles_and_units(seqlab) -> None:
-    said = seqlab("bench", "step", "--rounds", "2", "--workload", "gru-1500-course", "--json")
-    assert (said.status, said.err) == (0, "")
-    content = json.loads(said.out)
-    assert set(content) == PLACE
+    result = seqlab("bench", "step", "--rounds", "2", "--workload", "gru-1500-loop", "--json")
+    assert (result.status, result.err) == (0, "")
+    content = json.loads(result.out)
+    assert set(content) == KEYS
     assert (content["benchmark"], content["rounds"]) == ("step", 2)
     (row,) = content["rows"]
     assert (row["workload"], row["against"], row["goal"]) == (
-        "gru-1500-course",
-        "the course programs' way",
+        "gru-1500-loop",
+        "a Python loop",
         6.0,
     )
-    for key in ("seqlab_seconds", "their_seconds", "ratio", "peak"):
+    for key in ("seqlab_seconds", "reference_seconds", "ratio", "peak"):
         assert set(row[key]) == SPREAD
         assert 0 < row[key]["lower"] <= row[key]["median"] <= row[key]["upper"]
     assert row["share_of_peak"] == pytest.approx(
@@ -83,35 +92,35 @@ def test_json_holds_quartiles_and_units(seqlab) -> None:
     assert row["memory"] is None
 
 
-def test_named_workloads_alone_are_measured_in_their_order(seqlab) -> None:
+def test_only_named_workloads_are_measured_in_their_order(seqlab) -> None:
     asked = ["--workload", "imdb-linear", "--workload", "ptb-lstm", "--rounds", "1", "--json"]
     rows = json.loads(seqlab("bench", "step", *asked).out)["rows"]
     assert [row["workload"] for row in rows] == ["imdb-linear", "ptb-lstm"]
 
 
-def test_memory_has_columns_of_its_own(seqlab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_has_its_own_columns(seqlab, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, str, int]] = []
 
     def elsewhere(function, side, work, threads) -> float:
         assert function is step.peak_of_steps
         asked.append((side, work.name, threads))
-        return {"seqlab": 1234.4, "theirs": 2345.6}[side]
+        return {"seqlab": 1234.4, "reference": 2345.6}[side]
 
     monkeypatch.setattr(step, "in_own_process", elsewhere)
     arguments = ["bench", "step", "--rounds", "1", "--threads", "1", "--workload", "ptb-lstm", "--memory"]
     heading, row = seqlab(*arguments).out.splitlines()[-2:]
-    assert heading.split()[-4:] == ["seqlab", "MiB", "theirs", "MiB"]
+    assert heading.split()[-4:] == ["seqlab", "MiB", "reference", "MiB"]
     assert row.split()[-2:] == ["1,234", "2,346"]
-    assert asked == [("seqlab", "ptb-lstm", 1), ("theirs", "ptb-lstm", 1)]
+    assert asked == [("seqlab", "ptb-lstm", 1), ("reference", "ptb-lstm", 1)]
     (row,) = json.loads(seqlab(*arguments, "--json").out)["rows"]
-    assert row["memory"] == {"seqlab_mib": 1234.4, "their_mib": 2345.6}
+    assert row["memory"] == {"seqlab_mib": 1234.4, "reference_mib": 2345.6}
 
 
 @pytest.mark.slow
-def test_memory_is_measured_in_processes_of_their_own(seqlab) -> None:
-    said = seqlab("bench", "step", "--rounds", "1", "--workload", "imdb-linear", "--memory", "--json")
-    assert said.status == 0, said.err
-    (row,) = json.loads(said.out)["rows"]
+def test_memory_is_measured_in_separate_processes(seqlab) -> None:
+    result = seqlab("bench", "step", "--rounds", "1", "--workload", "imdb-linear", "--memory", "--json")
+    assert result.status == 0, result.err
+    (row,) = json.loads(result.out)["rows"]
     assert all(10 < mib < 10_000 for mib in row["memory"].values())
 
 
@@ -141,31 +150,31 @@ def test_help_names_the_options(seqlab) -> None:
     assert {"step", "layers"} <= set(seqlab("bench", "--help").out.split())
     common = ("--rounds", "--threads", "--json")
     for name, own in {"step": ("--workload", "--memory"), "layers": ("--shape", "--cell")}.items():
-        said = seqlab("bench", name, "--help")
-        assert said.status == 0
+        result = seqlab("bench", name, "--help")
+        assert result.status == 0
         for word in (f"Usage: seqlab bench {name} [OPTIONS]", "\nOptions:", *own, *common):
-            assert word in said.out
+            assert word in result.out
 
 
-def test_what_can_be_measured_is_shown_where_nothing_is_named(seqlab) -> None:
+def test_without_a_benchmark_the_help_is_shown(seqlab) -> None:
     assert seqlab("bench") == seqlab("bench", "--help")
 
 
 def test_the_table_of_layers(seqlab) -> None:
-    said = seqlab("bench", "layers", "--rounds", "2", "--threads", "1")
-    assert (said.status, said.err) == (0, "")
-    place, makers, gru, heading, *rows = said.out.splitlines()
-    assert f", 1 thread, torch {torch.__version__}, kernels {choice.name()}; " in place
-    assert place.endswith("; peak of matrix products; medians of 2 rounds")
+    result = seqlab("bench", "layers", "--rounds", "2", "--threads", "1")
+    assert (result.status, result.err) == (0, "")
+    setup, makers, gru, heading, *rows = result.out.splitlines()
+    assert f", 1 thread, torch {torch.__version__}, kernels {builds.build_name()}; " in setup
+    assert setup.endswith("; peak of matrix products; medians of 2 rounds")
     assert makers.startswith("MKL inside torch chooses slower code on AMD processors than on Intel's")
-    assert gru.startswith("gru-reset-before is measured against torch.nn.GRU")
-    places = [heading.index(word) for word in LAYER_HEADINGS]
-    assert places == sorted(places)
-    assert len(rows) == len(layers.SHAPES) * len(layers.RIVALS)
-    wanted = [(shape, cell) for shape in layers.SHAPES.values() for cell in layers.RIVALS]
+    assert gru.startswith("gru-reset-before is also compared with torch.nn.GRU")
+    columns = [heading.index(word) for word in LAYER_HEADINGS]
+    assert columns == sorted(columns)
+    assert len(rows) == len(layers.SHAPES) * len(layers.TORCH_LAYERS)
+    wanted = [(shape, cell) for shape in layers.SHAPES.values() for cell in layers.TORCH_LAYERS]
     for line, (shape, cell) in zip(rows, wanted, strict=True):
         name, found, ours, theirs, ratio, goal, _share, percent, *goal_share, peak = line.split()
-        assert (name, found, float(goal)) == ("2x8x3x4", cell, shape.goals[layers.RIVALS[cell]])
+        assert (name, found, float(goal)) == ("2x8x3x4", cell, shape.goals[layers.TORCH_LAYERS[cell]])
         assert all(float(number) >= 0 for number in (ours, theirs, ratio, peak))
         assert percent == "%"
         assert goal_share == ([] if shape.share is None else [f"{100 * shape.share:.1f}", "%"])
@@ -173,10 +182,10 @@ def test_the_table_of_layers(seqlab) -> None:
 
 def test_layers_as_json(seqlab) -> None:
     asked = ["--shape", "64x100x128x128", "--cell", "lstm", "--cell", "elman", "--rounds", "2"]
-    said = seqlab("bench", "layers", *asked, "--json")
-    assert (said.status, said.err) == (0, "")
-    content = json.loads(said.out)
-    assert set(content) == PLACE
+    result = seqlab("bench", "layers", *asked, "--json")
+    assert (result.status, result.err) == (0, "")
+    content = json.loads(result.out)
+    assert set(content) == KEYS
     assert (content["benchmark"], content["rounds"]) == ("layers", 2)
     assert [row["cell"] for row in content["rows"]] == ["lstm", "elman"]
     row = content["rows"][0]
@@ -186,6 +195,6 @@ def test_layers_as_json(seqlab) -> None:
         assert 0 < row[key]["lower"] <= row[key]["median"] <= row[key]["upper"]
 
 
-def test_nothing_is_said_of_a_gru_that_was_not_measured(seqlab) -> None:
-    said = seqlab("bench", "layers", "--shape", "64x100x128x128", "--cell", "gru", "--rounds", "1")
-    assert "gru-reset-before" not in said.out
+def test_there_is_no_remark_on_a_gru_that_was_not_measured(seqlab) -> None:
+    result = seqlab("bench", "layers", "--shape", "64x100x128x128", "--cell", "gru", "--rounds", "1")
+    assert "gru-reset-before" not in result.out

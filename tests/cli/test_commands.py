@@ -24,26 +24,26 @@ SMALL = [f"model.{key}" for key in ("hidden_size=8", "heads=2", "layers=1", "fee
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
-def test_help_lists_every_command_in_order_on_a_line_each(seqlab, arguments, monkeypatch) -> None:
+def test_help_lists_every_command_in_order_on_one_line_each(seqlab, arguments, monkeypatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    said = seqlab(*arguments)
-    assert said.status == 0
-    listed = re.findall(r"^  ([a-z]+)  +[A-Z].*\.\s*$", said.out, flags=re.MULTILINE)
+    result = seqlab(*arguments)
+    assert result.status == 0
+    listed = re.findall(r"^  ([a-z]+)  +[A-Z].*\.\s*$", result.out, flags=re.MULTILINE)
     assert listed == COMMANDS
-    assert not set(said.out) & set("│╭╰─")
+    assert not set(result.out) & set("│╭╰─")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_of_a_command(seqlab, command: str) -> None:
-    said = seqlab(command, "--help")
-    assert said.status == 0
-    assert f"Usage: seqlab {command}" in said.out
+    result = seqlab(command, "--help")
+    assert result.status == 0
+    assert f"Usage: seqlab {command}" in result.out
 
 
 def test_version(seqlab) -> None:
-    said = seqlab("--version")
-    assert said.status == 0
-    assert said.out.split(".")[0].isdigit()
+    result = seqlab("--version")
+    assert result.status == 0
+    assert result.out.split(".")[0].isdigit()
 
 
 def test_help_does_not_load_torch() -> None:
@@ -72,24 +72,26 @@ def test_train_then_again_then_resume(seqlab, runs: Path) -> None:
 
 
 def test_json_of_training_is_the_summary_and_nothing_else(seqlab, runs: Path) -> None:
-    said = seqlab("train", *tiny.BRACKETS, "--json")
+    result = seqlab("train", *tiny.BRACKETS, "--json")
     (path,) = runs.iterdir()
-    assert said.err == ""
-    assert json.loads(said.out) == json.loads((path / "finished.json").read_text())
+    assert result.err == ""
+    assert json.loads(result.out) == json.loads((path / "finished.json").read_text())
 
 
-def test_dropped_settings_are_said(seqlab) -> None:
-    said = seqlab("train", *tiny.BRACKETS, "model.kind=transformer-lm", *SMALL)
-    assert "model.kind is now 'transformer-lm'; settings of 'recurrent-lm' were dropped: cell" in said.err
-    assert said.status == 0
+def test_dropped_settings_are_reported(seqlab) -> None:
+    result = seqlab("train", *tiny.BRACKETS, "model.kind=transformer-lm", *SMALL)
+    assert "model.kind is now 'transformer-lm'; settings of 'recurrent-lm' were dropped: cell" in result.err
+    assert result.status == 0
 
 
-def test_resume_ends_as_the_unbroken_run(seqlab, language: RunFolder, tmp_path: Path, monkeypatch) -> None:
+def test_a_resumed_run_equals_an_uninterrupted_one(
+    seqlab, language: RunFolder, tmp_path: Path, monkeypatch
+) -> None:
     monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "other"))
     run = tiny.broken_off(tiny.BRACKETS, step=8)
-    said = seqlab("resume", str(run.path))
-    assert said.status == 0
-    assert "Going on behind step " in said.err
+    result = seqlab("resume", str(run.path))
+    assert result.status == 0
+    assert "Continuing after step " in result.err
     assert (run.path / "records.jsonl").read_text() == (language.path / "records.jsonl").read_text()
     without = [
         {k: v for k, v in tiny.summary(r).items() if k not in ("cost", "run")} for r in (run, language)
@@ -99,31 +101,33 @@ def test_resume_ends_as_the_unbroken_run(seqlab, language: RunFolder, tmp_path: 
 
 @pytest.mark.parametrize("split", ["train", "valid", "test"])
 def test_evaluate(seqlab, language: RunFolder, split: str) -> None:
-    said = seqlab("evaluate", str(language.path), "--split", split)
-    assert said.status == 0
-    assert f"{language.path.name}, {split}: loss " in said.out
+    result = seqlab("evaluate", str(language.path), "--split", split)
+    assert result.status == 0
+    assert f"{language.path.name}, {split}: loss " in result.out
     card = json.loads((language.path / "cards" / f"{split}.json").read_text())
-    assert f"checkpoint of step {card['checkpoint_step']}" in said.out
+    assert f"checkpoint of step {card['checkpoint_step']}" in result.out
     assert card["sequences"] == {"train": 60, "valid": 20, "test": 20}[split]
 
 
 def test_evaluate_gives_the_metrics_asked_for(seqlab, language: RunFolder) -> None:
-    said = seqlab("evaluate", language.path.name, "--metric", "loss", "--metric", "bits_per_token", "--json")
-    metrics = json.loads(said.out)["metrics"]
+    result = seqlab(
+        "evaluate", language.path.name, "--metric", "loss", "--metric", "bits_per_token", "--json"
+    )
+    metrics = json.loads(result.out)["metrics"]
     assert list(metrics) == ["loss", "bits_per_token"]
     assert metrics["loss"] == tiny.summary(language)["metrics"]["loss"]
 
 
 def test_diagnose(seqlab, language: RunFolder) -> None:
-    said = seqlab("diagnose", language.path.name, "--rows", "5")
-    assert said.status == 0
+    result = seqlab("diagnose", language.path.name, "--rows", "5")
+    assert result.status == 0
     step = tiny.summary(language)["best_step"]
-    assert said.out.startswith(f"{language.path.name}, valid, checkpoint of step {step}\n")
+    assert result.out.startswith(f"{language.path.name}, valid, checkpoint of step {step}\n")
     content = json.loads(seqlab("diagnose", language.path.name, "--rows", "5", "--json").out)
     found = content["diagnostics"]["gradient-through-time"]
-    assert all(sentence in said.out for sentence in found["found"])
+    assert all(sentence in result.out for sentence in found["found"])
     curve = found["records"][0]
-    table = re.findall(r"^ *(\d+) +(\S+) +(\S+)$", said.out, flags=re.MULTILINE)
+    table = re.findall(r"^ *(\d+) +(\S+) +(\S+)$", result.out, flags=re.MULTILINE)
     last = len(curve["x"]) - 1
     assert [int(row[0]) for row in table] == sorted({0, *(2**k for k in range(9) if 2**k <= last), last})
     assert [row[1] for row in table] == [f"{curve['y'][int(row[0])]:.4g}" for row in table]
@@ -140,11 +144,11 @@ def test_a_diagnosis_is_recorded_with_the_run(seqlab, language: RunFolder) -> No
 
 
 def test_sample(seqlab, language: RunFolder) -> None:
-    said = seqlab("sample", language.path.name, "--count", "3", "--length", "5", "--prompt", "((")
-    assert said.status == 0
-    lines = said.out.splitlines()
+    result = seqlab("sample", language.path.name, "--count", "3", "--length", "5", "--prompt", "((")
+    assert result.status == 0
+    lines = result.out.splitlines()
     assert [line[:6] for line in lines] == ["[1] ((", "[2] ((", "[3] (("]
-    assert said.err == ""
+    assert result.err == ""
 
 
 def test_sample_is_fixed_by_its_seed(seqlab, language: RunFolder) -> None:
@@ -165,14 +169,14 @@ def test_greedy_sampling_ignores_the_seed(seqlab, language: RunFolder) -> None:
 
 
 def test_what_a_prompt_is_read_as_is_said(seqlab, language: RunFolder) -> None:
-    said = seqlab("sample", language.path.name, "--prompt", "(x", "--count", "1")
-    assert said.status == 0
-    assert "The model reads the prompt '(x' as '(.unk'" in said.err
+    result = seqlab("sample", language.path.name, "--prompt", "(x", "--count", "1")
+    assert result.status == 0
+    assert "The model reads the prompt '(x' as '(.unk'" in result.err
 
 
 def test_predict(seqlab, classifier: RunFolder, tmp_path: Path, monkeypatch) -> None:
-    said = seqlab("predict", classifier.path.name, "a good film", "a bad film", "--json")
-    answers = json.loads(said.out)
+    result = seqlab("predict", classifier.path.name, "a good film", "a bad film", "--json")
+    answers = json.loads(result.out)
     assert [max(a["probabilities"], key=a["probabilities"].get) for a in answers] == ["positive", "negative"]
     assert all(sum(a["probabilities"].values()) == pytest.approx(1) for a in answers)
 
@@ -185,10 +189,10 @@ def test_predict(seqlab, classifier: RunFolder, tmp_path: Path, monkeypatch) -> 
         assert seqlab("predict", classifier.path.name).out == shown
 
 
-def test_predict_says_when_no_word_is_known(seqlab, classifier: RunFolder) -> None:
-    said = seqlab("predict", classifier.path.name, "zzz 123")
-    assert said.status == 0
-    assert "No word of 'zzz 123' is known to the model" in said.err
+def test_predict_warns_when_no_word_is_known(seqlab, classifier: RunFolder) -> None:
+    result = seqlab("predict", classifier.path.name, "zzz 123")
+    assert result.status == 0
+    assert "The model knows no word of 'zzz 123'" in result.err
 
 
 def test_list(seqlab, language: RunFolder) -> None:
@@ -203,7 +207,7 @@ def test_list(seqlab, language: RunFolder) -> None:
     assert everything["runs"][language.path.name].startswith("loss ")
 
 
-def test_list_names_what_is_unfinished_or_damaged(seqlab, language: RunFolder) -> None:
+def test_list_shows_unfinished_and_damaged_runs(seqlab, language: RunFolder) -> None:
     run = tiny.broken_off(tiny.BRACKETS, "seed=2", step=2)
     (language.path / "finished.json").write_text("{")
     rows = json.loads(seqlab("list", "runs", "--json").out)["runs"]
@@ -226,7 +230,7 @@ def test_data(seqlab) -> None:
     assert [split["sequences"] for split in content["splits"].values()] == [7, 3, 2]
     shown = seqlab(*asked).out
     assert all(f"  {example}" in shown for example in content["examples"])
-    for heading in ("tokens a sequence", "padding of the training split", "similar lengths together"):
+    for heading in ("tokens per sequence", "padding of the training split", "similar lengths together"):
         assert heading in shown
     fetched = json.loads(seqlab("data", "fetch", *asked[2:], "--json").out)
     assert fetched == {"name": "brackets", "content": content["content"]}
@@ -245,7 +249,7 @@ def test_parameters_are_those_of_the_formula(seqlab) -> None:
         content = json.loads(seqlab(*asked, "--json").out)["brackets-lstm"]
         total = V * E + n * H * (E + H + biases) + (H + 1) * V
         assert content["total"] == total
-        assert [layer["layer"] for layer in content["layers"]] == ["embedding", "recurrence layer 1", "head"]
+        assert [layer["layer"] for layer in content["layers"]] == ["embedding", "body layer 1", "head"]
         shown = seqlab(*asked).out
         assert f"total {total:,}" in shown
         assert f"{n} x 5 x (4 + 5) + " in shown
@@ -275,6 +279,6 @@ def test_every_command_has_json(seqlab, language: RunFolder, classifier: RunFold
     }
     assert list(arguments) == [name for name in app if not name.startswith("-")]
     for command in arguments.keys() - SLOW:
-        said = seqlab(command, *arguments[command], "--json")
-        assert (said.status, said.err) == (0, ""), command
-        assert json.loads(said.out), command
+        result = seqlab(command, *arguments[command], "--json")
+        assert (result.status, result.err) == (0, ""), command
+        assert json.loads(result.out), command

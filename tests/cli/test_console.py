@@ -7,60 +7,67 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import dataclass, field
 
 import pytest
 from rich.console import Console
 
 from seqlab.cli import console
-from seqlab.cli.console import ProgressLine, say, working
-from seqlab.schema.records import Moment
+from seqlab.cli.console import print_line
+from seqlab.cli.progress_bars import ProgressBars
+from seqlab.cli.progress_display import ProgressDisplay, working
+from seqlab.cli.study_display import StudyDisplay
+from seqlab.runs.study_folder import Trial
+from seqlab.studies.job import JobOutcome
+from seqlab.training.progress import Progress
 
 
-@dataclass
-class At:
-    """A place in training."""
-
-    moment: Moment
-    step: int = field(init=False)
-    tokens: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.step, self.tokens = self.moment.step, self.moment.tokens
-
-
-def at(step: int) -> At:
-    return At(Moment(step=step, epoch=step / 10, tokens=1000 * step))
+def at(step: int) -> Progress:
+    """The progress of a run with 8 steps per epoch and 1,000 tokens per step."""
+    return Progress(step=step, epoch=step // 8, batch=step % 8, batches_in_epoch=8, tokens=1000 * step)
 
 
 class Clock:
-    """Seconds that pass when a test says so."""
+    """Seconds that pass when a test advances them."""
 
-    now = 100.0
+    def __init__(self) -> None:
+        self.now = 100.0
 
-    def monotonic(self) -> float:
+    def __call__(self) -> float:
         return self.now
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(console, "time", clock)
-    return clock
+def clock() -> Clock:
+    return Clock()
 
 
-@pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch) -> Console:
-    """A terminal of 80 columns in the place of standard error."""
-    screen = Console(file=io.StringIO(), force_terminal=True, width=80, highlight=False, soft_wrap=True)
+def terminal_of(width: int, clock: Clock) -> Console:
+    return Console(
+        file=io.StringIO(),
+        force_terminal=True,
+        force_interactive=True,
+        width=width,
+        highlight=False,
+        soft_wrap=True,
+        get_time=clock,
+    )
+
+
+@pytest.fixture(params=[80, 160])
+def terminal(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Console:
+    """A terminal in place of standard error."""
+    screen = terminal_of(request.param, clock)
     monkeypatch.setattr(console, "err", screen)
     return screen
 
 
-def shown(line: ProgressLine) -> list[str]:
-    screen = Console(file=io.StringIO(), width=80)
-    screen.print(line._render())
-    return [text.strip() for text in _text(screen).splitlines()]
+def shown(bars: ProgressBars) -> list[str]:
+    """The lines that a user sees now."""
+    screen = Console(file=io.StringIO(), width=bars.console.width)
+    screen.print(bars.get_renderable())
+    lines = _text(screen).splitlines()
+    assert all(len(line) <= bars.console.width for line in lines)
+    return [line.strip() for line in lines]
 
 
 def _text(screen: Console) -> str:
@@ -68,62 +75,147 @@ def _text(screen: Console) -> str:
     return screen.file.getvalue()
 
 
-def test_the_bar_shows_epoch_loss_rate_and_time_left(terminal: Console, clock: Clock) -> None:
-    line = ProgressLine(quiet=False)
-    try:
-        line.step(at(10), 2.0, 3)
-        clock.now += 2
-        line.step(at(15), 1.5, 3)
-        (bar,) = shown(line)
-    finally:
-        line.close()
-    # Half an epoch and 5,000 tokens in two seconds; one epoch and a half to go.
-    assert bar.endswith("epoch 1.50 of 3  loss 1.500  2,500 tokens/s  0:06 left")
-    assert len(bar) <= 80
+def train(display: ProgressDisplay, clock: Clock) -> None:
+    """Half an epoch with 4,000 tokens in two seconds; one epoch and a half remain."""
+    for step in range(8, 13):
+        display.step(at(step), 2.5 - step / 12, 3)
+        clock.now += 0.5
 
 
-def test_scoring_has_a_bar_of_its_own_below_that_of_training(terminal: Console, clock: Clock) -> None:
-    line = ProgressLine(quiet=False)
-    try:
-        line.step(at(10), 2.0, 3)
-        line.scored(5, 20)
-        assert [bar.split("  ")[-1] for bar in shown(line)] == [
-            "loss 2.000",
-            "scoring, batch 5 of 20",
-        ]
-        line.scored(20, 20)
-        assert len(shown(line)) == 1
-    finally:
-        line.close()
+def test_the_bar_shows_epoch_loss_speed_and_time_left(terminal: Console, clock: Clock) -> None:
+    with working("Reading", quiet=False) as display:
+        train(display, clock)
+        (line,) = shown(display.bars)
+    assert line.endswith("epoch 1.50 of 3  loss 1.500  2,000 tokens/s  0:06 left")
+    assert line.startswith("━━━━━━━━")
 
 
-def test_what_takes_longer_than_two_seconds_is_shown(terminal: Console, clock: Clock) -> None:
-    with working("Reading and encoding imdb", quiet=False) as line:
+@pytest.mark.parametrize(
+    ("width", "line"),
+    [
+        (54, "epoch 1.50 of 3  loss 1.500  2,000 tokens/s  0:06 left"),
+        (40, "epoch 1.50 of 3  loss 1.500  2,000 toke…"),
+        (20, "epoch 1.50 of 3  lo…"),
+    ],
+)
+def test_on_a_narrow_terminal_the_text_comes_first(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock, width: int, line: str
+) -> None:
+    monkeypatch.setattr(console, "err", terminal_of(width, clock))
+    with working("Reading", quiet=False) as display:
+        train(display, clock)
+        assert shown(display.bars) == [line]
+
+
+def test_the_bar_is_drawn_on_the_terminal_and_removed_at_the_end(terminal: Console, clock: Clock) -> None:
+    with working("Reading", quiet=False) as display:
+        train(display, clock)
+        display.bars.refresh()
+        assert "epoch 1.50 of 3  loss 1.500" in _text(terminal)
+    erased_line = "\x1b[2K"
+    assert _text(terminal).endswith((erased_line, erased_line + "\x1b[?25h"))
+
+
+def test_a_resumed_run_has_the_speed_of_its_new_steps(terminal: Console, clock: Clock) -> None:
+    with working("Reading", quiet=False) as display:
+        display.step(at(8), 2.0, 3)
+        (line,) = shown(display.bars)
+        assert line.endswith("epoch 1.00 of 3  loss 2.000")
+
+
+def test_scoring_has_a_bar_below_that_of_training(terminal: Console, clock: Clock) -> None:
+    with working("Reading", quiet=False) as display:
+        display.step(at(8), 2.0, 3)
+        display.scored(5, 20)
+        training, scoring = shown(display.bars)
+        assert training.endswith("loss 2.000")
+        assert scoring.endswith("scoring, batch 5 of 20")
+        display.scored(20, 20)
+        assert len(shown(display.bars)) == 1
+
+
+def test_work_that_takes_longer_than_two_seconds_is_shown(terminal: Console, clock: Clock) -> None:
+    with working("Reading and encoding imdb", quiet=False) as display:
         clock.now += 1.9
-        assert shown(line) == []
+        assert shown(display.bars) == []
         clock.now += 1.2
-        assert shown(line) == ["Reading and encoding imdb ... 3 s"]
+        (line,) = shown(display.bars)
+        assert line.endswith("Reading and encoding imdb ... 3 s")
+        display.step(at(8), 2.0, 3)
+        (line,) = shown(display.bars)
+        assert line.endswith("loss 2.000"), "the bar of training replaces it"
+
+
+def test_no_work_is_shown_right_after_training_has_ended(terminal: Console, clock: Clock) -> None:
+    with working("Reading", quiet=False) as display:
+        clock.now += 60
+        display.step(at(24), 2.0, 3)
+        assert shown(display.bars) == []
+        clock.now += 3
+        (line,) = shown(display.bars)
+        assert line.endswith("Working ... 3 s")
 
 
 @pytest.mark.parametrize("quiet", [True, False])
-def test_no_bar_without_a_terminal_and_none_when_quiet(monkeypatch: pytest.MonkeyPatch, quiet: bool) -> None:
-    screen = Console(file=io.StringIO(), force_terminal=quiet, width=80)
+def test_no_bar_without_a_terminal_and_none_when_quiet(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock, quiet: bool
+) -> None:
+    screen = Console(file=io.StringIO(), force_terminal=quiet, force_interactive=quiet, width=80)
     monkeypatch.setattr(console, "err", screen)
-    line = ProgressLine(quiet=quiet)
-    line.step(at(10), 2.0, 3)
-    line.scored(5, 20)
-    line.message("Starting.")
-    line.validated(at(20), {"loss": 1.25}, best=True)
-    line.close()
-    said = _text(screen)
-    wanted = "Starting.\nepoch 2, step 20: validation loss 1.2500  (best so far)\n"
-    assert said == ("" if quiet else wanted)
+    with working("Reading", quiet=quiet) as display:
+        display.step(at(8), 2.0, 3)
+        display.scored(5, 20)
+        display.message("Starting.")
+        display.validated(at(16), {"loss": 1.25}, best=True)
+    expected = "Starting.\nepoch 2, step 16: validation loss 1.2500  (best so far)\n"
+    assert _text(screen) == ("" if quiet else expected)
 
 
-def test_a_terminal_breaks_lines_between_words_and_never_inside_a_path() -> None:
+def trial(number: int) -> Trial:
+    setting = {"training.optimizer.learning_rate": 0.1}
+    return Trial(number=number, architecture="lstm", setting=setting, seed=2, epochs=(), run="", config={})
+
+
+def test_a_study_has_a_bar_for_all_runs_and_one_for_each_running(terminal: Console, clock: Clock) -> None:
+    display = StudyDisplay(quiet=False)
+    display.started(trial(3), 10)
+    display.started(trial(4), 10)
+    for quarter in range(1, 4):
+        clock.now += 10
+        display.progressed(3, quarter / 4, "loss 0.500")
+    study, third, fourth = shown(display.bars)
+    # Of 10 runs, 2 and three quarters are done; a quarter takes 10 seconds.
+    assert study.endswith("2 of 10 runs  4:50 left")
+    assert third.endswith("lstm learning_rate=0.1, seed 2  loss 0.500  0:10 left")
+    assert fourth.endswith("lstm learning_rate=0.1, seed 2")
+    display.ended(trial(3), JobOutcome("finished"), 0.25)
+    assert len(shown(display.bars)) == 2
+    assert "   3/10  lstm learning_rate=0.1, seed 2  0.2500" in _text(terminal)
+    display.close()
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_a_study_without_a_terminal_has_a_line_for_each_run(
+    monkeypatch: pytest.MonkeyPatch, quiet: bool
+) -> None:
+    screen = Console(file=io.StringIO(), force_terminal=quiet, force_interactive=quiet, width=80)
+    monkeypatch.setattr(console, "err", screen)
+    display = StudyDisplay(quiet=quiet)
+    display.started(trial(1), 2)
+    display.progressed(1, 0.5, "loss 0.500")
+    display.message(1, "Note: short.")
+    display.message(2, "Note: short.")
+    display.ended(trial(1), JobOutcome("failed", "The loss became nan."), None)
+    display.ended(trial(2), JobOutcome("interrupted"), None)
+    display.close()
+    expected = "run 1: Note: short.\n   1/2  lstm learning_rate=0.1, seed 2  failed: The loss became nan.\n"
+    assert _text(screen) == ("" if quiet else expected)
+
+
+def test_a_terminal_wraps_lines_between_words_and_never_inside_a_path() -> None:
     screen = Console(file=io.StringIO(), force_terminal=True, width=30, highlight=False, soft_wrap=True)
-    say("Run folder: /home/somebody/a-very-long-name/of-a-folder/runs", screen)
-    say("validation loss 0.5756, perplexity 1.7782, accuracy 0.6348", screen)
+    print_line("Run folder: /home/somebody/a-very-long-name/of-a-folder/runs", screen)
+    print_line("validation loss 0.5756, perplexity 1.7782, accuracy 0.6348", screen)
     assert _text(screen).splitlines() == [
         "Run folder:",
         "/home/somebody/a-very-long-name/of-a-folder/runs",

@@ -18,7 +18,7 @@ RUNS = 14
 """Four models with two seeds and one, and a baseline of each study."""
 
 
-def test_refuses_what_cannot_be(refused, tmp_path: Path) -> None:
+def test_invalid_options_are_refused(refused, tmp_path: Path) -> None:
     assert "'output' must be a file. Got the folder" in refused("demo", "--output", str(tmp_path))
     assert "'seeds' must be at least 1. Got 0." in refused("demo", "--seeds", "0")
     assert "'threads' must be at least 1. Got 0." in refused("demo", "--threads", "0")
@@ -47,12 +47,19 @@ def _timeless(result: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.slow
-def test_from_nothing_to_a_report_and_once_more(tmp_path: Path) -> None:
+def test_the_demo_writes_a_report_and_writes_it_again(tmp_path: Path) -> None:
     out, err = finished(folder=tmp_path)
     assert len(re.findall(r"^ *\d+/(?:9|5)  .*, seed \d  \d\.\d{4}$", err, re.MULTILINE)) == RUNS
     assert len(list((tmp_path / "runs").glob("*/finished.json"))) == RUNS
     assert {path.name for path in (tmp_path / "runs" / "studies").iterdir()} == set(STUDIES)
-    for word in ("elman", "gru", "lstm", "transformer-lm", "Held against the truth", "python-5gram"):
+    for word in (
+        "elman",
+        "gru",
+        "lstm",
+        "transformer-lm",
+        "Compared with the true distribution",
+        "python-5gram",
+    ):
         assert word in out
     report = tmp_path / "report.html"
     assert report.resolve().as_uri() in out
@@ -72,7 +79,7 @@ def test_from_nothing_to_a_report_and_once_more(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_killed_and_started_again_it_ends_the_same(tmp_path: Path) -> None:
+def test_killed_and_started_again_it_has_the_same_result(tmp_path: Path) -> None:
     (tmp_path / "whole").mkdir()
     (tmp_path / "killed").mkdir()
     expected = json.loads(finished("--json", folder=tmp_path / "whole")[0])
@@ -90,7 +97,7 @@ def test_killed_and_started_again_it_ends_the_same(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_interrupted_it_says_that_nothing_is_lost(tmp_path: Path) -> None:
+def test_after_an_interruption_it_reports_that_nothing_is_lost(tmp_path: Path) -> None:
     process = seqlab(folder=tmp_path)
     while not list((tmp_path / "runs").glob("demo-*/records.jsonl")):
         time.sleep(0.01)

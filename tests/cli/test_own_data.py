@@ -1,4 +1,4 @@
-"""Own data, from a file to predictions and samples, and what is refused on the way."""
+"""A user's own data, from a file to predictions and samples, and invalid input."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import own_files
 import pytest
 
-from seqlab.cli import scoring
+from seqlab.cli import evaluate_commands
 from seqlab.runs.run_folder import open_run
 from seqlab.schema.records import Matrix
 
@@ -18,9 +18,9 @@ QUICK = ["training.epochs=3", "training.tensorboard=false", "samples.max_tokens=
 
 
 def trained(seqlab, runs: Path, recipe: str, *arguments: str) -> Path:
-    said = seqlab("train", recipe, *arguments, *QUICK)
-    assert said.status == 0, said.err
-    assert "Chosen for " in said.err
+    result = seqlab("train", recipe, *arguments, *QUICK)
+    assert result.status == 0, result.err
+    assert "Chosen for " in result.err
     (path,) = runs.iterdir()
     return path
 
@@ -28,8 +28,8 @@ def trained(seqlab, runs: Path, recipe: str, *arguments: str) -> Path:
 def test_a_table(seqlab, runs: Path, tmp_path: Path) -> None:
     own = own_files.write(tmp_path, "text-classifier", rows=60)
     path = trained(seqlab, runs, "text-classifier", own, "training.optimizer.learning_rate=0.1")
-    said = seqlab("predict", "text-classifier", "a lovely film", "dull, awful", "--json")
-    answers = [answer["probabilities"] for answer in json.loads(said.out)]
+    result = seqlab("predict", "text-classifier", "a lovely film", "dull, awful", "--json")
+    answers = [answer["probabilities"] for answer in json.loads(result.out)]
     assert [max(answer, key=answer.get) for answer in answers] == ["good", "bad"]
     shown = seqlab("predict", "text-classifier", "a lovely film").out
     assert shown.splitlines() == [f"good {answers[0]['good']:.3f}  a lovely film"]
@@ -41,11 +41,11 @@ def test_a_table(seqlab, runs: Path, tmp_path: Path) -> None:
     assert matrices[-1].rows == ("bad", "good")
     assert matrices[-1].values == ((3, 0), (0, 3))
     data = json.loads((path / "data.json").read_text())
-    assert data["description"].startswith("Own data: ")
+    assert data["description"].startswith("Your own texts: ")
     assert data["notes"] == []
 
 
-def test_of_several_labels_all_probabilities_are_shown(seqlab, runs: Path, tmp_path: Path) -> None:
+def test_all_probabilities_of_several_labels_are_shown(seqlab, runs: Path, tmp_path: Path) -> None:
     own = own_files.write(tmp_path, "text-classifier", labels=3, rows=60)
     trained(seqlab, runs, "text-classifier", own, "training.optimizer.learning_rate=0.1")
     first, second = seqlab("predict", "text-classifier", "a lovely film").out.splitlines()
@@ -54,11 +54,11 @@ def test_of_several_labels_all_probabilities_are_shown(seqlab, runs: Path, tmp_p
     assert sum(float(part.split()[1]) for part in second.split(", ")) == pytest.approx(1, abs=0.01)
 
 
-@pytest.mark.parametrize(("labels", "widest"), [(2, 10), (3, 2)])
+@pytest.mark.parametrize(("labels", "max_labels"), [(2, 10), (3, 2)])
 def test_the_confusion_matrix_of_a_split(
-    seqlab, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, labels: int, widest: int
+    seqlab, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, labels: int, max_labels: int
 ) -> None:
-    """Whole, or its largest mistakes: the labels are told apart by nothing, so there are some."""
+    """Whole, or its largest mistakes; the texts do not depend on the labels, so there are some."""
     own = own_files.write(tmp_path, "text-classifier", labels=labels, rows=90)
     trained(seqlab, runs, "text-classifier", own, "training.max_steps=1")
     card = json.loads(seqlab("evaluate", "text-classifier", "--split", "test", "--json").out)
@@ -66,12 +66,12 @@ def test_the_confusion_matrix_of_a_split(
     counts = np.array(matrix["values"])
     assert counts.sum() == card["sequences"]
     assert np.trace(counts) / counts.sum() == pytest.approx(card["metrics"]["accuracy"])
-    monkeypatch.setattr(scoring, "WIDEST", widest)
+    monkeypatch.setattr(evaluate_commands, "MAX_LABELS", max_labels)
     shown = seqlab("evaluate", "text-classifier", "--split", "test").out.splitlines()
     rows = [
         line.split() for line in shown[shown.index(next(s for s in shown if "confusion matrix" in s)) + 2 :]
     ]
-    if labels <= widest:
+    if labels <= max_labels:
         assert rows[:labels] == [
             [name, *(str(int(count)) for count in line)]
             for name, line in zip(matrix["rows"], counts, strict=True)
@@ -83,19 +83,19 @@ def test_the_confusion_matrix_of_a_split(
         assert counts[matrix["rows"].index(rows[0][0]), matrix["columns"].index(rows[0][1])] == missed.max()
 
 
-def test_lines_without_text_are_counted_and_another_encoding_is_named(
+def test_lines_without_text_are_counted_and_another_encoding_can_be_named(
     seqlab, refused, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own = own_files.write(tmp_path, "text-classifier", rows=60)
     trained(seqlab, runs, "text-classifier", own)
     file = tmp_path / "old.txt"
     file.write_bytes("lovely café\n\n  \nawful\n".encode("cp1252"))
-    said = refused("predict", "text-classifier", "--file", str(file))
-    assert "old.txt:1 must be text in UTF-8" in said
-    assert "--encoding cp1252" in said
-    said = seqlab("predict", "text-classifier", "--file", str(file), "--encoding", "cp1252", "--json")
-    assert [answer["text"] for answer in json.loads(said.out)] == ["lovely café", "awful"]
-    assert "2 of 4 lines hold no text and were left out." in said.err
+    result = refused("predict", "text-classifier", "--file", str(file))
+    assert "old.txt:1 must be text in UTF-8" in result
+    assert "--encoding cp1252" in result
+    result = seqlab("predict", "text-classifier", "--file", str(file), "--encoding", "cp1252", "--json")
+    assert [answer["text"] for answer in json.loads(result.out)] == ["lovely café", "awful"]
+    assert "2 of 4 lines have no text and were skipped." in result.err
     file_of_lines = tmp_path / "lines.txt"
     file_of_lines.write_text("one\u2028text\r\nanother\n", encoding="utf-8", newline="")
     by_file = seqlab("predict", "text-classifier", "--file", str(file_of_lines), "--json").out
@@ -122,9 +122,9 @@ def test_a_table_in_another_encoding(seqlab, refused, runs: Path, tmp_path: Path
 
 def test_a_text(seqlab, runs: Path, tmp_path: Path) -> None:
     trained(seqlab, runs, "text-lm", own_files.write(tmp_path, "text-lm"))
-    said = seqlab("sample", "text-lm", "--prompt", "1 line", "--count", "2", "--length", "5")
-    assert said.status == 0
-    assert said.out.count("] 1 line") == 2
+    result = seqlab("sample", "text-lm", "--prompt", "1 line", "--count", "2", "--length", "5")
+    assert result.status == 0
+    assert result.out.count("] 1 line") == 2
 
 
 def test_data_show_and_params(seqlab, tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_data_show_and_params(seqlab, tmp_path: Path) -> None:
 
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Good and bad tables in the folder one stands in."""
+    """Valid and invalid tables in the current folder."""
     monkeypatch.chdir(tmp_path)
     own_files.write(tmp_path, "text-classifier")
     (tmp_path / "empty.csv").touch()
@@ -149,23 +149,23 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "'data.path' must be given: The file; its ending"),
+        ([], "'data.path' must be given: The file; its extension"),
         (["data.path=films.xlsx"], "A table must end in .csv, .tsv, .jsonl, .parquet. Got 'films.xlsx'"),
         (["data.path=film.csv"], "film.csv must exist. Got no such file. Nearest: 'films.csv'"),
         (["data.path=films.csv", "data.text_column=txt"], "must have a column 'txt'. Nearest: 'text'"),
         (["data.path=films.csv", "task.metrics=loss,acuracy", "task.monitor=loss"], "Nearest: 'accuracy'"),
         (["data.path=films.csv", "task.monitor=los"], "'task.monitor' must be one of loss, accuracy"),
         (
-            ["data.path=films.csv", "task.class_weights=equal"],
-            "'task.class_weights' must be one of none, bal",
+            ["data.path=films.csv", "training.class_weights=equal"],
+            "'training.class_weights' must be one of none, bal",
         ),
-        (["data.path=empty.csv"], "empty.csv must hold a table. Got an empty file"),
-        (["data.path=one.csv"], "must hold at least 2 labels. Got 'x' in every row to train on"),
-        (["data.path=rare.csv"], "Got one of 'rare' (rare.csv:6)"),
+        (["data.path=empty.csv"], "empty.csv must contain a table. Got an empty file"),
+        (["data.path=one.csv"], "must contain at least 2 labels. Got 'x' in every training row"),
+        (["data.path=rare.csv"], "Got one text for 'rare' (rare.csv:6)"),
         (["data.path=bytes.csv"], "bytes.csv:3 must be text in UTF-8"),
     ],
 )
-def test_refused_with_nothing_made(
+def test_refused_with_nothing_created(
     refused, runs: Path, files: Path, arguments: list[str], words: str
 ) -> None:
     assert words in refused("train", "text-classifier", *arguments)

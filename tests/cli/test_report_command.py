@@ -14,8 +14,8 @@ def test_a_page_on_a_finished_and_an_unfinished_run(seqlab, language: RunFolder,
     broken = tiny.broken_off(tiny.BRACKETS, "seed=2", step=8)
     output, static = tmp_path / "new" / "page.html", tmp_path / "files"
     asked = ["report", language.path.name, str(broken.path), "-o", str(output), "--title", "Brackets & more"]
-    said = seqlab(*asked, "--static", str(static), "--json")
-    assert json.loads(said.out) == {"report": str(output), "static": str(static)}
+    result = seqlab(*asked, "--static", str(static), "--json")
+    assert json.loads(result.out) == {"report": str(output), "static": str(static)}
     text = output.read_text(encoding="utf-8")
     assert "<h1>Brackets &amp; more</h1>" in text
     assert f"({broken.path.name}) is unfinished" in text
@@ -25,14 +25,14 @@ def test_a_page_on_a_finished_and_an_unfinished_run(seqlab, language: RunFolder,
 
 def test_without_samples(seqlab, language: RunFolder, tmp_path: Path) -> None:
     output = tmp_path / "page.html"
-    said = seqlab("report", "brackets", "-o", str(output), "--no-samples")
-    assert said.status == 0
-    assert str(output) in said.out
+    result = seqlab("report", "brackets", "-o", str(output), "--no-samples")
+    assert result.status == 0
+    assert str(output) in result.out
     text = output.read_text(encoding="utf-8")
     assert "<h1>brackets-lstm</h1>" in text
     assert ">Samples</h3>" not in text
 
 
-def test_what_is_no_run_is_refused(refused, tmp_path: Path) -> None:
+def test_a_folder_without_a_run_is_refused(refused, tmp_path: Path) -> None:
     assert "There is no run" in refused("report", str(tmp_path))
     assert "needs at least one run (`seqlab list runs`). Got none." in refused("report")

@@ -33,24 +33,29 @@ def study_file(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_plan_carry_out_final_and_again(study: Path, tmp_path: Path) -> None:
+def test_plan_run_final_evaluation_and_again(study: Path, tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     out, _ = finished("study", str(study), "--plan", "--threads", "1", runs=runs)
     assert "cells: 8 runs, 8 cells." in out
-    assert not runs.exists(), "a plan makes nothing"
+    assert not runs.exists(), "a plan creates nothing"
     out, err = finished("study", str(study), "--threads", "1", "--final", runs=runs)
     assert "   8/8  elman learning_rate=0.1, seed 2" in err
-    for words in ("The LSTM counts", "2 seeds: too few for a test over seeds", "this is look 1", "Report: "):
+    for words in (
+        "The LSTM counts",
+        "2 seeds: too few for a test over seeds",
+        "Test split (evaluation 1)",
+        "Report: ",
+    ):
         assert words in out
     assert (runs / "studies" / "cells" / "report.html").stat().st_size > 100_000
     out, err = finished("study", str(study), "--threads", "1", "--final", "--json", runs=runs)
     found = json.loads(out)
-    assert found["test"]["look"] == 1
-    assert found["test"]["again"]
+    assert found["test"]["evaluation"] == 1
+    assert found["test"]["repeated"]
     assert len(found["parts"][0]["groups"]) == 4
     assert "8/8" not in err
     out, _ = finished("study", str(study), "--plan", "--threads", "1", runs=runs)
-    assert "8 runs, 8 of them done before" in out
+    assert "8 runs, 8 of them finished already" in out
 
 
 @pytest.mark.parametrize(
@@ -65,13 +70,13 @@ def test_plan_carry_out_final_and_again(study: Path, tmp_path: Path) -> None:
         (("{}", "axes.training.optimizer.learning_rate=1"), "axes"),
     ],
 )
-def test_wrong_input_is_said(study: Path, refused, arguments: tuple[str, ...], words: str) -> None:
+def test_wrong_input_is_refused(study: Path, refused, arguments: tuple[str, ...], words: str) -> None:
     assert words in refused("study", *(argument.format(study) for argument in arguments))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2])
-def test_killed_at_any_moment_the_same_command_goes_on(study: Path, tmp_path: Path, processes: int) -> None:
+def test_killed_at_any_moment_the_same_command_continues(study: Path, tmp_path: Path, processes: int) -> None:
     command = ("study", str(study), "--processes", str(processes), "--threads", str(processes), "--json")
     whole, _ = finished(*command, runs=tmp_path / "whole")
     draw = random.Random(processes)
@@ -97,7 +102,7 @@ def _recorded(runs: Path) -> int:
 
 
 def _wait_for_workers(runs: Path) -> None:
-    """Processes whose parent was killed notice it soon, and let go of their runs."""
+    """Processes whose parent was killed notice it soon, and release the locks of their runs."""
     for path in runs.glob("*/lock"):
         with FileLock(path, timeout=60):
             pass

@@ -1,4 +1,4 @@
-"""Archives that the tests of reading and of datasets share."""
+"""Archives for the tests of reading and of datasets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def write_archive(path: Path, members: dict[str, bytes], *odd: tarfile.TarInfo) -> Path:
-    """A tar.gz of files by name, with odd members behind them."""
+    """A .tar.gz of files by name, followed by unusual members."""
     with tarfile.open(path, "w:gz") as tar:
         for name, data in members.items():
             info = tarfile.TarInfo(name)

@@ -1,4 +1,4 @@
-"""Every test has its own cache folder and no `$SEQLAB_DATA`, unless it asks for the real one."""
+"""Every test has its own cache folder and no `$SEQLAB_DATA`, unless it requests the real one."""
 
 import os
 from pathlib import Path

@@ -18,24 +18,24 @@ def _cache(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny.register(monkeypatch)
 
 
-def test_padding_is_what_a_pass_pads() -> None:
+def test_padding_is_that_of_one_epoch() -> None:
     lengths = np.array([3, 0, 5, 1, 4])
     plan = [np.array([0, 1]), np.array([2, 3]), np.array([4])]
     padded = sum(int(lengths[rows].max()) - int(length) for rows in plan for length in lengths[rows])
     assert padding_share(lengths, plan) == padded / (padded + 13)
 
 
-@pytest.mark.parametrize("rows", [8, 32, 128])
-def test_padding_of_brackets_is_that_of_their_batches(rows: int) -> None:
+@pytest.mark.parametrize("size", [8, 32, 128])
+def test_padding_of_brackets_is_that_of_their_batches(size: int) -> None:
     config = BracketsConfig(train=300, valid=5, test=5)
     lengths = np.array([len(text) for text in config.read().texts["train"]])
-    shares = describe(config)["padding"][f"{rows} rows a batch"]
+    shares = describe(config)["padding"][f"{size} sequences per batch"]
     for name, pool in (("similar lengths together", 100), ("any lengths together", 1)):
         batches = [
-            lengths[batch] for batch in SequencesConfig(batch_size=rows, pool=pool).plan(lengths, seed=0)
+            lengths[batch] for batch in SequencesConfig(batch_size=size, pool=pool).plan(lengths, seed=0)
         ]
-        places = sum(len(batch) * batch.max() for batch in batches)
-        assert shares[name] == pytest.approx(1 - lengths.sum() / places)
+        padded = sum(len(batch) * batch.max() for batch in batches)
+        assert shares[name] == pytest.approx(1 - lengths.sum() / padded)
     assert shares["similar lengths together"] < shares["any lengths together"]
 
 

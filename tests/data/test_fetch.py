@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from seqlab.data import fetch
-from seqlab.data.fetch import source, sums
+from seqlab.data.fetch import checksums_of, source_file
 from seqlab.schema.errors import UserError, WorkError
 
 GOOD = b"the right content" * 1000
@@ -18,7 +18,7 @@ MD5 = f"md5:{hashlib.md5(GOOD).hexdigest()}"
 
 
 class Server(BaseHTTPRequestHandler):
-    """Gives the file, another one, half of it, or nothing, as the path says."""
+    """Serves the file, another one, half of it, or nothing, depending on the path."""
 
     def do_GET(self) -> None:
         body = b"tampered" if self.path == "/wrong" else GOOD
@@ -44,23 +44,23 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 
-def left_behind(cache: Path) -> list[Path]:
+def downloads(cache: Path) -> list[Path]:
     return [path for path in (cache / "sources").rglob("*") if path.is_file()]
 
 
-def get(*addresses: str, checksums: tuple[str, ...] = (CHECKSUM,)) -> Path:
-    return source("set/file.bin", checksums=checksums, addresses=addresses)
+def get(*urls: str, checksums: tuple[str, ...] = (CHECKSUM,)) -> Path:
+    return source_file("set/file.bin", checksums=checksums, urls=urls)
 
 
 def test_a_file_is_fetched_once(server: str, cache: Path):
     path = get(f"{server}/good")
     assert path == cache / "sources" / "set" / "file.bin"
     assert path.read_bytes() == GOOD
-    assert left_behind(cache) == [path]
-    assert get("http://127.0.0.1:9/never-asked") == path
+    assert downloads(cache) == [path]
+    assert get("http://127.0.0.1:9/never-requested") == path
 
 
-def test_addresses_are_tried_in_order(server: str):
+def test_urls_are_tried_in_order(server: str):
     assert get(f"{server}/missing", f"{server}/cut", f"{server}/wrong", f"{server}/good").read_bytes() == GOOD
 
 
@@ -69,42 +69,42 @@ def test_several_checksums_of_one_file(server: str):
 
 
 @pytest.mark.parametrize("path", ["cut", "missing"])
-def test_a_broken_download_leaves_nothing_behind(server: str, cache: Path, path: str):
+def test_a_broken_download_leaves_no_file(server: str, cache: Path, path: str):
     with pytest.raises(
         WorkError, match=rf"'set/file\.bin' could not be fetched\. Tried:\n  {server}/{path}: "
     ):
         get(f"{server}/{path}")
-    assert left_behind(cache) == []
+    assert downloads(cache) == []
 
 
-def test_a_wrong_checksum_leaves_nothing_behind(server: str, cache: Path):
+def test_a_wrong_checksum_leaves_no_file(server: str, cache: Path):
     expected = (
         rf"/wrong must have a known checksum, {CHECKSUM}\. Got md5:{hashlib.md5(b'tampered').hexdigest()}"
     )
     with pytest.raises(UserError, match=expected):
         get(f"{server}/wrong")
-    assert left_behind(cache) == []
+    assert downloads(cache) == []
 
 
-def test_without_a_network_the_remedy_is_said():
+def test_without_a_network_the_remedy_is_named():
     with pytest.raises(WorkError, match=r"http://127\.0\.0\.1:9/a: .*\n.*127\.0\.0\.1:9/b: ") as caught:
         get("http://127.0.0.1:9/a", "http://127.0.0.1:9/b")
     assert "Put the file at $SEQLAB_DATA/set/file.bin" in str(caught.value)
 
 
-def test_a_damaged_file_in_the_cache_is_fetched_anew(server: str, caplog: pytest.LogCaptureFixture):
+def test_a_damaged_file_in_the_cache_is_fetched_again(server: str, caplog: pytest.LogCaptureFixture):
     path = get(f"{server}/good")
     path.write_bytes(b"x")
     with caplog.at_level(logging.WARNING):
         assert get(f"{server}/good").read_bytes() == GOOD
-    assert "is damaged and is fetched anew" in caplog.text
+    assert "is damaged and is fetched again" in caplog.text
 
 
 def test_the_data_folder_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "file.bin").write_bytes(GOOD)
     monkeypatch.setenv("SEQLAB_DATA", str(tmp_path))
-    assert get("http://127.0.0.1:9/never-asked") == tmp_path / "set" / "file.bin"
+    assert get("http://127.0.0.1:9/never-requested") == tmp_path / "set" / "file.bin"
 
 
 def test_an_unknown_file_in_the_data_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -112,39 +112,39 @@ def test_an_unknown_file_in_the_data_folder_is_refused(tmp_path: Path, monkeypat
     (tmp_path / "set" / "file.bin").write_bytes(b"other")
     monkeypatch.setenv("SEQLAB_DATA", str(tmp_path))
     with pytest.raises(UserError, match=rf"file\.bin must have a known checksum, {CHECKSUM}\. Got md5:"):
-        get("http://127.0.0.1:9/never-asked")
+        get("http://127.0.0.1:9/never-requested")
 
 
-def test_a_data_folder_that_is_none_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_data_folder_that_does_not_exist_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("SEQLAB_DATA", str(tmp_path / "dta"))
     with pytest.raises(UserError, match=r"\$SEQLAB_DATA must name a folder\. Got .*dta"):
-        get("http://127.0.0.1:9/never-asked")
+        get("http://127.0.0.1:9/never-requested")
 
 
-def test_checksums_are_remembered_until_the_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_checksums_are_kept_until_the_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = tmp_path / "file"
     path.write_bytes(b"one")
     reads: list[Path] = []
-    really = fetch._read_sums
+    original = fetch._read_checksums
 
-    def counted(file: Path) -> fetch.Sums:
+    def counted(file: Path) -> fetch.Checksums:
         reads.append(file)
-        return really(file)
+        return original(file)
 
-    monkeypatch.setattr(fetch, "_read_sums", counted)
-    first = sums(path)
-    assert sums(path) == first
+    monkeypatch.setattr(fetch, "_read_checksums", counted)
+    first = checksums_of(path)
+    assert checksums_of(path) == first
     assert len(reads) == 1
     path.write_bytes(b"two")
     os.utime(path, ns=(1, 1))
-    assert sums(path).sha256 == hashlib.sha256(b"two").hexdigest()
+    assert checksums_of(path).sha256 == hashlib.sha256(b"two").hexdigest()
     assert len(reads) == 2
 
 
-def test_a_spoilt_memory_is_not_believed(tmp_path: Path, cache: Path):
+def test_a_damaged_note_is_ignored(tmp_path: Path, cache: Path):
     path = tmp_path / "file"
     path.write_bytes(b"one")
-    expected = sums(path)
+    expected = checksums_of(path)
     for note in (cache / "verified").iterdir():
         note.write_text("{")
-    assert sums(path) == expected
+    assert checksums_of(path) == expected

@@ -1,4 +1,4 @@
-"""Which matrix products a run has: named, or measured once and remembered."""
+"""The matmul backend of a run: named, or measured once and cached."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "matmul.json"
 
 
-def test_the_first_measurement_stands(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = [named("torch+onednn+torch"), TORCH]
-    monkeypatch.setattr(matmul, "fastest", lambda: answers.pop(0))
+def test_the_first_measurement_is_kept(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    results = [named("torch+onednn+torch"), TORCH]
+    monkeypatch.setattr(matmul, "fastest", lambda: results.pop(0))
     first = matmul.choose("auto", device="cpu", threads=2)
     assert matmul.choose("auto", device="cpu", threads=2).name == first.name == "torch+onednn+torch"
     assert matmul.choose("auto", device="cpu", threads=1) is TORCH, "other threads, another measurement"
@@ -28,7 +28,7 @@ def test_the_first_measurement_stands(cache: Path, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"x": "y"}'])
-def test_a_damaged_memory_is_measured_anew(
+def test_a_damaged_cache_is_measured_again(
     cache: Path, monkeypatch: pytest.MonkeyPatch, content: str
 ) -> None:
     cache.write_text(content)
@@ -37,7 +37,7 @@ def test_a_damaged_memory_is_measured_anew(
     assert "torch" in json.loads(cache.read_text()).values()
 
 
-def test_named_products_and_other_devices(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+def test_named_backends_and_other_devices(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
     assert matmul.choose("torch", device="cuda", threads=1) is TORCH
     assert matmul.choose("auto", device="cuda", threads=1) is TORCH
     assert not cache.exists(), "nothing was measured"
@@ -50,7 +50,7 @@ def test_named_products_and_other_devices(monkeypatch: pytest.MonkeyPatch, cache
         matmul.choose("onednn", device="cpu", threads=1)
 
 
-def test_a_resumed_run_keeps_what_it_began_with_where_that_works(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_resumed_run_keeps_its_backend_if_it_still_works(monkeypatch: pytest.MonkeyPatch) -> None:
     if usable(ONEDNN):
         assert matmul.chosen("onednn+torch+onednn").name == "onednn+torch+onednn"
     assert matmul.chosen("something") is TORCH

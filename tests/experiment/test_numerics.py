@@ -1,4 +1,4 @@
-"""What training sets for the whole process is set back behind it."""
+"""Settings that training changes for the whole process are restored after it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def flushes() -> bool:
 
 
 @pytest.mark.parametrize("before", [False, True])
-def test_threads_and_denormals_are_as_before(before: bool) -> None:
+def test_threads_and_denormals_are_restored(before: bool) -> None:
     threads = torch.get_num_threads()
     torch.set_flush_denormal(before)
     try:
-        with numerics("cpu", threads + 1) as place:
-            assert place.type == "cpu"
+        with numerics("cpu", threads + 1) as device:
+            assert device.type == "cpu"
             assert torch.get_num_threads() == threads + 1
             assert flushes()
         assert flushes() == before

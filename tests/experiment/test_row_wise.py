@@ -1,4 +1,4 @@
-"""SGD on used rows against torch's dense SGD in float64, over thousands of steps."""
+"""SGD on used rows compared with torch's dense SGD in float64, over thousands of steps."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SETTINGS = [
 
 
 def rate(step: int) -> float:
-    """A schedule that goes up and down, and jumps."""
+    """A schedule that rises, falls, and jumps."""
     return 0.05 * (1 + math.sin(step / 40)) * (0.3 if step % 500 > 400 else 1.0) + 1e-3
 
 
@@ -53,7 +53,7 @@ def start() -> torch.Tensor:
 
 
 def dense(config: SgdConfig, steps: int, batches: Batches, factor: float = 1.0) -> torch.Tensor:
-    """torch's own optimiser, every row in every step."""
+    """torch's own optimizer, every row in every step."""
     table = torch.nn.Parameter(start().double())
     optimizer = torch.optim.SGD(
         [table],
@@ -111,7 +111,7 @@ def test_gradients_are_scaled_before_anything_else() -> None:
     setting=st.sampled_from(SETTINGS),
     flushed=st.integers(0, 149),
 )
-def test_whatever_rows_are_used(batches: list[list[int]], setting: dict[str, float], flushed: int) -> None:
+def test_any_sequence_of_used_rows(batches: list[list[int]], setting: dict[str, float], flushed: int) -> None:
     """Empty batches, repeated ids, rows never used; flushed once more than usual, anywhere."""
     config = SgdConfig(learning_rate=1.0, **setting)  # pyright: ignore[reportArgumentType]
     embedding, rows = lazy(config, dtype=torch.float64)
@@ -124,7 +124,7 @@ def test_whatever_rows_are_used(batches: list[list[int]], setting: dict[str, flo
     assert torch.allclose(embedding.weight, dense(config, len(ids), ids.__getitem__), rtol=1e-9, atol=1e-12)
 
 
-def test_a_row_is_read_as_it_is_now() -> None:
+def test_reading_a_row_gives_its_up_to_date_value() -> None:
     config = SgdConfig(learning_rate=1.0, momentum=0.9, weight_decay=0.01)
     embedding, rows = lazy(config, dtype=torch.float64)
     advance(embedding, rows, range(30), lambda _: torch.tensor([1]))
@@ -149,7 +149,7 @@ def test_only_used_rows_are_written_until_all_are() -> None:
 
 
 @pytest.mark.parametrize("broken", [1, 40, WINDOW, WINDOW + 1, 100])
-def test_a_state_goes_on_to_the_bit(broken: int) -> None:
+def test_a_restored_state_continues_bit_for_bit(broken: int) -> None:
     config = SgdConfig(learning_rate=1.0, momentum=0.9, weight_decay=0.01)
     embedding, rows = lazy(config)
     advance(embedding, rows, range(broken), zipf)
@@ -182,27 +182,27 @@ def test_evaluation_reads_the_table_itself() -> None:
         (["training.optimizer.kind=adam"], "adam moves every row in every step"),
     ],
 )
-def test_where_it_applies_and_what_is_said_where_not(
+def test_applies_or_reports_why_not(
     monkeypatch: pytest.MonkeyPatch, tmp_path, settings: list[str], note: str | None
 ) -> None:
     tiny.register(monkeypatch)
     monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path))
     monkeypatch.setattr(experiment, "MANY_ROWS", 5)
     config = tiny.configure([*tiny.REVIEWS, *settings])
-    built = experiment.build(config, config.data.build(), torch.device("cpu"))
+    built = experiment.NetworkExperiment(config, config.data.build(), torch.device("cpu"))
     assert (built.rows is None) == (note is not None)
     assert len(built.notes) == (note is not None)
-    assert all(str(note) in said for said in built.notes)
+    assert all(str(note) in reported for reported in built.notes)
 
 
 def test_a_tied_table_and_a_small_one_are_moved_whole(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path))
     config = tiny.configure([*tiny.BRACKETS, *SGD])
-    small = experiment.build(config, config.data.build(), torch.device("cpu"))
+    small = experiment.NetworkExperiment(config, config.data.build(), torch.device("cpu"))
     assert (small.rows, small.notes) == (None, ())
     monkeypatch.setattr(experiment, "MANY_ROWS", 5)
     config = tiny.configure([*tiny.BRACKETS, *SGD, "model.tied=true"])
-    tied = experiment.build(config, config.data.build(), torch.device("cpu"))
+    tied = experiment.NetworkExperiment(config, config.data.build(), torch.device("cpu"))
     assert tied.rows is None
     assert "it is tied to the output layer" in tied.notes[0]
 

@@ -1,4 +1,4 @@
-"""Schedules against closed forms and against torch's own schedulers."""
+"""Schedules compared with closed forms and with torch's own schedulers."""
 
 from __future__ import annotations
 

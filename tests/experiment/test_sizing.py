@@ -1,4 +1,4 @@
-"""Settings chosen from the data's size: what is given stays, what is chosen is said."""
+"""Settings chosen from the size of the data: given ones are kept, chosen ones are reported."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ SIZES = [10**power for power in range(9)]
 
 
 @pytest.fixture(autouse=True)
-def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.mark.parametrize("recipe", own_files.RECIPES)
-def test_what_is_chosen_is_said_and_recorded(recipe: str, tmp_path: Path) -> None:
+def test_chosen_settings_are_reported_and_recorded(recipe: str, tmp_path: Path) -> None:
     config, (note,) = recipes.configure(recipe, [own_files.write(tmp_path, recipe)])
     assert note.startswith("Chosen for ")
     chosen = dict(word.split("=") for word in note.split(": ")[1].split())
@@ -42,7 +42,7 @@ def test_what_is_chosen_is_said_and_recorded(recipe: str, tmp_path: Path) -> Non
         assert str(part) == value
 
 
-def test_what_the_user_gave_stays(tmp_path: Path) -> None:
+def test_settings_of_the_user_are_kept(tmp_path: Path) -> None:
     given = [
         "model.linear_size=7",
         "training.epochs=2",
@@ -80,7 +80,7 @@ def test_more_data_larger_models_fewer_passes(size: int) -> None:
             assert small[key] >= large[key]
 
 
-def test_a_recipe_file_stands_on_a_sized_one_or_says_no(tmp_path: Path) -> None:
+def test_a_recipe_file_can_extend_a_sized_one_and_opt_out(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     override = own_files.write(tmp_path, "text-classifier")
     path.write_text("base = 'text-classifier'\n[model]\nlinear_size = 5\n")
@@ -106,21 +106,21 @@ def test_splits_smaller_than_a_batch(recipe: str, rows: int, tmp_path: Path) -> 
             "samples.max_tokens=5",
         ],
     )
-    summary = run.train(config, listener=tiny.Nobody())
+    summary = run.train(config, callback=tiny.Nobody())
     assert summary["stopped"] == "all 2 epochs done"
     assert summary["metrics"]["loss"] > 0
 
 
-def test_notes_of_the_data_are_said_and_kept(tmp_path: Path) -> None:
+def test_notes_on_the_data_are_reported_and_stored(tmp_path: Path) -> None:
     override = own_files.write(tmp_path, "text-classifier")
     with (tmp_path / "films.csv").open("a") as file:
         csv.writer(file).writerows([("", "good")] * 3)
-    listener = tiny.Nobody()
+    callback = tiny.Nobody()
     config, _ = recipes.configure("text-classifier", [override, "training.max_steps=1"])
-    path = Path(run.train(config, listener=listener)["run"])
+    path = Path(run.train(config, callback=callback)["run"])
     (note,) = run_folder.open_run(path).data()["notes"]
     assert "hold no token" in note
-    assert f"Note: {note}" in listener.messages
+    assert f"Note: {note}" in callback.messages
     assert read_toml((path / "config.toml").read_text(), "")["model"]["linear_size"] == 64
 
 
@@ -130,13 +130,13 @@ def test_500_reviews_are_learned_in_seconds(tmp_path: Path) -> None:
     """A logistic regression on tf-idf has 0.77 to 0.79 on three such samples, this 0.77 to 0.80."""
     corpus = ImdbConfig().read()
     for name, split, count in (("train", "train", 500), ("test", "test", 2000)):
-        rows = list(zip(corpus.texts[split], corpus.labels[split], strict=True))
+        rows = list(zip(corpus.texts[split], corpus.targets[split], strict=True))
         random.Random(0).shuffle(rows)
         with (tmp_path / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([("review", "positive"), *rows[:count]])
     columns = ["data.text_column=review", "data.label_column=positive"]
     files = [f"data.path={tmp_path}/train.csv", f"data.test_path={tmp_path}/test.csv"]
     config, _ = recipes.configure("text-classifier", [*files, *columns, "training.tensorboard=false"])
-    summary = run.train(config, threads=1, listener=tiny.Nobody())
+    summary = run.train(config, threads=1, callback=tiny.Nobody())
     card = evaluate_run(run_folder.open_run(Path(summary["run"])), "test", ["accuracy"])
     assert card["metrics"]["accuracy"] > 0.74

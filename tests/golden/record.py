@@ -85,14 +85,14 @@ def train_until(recipe: Path, step: int) -> None:
 
     config, _ = recipes.configure(str(recipe))
     try:
-        run.train(config, threads=1, listener=Stopper(step))
+        run.train(config, threads=1, callback=Stopper(step))
     except KeyboardInterrupt:
         return
     raise SystemExit(f"Training of {recipe.stem!r} must stop at step {step}. Got to its end.")
 
 
 class Stopper:
-    """A listener of training that interrupts it at a step."""
+    """A callback that interrupts training at a step."""
 
     def __init__(self, at: int):
         self._at = at
@@ -124,6 +124,7 @@ RENAMED: dict[str, str] = {
     "recognised_by_length": "accepted_by_length",
     "recognised_by_depth": "accepted_by_depth",
     "truth": "oracle",
+    "samples_valid_by_course": "samples_passing_legacy_check",
     "place": "position",
 }
 """Stored names (of cases, metrics, splits, settings, kinds) that are called otherwise now: old to new."""
@@ -194,7 +195,7 @@ EXTRA: dict[str, tuple[str, Table]] = {
     "classifier-both-directions": (
         "text-classifier",
         {
-            "task": {"label_smoothing": 0.1},
+            "training": {"label_smoothing": 0.1},
             "model": {
                 "kind": "recurrent-classifier",
                 "cell": "elman-relu",
@@ -222,7 +223,10 @@ EXTRA: dict[str, tuple[str, Table]] = {
     "train-and-valid": ("marked-addition-lstm-course", {"training": {"fit_on": "train+valid"}}),
     "prompts-of-data": ("ndfa-lstm", {"samples": {"prompt_tokens": 2, "temperature": 0.7}}),
     "own-expression": ("brackets-gru", {"data": {"kind": "regular-expression", "pattern": "(ab|c)+d?"}}),
-    "far-lengths": ("brackets-transformer", {"data": {"max_length": 12, "longer_max_length": 18, "longer": 10}}),
+    "far-lengths": (
+        "brackets-transformer",
+        {"data": {"max_length": 12, "longer_max_length": 18, "longer": 10}},
+    ),
 }
 """What no recipe has: a recipe and settings over it."""
 

@@ -1,16 +1,16 @@
-"""Samples are judged exactly, and the courses' checks are as loose as they were."""
+"""Samples are judged exactly, and the legacy checks are as loose as they were."""
 
 from __future__ import annotations
 
 import pytest
 
+from seqlab.languages.character_level import CharacterLevel
 from seqlab.languages.context_free import ContextFree
 from seqlab.languages.dyck import Dyck
 from seqlab.languages.judging import Sample, judge
 from seqlab.languages.language import END
 from seqlab.languages.legacy_checks import LEGACY_CHECKS
 from seqlab.languages.regular import ndfa
-from seqlab.languages.spelled import Spelled
 from seqlab.languages.toy import TOY
 
 BRACKETS = Dyck(1, 7 / 16, None)
@@ -22,12 +22,16 @@ def test_shares_are_counted_by_hand() -> None:
         Sample("()", True),
         Sample("()", True),
         Sample("(())", True),
-        Sample("())", True),  # ends wrongly
-        Sample("(((", False),  # cut, right so far
-        Sample("()(", False),  # cut, and wrong already
+        Sample("())", True),  # complete and wrong
+        Sample("(((", False),  # cut, correct so far
+        Sample("()(", False),  # cut and already wrong
     ]
     found = judge(
-        BRACKETS, samples, seen={"()"}, lengths={2: 0.5, 4: 0.5}, course=LEGACY_CHECKS["counted-brackets"]
+        BRACKETS,
+        samples,
+        seen={"()"},
+        lengths={2: 0.5, 4: 0.5},
+        legacy_check=LEGACY_CHECKS["counted-brackets"],
     )
     assert found.valid == 3 / 6
     assert found.wrong == 2 / 6
@@ -36,31 +40,31 @@ def test_shares_are_counted_by_hand() -> None:
     assert found.valid_of_complete == 3 / 4
     assert found.novel == 1 / 3
     assert found.distinct == 5 / 6
-    assert found.by_course == 3 / 6
-    # Lengths of those that ended: 2 2 4 3, cumulative 1/2, 3/4, 1, against 1/2, 1/2, 1.
+    assert found.passed_legacy_check == 3 / 6
+    # Lengths of complete samples: 2 2 4 3, cumulative 1/2, 3/4, 1; of the language 1/2, 1/2, 1.
     assert found.length_distance == pytest.approx(1 / 4)
     assert found.longest_valid == "(())"
-    assert [(text, why.place, why.token, why.allowed) for text, why in found.explained] == [
+    assert [(text, error.position, error.token, error.allowed) for text, error in found.explained] == [
         ("())", 2, ")", (END,)),
         ("()(", 2, "(", (END,)),
     ]
 
 
-def test_where_nothing_ended_shares_of_what_ended_are_not_known() -> None:
+def test_without_complete_samples_their_shares_are_unknown() -> None:
     found = judge(BRACKETS, [Sample("((", False)], lengths={2: 1.0})
     assert (found.valid, found.wrong, found.cut) == (0, 0, 1)
     assert found.valid_of_complete is found.novel is found.length_distance is None
     assert "valid_of_complete_samples" not in found.shares
 
 
-def test_words_that_the_language_does_not_have_are_counted() -> None:
-    language = Spelled(ContextFree(TOY))
+def test_unknown_words_are_counted() -> None:
+    language = CharacterLevel(ContextFree(TOY))
     samples = [Sample("a cat walked", True), Sample("the dgo ran", True), Sample("a cat wal", False)]
     found = judge(language, samples, words=frozenset(ContextFree(TOY).alphabet))
-    assert found.known_words == 7 / 8  # the last word of a cut sample does not count
-    (text, why), *rest = found.explained
+    assert found.known_words == 7 / 8  # the last word of a cut sample is not counted
+    (text, error), *rest = found.explained
     assert not rest
-    assert (text, why.place, why.token) == ("the dgo ran", 5, "g")
+    assert (text, error.position, error.token) == ("the dgo ran", 5, "g")
 
 
 @pytest.mark.parametrize(
@@ -76,6 +80,6 @@ def test_words_that_the_language_does_not_have_are_counted() -> None:
         ("loose-ndfa", NDFA, "sabs", False, False),
     ],
 )
-def test_the_courses_checks_accept_what_is_wrong(check, language, text, loose, exact) -> None:
+def test_legacy_checks_accept_wrong_samples(check, language, text, loose, exact) -> None:
     assert LEGACY_CHECKS[check](text) == loose
     assert language.is_member(text) == exact

@@ -1,4 +1,4 @@
-"""Every language against brute force: all short strings, their probabilities, what may stand behind each prefix."""
+"""Every language against brute force over all short strings: membership, probabilities, next tokens."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seqlab.languages.between import Between
+from seqlab.languages.character_level import CharacterLevel
 from seqlab.languages.context_free import ContextFree
 from seqlab.languages.copying import Copying
 from seqlab.languages.counting import Counting
 from seqlab.languages.dyck import Dyck
 from seqlab.languages.explorer import WRONG, Explorer
 from seqlab.languages.expression import automaton
-from seqlab.languages.grammar import evenly
+from seqlab.languages.grammar import uniform_grammar
 from seqlab.languages.language import END, FormalLanguage
+from seqlab.languages.length_bounded import LengthBounded
 from seqlab.languages.regular import ndfa, parity, tomita
-from seqlab.languages.spelled import Spelled
 from seqlab.languages.toy import TOY
 from seqlab.schema.errors import UserError
 
@@ -30,7 +30,7 @@ PAIRS = ("()", "[]", "{}", "<>")
 
 
 def balanced(text: str) -> bool:
-    """One pair around what cancels out."""
+    """One pair around brackets that cancel out."""
     inner = text[1:-1]
     while any(pair in inner for pair in PAIRS):
         for pair in PAIRS:
@@ -39,10 +39,10 @@ def balanced(text: str) -> bool:
 
 
 def deep(text: str) -> int:
-    return max(itertools.accumulate(1 if sign in "([{<" else -1 for sign in text), default=0)
+    return max(itertools.accumulate(1 if bracket in "([{<" else -1 for bracket in text), default=0)
 
 
-def odd_zeros_behind_odd_ones(text: str) -> bool:
+def odd_zeros_after_odd_ones(text: str) -> bool:
     runs = [(bit, len(list(run))) for bit, run in itertools.groupby(text)]
     return any(a == "1" and n % 2 and m % 2 for (a, n), (_, m) in itertools.pairwise(runs))
 
@@ -50,7 +50,7 @@ def odd_zeros_behind_odd_ones(text: str) -> bool:
 TOMITA: dict[int, Member] = {
     1: lambda text: re.fullmatch("1*", text) is not None,
     2: lambda text: re.fullmatch("(10)*", text) is not None,
-    3: lambda text: not odd_zeros_behind_odd_ones(text),
+    3: lambda text: not odd_zeros_after_odd_ones(text),
     4: lambda text: "000" not in text,
     5: lambda text: text.count("0") % 2 == 0 and text.count("1") % 2 == 0,
     6: lambda text: (text.count("0") - text.count("1")) % 3 == 0,
@@ -93,7 +93,7 @@ def strings(alphabet: tuple[str, ...], longest: int) -> Iterator[str]:
 
 
 @EVERY
-def test_membership_is_that_of_an_independent_rule(name: str) -> None:
+def test_membership_agrees_with_an_independent_rule(name: str) -> None:
     language, member, longest = LANGUAGES[name]
     found = 0
     for text in strings(language.alphabet, min(longest, 9)):
@@ -105,25 +105,25 @@ def test_membership_is_that_of_an_independent_rule(name: str) -> None:
 
 
 @EVERY
-def test_kept_to_a_length_all_chances_are_sums_over_all_strings(name: str) -> None:
-    """The chances of all strings sum to 1, and what follows a prefix is a quotient of such sums."""
+def test_with_bounded_length_probabilities_are_sums_over_all_strings(name: str) -> None:
+    """The probabilities of all strings sum to 1, and those of next tokens are quotients of such sums."""
     language, member, longest = LANGUAGES[name]
-    within = Between(language, 1, longest)
+    within = LengthBounded(language, 1, longest)
     probabilities = {
         t: math.exp(-within.nats(t)) for t in strings(language.alphabet, longest) if t and member(t)
     }
     assert sum(probabilities.values()) == pytest.approx(1.0)
     whole = sum(math.exp(-language.nats(text)) for text in probabilities)
-    assert within.share() == pytest.approx(whole)
-    for text, chance in probabilities.items():
-        assert chance == pytest.approx(math.exp(-language.nats(text)) / whole)
-    ways: dict[str, dict[str, float]] = {}
-    for text, chance in probabilities.items():
-        for place, token in enumerate([*text, END]):
-            row = ways.setdefault(text[:place], {})
-            row[token] = row.get(token, 0.0) + chance
-    for prefix, row in ways.items():
-        expected = {token: chance / sum(row.values()) for token, chance in row.items()}
+    assert within.probability_mass() == pytest.approx(whole)
+    for text, probability in probabilities.items():
+        assert probability == pytest.approx(math.exp(-language.nats(text)) / whole)
+    next_tokens: dict[str, dict[str, float]] = {}
+    for text, probability in probabilities.items():
+        for position, token in enumerate([*text, END]):
+            row = next_tokens.setdefault(text[:position], {})
+            row[token] = row.get(token, 0.0) + probability
+    for prefix, row in next_tokens.items():
+        expected = {token: share / sum(row.values()) for token, share in row.items()}
         assert within.next_token(prefix) == pytest.approx(expected)
     entropy = within.entropy()
     assert entropy.per_string == pytest.approx(
@@ -133,7 +133,7 @@ def test_kept_to_a_length_all_chances_are_sums_over_all_strings(name: str) -> No
 
 
 @EVERY
-def test_what_is_drawn_is_of_the_language_and_costs_its_entropy(name: str) -> None:
+def test_drawn_strings_belong_to_the_language_and_have_its_entropy(name: str) -> None:
     language, member, _ = LANGUAGES[name]
     texts = language.draw(20_000, np.random.default_rng(0))
     assert all(map(member, texts[:500]))
@@ -148,24 +148,24 @@ def test_what_is_drawn_is_of_the_language_and_costs_its_entropy(name: str) -> No
 
 
 @EVERY
-def test_a_wrong_string_is_explained_by_its_first_wrong_token(name: str) -> None:
+def test_a_wrong_string_is_explained_by_its_first_error(name: str) -> None:
     language, member, longest = LANGUAGES[name]
     longest = min(longest, 6)
     members = [text for text in strings(language.alphabet, longest + 3) if member(text)]
     for text in strings(language.alphabet, longest):
-        wrong = language.wrong(text)
-        assert (wrong is None) == member(text)
-        if wrong is None:
+        error = language.first_error(text)
+        assert (error is None) == member(text)
+        if error is None:
             continue
-        right = text[: wrong.place]
-        assert wrong.token == (text[wrong.place :][:1] or END)
-        assert not any(other.startswith(right + wrong.token) for other in members)
-        for token in wrong.allowed:
-            assert language.is_member(right) if token == END else language.is_prefix(right + token)
+        correct = text[: error.position]
+        assert error.token == (text[error.position :][:1] or END)
+        assert not any(other.startswith(correct + error.token) for other in members)
+        for token in error.allowed:
+            assert language.is_member(correct) if token == END else language.is_prefix(correct + token)
 
 
 @EVERY
-def test_what_no_string_begins_with_is_no_prefix(name: str) -> None:
+def test_a_text_with_which_no_string_begins_is_no_prefix(name: str) -> None:
     language, _, _ = LANGUAGES[name]
     assert language.is_prefix("")
     assert not language.is_prefix("?")
@@ -173,36 +173,36 @@ def test_what_no_string_begins_with_is_no_prefix(name: str) -> None:
         language.next_token("?")
 
 
-@pytest.mark.parametrize(("name", "goal"), [("brackets", 0.548251), ("ndfa", None)])
-def test_walking_gives_the_same_rows_as_asking(name: str, goal: float | None) -> None:
+@pytest.mark.parametrize(("name", "entropy"), [("brackets", 0.548251), ("ndfa", None)])
+def test_the_explorer_gives_the_same_probabilities_as_the_language(name: str, entropy: float | None) -> None:
     language, _, _ = LANGUAGES[name]
     explorer = Explorer(language)
     for text in language.draw(50, np.random.default_rng(3)):
         path = explorer.walk(list(text))
-        for place, number in enumerate(path.tolist()):
+        for position, number in enumerate(path.tolist()):
             row = explorer.probabilities[number]
-            expected = language.next_token(text[:place])
+            expected = language.next_token(text[:position])
             shown = {t: row[c] for t, c in explorer.columns.items() if row[c]} | (
                 {END: row[-1]} if row[-1] else {}
             )
             assert shown == pytest.approx(expected)
     assert explorer.walk(["?", "("]).tolist() == [0, WRONG, WRONG]
-    if goal is not None:
-        assert language.entropy().per_token == pytest.approx(goal, abs=1e-6)
+    if entropy is not None:
+        assert language.entropy().per_token == pytest.approx(entropy, abs=1e-6)
 
 
-def test_far_out_nothing_is_lost_to_rounding() -> None:
-    """Of one length, all brackets are as likely: 1 / Catalan."""
-    far = Between(Dyck(1, 7 / 16, None), 300, 300)
-    (text,) = far.draw(1, np.random.default_rng(0))
+def test_at_great_lengths_nothing_is_lost_to_rounding() -> None:
+    """All brackets of one length are equally likely: 1 / Catalan."""
+    long = LengthBounded(Dyck(1, 7 / 16, None), 300, 300)
+    (text,) = long.draw(1, np.random.default_rng(0))
     n = 149
     assert len(text) == 300
-    assert far.nats(text) == pytest.approx(math.log(math.comb(2 * n, n) // (n + 1)), rel=1e-9)
+    assert long.nats(text) == pytest.approx(math.log(math.comb(2 * n, n) // (n + 1)), rel=1e-9)
 
 
-def test_each_kind_of_brackets_is_as_likely() -> None:
+def test_kinds_of_brackets_are_equally_likely() -> None:
     texts = Dyck(3, 0.4, None).draw(5_000, np.random.default_rng(0))
-    counts = [sum(text.count(sign) for text in texts) for sign in "([{"]
+    counts = [sum(text.count(bracket) for text in texts) for bracket in "([{"]
     assert max(counts) / min(counts) < 1.1
 
 
@@ -215,26 +215,26 @@ GRAMMARS = {
 
 
 def derived(rules: dict[str, list[str]], longest: int) -> dict[tuple[str, ...], float]:
-    """Every string up to a length by writing out the leftmost name in all ways, with its chance."""
+    """Every string up to a length, by expanding the leftmost name in all ways, with its probability."""
     found: dict[tuple[str, ...], float] = {}
     forms: list[tuple[tuple[str, ...], float]] = [((next(iter(rules)),), 1.0)]
     while forms:
-        form, chance = forms.pop()
-        place = next((i for i, symbol in enumerate(form) if symbol in rules), None)
-        if place is None:
-            found[form] = found.get(form, 0.0) + chance
+        form, probability = forms.pop()
+        first = next((i for i, symbol in enumerate(form) if symbol in rules), None)
+        if first is None:
+            found[form] = found.get(form, 0.0) + probability
             continue
-        for written in rules[form[place]]:
-            further = form[:place] + tuple(written.split()) + form[place + 1 :]
+        for written in rules[form[first]]:
+            further = form[:first] + tuple(written.split()) + form[first + 1 :]
             if len(further) <= longest:
-                forms.append((further, chance / len(rules[form[place]])))
+                forms.append((further, probability / len(rules[form[first]])))
     return found
 
 
 @pytest.mark.parametrize("name", list(GRAMMARS))
-def test_a_grammar_has_the_chances_of_all_its_derivations(name: str) -> None:
+def test_a_grammar_sums_the_probabilities_of_all_derivations(name: str) -> None:
     rules = GRAMMARS[name]
-    language = ContextFree(evenly(rules))
+    language = ContextFree(uniform_grammar(rules))
     known = derived(rules, 5)
     for length in range(6):
         for tokens in itertools.product(language.alphabet, repeat=length):
@@ -245,33 +245,33 @@ def test_a_grammar_has_the_chances_of_all_its_derivations(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", list(GRAMMARS))
-def test_what_a_grammar_draws_has_its_chances(name: str) -> None:
+def test_sentences_are_drawn_with_their_probabilities(name: str) -> None:
     rules = GRAMMARS[name]
-    language = ContextFree(evenly(rules))
+    language = ContextFree(uniform_grammar(rules))
     texts = language.draw(30_000, np.random.default_rng(0))
     assert texts[:50] == language.draw(50, np.random.default_rng(0))
-    for tokens, chance in derived(rules, 3).items():
+    for tokens, probability in derived(rules, 3).items():
         share = texts.count(" ".join(tokens)) / len(texts)
-        assert share == pytest.approx(chance, abs=5 * math.sqrt(chance / len(texts)) + 1e-9)
+        assert share == pytest.approx(probability, abs=5 * math.sqrt(probability / len(texts)) + 1e-9)
 
 
-def test_prefix_chances_are_sums_over_all_strings() -> None:
+def test_prefix_probabilities_are_sums_over_all_strings() -> None:
     """Of a grammar with finitely many strings."""
     rules = {"s": ["t t", "a t", "t b b"], "t": ["a", "b", "a b"]}
-    language, known = ContextFree(evenly(rules)), derived(rules, 9)
+    language, known = ContextFree(uniform_grammar(rules)), derived(rules, 9)
     assert sum(known.values()) == pytest.approx(1.0)
     for prefix in {tokens[:n] for tokens in known for n in range(len(tokens) + 1)}:
         row: dict[str, float] = {}
-        for tokens, chance in known.items():
+        for tokens, probability in known.items():
             if tokens[: len(prefix)] == prefix:
                 token = (*tokens, END)[len(prefix)]
-                row[token] = row.get(token, 0.0) + chance
-        expected = {token: chance / sum(row.values()) for token, chance in row.items()}
+                row[token] = row.get(token, 0.0) + probability
+        expected = {token: probability / sum(row.values()) for token, probability in row.items()}
         assert dict(language.next_token(" ".join(prefix))) == pytest.approx(expected)
 
 
-def test_an_unambiguous_grammar_has_a_closed_entropy_and_another_one_says_its_error() -> None:
-    plain = ContextFree(evenly({"s": ["a s", "b"]}))
+def test_entropy_is_exact_for_an_unambiguous_grammar_and_an_estimate_with_its_error_otherwise() -> None:
+    plain = ContextFree(uniform_grammar({"s": ["a s", "b"]}))
     assert plain.unambiguous
     assert plain.entropy().per_string == pytest.approx(2 * math.log(2))
     assert plain.entropy().error == 0
@@ -286,56 +286,56 @@ def test_an_unambiguous_grammar_has_a_closed_entropy_and_another_one_says_its_er
     assert nats.mean() == pytest.approx(found.per_string, abs=5 * spread)
 
 
-def test_a_long_sentence_keeps_its_chance() -> None:
+def test_the_probability_of_a_long_sentence_is_exact() -> None:
     """Products of a thousand probabilities, far below the smallest float, neither vanish nor drift."""
-    language = ContextFree(evenly({"s": ["a s", "a", "b s", "b"]}))
-    text = " ".join("ab"[place % 2] for place in range(1_000))
+    language = ContextFree(uniform_grammar({"s": ["a s", "a", "b s", "b"]}))
+    text = " ".join("ab"[position % 2] for position in range(1_000))
     assert language.nats(text) == pytest.approx(1_000 * math.log(4), rel=1e-9)
 
 
-def test_letters_have_the_chances_of_words() -> None:
+def test_characters_have_the_probabilities_of_words() -> None:
     words = ContextFree(TOY)
-    letters = Spelled(words)
+    letters = CharacterLevel(words)
     assert set(letters.alphabet) <= set("abcdefghijklmnopqrstuvwxyz ()")
     for text in words.draw(200, np.random.default_rng(1)):
         assert letters.nats(text) == pytest.approx(words.nats(text), rel=1e-9)
         assert letters.is_member(text)
         assert not letters.is_member(text + " ")
         assert not letters.is_member(text[:-1])
-        for place in range(len(text) + 1):
-            assert sum(letters.next_token(text[:place]).values()) == pytest.approx(1.0)
-    wrong = letters.wrong("a cat wolked")
-    assert wrong is not None
-    assert (wrong.place, wrong.token, wrong.allowed) == (7, "o", ("a", "e"))
-    longer = Spelled(ContextFree(evenly({"s": ["go", "goes", "go on"]})))
+        for end in range(len(text) + 1):
+            assert sum(letters.next_token(text[:end]).values()) == pytest.approx(1.0)
+    error = letters.first_error("a cat wolked")
+    assert error is not None
+    assert (error.position, error.token, error.allowed) == (7, "o", ("a", "e"))
+    longer = CharacterLevel(ContextFree(uniform_grammar({"s": ["go", "goes", "go on"]})))
     assert longer.next_token("go") == pytest.approx({END: 1 / 3, "e": 1 / 3, " ": 1 / 3})
 
 
 BAD = {
     r"at least one rule\. Got none": {},
-    r"Got none: 's' never comes to an end": {"s": ["a s"]},
-    r"Every rule must come to an end\. Got 't'": {"s": ["a", "t", "b", "c"], "t": ["t a"]},
-    r"Every rule must be reached from 's'\. Got 'u'": {"s": ["a"], "u": ["b"]},
-    r"must not be written as itself alone.*Got 's'": {"s": ["t", "a"], "t": ["s", "b"]},
+    r"Got none: 's' never ends": {"s": ["a s"]},
+    r"Every rule must end\. Got 't'": {"s": ["a", "t", "b", "c"], "t": ["t a"]},
+    r"Every rule must be reachable from 's'\. Got 'u'": {"s": ["a"], "u": ["b"]},
+    r"must not derive itself alone.*Got 's'": {"s": ["t", "a"], "t": ["s", "b"]},
     r"must have a finite mean length\. Got rules that write themselves 1\.000 times": {"s": ["s s", "a"]},
-    r"must not be written as nothing": {"s": ["a", ""]},
-    r"Got the same twice": {"s": ["a", "a"]},
-    r"must be written as something\. Got nothing": {"s": []},
+    r"must not be empty\. Got an empty one": {"s": ["a", ""]},
+    r"Got the same one twice": {"s": ["a", "a"]},
+    r"must have at least one choice\. Got none": {"s": []},
 }
 
 
 @pytest.mark.parametrize("words", list(BAD))
-def test_a_grammar_that_cannot_be_is_refused_with_the_reason(words: str) -> None:
+def test_an_invalid_grammar_is_refused_with_the_reason(words: str) -> None:
     with pytest.raises(UserError, match=words):
-        evenly(BAD[words])
+        uniform_grammar(BAD[words])
 
 
 BAD_EXPRESSIONS = {
     "(a": "must close '(' with ')'",
-    "a)": "must close only what is open",
+    "a)": "must not close a parenthesis that is not open",
     "*a": "must not have '*' here",
     "a{2": "must close '{' with '}'",
-    "a{x}": "must have a number behind '{'",
+    "a{x}": "must have a number after '{'",
     "a{3,2}": "from a number to a higher one",
     "[a": "must close '[' with ']'",
     "[]": "must have letters between",
@@ -346,7 +346,7 @@ BAD_EXPRESSIONS = {
 
 
 @pytest.mark.parametrize("pattern", list(BAD_EXPRESSIONS))
-def test_an_expression_that_cannot_be_read_is_refused_with_its_place(pattern: str) -> None:
+def test_a_malformed_expression_is_refused_with_its_position(pattern: str) -> None:
     with pytest.raises(UserError, match=re.escape(BAD_EXPRESSIONS[pattern])):
         automaton(pattern, 0.5)
 
@@ -360,15 +360,18 @@ def test_settings_out_of_range_are_refused() -> None:
         (lambda: Counting(2, 0.0), "'stop' must be above 0"),
         (lambda: tomita(8, 0.1), "'number' must be from 1 to 7. Got 8. Nearest: 7."),
         (lambda: parity(1.5), "'stop' must be above 0 and at most 1"),
-        (lambda: Between(Counting(2, 0.5), 3, 3), "must have strings of 3 to 3 tokens"),
-        (lambda: Between(Counting(2, 0.5), 4, 3), "'least' must be from 0 to 'most', 3. Got 4."),
+        (lambda: LengthBounded(Counting(2, 0.5), 3, 3), "must have strings of 3 to 3 tokens"),
+        (
+            lambda: LengthBounded(Counting(2, 0.5), 4, 3),
+            "'min_length' must be from 0 to 'max_length', 3. Got 4.",
+        ),
     ):
         with pytest.raises(UserError, match=words):
             make()
 
 
 def test_kinds_do_not_multiply_the_states_of_an_entropy() -> None:
-    """Long strings of several kinds have more stacks than could be gone through."""
-    one, two = (Between(Dyck(kinds, 7 / 16, None), 1, 40).entropy() for kinds in (1, 2))
+    """Long strings of several kinds have more stacks than could be enumerated."""
+    one, two = (LengthBounded(Dyck(kinds, 7 / 16, None), 1, 40).entropy() for kinds in (1, 2))
     assert two.tokens == one.tokens
     assert two.per_string == pytest.approx(one.per_string + (one.tokens - 1) / 2 * math.log(2))

@@ -1,4 +1,4 @@
-"""Tests with an argument `library` run once for each build of the native library that runs here."""
+"""Tests with an argument `library` run once for each available build of the native library."""
 
 from __future__ import annotations
 

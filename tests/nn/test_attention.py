@@ -1,4 +1,4 @@
-"""Attention against torch's modules and a loop over tokens; positions against the formula."""
+"""Attention compared with torch's modules and a loop over tokens; positions compared with the formula."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def some(*shape: int, seed: int = 1) -> Tensor:
     return torch.randn(*shape, generator=random(seed), dtype=torch.float64)
 
 
-def assert_equal(found, wanted) -> None:
-    torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-11)
+def assert_equal(actual, expected) -> None:
+    torch.testing.assert_close(actual, expected, rtol=1e-9, atol=1e-11)
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -55,9 +55,9 @@ def test_with_a_past_equals_a_loop_over_visible_keys(path):
         q, k, v = (x[b] @ attention.in_proj_weight.T + attention.in_proj_bias).view(T, 3, N, 3).unbind(1)
         for t in range(T):
             for n in range(N):
-                places = [s for s in range(4) if valid[b, s]]
-                keys = torch.cat([past.keys[b, n, places], k[: t + 1, n]])
-                values = torch.cat([past.values[b, n, places], v[: t + 1, n]])
+                cached = [s for s in range(4) if valid[b, s]]
+                keys = torch.cat([past.keys[b, n, cached], k[: t + 1, n]])
+                values = torch.cat([past.values[b, n, cached], v[: t + 1, n]])
                 weights = torch.exp(keys @ q[t, n] / math.sqrt(3))
                 heads[b, t, 3 * n : 3 * n + 3] = weights @ values / weights.sum()
     assert_equal(y, attention.out_proj(heads))
@@ -114,8 +114,8 @@ def test_sinusoids_follow_the_formula(size):
     positions = torch.tensor([[0, 1, 2], [17, 1000, 5]])
     waves = sinusoids(positions, size, torch.float64)
     assert waves.shape == (2, 3, size)
-    for place, position in [((0, 1), 1), ((1, 0), 17), ((1, 1), 1000)]:
+    for index, position in [((0, 1), 1), ((1, 0), 17), ((1, 1), 1000)]:
         for i in range(size):
             angle = position / 10000 ** (2 * (i // 2) / size)
-            wanted = math.cos(angle) if i % 2 else math.sin(angle)
-            assert waves[(*place, i)].item() == pytest.approx(wanted, abs=1e-10)
+            expected = math.cos(angle) if i % 2 else math.sin(angle)
+            assert waves[(*index, i)].item() == pytest.approx(expected, abs=1e-10)

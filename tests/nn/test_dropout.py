@@ -15,7 +15,7 @@ def bound(p: float, seed: int = 0) -> Dropout:
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
-def test_keeps_the_mean_and_drops_the_share(p):
+def test_keeps_the_mean_and_drops_the_fraction_p(p):
     y = bound(p)(torch.ones(400, 500))
     assert y.mean().item() == pytest.approx(1.0, abs=0.03)
     assert (y == 0).float().mean().item() == pytest.approx(p, abs=0.005)
@@ -45,7 +45,7 @@ def test_is_the_identity_in_evaluation_and_at_zero():
     assert Dropout(0.0)(x) is x
 
 
-def test_one_generator_serves_all_of_a_model():
+def test_one_generator_is_bound_to_all_dropouts_of_a_model():
     model = nn.Sequential(Dropout(0.5), nn.Sequential(Dropout(0.5)))
     generator = torch.Generator().manual_seed(0)
     bind_generator(model, generator)
@@ -60,6 +60,6 @@ def test_training_without_a_generator_is_refused():
 
 
 @pytest.mark.parametrize("p", [-0.1, 1.0])
-def test_share_must_be_less_than_one(p):
+def test_p_must_be_within_its_range(p):
     with pytest.raises(UserError, match=rf"at least 0 and less than 1. Got {p}"):
         Dropout(p)

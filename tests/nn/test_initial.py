@@ -13,11 +13,11 @@ def random(seed: int = 0) -> torch.Generator:
 
 def test_weights_come_from_the_generator_alone():
     before = torch.get_rng_state()
-    one, two, other = (linear(9, 4, generator=random(seed)).weight for seed in (1, 1, 2))
+    first, same, other = (linear(9, 4, generator=random(seed)).weight for seed in (1, 1, 2))
     uniform_embedding(5, 3, bound=0.1, generator=random())
     normal_embedding(5, 3, std=1.0, generator=random())
-    assert torch.equal(one, two)
-    assert not torch.equal(one, other)
+    assert torch.equal(first, same)
+    assert not torch.equal(first, other)
     assert torch.equal(before, torch.get_rng_state())
 
 
@@ -34,7 +34,7 @@ def test_bounds():
     )
 
 
-def test_linear_is_the_map_its_name_says():
+def test_linear_is_a_linear_map():
     layer, x = linear(3, 2, generator=random()), torch.randn(4, 3, generator=random(1))
     torch.testing.assert_close(layer(x), x @ layer.weight.T + layer.bias)
 
@@ -50,7 +50,7 @@ def test_tied_head_has_the_embeddings_weights():
     assert not head.bias.any()
 
 
-def test_tied_head_needs_an_output_a_token():
+def test_tied_head_requires_one_output_per_token():
     table = uniform_embedding(5, 3, bound=0.1, generator=random())
-    with pytest.raises(UserError, match=r"as many outputs as input tokens. Got 2 outputs, 5 input tokens"):
+    with pytest.raises(UserError, match=r"equal numbers of outputs and input tokens. Got 2 outputs, 5 input"):
         output_layer(3, 2, bound=0.1, tied=table, generator=random())

@@ -1,4 +1,4 @@
-"""What does not fit a recurrent layer is refused, with what was expected and got, before anything is read."""
+"""Inputs that do not fit a recurrent layer are refused, with what is required, before memory is read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from seqlab.nn.native import builds as choice
+from seqlab.nn.native import builds
 from seqlab.nn.recurrent import Path, RecurrentStack
 from seqlab.schema.errors import UserError
 
@@ -30,7 +30,7 @@ LENGTHS = {
     "far too long": (torch.tensor([1, 2**62, 3]), rf"within 0 to 8\. Got {2**62}"),
 }
 INPUTS = {
-    "features": (torch.zeros(B, T, E + 1), r"\(rows, steps, 4\)\. Got \(3, 8, 5\)"),
+    "features": (torch.zeros(B, T, E + 1), r"\(batch, steps, 4\)\. Got \(3, 8, 5\)"),
     "double": (
         torch.zeros(B, T, E).double(),
         r"torch\.float32 on cpu, as the weights are\. Got torch\.float64",
@@ -55,7 +55,7 @@ STATES = {
 
 @pytest.fixture(autouse=True)
 def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests check shapes in signatures; users do not."""
+    """Shapes in signatures are checked in tests only; here it must be the code itself that checks."""
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
@@ -87,7 +87,7 @@ def test_inputs(cell: str, wrong: str, path: Path) -> None:
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("shape", [(B, T), (B, T, E, 1), (T,), ()], ids=str)
 def test_inputs_of_other_dimensions(shape: tuple[int, ...], path: Path) -> None:
-    with pytest.raises(UserError, match=r"inputs must be \(rows, steps, 4\)\. Got"):
+    with pytest.raises(UserError, match=r"inputs must be \(batch, steps, 4\)\. Got"):
         stack("elman", path)(torch.zeros(shape), good()[1])
 
 
@@ -107,14 +107,14 @@ def test_states_of_another_number_of_layers(layers: int, path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_the_second_state_is_looked_at_too(path: Path) -> None:
+def test_the_second_state_is_checked_too(path: Path) -> None:
     with pytest.raises(UserError, match=r"state 'c' must be \(3, 1, 5\)\. Got \(3, 1, 6\)"):
         stack("lstm", path)(*good(), {"h": torch.zeros(B, 1, H), "c": torch.zeros(B, 1, H + 1)})
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_lengths_on_another_device(path: Path) -> None:
-    """The library would take an address on it for one of its own."""
+    """The library would read the address of another device's memory."""
     with pytest.raises(UserError, match=r"lengths must be .*cpu.* Got .*meta"):
         stack("elman", path)(good()[0], good()[1].to("meta"))
 
@@ -127,11 +127,11 @@ def test_weights_that_were_replaced(path: Path) -> None:
         layer(*good())
 
 
-@pytest.mark.parametrize("kernels", choice.available())
-def test_refused_whatever_the_build(kernels: str) -> None:
-    with choice.using(kernels):
+@pytest.mark.parametrize("kernels", builds.available_builds())
+def test_every_build_refuses_wrong_lengths(kernels: str) -> None:
+    with builds.use_build(kernels):
         layer = stack("gru-reset-before", "fast")
         with pytest.raises(ValueError, match=r"within 0 to 8\. Got 9"):
             layer(good()[0], torch.tensor([9, 9, 9]))
-        y, _ = layer(*good())
+        y, _, _ = layer(*good())
         assert y.isfinite().all()

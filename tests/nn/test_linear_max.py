@@ -1,4 +1,4 @@
-"""Linear map and maximum as one operation, against the two of them in float64."""
+"""Linear map and maximum as one operation, compared with the two operations in float64."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def gradients(y: Tensor, tensors: list[Tensor]) -> list[Tensor]:
 @given(lengths=st.lists(st.integers(0, 5), min_size=1, max_size=6), E=st.integers(1, 4), H=st.integers(1, 7))
 def test_values_and_gradients(lengths: list[int], E: int, H: int) -> None:
     tensors, rows = leaves(len(lengths), max(1, *lengths), E, H), torch.tensor(lengths)
-    found = linear_max_over_time(tensors[0], tensors[1], tensors[2], rows)
+    actual = linear_max_over_time(tensors[0], tensors[1], tensors[2], rows)
     z = torch.nn.functional.linear(*tensors)
     naive = [z[row, :n].max(0).values if n else z[row, 0] * 0 for row, n in enumerate(lengths)]
     expected = torch.stack(naive)
-    assert torch.allclose(found, expected)
-    for one, other in zip(gradients(found, tensors), gradients(expected, tensors), strict=True):
-        assert torch.allclose(one, other, atol=1e-12)
+    assert torch.allclose(actual, expected)
+    for gradient, correct in zip(gradients(actual, tensors), gradients(expected, tensors), strict=True):
+        assert torch.allclose(gradient, correct, atol=1e-12)
 
 
 def test_of_equal_maxima_the_first_gets_the_gradient() -> None:
@@ -44,7 +44,7 @@ def test_of_equal_maxima_the_first_gets_the_gradient() -> None:
 
 
 @pytest.mark.parametrize("content", [0.0, 1e9, float("nan")])
-def test_padding_takes_no_part(content: float) -> None:
+def test_padding_changes_nothing(content: float) -> None:
     (x, weight, bias), rows = leaves(2, 4, 3, 5), torch.tensor([2, 4])
     with torch.no_grad():
         x[0, 2:] = content

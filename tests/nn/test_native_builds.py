@@ -1,129 +1,149 @@
-"""Builds of the library: without a warning, without a compiler, with sanitizers, from an sdist."""
+"""Which build is used: the one that the environment or `use_build` names, or the best available one."""
 
 from __future__ import annotations
 
-import os
-import runpy
-import shutil
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
-from typing import Any
 
 import pytest
-import setuptools
-from native import why_not
-from pages import ROOT
-
-from seqlab.nn.native.binding import BUILDS
-
-pytestmark = pytest.mark.slow
-SOURCE = ROOT / "src" / "seqlab" / "nn" / "native" / "source"
-COMPILER = os.environ.get("CXX", "g++")
-needs_compiler = pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"there is no compiler {COMPILER}")
-LAYER = """
 import torch
-import seqlab
-from seqlab.nn.native import builds as choice
+from native import why_not
+
+from seqlab.nn import scan
+from seqlab.nn.native import binding, builds, output
+from seqlab.nn.native.binding import BUILDS, Library
+from seqlab.nn.native.recurrence import native_scan
 from seqlab.nn.recurrent import RecurrentStack
-layer = RecurrentStack("lstm", 3, 4, generator=torch.Generator().manual_seed(0))
-y, _ = layer(torch.ones(2, 20, 3), torch.tensor([20, 7]))
-y.sum().backward()
-print(seqlab.__file__, choice.name(), all(bool(weight.grad.any()) for weight in layer.parameters()))
+from seqlab.nn.scan import MIN_TOKENS
+from seqlab.schema.errors import UserError
+
+needs_a_build = pytest.mark.skipif(
+    builds.available_builds() == ["reference"], reason=str(why_not("portable"))
+)
+
+
+@pytest.fixture(autouse=True)
+def unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(builds.VARIABLE, raising=False)
+
+
+def test_the_best_available_build_is_the_default() -> None:
+    assert builds.build_name() == builds.available_builds()[-1]
+
+
+def test_reference_is_always_available(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(builds.VARIABLE, "reference")
+    assert builds.active_library() is None
+    assert builds.build_name() == "reference"
+    assert builds.available_builds()[0] == "reference"
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_a_named_build(monkeypatch: pytest.MonkeyPatch, build: str) -> None:
+    monkeypatch.setenv(builds.VARIABLE, build)
+    if why_not(build) is None:
+        assert builds.build_name() == build
+        return
+    with pytest.raises(
+        UserError, match=rf"'SEQLAB_KERNELS' must name a build.* Got '{build}'\. Available: reference"
+    ):
+        builds.active_library()
+
+
+def test_an_unknown_name_is_refused_with_the_known_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(builds.VARIABLE, "avx3")
+    with pytest.raises(UserError, match=r"must be one of reference, portable, avx2, avx512\. Got 'avx3'"):
+        builds.active_library()
+    with pytest.raises(UserError, match="Got 'nothing'"), builds.use_build("nothing"):
+        builds.active_library()
+
+
+@needs_a_build
+def test_use_build_overrides_the_environment_and_is_undone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(builds.VARIABLE, "reference")
+    with builds.use_build("portable"):
+        assert builds.build_name() == "portable"
+        with builds.use_build("reference"):
+            assert builds.build_name() == "reference"
+        assert builds.build_name() == "portable"
+    with pytest.raises(KeyError), builds.use_build("portable"):
+        raise KeyError
+    assert builds.build_name() == "reference"
+
+
+@needs_a_build
+def test_a_build_is_not_used_where_the_processor_cannot_run_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    portable = binding.load("portable")
+    assert portable is not None
+    monkeypatch.setattr(binding, "_open", lambda _: portable.calls)
+    for level in range(3):
+        monkeypatch.setattr(portable.calls, "seqlab_level", lambda level=level: level)
+        loaded = [build for build in BUILDS if binding.load(build) is not None]
+        assert loaded == list(BUILDS)[: level + 1]
+
+
+def test_a_missing_or_damaged_build_is_not_loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged.so"
+    damaged.write_bytes(b"\x7fELF without content")
+    for path in (None, damaged):
+        monkeypatch.setattr(binding, "path_of", lambda _, path=path: path)
+        assert all(binding.load(build) is None for build in BUILDS)
+
+
+@needs_a_build
+def test_a_build_with_wrong_products_is_detected(monkeypatch: pytest.MonkeyPatch) -> None:
+    library = binding.load("portable")
+    assert library is not None
+    assert output.multiplies_correctly(library)
+    correct = output.multiply
+    monkeypatch.setattr(output, "multiply", lambda *arguments: correct(*arguments) + 1e-2)
+    assert not output.multiplies_correctly(library)
+
+
+@needs_a_build
+@pytest.mark.parametrize(
+    ("path", "steps", "dtype", "native"),
+    [
+        ("fast", MIN_TOKENS, torch.float32, True),
+        ("fast", 1, torch.float32, False),
+        ("fast", MIN_TOKENS, torch.float64, False),
+        ("reference", MIN_TOKENS, torch.float32, False),
+    ],
+)
+def test_when_a_layer_uses_the_library(
+    monkeypatch: pytest.MonkeyPatch, path, steps: int, dtype: torch.dtype, native: bool
+) -> None:
+    calls: list[str] = []
+
+    def recording_scan(library: Library, *arguments, **settings):
+        calls.append(library.name)
+        return native_scan(library, *arguments, **settings)
+
+    monkeypatch.setattr(scan, "native_scan", recording_scan)
+    stack = RecurrentStack("lstm", 3, 4, generator=torch.Generator().manual_seed(0), path=path).to(dtype)
+    stack(torch.zeros(1, steps, 3, dtype=dtype), torch.tensor([steps]))
+    assert calls == [builds.build_name()] * native
+
+
+OPENMP = """
+import torch
+from seqlab.nn.native import builds, output
+library = builds.active_library()
+torch.randn(300, 300) @ torch.randn(300, 300)
+output.multiply(library, torch.ones(50, 50), torch.ones(50, 50))
+for line in open("/proc/self/maps"):
+    if line.rstrip().endswith(".so") or ".so." in line:
+        print(line.split(maxsplit=5)[5].strip())
 """
 
 
-@pytest.fixture
-def package(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What setup.py defines."""
-    monkeypatch.setattr(setuptools, "setup", lambda **_: None)
-    monkeypatch.chdir(ROOT)
-    return runpy.run_path(str(ROOT / "setup.py"))
-
-
-@pytest.fixture
-def sources(tmp_path: Path) -> Path:
-    """A copy of what the package is made from, with nothing that was built."""
-    place = tmp_path / "sources"
-    unwanted = shutil.ignore_patterns("*.egg-info", "__pycache__", "*.so")
-    shutil.copytree(ROOT / "src", place / "src", ignore=unwanted)
-    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, place)
-    return place
-
-
-def run(*command: object, cwd: Path = ROOT, **environment: str) -> str:
-    words = [str(word) for word in command]
-    done = subprocess.run(
-        words, cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-    return done.stdout
-
-
-@needs_compiler
-@pytest.mark.parametrize("build", BUILDS)
-def test_no_warning(package: dict[str, Any], build: str) -> None:
-    """Of the package's own settings: some warnings come from the optimiser alone."""
-    if build not in package["MACHINES"]:
-        pytest.skip(f"{build} is not built for this machine")
-    flags = [*package["FLAGS"], *package["MACHINES"][build]]
-    assert {"-Wall", "-Wextra"} <= set(flags)
-    run(COMPILER, *flags, "-Werror", "-c", SOURCE / f"{build}.cpp", "-o", os.devnull)
-
-
-@needs_compiler
-def test_the_code_of_avx512_where_it_is_lowered(package: dict[str, Any], tmp_path: Path) -> None:
-    """Vectors of 16 floats, two instructions each, so that processors without AVX-512 test them, too."""
-    if (reason := why_not("avx2")) is not None:
-        pytest.skip(reason)
-    source, library = tmp_path / "wide.cpp", tmp_path / "wide.so"
-    source.write_text('#define SEQLAB_WIDTH 16\n#include "api.hpp"\n')
-    flags = [*package["FLAGS"], *package["MACHINES"]["avx2"], "-O1", "-Wno-psabi", f"-I{SOURCE}"]
-    run(COMPILER, *flags, "-Werror", "-fPIC", "-shared", source, "-o", library)
-    files = [
-        ROOT / "tests" / "nn" / f"test_native_{part}.py"
-        for part in ("layers", "properties", "output", "memory")
-    ]
-    tests = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider"]
-    told = run(*tests, *files, "--kernels", library, OMP_NUM_THREADS="1")
-    assert " passed" in told
-
-
-def test_without_a_compiler_the_package_is_installed_and_says_reference(
-    sources: Path, tmp_path: Path
-) -> None:
-    target = tmp_path / "installed"
-    pip = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--no-deps",
-        "--no-index",
-        "--no-build-isolation",
-    ]
-    nothing = str(tmp_path / "no-compiler")
-    run(*pip, "--target", target, sources, CC=nothing, CXX=nothing, PIP_DISABLE_PIP_VERSION_CHECK="1")
-    assert not list(target.rglob("*.so"))
-    told = run(sys.executable, "-c", LAYER, cwd=tmp_path, PYTHONPATH=str(target), SEQLAB_KERNELS="")
-    assert told.split() == [str(target / "seqlab" / "__init__.py"), "reference", "True"]
-
-
-def test_a_source_distribution_holds_all_that_is_compiled(sources: Path, tmp_path: Path) -> None:
-    program = "import sys; from setuptools import build_meta; print(build_meta.build_sdist(sys.argv[1]))"
-    name = run(sys.executable, "-c", program, tmp_path, cwd=sources).splitlines()[-1]
-    with tarfile.open(tmp_path / name) as archive:
-        held = {Path(*Path(member).parts[1:]) for member in archive.getnames()}
-    wanted = {path.relative_to(ROOT) for path in SOURCE.iterdir() if path.suffix in {".h", ".hpp", ".cpp"}}
-    assert len(wanted) > 10
-    assert wanted <= held, wanted - held
-    assert Path("setup.py") in held
-
-
-@needs_compiler
-def test_sanitizers_find_nothing() -> None:
-    assert "tests/sanitized.py" in run("make", "--dry-run", "sanitize")
-    run(sys.executable, ROOT / "tests" / "sanitized.py")
+@needs_a_build
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/maps, which only Linux has")
+def test_one_openmp_runtime_in_the_process() -> None:
+    """Two runtimes would have two thread pools that compete for the processor."""
+    done = subprocess.run([sys.executable, "-c", OPENMP], capture_output=True, text=True, check=True)
+    loaded = {Path(line) for line in done.stdout.splitlines()}
+    assert any(path.name.startswith(f"_{builds.build_name()}.") for path in loaded)
+    openmp = {path for path in loaded if path.name.startswith(("libgomp", "libomp", "libiomp"))}
+    assert len(openmp) == 1, openmp

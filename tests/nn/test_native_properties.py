@@ -1,4 +1,4 @@
-"""What holds for every layer of the library whatever the shape: padding, batches, bits, derivatives."""
+"""Properties of every layer of the library, for all shapes: padding, batches, determinism, derivatives."""
 
 from __future__ import annotations
 
@@ -34,27 +34,27 @@ def padding(lengths: Tensor) -> Tensor:
     number=threads_used,
     garbage=st.sampled_from([float("nan"), float("inf"), -1e30]),
 )
-def test_padding_changes_no_bit_and_gets_zeros(
+def test_padding_changes_no_bit_and_its_results_are_zero(
     library: Library, *, cell: str, lengths: Tensor, size, reverse: bool, number: int, garbage: float
 ) -> None:
     case = Case(cell, len(lengths), T, *size, reverse=reverse)
     inputs, upstream = case.tensors(1)
-    behind = padding(lengths)
-    dirty = {**inputs, "x": torch.where(behind, garbage, inputs["x"])}
-    dirty_upstream = {**upstream, "y": torch.where(behind, garbage, upstream["y"])}
-    found = run(library, case, inputs, upstream, lengths, number=number)
-    assert same_bits(run(library, case, dirty, dirty_upstream, lengths, number=number), found)
+    padded = padding(lengths)
+    dirty = {**inputs, "x": torch.where(padded, garbage, inputs["x"])}
+    dirty_upstream = {**upstream, "y": torch.where(padded, garbage, upstream["y"])}
+    actual = run(library, case, inputs, upstream, lengths, number=number)
+    assert same_bits(run(library, case, dirty, dirty_upstream, lengths, number=number), actual)
     for name in ("y", "dx", "dhidden"):
-        assert torch.equal(torch.where(behind, found[name], 0), torch.zeros_like(found[name])), name
+        assert torch.equal(torch.where(padded, actual[name], 0), torch.zeros_like(actual[name])), name
     empty = lengths == 0
     for state in {"h", "c"} & {name[0] for name in inputs}:
-        assert torch.equal(found[f"{state}n"][empty], inputs[f"{state}0"][empty])
-        assert torch.equal(found[f"d{state}0"][empty], upstream[f"{state}n"][empty])
+        assert torch.equal(actual[f"{state}n"][empty], inputs[f"{state}0"][empty])
+        assert torch.equal(actual[f"d{state}0"][empty], upstream[f"{state}n"][empty])
 
 
 @settings(max_examples=20)
 @given(cell=cells, lengths=some_lengths, size=sizes, reverse=st.booleans(), number=threads_used)
-def test_a_batch_equals_its_rows_one_by_one(
+def test_a_batch_equals_its_sequences_one_by_one(
     library: Library, *, cell: str, lengths: Tensor, size, reverse: bool, number: int
 ) -> None:
     case = Case(cell, len(lengths), T, *size, reverse=reverse)
@@ -63,12 +63,12 @@ def test_a_batch_equals_its_rows_one_by_one(
     summed: Tensors = {}
     for row, length in enumerate(lengths.tolist()):
         alone = Case(cell, 1, length, *size, reverse=reverse)
-        cut = {name: tensor[row : row + 1] for name, tensor in inputs.items() if name in ("h0", "c0")}
-        cut = {**inputs, **cut, "x": inputs["x"][row : row + 1, :length]}
-        behind = {name: tensor[row : row + 1] for name, tensor in upstream.items()}
-        behind["y"] = behind["y"][:, :length]
-        found = run(library, alone, cut, behind, None)
-        for name, tensor in found.items():
+        states = {name: tensor[row : row + 1] for name, tensor in inputs.items() if name in ("h0", "c0")}
+        own_inputs = {**inputs, **states, "x": inputs["x"][row : row + 1, :length]}
+        own_upstream = {name: tensor[row : row + 1] for name, tensor in upstream.items()}
+        own_upstream["y"] = own_upstream["y"][:, :length]
+        actual = run(library, alone, own_inputs, own_upstream, None)
+        for name, tensor in actual.items():
             if name.startswith(("dweight", "dbias")):
                 summed[name] = summed.get(name, torch.zeros_like(tensor)) + tensor
             else:
@@ -93,9 +93,11 @@ def test_any_shape(
 ) -> None:
     case = Case(cell, *size, reverse=reverse, ragged=ragged)
     inputs, upstream = case.tensors(seed)
-    wanted, kink = exact(case, inputs, upstream, case.lengths())
+    expected, kink = exact(case, inputs, upstream, case.lengths())
     if cell != "elman-relu" or kink > 1e-5:
-        agree(run(library, case, inputs, upstream, case.lengths(), number=number), wanted, said=str(case))
+        agree(
+            run(library, case, inputs, upstream, case.lengths(), number=number), expected, context=str(case)
+        )
 
 
 @pytest.mark.parametrize("number", [1, 2])
@@ -105,7 +107,7 @@ def test_same_bits_for_the_same_input_and_threads(library: Library, cell: str, s
     case = Case(cell, *shape, ragged=True)
     inputs, upstream = case.tensors()
     first = run(library, case, inputs, upstream, case.lengths(), number=number)
-    # Another call in between leaves other numbers in the memory that is used again.
+    # Another call in between leaves other numbers in the memory that is reused.
     other = Case(cell, 7, 3, 5, 33)
     run(library, other, *other.tensors(), None, number=number)
     assert same_bits(run(library, case, inputs, upstream, case.lengths(), number=number), first)
@@ -126,16 +128,14 @@ def test_a_second_backward_pass_gives_the_same_bits(library: Library, cell: str)
     inputs, upstream = case.tensors()
     leaves = {name: tensor.requires_grad_() for name, tensor in inputs.items()}
     outputs = scan(library, case, leaves, case.lengths())
-    behind = list(upstream.values())
-    passes = [
-        torch.autograd.grad(outputs, list(leaves.values()), behind, retain_graph=True) for _ in range(3)
-    ]
+    dy = list(upstream.values())
+    passes = [torch.autograd.grad(outputs, list(leaves.values()), dy, retain_graph=True) for _ in range(3)]
     for again in passes[1:]:
-        assert all(torch.equal(one, other) for one, other in zip(passes[0], again, strict=True))
+        assert all(torch.equal(first, second) for first, second in zip(passes[0], again, strict=True))
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_no_second_derivative_and_never_a_wrong_one(library: Library, cell: str) -> None:
+def test_a_second_derivative_is_an_error(library: Library, cell: str) -> None:
     case = Case(cell, 2, 3, 4, 5)
     inputs, _ = case.tensors()
     x = inputs["x"].requires_grad_()
@@ -145,7 +145,7 @@ def test_no_second_derivative_and_never_a_wrong_one(library: Library, cell: str)
 
 
 @pytest.mark.parametrize("changed", ["x", "weight_hh", "h0"])
-def test_inputs_changed_before_the_backward_pass_are_noticed(library: Library, changed: str) -> None:
+def test_inputs_changed_before_the_backward_pass_are_detected(library: Library, changed: str) -> None:
     case = Case("lstm", 2, 3, 4, 5)
     inputs, _ = case.tensors()
     inputs["weight_ih"].requires_grad_()
@@ -155,7 +155,7 @@ def test_inputs_changed_before_the_backward_pass_are_noticed(library: Library, c
         y.sum().backward()
 
 
-def test_nothing_in_an_input_that_is_not_finite_is_hidden(library: Library) -> None:
+def test_nan_in_the_inputs_reaches_the_outputs(library: Library) -> None:
     for cell in CELLS:
         case = Case(cell, 3, 4, 5, 18)
         inputs, _ = case.tensors()

@@ -1,4 +1,4 @@
-"""Pooling and padding helpers against Python lists."""
+"""Pooling and padding functions compared with loops over sequences."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def inputs(rows: int) -> Tensor:
 
 
 def layer() -> nn.Linear:
-    # Mostly below zero: a maximum over padding filled with zeros would show before the ReLU, and after it
-    # features that are zero everywhere must give no gradient.
-    found = nn.Linear(3, 4, dtype=torch.float64)
+    # Mostly negative outputs: a maximum that included zeros at padding would differ before the ReLU, and
+    # after it features that are zero everywhere must have no gradient.
+    linear = nn.Linear(3, 4, dtype=torch.float64)
     with torch.no_grad():
-        found.weight.copy_(torch.randn(4, 3, generator=torch.Generator().manual_seed(1)))
-        found.bias.copy_(torch.tensor([0.5, -0.5, -1.0, -9.0]))
-    return found
+        linear.weight.copy_(torch.randn(4, 3, generator=torch.Generator().manual_seed(1)))
+        linear.bias.copy_(torch.tensor([0.5, -0.5, -1.0, -9.0]))
+    return linear
 
 
 @pytest.mark.parametrize("name", list(POOLINGS))
@@ -44,16 +44,18 @@ def test_pools_real_tokens_only(name, lengths, garbage):
     naive = x.clone().requires_grad_()
     mapped = torch.relu(linear(naive))
     rows = [NAIVE[name](mapped[row, :n]) if n else mapped[row, 0] * 0 for row, n in enumerate(lengths)]
-    wanted, found = torch.stack(rows), POOLINGS[name](dirty, linear, sizes)
-    torch.testing.assert_close(found, wanted)
-    weight = torch.arange(1.0, 1 + found.numel(), dtype=torch.float64).view_as(found)
-    gradients = [torch.autograd.grad((y * weight).sum(), z)[0] for y, z in ((found, dirty), (wanted, naive))]
+    expected, actual = torch.stack(rows), POOLINGS[name](dirty, linear, sizes)
+    torch.testing.assert_close(actual, expected)
+    weight = torch.arange(1.0, 1 + actual.numel(), dtype=torch.float64).view_as(actual)
+    gradients = [
+        torch.autograd.grad((y * weight).sum(), z)[0] for y, z in ((actual, dirty), (expected, naive))
+    ]
     torch.testing.assert_close(*gradients)
 
 
 @settings(max_examples=30, deadline=None)
 @given(lengths=LENGTHS)
-def test_flipping_turns_each_row_at_its_own_end(lengths):
+def test_flipping_reverses_each_sequence_up_to_its_length(lengths):
     x, sizes = inputs(len(lengths)).requires_grad_(), torch.tensor(lengths)
     flipped = flip_rows(x, sizes)
     for row, n in enumerate(lengths):
@@ -64,10 +66,10 @@ def test_flipping_turns_each_row_at_its_own_end(lengths):
     torch.testing.assert_close(gradient, flip_rows(x.detach(), sizes))
 
 
-def test_last_token_of_an_empty_row_is_what_stands_for_it():
+def test_last_token_of_an_empty_sequence_is_the_value_given_for_it():
     x, empty = inputs(2), torch.ones(2, 3, dtype=torch.float64)
-    found = last_token(x, torch.tensor([0, 4]), empty)
-    assert torch.equal(found, torch.stack([empty[0], x[1, 3]]))
+    actual = last_token(x, torch.tensor([0, 4]), empty)
+    assert torch.equal(actual, torch.stack([empty[0], x[1, 3]]))
 
 
 def test_zero_padding_removes_even_nan():

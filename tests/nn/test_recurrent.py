@@ -1,4 +1,4 @@
-"""Recurrent layers against torch's and against loops written row by row, in float64."""
+"""Recurrent layers compared with torch's, and with loops over single sequences, in float64."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def assert_equal(found: list[Tensor], wanted: list[Tensor]) -> None:
 
 
 def packed_reference(layer: nn.RNNBase, x: Tensor, lengths: Tensor, initial: dict[str, Tensor]):
-    """torch's layer over a packed batch, with states turned batch first."""
+    """torch's layer over a packed batch; states are transposed to batch first."""
     packed = nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
     start = tuple(tensor.transpose(0, 1).contiguous() for tensor in initial.values())
     y, final = layer(packed, start if len(start) == 2 else start[0])
@@ -73,7 +73,7 @@ def packed_reference(layer: nn.RNNBase, x: Tensor, lengths: Tensor, initial: dic
 
 
 def gru_reset_before_reference(layer: RecurrentStack, x: Tensor, lengths: Tensor, initial: dict[str, Tensor]):
-    """One row, one step, one gate at a time."""
+    """One sequence, one step, one gate at a time."""
     weights = dict(layer.named_parameters())
     directions = 2 if "weight_ih_l0_reverse" in weights else 1
     rows, finals = [], []
@@ -120,7 +120,7 @@ def test_values_and_all_gradients_equal_the_reference(cell, shape, equal, path):
     layer = stack(cell, layers=layers, bidirectional=bidirectional, path=path)
     lengths = torch.full((rows,), steps) if equal else some_lengths(rows, steps)
     x, initial = leaf(rows, steps, E, seed=7), states(layer, rows)
-    y, final = layer(x, lengths, initial)
+    y, _, final = layer(x, lengths, initial)
     wanted_y, wanted_final, parameters = reference(cell, layer, x, lengths, initial)
     assert_equal([y, *final.values()], [wanted_y, *wanted_final])
 
@@ -133,26 +133,26 @@ def test_values_and_all_gradients_equal_the_reference(cell, shape, equal, path):
 
 @pytest.mark.parametrize("cell", list(CELLS))
 def test_paths_agree_in_float32_and_evaluation(cell):
-    """torch has other code for single precision, and keeps less in evaluation."""
+    """torch uses other code for float32, and saves less in evaluation."""
     lengths, x = some_lengths(4, 9), torch.randn(4, 9, E, generator=random()).requires_grad_()
     results = []
     for path in PATHS:
         layer = RecurrentStack(cell, E, H, layers=2, bidirectional=True, generator=random(), path=path).eval()
-        y, final = layer(x, lengths)
+        y, _, final = layer(x, lengths)
         loss = weighted([y, *final.values()])
         results.append([y, *final.values(), *torch.autograd.grad(loss, [x, *layer.parameters()])])
     torch.testing.assert_close(*results, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_final_cell_is_each_rows_own_even_when_gates_are_extreme(dtype):
+def test_final_cell_state_is_that_at_each_sequences_end_even_with_extreme_gates(dtype):
     layer = RecurrentStack("lstm", E, H, generator=random()).to(dtype)
     with torch.no_grad():
         layer.get_parameter("weight_ih_l0").mul_(50)
     x, lengths = torch.randn(4, 9, E, generator=random(), dtype=dtype), some_lengths(4, 9)
-    _, final = layer(x, lengths)
+    _, _, final = layer(x, lengths)
     for row, length in enumerate(lengths.tolist()):
-        _, alone = layer(x[row : row + 1, :length], lengths[row : row + 1])
+        _, _, alone = layer(x[row : row + 1, :length], lengths[row : row + 1])
         torch.testing.assert_close(final["c"][row], alone["c"][0], rtol=1e-5, atol=1e-6)
 
 
@@ -164,14 +164,17 @@ def test_final_cell_is_each_rows_own_even_when_gates_are_extreme(dtype):
     bidirectional=st.booleans(),
     garbage=st.sampled_from([1e30, -1e4, 0.0]),
 )
-def test_padding_changes_nothing_and_empty_rows_keep_their_state(cell, path, lengths, bidirectional, garbage):
+def test_padding_changes_nothing_and_empty_sequences_keep_their_state(
+    cell, path, lengths, bidirectional, garbage
+):
     layer = stack(cell, layers=2, bidirectional=bidirectional, path=path)
     rows, sizes = len(lengths), torch.tensor(lengths)
     x, initial = leaf(rows, 6, E, seed=3), states(layer, rows)
     real = torch.arange(6) < sizes.unsqueeze(1)
     dirty = torch.where(real.unsqueeze(2), x, garbage)
-    y, final = layer(x, sizes, initial)
-    dirty_y, dirty_final = layer(dirty, sizes, initial)
+    y, unchanged, final = layer(x, sizes, initial)
+    assert torch.equal(unchanged, sizes)
+    dirty_y, _, dirty_final = layer(dirty, sizes, initial)
     assert_equal([dirty_y, *dirty_final.values()], [y, *final.values()])
     assert not y[~real].any()
     for name, tensor in final.items():
@@ -184,18 +187,18 @@ def test_padding_changes_nothing_and_empty_rows_keep_their_state(cell, path, len
 @pytest.mark.parametrize("cell", list(CELLS))
 def test_without_need_state_outputs_are_the_same(cell):
     layer, x, lengths = stack(cell, layers=2), leaf(4, 6, E, seed=1), some_lengths(4, 6)
-    y, nothing = layer(x, lengths, need_state=False)
+    y, _, nothing = layer(x, lengths, need_state=False)
     assert nothing is None
     assert_equal([y], [layer(x, lengths)[0]])
 
 
 @pytest.mark.parametrize("cell", list(CELLS))
-def test_in_pieces_with_the_state_carried_is_the_same(cell):
+def test_chunks_with_carried_state_equal_the_whole_sequence(cell):
     layer, x, lengths = stack(cell, layers=2), leaf(4, 6, E, seed=1), some_lengths(4, 6)
-    y, final = layer(x, lengths)
+    y, _, final = layer(x, lengths)
     state, pieces = layer.start(4), []
     for piece, begin in zip(x.split(2, dim=1), (0, 2, 4), strict=True):
-        out, state = layer(piece, (lengths - begin).clamp(0, 2), state)
+        out, _, state = layer(piece, (lengths - begin).clamp(0, 2), state)
         pieces.append(out)
     assert_equal([torch.cat(pieces, 1), *state.values()], [y, *final.values()])
 
@@ -229,13 +232,13 @@ def test_weights_are_uniform_within_one_over_root_of_hidden(cell):
 
 
 @pytest.mark.parametrize(("bidirectional", "layers", "count"), [(False, 2, 223_232), (False, 1, 91_648)])
-def test_parameter_count_of_the_documents_network(bidirectional, layers, count):
+def test_parameter_count_of_a_known_network(bidirectional, layers, count):
     """Two-layer RNN of 256 over embeddings of 100 with two classes: 223,746; 514 of them in the head."""
     layer = RecurrentStack("elman", 100, 256, layers=layers, bidirectional=bidirectional, generator=random())
     assert sum(weight.numel() for weight in layer.parameters()) == count
 
 
-def test_gru_reset_before_has_one_bias_a_gate():
+def test_gru_reset_before_has_one_bias_per_gate():
     names = [name for name, _ in stack("gru-reset-before").named_parameters()]
     assert names == ["weight_ih_l0", "weight_hh_l0", "bias_ih_l0"]
 
@@ -247,14 +250,14 @@ def test_dropout_acts_between_layers_only(path):
     for layer in (one, two):
         bind_generator(layer, random(1))
     assert_equal([one(x, lengths)[0]], [one.eval()(x, lengths)[0]])
-    trained, first = two(x, lengths)
-    evaluated, second = two.eval()(x, lengths)
+    trained, _, first = two(x, lengths)
+    evaluated, _, second = two.eval()(x, lengths)
     assert not torch.allclose(trained, evaluated)
-    # The first layer and its recurrence are left alone.
+    # The first layer and its recurrence are not affected.
     assert_equal([first["h"][:, 0], first["c"][:, 0]], [second["h"][:, 0], second["c"][:, 0]])
 
 
-def test_dropped_elements_are_whole_inputs_of_the_second_layer():
+def test_dropout_masks_the_inputs_of_the_second_layer():
     layer = stack("elman", layers=2, dropout=0.5)
     bind_generator(layer, random(1))
     keep = (torch.rand(4, 6, H, generator=random(1), dtype=torch.float64) >= 0.5) * 2.0
@@ -269,7 +272,7 @@ def test_dropped_elements_are_whole_inputs_of_the_second_layer():
 def test_gradients_reach_states_in_evaluation_too():
     layer = stack("lstm").eval()
     initial = states(layer, 2)
-    _, final = layer(leaf(2, 3, E, seed=1), torch.tensor([3, 2]), initial)
+    _, _, final = layer(leaf(2, 3, E, seed=1), torch.tensor([3, 2]), initial)
     for gradient in torch.autograd.grad(weighted(list(final.values())), list(initial.values())):
         assert gradient.abs().min() > 0
 
@@ -279,27 +282,27 @@ def test_unknown_cell_names_the_nearest():
         RecurrentStack("lstn", E, H, generator=random())
 
 
-def test_building_leaves_global_randomness_alone():
+def test_building_does_not_use_the_global_generator():
     before = torch.get_rng_state()
     stack("lstm", layers=2)
     assert torch.equal(before, torch.get_rng_state())
 
 
-def test_a_written_out_backward_has_no_second_derivative_and_never_a_wrong_one() -> None:
+def test_a_second_derivative_of_an_explicit_backward_pass_is_an_error() -> None:
     layer = stack("gru-reset-before")
     x = leaf(2, 3, E, seed=1)
-    y, _ = layer(x, torch.tensor([3, 3]))
+    y, _, _ = layer(x, torch.tensor([3, 3]))
     (gradient,) = torch.autograd.grad(y.sum(), x, create_graph=True)
     with pytest.raises(RuntimeError, match="does not require grad"):
         gradient.sum().backward()
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_summed_layers_are_the_sum_of_what_each_layer_gives(path: Path) -> None:
-    """Each layer alone, one behind the other, by torch's LSTM with the same weights."""
+def test_the_summed_output_is_the_sum_of_all_layers_outputs(path: Path) -> None:
+    """Each layer alone, one after the other, by torch's LSTM with the same weights."""
     summed = stack("lstm", layers=3, summed=True, path=path)
     x, lengths = leaf(4, 6, E, seed=5), some_lengths(4, 6)
-    y, state = summed(x, lengths)
+    y, _, state = summed(x, lengths)
     assert state is not None
     total = torch.zeros(4, 6, H, dtype=torch.float64)
     below: Tensor = x
@@ -321,7 +324,7 @@ def test_summed_layers_are_the_sum_of_what_each_layer_gives(path: Path) -> None:
 @pytest.mark.parametrize(
     ("cell", "gate", "sign"), [("lstm", 1, 1), ("gru", 1, 1), ("gru-reset-before", 1, -1)]
 )
-def test_keep_bias_moves_one_gate(cell: str, gate: int, sign: int) -> None:
+def test_forget_bias_is_added_to_one_gate(cell: str, gate: int, sign: int) -> None:
     plain, keeping = (stack(cell, layers=2, bidirectional=True, forget_bias=bias) for bias in (0.0, 20.0))
     H = plain.hidden_size
     for (name, weight), (_, moved) in zip(plain.named_parameters(), keeping.named_parameters(), strict=True):
@@ -332,15 +335,15 @@ def test_keep_bias_moves_one_gate(cell: str, gate: int, sign: int) -> None:
 
 
 @pytest.mark.parametrize("cell", ["gru", "gru-reset-before"])
-def test_with_nothing_forgotten_a_state_lasts(cell: str) -> None:
+def test_a_large_forget_bias_keeps_the_state(cell: str) -> None:
     layer = stack(cell, forget_bias=20.0)
     x, before = torch.zeros(1, 30, E, dtype=torch.float64), {"h": torch.full((1, 1, H), 0.5).double()}
-    _, kept = layer(x, torch.tensor([30]), before)
+    _, _, kept = layer(x, torch.tensor([30]), before)
     assert kept is not None
     torch.testing.assert_close(kept["h"], before["h"], atol=1e-4, rtol=0)
 
 
-def test_cells_without_gates_refuse_a_keep_bias() -> None:
+def test_cells_without_gates_refuse_a_forget_bias() -> None:
     with pytest.raises(
         UserError, match=r"'forget_bias' must be 0 for the cell 'elman', which has no gates. Got 1"
     ):

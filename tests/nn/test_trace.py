@@ -1,4 +1,4 @@
-"""Hidden states and the gradient of each of them, against loops over stacks in which each is a tensor."""
+"""Hidden states and the gradient of each, compared with loops in which every state is a tensor of its own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from seqlab.nn.cells import CELLS
-from seqlab.nn.native import builds as choice
+from seqlab.nn.native import builds
 from seqlab.nn.recurrent import Path, RecurrentStack
 from seqlab.nn.trace import Trace, traced
 
@@ -23,13 +23,13 @@ def stack(cell: str, path: Path = "fast", *, bidirectional: bool = True) -> Recu
 
 
 def inputs() -> tuple[Tensor, Tensor]:
-    """The input, and how much each output counts."""
+    """The input, and the weight of each output in the loss."""
     generator = torch.Generator().manual_seed(1)
     return torch.randn(B, T, E, generator=generator), torch.randn(B, T, 2 * H, generator=generator)
 
 
 def step_by_step(layer: RecurrentStack, x: Tensor, weight: Tensor, final: bool) -> tuple[list, list]:
-    """States and their gradients, a tensor a layer: a loop over steps, directions and layers."""
+    """States and their gradients by a loop over steps, directions and layers; one tensor per layer."""
     layer = layer.double()
     mask = (torch.arange(T) < LENGTHS.unsqueeze(1)).unsqueeze(2)
     every: list[Tensor] = []
@@ -63,7 +63,7 @@ def step_by_step(layer: RecurrentStack, x: Tensor, weight: Tensor, final: bool) 
 
 def trace_of(layer: RecurrentStack, x: Tensor, weight: Tensor, final: bool) -> Trace:
     with traced(layer) as traces:
-        y, state = layer(x, LENGTHS)
+        y, _, state = layer(x, LENGTHS)
         assert state is not None
         loss = (y * weight).sum()
         if final:
@@ -72,26 +72,26 @@ def trace_of(layer: RecurrentStack, x: Tensor, weight: Tensor, final: bool) -> T
     return traces[""]
 
 
-WAYS: list[tuple[Path, str]] = [
-    *(("fast", kernels) for kernels in choice.available()),
+PATHS_AND_BUILDS: list[tuple[Path, str]] = [
+    *(("fast", kernels) for kernels in builds.available_builds()),
     ("reference", "reference"),
 ]
 
 
 @pytest.mark.parametrize("final", [False, True], ids=["outputs", "outputs and final states"])
-@pytest.mark.parametrize(("path", "kernels"), WAYS)
+@pytest.mark.parametrize(("path", "kernels"), PATHS_AND_BUILDS)
 @pytest.mark.parametrize("cell", list(CELLS))
 def test_states_and_gradients_of_every_step(cell: str, path: Path, kernels: str, final: bool) -> None:
     x, weight = inputs()
     bidirectional = not final or cell == "lstm"
     weight = weight if bidirectional else weight[..., :H]
-    with choice.using(kernels):
+    with builds.use_build(kernels):
         trace = trace_of(stack(cell, path, bidirectional=bidirectional), x, weight, final)
     states, gradients = step_by_step(stack(cell, bidirectional=bidirectional), x, weight, final)
-    for found, wanted in ((trace.states, states), (trace.gradients, gradients)):
-        torch.testing.assert_close([tensor.double() for tensor in found], wanted, rtol=2e-5, atol=2e-6)
-    behind = torch.arange(T) >= LENGTHS.unsqueeze(1)
-    assert not any(tensor[behind].any() for tensor in (*trace.states, *trace.gradients))
+    for actual, expected in ((trace.states, states), (trace.gradients, gradients)):
+        torch.testing.assert_close([tensor.double() for tensor in actual], expected, rtol=2e-5, atol=2e-6)
+    padding = torch.arange(T) >= LENGTHS.unsqueeze(1)
+    assert not any(tensor[padding].any() for tensor in (*trace.states, *trace.gradients))
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -99,19 +99,19 @@ def test_states_and_gradients_of_every_step(cell: str, path: Path, kernels: str,
 def test_a_trace_changes_no_result(cell: str, path: Path) -> None:
     x, weight = inputs()
     plain, watched = stack(cell, path), stack(cell, path)
-    y, _ = plain(x, LENGTHS)
+    y, _, _ = plain(x, LENGTHS)
     (y * weight).sum().backward()
     trace = trace_of(watched, x, weight, False)
     torch.testing.assert_close(trace.states[-1], y.detach(), rtol=1e-6, atol=1e-6)
-    for one, other in zip(plain.parameters(), watched.parameters(), strict=True):
-        torch.testing.assert_close(one.grad, other.grad, rtol=1e-4, atol=1e-5)
+    for plain_weight, watched_weight in zip(plain.parameters(), watched.parameters(), strict=True):
+        torch.testing.assert_close(plain_weight.grad, watched_weight.grad, rtol=1e-4, atol=1e-5)
 
 
-def test_only_the_last_forward_pass_is_kept_and_gradients_wait_for_the_backward_pass() -> None:
+def test_a_trace_contains_only_the_last_forward_pass_and_gradients_after_the_backward_pass() -> None:
     layer, (x, _) = stack("lstm"), inputs()
     with traced(layer) as traces:
         layer(2 * x, LENGTHS)
-        y, _ = layer(x, LENGTHS)
+        y, _, _ = layer(x, LENGTHS)
         trace = traces[""]
         assert len(trace.states) == len(trace.gradients) == layer.layers
         assert torch.equal(trace.states[-1], y)
@@ -121,7 +121,7 @@ def test_only_the_last_forward_pass_is_kept_and_gradients_wait_for_the_backward_
     assert layer.trace is None
 
 
-def test_stacks_inside_a_model_go_by_their_names_and_the_trace_ends_with_an_error() -> None:
+def test_traces_are_keyed_by_the_stacks_names_and_end_when_an_error_is_raised() -> None:
     model = nn.ModuleDict({"encoder": stack("elman"), "decoder": stack("lstm")})
 
     def broken() -> None:
@@ -138,5 +138,5 @@ def test_stacks_inside_a_model_go_by_their_names_and_the_trace_ends_with_an_erro
 def test_states_without_gradients(path: Path) -> None:
     layer, (x, _) = stack("gru-reset-before", path), inputs()
     with torch.no_grad(), traced(layer) as traces:
-        y, _ = layer(x, LENGTHS)
+        y, _, _ = layer(x, LENGTHS)
     assert torch.equal(traces[""].states[-1], y)

@@ -1,4 +1,4 @@
-"""Small studies that the tests of this room share."""
+"""Small studies that the tests of this package share."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from seqlab.compare.study_cells import TrialRun, trial_runs
 from seqlab.runs import run_folder
 from seqlab.runs.study_folder import StudyFolder, Trial
 from seqlab.schema.config import parse
-from seqlab.studies import perform
-from seqlab.studies.conduct import Resources
 from seqlab.studies.design import Design
 from seqlab.studies.job import JobOutcome
+from seqlab.studies.resources import Resources
+from seqlab.studies.run_study import run_study
 from seqlab.studies.study_config import StudyConfig
 
 RATE = "training.optimizer.learning_rate"
@@ -32,30 +32,30 @@ SMALL = {
 }
 
 
-class Viewer:
-    """Keeps what a study tells."""
+class StudyRecorder:
+    """A callback that keeps what it receives."""
 
     def __init__(self) -> None:
-        self.began: list[int] = []
+        self.started_numbers: list[int] = []
         self.messages: list[str] = []
         self.outcomes: list[tuple[int, str]] = []
 
-    def begins(self, one: Trial, total: int) -> None:
-        assert one.number <= total
-        self.began.append(one.number)
+    def started(self, trial: Trial, total: int) -> None:
+        assert trial.number <= total
+        self.started_numbers.append(trial.number)
 
-    def news(self, number: int, share: float, words: str) -> None:
+    def progressed(self, number: int, share: float, text: str) -> None:
         assert 0 <= share <= 1
 
     def message(self, number: int, text: str) -> None:
         self.messages.append(text)
 
-    def ended(self, one: Trial, outcome: JobOutcome, value: float | None) -> None:
+    def ended(self, trial: Trial, outcome: JobOutcome, value: float | None) -> None:
         assert (value is not None) == (outcome.state == "finished")
-        self.outcomes.append((one.number, outcome.state))
+        self.outcomes.append((trial.number, outcome.state))
 
 
-def design(**changes: Any) -> Design:
+def small_design(**changes: Any) -> Design:
     """A study of brackets, one axis of two rates and one seed; `changes` are its settings."""
     table: Mapping[str, Any] = {
         "name": "small",
@@ -68,38 +68,36 @@ def design(**changes: Any) -> Design:
     return Design(parse(StudyConfig, {key: value for key, value in table.items() if value is not None}))
 
 
-def carry_out(
-    work: Design, *, processes: int = 1, retry: bool = False, viewer: Viewer | None = None
+def run_small(
+    design: Design, *, processes: int = 1, retry: bool = False, recorder: StudyRecorder | None = None
 ) -> StudyFolder:
-    """To the end, one thread a run."""
-    seen = viewer or Viewer()
-    return perform.run_study(work, Resources(threads=1), processes=processes, retry=retry, viewer=seen)
+    """Run a study to its end, with one thread per run."""
+    callback = recorder or StudyRecorder()
+    return run_study(design, Resources(threads=1), processes=processes, retry=retry, callback=callback)
 
 
 def results(study: StudyFolder) -> dict[str, tuple[str, str]]:
     """Records and results of every finished run, by its name."""
-    found = {}
-    for one in trial_runs(study):
-        assert one.folder is not None
-        found[one.trial.run] = (
-            (one.folder.path / "records.jsonl").read_text(),
-            str(one.summary and one.summary["metrics"]),
-        )
-    return found
+    by_name = {}
+    for run in trial_runs(study):
+        assert run.folder is not None
+        records = (run.folder.path / "records.jsonl").read_text()
+        by_name[run.trial.run] = (records, str(run.summary and run.summary["metrics"]))
+    return by_name
 
 
-def value(one: TrialRun) -> float:
+def value(run: TrialRun) -> float:
     """The loss of a finished run."""
-    assert one.summary is not None
-    return one.summary["metrics"]["loss"]
+    assert run.summary is not None
+    return run.summary["metrics"]["loss"]
 
 
 def run_names() -> list[str]:
-    """All runs there are."""
+    """The names of all runs."""
     return run_folder.names()
 
 
 def write(path: Path, text: str) -> Path:
-    """A study file."""
+    """Write a study file; returns its path."""
     path.write_text(text, encoding="utf-8")
     return path

@@ -1,4 +1,4 @@
-"""Study files: what they come to, and what is said of wrong ones."""
+"""Study files: the experiments they describe, and the errors of wrong ones."""
 
 from __future__ import annotations
 
@@ -6,43 +6,50 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_studies import RATE, SMALL, design, write
+from small_studies import RATE, SMALL, small_design, write
 
+from seqlab.runs.study_folder import Trial
 from seqlab.schema.config import plain
 from seqlab.schema.errors import UserError
 from seqlab.studies import design as designs
 from seqlab.studies.axes import EPOCHS
-from seqlab.studies.conduct import begin
-from seqlab.studies.trials import grid
+from seqlab.studies.design import Design
+from seqlab.studies.grid_search import grid
+from seqlab.studies.run_study import begin
+from seqlab.studies.study_space import StudySpace
 
 
-def as_it_is(config: Any) -> Any:
+def unadjusted(config: Any) -> Any:
     return config
 
 
-def test_every_combination_with_every_seed_and_a_whole_pass_with_the_first() -> None:
-    work = design(axes={"model.cell": ["lstm", "elman"], RATE: [0.1, 0.2]}, seeds=[3, 1])
-    found = grid(work, as_it_is)
-    assert [one.number for one in found] == list(range(1, 9))
-    assert [one.seed for one in found] == [3] * 4 + [1] * 4
-    assert [(one.architecture, one.setting[RATE]) for one in found[:4]] == [
+def trials_of(design: Design) -> list[Trial]:
+    return grid(StudySpace(design, unadjusted))
+
+
+def test_a_grid_has_every_combination_with_every_seed_and_the_first_seed_comes_first() -> None:
+    design = small_design(axes={"model.cell": ["lstm", "elman"], RATE: [0.1, 0.2]}, seeds=[3, 1])
+    trials = trials_of(design)
+    assert [trial.number for trial in trials] == list(range(1, 9))
+    assert [trial.seed for trial in trials] == [3] * 4 + [1] * 4
+    assert [(trial.architecture, trial.setting[RATE]) for trial in trials[:4]] == [
         ("lstm", 0.1),
         ("lstm", 0.2),
         ("elman", 0.1),
         ("elman", 0.2),
     ]
-    assert len({one.run for one in found}) == 8
-    for one in found:
-        assert one.config["seed"] == one.seed
-        assert one.config["model"]["cell"] == one.architecture
-        assert one.config["training"]["optimizer"]["learning_rate"] == one.setting[RATE]
-        assert one.config["data"]["train"] == 60, "the study's settings are over the recipe's"
+    assert len({trial.run for trial in trials}) == 8
+    for trial in trials:
+        assert trial.config["seed"] == trial.seed
+        assert trial.config["model"]["cell"] == trial.architecture
+        assert trial.config["training"]["optimizer"]["learning_rate"] == trial.setting[RATE]
+        assert trial.config["data"]["train"] == 60, "the study's settings override the recipe's"
 
 
 def test_axes_may_be_nested_and_settings_quoted() -> None:
-    nested = design(axes={"training": {"optimizer": {"learning_rate": [0.01, 0.1]}}})
-    assert plain(nested.experiment({RATE: 0.1}, 1)) == plain(design().experiment({RATE: 0.1}, 1))
-    quoted = design(settings={"data.train": 50, "training.optimizer.kind": "sgd"})
+    nested = small_design(axes={"training": {"optimizer": {"learning_rate": [0.01, 0.1]}}})
+    assert plain(nested.experiment({RATE: 0.1}, 1)) == plain(small_design().experiment({RATE: 0.1}, 1))
+    quoted = small_design(settings={"data.train": 50, "training.optimizer.kind": "sgd"})
     config = quoted.experiment({RATE: 0.1}, 1)
     assert (plain(config.data)["train"], config.training.optimizer.kind) == (50, "sgd")
 
@@ -50,27 +57,27 @@ def test_axes_may_be_nested_and_settings_quoted() -> None:
 def test_an_axis_of_tables_changes_the_kind() -> None:
     models = [{"kind": "transformer-lm", "hidden_size": 8, "heads": 2, "layers": 1}, {"cell": "gru"}]
     of_every_kind = {key: value for key, value in SMALL.items() if key != "model"}
-    found = grid(design(axes={"model": models}, settings=of_every_kind), as_it_is)
-    assert [one.architecture for one in found] == ["transformer-lm", "gru"]
-    assert found[0].config["model"]["hidden_size"] == 8
-    assert "cell" not in found[0].config["model"]
+    trials = trials_of(small_design(axes={"model": models}, settings=of_every_kind))
+    assert [trial.architecture for trial in trials] == ["transformer-lm", "gru"]
+    assert trials[0].config["model"]["hidden_size"] == 8
+    assert "cell" not in trials[0].config["model"]
     with pytest.raises(UserError, match=r"There is no setting 'model\.embedding_size'"):
-        grid(design(axes={"model": models}), as_it_is)
+        trials_of(small_design(axes={"model": models}))
 
 
-def test_recipes_are_an_axis_and_two_of_one_cell_are_told_apart() -> None:
+def test_recipes_are_an_axis_and_two_with_one_cell_are_named_by_recipe() -> None:
     bases = ["brackets-lstm", "ndfa-lstm"]
-    found = grid(design(base=None, axes={"base": bases}, settings={}), as_it_is)
-    assert [one.architecture for one in found] == bases
-    assert [one.config["data"]["kind"] for one in found] == ["brackets", "ndfa"]
+    trials = trials_of(small_design(base=None, axes={"base": bases}, settings={}))
+    assert [trial.architecture for trial in trials] == bases
+    assert [trial.config["data"]["kind"] for trial in trials] == ["brackets", "ndfa"]
 
 
-def test_one_run_answers_for_several_epochs_where_the_schedule_does_not_look_ahead() -> None:
+def test_one_run_answers_for_several_epochs_where_the_schedule_does_not_depend_on_the_end() -> None:
     axes = {EPOCHS: [3, 1, 2], RATE: [0.1, 0.2]}
-    found = grid(design(axes=axes), as_it_is)
-    assert [(one.epochs, one.config["training"]["epochs"]) for one in found] == [((1, 2, 3), 3)] * 2
-    found = grid(design(axes=axes | {"training.schedule.kind": ["linear"]}), as_it_is)
-    assert [(one.epochs, one.config["training"]["epochs"]) for one in found] == [
+    trials = trials_of(small_design(axes=axes))
+    assert [(trial.epochs, trial.config["training"]["epochs"]) for trial in trials] == [((1, 2, 3), 3)] * 2
+    trials = trials_of(small_design(axes=axes | {"training.schedule.kind": ["linear"]}))
+    assert [(trial.epochs, trial.config["training"]["epochs"]) for trial in trials] == [
         ((), e) for e in (3, 1, 2)
     ] * 2
 
@@ -96,7 +103,7 @@ def test_one_run_answers_for_several_epochs_where_the_schedule_does_not_look_ahe
 )
 def test_a_wrong_axis_is_named(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(UserError, match=words):
-        begin(design(**changes), as_it_is)
+        begin(small_design(**changes), unadjusted)
 
 
 @pytest.mark.parametrize(
@@ -113,12 +120,12 @@ def test_a_wrong_axis_is_named(changes: dict[str, Any], words: str) -> None:
         ({"expectations": "x"}, "There is no setting 'expectations'. Nearest: 'expectation'"),
     ],
 )
-def test_a_wrong_study_is_refused_in_words(changes: dict[str, Any], words: str) -> None:
+def test_a_wrong_study_is_refused(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(UserError, match=words):
-        design(**changes)
+        small_design(**changes)
 
 
-def test_a_file_is_named_after_itself_and_names_recipes_beside_it(tmp_path: Path) -> None:
+def test_a_study_is_named_after_its_file_and_finds_recipes_next_to_it(tmp_path: Path) -> None:
     write(tmp_path / "mine.toml", 'base = "brackets-lstm"\nabout = "mine"\nmodel.hidden_size = 5\n')
     file = write(tmp_path / "wide.toml", 'base = "mine.toml"\naxes.training.epochs = [1]\n')
     config = designs.read(str(file), ["seeds=4,5", "training.optimizer.learning_rate=0.5"])
@@ -127,7 +134,7 @@ def test_a_file_is_named_after_itself_and_names_recipes_beside_it(tmp_path: Path
     assert (plain(experiment.model)["hidden_size"], experiment.training.optimizer.learning_rate) == (5, 0.5)
 
 
-def test_what_is_no_study_is_said(tmp_path: Path) -> None:
+def test_a_missing_or_damaged_study_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"There is no study 'bracket-cells'\. Nearest: 'brackets-cells'"):
         designs.read("bracket-cells")
     with pytest.raises(UserError, match="There is no study file"):
@@ -137,18 +144,18 @@ def test_what_is_no_study_is_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", designs.names())
-def test_every_shipped_study_says_what_is_asked_and_expected(name: str) -> None:
+def test_every_shipped_study_states_its_question_and_expectation(name: str) -> None:
     config = designs.read(name)
     assert config.about
     assert config.expectation
     assert designs.about(name) == config.about
 
 
-def test_settings_hold_for_every_kind_that_an_axis_picks() -> None:
+def test_settings_apply_to_every_kind_of_an_axis() -> None:
     data = [{"kind": "brackets"}, {"kind": "ndfa", "max_length": 10}]
-    work = design(axes={"data": data}, settings={**SMALL, "data": {"train": 60, "max_length": 20}})
-    found = [work.experiment({"data": one}, 1).data for one in data]
-    assert [(one.kind, plain(one)["train"], plain(one)["max_length"]) for one in found] == [
+    design = small_design(axes={"data": data}, settings={**SMALL, "data": {"train": 60, "max_length": 20}})
+    configs = [design.experiment({"data": table}, 1).data for table in data]
+    assert [(config.kind, plain(config)["train"], plain(config)["max_length"]) for config in configs] == [
         ("brackets", 60, 20),
         ("ndfa", 60, 10),
     ]

@@ -7,6 +7,7 @@ import torch
 
 from seqlab.experiment import recipes
 from seqlab.experiment.experiment_config import ExperimentConfig
+from seqlab.models.input_spec import InputSpec
 from seqlab.schema.config import plain
 from seqlab.studies import design
 from seqlab.studies.design import Design
@@ -15,32 +16,33 @@ VOCABULARY = {"demo-brackets": 6, "demo-python": 256}  # .pad .start .end .unk (
 
 
 def experiments(name: str) -> list[ExperimentConfig]:
-    work = Design(design.read(name))
-    return [work.experiment(architecture, 1) for architecture in work.architectures]
+    study = Design(design.read(name))
+    return [study.experiment(architecture, 1) for architecture in study.architectures]
 
 
 @pytest.mark.parametrize("name", design.names())
-def test_a_shipped_study_is_sound_and_says_what_it_expects(name: str) -> None:
-    work = Design(design.read(name))
-    work.check()
+def test_a_shipped_study_is_valid_and_states_its_expectation(name: str) -> None:
+    study = Design(design.read(name))
+    study.check()
     assert design.about(name)
-    assert work.config.expectation.strip()
-    assert work.config.baselines or work.config.monitor, "something that tells good from bad"
+    assert study.config.expectation.strip()
+    assert study.config.baselines or study.config.monitor, "a reference that separates good from bad"
 
 
 @pytest.mark.parametrize("name", VOCABULARY)
-def test_the_models_of_the_demonstration_are_of_nearly_equal_size_and_say_it(name: str) -> None:
-    found, size = experiments(name), VOCABULARY[name]
-    models = [one.model.build(vocabulary=size, outputs=size, generator=torch.Generator()) for one in found]
+def test_the_models_of_the_demo_have_nearly_equal_sizes_and_state_them(name: str) -> None:
+    configs = experiments(name)
+    spec = InputSpec(vocabulary=VOCABULARY[name], outputs=VOCABULARY[name])
+    models = [config.model.build(spec, torch.Generator()) for config in configs]
     counts = [sum(parameter.numel() for parameter in model.parameters()) for model in models]
     assert max(counts) / min(counts) < 1.02
-    for one, count in zip(found, counts, strict=True):
-        assert f"{count:,} parameters" in recipes.read(one.name).about
+    for config, count in zip(configs, counts, strict=True):
+        assert f"{count:,} parameters" in recipes.read(config.name).about
 
 
 @pytest.mark.parametrize("name", VOCABULARY)
-def test_they_differ_in_nothing_but_the_model_and_the_learning_rate(name: str) -> None:
-    tables = [plain(one) for one in experiments(name)]
+def test_the_experiments_differ_only_in_model_and_learning_rate(name: str) -> None:
+    tables = [plain(config) for config in experiments(name)]
     for table in tables:
         del table["name"], table["model"], table["training"]["optimizer"]["learning_rate"]
     assert len(tables) == 4
@@ -48,11 +50,11 @@ def test_they_differ_in_nothing_but_the_model_and_the_learning_rate(name: str) -
 
 
 @pytest.mark.parametrize("name", design.names())
-def test_baselines_have_the_data_of_the_other_runs(name: str) -> None:
-    work = Design(design.read(name))
+def test_baselines_are_fitted_on_the_data_of_the_other_runs(name: str) -> None:
+    study = Design(design.read(name))
     data = str(data_of(experiments(name)[0]))
-    for baseline in work.config.baselines:
-        assert str(data_of(work.baseline(baseline, {}))) == data
+    for baseline in study.config.baselines:
+        assert str(data_of(study.baseline(baseline, {}))) == data
 
 
 def data_of(config: object) -> dict[str, object]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tiny import BRACKETS, Nobody, broken_off, fit
 
-from seqlab.nn.native import builds as choice
+from seqlab.nn.native import builds
 from seqlab.training import run
 from seqlab.training.progress import Progress
 
@@ -16,7 +16,7 @@ from seqlab.training.progress import Progress
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "runs"))
-    monkeypatch.delenv(choice.VARIABLE, raising=False)
+    monkeypatch.delenv(builds.VARIABLE, raising=False)
 
 
 class Watching(Nobody):
@@ -26,45 +26,46 @@ class Watching(Nobody):
         self.kernels: set[str] = set()
 
         def look(_: Progress) -> None:
-            self.kernels.add(choice.name())
+            self.kernels.add(builds.build_name())
 
         super().__init__(look)
 
 
-@pytest.mark.parametrize("kernels", choice.available())
+@pytest.mark.parametrize("kernels", builds.available_builds())
 def test_the_record_names_the_build(kernels: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(choice.VARIABLE, kernels)
-    listener = Watching()
-    made = fit(BRACKETS, "training.max_steps=2", listener=listener)
+    monkeypatch.setenv(builds.VARIABLE, kernels)
+    callback = Watching()
+    made = fit(BRACKETS, "training.max_steps=2", callback=callback)
     assert made.environment()["kernels"] == kernels
-    assert listener.kernels == {kernels}
+    assert callback.kernels == {kernels}
 
 
 @pytest.mark.parametrize("again", ["go on", "train"])
-@pytest.mark.parametrize("kernels", choice.available()[:-1])
+@pytest.mark.parametrize("kernels", builds.available_builds()[:-1])
 def test_a_resumed_run_keeps_its_build(kernels: str, again: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Though another one would be taken now."""
-    with choice.using(kernels):
+    with builds.use_build(kernels):
         broken = broken_off(BRACKETS, "training.checkpoint_seconds=0", step=2)
-    monkeypatch.setenv(choice.VARIABLE, choice.available()[-1])
-    listener = Watching()
+    monkeypatch.setenv(builds.VARIABLE, builds.available_builds()[-1])
+    callback = Watching()
     if again == "go on":
-        run.resume(broken, listener=listener)
+        run.resume(broken, callback=callback)
     else:
-        fit(BRACKETS, "training.checkpoint_seconds=0", listener=listener)
-    assert listener.kernels == {kernels}
-    assert not any("Not to the bit" in message for message in listener.messages)
+        fit(BRACKETS, "training.checkpoint_seconds=0", callback=callback)
+    assert callback.kernels == {kernels}
+    assert not any("Not to the bit" in message for message in callback.messages)
     assert broken.environment()["kernels"] == kernels
-    assert choice.name() == choice.available()[-1], "only the run was held to it"
+    assert builds.build_name() == builds.available_builds()[-1], "only the run was held to it"
 
 
 def test_where_the_build_is_gone_the_run_goes_on_and_says_so() -> None:
     broken = broken_off(BRACKETS, "training.checkpoint_seconds=0", step=2)
     then = broken.environment()
     (broken.path / "environment.json").write_text(json.dumps({**then, "kernels": "neon"}))
-    listener = Watching()
-    run.resume(broken, listener=listener)
-    assert listener.kernels == {choice.name()}
+    callback = Watching()
+    run.resume(broken, callback=callback)
+    assert callback.kernels == {builds.build_name()}
     assert (
-        f"Not to the bit as it would have been: kernels: neon then, {choice.name()} now." in listener.messages
+        f"Not to the bit as it would have been: kernels: neon then, {builds.build_name()} now."
+        in callback.messages
     )

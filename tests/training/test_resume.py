@@ -98,11 +98,11 @@ def test_ctrl_c_saves_and_says_how_to_go_on(unbroken, tmp_path: Path) -> None:
     _, err = process.communicate(timeout=60)
     run = only_run(runs)
     assert process.returncode == 130
-    assert f"Go on with: seqlab resume {run.path}" in err
+    assert f"Continue with: seqlab resume {run.path}" in err
     assert "Traceback" not in err
     step = checkpoints.checkpoints(run.checkpoints)[-1].name
     _, err = finished("resume", str(run.path), runs=runs)
-    assert f"Going on behind step {int(step.removeprefix('step-'))}" in err
+    assert f"Continuing after step {int(step.removeprefix('step-'))}" in err
     assert outcome(run) == expected
 
 

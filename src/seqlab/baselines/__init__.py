@@ -1,1 +1,1 @@
-"""Simple baselines that stand beside every network: fitted without steps, scored like everything else."""
+"""Baselines to compare networks with: fitted without gradient steps, scored by the same metrics."""

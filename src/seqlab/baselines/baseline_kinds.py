@@ -1,4 +1,4 @@
-"""The room's visible table: baselines by kind."""
+"""The registry of baselines by kind."""
 
 from __future__ import annotations
 
@@ -7,22 +7,19 @@ from seqlab.schema.registry import Registry
 BASELINES = Registry(
     "baseline",
     {
-        "majority": (
-            "seqlab.baselines.baseline_configs:MajorityConfig",
-            "each label as often as in training",
-        ),
-        "mean": ("seqlab.baselines.baseline_configs:MeanConfig", "the mean of the training texts' numbers"),
+        "majority": ("seqlab.baselines.majority:MajorityConfig", "each label as often as in training"),
+        "mean": ("seqlab.baselines.mean:MeanConfig", "the mean of the training texts' numbers"),
         "nb-svm": (
-            "seqlab.baselines.baseline_configs:NbSvmConfig",
-            "a linear classifier of words and pairs, weighed by naive Bayes (Wang and Manning 2012)",
+            "seqlab.baselines.nb_svm:NbSvmConfig",
+            "a linear classifier of words and pairs, weighted by naive Bayes (Wang and Manning 2012)",
         ),
         "n-gram": (
-            "seqlab.baselines.baseline_configs:NGramConfig",
-            "interpolated modified Kneser-Ney (Chen and Goodman 1998); order 1: how frequent a token is",
+            "seqlab.baselines.n_gram:NGramConfig",
+            "interpolated modified Kneser-Ney (Chen and Goodman 1998); order 1: token frequencies",
         ),
         "oracle": (
-            "seqlab.baselines.baseline_configs:TruthConfig",
-            "the distribution that generated data is drawn from: the least loss there is",
+            "seqlab.baselines.oracle_baseline:OracleBaselineConfig",
+            "the distribution that generated data is drawn from: the least possible loss",
         ),
     },
 )

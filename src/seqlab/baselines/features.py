@@ -1,4 +1,4 @@
-"""Which tokens and pairs of neighbours a text holds. Legend: N texts, F features, V vocabulary."""
+"""Binary features: tokens and neighbouring pairs of a text. Legend: N texts, F features, V tokens."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seqlab.baselines.baseline import Integers
-from seqlab.data.dataset import Split
+from seqlab.data.ragged import Ragged
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 
-def occurrences(texts: Split, vocabulary: int, length: int) -> tuple[Integers, Integers]:
+def occurrences(texts: Ragged, vocabulary: int, length: int) -> tuple[Integers, Integers]:
     """Every token, and with length 2 every pair of neighbours, of every text.
 
     Returns:
         The text of each occurrence and its key: token a is a, tokens a b are V + V a + b.
 
-    >>> rows, keys = occurrences(Split(np.array([2, 1, 0], np.int32), np.array([0, 2, 3])), 3, 2)
+    >>> rows, keys = occurrences(Ragged(np.array([2, 1, 0], np.int32), np.array([0, 2, 3])), 3, 2)
     >>> rows.tolist(), keys.tolist()
     ([0, 0, 1, 0], [2, 1, 0, 10])
     """
@@ -32,19 +32,19 @@ def occurrences(texts: Split, vocabulary: int, length: int) -> tuple[Integers, I
     return np.concatenate([rows, rows[1:][within]]), np.concatenate([tokens, pairs])
 
 
-def learned(texts: Split, vocabulary: int, length: int) -> tuple[Integers, csr_array]:
-    """The keys of all features that occur, ascending (F,), and where they do, (N, F)."""
+def fit_transform(texts: Ragged, vocabulary: int, length: int) -> tuple[Integers, csr_array]:
+    """The keys of all features that occur, ascending (F,), and in which texts they do, (N, F)."""
     rows, keys = occurrences(texts, vocabulary, length)
-    known, columns = np.unique(keys, return_inverse=True)
-    return known, _binary(rows, columns, (len(texts), len(known)))
+    fitted, columns = np.unique(keys, return_inverse=True)
+    return fitted, _binary(rows, columns, (len(texts), len(fitted)))
 
 
-def known(texts: Split, keys: Integers, vocabulary: int, length: int) -> csr_array:
-    """Where features with these keys occur, (N, F); others are left out."""
-    rows, found = occurrences(texts, vocabulary, length)
-    columns = np.minimum(np.searchsorted(keys, found), max(0, len(keys) - 1))
-    kept = keys[columns] == found
-    return _binary(rows[kept], columns[kept], (len(texts), len(keys)))
+def transform(texts: Ragged, fitted: Integers, vocabulary: int, length: int) -> csr_array:
+    """In which texts features with the fitted keys occur, (N, F); other features are ignored."""
+    rows, keys = occurrences(texts, vocabulary, length)
+    columns = np.minimum(np.searchsorted(fitted, keys), max(0, len(fitted) - 1))
+    kept = fitted[columns] == keys
+    return _binary(rows[kept], columns[kept], (len(texts), len(fitted)))
 
 
 def _binary(rows: Integers, columns: Integers, shape: tuple[int, int]) -> csr_array:
@@ -52,6 +52,7 @@ def _binary(rows: Integers, columns: Integers, shape: tuple[int, int]) -> csr_ar
     from scipy.sparse import coo_array
 
     matrix = coo_array((np.ones(len(rows)), (rows.astype(np.int32), columns.astype(np.int32))), shape).tocsr()
+    # Repeated occurrences are summed first, then every stored entry is set to 1.
     matrix.sum_duplicates()
     matrix.data[:] = 1.0
     return matrix

@@ -3,21 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 from typing_extensions import override
 
-from seqlab.baselines.baseline import Arrays, Baseline, Floats, Integers, TargetScores
-from seqlab.baselines.labels import scored
+from seqlab.baselines.baseline import (
+    Arrays,
+    Baseline,
+    BaselineConfig,
+    FitContext,
+    Floats,
+    Integers,
+    TargetScores,
+)
+from seqlab.baselines.labels import score_labels
 from seqlab.data.dataset import Split
+from seqlab.data.ragged import Ragged
+
+
+class MajorityConfig(BaselineConfig):
+    """Labels as often as in training, whatever the text: p(k) = (n_k + 1) / (N + K).
+
+    The one added to each of K counts keeps the loss finite. On any data with labels it is the constant
+    predictor; its accuracy is the share of the most frequent label.
+    """
+
+    kind: Literal["majority"] = "majority"
+    """Name of the baseline."""
+    task: ClassVar[str] = "classify"
+
+    @override
+    def fit(self, context: FitContext, train: Split) -> Baseline:
+        return Majority.fit(train, len(context.labels))
+
+    @override
+    def restore(self, context: FitContext, arrays: Arrays) -> Baseline:
+        return Majority(arrays["counts"])
 
 
 class Majority(Baseline):
     """p(k) = (n_k + 1) / (N + K), where n_k of N training texts have label k of K.
 
-    >>> split = Split(np.zeros(0, np.int32), np.zeros(4, np.int64), np.array([1, 1, 0]))
-    >>> np.exp(Majority.fit(split, 2).answer(split))[0].round(9).tolist()
+    >>> from seqlab.data.ragged import ragged
+    >>> split = Split(ragged([[], [], []]), targets=np.array([1, 1, 0]))
+    >>> np.exp(Majority.fit(split, 2).predict(split.text))[0].round(9).tolist()
     [0.4, 0.6]
     """
 
@@ -26,26 +56,26 @@ class Majority(Baseline):
     def __init__(self, counts: Integers):
         """The classifier of these counts of labels, (K,)."""
         self._counts = counts
-        self._chances = np.log((counts + 1) / (counts.sum() + len(counts)))
+        self._log_probabilities = np.log((counts + 1) / (counts.sum() + len(counts)))
 
     @classmethod
     def fit(cls, train: Split, classes: int) -> Majority:
         """Count the labels of the training split."""
-        assert train.labels is not None, "checked when the task was built"
-        return cls(np.bincount(train.labels, minlength=classes))
+        assert train.targets is not None, "checked when the task was built"
+        return cls(np.bincount(train.targets.astype(np.int64), minlength=classes))
 
     @override
     def arrays(self) -> Arrays:
         return {"counts": self._counts}
 
+    @override
     def parameters(self) -> dict[str, int]:
-        """One count a label."""
         return {"labels": len(self._counts)}
 
     @override
     def score(self, split: Split, *, dense: bool) -> Iterator[TargetScores]:
-        return scored(split, self.answer)
+        return score_labels(split, self.predict)
 
-    def answer(self, rows: Split) -> Floats:
-        """The same for every text; see `Baseline.answer`."""
-        return np.tile(self._chances, (len(rows), 1))
+    @override
+    def predict(self, rows: Ragged) -> Floats:
+        return np.tile(self._log_probabilities, (len(rows), 1))

@@ -1,39 +1,68 @@
 """NB-SVM: naive Bayes features in a linear classifier. Legend: N texts, K labels, F features.
 
-Wang and Manning 2012, "Baselines and bigrams". f (F,) says which tokens and pairs a text holds, once
-each. For a label against all others, summed over its texts and over the others,
+Wang and Manning 2012, "Baselines and bigrams". f (F,) is 1 for each token and pair that occurs in a text,
+else 0. For a label against all others, summed over its texts and over the others,
 
     p = alpha + sum f,    q = alpha + sum f of the others,    r = ln((p / ||p||_1) / (q / ||q||_1)),
 
 and logistic regression with half the squared norm of w as its penalty is fitted on r * f, so the log odds
-of the label are (w * r) f + b. Two labels need one such classifier; of more, each one's probability against
+of the label are (w * r) f + b. Two labels need one such classifier; with more, each one's probability against
 the others is divided by the sum of all. The paper's interpolation of w with its mean, beta = 1/4, is left
-out (beta = 1): with logistic regression it took accuracy on IMDb's validation split.
+out (beta = 1): with logistic regression it lowered the accuracy on IMDb's validation split.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 from typing_extensions import override
 
 from seqlab.baselines import features
-from seqlab.baselines.baseline import Arrays, Baseline, Floats, TargetScores
-from seqlab.baselines.labels import scored
+from seqlab.baselines.baseline import Arrays, Baseline, BaselineConfig, FitContext, Floats, TargetScores
+from seqlab.baselines.labels import score_labels
 from seqlab.data.dataset import Split
+from seqlab.data.ragged import Ragged
 from seqlab.schema.errors import WorkError
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-MOST_ITERATIONS = 1000
+MAX_ITERATIONS = 1000
 """Passes over the texts that the solver may take; a few dozen are enough where C is not extreme."""
 TOLERANCE = 1e-4
 """Largest step of the solver's last pass."""
+
+
+class NbSvmConfig(BaselineConfig):
+    """Words and neighbouring pairs of a text, weighted by naive Bayes, in a linear classifier.
+
+    Wang and Manning 2012, with logistic regression in place of the support-vector machine, so that
+    predictions are probabilities; see `seqlab.baselines.nb_svm` for the equations.
+    """
+
+    kind: Literal["nb-svm"] = "nb-svm"
+    """Name of the baseline."""
+    task: ClassVar[str] = "classify"
+    length: int = Field(default=2, ge=1, le=2)
+    """Tokens of the longest feature: 1 uses single tokens, 2 neighbouring pairs, too."""
+    alpha: float = Field(default=1.0, gt=0.0)
+    """Added to the count of each feature in each class before their ratio is taken."""
+    C: float = Field(default=1.0, gt=0.0)
+    """Weight of the sum of the texts' losses relative to half the squared norm of the weights."""
+
+    @override
+    def fit(self, context: FitContext, train: Split) -> Baseline:
+        sizes = {"vocabulary": len(context.tokenizer.vocabulary), "classes": len(context.labels)}
+        return fit(train, **sizes, length=self.length, alpha=self.alpha, C=self.C)
+
+    @override
+    def restore(self, context: FitContext, arrays: Arrays) -> Baseline:
+        return NbSvm(arrays, vocabulary=len(context.tokenizer.vocabulary), length=self.length)
 
 
 class NbSvm(Baseline):
@@ -49,30 +78,30 @@ class NbSvm(Baseline):
     def arrays(self) -> Arrays:
         return self._arrays
 
+    @override
     def parameters(self) -> dict[str, int]:
-        """Weights and intercepts of every classifier."""
         return {name: self._arrays[name].size for name in ("weights", "intercepts")}
 
     @override
     def score(self, split: Split, *, dense: bool) -> Iterator[TargetScores]:
-        return scored(split, self.answer)
+        return score_labels(split, self.predict)
 
     @override
-    def answer(self, rows: Split) -> Floats:
-        found = features.known(rows, self._arrays["keys"], self._vocabulary, self._length)
-        return log_probabilities(found @ self._arrays["weights"].T + self._arrays["intercepts"])
+    def predict(self, rows: Ragged) -> Floats:
+        matrix = features.transform(rows, self._arrays["keys"], self._vocabulary, self._length)
+        return log_probabilities(matrix @ self._arrays["weights"].T + self._arrays["intercepts"])
 
 
 def fit(train: Split, *, vocabulary: int, classes: int, length: int, alpha: float, C: float) -> NbSvm:
-    """Fit one classifier, of the second label, where there are two, else one a label.
+    """Fit one classifier, of the second label, where there are two labels, else one per label.
 
     Raises:
-        WorkError: the solver did not come to its end.
+        WorkError: the solver did not converge.
     """
-    assert train.labels is not None, "checked when the task was built"
-    keys, found = features.learned(train, vocabulary, length)
+    assert train.targets is not None, "checked when the task was built"
+    keys, matrix = features.fit_transform(train.text, vocabulary, length)
     labels = [1] if classes == 2 else range(classes)
-    fitted = [_against_others(found, train.labels == label, alpha, C) for label in labels]
+    fitted = [_one_against_rest(matrix, train.targets == label, alpha, C) for label in labels]
     arrays = {
         "keys": keys,
         "weights": np.stack([weights for weights, _ in fitted]),
@@ -81,37 +110,37 @@ def fit(train: Split, *, vocabulary: int, classes: int, length: int, alpha: floa
     return NbSvm(arrays, vocabulary=vocabulary, length=length)
 
 
-def log_ratios(found: csr_array, positive: NDArray[np.bool_], alpha: float) -> Floats:
-    """R (F,) of the texts that are positive against the others."""
-    p, q = (alpha + np.asarray(found[rows].sum(axis=0)).ravel() for rows in (positive, ~positive))
+def log_ratios(matrix: csr_array, positive: NDArray[np.bool_], alpha: float) -> Floats:
+    """The log ratios r (F,) of the positive texts against the others."""
+    p, q = (alpha + np.asarray(matrix[rows].sum(axis=0)).ravel() for rows in (positive, ~positive))
     return np.log(p / p.sum()) - np.log(q / q.sum())
 
 
-def _against_others(
-    found: csr_array, positive: NDArray[np.bool_], alpha: float, C: float
+def _one_against_rest(
+    matrix: csr_array, positive: NDArray[np.bool_], alpha: float, C: float
 ) -> tuple[Floats, float]:
     """Weights (F,) and intercept of one label's classifier.
 
-    By liblinear's coordinate descent on the dual (Yu, Huang and Lin 2011), which has one variable a text
-    where the primal has one a feature; the intercept counts as one more weight in the penalty.
+    By liblinear's coordinate descent on the dual (Yu, Huang and Lin 2011), which has one variable per text
+    where the primal has one per feature; the intercept counts as one more weight in the penalty.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    ratios = log_ratios(found, positive, alpha)
-    weighed = found.copy()
-    weighed.data = ratios[found.indices]
-    # The order in which texts are visited is drawn, always the same; the optimum does not depend on it.
+    ratios = log_ratios(matrix, positive, alpha)
+    weighted = matrix.copy()
+    weighted.data = ratios[matrix.indices]
+    # liblinear visits the texts in a random order; a fixed seed makes the last bits reproducible.
     model = LogisticRegression(
-        C=C, solver="liblinear", dual=True, tol=TOLERANCE, max_iter=MOST_ITERATIONS, random_state=0
+        C=C, solver="liblinear", dual=True, tol=TOLERANCE, max_iter=MAX_ITERATIONS, random_state=0
     )
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
         try:
-            model.fit(weighed, positive)
+            model.fit(weighted, positive)
         except ConvergenceWarning:
             raise WorkError(
-                f"'baseline.C' must let the solver come to its end within {MOST_ITERATIONS:,} passes. "
+                f"'baseline.C' must let the solver converge within {MAX_ITERATIONS:,} passes. "
                 f"Got {C:g}. Try a smaller one."
             ) from None
     return model.coef_[0] * ratios, float(np.ravel(model.intercept_)[0])

@@ -3,75 +3,111 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
+from typing_extensions import override
 
-from seqlab.baselines.baseline import Arrays, Baseline, Floats, Integers, TargetScores
+from seqlab.baselines.baseline import (
+    Arrays,
+    Baseline,
+    BaselineConfig,
+    FitContext,
+    Floats,
+    Integers,
+    TargetScores,
+)
 from seqlab.data.dataset import Split
-from seqlab.data.sources.generated import GeneratedConfig
+from seqlab.data.ragged import Ragged
 from seqlab.data.token_oracle import TokenOracle
-from seqlab.data.tokenizers.tokenizer import Tokenizer
+from seqlab.schema.errors import UserError
 
 TEXTS_AT_ONCE = 64
 """Texts that are scored together: bounds memory, changes no number."""
 
 
+class OracleBaselineConfig(BaselineConfig):
+    """The distribution itself that texts are drawn from: its loss is the lower bound for every model.
+
+    Nothing is fitted.
+    """
+
+    kind: Literal["oracle"] = "oracle"
+    """Name of the baseline."""
+    task: ClassVar[str] = "language-model"
+
+    @override
+    def check(self, context: FitContext) -> None:
+        oracle_of(context)
+
+    @override
+    def fit(self, context: FitContext, train: Split) -> Baseline:
+        return OracleBaseline(oracle_of(context))
+
+    @override
+    def restore(self, context: FitContext, arrays: Arrays) -> Baseline:
+        return OracleBaseline(oracle_of(context))
+
+
+def oracle_of(context: FitContext) -> TokenOracle:
+    """The exact distribution of a dataset.
+
+    Raises:
+        UserError: the distribution is unknown, or it is not over the tokens of the tokenizer.
+    """
+    oracle = context.data.oracle(context.tokenizer)
+    if oracle is None:
+        raise UserError(
+            "'baseline.kind' must not be 'oracle' where the distribution of the data is unknown: it takes "
+            "generated data and data.tokenizer.kind='characters', or 'whitespace' for words. "
+            f"Got data.kind={context.data.kind!r} and data.tokenizer.kind={context.data.tokenizer.kind!r}. "
+            "Nearest: baseline.kind=n-gram."
+        )
+    return oracle
+
+
 class OracleBaseline(Baseline):
-    """Each next token with its exact probability; the mean loss is that of `seqlab.data.oracle_floor.floor`."""
+    """Each next token with its exact probability; the mean loss is `seqlab.data.oracle_floor.floor`."""
 
     causal: ClassVar[bool] = True
 
-    def __init__(self, data: GeneratedConfig, tokenizer: Tokenizer):
-        """The truth about a dataset.
+    def __init__(self, oracle: TokenOracle):
+        self._oracle = oracle
 
-        Raises:
-            UserError: tokens are not those that the truth speaks of.
-        """
-        self._known = TokenOracle(data.language(), tokenizer)
-
+    @override
     def arrays(self) -> Arrays:
-        """Nothing is fitted."""
         return {}
 
+    @override
     def parameters(self) -> dict[str, int]:
-        """Nothing is fitted."""
         return {}
 
+    @override
     def score(self, split: Split, *, dense: bool) -> Iterator[TargetScores]:
-        """See `Baseline.score`; every text's end is a target, too."""
-        end = self._known.end
-        bounds = list(pairwise(split.offsets.tolist()))
-        for place in range(0, len(bounds), TEXTS_AT_ONCE):
-            probabilities, targets = [], []
-            for first, last in bounds[place : place + TEXTS_AT_ONCE]:
-                ids = split.tokens[first:last]
-                probabilities.append(self._known.probabilities(ids))
-                targets.append(np.append(ids, end).astype(np.int64))
-            yield self._scores(
-                _log(np.concatenate(probabilities)), np.concatenate(targets), split.lengths[place:]
-            )
+        for begin in range(0, len(split), TEXTS_AT_ONCE):
+            texts = split.text.slice(begin, begin + TEXTS_AT_ONCE)
+            probabilities = np.concatenate([self._oracle.probabilities(ids) for ids in texts])
+            # The end of every text is a target, too.
+            targets = np.concatenate([np.append(ids, self._oracle.end) for ids in texts]).astype(np.int64)
+            yield _scores(_log(probabilities), targets, texts.lengths + 1)
 
-    def answer(self, rows: Split) -> Floats:
-        """See `Baseline.answer`.
+    @override
+    def predict(self, rows: Ragged) -> Floats:
+        """Log probabilities of the token after each prefix.
 
         Raises:
             UserError: no text begins as a row does.
         """
-        begins = [rows.tokens[first + 1 : last] for first, last in pairwise(rows.offsets.tolist())]
-        return _log(np.stack([self._known.behind(ids) for ids in begins]))
+        return _log(np.stack([self._oracle.after(prefix[1:]) for prefix in rows]))
 
-    def _scores(self, probabilities: Floats, targets: Integers, lengths: Integers) -> TargetScores:
-        """Of whole texts; `lengths` are theirs and perhaps of more behind them."""
-        counts = lengths[:TEXTS_AT_ONCE] + 1
-        positions = np.arange(len(targets)) - np.repeat(np.cumsum(counts) - counts, counts)
-        return TargetScores(
-            -probabilities[np.arange(len(targets)), targets], targets, positions, probabilities
-        )
+
+def _scores(outputs: Floats, targets: Integers, counts: Integers) -> TargetScores:
+    """Scores of whole texts; `counts` are their numbers of targets."""
+    positions = np.arange(len(targets)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return TargetScores(-outputs[np.arange(len(targets)), targets], targets, positions, outputs)
 
 
 def _log(probabilities: Floats) -> Floats:
-    """Minus infinity for what never happens."""
+    """Natural logarithm, minus infinity for what never happens."""
     with np.errstate(divide="ignore"):
         return np.log(probabilities)

@@ -1,1 +1,1 @@
-"""Measurements of speed, as ratios within one process: what `seqlab bench` prints."""
+"""Measurements of speed, as ratios within one process, for `seqlab bench`."""

@@ -1,7 +1,7 @@
-"""Measuring on a machine that others use: in turn, again and again, judged by medians.
+"""Measuring time on a machine that others use, too: measurements take turns, and medians count.
 
-A machine that slows down for a while slows down everything that is measured in that round, so ratios
-within a round hold better than seconds do.
+A machine that is slower for a while is slower for everything that is measured in that round, so ratios within
+a round vary less than seconds.
 """
 
 from __future__ import annotations
@@ -17,53 +17,53 @@ from typing import ParamSpec
 import numpy as np
 import torch
 
-from seqlab.nn.native import builds as choice
+from seqlab.nn.native import builds
 from seqlab.nn.native.binding import Library
 
 Clock = Callable[[], float]
 P = ParamSpec("P")
 
 WARM_ROUNDS = 2
-"""Rounds before those that count: the first ones allocate what later ones find."""
+"""Rounds before those that count, because the first ones allocate memory that later ones reuse."""
 SIZES = (384, 512, 768, 1024)
-"""Sides of square matrices, float32: three of the smallest have 2 MiB together, of the largest 12 MiB."""
+"""Sides of square float32 matrices: three of the smallest take 2 MiB, three of the largest 12 MiB."""
 REPEATS = 3
-"""Products a size: the first one finds caches full of what ran before."""
+"""Products per size: before the first one, the caches hold the data of other work."""
 
 
 @dataclass(frozen=True)
-class Spread:
-    """Median and quartiles of what was measured, in its unit."""
+class Quartiles:
+    """Median and quartiles of measurements, in their unit."""
 
     lower: float
     median: float
     upper: float
 
 
-def spread(values: Sequence[float]) -> Spread:
-    """Quartiles, interpolated between neighbours.
+def quartiles(values: Sequence[float]) -> Quartiles:
+    """Quartiles, interpolated between neighbouring values.
 
-    >>> spread([4.0, 1.0, 2.0])
-    Spread(lower=1.5, median=2.0, upper=3.0)
+    >>> quartiles([4.0, 1.0, 2.0])
+    Quartiles(lower=1.5, median=2.0, upper=3.0)
     """
     lower, median, upper = np.quantile(values, [0.25, 0.5, 0.75]).tolist()
-    return Spread(lower, median, upper)
+    return Quartiles(lower, median, upper)
 
 
-def ratios(theirs: Sequence[float], ours: Sequence[float]) -> list[float]:
-    """How many times as long theirs took, round by round."""
-    return [their / our for their, our in zip(theirs, ours, strict=True)]
+def ratios(numerators: Sequence[float], denominators: Sequence[float]) -> list[float]:
+    """The ratio of two measurements in each round."""
+    return [a / b for a, b in zip(numerators, denominators, strict=True)]
 
 
-def seconds(work: Callable[[], object], clock: Clock = time.perf_counter) -> float:
-    """Seconds that one call takes."""
+def seconds(function: Callable[[], object], clock: Clock = time.perf_counter) -> float:
+    """Seconds of one call."""
     began = clock()
-    work()
+    function()
     return clock() - began
 
 
 def interleaved(measurements: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """What was measured in each round; a round takes every measurement once, in their order."""
+    """The values of each measurement, one per round; a round takes every measurement once, in order."""
     taken: dict[str, list[float]] = {name: [] for name in measurements}
     for _ in range(rounds):
         for name, measure in measurements.items():
@@ -72,7 +72,7 @@ def interleaved(measurements: Mapping[str, Callable[[], float]], rounds: int) ->
 
 
 class MultiplyAddPeak:
-    """The rate of independent multiply-adds in a library's vectors, in GFLOP/s; takes some 2 ms."""
+    """The rate of independent multiply-adds in a library's vectors, in GFLOP/s; takes about 2 ms."""
 
     of = "multiply-adds"
 
@@ -80,12 +80,12 @@ class MultiplyAddPeak:
         self._probe = library.calls.seqlab_peak
 
     def __call__(self) -> float:
-        """The rate now, of all threads together."""
+        """The current rate of all threads together."""
         return self._probe(torch.get_num_threads())
 
 
 class MatrixPeak:
-    """The best rate of `torch.mm` over a few sizes that caches hold, in GFLOP/s."""
+    """The best rate of `torch.mm` over a few sizes that fit in caches, in GFLOP/s."""
 
     of = "matrix products"
 
@@ -94,7 +94,7 @@ class MatrixPeak:
         self._clock = clock
 
     def __call__(self) -> float:
-        """The best rate now."""
+        """The current best rate."""
         return max(
             2e-9 * n**3 / seconds(product, self._clock)
             for n, product in self._products.items()
@@ -106,12 +106,13 @@ Peak = MultiplyAddPeak | MatrixPeak
 
 
 def peak_probe() -> Peak:
-    """What the machine is asked for its peak: the native library, torch's products where it is not used."""
-    library = choice.library()
+    """The measurement of the machine's peak: by the native library, or by torch where that is not used."""
+    library = builds.active_library()
     return MatrixPeak() if library is None else MultiplyAddPeak(library)
 
 
 def in_own_process(function: Callable[P, float], *args: P.args, **kwargs: P.kwargs) -> float:
-    """What a module's function returns in a new process, where nothing else has happened."""
+    """The result of a module's function in a new process, which has done nothing else."""
+    # Spawned, because a forked process would begin with the memory of its parent.
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         return pool.submit(function, *args, **kwargs).result()

@@ -1,4 +1,4 @@
-"""What a benchmark found, on what it ran, and the choice of what it measures by name."""
+"""The result of a benchmark, its setup, and the choice of what it measures by name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 import torch
 
 from seqlab.bench.measure import Peak
-from seqlab.nn.native import builds as choice
+from seqlab.nn.native import builds
 from seqlab.runs import environment
 from seqlab.schema.errors import UserError, unknown
 
@@ -18,11 +18,10 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, kw_only=True)
 class Result(Generic[R]):
-    """What was measured, and on what.
+    """Measurements, and the machine and software they were made with.
 
-    kernels: how recurrent layers were computed; see `seqlab.nn.native.builds.name`.
-    peak_of: what the machine's peak is the rate of.
-    rounds: number of measurements behind each median.
+    kernels: name of the build of recurrent layers; see `seqlab.nn.native.builds.build_name`.
+    peak_of: operations whose rate is the machine's peak. rounds: number of measurements per median.
     """
 
     processor: str
@@ -35,12 +34,12 @@ class Result(Generic[R]):
 
 
 def result(rows: list[R], *, peak: Peak, rounds: int) -> Result[R]:
-    """Rows, with the processor, threads and versions as they are now."""
+    """Rows, with the current processor, threads and versions."""
     return Result(
         processor=environment.processor(),
         threads=torch.get_num_threads(),
         torch=torch.__version__,
-        kernels=choice.name(),
+        kernels=builds.build_name(),
         peak_of=peak.of,
         rounds=rounds,
         rows=rows,
@@ -48,20 +47,20 @@ def result(rows: list[R], *, peak: Peak, rounds: int) -> Result[R]:
 
 
 def check_rounds(rounds: int) -> None:
-    """Refuse what is no number of rounds.
+    """Make sure that a number of rounds is positive.
 
     Raises:
-        UserError: it is not positive.
+        UserError: it is not.
     """
     if rounds < 1:
         raise UserError(f"'rounds' must be at least 1. Got {rounds}. Nearest: 1.")
 
 
 def picked(what: str, names: Sequence[str], table: Mapping[str, R]) -> list[R]:
-    """The entries of these names, each once; all of them where none is named.
+    """The entries with these names, each once; all entries where there are no names.
 
     Raises:
-        UserError: the table has nothing of a name.
+        UserError: the table has no entry with a name.
     """
     for name in names:
         if name not in table:

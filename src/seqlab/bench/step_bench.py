@@ -1,4 +1,4 @@
-"""`seqlab bench step`: whole training steps against other ways of doing the same."""
+"""`seqlab bench step`: whole training steps of seqlab, compared with those of other code."""
 
 from __future__ import annotations
 
@@ -14,75 +14,74 @@ import torch
 from seqlab.bench.measure import (
     WARM_ROUNDS,
     Clock,
-    Spread,
+    Quartiles,
     in_own_process,
     interleaved,
     peak_probe,
+    quartiles,
     ratios,
     seconds,
-    spread,
 )
-from seqlab.bench.own import SeqlabStep, first_weights
 from seqlab.bench.result import Result, check_rounds, result
+from seqlab.bench.seqlab_step import SeqlabStep, initial_weights
 from seqlab.bench.workload import TrainingStep, Workload
 from seqlab.data.batch import Batch
 from seqlab.experiment.numerics import numerics
 from seqlab.runs import environment
 
-Side = Literal["seqlab", "theirs"]
+Side = Literal["seqlab", "reference"]
 
 MEMORY_STEPS = 3
-"""Steps behind which the peak of memory is read."""
+"""Steps after which the peak of memory is read."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Memory:
-    """Peak resident memory of a process that does nothing but take a few steps, Python and torch included."""
+    """Peak resident memory of a process that only takes a few steps, including Python and torch."""
 
     seqlab_mib: float
-    their_mib: float
+    reference_mib: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepRow:
     """One workload.
 
-    seqlab_seconds, their_seconds: of one step. Their medians pass over the rare step in which seqlab brings
-    all rows of a table up to date (one in `seqlab.experiment.row_wise.WINDOW`; 2 % of `imdb-linear`'s time).
-    ratio: theirs over seqlab's, of each round.
-    gflop: of the step's matrix products; share_of_peak: the rate seqlab does them at, as a fraction of the
-    machine's peak (medians), which is in GFLOP/s.
+    seqlab_seconds, reference_seconds: of one step. Medians leave out the rare step in which seqlab brings all
+    rows of a table up to date (one in `seqlab.experiment.row_wise.WINDOW`; 2 % of `imdb-linear`'s time).
+    ratio: the reference's over seqlab's, of each round. gflop: of the step's matrix products.
+    share_of_peak: seqlab's rate of them, as a fraction of the machine's peak (medians), which is in GFLOP/s.
     """
 
     workload: str
     about: str
     against: str
     goal: float
-    seqlab_seconds: Spread
-    their_seconds: Spread
-    ratio: Spread
+    seqlab_seconds: Quartiles
+    reference_seconds: Quartiles
+    ratio: Quartiles
     gflop: float
     share_of_peak: float
-    peak: Spread
+    peak: Quartiles
     memory: Memory | None
 
 
-def carry_out(
+def run(
     works: Sequence[Workload],
     *,
     rounds: int,
     threads: int | None,
     memory: bool,
-    working: Callable[[str], None],
+    announce: Callable[[str], None],
 ) -> Result[StepRow]:
     """Measure workloads one after the other.
 
     Args:
-        works: what to measure.
+        works: the workloads.
         rounds: steps timed on each side.
         threads: of the numerical libraries; None is all cores.
-        memory: whether the peaks of memory are measured, too.
-        working: told what is done from now on.
+        memory: whether peaks of memory are measured, too.
+        announce: called with what is measured next.
 
     Raises:
         UserError: rounds or threads are not positive.
@@ -90,15 +89,15 @@ def carry_out(
     check_rounds(rounds)
     with numerics("cpu", threads):
         used = torch.get_num_threads()
-        # First, because a new process inherits the peak of the one that starts it.
+        # Measured first, because a new process inherits the peak of the one that starts it.
         peaks: list[Memory | None] = [None] * len(works)
         if memory:
-            working("Memory of each side")
+            announce("Memory of each side")
             peaks = [_memory(work, used) for work in works]
         rows: list[StepRow] = []
         probe = peak_probe()
         for work, peak in zip(works, peaks, strict=True):
-            working(f"{work.name}, {rounds} rounds")
+            announce(f"{work.name}, {rounds} rounds")
             rows.append(row(work, measure(work, rounds, probe), peak))
         return result(rows, peak=probe, rounds=rounds)
 
@@ -106,41 +105,43 @@ def carry_out(
 def measure(
     work: Workload, rounds: int, probe: Callable[[], float], clock: Clock = time.perf_counter
 ) -> dict[str, list[float]]:
-    """Seconds of `seqlab` and `theirs`, and the `peak`, round by round; first weights are equal."""
-    ours = SeqlabStep(work)
-    theirs = work.theirs(ours.model.state_dict())
+    """Seconds of `seqlab` and `reference`, and the `peak`, of each round; initial weights are equal."""
+    seqlab = SeqlabStep(work)
+    reference = work.reference_step(seqlab.model.state_dict())
     batches = work.batches()
     measurements = {
-        "seqlab": _timed(ours, batches, clock),
-        "theirs": _timed(theirs, batches, clock),
+        "seqlab": _timed(seqlab, batches, clock),
+        "reference": _timed(reference, batches, clock),
         "peak": probe,
     }
+    # Sides alternate within each round, so that a slower moment of the machine affects both.
     interleaved(measurements, WARM_ROUNDS)
     return interleaved(measurements, rounds)
 
 
 def row(work: Workload, taken: dict[str, list[float]], memory: Memory | None) -> StepRow:
-    """What `measure` took, in medians and quartiles."""
-    ours, peak = spread(taken["seqlab"]), spread(taken["peak"])
+    """The measurements of a workload as medians and quartiles."""
+    seqlab, peak = quartiles(taken["seqlab"]), quartiles(taken["peak"])
     return StepRow(
         workload=work.name,
         about=work.about,
         against=work.against,
         goal=work.goal,
-        seqlab_seconds=ours,
-        their_seconds=spread(taken["theirs"]),
-        ratio=spread(ratios(taken["theirs"], taken["seqlab"])),
+        seqlab_seconds=seqlab,
+        reference_seconds=quartiles(taken["reference"]),
+        ratio=quartiles(ratios(taken["reference"], taken["seqlab"])),
         gflop=work.gflop,
-        share_of_peak=work.gflop / ours.median / peak.median,
+        share_of_peak=work.gflop / seqlab.median / peak.median,
         peak=peak,
         memory=memory,
     )
 
 
 def peak_of_steps(side: Side, work: Workload, threads: int) -> float:
-    """Peak resident memory of this process, MiB, behind a few steps of one side."""
+    """Peak resident memory of this process, in MiB, after a few steps of one side."""
     with numerics("cpu", threads):
-        step: TrainingStep = SeqlabStep(work) if side == "seqlab" else work.theirs(first_weights(work))
+        step: TrainingStep
+        step = SeqlabStep(work) if side == "seqlab" else work.reference_step(initial_weights(work))
         for batch in itertools.islice(work.batches(), MEMORY_STEPS):
             step(batch)
     return environment.peak_memory_mib()
@@ -149,11 +150,11 @@ def peak_of_steps(side: Side, work: Workload, threads: int) -> float:
 def _memory(work: Workload, threads: int) -> Memory:
     return Memory(
         seqlab_mib=in_own_process(peak_of_steps, "seqlab", work, threads),
-        their_mib=in_own_process(peak_of_steps, "theirs", work, threads),
+        reference_mib=in_own_process(peak_of_steps, "reference", work, threads),
     )
 
 
 def _timed(step: TrainingStep, batches: Sequence[Batch], clock: Clock) -> Callable[[], float]:
-    """A measurement that takes the next batch each time."""
+    """A measurement of one step, with the next batch each time."""
     upcoming = itertools.cycle(batches)
     return lambda: seconds(partial(step, next(upcoming)), clock)

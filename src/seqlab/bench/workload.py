@@ -1,6 +1,6 @@
-"""What is compared: a model and its batches in sizes, from which both sides are built.
+"""Workloads: sizes of a model and its batches, from which both sides of a comparison are built.
 
-Legend: V tokens of the vocabulary, E features of an embedded token, H units, B rows, T tokens a row.
+Legend: V vocabulary, E features of an embedded token, H units, B batch, T tokens per sequence.
 """
 
 from __future__ import annotations
@@ -17,22 +17,23 @@ from typing_extensions import override
 
 from seqlab.data.batch import Batch
 from seqlab.data.dataset import About, Dataset, Limit, Split
-from seqlab.data.tokenizers.words import WhitespaceConfig
+from seqlab.data.ragged import Ragged
+from seqlab.data.tokenizers.whitespace import WhitespaceConfig
 from seqlab.experiment import recipes
 from seqlab.experiment.experiment_config import ExperimentConfig
-from seqlab.models.model_configs import CellName
+from seqlab.models.model_config import CellName
 from seqlab.nn.cells import CELLS
 
 Weights = Mapping[str, Tensor]
 
 SEED = 1
 BATCHES = 4
-"""Different batches; steps take them in turn."""
+"""Number of different batches; steps take them in turn."""
 WORD_SKEW = 4.5
-"""So drawn, 32 x 235 of 73,278 words are some 5,000 different ones. Real reviews repeat themselves more:
-as many of their words are 2,100 different ones."""
-PRODUCTS = 3
-"""Of each weight matrix in a step: one forward, one for its own gradient, one for that of its input."""
+"""With this skew, 32 x 235 of 73,278 words are about 5,000 different ones. Real reviews repeat words more
+often: the same number of their words are 2,100 different ones."""
+MATMULS = 3
+"""Matrix products of each weight in a step: forward, its own gradient, the gradient of its input."""
 
 
 class TrainingStep(Protocol):
@@ -40,11 +41,11 @@ class TrainingStep(Protocol):
 
     @property
     def model(self) -> nn.Module:
-        """What is trained."""
+        """The trained model."""
         ...
 
     def __call__(self, batch: Batch) -> float:
-        """Take the step; returns the loss before it, nats per target."""
+        """Take the step; returns the loss before it, in nats per target."""
         ...
 
 
@@ -52,13 +53,12 @@ class TrainingStep(Protocol):
 class Workload(ABC):
     """One comparison of training steps by SGD.
 
-    name, about: how it is asked for, and what it is.
-    against: whose way the other one is.
-    goal: how many times as fast as that seqlab wants to be.
-    recipe: the shipped recipe whose settings those below replace.
-    vocabulary, embedding: V, E. rows, window: B, T of every batch.
-    dropout: share dropped wherever the model drops.
-    rate, momentum, clip: learning rate, momentum, and largest norm of the whole gradient.
+    name, about: its name, and a description. against: the reference that seqlab is compared with.
+    goal: ratio of the reference's time to seqlab's that seqlab aims at.
+    recipe: the shipped recipe; the settings below override its own.
+    vocabulary, embedding: V, E. batch_size, sequence_length: B, T of every batch.
+    dropout: share dropped, wherever the model has dropout.
+    learning_rate, momentum, clip_norm: of SGD; the last is the largest norm of the whole gradient.
     """
 
     name: str
@@ -68,23 +68,23 @@ class Workload(ABC):
     recipe: str
     vocabulary: int
     embedding: int
-    rows: int
-    window: int
+    batch_size: int
+    sequence_length: int
     dropout: float = 0.0
-    rate: float
+    learning_rate: float
     momentum: float = 0.0
-    clip: float
+    clip_norm: float
 
     labels: ClassVar[tuple[str, ...]] = ()
 
     @property
     @abstractmethod
     def gflop(self) -> float:
-        """Of the matrix products of one step as the equations have them, in 10^9 operations."""
+        """Operations of the matrix products of one step, by its equations, in 10^9."""
 
     @abstractmethod
-    def theirs(self, weights: Weights) -> TrainingStep:
-        """The other way's step, from the first weights of seqlab's model."""
+    def reference_step(self, weights: Weights) -> TrainingStep:
+        """The training step of the reference, with the initial weights of seqlab's model."""
 
     @abstractmethod
     def split(self) -> Split:
@@ -92,19 +92,19 @@ class Workload(ABC):
 
     @abstractmethod
     def settings(self) -> dict[str, object]:
-        """What a recipe calls the sizes that this kind of workload has beside the common ones."""
+        """Settings of a recipe for the sizes that only this kind of workload has."""
 
     def config(self) -> ExperimentConfig:
-        """The experiment whose step is seqlab's side."""
+        """The experiment of seqlab's side."""
         settings = {
             "training.optimizer.kind": "sgd",
-            "training.optimizer.learning_rate": self.rate,
+            "training.optimizer.learning_rate": self.learning_rate,
             "training.optimizer.momentum": self.momentum,
-            "training.clip_norm": self.clip,
+            "training.clip_norm": self.clip_norm,
             "model.embedding_size": self.embedding,
             "model.dropout": self.dropout,
             **self.settings(),
-            "batching.batch_size": self.rows,
+            "batching.batch_size": self.batch_size,
         }
         return recipes.network(self.recipe, [f"{key}={value}" for key, value in settings.items()])
 
@@ -118,29 +118,30 @@ class Workload(ABC):
             tokenizer=WhitespaceConfig().train([words], running=True),
             labels=self.labels,
             limit=Limit(),
+            # Neither cached nor part of a run folder, so nothing asks for the hash.
             content_hash="",
             about=About("Random tokens.", "drawn", "none needed"),
         )
 
     def batches(self) -> list[Batch]:
-        """The batches both sides are given."""
+        """The batches of both sides."""
         config, dataset = self.config(), self.dataset()
         return list(config.task.build(dataset).batches(dataset.splits["train"], config.batching, seed=None))
 
 
 @dataclass(frozen=True, kw_only=True)
 class LanguageModelling(Workload):
-    """Each next word of a running text, every word equally likely.
+    """Predict each next word of a running text, in which all words are equally likely.
 
     cell, hidden, layers: of the recurrence. tied: whether the output's weights are the embedding.
-    other: builds the other side.
+    reference: builds the reference's step.
     """
 
     cell: CellName
     hidden: int
     layers: int
     tied: bool
-    other: Callable[[LanguageModelling, Weights], TrainingStep]
+    reference: Callable[[LanguageModelling, Weights], TrainingStep]
 
     @property
     @override
@@ -148,16 +149,17 @@ class LanguageModelling(Workload):
         inputs = self.embedding + (self.layers - 1) * self.hidden
         recurrence = CELLS[self.cell].gates * self.hidden * (inputs + self.layers * self.hidden)
         weights = recurrence + self.hidden * self.vocabulary
-        return 2e-9 * PRODUCTS * weights * self.rows * self.window
+        return 2e-9 * MATMULS * weights * self.batch_size * self.sequence_length
 
     @override
-    def theirs(self, weights: Weights) -> TrainingStep:
-        return self.other(self, weights)
+    def reference_step(self, weights: Weights) -> TrainingStep:
+        return self.reference(self, weights)
 
     @override
     def split(self) -> Split:
-        count = BATCHES * self.rows * self.window
-        return Split(_tokens(self.vocabulary, count, skew=1.0), np.array([0, count]))
+        count = BATCHES * self.batch_size * self.sequence_length
+        tokens = Ragged(_tokens(self.vocabulary, count, skew=1.0), np.array([0, count]))
+        return Split(tokens, running=True)
 
     @override
     def settings(self) -> dict[str, object]:
@@ -167,21 +169,21 @@ class LanguageModelling(Workload):
             "model.layers": self.layers,
             "model.tied": self.tied,
             "batching.kind": "stream",
-            "batching.sequence_length": self.window,
+            "batching.sequence_length": self.sequence_length,
         }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Classifying(Workload):
-    """One of two labels for each text; texts of equal length, some words far likelier than others.
+    """Predict one of two labels for each text; texts of equal length, some words far likelier than others.
 
     hidden: units of the LSTM, 0 where there is none. linear: features of the layer before pooling.
-    other: builds the other side.
+    reference: builds the reference's step.
     """
 
     hidden: int
     linear: int
-    other: Callable[[Classifying, Weights], TrainingStep]
+    reference: Callable[[Classifying, Weights], TrainingStep]
 
     labels: ClassVar[tuple[str, ...]] = ("negative", "positive")
 
@@ -191,18 +193,18 @@ class Classifying(Workload):
         recurrence = CELLS["lstm"].gates * self.hidden * (self.embedding + self.hidden)
         token = recurrence + (self.hidden or self.embedding) * self.linear
         text = self.linear * len(self.labels)
-        return 2e-9 * PRODUCTS * self.rows * (self.window * token + text)
+        return 2e-9 * MATMULS * self.batch_size * (self.sequence_length * token + text)
 
     @override
-    def theirs(self, weights: Weights) -> TrainingStep:
-        return self.other(self, weights)
+    def reference_step(self, weights: Weights) -> TrainingStep:
+        return self.reference(self, weights)
 
     @override
     def split(self) -> Split:
-        texts = BATCHES * self.rows
-        tokens = _tokens(self.vocabulary, texts * self.window, skew=WORD_SKEW)
+        texts = BATCHES * self.batch_size
+        tokens = _tokens(self.vocabulary, texts * self.sequence_length, skew=WORD_SKEW)
         labels = np.random.default_rng(SEED).integers(len(self.labels), size=texts)
-        return Split(tokens, np.arange(texts + 1) * self.window, labels)
+        return Split(Ragged(tokens, np.arange(texts + 1) * self.sequence_length), targets=labels)
 
     @override
     def settings(self) -> dict[str, object]:
@@ -211,6 +213,6 @@ class Classifying(Workload):
 
 
 def _tokens(vocabulary: int, count: int, *, skew: float) -> NDArray[np.int32]:
-    """Ids floor(V u^skew) of even u in [0, 1): 1 draws all alike, more draws small ids more often."""
-    even = np.random.default_rng(SEED).random(count)
-    return (vocabulary * even**skew).astype(np.int32)
+    """Ids floor(V u^skew), u uniform in [0, 1): equally likely at skew 1, small ids likelier above it."""
+    uniform = np.random.default_rng(SEED).random(count)
+    return (vocabulary * uniform**skew).astype(np.int32)

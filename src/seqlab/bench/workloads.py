@@ -1,15 +1,15 @@
-"""The room's visible table: workloads by name."""
+"""Registry of workloads by name."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from seqlab.bench import course, plain
+from seqlab.bench import plain_pytorch, python_loop
 from seqlab.bench.result import picked
 from seqlab.bench.workload import Classifying, LanguageModelling, Workload
 
-PLAIN, COURSE = "plain PyTorch", "the course programs' way"
+PLAIN, PYTHON_LOOP = "plain PyTorch", "a Python loop"
 
 _IMDB = Classifying(
     name="imdb-lstm",
@@ -21,12 +21,12 @@ _IMDB = Classifying(
     embedding=300,
     hidden=300,
     linear=300,
-    rows=32,
-    window=235,
-    rate=0.01,
+    batch_size=32,
+    sequence_length=235,
+    learning_rate=0.01,
     momentum=0.9,
-    clip=1.0,
-    other=plain.classifier,
+    clip_norm=1.0,
+    reference=plain_pytorch.classifier,
 )
 _GRU = LanguageModelling(
     name="gru-1500",
@@ -40,12 +40,12 @@ _GRU = LanguageModelling(
     layers=2,
     cell="gru",
     tied=False,
-    rows=20,
-    window=35,
+    batch_size=20,
+    sequence_length=35,
     dropout=0.65,
-    rate=1.0,
-    clip=0.25,
-    other=plain.language_model,
+    learning_rate=1.0,
+    clip_norm=0.25,
+    reference=plain_pytorch.language_model,
 )
 _NDFA = LanguageModelling(
     name="ndfa-lstm",
@@ -59,12 +59,12 @@ _NDFA = LanguageModelling(
     layers=1,
     cell="lstm",
     tied=False,
-    rows=256,
-    window=40,
-    rate=0.03,
+    batch_size=256,
+    sequence_length=40,
+    learning_rate=0.03,
     momentum=0.9,
-    clip=1.0,
-    other=plain.language_model,
+    clip_norm=1.0,
+    reference=plain_pytorch.language_model,
 )
 _ALL: tuple[Workload, ...] = (
     LanguageModelling(
@@ -79,12 +79,12 @@ _ALL: tuple[Workload, ...] = (
         layers=2,
         cell="lstm",
         tied=True,
-        rows=20,
-        window=35,
+        batch_size=20,
+        sequence_length=35,
         dropout=0.5,
-        rate=1.0,
-        clip=0.25,
-        other=plain.language_model,
+        learning_rate=1.0,
+        clip_norm=0.25,
+        reference=plain_pytorch.language_model,
     ),
     _IMDB,
     replace(
@@ -98,23 +98,25 @@ _ALL: tuple[Workload, ...] = (
     _GRU,
     replace(
         _GRU,
-        name="gru-1500-course",
+        name="gru-1500-loop",
         about="10,000 words, 2 x GRU 1500 (reset before), 20 x 35 tokens",
-        against=COURSE,
+        against=PYTHON_LOOP,
         goal=6.0,
         cell="gru-reset-before",
-        other=course.language_model,
+        reference=python_loop.language_model,
     ),
     _NDFA,
-    replace(_NDFA, name="ndfa-lstm-course", against=COURSE, goal=8.0, other=course.language_model),
+    replace(
+        _NDFA, name="ndfa-lstm-loop", against=PYTHON_LOOP, goal=8.0, reference=python_loop.language_model
+    ),
 )
 WORKLOADS: Mapping[str, Workload] = {work.name: work for work in _ALL}
 
 
 def named(names: Sequence[str]) -> list[Workload]:
-    """The workloads of these names, each once; all of them where none is named.
+    """The workloads with these names, each once; all of them where there are no names.
 
     Raises:
-        UserError: there is no workload of a name.
+        UserError: there is no workload with a name.
     """
     return picked("workload", names, WORKLOADS)

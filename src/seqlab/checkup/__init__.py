@@ -1,1 +1,1 @@
-"""Checkup: probes that find silent bugs in a model before days of training are spent."""
+"""Checkup: probes that find silent bugs in a model before time is spent on training it."""

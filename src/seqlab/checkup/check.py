@@ -1,4 +1,4 @@
-"""All probes that apply to a model."""
+"""Running all probes that apply to a model."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from seqlab.tasks.task import Task
 
 
 def check(model: SequenceModel, batch: Batch, task: Task) -> list[Finding]:
-    """The findings of every probe whose promise the model makes, in the order of `PROBES`.
+    """The findings of every probe that applies to the model's capabilities, in the order of `PROBES`.
 
     Args:
-        model: left as found: weights, gradients, modes and generators.
-        batch: at least two rows, best of unequal lengths, with at least two different tokens and
+        model: not changed; neither are its weights, gradients, modes and generators.
+        batch: at least two sequences, preferably of unequal lengths, with at least two different tokens and
             targets that depend on them.
-        task: gives the loss.
+        task: defines the loss.
 
     Raises:
-        UserError: the batch is too small to show anything.
+        UserError: the batch is too small for the probes.
     """
     return [PROBES[name](model, batch, task) for name in PROBES if NEEDS[name](model.capabilities)]

@@ -1,4 +1,4 @@
-"""What a probe finds, and what all probes share. Legend: B rows, T steps, V outputs."""
+"""The result of a probe, and the functions that probes share. Legend: B batch size, T steps, V outputs."""
 
 from __future__ import annotations
 
@@ -18,16 +18,15 @@ from seqlab.schema.errors import UserError
 from seqlab.tasks.task import Task
 
 ROUNDING = 1e-9
-"""Outputs of a float64 copy that differ by less, as a share of the largest one, are equal. Rounding
-stays under 1e-12, and float32 somewhere inside shows from 1e-8 on."""
+"""The largest difference of two outputs of a float64 copy, as a fraction of the largest logit, that counts as
+equal. Rounding in float64 stays below 1e-12; a computation in float32 inside the model exceeds 1e-8."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """A probe's verdict.
+    """The result of one probe.
 
-    worst: the largest deviation found, in the unit that the message names; inf when the model
-        stopped with an error.
+    worst: the largest deviation, in the unit that the message names; inf if the model raised an error.
     tolerance: the largest deviation that passes.
     """
 
@@ -42,11 +41,11 @@ Probe = Callable[[SequenceModel, Batch, Task], Finding]
 
 
 def probe(run: Probe) -> Probe:
-    """Make a probe of a function that examines a copy of a model.
+    """Turn a function that examines a model into a probe that leaves the model unchanged.
 
-    The function gets a deep copy in evaluation mode on the CPU and may do to it what it likes. The
-    global generator is fixed inside and as found behind it; a model that stops with an error has
-    failed.
+    The function receives a deep copy in evaluation mode on the CPU, which it may modify. The global generator
+    has a fixed seed during the call and its previous state after it. An error that the model raises is a
+    failed finding, not an error of the probe.
     """
 
     @functools.wraps(run)
@@ -58,18 +57,19 @@ def probe(run: Probe) -> Probe:
                 return run(copy.deepcopy(model).cpu().eval(), batch.to(torch.device("cpu")), task)
             except UserError:
                 raise
-            except Exception as error:  # whatever a user's own module may raise
-                said = f"The model stopped with {type(error).__name__}: {error}"
-                return Finding(probe=run.__name__, passed=False, message=said, worst=math.inf, tolerance=0.0)
+            except Exception as error:  # a user's own module may raise anything
+                message = f"The model raised {type(error).__name__}: {error}"
+                return Finding(
+                    probe=run.__name__, passed=False, message=message, worst=math.inf, tolerance=0.0
+                )
 
     return examine
 
 
 def perturbed(model: SequenceModel) -> SequenceModel:
-    """The model in float64, every parameter that is zero throughout drawn anew.
+    """The model in float64, with small random values in every parameter that is all zero.
 
-    A freshly initialised model often has zero biases or a zero head, and behind them a mistake
-    has no effect yet.
+    A newly initialised model often has zero biases or a zero head, which hide the effect of a mistake.
     """
     model = model.double()
     generator = torch.Generator().manual_seed(0)
@@ -81,85 +81,92 @@ def perturbed(model: SequenceModel) -> SequenceModel:
 
 
 def logits_of(model: SequenceModel, batch: Batch) -> Tensor:
-    """Logits (B, T, V) or (B, V), without a graph."""
+    """Logits (B, T, V) or (B, V), without gradients."""
     with torch.no_grad():
         return model(batch)[0]
 
 
 def counting(logits: Tensor, batch: Batch) -> Bool[Tensor, "B ..."]:
-    """Where logits stand behind a real token: (B, T), or (B,) for one output a row."""
-    return batch.mask if logits.dim() == 3 else torch.ones_like(batch.lengths, dtype=torch.bool)
+    """Where logits belong to a real token: (B, T), or (B,) for one output per sequence."""
+    return batch.inputs.mask if logits.dim() == 3 else torch.ones_like(batch.inputs.lengths, dtype=torch.bool)
 
 
 @dataclass(frozen=True)
 class OutputDifference:
-    """How far two outputs are apart: the largest difference, as a share of the largest logit."""
+    """The largest difference of two outputs, as a fraction of the largest logit.
+
+    what: the change that caused it.
+    size: inf for NaN or unequal shapes.
+    position: the row and step of the batch.
+    """
 
     what: str
     size: float
-    place: str
+    position: str
 
 
 def compare(
     what: str,
     expected: Float[Tensor, "B *T V"],
-    found: Float[Tensor, "B *T V"],
+    actual: Float[Tensor, "B *T V"],
     mask: Bool[Tensor, "B ..."],
     first_row: int = 0,
 ) -> OutputDifference:
-    """The difference of two outputs where the mask is True; nan and unequal shapes differ infinitely.
+    """The difference of two outputs where the mask is True; infinite for NaN and unequal shapes.
 
     Args:
-        what: the change that should have made no difference, in words.
+        what: the change that should have made no difference, as the subject of a sentence.
         expected: the output without that change.
-        found: the output with it.
-        mask: where to look.
-        first_row: number of the outputs' first row in the whole batch.
+        actual: the output with it.
+        mask: which outputs to compare.
+        first_row: index of the outputs' first row in the whole batch.
     """
-    if expected.shape != found.shape:
-        return OutputDifference(what, math.inf, f"shape {tuple(found.shape)}, not {tuple(expected.shape)}")
-    apart = (expected - found).abs().amax(dim=-1).nan_to_num(nan=math.inf).where(mask, 0.0)
-    row, *step = (int(index) for index in torch.unravel_index(apart.argmax(), apart.shape))
-    place = f"row {first_row + row}" + "".join(f", step {index}" for index in step)
+    if expected.shape != actual.shape:
+        return OutputDifference(what, math.inf, f"shape {tuple(actual.shape)}, not {tuple(expected.shape)}")
+    # NaN counts as inf: comparisons with NaN are false, so `verdict` could overlook it.
+    distance = (expected - actual).abs().amax(dim=-1).nan_to_num(nan=math.inf).where(mask, 0.0)
+    row, *step = (int(index) for index in torch.unravel_index(distance.argmax(), distance.shape))
+    position = f"row {first_row + row}" + "".join(f", step {index}" for index in step)
     scale = expected[mask].abs().max().item()
-    size = apart.max().item()
-    return OutputDifference(what, size / scale if 0 < scale < math.inf else size, place)
+    size = distance.max().item()
+    return OutputDifference(what, size / scale if 0 < scale < math.inf else size, position)
 
 
 def verdict(name: str, holds: str, differences: list[OutputDifference], causes: str) -> Finding:
-    """Pass when every difference is rounding.
+    """The finding of a probe that passes if all differences are rounding errors.
 
     Args:
         name: of the probe.
-        holds: what is true of a sound model, a clause.
-        differences: all that was compared.
-        causes: what usually breaks it.
+        holds: what is true of a correct model, as a clause.
+        differences: of all pairs of outputs that were compared.
+        causes: likely mistakes, separated by semicolons.
     """
     worst = max(differences, key=lambda difference: difference.size)
     passed = worst.size <= ROUNDING
     if passed:
-        said = f"{holds}, up to {worst.size:.0e} of the largest logit."
+        message = f"{holds}, up to {worst.size:.0e} of the largest logit."
     else:
-        said = (
+        message = (
             f"{worst.what} changes the logits by {worst.size:.1e} of the largest one, "
-            f"at {worst.place}. Usual causes: {causes}."
+            f"at {worst.position}. Likely causes: {causes}."
         )
-    return Finding(probe=name, passed=passed, message=said, worst=worst.size, tolerance=ROUNDING)
+    return Finding(probe=name, passed=passed, message=message, worst=worst.size, tolerance=ROUNDING)
 
 
 def other_tokens(tokens: Int[Tensor, "B T"], mask: Bool[Tensor, "B T"]) -> Int[Tensor, "B T"]:
-    """At every place another one of the ids that the batch holds, which are valid for the model."""
+    """At every position another token; only ids that occur in the batch, because those are valid."""
     known = tokens[mask].unique()
-    places = torch.searchsorted(known, tokens.contiguous()).clamp(max=len(known) - 1)
-    return known[(places + 1) % len(known)]
+    indices = torch.searchsorted(known, tokens.contiguous()).clamp(max=len(known) - 1)
+    return known[(indices + 1) % len(known)]
 
 
 def _check(batch: Batch) -> None:
-    rows, longest = len(batch.lengths), int(batch.lengths.max()) if len(batch.lengths) else 0
-    if rows < 2 or longest < 2 or int(batch.lengths.min()) < 1:
+    lengths = batch.inputs.lengths
+    rows, longest = len(batch), int(lengths.max()) if len(batch) else 0
+    if rows < 2 or longest < 2 or int(lengths.min()) < 1:
         raise UserError(
-            "A batch for the checkup must have at least 2 rows of at least 1 token, one of them longer. "
-            f"Got {rows} rows with lengths {batch.lengths.tolist()}."
+            "A batch for the checkup must contain at least 2 sequences, none of them empty and one of at "
+            f"least 2 tokens. Got lengths {lengths.tolist()}."
         )
-    if len(batch.tokens[batch.mask].unique()) < 2:
-        raise UserError("A batch for the checkup must hold at least 2 different tokens. Got 1.")
+    if len(batch.inputs.tokens[batch.inputs.mask].unique()) < 2:
+        raise UserError("A batch for the checkup must contain at least 2 different tokens. Got 1.")

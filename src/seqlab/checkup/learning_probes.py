@@ -1,4 +1,4 @@
-"""Probes of learning. Legend: B rows, T steps, V outputs."""
+"""Probes of gradients and learning. Legend: B batch size, T steps, V outputs."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from seqlab.schema.errors import UserError
 from seqlab.tasks.task import Task
 
 ROWS, TOKENS = 4, 8
-"""Size of the tiny batch: at most so many rows, cut to so many tokens."""
+"""Size of the tiny batch: the largest number of sequences, and of tokens per sequence."""
 STEPS = 300
-"""Adam steps an attempt."""
+"""Adam steps per attempt."""
 RATES = (0.01, 0.001)
 """Learning rates of the attempts: the first suits small models, the second large ones."""
 NAMES = 4
-"""Parameters that a message names."""
+"""The largest number of parameters that a message names."""
 LEFT = 0.1
-"""Share of the avoidable loss that may be left."""
+"""The largest fraction of the avoidable loss that may remain."""
 
 
 @probe
 def gradients_reach_parameters(model: SequenceModel, batch: Batch, task: Task) -> Finding:
-    """Look for parameters whose gradient is missing, zero throughout, or not finite.
+    """Find parameters whose gradient is missing, all zero, or not finite.
 
-    Catches a detached state or parameter, a layer that is built and never used, dead or saturated
-    activations. Frozen parameters and those the model names in `no_gradient` are left out.
+    Detects a detached state or parameter, a layer that is never used, dead or saturated activations. Frozen
+    parameters, and those that the model lists in `no_gradient`, are not checked.
     """
     model = perturbed(model)
     named = {
@@ -49,18 +49,18 @@ def gradients_reach_parameters(model: SequenceModel, batch: Batch, task: Task) -
         if fault := _fault(gradient):
             faults[fault].append(name)
     lost = sum(len(names) for names in faults.values())
-    said = f"All {len(named)} parameters get a gradient."
+    message = f"All {len(named)} parameters have a gradient."
     if lost:
-        said = (
-            f"{lost} of {len(named)} parameters get no useful gradient; "
-            + "; ".join(f"{fault}: {_names(names)}" for fault, names in faults.items())
-            + ". Usual causes: detach or no_grad in the forward pass; a layer that is never used; "
-            "dead or saturated activations."
+        message = (
+            f"{lost} of {len(named)} parameters have no usable gradient. "
+            + " ".join(f"{fault}: {_names(names)}." for fault, names in faults.items())
+            + " Likely causes: detach or no_grad in the forward pass; a layer that is never used; "
+            "dead or saturated activations; division by zero or overflow (NaN)."
         )
     return Finding(
         probe="gradients_reach_parameters",
         passed=lost == 0,
-        message=said,
+        message=message,
         worst=float(lost),
         tolerance=0.0,
     )
@@ -68,22 +68,22 @@ def gradients_reach_parameters(model: SequenceModel, batch: Batch, task: Task) -
 
 @probe
 def one_batch_overfitted(model: SequenceModel, batch: Batch, task: Task) -> Finding:
-    """Train a copy on a few short rows, dropout off, until it knows them by heart.
+    """Train a copy on a few short sequences, without dropout, until it has memorised them.
 
-    The loss is held against two losses that follow from the targets alone: the least that any model
-    can reach, which is above zero where equal inputs have different targets, and that of the best
-    model that ignores its input. Catches dead activations, missing nonlinearities (on a batch that
-    needs one), outputs that cannot reach the target, inputs that never arrive.
+    The loss is compared with two losses that follow from the targets alone: the lowest that any model can
+    reach, which is above zero where equal inputs have different targets, and that of the best model that
+    ignores its input. The difference of the two is the avoidable loss. Detects dead activations, missing
+    nonlinearities (on a batch that needs one), outputs that cannot reach the target, inputs that are ignored.
 
     Raises:
-        UserError: ignoring the input is the best one can do on this batch.
+        UserError: no model is better on this batch than one that ignores its input.
     """
     tiny = _tiny(model, batch)
     least, blind = _reference_losses(model, tiny, task)
     if blind - least < 1e-6:
         raise UserError(
             "A batch for the checkup must have targets that depend on its tokens. "
-            f"Got {tiny.targets.tolist()} in its first {len(tiny.lengths)} rows."
+            f"Got {tiny.target_values.tolist()} in its first {len(tiny)} rows."
         )
     left = math.inf
     for rate in RATES:
@@ -91,33 +91,33 @@ def one_batch_overfitted(model: SequenceModel, batch: Batch, task: Task) -> Find
         left = min(left, (lowest - least) / (blind - least))
         if left <= LEFT:
             break
-    size = f"{len(tiny.lengths)} rows of at most {tiny.tokens.shape[1]} tokens"
+    size = f"{len(tiny)} sequences of at most {tiny.inputs.steps} tokens"
     if left <= LEFT:
-        said = f"{size} are learned by heart: {left:.0%} of the avoidable loss is left."
+        message = f"{size} were memorised: {left:.0%} of the avoidable loss remains."
     else:
-        said = (
-            f"{STEPS} Adam steps on {size} left {left:.0%} of the avoidable loss (100% is a model that "
-            "ignores its input). Usual causes: dead or saturated activations; no activation between linear "
-            "layers; an output that cannot reach the target."
+        message = (
+            f"After {STEPS} Adam steps on {size}, {left:.0%} of the avoidable loss remains (100% is a model "
+            "that ignores its input). Likely causes: dead or saturated activations; no activation between "
+            "linear layers; an output that cannot reach the target."
         )
     return Finding(
-        probe="one_batch_overfitted", passed=left <= LEFT, message=said, worst=left, tolerance=LEFT
+        probe="one_batch_overfitted", passed=left <= LEFT, message=message, worst=left, tolerance=LEFT
     )
 
 
 def _loss(model: SequenceModel, batch: Batch, task: Task) -> Tensor:
     """Mean training loss in nats."""
     features, _ = model.features(batch, None)
-    total, count = task.loss(model.head, features, batch.targets, batch.target_mask)
+    total, count = task.loss(model.head, *batch.real(features))
     return total / count
 
 
 def _fault(gradient: Tensor | None) -> str:
     if gradient is None:
-        return "not reached"
+        return "Not connected to the loss"
     if not gradient.isfinite().all():
-        return "not finite"
-    return "" if gradient.count_nonzero() else "zero throughout"
+        return "NaN or infinite"
+    return "" if gradient.count_nonzero() else "All zero"
 
 
 def _names(names: list[str]) -> str:
@@ -126,27 +126,26 @@ def _names(names: list[str]) -> str:
 
 
 def _tiny(model: SequenceModel, batch: Batch) -> Batch:
-    """A few rows, of different labels if there are any, and their first tokens."""
-    rows = torch.arange(min(ROWS, len(batch.lengths)))
-    if batch.targets.dim() == 1:
-        equal_before = (batch.targets[:, None] == batch.targets).tril(-1).sum(dim=1)
+    """The first tokens of a few sequences, which have different labels where the batch has labels."""
+    rows = torch.arange(min(ROWS, len(batch)))
+    targets = batch.target_values
+    if targets.dim() == 1:
+        # Sorted by how many earlier rows have the same label: the first row of each label comes first.
+        equal_before = (targets[:, None] == targets).tril(-1).sum(dim=1)
         rows = equal_before.argsort(stable=True)[:ROWS]
     few = batch.select(rows)
-    if not model.capabilities.variable_length:
-        return few
-    targets = few.targets[:, :TOKENS] if few.targets.dim() == 2 else few.targets
-    return Batch(few.tokens[:, :TOKENS], few.lengths.clamp(max=TOKENS), targets)
+    return few.truncate(TOKENS) if model.capabilities.variable_length else few
 
 
 def _reference_losses(model: SequenceModel, batch: Batch, task: Task) -> tuple[float, float]:
-    """Mean nats of the best model there can be, and of the best that ignores its input."""
+    """The lowest mean loss in nats of any model, and of any model that ignores its input."""
     with torch.no_grad():
         outputs = model(batch)[0].shape[-1]
     by_input: dict[tuple[int, ...], list[int | float]] = defaultdict(list)
     for tokens, length, targets in zip(
-        batch.tokens.tolist(), batch.lengths.tolist(), batch.targets.tolist(), strict=True
+        batch.inputs.tokens.tolist(), batch.inputs.lengths.tolist(), batch.target_values.tolist(), strict=True
     ):
-        if batch.targets.dim() == 1:
+        if batch.target_values.dim() == 1:
             by_input[tuple(tokens[:length])].append(targets)
             continue
         for step in range(length):
@@ -158,7 +157,7 @@ def _reference_losses(model: SequenceModel, batch: Batch, task: Task) -> tuple[f
 
 
 def _lowest_loss(model: SequenceModel, batch: Batch, task: Task, rate: float, goal: float) -> float:
-    """Train until the goal is reached, or all steps are used."""
+    """The lowest loss of a training run that ends at the goal, or after all steps."""
     optimizer = torch.optim.Adam(model.parameters(), lr=rate)
     lowest = math.inf
     for _ in range(STEPS + 1):

@@ -1,4 +1,4 @@
-"""The room's visible table: probes by name, and the models each applies to."""
+"""Registry of the probes, and the models to which each applies."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ PROBES = Registry(
     {
         "batch_independence": (
             "seqlab.checkup.row_probes:batch_independence",
-            "a batch equals its rows one by one",
+            "a batch gives the same results as its sequences one by one",
         ),
         "padding_changes_nothing": (
             "seqlab.checkup.row_probes:padding_changes_nothing",
-            "neither the content of padding nor more of it changes an output or a state",
+            "neither the content nor the amount of padding changes an output or a state",
         ),
         "no_look_ahead": (
             "seqlab.checkup.time_probes:no_look_ahead",
@@ -27,25 +27,25 @@ PROBES = Registry(
         ),
         "whole_equals_steps": (
             "seqlab.checkup.time_probes:whole_equals_steps",
-            "a whole sequence equals it step by step, also from a state in its middle (causal models)",
+            "a whole sequence gives the same results as step by step, from any state (causal models)",
         ),
         "gradients_reach_parameters": (
             "seqlab.checkup.learning_probes:gradients_reach_parameters",
-            "every parameter gets a finite gradient that is not zero",
+            "every parameter has a finite gradient that is not all zero",
         ),
         "one_batch_overfitted": (
             "seqlab.checkup.learning_probes:one_batch_overfitted",
-            "a few hundred steps on one tiny batch learn it by heart",
+            "a few hundred training steps on one tiny batch memorise it",
         ),
     },
 )
 
 NEEDS: Mapping[str, Callable[[Capabilities], bool]] = {
-    "batch_independence": lambda promised: promised.batch_independent,
-    "padding_changes_nothing": lambda promised: promised.variable_length,
-    "no_look_ahead": lambda promised: promised.causal,
-    "whole_equals_steps": lambda promised: promised.causal,
-    "gradients_reach_parameters": lambda promised: True,
-    "one_batch_overfitted": lambda promised: True,
+    "batch_independence": lambda capabilities: capabilities.batch_independent,
+    "padding_changes_nothing": lambda capabilities: capabilities.variable_length,
+    "no_look_ahead": lambda capabilities: capabilities.causal,
+    "whole_equals_steps": lambda capabilities: capabilities.causal,
+    "gradients_reach_parameters": lambda capabilities: True,
+    "one_batch_overfitted": lambda capabilities: True,
 }
-"""What a model must have promised for a probe to apply."""
+"""Whether a probe applies to a model with these capabilities."""

@@ -17,7 +17,7 @@ def main() -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Carry out one command line.
+    """Run one command line.
 
     Returns:
         The exit status: 0 done, 1 the work failed, 2 the input was wrong, 130 interrupted.
@@ -29,13 +29,13 @@ def run(arguments: Sequence[str]) -> int:
     try:
         app(list(arguments), exit_on_error=False, print_error=False, result_action="return_value")
     except (UserError, CycloptsError) as error:
-        unknown = isinstance(error, UnknownOptionError)
-        return _say(_without_dashes(str(error)) if unknown else str(error), WRONG_INPUT)
+        unknown_option = isinstance(error, UnknownOptionError)
+        return _print_error(_with_settings_hint(str(error)) if unknown_option else str(error), WRONG_INPUT)
     except WorkError as error:
-        return _say(str(error), FAILED)
-    except KeyboardInterrupt as wish:
-        # Training raises it with a sentence on what was saved; elsewhere nothing was begun to be lost.
-        return _say(str(wish) or "Interrupted.", INTERRUPTED)
+        return _print_error(str(error), FAILED)
+    except KeyboardInterrupt as interrupt:
+        # Training raises it with a sentence on what was saved; other commands have nothing to lose.
+        return _print_error(str(interrupt) or "Interrupted.", INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output left, as `head` does; Python must not complain at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -43,18 +43,18 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:
         if os.environ.get("SEQLAB_TRACEBACK"):
             raise
-        words = f"Internal error, please report it: {type(error).__name__}: {error}"
-        return _say(f"{words} (SEQLAB_TRACEBACK=1 shows where)", FAILED)
+        message = f"Internal error, please report it: {type(error).__name__}: {error}"
+        return _print_error(f"{message} (SEQLAB_TRACEBACK=1 shows the traceback)", FAILED)
     return DONE
 
 
-def _without_dashes(words: str) -> str:
-    """An option that no command has may be meant as a setting."""
-    if "Did you mean" in words:
-        return words
-    return f"{words} Settings are written without dashes, as in training.epochs=3; --help lists options."
+def _with_settings_hint(message: str) -> str:
+    """The message on an unknown option, which may be meant as a setting."""
+    if "Did you mean" in message:
+        return message
+    return f"{message} Settings are written without dashes, as in training.epochs=3; --help lists options."
 
 
-def _say(words: str, status: int) -> int:
-    print(f"seqlab: {words}", file=sys.stderr)
+def _print_error(message: str, status: int) -> int:
+    print(f"seqlab: {message}", file=sys.stderr)
     return status

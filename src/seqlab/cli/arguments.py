@@ -1,4 +1,4 @@
-"""Arguments that several commands share."""
+"""Arguments shared by several commands."""
 
 from __future__ import annotations
 
@@ -8,4 +8,4 @@ from cyclopts import Parameter
 
 Json = Annotated[bool, Parameter(name="--json")]
 Setting = Annotated[str, Parameter(name="key=value")]
-Run = Annotated[str, Parameter(name="run", help="Folder of the run, or the beginning of its name.")]
+Run = Annotated[str, Parameter(name="run", help="Folder of the run, or the start of its name.")]

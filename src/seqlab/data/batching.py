@@ -1,20 +1,25 @@
-"""Cutting a split into batches: padded rows of similar length, or windows of a stream.
+"""Settings of how a split is cut into batches: padded sequences of similar length, or windows of a stream.
 
-Every plan is a function of (lengths, settings, seed), so a run can go on at any batch of any epoch.
+Every plan is a function of (lengths, settings, seed), so a run can continue at any batch of any epoch.
+Free of torch until batches are made.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
+from typing_extensions import override
 
 from seqlab.data.dataset import Split
 from seqlab.schema.config import Config
 from seqlab.schema.errors import UserError
+
+if TYPE_CHECKING:
+    from seqlab.data.batches import Batches
 
 Rows = NDArray[np.int64]
 
@@ -23,14 +28,52 @@ class Batching(Config, ABC):
     """How a split is cut."""
 
     kind: str
-    """Name of the way."""
-    contiguous: ClassVar[bool] = False
-    """Whether row i of a batch goes on where row i of the batch before ended."""
+    """Name of the batching."""
+    running: ClassVar[bool]
+    """Whether it is for running text, whose parts are read on from batch to batch."""
+
+    @abstractmethod
+    def labelled_batches(self, split: Split, seed: int | None) -> Batches:
+        """Batches of texts with a class or a number each.
+
+        Args:
+            split: with targets.
+            seed: fixes the shuffled order; None is for evaluation.
+
+        Raises:
+            UserError: the batching is for running text.
+        """
+
+    @abstractmethod
+    def next_token_batches(self, split: Split, seed: int | None, *, start: int, end: int | None) -> Batches:
+        """Batches whose targets are the tokens one step ahead.
+
+        Args:
+            split: its sources go with its texts.
+            seed: fixes the shuffled order; None is for evaluation.
+            start: the token before the first one of a text.
+            end: the token after the last one; running text has none.
+        """
+
+    @abstractmethod
+    def for_scoring(self, streams: int, window: int, *, carried: bool) -> Batching:
+        """The batching with which a split is scored: every target once, with the most context there is.
+
+        Args:
+            streams: parts of a running text that are read side by side.
+            window: least number of tokens that a carried state is unrolled over; it changes only memory.
+            carried: whether the model can carry its state from window to window.
+        """
+
+    @abstractmethod
+    def of_rows(self, count: int, window: int) -> Batching:
+        """A batching with `count` sequences in its first batch; those of running text have `window` steps."""
 
 
 class SequenceBatching(Batching, ABC):
     """Whole sequences."""
 
+    running: ClassVar[bool] = False
     sorts: ClassVar[bool] = True
     """Whether the sequences of a pool are sorted by length before they are cut into batches."""
 
@@ -42,9 +85,26 @@ class SequenceBatching(Batching, ABC):
     def pool_size(self, lengths: Rows) -> int:
         """Sequences sorted together."""
 
-    def order(self, lengths: Rows) -> Rows:
-        """The sequences in the order in which a plan without a seed has them: by length, whatever the cut."""
-        return np.argsort(lengths, kind="stable")
+    @override
+    def labelled_batches(self, split: Split, seed: int | None) -> Batches:
+        from seqlab.data.batches import LabelledBatches
+
+        return LabelledBatches(split, self.plan(split.text.lengths, seed))
+
+    @override
+    def next_token_batches(self, split: Split, seed: int | None, *, start: int, end: int | None) -> Batches:
+        from seqlab.data.batches import NextTokenBatches
+
+        assert end is not None, "separate sequences have an end"
+        return NextTokenBatches(split, self.plan(split.text.lengths + 1, seed), start=start, end=end)
+
+    @override
+    def for_scoring(self, streams: int, window: int, *, carried: bool) -> Batching:
+        return self
+
+    @override
+    def of_rows(self, count: int, window: int) -> Batching:
+        return SequencesConfig(batch_size=count)
 
     def plan(self, lengths: Rows, seed: int | None) -> list[Rows]:
         """The sequences of each batch: all of them, each once.
@@ -55,7 +115,7 @@ class SequenceBatching(Batching, ABC):
                 length and keeps that order.
         """
         if seed is None:
-            order = self.order(lengths)
+            order = np.argsort(lengths, kind="stable")
             return np.split(order, self.cut(lengths[order])[1:]) if len(order) else []
         random = np.random.default_rng(seed)
         shuffled = random.permutation(len(lengths))
@@ -73,15 +133,15 @@ class SortedBatching(SequenceBatching, ABC):
     """Sequences of similar length together."""
 
     pool: int = Field(default=100, ge=1)
-    """So many batches' worth of shuffled sequences are sorted by length together: 1 shuffles most and
-    pads most, more pads less."""
+    """Batches whose shuffled sequences are sorted by length together: 1 shuffles most and pads most, more
+    pads less."""
 
 
 class SequencesConfig(SortedBatching):
     """`batch_size` sequences per batch; the last one of a pool may have fewer."""
 
     kind: Literal["sequences"] = "sequences"
-    """Name of the way."""
+    """Name of the batching."""
     batch_size: int = Field(default=32, ge=1)
     """Sequences per batch."""
 
@@ -98,7 +158,7 @@ class TokensConfig(SortedBatching):
     """As many sequences as fit a budget of padded tokens (rows times the longest)."""
 
     kind: Literal["tokens"] = "tokens"
-    """Name of the way."""
+    """Name of the batching."""
     tokens: int = Field(default=5000, ge=1)
     """Padded tokens a batch, at most."""
 
@@ -125,7 +185,7 @@ class PackedConfig(SequenceBatching):
     """
 
     kind: Literal["packed"] = "packed"
-    """Name of the way."""
+    """Name of the batching."""
     tokens: int = Field(default=5000, ge=1)
     """Tokens a batch, at most."""
     sorts: ClassVar[bool] = False
@@ -146,16 +206,72 @@ class PackedConfig(SequenceBatching):
         return max(1, len(lengths))
 
 
-class StreamConfig(Batching):
-    """All tokens as one running text, cut into rows and read in windows, the state carried."""
+class _RunningText(Batching, ABC):
+    """Windows of a running text."""
+
+    running: ClassVar[bool] = True
+
+    @override
+    def labelled_batches(self, split: Split, seed: int | None) -> Batches:
+        raise UserError(
+            "'batching.kind' must be 'sequences', 'tokens' or 'packed' for texts with a label or number. "
+            f"Got {self.kind!r}. Nearest: 'sequences'."
+        )
+
+
+class StreamConfig(_RunningText):
+    """All tokens as one running text, cut into contiguous parts and read in windows, the state carried."""
 
     kind: Literal["stream"] = "stream"
-    """Name of the way."""
-    contiguous: ClassVar[bool] = True
+    """Name of the batching."""
     batch_size: int = Field(default=20, ge=1)
     """Contiguous parts read side by side."""
     sequence_length: int = Field(default=35, ge=1)
-    """Tokens a row is unrolled over before its state is detached."""
+    """Tokens a part is unrolled over before its state is detached."""
+
+    @override
+    def next_token_batches(self, split: Split, seed: int | None, *, start: int, end: int | None) -> Batches:
+        from seqlab.data.batches import StreamWindows
+
+        tokens, length = split.text.tokens, self.sequence_length
+        return StreamWindows(tokens, batch_size=self.batch_size, sequence_length=length, start=start)
+
+    @override
+    def for_scoring(self, streams: int, window: int, *, carried: bool) -> Batching:
+        if carried:
+            return self.of_rows(streams, window)
+        return OverlappingBatching(batch_size=self.batch_size, window=self.sequence_length)
+
+    @override
+    def of_rows(self, count: int, window: int) -> Batching:
+        return StreamConfig(batch_size=count, sequence_length=max(self.sequence_length, window))
+
+
+class OverlappingBatching(_RunningText):
+    """Overlapping windows, for scoring with models that cannot carry a state; see `OverlappingWindows`."""
+
+    kind: Literal["overlapping"] = "overlapping"
+    """Name of the batching; it is not among those that can be configured."""
+    batch_size: int = Field(ge=1)
+    """Windows per batch."""
+    window: int = Field(ge=1)
+    """Tokens of a window."""
+
+    @override
+    def next_token_batches(self, split: Split, seed: int | None, *, start: int, end: int | None) -> Batches:
+        from seqlab.data.batches import OverlappingWindows
+
+        return OverlappingWindows(
+            split.text.tokens, window=self.window, start=start, batch_size=self.batch_size
+        )
+
+    @override
+    def for_scoring(self, streams: int, window: int, *, carried: bool) -> Batching:
+        return self
+
+    @override
+    def of_rows(self, count: int, window: int) -> Batching:
+        return OverlappingBatching(batch_size=count, window=self.window)
 
 
 def _check_budget(tokens: int, lengths: Rows) -> None:
@@ -164,14 +280,3 @@ def _check_budget(tokens: int, lengths: Rows) -> None:
         raise UserError(
             f"'batching.tokens' must be at least the longest sequence, {longest} tokens. Got {tokens}."
         )
-
-
-def gather_rows(split: Split, rows: Rows) -> tuple[NDArray[np.int64], Rows]:
-    """Tokens (B, T) of the named sequences, zeros behind each one's end, and their lengths (B,)."""
-    begins = split.offsets[rows]
-    lengths = split.offsets[rows + 1] - begins
-    steps = np.arange(max(1, int(lengths.max(initial=0))))
-    mask = steps < lengths[:, None]
-    places = np.where(mask, begins[:, None] + steps, 0)
-    tokens = split.tokens[places] if len(split.tokens) else np.zeros_like(places)
-    return np.where(mask, tokens, 0).astype(np.int64), lengths

@@ -1,7 +1,7 @@
 """Encoded datasets on disk: arrays as .npy files, opened memory-mapped, and one JSON file beside them.
 
 A folder is named after everything its content depends on, appears only when it is complete, and is never
-changed. Its arrays carry checksums, so a damaged one is noticed, never read as other numbers.
+changed. Its arrays carry checkchecksums, so a damaged one is noticed, never read as other numbers.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ import secrets
 import shutil
 import tempfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, Literal, NamedTuple
+from typing import IO, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqlab.data.dataset import Corpus, Dataset, DatasetConfig, Limit, Split
+from seqlab.data.dataset import About, Corpus, Dataset, Limit, Split
 from seqlab.data.fetch import cache_folder, writing
-from seqlab.data.tokenizers.tokenizer import Encoded, Tokenizer, tokenizer_from
+from seqlab.data.ragged import Ragged
+from seqlab.data.tokenizers.tokenizer import Encoded, Tokenizer, TokenizerConfig, tokenizer_from
 from seqlab.runs.atomic import sync
-from seqlab.schema.config import canonical
 from seqlab.schema.errors import UserError
 
-ENCODING = 4
+ENCODING = 5
 """Version of a folder's content; raised when the same settings and sources give another one than before."""
 CHUNK = 2_000
 """Texts that are in memory together while they are encoded."""
@@ -40,36 +40,71 @@ _META = "meta.json"
 _DAMAGES = (FileNotFoundError, EOFError, ValueError, KeyError, TypeError, AttributeError)
 
 
-def load_or_encode(config: DatasetConfig) -> Dataset:
+class EncodableConfig(Protocol):
+    """What the cache asks of a dataset's settings; see `DatasetConfig`."""
+
+    @property
+    def kind(self) -> str:
+        """Name of the dataset."""
+        ...
+
+    @property
+    def tokenizer(self) -> TokenizerConfig:
+        """How texts become tokens."""
+        ...
+
+    def source_tokenizer_config(self) -> TokenizerConfig:
+        """How sources become tokens."""
+        ...
+
+    def about(self) -> About:
+        """Origin and licence."""
+        ...
+
+    def content_hash(self) -> str:
+        """SHA-256 of the sources."""
+        ...
+
+    def read(self) -> Corpus:
+        """The texts of every split."""
+        ...
+
+
+def load_or_encode(config: EncodableConfig, settings: str) -> Dataset:
     """The encoded dataset, from the cache, or read, encoded and put there.
+
+    Args:
+        config: of the dataset.
+        settings: all of them as one text, part of the folder's name.
 
     Raises:
         UserError: a split holds nothing, or the source is not what it must be.
         WorkError: the cache folder cannot be written.
     """
     content = config.content_hash()
-    folder = cache_folder() / "encoded" / f"{config.kind}-{_key(config, content)}"
+    folder = cache_folder() / "encoded" / f"{config.kind}-{_key(settings, content)}"
     if folder.exists():
         try:
             return _load(folder, config, content)
         except _DAMAGES as error:
-            _log.warning("%s is damaged (%s) and is encoded anew.", folder, error)
+            _log.warning("%s is damaged (%s) and is encoded again.", folder, error)
             shutil.rmtree(folder)
     _write(folder, encode(config))
     return _load(folder, config, content)
 
 
 class Content(NamedTuple):
-    """What a folder of the cache holds."""
+    """What a folder of the cache contains."""
 
     tokenizer: Tokenizer
+    source_tokenizer: Tokenizer | None
     splits: Mapping[str, Split]
     labels: tuple[str, ...]
     limit: Limit
     notes: tuple[str, ...]
 
 
-def encode(config: DatasetConfig) -> Content:
+def encode(config: EncodableConfig) -> Content:
     """Read a dataset, train its tokenizer on the split `train`, and encode every split.
 
     Raises:
@@ -80,20 +115,23 @@ def encode(config: DatasetConfig) -> Content:
         if not any(texts):
             raise UserError(f"Dataset {config.kind!r} must hold text in every split. Got an empty {name!r}.")
     tokenizer = config.tokenizer.train(corpus.texts["train"], running=corpus.running)
-    splits = {name: _split(corpus, name, tokenizer) for name in corpus.texts}
+    source_tokenizer = None
+    if corpus.sources:
+        source_tokenizer = config.source_tokenizer_config().train(corpus.sources["train"])
+    splits = {name: _split(corpus, name, tokenizer, source_tokenizer) for name in corpus.texts}
     for name, split in splits.items():
-        if not len(split.tokens):
+        if not len(split.text.tokens):
             raise UserError(
                 f"Dataset {config.kind!r} must hold tokens in every split. "
                 f"Tokenizer {config.tokenizer.kind!r} found none in {name!r}."
             )
     notes = (*corpus.notes, *_empty_texts(splits))
-    return Content(tokenizer, splits, corpus.label_names, corpus.limit, notes)
+    return Content(tokenizer, source_tokenizer, splits, corpus.label_names, corpus.limit, notes)
 
 
 def _empty_texts(splits: Mapping[str, Split]) -> list[str]:
     """What to say about texts without a token; they are kept, and a model reads nothing in them."""
-    counts = {name: int((split.lengths == 0).sum()) for name, split in splits.items()}
+    counts = {name: int((split.text.lengths == 0).sum()) for name, split in splits.items()}
     return [
         f"{count:,} of {len(splits[name]):,} texts in {name!r} hold no token: they are empty, or the "
         "tokenizer finds nothing in them. They are kept."
@@ -102,35 +140,39 @@ def _empty_texts(splits: Mapping[str, Split]) -> list[str]:
     ]
 
 
-def _split(corpus: Corpus, name: str, tokenizer: Tokenizer) -> Split:
-    """A split's arrays; its tokens lie in a file without a name, which ends with the array."""
-    texts, limit = iter(corpus.texts[name]), corpus.limit
-    lengths = [np.zeros(0, np.int64)]
+def _split(corpus: Corpus, name: str, tokenizer: Tokenizer, source_tokenizer: Tokenizer | None) -> Split:
     digest = hashlib.sha256()
+    text = _encoded(corpus.texts[name], tokenizer, corpus.limit, digest.update)
+    source = None
+    if source_tokenizer is not None:
+        source = _encoded(corpus.sources[name], source_tokenizer, corpus.limit, digest.update)
+        assert len(source) == len(text), "one source per text"
+    values, targets = corpus.targets.get(name), None
+    if values is not None:
+        assert len(values) == len(text), "one target per text"
+        targets = np.array(values, dtype=np.int64 if corpus.label_names else np.float64)
+    return Split(text, source, targets, corpus.running, digest.hexdigest())
+
+
+def _encoded(
+    texts: Iterable[str], tokenizer: Tokenizer, limit: Limit, hashed: Callable[[bytes], object]
+) -> Ragged:
+    """The encoded texts; their tokens are in a file without a name, which is deleted with the array."""
+    remaining = iter(texts)
+    lengths = [np.zeros(0, np.int64)]
     folder = cache_folder() / "encoded"
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
-            while chunk := list(islice(texts, CHUNK)):
-                digest.update(
-                    "".join(f"{len(text)} {text}" for text in chunk).encode("utf-8", "surrogatepass")
-                )
+            while chunk := list(islice(remaining, CHUNK)):
+                hashed("".join(f"{len(text)} {text}" for text in chunk).encode("utf-8", "surrogatepass"))
                 encoded = tokenizer.encode_batch(chunk)
                 if limit.max_length is not None:
                     encoded = cut(encoded, limit.max_length, limit.keep)
                 file.write(encoded.tokens.tobytes())
                 lengths.append(np.diff(encoded.offsets))
             tokens = _mapped(file)
-    offsets = np.cumsum(np.concatenate([[0], *lengths]), dtype=np.int64)
-    labels, numbers = corpus.labels.get(name), corpus.numbers.get(name)
-    assert labels is None or len(labels) == len(offsets) - 1, "one label a text"
-    return Split(
-        tokens,
-        offsets,
-        None if labels is None else np.array(labels, dtype=np.int64),
-        digest.hexdigest(),
-        None if numbers is None else np.array(numbers, dtype=np.float64),
-    )
+    return Ragged(tokens, np.cumsum(np.concatenate([[0], *lengths]), dtype=np.int64))
 
 
 def _mapped(file: IO[bytes]) -> NDArray[np.int32]:
@@ -149,26 +191,24 @@ def cut(encoded: Encoded, max_length: int, keep: Literal["first", "last"]) -> En
     """
     lengths = np.diff(encoded.offsets)
     begins = np.repeat(encoded.offsets[:-1], lengths)
-    places = np.arange(len(encoded.tokens)) - begins
+    positions = np.arange(len(encoded.tokens)) - begins
     if keep == "last":
-        places = np.repeat(lengths, lengths) - 1 - places
+        positions = np.repeat(lengths, lengths) - 1 - positions
     offsets = np.concatenate([[0], np.cumsum(np.minimum(lengths, max_length))])
-    return Encoded(encoded.tokens[places < max_length], offsets.astype(np.int64))
+    return Encoded(encoded.tokens[positions < max_length], offsets.astype(np.int64))
 
 
-def _key(config: DatasetConfig, content: str) -> str:
-    parts = f"{canonical(config)}\n{content}\n{ENCODING}"
-    return hashlib.sha256(parts.encode()).hexdigest()
+def _key(settings: str, content: str) -> str:
+    return hashlib.sha256(f"{settings}\n{content}\n{ENCODING}".encode()).hexdigest()
 
 
 def _arrays(split: Split) -> dict[str, NDArray[Any]]:
-    known = {
-        "tokens": split.tokens,
-        "offsets": split.offsets,
-        "labels": split.labels,
-        "numbers": split.numbers,
-    }
-    return {name: array for name, array in known.items() if array is not None}
+    arrays: dict[str, NDArray[Any]] = {"tokens": split.text.tokens, "offsets": split.text.offsets}
+    if split.source is not None:
+        arrays |= {"source_tokens": split.source.tokens, "source_offsets": split.source.offsets}
+    if split.targets is not None:
+        arrays["targets"] = split.targets
+    return arrays
 
 
 def _write(folder: Path, content: Content) -> None:
@@ -177,13 +217,15 @@ def _write(folder: Path, content: Content) -> None:
     try:
         with writing(folder.parent):
             temporary.mkdir(parents=True)
-            sums = {name: _write_split(temporary, name, split) for name, split in content.splits.items()}
+            checksums = {name: _write_split(temporary, name, split) for name, split in content.splits.items()}
             meta = {
                 "tokenizer": content.tokenizer.spec(),
+                "source_tokenizer": content.source_tokenizer and content.source_tokenizer.spec(),
+                "running": {name: split.running for name, split in content.splits.items()},
                 "labels": content.labels,
                 "limit": dataclasses.asdict(content.limit),
                 "notes": content.notes,
-                "splits": sums,
+                "splits": checksums,
                 "texts_sha256": {name: split.texts_sha256 for name, split in content.splits.items()},
             }
             (temporary / _META).write_text(json.dumps(meta), encoding="utf-8")
@@ -197,11 +239,11 @@ def _write(folder: Path, content: Content) -> None:
 
 
 def _write_split(folder: Path, name: str, split: Split) -> dict[str, int]:
-    """Write a split's arrays; returns their checksums by name."""
+    """Write a split's arrays; returns their checkchecksums by name."""
     arrays = _arrays(split)
     for key, array in arrays.items():
         np.save(folder / f"{name}.{key}.npy", array, allow_pickle=False)
-    return {key: _sum(array) for key, array in arrays.items()}
+    return {key: _checksum(array) for key, array in arrays.items()}
 
 
 def _rename(temporary: Path, folder: Path) -> None:
@@ -213,34 +255,41 @@ def _rename(temporary: Path, folder: Path) -> None:
             raise
 
 
-def _load(folder: Path, config: DatasetConfig, content: str) -> Dataset:
+def _load(folder: Path, config: EncodableConfig, content: str) -> Dataset:
     meta = json.loads((folder / _META).read_text(encoding="utf-8"))
-    texts = meta["texts_sha256"]
-    splits = {name: _load_split(folder, name, sums, texts[name]) for name, sums in meta["splits"].items()}
+    source_tokenizer = meta["source_tokenizer"]
     return Dataset(
         name=config.kind,
-        splits=splits,
+        splits={name: _load_split(folder, name, meta) for name in meta["splits"]},
         tokenizer=tokenizer_from(meta["tokenizer"]),
         labels=tuple(meta["labels"]),
         limit=Limit(**meta["limit"]),
         content_hash=content,
         about=config.about(),
         notes=tuple(meta["notes"]),
+        source_tokenizer=None if source_tokenizer is None else tokenizer_from(source_tokenizer),
     )
 
 
-def _load_split(folder: Path, name: str, sums: Mapping[str, int], texts_sha256: str) -> Split:
+def _load_split(folder: Path, name: str, meta: Mapping[str, Any]) -> Split:
     arrays: dict[str, NDArray[Any]] = {}
-    for key, expected in sums.items():
+    for key, expected in meta["splits"][name].items():
         # As a plain array: indexing a numpy.memmap is slower.
         array = np.asarray(np.load(folder / f"{name}.{key}.npy", mmap_mode="r", allow_pickle=False))
-        if _sum(array) != expected:
+        if _checksum(array) != expected:
             raise ValueError(f"{name}.{key}.npy does not have its checksum")
         arrays[key] = array
+    source = None
+    if "source_tokens" in arrays:
+        source = Ragged(arrays["source_tokens"], arrays["source_offsets"])
     return Split(
-        arrays["tokens"], arrays["offsets"], arrays.get("labels"), texts_sha256, arrays.get("numbers")
+        Ragged(arrays["tokens"], arrays["offsets"]),
+        source,
+        arrays.get("targets"),
+        meta["running"][name],
+        meta["texts_sha256"][name],
     )
 
 
-def _sum(array: NDArray[Any]) -> int:
+def _checksum(array: NDArray[Any]) -> int:
     return zlib.crc32(np.ascontiguousarray(array).data)

@@ -1,4 +1,4 @@
-"""The room's visible tables: datasets, tokenizers and ways to cut batches, by kind."""
+"""The package's registries: datasets, tokenizers and batching strategies by kind."""
 
 from __future__ import annotations
 
@@ -9,51 +9,72 @@ DATASETS = Registry(
     {
         "imdb": ("seqlab.data.sources.imdb:ImdbConfig", "50,000 film reviews, positive or negative"),
         "ptb": ("seqlab.data.sources.ptb:PtbConfig", "Penn Treebank news text, by words or characters"),
-        "tiny_shakespeare": ("seqlab.data.sources.tiny_shakespeare:TinyShakespeareConfig", "1.1 MB of plays"),
+        "tiny_shakespeare": (
+            "seqlab.data.sources.tiny_shakespeare:TinyShakespeareConfig",
+            "1.1 MB of Shakespeare's plays",
+        ),
         "python_source": (
             "seqlab.data.sources.python_source:PythonSourceConfig",
-            "the standard library's source",
+            "source code of Python's standard library",
         ),
         "table": (
             "seqlab.data.sources.table:TableConfig",
             "your own labelled texts: CSV, TSV, JSONL or Parquet",
         ),
         "text": ("seqlab.data.sources.text:TextConfig", "your own text: a file, several files or a folder"),
-        "ndfa": ("seqlab.data.sources.ndfa:NdfaConfig", "s w w w s with one word w, generated"),
+        "ndfa": (
+            "seqlab.data.sources.ndfa:NdfaConfig",
+            "one of three words, repeated, between two `s`; generated",
+        ),
         "brackets": ("seqlab.data.sources.brackets:BracketsConfig", "balanced brackets (Dyck-1), generated"),
         "dyck": ("seqlab.data.sources.brackets:DyckConfig", "balanced brackets of several kinds, generated"),
-        "toy": ("seqlab.data.sources.grammars:ToyConfig", "sentences of a small English, generated"),
-        "grammar": ("seqlab.data.sources.grammars:GrammarConfig", "your own context-free grammar, generated"),
-        "parity": ("seqlab.data.sources.formal:ParityConfig", "bits with an even number of ones, generated"),
-        "tomita": ("seqlab.data.sources.formal:TomitaConfig", "Tomita's seven regular languages, generated"),
-        "counting": ("seqlab.data.sources.formal:CountingConfig", "a^n b^n or a^n b^n c^n, generated"),
+        "toy": (
+            "seqlab.data.sources.grammar_sentences:ToyConfig",
+            "sentences of a small English grammar, generated",
+        ),
+        "grammar": (
+            "seqlab.data.sources.grammar_sentences:GrammarConfig",
+            "your own context-free grammar, generated",
+        ),
+        "parity": (
+            "seqlab.data.sources.regular_languages:ParityConfig",
+            "bits with an even number of ones, generated",
+        ),
+        "tomita": (
+            "seqlab.data.sources.regular_languages:TomitaConfig",
+            "Tomita's seven regular languages, generated",
+        ),
+        "counting": (
+            "seqlab.data.sources.counting_dataset:CountingConfig",
+            "a^n b^n or a^n b^n c^n, generated",
+        ),
         "regular-expression": (
-            "seqlab.data.sources.formal:RegularExpressionConfig",
+            "seqlab.data.sources.regular_languages:RegularExpressionConfig",
             "your own regular expression, generated",
         ),
         "marked_addition": (
             "seqlab.data.sources.marked_addition:MarkedAdditionConfig",
-            "a marked digit plus the last one, generated",
+            "the sum of a marked digit and the last one, generated",
         ),
         "adding": (
             "seqlab.data.sources.adding:AddingConfig",
-            "the sum of two marked numbers, generated (Arjovsky et al. 2016)",
+            "the sum of two marked numbers, generated (Le et al. 2015, Arjovsky et al. 2016)",
         ),
         "adding_1997": (
             "seqlab.data.sources.adding:Adding1997Config",
-            "the same as Hochreiter and Schmidhuber (1997) defined it",
+            "the adding problem of Hochreiter and Schmidhuber (1997), generated",
         ),
         "copy": (
             "seqlab.data.sources.copy_dataset:CopyConfig",
-            "a word, a gap and the word again, generated",
+            "a word, a gap and the same word again, generated",
         ),
         "associative_recall": (
             "seqlab.data.sources.associative_recall:AssociativeRecallConfig",
-            "the digit that stood behind a letter, generated",
+            "recall the digit that followed a letter, generated",
         ),
         "temporal_order": (
             "seqlab.data.sources.temporal_order:TemporalOrderConfig",
-            "in which order two symbols far apart came, generated",
+            "the order of two distant symbols, generated",
         ),
     },
 )
@@ -61,28 +82,28 @@ DATASETS = Registry(
 TOKENIZERS = Registry(
     "tokenizer",
     {
-        "words": ("seqlab.data.tokenizers.words:WordsConfig", "lower-case runs of the letters a-z"),
+        "words": ("seqlab.data.tokenizers.words:WordsConfig", "lower-case words of the letters a-z"),
         "unicode-words": (
             "seqlab.data.tokenizers.unicode_words:UnicodeWordsConfig",
-            "lower-case runs of letters and digits of any alphabet",
+            "lower-case words of letters and digits of any alphabet",
         ),
         "whitespace": (
-            "seqlab.data.tokenizers.words:WhitespaceConfig",
-            "what stands between blanks, as it is",
+            "seqlab.data.tokenizers.whitespace:WhitespaceConfig",
+            "everything between whitespace, unchanged",
         ),
-        "characters": ("seqlab.data.tokenizers.tokenizer:CharactersConfig", "Unicode characters"),
-        "bytes": ("seqlab.data.tokenizers.tokenizer:BytesConfig", "the 256 bytes of UTF-8"),
+        "characters": ("seqlab.data.tokenizers.characters:CharactersConfig", "Unicode characters"),
+        "bytes": ("seqlab.data.tokenizers.byte_level:BytesConfig", "the 256 bytes of UTF-8"),
         "numbers": (
             "seqlab.data.tokenizers.numbers:NumbersConfig",
-            "numbers, which a model may read as such",
+            "numbers on a grid; a model can read their values",
         ),
         "bpe": (
             "seqlab.data.tokenizers.subwords:BpeConfig",
-            "byte-pair encoding trained on the training split",
+            "byte-pair encoding, learned from the training split",
         ),
         "wordpiece": (
             "seqlab.data.tokenizers.subwords:WordPieceConfig",
-            "WordPiece trained on the training split",
+            "WordPiece, learned from the training split",
         ),
     },
 )
@@ -91,11 +112,14 @@ BATCHING = Registry(
     "batching",
     {
         "sequences": ("seqlab.data.batching:SequencesConfig", "n sequences of similar length per batch"),
-        "tokens": ("seqlab.data.batching:TokensConfig", "at most so many padded tokens a batch"),
+        "tokens": ("seqlab.data.batching:TokensConfig", "at most n tokens per batch, padding included"),
         "packed": (
             "seqlab.data.batching:PackedConfig",
-            "at most so many tokens a batch, padding not counted",
+            "at most n tokens per batch, padding not counted",
         ),
-        "stream": ("seqlab.data.batching:StreamConfig", "windows over contiguous text, state carried"),
+        "stream": (
+            "seqlab.data.batching:StreamConfig",
+            "windows of contiguous text; the recurrent state is carried over",
+        ),
     },
 )

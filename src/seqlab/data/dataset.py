@@ -4,61 +4,56 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqlab.data.data_kinds import TOKENIZERS
-from seqlab.data.tokenizers.tokenizer import Tokenizer, TokenizerConfig
-from seqlab.schema.config import Config
+from seqlab.data.ragged import Ragged, concatenate
+from seqlab.data.tokenizers.tokenizer import Tokenizer
 from seqlab.schema.errors import UserError
-from seqlab.schema.registry import ByKind
 
 
 @dataclass(frozen=True)
 class Split:
-    """Sequences of token ids, one behind the other: sequence i is `tokens[offsets[i]:offsets[i+1]]`.
+    """The encoded texts of a split, with what is to be predicted of each.
 
-    A running text (ptb, tiny_shakespeare) is one sequence. Tokens are int32, offsets int64 (n + 1),
-    labels int64 (n) or None, numbers to be predicted float64 (n) or None. `texts_sha256`: of the texts before
-    they were cut and encoded, "" where there were none.
+    text: the sequences; a running text (ptb, tiny_shakespeare) is one sequence.
+    source: what belongs to each text and may be read as a whole, e.g. the sentence it translates.
+    targets: of each text the id of its class (int64) or a number (float64), (B,); None where there are none.
+    running: whether the text is a running one, without an end, rather than separate sequences.
+    texts_sha256: of the texts before they were cut and encoded, "" where there were none.
     """
 
-    tokens: NDArray[np.int32]
-    offsets: NDArray[np.int64]
-    labels: NDArray[np.int64] | None = None
+    text: Ragged
+    source: Ragged | None = None
+    targets: NDArray[np.int64 | np.float64] | None = None
+    running: bool = False
     texts_sha256: str = ""
-    numbers: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
-        return len(self.offsets) - 1
+        return len(self.text)
 
-    @property
-    def lengths(self) -> NDArray[np.int64]:
-        """Tokens of each sequence."""
-        return np.diff(self.offsets)
+    def select(self, rows: NDArray[np.int64]) -> Split:
+        """The named texts, in that order; the hash stays that of the whole split."""
+        return dataclasses.replace(
+            self,
+            text=self.text.select(rows),
+            source=None if self.source is None else self.source.select(rows),
+            targets=None if self.targets is None else self.targets[rows],
+        )
 
-    def take(self, rows: NDArray[np.int64]) -> Split:
-        """Only the named sequences, in that order; what texts they are of stays said."""
-        lengths = self.lengths[rows]
-        offsets = np.concatenate([[0], np.cumsum(lengths)])
-        places = np.repeat(self.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
-        labels = None if self.labels is None else self.labels[rows]
-        numbers = None if self.numbers is None else self.numbers[rows]
-        return Split(self.tokens[places], offsets, labels, self.texts_sha256, numbers)
+    def subsample(self, count: int) -> Split:
+        """At most `count` texts at equal distances, from the first one to the last.
 
-    def spread(self, count: int) -> Split:
-        """So many sequences, or all where there are fewer, from the first one to the last at equal distances.
-
-        >>> Split(np.arange(6, dtype=np.int32), np.array([0, 3, 4, 6])).spread(2).tokens.tolist()
+        >>> text = Ragged(np.arange(6, dtype=np.int32), np.array([0, 3, 4, 6]))
+        >>> Split(text).subsample(2).text.tokens.tolist()
         [0, 1, 2, 4, 5]
         """
-        places = np.linspace(0, len(self) - 1, min(count, len(self)))
-        return self.take(np.unique(places.astype(np.int64)))
+        rows = np.linspace(0, len(self) - 1, min(count, len(self)))
+        return self.select(np.unique(rows.astype(np.int64)))
 
 
 @dataclass(frozen=True)
@@ -93,6 +88,7 @@ class Dataset:
     """Everything a task and a model need to know of the data.
 
     `labels` are class names in the order of their ids, () without classes.
+    `source_tokenizer` is that of the sources, None without sources.
     `content_hash` is the SHA-256 of the sources (or of the generator's settings), part of a run's
     fingerprint. `notes` are sentences about the data that its user should read.
     """
@@ -105,17 +101,24 @@ class Dataset:
     content_hash: str
     about: About
     notes: tuple[str, ...] = ()
+    source_tokenizer: Tokenizer | None = None
 
-    def label_of(self, split: Split, index: int) -> str:
+    @property
+    def running(self) -> bool:
+        """Whether every split is one running text."""
+        return self.splits["train"].running
+
+    def target_text(self, split: Split, index: int) -> str:
         """The label of a text, or its number with four digits; "" where there is neither."""
-        if split.numbers is not None:
-            return f"{split.numbers[index]:.4g}"
-        return "" if split.labels is None else self.labels[split.labels[index]]
+        if split.targets is None:
+            return ""
+        target = split.targets[index]
+        return self.labels[int(target)] if self.labels else f"{target:.4g}"
 
     def with_valid_in_train(self) -> Dataset:
-        """The same dataset, the texts of `valid` behind those of `train`, and no split `valid`.
+        """The same dataset with the texts of `valid` after those of `train`, and without the split `valid`.
 
-        The vocabulary stays that of `train` alone. Of running texts one is made.
+        The vocabulary remains that of `train` alone. Two running texts become one.
 
         Raises:
             UserError: there is no split `valid`.
@@ -131,74 +134,34 @@ class Dataset:
 
 
 def _joined(first: Split, second: Split) -> Split:
-    tokens = np.concatenate([first.tokens, second.tokens])
+    text = concatenate(first.text, second.text)
+    if first.running:
+        text = Ragged(text.tokens, np.array([0, len(text.tokens)]))
+    source = targets = None
+    if first.source is not None and second.source is not None:
+        source = concatenate(first.source, second.source)
+    if first.targets is not None and second.targets is not None:
+        targets = np.concatenate([first.targets, second.targets])
     digest = hashlib.sha256(f"{first.texts_sha256} {second.texts_sha256}".encode()).hexdigest()
-    if len(first) == len(second) == 1 and first.labels is None:
-        return Split(tokens, np.array([0, len(tokens)]), texts_sha256=digest)
-    offsets = np.concatenate([first.offsets, second.offsets[1:] + first.offsets[-1]])
-    labels = [split.labels for split in (first, second) if split.labels is not None]
-    numbers = [split.numbers for split in (first, second) if split.numbers is not None]
-    return Split(
-        tokens,
-        offsets,
-        np.concatenate(labels) if labels else None,
-        digest,
-        np.concatenate(numbers) if numbers else None,
-    )
+    return dataclasses.replace(first, text=text, source=source, targets=targets, texts_sha256=digest)
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """A dataset before encoding: texts by split, with the id of each text's label, or its number.
+    """A dataset before encoding: texts by split, with what is to be predicted of each.
 
-    `running`: each split is one running text, which has no end and no start but a line break.
-    `limit`: how long texts are cut, after the vocabulary was built from the whole ones. `notes`: what is
-    no error but should be said. Texts may be read anew from their file each time they are gone through.
+    targets: the id of each text's label where `label_names` are given, a number where they are not.
+    sources: a source for each text, see `Split.source`.
+    running: each split is one running text, which has no end and no start but a line break.
+    limit: how long texts are cut, after the vocabulary was built from the whole ones.
+    notes: what is no error but should be reported. Texts may be read again from their file each time they
+    are iterated over.
     """
 
     texts: Mapping[str, Sequence[str]]
-    labels: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    targets: Mapping[str, Sequence[int] | Sequence[float]] = field(default_factory=dict)
     label_names: tuple[str, ...] = ()
+    sources: Mapping[str, Sequence[str]] = field(default_factory=dict)
     running: bool = False
     limit: Limit = Limit()
     notes: tuple[str, ...] = ()
-    numbers: Mapping[str, Sequence[float]] = field(default_factory=dict)
-
-
-class DatasetConfig(Config, ABC):
-    """Settings of a dataset. Subclasses: one file each in this room, one line in `kinds.py`."""
-
-    kind: str
-    """Name of the dataset."""
-    tokenizer: Annotated[TokenizerConfig, ByKind(TOKENIZERS)]
-    """How texts become tokens; its vocabulary comes from the training split only."""
-
-    @abstractmethod
-    def about(self) -> About:
-        """Origin and licence."""
-
-    @abstractmethod
-    def content_hash(self) -> str:
-        """SHA-256 of the sources' bytes, or of the generator's settings."""
-
-    @abstractmethod
-    def read(self) -> Corpus:
-        """Read or generate the texts of every split."""
-
-    def check_training(self, dataset: Dataset) -> None:
-        """Whether an epoch can be learned from these splits, before anything is begun.
-
-        Raises:
-            UserError: it cannot.
-        """
-        return
-
-    def training_split(self, dataset: Dataset, seed: int) -> Split:
-        """What one epoch learns from: the split `train`, or examples drawn from the seed of that epoch."""
-        return dataset.splits["train"]
-
-    def build(self) -> Dataset:
-        """The encoded dataset, from the cache when it is there."""
-        from seqlab.data.cache import load_or_encode
-
-        return load_or_encode(self)

@@ -1,4 +1,4 @@
-"""A dataset's configuration from its name and `key=value` settings."""
+"""Datasets from the command line: a name and `key=value` settings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from seqlab.data.data_kinds import DATASETS
-from seqlab.data.dataset import DatasetConfig
+from seqlab.data.dataset_config import DatasetConfig
 from seqlab.schema.config import override, parse
 
 
@@ -14,7 +14,7 @@ def dataset_config(name: str, overrides: Sequence[str] = ()) -> DatasetConfig:
     """The settings of a dataset.
 
     Raises:
-        UserError: no such dataset, key or value.
+        UserError: there is no such dataset, or a key or value is not valid.
     """
     cls: type[DatasetConfig] = DATASETS[name]
     table: dict[str, Any] = {"kind": name}

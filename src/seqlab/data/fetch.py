@@ -1,4 +1,4 @@
-"""Where source files come from: `$SEQLAB_DATA`, or the network once and then the cache."""
+"""Where source files come from: `$SEQLAB_DATA`, or the network once and the cache from then on."""
 
 from __future__ import annotations
 
@@ -19,70 +19,70 @@ from seqlab.runs.atomic import sync
 from seqlab.schema.errors import UserError, WorkError
 
 _log = logging.getLogger(__name__)
-_TIMEOUT = 30.0  # seconds without a byte before an address is given up
+_TIMEOUT = 30.0  # seconds without a byte before a URL is given up
 
 
 @dataclass(frozen=True)
-class Sums:
+class Checksums:
     """Checksums of a file, in hexadecimal."""
 
     md5: str
     sha256: str
 
-    def known(self, checksums: Sequence[str]) -> bool:
-        """Whether one of the checksums, written `md5:...` or `sha256:...`, is this file's."""
-        return bool({f"md5:{self.md5}", f"sha256:{self.sha256}"}.intersection(checksums))
+    def match(self, known: Sequence[str]) -> bool:
+        """Whether one of the known checksums, written `md5:...` or `sha256:...`, is that of this file."""
+        return bool({f"md5:{self.md5}", f"sha256:{self.sha256}"}.intersection(known))
 
 
 def cache_folder() -> Path:
-    """Where everything derived goes: `$SEQLAB_CACHE`, or the platform's cache folder."""
+    """The folder of all derived data: `$SEQLAB_CACHE`, or the platform's cache folder."""
     return Path(os.environ.get("SEQLAB_CACHE") or platformdirs.user_cache_dir("seqlab"))
 
 
-def source(name: str, *, checksums: Sequence[str], addresses: Sequence[str]) -> Path:
-    """A source file, from `$SEQLAB_DATA`, from the cache, or fetched into the cache.
+def source_file(name: str, *, checksums: Sequence[str], urls: Sequence[str]) -> Path:
+    """A source file: from `$SEQLAB_DATA`, from the cache, or downloaded into the cache.
 
     Args:
         name: path of the file below `$SEQLAB_DATA`, e.g. `imdb/aclImdb_v1.tar.gz`.
         checksums: those of all good copies, each `md5:...` or `sha256:...`.
-        addresses: URLs, tried in this order.
+        urls: tried in this order.
 
     Raises:
         UserError: `$SEQLAB_DATA` is not a folder, or a file has none of the checksums.
-        WorkError: the file is not here, and no address gave it.
+        WorkError: the file is not present, and no URL provided it.
     """
-    given = _given(name)
-    if given is not None:
-        _require(sums(given), checksums, str(given))
-        return given
+    own = _in_data_folder(name)
+    if own is not None:
+        _require(checksums_of(own), checksums, str(own))
+        return own
     path = cache_folder() / "sources" / name
     if path.is_file():
-        if sums(path).known(checksums):
+        if checksums_of(path).match(checksums):
             return path
-        _log.warning("%s is damaged and is fetched anew.", path)
+        _log.warning("%s is damaged and is fetched again.", path)
         path.unlink()
-    _fetch(path, name, checksums, addresses)
+    _fetch(path, name, checksums, urls)
     return path
 
 
-def sums(path: Path) -> Sums:
-    """Checksums of a file, remembered in the cache for as long as its size and time stay the same."""
+def checksums_of(path: Path) -> Checksums:
+    """Checksums of a file, kept in the cache for as long as its size and modification time stay the same."""
     status = path.stat()
     state = {"path": str(path.resolve()), "size": status.st_size, "mtime_ns": status.st_mtime_ns}
     note = cache_folder() / "verified" / f"{hashlib.sha256(state['path'].encode()).hexdigest()[:32]}.json"
     try:
-        remembered = json.loads(note.read_text(encoding="utf-8"))
-        if remembered["file"] == state:
-            return Sums(**remembered["sums"])
+        stored = json.loads(note.read_text(encoding="utf-8"))
+        if stored["file"] == state:
+            return Checksums(**stored["checksums"])
     except (OSError, ValueError, KeyError, TypeError):
-        pass  # nothing remembered that can be used: the file is read
-    result = _read_sums(path)
-    _replace(note, json.dumps({"file": state, "sums": asdict(result)}))
+        pass  # a missing or damaged note is not an error: the file is read
+    result = _read_checksums(path)
+    _write(note, json.dumps({"file": state, "checksums": asdict(result)}))
     return result
 
 
-def _given(name: str) -> Path | None:
-    """The file below `$SEQLAB_DATA`, when there is one."""
+def _in_data_folder(name: str) -> Path | None:
+    """The file below `$SEQLAB_DATA`, if there is one."""
     folder = os.environ.get("SEQLAB_DATA")
     if not folder:
         return None
@@ -92,33 +92,33 @@ def _given(name: str) -> Path | None:
     return path if path.is_file() else None
 
 
-def _require(found: Sums, checksums: Sequence[str], where: str) -> None:
-    if not found.known(checksums):
+def _require(found: Checksums, known: Sequence[str], where: str) -> None:
+    if not found.match(known):
         raise UserError(
-            f"{where} must have a known checksum, {' or '.join(checksums)}. "
+            f"{where} must have a known checksum, {' or '.join(known)}. "
             f"Got md5:{found.md5}, sha256:{found.sha256}."
         )
 
 
-def _read_sums(path: Path) -> Sums:
+def _read_checksums(path: Path) -> Checksums:
     md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):
             md5.update(block)
             sha256.update(block)
-    return Sums(md5.hexdigest(), sha256.hexdigest())
+    return Checksums(md5.hexdigest(), sha256.hexdigest())
 
 
-def _fetch(path: Path, name: str, checksums: Sequence[str], addresses: Sequence[str]) -> None:
-    """Try the addresses in turn until one gives a file with a known checksum."""
+def _fetch(path: Path, name: str, checksums: Sequence[str], urls: Sequence[str]) -> None:
+    """Try the URLs in turn until one provides a file with a known checksum."""
     with writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
     problems: list[OSError | ValueError] = []
-    for address in addresses:
+    for url in urls:
         temporary = path.with_name(f".fetching-{path.name}-{secrets.token_hex(4)}")
         try:
-            _download(address, temporary)
-            _require(_read_sums(temporary), checksums, address)
+            _download(url, temporary)
+            _require(_read_checksums(temporary), checksums, url)
             sync(temporary)
             temporary.replace(path)
         except (OSError, ValueError) as error:
@@ -127,8 +127,8 @@ def _fetch(path: Path, name: str, checksums: Sequence[str], addresses: Sequence[
             return
         finally:
             temporary.unlink(missing_ok=True)
-    tried = "".join(f"\n  {address}: {problem}" for address, problem in zip(addresses, problems, strict=True))
-    # A file that came but is another one is a matter for the user; a network that is down is not.
+    tried = "".join(f"\n  {url}: {problem}" for url, problem in zip(urls, problems, strict=True))
+    # A download with the wrong content needs the user; an unreachable network may only need another attempt.
     kind = UserError if any(isinstance(problem, UserError) for problem in problems) else WorkError
     raise kind(
         f"{name!r} could not be fetched. Tried:{tried}\n"
@@ -136,30 +136,30 @@ def _fetch(path: Path, name: str, checksums: Sequence[str], addresses: Sequence[
     )
 
 
-def _download(address: str, path: Path) -> None:
-    """Fetch one address into a file; the network's errors are OSErrors.
+def _download(url: str, path: Path) -> None:
+    """Download one URL into a file; network errors are OSErrors.
 
-    The size that the server announced must come; pooch and requests check that.
+    A file shorter than the announced size is an error; pooch and requests check that.
     """
     from pooch import HTTPDownloader
 
-    with _Bar(path.name.removeprefix(".fetching-")) as bar:
+    with _DownloadBar(path.name.removeprefix(".fetching-")) as bar:
         download = HTTPDownloader(
             progressbar=bar,  # pyright: ignore[reportArgumentType]
             timeout=_TIMEOUT,
             hooks={"response": _close_refusal},
         )
-        download(address, str(path), None)
+        download(url, str(path), None)
 
 
 def _close_refusal(response: Any, *_: Any, **__: Any) -> None:
-    """Close a connection whose answer will not be read; pooch leaves it open."""
+    """Close a connection whose response will not be read; pooch leaves it open."""
     if response.status_code >= 400:
         response.close()
 
 
-class _Bar:
-    """What pooch calls a progress bar, drawn by rich on standard error; silent without a terminal."""
+class _DownloadBar:
+    """The progress bar that pooch expects, drawn by rich on standard error; silent without a terminal."""
 
     def __init__(self, name: str):
         from rich.console import Console
@@ -171,7 +171,7 @@ class _Bar:
         self._task = self._progress.add_task(name)
         self.total: float = 0.0
 
-    def __enter__(self) -> _Bar:
+    def __enter__(self) -> _DownloadBar:
         self._progress.start()
         return self
 
@@ -190,7 +190,7 @@ class _Bar:
 
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Turn the operating system's errors while writing to the cache into words."""
+    """Explain the operating system's errors while files are written to the cache."""
     try:
         yield
     except OSError as error:
@@ -200,8 +200,8 @@ def writing(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _replace(path: Path, text: str) -> None:
-    """Write a small file in one step; two processes at once write the same."""
+def _write(path: Path, text: str) -> None:
+    """Write a small file atomically: processes that write it at the same time write the same content."""
     temporary = path.with_name(f".writing-{path.name}-{secrets.token_hex(4)}")
     with writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)

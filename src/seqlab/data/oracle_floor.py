@@ -1,35 +1,35 @@
-"""What the truth itself pays: the least loss there is on the tokens of a generated dataset.
+"""The least loss there is on the tokens of a generated dataset: that of the true distribution.
 
-A generated dataset knows the distribution its texts are drawn from. So the loss of a model can be compared
-with that of the truth on the very same tokens: `loss - floor` is what the model does not know.
+The distribution that generated texts are drawn from is known. So the loss of a model can be compared with
+that of the distribution on the very same tokens: `loss - floor` is what the model does not know.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from seqlab.data.dataset import Dataset
-from seqlab.data.sources.generated import GeneratedConfig
 from seqlab.languages.explorer import WRONG, Explorer
+from seqlab.languages.language import FormalLanguage
 
 
-def floor(config: GeneratedConfig, dataset: Dataset, split: str) -> float:
-    """The truth's own cross-entropy on a split, in nats per token, each text's end being one.
+def floor(language: FormalLanguage[Any], dataset: Dataset, split: str) -> float:
+    """Cross-entropy of the true distribution on a split, in nats per token; the end of each text is a token.
 
-    On many tokens no model stays below it, up to chance; one that knows the truth is at it exactly.
+    On many tokens no model is below it, up to chance; one that knows the distribution reaches it exactly.
     """
-    explorer = Explorer(config.language())
-    data = dataset.splits[split]
-    total = math.fsum(nats(explorer, text) for text in texts(dataset, split))
-    return total / (len(data.tokens) + len(data))
+    explorer = Explorer(language)
+    text = dataset.splits[split].text
+    total = math.fsum(nats(explorer, written) for written in texts(dataset, split))
+    return total / (len(text.tokens) + len(text))
 
 
 def nats(explorer: Explorer, text: str) -> float:
-    """-log of a text's exact chance, its end included; infinite for what is never drawn.
+    """-log of the exact probability of a text, its end included; infinite for what is never drawn.
 
     >>> from seqlab.data.sources.ndfa import NdfaConfig
     >>> round(math.exp(-nats(Explorer(NdfaConfig().language()), "ss")), 9)
@@ -46,6 +46,5 @@ def nats(explorer: Explorer, text: str) -> float:
 
 def texts(dataset: Dataset, split: str) -> Iterator[str]:
     """The written texts of a split."""
-    data = dataset.splits[split]
-    for begin, end in pairwise(data.offsets.tolist()):
-        yield dataset.tokenizer.decode(data.tokens[begin:end].tolist())
+    for ids in dataset.splits[split].text:
+        yield dataset.tokenizer.decode(ids.tolist())

@@ -1,4 +1,4 @@
-"""Batches that are prepared while the one before is in use."""
+"""Batches that are prepared while the one before is used."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from seqlab.data.batch import Batch
 
 
 class Prefetcher(Sequence[Batch]):
-    """The same batches in the same order; whoever takes one starts the preparation of the next.
+    """The same batches in the same order; taking one starts the preparation of the next in a thread.
 
-    A context manager, so that no thread outlives its use. What a batch holds depends on its place alone,
-    so a batch that was prepared and never taken changes nothing.
+    A context manager, so that no thread outlives its use. The content of a batch depends on its index
+    alone, so a batch that was prepared and never taken changes nothing.
     """
 
     def __init__(self, batches: Sequence[Batch]):

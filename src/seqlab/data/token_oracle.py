@@ -1,4 +1,4 @@
-"""What is known of a generated dataset, in the ids of its vocabulary. Legend: T tokens, V ids, S states."""
+"""What is known of generated texts, in the ids of a vocabulary. Legend: T tokens, V ids, S states."""
 
 from __future__ import annotations
 
@@ -10,79 +10,98 @@ from numpy.typing import NDArray
 from seqlab.data.tokenizers.tokenizer import Tokenizer
 from seqlab.languages.explorer import WRONG, Explorer
 from seqlab.languages.language import FormalLanguage
+from seqlab.languages.legacy_checks import LegacyCheck
 from seqlab.schema.errors import UserError
 
 
-def has_oracle(language: FormalLanguage[Any], tokenizer: Tokenizer) -> bool:
-    """Whether a language speaks of the tokens of a vocabulary."""
-    return not _foreign(language, tokenizer)
-
-
 class TokenOracle:
-    """The exact distribution behind every prefix, over the ids of a vocabulary.
+    """The exact distribution of the next token after every prefix, over the ids of a vocabulary.
 
-    Raises:
-        UserError: the vocabulary has tokens that the language does not speak of.
+    Args:
+        language: the texts are drawn from it.
+        tokenizer: its tokens are among those of the language; see `foreign_tokens`.
+        words: the words that texts consist of; None where they have no words.
+        legacy_check: a weaker check of samples, to compare with published figures; None without one.
+        longer: the same of longer texts than `language` has; None where there are none.
     """
 
-    def __init__(self, language: FormalLanguage[Any], tokenizer: Tokenizer):
-        foreign = _foreign(language, tokenizer)
-        if foreign:
-            raise UserError(
-                "'data.tokenizer.kind' must be 'characters', or 'whitespace' for words, where the truth is "
-                f"asked. Got {tokenizer.spec()['kind']!r}, with the unknown token {foreign[0]!r}."
-            )
+    def __init__(
+        self,
+        language: FormalLanguage[Any],
+        tokenizer: Tokenizer,
+        *,
+        words: frozenset[str] | None = None,
+        legacy_check: LegacyCheck | None = None,
+        longer: TokenOracle | None = None,
+    ):
         vocabulary = tokenizer.vocabulary
+        assert not foreign_tokens(language, tokenizer), "checked by the dataset"
         assert vocabulary.end is not None, "generated texts are separate sequences"
         self.language, self.end = language, vocabulary.end
+        self.words, self.legacy_check, self.longer = words, legacy_check, longer
         self.explorer = Explorer(self.language)
         self._tokenizer = tokenizer
-        # The column of each id, or one behind all others, of what never happens.
+        # The column of each id; tokens that never occur share one after all others.
         never = self.explorer.end + 1
         own = [self.explorer.columns.get(token, never) for token in vocabulary.tokens]
         own[self.end] = self.explorer.end
         self._columns = np.array(own)
 
     def walk(self, ids: NDArray[np.int32]) -> NDArray[np.int64]:
-        """(T+1,) states before the first token and behind each; `WRONG` behind what cannot stand there."""
+        """(T+1,) states before the first token and after each; `WRONG` after a token that cannot follow."""
         tokens = self._tokenizer.vocabulary.tokens
         return self.explorer.walk([tokens[index] for index in ids.tolist()])
 
     def rows(self, states: NDArray[np.int64]) -> NDArray[np.float64]:
-        """(..., V): the distribution behind each of the states (...)."""
+        """(..., V): the distribution after each of the states (...)."""
         never = np.zeros((len(self.explorer.probabilities), 1))
         return np.concatenate([self.explorer.probabilities, never], axis=1)[:, self._columns][states]
 
     def probabilities(self, ids: NDArray[np.int32]) -> NDArray[np.float64]:
-        """(T+1, V) before the first token of a text and behind each; 0 everywhere where it is no prefix."""
+        """(T+1, V) before the first token of a text and after each; zeros after what is no prefix."""
         states = self.walk(ids)
         return self.rows(states) * (states != WRONG)[:, None]
 
-    def behind(self, ids: NDArray[np.int32]) -> NDArray[np.float64]:
-        """(V,) behind a prefix.
+    def after(self, ids: NDArray[np.int32]) -> NDArray[np.float64]:
+        """(V,) after a prefix.
 
         Raises:
-            UserError: no text begins so.
+            UserError: no text begins like this.
         """
         self.language.next_token(self._tokenizer.decode(ids.tolist()))
         return self.probabilities(ids)[-1]
 
     @property
     def depths(self) -> NDArray[np.int64]:
-        """(S,) what is open in each state that was met, -1 where the language knows no such thing."""
+        """(S,) open brackets in each state met so far, -1 where the language has no depth."""
         states = (self.explorer.state(number) for number in range(len(self.explorer.probabilities)))
         depths = (self.language.depth(state) for state in states)
         return np.array([-1 if depth is None else depth for depth in depths])
 
     @property
     def rarest(self) -> float:
-        """The smallest chance above 0 that was met so far."""
+        """The smallest probability above 0 that was met so far."""
         met = self.explorer.probabilities
         return float(met[met > 0].min())
 
 
-def _foreign(language: FormalLanguage[Any], tokenizer: Tokenizer) -> list[str]:
-    """Tokens of the vocabulary that the language does not have."""
+def foreign_tokens(language: FormalLanguage[Any], tokenizer: Tokenizer) -> list[str]:
+    """Tokens of the vocabulary that are not among those of the language; an oracle exists without any."""
     vocabulary, alphabet = tokenizer.vocabulary, set(language.alphabet)
-    parts = vocabulary.special | {vocabulary.unknown}
-    return [t for index, t in enumerate(vocabulary.tokens) if index not in parts and t not in alphabet]
+    special = vocabulary.special | {vocabulary.unknown}
+    return [t for index, t in enumerate(vocabulary.tokens) if index not in special and t not in alphabet]
+
+
+def require_oracle(oracle: TokenOracle | None, dataset: str, tokenizer: Tokenizer) -> TokenOracle:
+    """The oracle of a dataset.
+
+    Raises:
+        UserError: the true distribution of its tokens is not known.
+    """
+    if oracle is None:
+        raise UserError(
+            "The true distribution of the data must be known: generated data, with "
+            "data.tokenizer.kind='characters', or 'whitespace' for words. "
+            f"Got data.kind={dataset!r} with tokenizer {tokenizer.spec()['kind']!r}."
+        )
+    return oracle

@@ -1,4 +1,4 @@
-"""Writing on from prompts, a whole batch at once. Legend: B rows, N new tokens, V tokens."""
+"""Sampling from a state, a whole batch at once. Legend: B sequences, N new tokens, V tokens."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from seqlab.data.batch import Batch
+from seqlab.data.sequences import Padded
+from seqlab.decode.prefill import Prefilled, prefill
 from seqlab.decode.sampling import SamplingOptions, sample_tokens
 from seqlab.models.model import SequenceModel, State
 from seqlab.models.modes import device_of, evaluating
@@ -19,80 +20,117 @@ from seqlab.schema.errors import UserError, WorkError
 
 @dataclass(frozen=True)
 class Generation:
-    """What a model wrote behind one prompt, without the prompt and without the end token.
+    """What a model wrote after one prompt, without the prompt and without the end token.
 
     complete: the model ended it. Where there is no end token nothing can be cut short, so a text
-        of the asked length is complete.
+        of the requested length is complete.
     """
 
     tokens: tuple[int, ...]
     complete: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Where a text ends, and what it cannot contain.
+
+    end: the token that ends a text, None where there is none.
+    max_new_tokens: tokens of a text at most, the end token not counted.
+    banned: tokens that are never chosen, such as padding and start.
+
+    Raises:
+        UserError: a text may have no token, or its end token is banned.
+    """
+
+    end: int | None
+    max_new_tokens: int
+    banned: frozenset[int] = frozenset()
+
+    def __post_init__(self) -> None:
+        if self.max_new_tokens < 1:
+            raise UserError(f"'max_new_tokens' must be at least 1. Got {self.max_new_tokens!r}. Nearest: 1.")
+        if self.end in self.banned:
+            raise UserError(f"'banned' must leave out the end token {self.end}. Got {sorted(self.banned)}.")
+
+    @property
+    def draws(self) -> int:
+        """Draws for one text: the end token has one of its own after `max_new_tokens` tokens."""
+        return self.max_new_tokens + (self.end is not None)
+
+
+def sample(
+    model: SequenceModel,
+    prefilled: Prefilled,
+    *,
+    limits: Limits,
+    options: SamplingOptions,
+    generator: torch.Generator,
+) -> list[Generation]:
+    """Continue every sequence until the end token, or until it is as long as it may be.
+
+    Sequence i draws with random numbers of its own, taken from the generator in the order of the sequences.
+    So its text does not depend on what the others are or when they end, and two calls with halves of the
+    sequences write what one call with all of them writes (up to the rounding of the model's arithmetic). The
+    end token has a draw of its own after the last token, so that a text of just that length can be complete.
+
+    Args:
+        model: a causal model in evaluation mode.
+        prefilled: logits of the first new token of each sequence, and the state there.
+        limits: where texts end.
+        options: how tokens are drawn.
+        generator: source of the draws.
+
+    Raises:
+        WorkError: the model's logits are not finite.
+    """
+    logits, state = prefilled
+    uniform = torch.rand(
+        len(logits), limits.draws, generator=generator, device=generator.device, dtype=torch.float64
+    ).to(logits.device)
+    written = _write(model, logits, state, limits=limits, options=options, uniform=uniform)
+    return [_generation(row, limits) for row in written.tolist()]
+
+
 def generate(
     model: SequenceModel,
     prompts: Sequence[Sequence[int]],
     *,
-    end: int | None,
-    max_new_tokens: int,
-    choice: SamplingOptions,
+    limits: Limits,
+    options: SamplingOptions,
     generator: torch.Generator,
-    banned: frozenset[int] = frozenset(),
+    source: Padded | None = None,
 ) -> list[Generation]:
-    """Continue every prompt until the end token or `max_new_tokens` tokens.
-
-    Row i draws with chances of its own, taken from the generator in the order of the prompts. So
-    what a row becomes does not depend on what the others are or when they end, and two calls with
-    halves of the prompts write what one call with all of them writes (up to the rounding of the
-    model's arithmetic). The end token has a draw of its own behind `max_new_tokens` tokens, so that a
-    text of just that length can be complete.
+    """Read prompts and sample what follows; the mode of the model is left as found.
 
     Args:
-        model: a causal model; its mode is left as found.
-        prompts: token ids to go on from, of any lengths, at least one token each: where training
+        model: a causal model.
+        prompts: token ids to continue, of any lengths, at least one token each: where training
             began with a start token, that token.
-        end: the token that ends a text, None when there is none.
-        max_new_tokens: at most so many tokens, the end token not counted.
-        choice: how tokens are drawn.
+        limits: where texts end.
+        options: how tokens are drawn.
         generator: source of the draws.
-        banned: tokens that are never chosen, such as padding and start.
+        source: what the model reads as a whole before each prompt, where it takes one.
 
     Raises:
-        UserError: the model is not causal, a prompt is empty, or an argument is out of range.
+        UserError: the model is not causal, or a prompt is empty.
         WorkError: the model's logits are not finite.
     """
-    _check(model, prompts, end, max_new_tokens, banned)
+    _check(model, prompts)
     if not prompts:
         return []
     device = device_of(model)
-    draws = max_new_tokens + (end is not None)
-    probabilities = torch.rand(
-        len(prompts), draws, generator=generator, device=generator.device, dtype=torch.float64
-    ).to(device)
     with evaluating(model):
-        logits, state = _read(model, _padded(prompts).to(device))
-        written = _write(
-            model, logits, state, end=end, choice=choice, probabilities=probabilities, banned=banned
-        )
-    return [_generation(row, end, max_new_tokens) for row in written.tolist()]
+        start = None if source is None else model.start(len(prompts), source.to(device))
+        prefilled = prefill(model, _padded(prompts).to(device), start)
+        return sample(model, prefilled, limits=limits, options=options, generator=generator)
 
 
-def _check(
-    model: SequenceModel,
-    prompts: Sequence[Sequence[int]],
-    end: int | None,
-    max_new_tokens: int,
-    banned: frozenset[int],
-) -> None:
+def _check(model: SequenceModel, prompts: Sequence[Sequence[int]]) -> None:
     if not model.capabilities.causal:
         raise UserError(
-            "Only a causal model can write on from a prompt, such as a language model. "
+            "Only a causal model can continue a prompt, such as a language model. "
             f"Got {type(model).__name__}."
         )
-    if max_new_tokens < 1:
-        raise UserError(f"'max_new_tokens' must be at least 1. Got {max_new_tokens!r}. Nearest: 1.")
-    if end in banned:
-        raise UserError(f"'banned' must leave out the end token {end}. Got {sorted(banned)}.")
     for index, prompt in enumerate(prompts):
         if len(prompt) == 0:
             raise UserError(
@@ -106,19 +144,10 @@ def _check(
         )
 
 
-def _padded(prompts: Sequence[Sequence[int]]) -> Batch:
-    lengths = torch.tensor([len(prompt) for prompt in prompts])
+def _padded(prompts: Sequence[Sequence[int]]) -> Padded:
     rows = [torch.tensor(prompt, dtype=torch.long) for prompt in prompts]
     tokens = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
-    return Batch(tokens, lengths, tokens)
-
-
-def _read(model: SequenceModel, batch: Batch) -> tuple[Float[Tensor, "B V"], State]:
-    """Logits behind each prompt's last token, and the state there."""
-    features, state = model.features(batch, None)
-    assert state is not None, "a causal model returns its state"
-    rows = torch.arange(len(features), device=features.device)
-    return model.head(features[rows, batch.lengths - 1]), state
+    return Padded(tokens, torch.tensor([len(prompt) for prompt in prompts]))
 
 
 def _write(
@@ -126,20 +155,19 @@ def _write(
     logits: Float[Tensor, "B V"],
     state: State,
     *,
-    end: int | None,
-    choice: SamplingOptions,
-    probabilities: Float[Tensor, "B N"],
-    banned: frozenset[int],
+    limits: Limits,
+    options: SamplingOptions,
+    uniform: Float[Tensor, "B N"],
 ) -> Int[Tensor, "B N"]:
-    """One draw a column; columns behind a row's end token stay 0. Rows that ended are not computed."""
-    written = torch.zeros(probabilities.shape, dtype=torch.long, device=probabilities.device)
-    live = torch.arange(len(probabilities), device=probabilities.device)
-    for column in range(probabilities.shape[1]):
+    """One draw per column; columns after the end token of a row stay 0. Rows that ended are not computed."""
+    written = torch.zeros(uniform.shape, dtype=torch.long, device=uniform.device)
+    live = torch.arange(len(uniform), device=uniform.device)
+    for column in range(uniform.shape[1]):
         if column > 0:
             logits, state = model.step(written[live, column - 1], state)
-        chosen = sample_tokens(_without(logits, banned), choice, probabilities[live, column])
+        chosen = sample_tokens(_without(logits, limits.banned), options, uniform[live, column])
         written[live, column] = chosen
-        going = chosen != end if end is not None else torch.ones_like(chosen, dtype=torch.bool)
+        going = chosen != limits.end if limits.end is not None else torch.ones_like(chosen, dtype=torch.bool)
         if not going.all():
             live, state = live[going], state.select(going.nonzero().squeeze(1))
         if len(live) == 0:
@@ -161,9 +189,9 @@ def _without(logits: Float[Tensor, "B V"], banned: frozenset[int]) -> Float[Tens
     return allowed
 
 
-def _generation(row: list[int], end: int | None, longest: int) -> Generation:
-    if end is None:
+def _generation(row: list[int], limits: Limits) -> Generation:
+    if limits.end is None:
         return Generation(tuple(row), complete=True)
-    if end not in row:
-        return Generation(tuple(row[:longest]), complete=False)
-    return Generation(tuple(row[: row.index(end)]), complete=True)
+    if limits.end not in row:
+        return Generation(tuple(row[: limits.max_new_tokens]), complete=False)
+    return Generation(tuple(row[: row.index(limits.end)]), complete=True)

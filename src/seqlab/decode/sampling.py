@@ -1,4 +1,4 @@
-"""How one token is picked from logits. Legend: B rows, V tokens."""
+"""How one token is drawn from logits. Legend: B sequences, V tokens."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class SamplingOptions:
 
     temperature: logits are divided by it; 1 draws from the model's own distribution, 0 takes the
         likeliest token.
-    top_k: only so many of the likeliest tokens can be drawn; None allows all.
+    top_k: number of the likeliest tokens that can be drawn; None allows all.
     top_p: only the smallest set of the likeliest tokens that holds this share of the probability
         can be drawn (Holtzman et al. 2020, nucleus sampling); None allows all.
 
@@ -44,46 +44,46 @@ class SamplingOptions:
             )
 
 
-def distribution(logits: Float[Tensor, "B V"], choice: SamplingOptions) -> Float[Tensor, "B V"]:
+def distribution(logits: Float[Tensor, "B V"], options: SamplingOptions) -> Float[Tensor, "B V"]:
     """The probabilities that `sample_tokens` draws from, in float64."""
     scores = logits.double()
-    if choice.temperature == 0:
+    if options.temperature == 0:
         return functional.one_hot(scores.argmax(dim=-1), scores.shape[-1]).double()
     # The largest score is moved to 0 first, so that a tiny temperature overflows to -inf only.
-    scores = (scores - scores.amax(dim=-1, keepdim=True)) / choice.temperature
-    if choice.top_k is None and choice.top_p is None:
+    scores = (scores - scores.amax(dim=-1, keepdim=True)) / options.temperature
+    if options.top_k is None and options.top_p is None:
         return scores.softmax(dim=-1)
     ranked, order = scores.sort(dim=-1, descending=True, stable=True)
-    kept = _likeliest(ranked, choice)
+    kept = _likeliest(ranked, options)
     return torch.zeros_like(kept).scatter(-1, order, kept)
 
 
 def sample_tokens(
-    logits: Float[Tensor, "B V"], choice: SamplingOptions, probabilities: Float[Tensor, " B"]
+    logits: Float[Tensor, "B V"], options: SamplingOptions, uniform: Float[Tensor, " B"]
 ) -> Int[Tensor, " B"]:
-    """One token a row: the inverse of the cumulative distribution at each row's chance.
+    """One token per sequence: the inverse of its cumulative distribution at its random number.
 
     Args:
         logits: -inf excludes a token.
-        choice: how to draw.
-        probabilities: uniform in [0, 1), float64. A row's token depends on its own logits and its own
-            chance alone, so the other rows may end, leave or change.
+        options: how to draw.
+        uniform: random numbers in [0, 1), float64. The token of a sequence depends on its own logits and its
+            own random number alone, so the other sequences may end, leave or change.
     """
-    if choice.temperature == 0:
+    if options.temperature == 0:
         return logits.argmax(dim=-1)
-    mass = distribution(logits, choice).cumsum(dim=-1)
+    mass = distribution(logits, options).cumsum(dim=-1)
     # Strictly greater than: a token of probability 0 adds no mass and can never be the first one.
-    return torch.searchsorted(mass, (probabilities * mass[:, -1]).unsqueeze(-1), right=True).squeeze(-1)
+    return torch.searchsorted(mass, (uniform * mass[:, -1]).unsqueeze(-1), right=True).squeeze(-1)
 
 
-def _likeliest(ranked: Float[Tensor, "B V"], choice: SamplingOptions) -> Float[Tensor, "B V"]:
+def _likeliest(ranked: Float[Tensor, "B V"], options: SamplingOptions) -> Float[Tensor, "B V"]:
     """Probabilities of the scores that stay, which come in falling order."""
     ranks = torch.arange(ranked.shape[-1], device=ranked.device)
-    if choice.top_k is not None:
-        ranked = ranked.masked_fill(ranks >= choice.top_k, -math.inf)
+    if options.top_k is not None:
+        ranked = ranked.masked_fill(ranks >= options.top_k, -math.inf)
     probabilities = ranked.softmax(dim=-1)
-    if choice.top_p is None or choice.top_p == 1:
+    if options.top_p is None or options.top_p == 1:
         return probabilities
     mass_before = functional.pad(probabilities.cumsum(dim=-1)[:, :-1], (1, 0))
-    kept = probabilities.masked_fill(mass_before >= choice.top_p, 0.0)
+    kept = probabilities.masked_fill(mass_before >= options.top_p, 0.0)
     return kept / kept.sum(dim=-1, keepdim=True)

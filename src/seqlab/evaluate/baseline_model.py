@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from seqlab.baselines.baseline import Baseline
 from seqlab.data.batch import Batch
-from seqlab.data.dataset import Split
+from seqlab.data.ragged import ragged
+from seqlab.data.sequences import Padded
 from seqlab.models.model import Capabilities, SequenceModel, State
 
 TOKENS, LENGTHS = "tokens", "lengths"
@@ -28,27 +29,28 @@ class BaselineModel(SequenceModel):
 
     def features(self, batch: Batch, state: State | None) -> tuple[Tensor, State | None]:
         """(B, T, V) behind each token, or (B, V) of the labels; see `SequenceModel.features`."""
-        rows = [tokens[:length] for tokens, length in zip(batch.tokens.numpy(), batch.lengths, strict=True)]
+        rows = [
+            tokens[:length]
+            for tokens, length in zip(batch.inputs.tokens.numpy(), batch.inputs.lengths, strict=True)
+        ]
         if not self.capabilities.causal:
             return self._answer(rows), None
         before = self.start(len(rows)) if state is None else state
         read = list(zip(before.tensors[TOKENS].numpy(), before.tensors[LENGTHS].tolist(), strict=True))
         texts = [np.concatenate([old[:length], new]) for (old, length), new in zip(read, rows, strict=True)]
-        steps = range(1, batch.tokens.shape[1] + 1)
+        steps = range(1, batch.inputs.steps + 1)
         # A row that has ended stays as it is: what stands in its padding is not looked at.
         seen = [
             text[: length + step] for text, (_, length) in zip(texts, read, strict=True) for step in steps
         ]
         return self._answer(seen).view(len(rows), len(steps), -1), _state(texts)
 
-    def start(self, batch_size: int) -> State:
+    def start(self, batch_size: int, source: Padded | None = None) -> State:
         """Nothing read; see `SequenceModel.start`."""
         return _state([np.zeros(0, np.int64)] * batch_size)
 
     def _answer(self, rows: list[np.ndarray]) -> Tensor:
-        offsets = np.cumsum([0, *map(len, rows)])
-        tokens = np.concatenate(rows) if rows else np.zeros(0)
-        return torch.from_numpy(self._baseline.answer(Split(tokens.astype(np.int32), offsets)))
+        return torch.from_numpy(self._baseline.predict(ragged(rows)))
 
 
 def _state(texts: list[np.ndarray]) -> State:

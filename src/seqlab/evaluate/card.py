@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from seqlab.data.dataset import Dataset, Split
+from seqlab.evaluate.fitted import Fitted
 from seqlab.measure.item_collector import SplitResult
 from seqlab.measure.metric_kinds import METRICS
 from seqlab.runs.cards import Card
 from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.records import Matrix, Record, Scalar
-from seqlab.training.way import Scorer
 
 
 def numbers(records: Sequence[Record]) -> dict[str, float]:
@@ -19,17 +22,17 @@ def numbers(records: Sequence[Record]) -> dict[str, float]:
     return {record.name: record.value for record in records if isinstance(record, Scalar)}
 
 
-def write_card(run: RunFolder, scorer: Scorer, split: str, exact: SplitResult) -> Card:
+def write_card(run: RunFolder, fitted: Fitted, split: str, exact: SplitResult) -> Card:
     """Write the card of what was scored, and the score of each item; return the card."""
-    card = describe(run, scorer, split, exact)
+    card = describe(run, fitted, split, exact)
     run.write_scores(split, exact.scores)
     run.write_card(card)
     return card
 
 
-def describe(run: RunFolder, scorer: Scorer, split: str, exact: SplitResult) -> Card:
+def describe(run: RunFolder, fitted: Fitted, split: str, exact: SplitResult) -> Card:
     """What one has to know to compare a number with another one."""
-    dataset, data, records = scorer.dataset, scorer.dataset.splits[split], exact.records
+    dataset, data, records = fitted.dataset, fitted.dataset.splits[split], exact.records
     return {
         "metrics": numbers(records),
         "matrices": {
@@ -37,24 +40,24 @@ def describe(run: RunFolder, scorer: Scorer, split: str, exact: SplitResult) -> 
             for record in records
             if isinstance(record, Matrix)
         },
-        "loss_unit": f"nats per {scorer.task.unit}",
-        "unit": scorer.task.unit,
-        "signatures": {metric: METRICS.describe(metric) for metric in scorer.task.metrics},
+        "loss_unit": f"nats per {fitted.task.unit}",
+        "unit": fitted.task.unit,
+        "signatures": {metric: METRICS.describe(metric) for metric in fitted.task.metrics},
         "dataset": dataset.name,
         "split": split,
         "split_sha256": _digest(data),
         "texts_sha256": _texts_digest(data),
         "sequences": len(data),
-        "tokens": int(data.offsets[-1]),
+        "tokens": int(data.text.offsets[-1]),
         "targets": int(exact.scores.targets.sum()),
-        "end_token_counts": _end_counts(scorer, data),
+        "end_token_counts": _end_counts(fitted, data),
         "equal_to_training": _shared_with_training(dataset, data),
-        "scored_as": scorer.context(split),
+        "scored_as": fitted.context(split),
         "vocabulary": len(dataset.tokenizer.vocabulary),
-        "tokenizer": scorer.config.data.tokenizer.kind,
-        "checkpoint_step": scorer.moment.step,
-        "seed": scorer.seed,
-        "budget": scorer.budget,
+        "tokenizer": fitted.config.data.tokenizer.kind,
+        "checkpoint_step": fitted.moment.step,
+        "seed": fitted.seed,
+        "budget": fitted.budget,
         "test_evaluations": _test_evaluations(run, split) + 1,
         "run": run.path.name,
         "fingerprint": run.fingerprint,
@@ -63,30 +66,31 @@ def describe(run: RunFolder, scorer: Scorer, split: str, exact: SplitResult) -> 
 
 
 def _digest(split: Split) -> str:
-    """SHA-256 of the encoded tokens, their cutting, and their labels or numbers."""
-    digest = hashlib.sha256(split.tokens.tobytes())
-    digest.update(split.offsets.tobytes())
-    for answers in (split.labels, split.numbers):
-        if answers is not None:
-            digest.update(answers.tobytes())
+    """SHA-256 of the encoded tokens, their cutting, and what is predicted of each text."""
+    digest = hashlib.sha256(split.text.tokens.tobytes())
+    digest.update(split.text.offsets.tobytes())
+    if split.source is not None:
+        digest.update(split.source.tokens.tobytes())
+        digest.update(split.source.offsets.tobytes())
+    if split.targets is not None:
+        digest.update(split.targets.tobytes())
     return digest.hexdigest()
 
 
 def _texts_digest(split: Split) -> str:
-    """SHA-256 of the texts before they were cut and encoded, and of their labels or numbers: which items."""
+    """SHA-256 of the texts before they were cut and encoded, and of their targets: which items."""
     digest = hashlib.sha256(split.texts_sha256.encode())
-    for answers in (split.labels, split.numbers):
-        if answers is not None:
-            digest.update(answers.tobytes())
+    if split.targets is not None:
+        digest.update(split.targets.tobytes())
     return digest.hexdigest()
 
 
-def _end_counts(scorer: Scorer, split: Split) -> bool:
+def _end_counts(fitted: Fitted, split: Split) -> bool:
     """Whether the end of a text, or of a line of a running text, is among the targets."""
-    vocabulary = scorer.dataset.tokenizer.vocabulary
-    if scorer.task.unit != "token":
+    vocabulary = fitted.dataset.tokenizer.vocabulary
+    if fitted.task.unit != "token":
         return False
-    return vocabulary.end is not None or vocabulary.start in split.tokens
+    return not split.running or vocabulary.start in split.text.tokens
 
 
 def _test_evaluations(run: RunFolder, split: str) -> int:
@@ -98,13 +102,12 @@ def _test_evaluations(run: RunFolder, split: str) -> int:
 def _shared_with_training(dataset: Dataset, split: Split) -> int | None:
     """Sequences that also occur in the training split, token by token; None for running text."""
     train = dataset.splits["train"]
-    if len(split) == 1 or split is train:
+    if split.running or split is train:
         return None
-    seen = {_key(train, index) for index in range(len(train))}
-    return sum(_key(split, index) in seen for index in range(len(split)))
+    seen = {_key(ids) for ids in train.text}
+    return sum(_key(ids) in seen for ids in split.text)
 
 
-def _key(split: Split, index: int) -> bytes:
-    """16 bytes that stand for a sequence, so that a large split does not come into memory whole."""
-    tokens = split.tokens[split.offsets[index] : split.offsets[index + 1]]
+def _key(tokens: NDArray[np.int32]) -> bytes:
+    """16 bytes that identify a sequence, so that a large split does not come into memory whole."""
     return hashlib.blake2b(tokens.tobytes(), digest_size=16).digest()

@@ -7,43 +7,29 @@ from collections.abc import Sequence
 from typing import Any
 
 from seqlab.data.batch import Batch
-from seqlab.data.batching import SequencesConfig, StreamConfig
 from seqlab.evaluate.scoring import WINDOW
-from seqlab.experiment.network_experiment import Experiment
+from seqlab.experiment.network_experiment import NetworkExperiment
 from seqlab.measure import gradients
 from seqlab.measure.diagnosis import Diagnosis
 from seqlab.measure.metric_kinds import DIAGNOSTICS
-from seqlab.schema.errors import UserError, unknown
+from seqlab.schema.errors import unknown
 from seqlab.schema.records import Record
 
 
-def check(experiment: Experiment) -> None:
-    """Whether the diagnostics that an experiment asks for exist.
-
-    Raises:
-        UserError: the model has nothing to look at.
-    """
-    if experiment.config.diagnostics.gradient_every:
-        try:
-            gradients.check_layers(experiment.model)
-        except UserError as error:
-            raise UserError(f"'diagnostics.gradient_every' must be 0: {error}") from None
-
-
-def due(experiment: Experiment, validations: int) -> bool:
+def due(experiment: NetworkExperiment, validations: int) -> bool:
     """Whether the model is looked into with the last one of so many validations."""
     every = experiment.config.diagnostics.gradient_every
     return every > 0 and validations % every == 0
 
 
-def with_validation(experiment: Experiment) -> list[Record]:
+def with_validation(experiment: NetworkExperiment) -> list[Record]:
     """What is recorded of the gradient through time with a validation; nothing is drawn or changed."""
     batch = rows(experiment, "valid", experiment.config.diagnostics.sequences)
     return gradients.diagnose(experiment.model, experiment.task, batch, "valid").records
 
 
 def diagnose(
-    experiment: Experiment, kinds: Sequence[str], split: str, count: int | None
+    experiment: NetworkExperiment, kinds: Sequence[str], split: str, count: int | None
 ) -> dict[str, Diagnosis]:
     """What each diagnostic finds on rows of a split.
 
@@ -63,18 +49,16 @@ def diagnose(
     return {kind: look(experiment.model, experiment.task, batch, split) for kind, look in chosen.items()}
 
 
-def rows(experiment: Experiment, split: str, count: int) -> Batch:
-    """Rows spread evenly over a split, always the same ones.
+def rows(experiment: NetworkExperiment, split: str, count: int) -> Batch:
+    """Sequences spread evenly over a split, always the same ones.
 
-    Of sequences that many whole ones. Of a running text as many parts, of each its first tokens: the window
-    of training, or `WINDOW` where that is less and the model can carry its state on.
+    Of separate sequences `count` whole ones. Of a running text as many parts, of each its first tokens: the
+    window of training, or `WINDOW` where that is less and the model can carry its state on.
     """
-    config, data = experiment.config, experiment.dataset.splits[split]
-    if not isinstance(config.batching, StreamConfig):
-        return experiment.task.batches(data.spread(count), SequencesConfig(batch_size=count), None)[0]
-    carries = experiment.model.capabilities.carries_state
-    window = max(config.batching.sequence_length, WINDOW) if carries else config.batching.sequence_length
-    return experiment.task.batches(data, StreamConfig(batch_size=count, sequence_length=window), None)[0]
+    data = experiment.dataset.splits[split]
+    window = WINDOW if experiment.model.capabilities.carries_state else 0
+    batching = experiment.config.batching.of_rows(count, window)
+    return experiment.task.batches(data if data.running else data.subsample(count), batching, None)[0]
 
 
 def plain(found: Diagnosis) -> dict[str, Any]:

@@ -7,11 +7,12 @@ from typing import Any
 
 from seqlab.evaluate.card import write_card
 from seqlab.evaluate.diagnose import plain
+from seqlab.evaluate.final_records import final
+from seqlab.evaluate.fitted import loader
 from seqlab.evaluate.loaded import read_config
 from seqlab.experiment.numerics import numerics
 from seqlab.runs.cards import Card
 from seqlab.runs.run_folder import RunFolder
-from seqlab.training.finish import final
 
 
 def evaluate_run(
@@ -32,13 +33,13 @@ def evaluate_run(
     """
     threads = run.environment()["threads"]
     config = read_config(run)
-    with numerics(device, threads) as place, run.lock():
-        scorer = config.way().scorer(run, config.dataset(), place)
-        exact = scorer.score(split, metrics or scorer.task.metrics, progress)
+    with numerics(device, threads) as device_used, run.lock():
+        fitted = loader(config).fitted(run, config.dataset(), device_used)
+        exact = fitted.score(split, metrics or fitted.task.metrics, progress)
         if run.finished:
             # An unfinished run's records are cut back when it is resumed, so they only go to the card.
-            run.append(exact.records, scorer.moment)
-        return write_card(run, scorer, split, exact)
+            run.append(exact.records, fitted.moment)
+        return write_card(run, fitted, split, exact)
 
 
 def diagnose_run(
@@ -61,15 +62,15 @@ def diagnose_run(
     """
     threads = run.environment()["threads"]
     config = read_config(run)
-    with numerics(device, threads) as place, run.lock():
-        scorer = config.way().scorer(run, config.dataset(), place)
-        found = scorer.diagnose(kinds, split, rows)
+    with numerics(device, threads) as device_used, run.lock():
+        fitted = loader(config).fitted(run, config.dataset(), device_used)
+        found = fitted.diagnose(kinds, split, rows)
         if run.finished:
             records = [final(record) for one in found.values() for record in one.records]
-            run.append(records, scorer.moment)
+            run.append(records, fitted.moment)
     return {
         "run": run.path.name,
-        "checkpoint_step": scorer.moment.step,
+        "checkpoint_step": fitted.moment.step,
         "split": split,
         "diagnostics": {kind: plain(one) for kind, one in found.items()},
     }

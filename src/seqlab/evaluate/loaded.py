@@ -6,24 +6,21 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-
-from seqlab.data.batch import Batch
 from seqlab.data.dataset import Dataset, Limit
+from seqlab.data.ragged import ragged
 from seqlab.data.tokenizers.tokenizer import Tokenizer, tokenizer_from
-from seqlab.decode.generate import generate
 from seqlab.decode.sampling import SamplingOptions
+from seqlab.evaluate.decoding import continue_prompts
+from seqlab.evaluate.fitted import loader
+from seqlab.evaluate.prediction import predict
 from seqlab.experiment import seeding
 from seqlab.experiment.experiment_config import AnyExperimentConfig, parse_experiment
+from seqlab.models.input_spec import InputSpec
 from seqlab.models.model import SequenceModel
-from seqlab.models.modes import device_of
 from seqlab.runs.run_folder import RunFolder
 from seqlab.runs.run_shapes import DataSummary
 from seqlab.schema.errors import UserError
 from seqlab.schema.records import Text
-
-NUMBER = "number"
-"""What an answer that is a number is called."""
 
 
 @dataclass(frozen=True)
@@ -44,34 +41,34 @@ class LoadedRun:
         Raises:
             UserError: the model writes texts and labels none, or there is no text.
         """
-        if self.model.capabilities.causal:
+        if self.config.task.output not in ("class", "number"):
             raise UserError(f"{self.run.path} must hold a classifier. Nearest: `seqlab sample`.")
         if not texts:
             raise UserError("There must be at least one text to predict. Got none.")
-        ids = [self.limit.cut(self.tokenizer.encode(text)) for text in texts]
-        return [predict(self.model, self.labels, sequence) for sequence in ids]
+        return predict(self.model, self.labels, ragged([self._ids(text) for text in texts]))
 
     def sample(
-        self, prompt: str, *, count: int, length: int, choice: SamplingOptions, seed: int
+        self, prompt: str, *, count: int, length: int, options: SamplingOptions, seed: int
     ) -> list[Text]:
-        """Texts that go on from a prompt, `length` tokens at most.
+        """Texts that continue a prompt, `length` tokens at most.
 
         Raises:
             UserError: the model does not generate.
         """
-        if not self.model.capabilities.causal:
+        if self.config.task.output != "text":
             raise UserError(f"{self.run.path} must hold a language model. Nearest: `seqlab predict`.")
-        random = seeding.generator(seed, "sample")
-        return sample(
+        return continue_prompts(
             self.model,
             self.tokenizer,
-            prompt,
+            [prompt] * count,
             name="sample",
-            count=count,
             length=length,
-            choice=choice,
-            random=random,
+            options=options,
+            random=seeding.generator(seed, "sample"),
         )
+
+    def _ids(self, text: str) -> list[int]:
+        return self.limit.cut(self.tokenizer.encode(text))
 
 
 def load_run(run: RunFolder) -> LoadedRun:
@@ -84,7 +81,8 @@ def load_run(run: RunFolder) -> LoadedRun:
     data = run.data()
     tokenizer = tokenizer_from(data["tokenizer"])
     labels = tuple(data["labels"])
-    model, step = config.way().load(run, tokenizer, data["outputs"], labels)
+    spec = InputSpec.from_table(data["spec"], tokenizer.vocabulary.numbers)
+    model, step = loader(config).model(run, spec, tokenizer, labels)
     return LoadedRun(
         run=run,
         config=config,
@@ -101,16 +99,16 @@ def read_config(run: RunFolder) -> AnyExperimentConfig:
     return parse_experiment(run.settings())
 
 
-def describe_data(dataset: Dataset, outputs: int) -> DataSummary:
+def describe_data(dataset: Dataset, spec: InputSpec) -> DataSummary:
     """What a run folder keeps of its data: enough to use the model without it."""
     return {
         "name": dataset.name,
         "content_hash": dataset.content_hash,
         "labels": list(dataset.labels),
         "limit": dataclasses.asdict(dataset.limit),
-        "outputs": outputs,
+        "spec": spec.to_table(),
         "splits": {
-            name: {"sequences": len(split), "tokens": int(split.offsets[-1])}
+            name: {"sequences": len(split), "tokens": int(split.text.offsets[-1])}
             for name, split in dataset.splits.items()
         },
         "description": dataset.about.description,
@@ -119,66 +117,3 @@ def describe_data(dataset: Dataset, outputs: int) -> DataSummary:
         "notes": list(dataset.notes),
         "tokenizer": dataset.tokenizer.spec(),
     }
-
-
-@torch.no_grad()
-def predict(model: SequenceModel, labels: Sequence[str], ids: Sequence[int]) -> dict[str, float]:
-    """The answer for one sequence of token ids; the model is in evaluation mode.
-
-    Returns:
-        The probability of each label; without labels the number under `NUMBER`.
-    """
-    device = device_of(model)
-    # A sequence without tokens is one padded place of length 0.
-    tokens = torch.tensor([list(ids) or [0]], device=device)
-    lengths = torch.tensor([len(ids)], device=device)
-    outputs = model(Batch(tokens, lengths, torch.zeros_like(lengths)))[0].double()
-    if not labels:
-        return {NUMBER: outputs.item()}
-    return dict(zip(labels, outputs.softmax(dim=-1)[0].tolist(), strict=True))
-
-
-def sample(
-    model: SequenceModel,
-    tokenizer: Tokenizer,
-    prompt: str,
-    *,
-    name: str,
-    count: int,
-    length: int,
-    choice: SamplingOptions,
-    random: torch.Generator,
-) -> list[Text]:
-    """Texts a language model writes behind a prompt, starting from the token training started from."""
-    return samples_behind(
-        model, tokenizer, [prompt] * count, name=name, length=length, choice=choice, random=random
-    )
-
-
-def samples_behind(
-    model: SequenceModel,
-    tokenizer: Tokenizer,
-    prompts: Sequence[str],
-    *,
-    name: str,
-    length: int,
-    choice: SamplingOptions,
-    random: torch.Generator,
-) -> list[Text]:
-    """The same, one behind each prompt."""
-    vocabulary = tokenizer.vocabulary
-    assert vocabulary.start is not None, "checked when the task was built"
-    encoded = {prompt: [vocabulary.start, *tokenizer.encode(prompt)] for prompt in set(prompts)}
-    generations = generate(
-        model,
-        [encoded[prompt] for prompt in prompts],
-        end=vocabulary.end,
-        max_new_tokens=length,
-        choice=choice,
-        generator=random,
-        banned=vocabulary.special - {vocabulary.end},
-    )
-    return [
-        Text(name=name, prompt=prompt, text=tokenizer.decode(g.tokens), complete=g.complete)
-        for prompt, g in zip(prompts, generations, strict=True)
-    ]

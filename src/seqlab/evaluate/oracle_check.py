@@ -1,4 +1,4 @@
-"""A language model of generated data, held against what is known of it: its distributions and its samples."""
+"""A language model of generated data, compared with the true distribution, and its samples judged."""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ from typing import Any
 import numpy as np
 
 from seqlab.data import oracle_floor as truth
-from seqlab.data.sources.generated import GeneratedConfig
-from seqlab.data.token_oracle import TokenOracle, has_oracle
+from seqlab.data.token_oracle import TokenOracle
 from seqlab.decode.sampling import SamplingOptions
-from seqlab.evaluate.loaded import samples_behind
+from seqlab.evaluate.decoding import continue_prompts
 from seqlab.experiment import seeding
-from seqlab.experiment.network_experiment import Experiment
+from seqlab.experiment.network_experiment import NetworkExperiment
 from seqlab.languages.judging import Judgement, Sample, judge
 from seqlab.languages.language import FormalLanguage
-from seqlab.languages.legacy_checks import LEGACY_CHECKS
 from seqlab.measure.oracle_comparison import NATS, OracleComparison, compare
 from seqlab.runs.cards import OracleCard
 from seqlab.runs.run_folder import RunFolder
@@ -33,13 +31,10 @@ SAMPLES = "samples"
 
 
 class OracleCheck:
-    """Holds the model of an experiment against the truth of its data."""
+    """Compares the model of an experiment with the true distribution of its data."""
 
-    def __init__(self, experiment: Experiment):
-        config = experiment.config.data
-        assert isinstance(config, GeneratedConfig), "see `oracle_check`"
-        self._experiment, self._config = experiment, config
-        self._known = TokenOracle(config.language(), experiment.dataset.tokenizer)
+    def __init__(self, experiment: NetworkExperiment, oracle: TokenOracle):
+        self._experiment, self._oracle = experiment, oracle
 
     def validation(self, step: int) -> list[Record]:
         """What is recorded with each validation."""
@@ -56,45 +51,41 @@ class OracleCheck:
     def draw(self, count: int, purpose: str, step: int) -> list[Text]:
         """Samples with their prompts; the draws depend on the seed, the purpose and the step alone."""
         settings, seed = self._experiment.config.samples, self._experiment.config.seed
-        return samples_behind(
+        return continue_prompts(
             self._experiment.model,
             self._experiment.dataset.tokenizer,
             self._prompts(count, purpose, step),
             name="sample",
             length=settings.max_tokens,
-            choice=SamplingOptions(temperature=settings.temperature),
+            options=SamplingOptions(temperature=settings.temperature),
             random=seeding.generator(seed, purpose, step),
         )
 
     def judge(self, texts: list[Text]) -> Judgement:
         """Exact shares, and why the wrong ones are wrong."""
         samples = [Sample(text.prompt + text.text, text.complete) for text in texts]
-        course = self._config.legacy_check
         return judge(
-            self._known.language,
+            self._oracle.language,
             samples,
             seen=self._seen,
             lengths=self._lengths,
-            words=self._config.words_known(),
-            course=LEGACY_CHECKS[course] if course else None,
+            words=self._oracle.words,
+            legacy_check=self._oracle.legacy_check,
         )
 
     def compare(self, split: str) -> OracleComparison:
         """The model's distributions beside the truth's, on texts from all over a split."""
         data = self._experiment.dataset.splits[split]
-        known = self._known
-        if split == "longer":
-            whole = self._config.longer_source()
-            assert whole is not None, "the split is drawn from it"
-            known = TokenOracle(whole, self._experiment.dataset.tokenizer)
-        return compare(self._experiment.model, self._experiment.task, known, data.spread(TEXTS))
+        oracle = self._oracle.longer if split == "longer" else self._oracle
+        assert oracle is not None, "the split is drawn from it"
+        return compare(self._experiment.model, self._experiment.task, oracle, data.subsample(TEXTS))
 
     def card(self, loss: float, step: int) -> tuple[OracleCard, list[Record]]:
-        """What is known of the final weights, those of a step, whose mean loss on validation is given."""
-        config, settings = self._config, self._experiment.config.samples
-        floor = truth.floor(config, self._experiment.dataset, "valid")
+        """The oracle card of the weights of an optimiser step, given their loss on the validation split."""
+        settings = self._experiment.config.samples
+        floor = truth.floor(self._oracle.language, self._experiment.dataset, "valid")
         compared, records = self.compare("valid"), list[Record]()
-        entropy = self._known.language.entropy()
+        entropy = self._oracle.language.entropy()
         metrics = {
             "floor": floor,
             "above_floor": loss - floor,
@@ -126,10 +117,15 @@ class OracleCheck:
             card["longest_valid"] = found.longest_valid
             card["first_wrong"] = found.explained[0][0] if found.explained else None
             card["explained"] = [
-                {"text": text, "position": why.place, "token": why.token, "allowed": list(why.allowed)}
-                for text, why in found.explained
+                {
+                    "text": text,
+                    "position": error.position,
+                    "token": error.token,
+                    "allowed": list(error.allowed),
+                }
+                for text, error in found.explained
             ]
-            records += _lengths_of(self._known.language, texts, self._lengths)
+            records += _lengths_of(self._oracle.language, texts, self._lengths)
             how += f"; {len(texts):,} samples of at most {settings.max_tokens} tokens"
         card["scored_as"] = how
         return card, records
@@ -140,7 +136,7 @@ class OracleCheck:
 
     @cached_property
     def _lengths(self) -> Mapping[int, float]:
-        language = self._known.language
+        language = self._oracle.language
         texts = language.draw(DRAWN, np.random.default_rng(0))
         counts = Counter(len(language.split(text)) for text in texts)
         return {length: count / DRAWN for length, count in counts.items()}
@@ -155,19 +151,16 @@ class OracleCheck:
         )
         found = []
         for index in random.integers(len(split), size=count).tolist():
-            ids = split.tokens[split.offsets[index] : split.offsets[index + 1]][: settings.prompt_tokens]
+            ids = split.text[index][: settings.prompt_tokens]
             found.append(dataset.tokenizer.decode(ids.tolist()))
         return found
 
 
-def oracle_check(experiment: Experiment) -> OracleCheck | None:
-    """What holds an experiment's model against the truth; None where no truth is known of its tokens."""
-    config, dataset = experiment.config.data, experiment.dataset
-    if not experiment.model.capabilities.causal or "valid" not in dataset.splits:
+def oracle_check(experiment: NetworkExperiment) -> OracleCheck | None:
+    """What compares an experiment's model with the true distribution; None where that is not known."""
+    if experiment.oracle is None or "valid" not in experiment.dataset.splits:
         return None
-    if not isinstance(config, GeneratedConfig) or not has_oracle(config.language(), dataset.tokenizer):
-        return None
-    return OracleCheck(experiment)
+    return OracleCheck(experiment, experiment.oracle) if experiment.task.output == "text" else None
 
 
 def write_oracle_card(run: RunFolder, check: OracleCheck, *, loss: float, step: int) -> list[Record]:
@@ -177,7 +170,7 @@ def write_oracle_card(run: RunFolder, check: OracleCheck, *, loss: float, step: 
         run: where the card goes.
         check: of the experiment with these weights.
         loss: of these weights on the validation split, in nats per token.
-        step: the optimiser step they stand behind.
+        step: the optimiser step that gave them.
 
     Returns:
         Records of the same.

@@ -4,30 +4,29 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 from typing_extensions import override
 
-from seqlab.baselines.baseline_configs import BaselineConfig
+from seqlab.baselines.baseline import BaselineConfig
 from seqlab.baselines.baseline_kinds import BASELINES
 from seqlab.data.batching import Batching
 from seqlab.data.data_kinds import BATCHING, DATASETS
-from seqlab.data.dataset import Dataset, DatasetConfig
+from seqlab.data.dataset import Dataset
+from seqlab.data.dataset_config import DatasetConfig
 from seqlab.experiment.optimizers import OptimizerConfig
 from seqlab.experiment.schedules import ConstantConfig, ScheduleConfig
 from seqlab.experiment.training_kinds import OPTIMIZERS, SCHEDULES
-from seqlab.models.model_configs import ModelConfig
+from seqlab.models.model_config import ModelConfig
 from seqlab.models.model_kinds import MODELS
 from seqlab.schema.config import Config, parse
 from seqlab.schema.errors import UserError
 from seqlab.schema.metric_spec import MetricSpec
 from seqlab.schema.registry import ByKind
-from seqlab.tasks.task_configs import ScoredTaskConfig, TaskConfig
-from seqlab.tasks.task_kinds import SCORED_TASKS, TASKS
-
-if TYPE_CHECKING:
-    from seqlab.training.way import Way
+from seqlab.tasks.loss_options import LossOptions
+from seqlab.tasks.task_configs import TaskConfig
+from seqlab.tasks.task_kinds import TASKS
 
 
 class TrainingConfig(Config):
@@ -41,6 +40,11 @@ class TrainingConfig(Config):
     """Rule that turns gradients into steps."""
     schedule: Annotated[ScheduleConfig, ByKind(SCHEDULES)] = ConstantConfig()
     """What multiplies the learning rate over time."""
+    label_smoothing: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Share of the probability of each target that is spread evenly over all outputs, in training only."""
+    class_weights: Literal["none", "balanced"] = "none"
+    """What multiplies the training loss of a text: 1, or N / (K n) where n of N training texts have its
+    label of K, so that every label has the same weight."""
     clip_norm: float | None = Field(default=None, gt=0.0)
     """Largest norm of the gradient of the mean loss, all parameters together; none: no clipping."""
     validations_per_epoch: int = Field(default=1, ge=1)
@@ -66,6 +70,11 @@ class TrainingConfig(Config):
     tensorboard: bool = True
     """Whether TensorBoard events are written beside the records."""
 
+    @property
+    def loss_options(self) -> LossOptions:
+        """What changes the loss in training alone."""
+        return LossOptions(label_smoothing=self.label_smoothing, class_weights=self.class_weights)
+
 
 class EvaluationConfig(Config):
     """How the validation split is scored."""
@@ -74,7 +83,8 @@ class EvaluationConfig(Config):
     """Parts a running text is scored in while training; the final figure is always of one part."""
     train_sequences: int = Field(default=0, ge=0)
     """Sequences of the split `train`, spread evenly over it, that are scored with each validation, too, so
-    that memorising shows; 0: none. Not for running text. With `data.resample_each_epoch` nothing is learned from them."""
+    that memorising shows; 0: none. Not for running text. With `data.resample_each_epoch` nothing is learned
+    from them."""
 
 
 class SamplesConfig(Config):
@@ -113,11 +123,15 @@ class AnyExperimentConfig(Config, ABC):
     """Beginning of the run folder's name."""
     data: Annotated[DatasetConfig, ByKind(DATASETS)]
     """What is learned from."""
+    task: Annotated[TaskConfig, ByKind(TASKS)]
+    """What is predicted, and what is measured of it."""
+    method: ClassVar[str]
+    """How it is fitted: a key of the registries of experiments, of what is fitted, and of fitting."""
 
     @property
-    @abstractmethod
     def monitor(self) -> MetricSpec:
         """The metric that picks the best checkpoint, with its unit and direction."""
+        return self.task.monitor_spec
 
     @abstractmethod
     def dataset(self) -> Dataset:
@@ -127,18 +141,13 @@ class AnyExperimentConfig(Config, ABC):
             UserError: the data is not what it must be.
         """
 
-    @abstractmethod
-    def way(self) -> Way:
-        """How it is carried out, scored and loaded."""
-
 
 class ExperimentConfig(AnyExperimentConfig):
     """A network trained by gradient steps."""
 
+    method: ClassVar[str] = "network"
     seed: int = Field(default=1, ge=0)
     """Source of every random draw: weights, order, dropout, samples."""
-    task: Annotated[TaskConfig, ByKind(TASKS)]
-    """What is predicted."""
     model: Annotated[ModelConfig, ByKind(MODELS)]
     """What predicts."""
     batching: Annotated[Batching, ByKind(BATCHING)]
@@ -152,47 +161,24 @@ class ExperimentConfig(AnyExperimentConfig):
     diagnostics: DiagnosticsConfig = DiagnosticsConfig()
     """What is looked at inside the model."""
 
-    @property
-    @override
-    def monitor(self) -> MetricSpec:
-        return self.task.monitor_spec
-
     @override
     def dataset(self) -> Dataset:
         return fitted_on(self.data.build(), self.training.fit_on)
-
-    @override
-    def way(self) -> Way:
-        from seqlab.training.network_training import NetworkWay
-
-        return NetworkWay(self)
 
 
 class BaselineExperimentConfig(AnyExperimentConfig):
     """A baseline, fitted at once: it has neither steps nor a seed."""
 
-    task: Annotated[ScoredTaskConfig, ByKind(SCORED_TASKS)]
-    """What is predicted, and what is measured of it."""
+    method: ClassVar[str] = "baseline"
     baseline: Annotated[BaselineConfig, ByKind(BASELINES)]
     """What predicts."""
     fit_on: Literal["train", "train+valid"] = "train"
     """Which splits are learned from; with both, nothing is left to validate on, and the vocabulary stays
     that of `train`."""
 
-    @property
-    @override
-    def monitor(self) -> MetricSpec:
-        return self.task.monitor_spec
-
     @override
     def dataset(self) -> Dataset:
         return fitted_on(self.data.build(), self.fit_on)
-
-    @override
-    def way(self) -> Way:
-        from seqlab.training.baseline_training import BaselineWay
-
-        return BaselineWay(self)
 
 
 def parse_experiment(table: Mapping[str, Any]) -> AnyExperimentConfig:

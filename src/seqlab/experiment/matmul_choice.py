@@ -1,4 +1,4 @@
-"""Which matrix products the output layer has: named, or measured once on a machine and remembered."""
+"""The choice of the matmul backend: named by the user, or measured once per machine and cached."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from pathlib import Path
 
 from seqlab.data.fetch import cache_folder
 from seqlab.nn.matmul import MATMULS, TORCH, Matmul, fastest, named, usable
-from seqlab.nn.native import builds as choice
+from seqlab.nn.native import builds
 from seqlab.runs import atomic, environment
 from seqlab.schema.errors import UserError
 
-_REMEMBERED = "matmul.json"
+_CACHE_FILE = "matmul.json"
 
 
 def choose(wanted: str, *, device: str, threads: int) -> Matmul:
-    """The products to train with; `auto` takes the faster ones.
+    """The backend to train with; `auto` takes the fastest one.
 
-    A measurement that another load disturbed must not give a repeated run other bits, so the first
-    one stands: it is kept in the cache, by processor, version of torch and threads.
+    Timings vary with the load of the machine, and another backend gives other bits. So that a repeated run
+    gives the same bits, the first measurement is cached, by processor, version of torch and threads.
 
     Raises:
-        UserError: a way is wanted by name that does not work here.
+        UserError: the named backend does not work here.
     """
     if device != "cpu" and wanted == "auto":
         return TORCH
@@ -32,9 +32,9 @@ def choose(wanted: str, *, device: str, threads: int) -> Matmul:
                 f"'training.matmul' must name what works here. Got {wanted!r}. Nearest: {TORCH.name!r}."
             )
         return MATMULS[wanted]
-    parts = [environment.processor(), f"torch {metadata.version('torch')}", f"kernels {choice.name()}"]
+    parts = [environment.processor(), f"torch {metadata.version('torch')}", f"kernels {builds.build_name()}"]
     key = ", ".join([*parts, f"{threads} threads"])
-    path = cache_folder() / _REMEMBERED
+    path = cache_folder() / _CACHE_FILE
     known = _read(path)
     if not _is_name(known.get(key)):
         known[key] = fastest().name
@@ -44,7 +44,7 @@ def choose(wanted: str, *, device: str, threads: int) -> Matmul:
 
 
 def chosen(name: str) -> Matmul:
-    """The products of this name where they still work; torch's otherwise, which always do."""
+    """The backend of this name if it still works here; otherwise torch's, which always does."""
     matmul = named(name) if _is_name(name) else TORCH
     return matmul if usable(matmul) else TORCH
 
@@ -58,6 +58,5 @@ def _read(path: Path) -> dict[str, str]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError):
-        # It can be measured anew.
-        return {}
+        return {}  # a new measurement replaces it
     return content if isinstance(content, dict) else {}

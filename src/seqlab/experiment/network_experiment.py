@@ -1,90 +1,120 @@
-"""One experiment: everything built from its configuration."""
+"""A network with its data, its optimizer and its generators, ready to be trained or scored."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
+from typing_extensions import override
 
 from seqlab.data.dataset import Dataset
-from seqlab.data.sources.generated import GeneratedConfig
-from seqlab.data.token_oracle import has_oracle
+from seqlab.data.token_oracle import TokenOracle
 from seqlab.experiment import seeding
+from seqlab.experiment.experiment import Experiment, check_metrics
 from seqlab.experiment.experiment_config import ExperimentConfig
+from seqlab.experiment.matmul_choice import choose, chosen
 from seqlab.experiment.row_wise import RowWiseSgd
-from seqlab.measure.metric_kinds import METRICS
+from seqlab.measure import gradients
+from seqlab.models.layer_counts import LayerCount, layer_counts
 from seqlab.models.model import SequenceModel
 from seqlab.nn.dropout import bind_generator
 from seqlab.nn.embedding import Embedding
-from seqlab.nn.matmul import TORCH, Matmul
+from seqlab.nn.matmul import Matmul
 from seqlab.schema.errors import UserError
-from seqlab.tasks.task import Task
 
 MANY_ROWS = 2_000
 """Rows of an embedding table from which it pays to move only those that a batch used."""
 
 
-@dataclass
-class Experiment:
-    """The live parts of one experiment."""
+class NetworkExperiment(Experiment):
+    """The live parts of a network's experiment; see `Experiment`.
+
+    optimizer: moves every parameter but those of `rows`. rows: moves a large embedding table in place of the
+    optimizer; None where the optimizer moves all. generators: sources of randomness in training, by purpose.
+    """
 
     config: ExperimentConfig
-    dataset: Dataset
-    task: Task
-    model: SequenceModel
-    optimizer: torch.optim.Optimizer
-    rows: RowWiseSgd | None
-    """Moves the embedding table in the optimiser's place; None: the optimiser moves it like all else."""
-    generators: dict[str, torch.Generator]
-    notes: tuple[str, ...]
-    """What the user should know of how it is trained."""
+
+    def __init__(
+        self, config: ExperimentConfig, dataset: Dataset, device: torch.device, matmul: str | None = "torch"
+    ):
+        """Build task, model and optimizer on a dataset, every weight drawn from the seed.
+
+        Args:
+            config: everything that decides the numbers.
+            dataset: what is learned from.
+            device: where the model lives.
+            matmul: name of the matmul backend of the output layer; None chooses by `training.matmul`.
+
+        Raises:
+            UserError: the parts do not fit each other.
+        """
+        self.config, self.dataset = config, dataset
+        self.task = config.task.build(dataset, config.training.loss_options)
+        self.oracle = config.data.oracle(dataset.tokenizer)
+        check_metrics(self.task)
+        _check_prompt(config, dataset, self.oracle)
+        _check_batching(self)
+        self.model = self._model(device)
+        _check_diagnostics(config, self.model)
+        self.task.matmul = _matmul(config, device, matmul)
+        dropout = seeding.generator(config.seed, "dropout", device=device)
+        bind_generator(self.model, dropout)
+        self.generators = {"dropout": dropout}
+        self.rows, self.notes = _row_wise(config, self.model)
+        moved = [p for p in self.model.parameters() if self.rows is None or p is not self.rows.weight]
+        self.optimizer = config.training.optimizer.build(moved)
+
+    @property
+    @override
+    def matmul(self) -> str:
+        return self.task.matmul.name
+
+    @override
+    def count(self) -> list[LayerCount]:
+        return layer_counts(self.model)
+
+    def _model(self, device: torch.device) -> SequenceModel:
+        generator = seeding.generator(self.config.seed, "weights")
+        return self.config.model.build(self.spec, generator).to(device)
 
 
-def build(
-    config: ExperimentConfig, dataset: Dataset, device: torch.device, matmul: Matmul = TORCH
-) -> Experiment:
-    """Build task, model and optimiser on a dataset, every weight drawn from the seed.
+def network_experiment(
+    config: ExperimentConfig, dataset: Dataset, device: torch.device, matmul: str | None
+) -> NetworkExperiment:
+    """See `seqlab.experiment.experiment.build`."""
+    return NetworkExperiment(config, dataset, device, matmul)
 
-    Args:
-        config: everything that decides the numbers.
-        dataset: what is learned from.
-        device: where the model lives.
-        matmul: how the matrices of a large output layer are multiplied in training.
 
-    Raises:
-        UserError: the parts do not fit each other.
-    """
-    task = config.task.build(dataset)
-    for metric in task.metrics:
-        METRICS[metric]  # an unknown one is refused now, not after an epoch
-    _check_prompt(config, dataset)
-    if config.training.curriculum and config.batching.contiguous:
+def _matmul(config: ExperimentConfig, device: torch.device, name: str | None) -> Matmul:
+    if name is not None:
+        return chosen(name)
+    return choose(config.training.matmul, device=device.type, threads=torch.get_num_threads())
+
+
+def _check_batching(experiment: NetworkExperiment) -> None:
+    """Check that every split can be cut, and that settings for sequences are not used for running text."""
+    config, dataset = experiment.config, experiment.dataset
+    if config.training.curriculum and config.batching.running:
         raise UserError(
             "'training.curriculum' must be 0 for running text, which has no short sequences. "
             f"Got {config.training.curriculum}."
         )
-    if config.evaluation.train_sequences and config.batching.contiguous:
+    if config.evaluation.train_sequences and config.batching.running:
         raise UserError(
             "'evaluation.train_sequences' must be 0 for running text, which is one sequence. "
             f"Got {config.evaluation.train_sequences}."
         )
     config.data.check_training(dataset)
     for split in dataset.splits.values():
-        # Cut every split once now, so that a batching that does not fit is known before training.
-        task.batches(split, config.batching, seed=None)
-    model = config.model.build(
-        vocabulary=len(dataset.tokenizer.vocabulary),
-        outputs=task.outputs(dataset),
-        generator=seeding.generator(config.seed, "weights"),
-        numbers=dataset.tokenizer.vocabulary.numbers,
-    ).to(device)
-    dropout = seeding.generator(config.seed, "dropout", device=device)
-    bind_generator(model, dropout)
-    task.matmul = matmul
-    rows, notes = _row_wise(config, model)
-    moved = [p for p in model.parameters() if rows is None or p is not rows.weight]
-    optimizer = config.training.optimizer.build(moved)
-    return Experiment(config, dataset, task, model, optimizer, rows, {"dropout": dropout}, notes)
+        # Cut every split once now, so that a batching that does not fit is refused before training.
+        experiment.task.batches(split, config.batching, seed=None)
+
+
+def _check_diagnostics(config: ExperimentConfig, model: SequenceModel) -> None:
+    if config.diagnostics.gradient_every:
+        try:
+            gradients.check_layers(model)
+        except UserError as error:
+            raise UserError(f"'diagnostics.gradient_every' must be 0: {error}") from None
 
 
 def _row_wise(config: ExperimentConfig, model: SequenceModel) -> tuple[RowWiseSgd | None, tuple[str, ...]]:
@@ -104,15 +134,15 @@ def _row_wise(config: ExperimentConfig, model: SequenceModel) -> tuple[RowWiseSg
     return found, ()
 
 
-def _check_prompt(config: ExperimentConfig, dataset: Dataset) -> None:
-    """Samples go on from what the prompt says, never from unknown tokens that stand for it.
+def _check_prompt(config: ExperimentConfig, dataset: Dataset, oracle: TokenOracle | None) -> None:
+    """Check that samples continue what the prompt says, never unknown tokens in its place.
 
-    Where the truth of the data is known it must be the beginning of a text.
+    Where the true distribution is known, the prompt must be the beginning of a text.
     """
     prompt = config.samples.prompt
-    if isinstance(config.data, GeneratedConfig) and has_oracle(config.data.language(), dataset.tokenizer):
+    if oracle is not None:
         try:
-            config.data.language().next_token(prompt)
+            oracle.language.next_token(prompt)
         except UserError as error:
             raise UserError(f"'samples.prompt': {error}") from None
     if dataset.tokenizer.vocabulary.unknown in dataset.tokenizer.encode(prompt):

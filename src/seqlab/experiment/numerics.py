@@ -1,4 +1,4 @@
-"""Threads and numerics of the process, set for a piece of work and set back behind it."""
+"""Threads and floating-point settings of the process, set for a block and restored after it."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from seqlab.schema.errors import UserError
 
 @contextmanager
 def numerics(device: str, threads: int | None) -> Iterator[torch.device]:
-    """The device by its name, while threads and numerics are those of training.
+    """Yield the device of this name; inside the block, threads and numerics are those of training.
 
     Args:
-        device: as torch names it.
-        threads: of the numerical libraries; None leaves them as they are.
+        device: torch's name of it.
+        threads: number of threads of the numerical libraries; None leaves it unchanged.
 
     Raises:
         UserError: there is no such device, or threads is not positive.
     """
     if threads is not None and threads < 1:
         raise UserError(f"'threads' must be at least 1. Got {threads}.")
-    place = _device(device)
+    found = _device(device)
     threads_before, flushed_before = torch.get_num_threads(), _flushes_denormals()
     torch.set_num_threads(threads or threads_before)
-    # Gradients of confident models fall below 1e-38, where processors are a hundred times slower.
+    # Gradients of confident models fall below 1e-38; denormals make processors a hundred times slower.
     torch.set_flush_denormal(True)
     try:
-        yield place
+        yield found
     finally:
         torch.set_num_threads(threads_before)
         torch.set_flush_denormal(flushed_before)
@@ -37,14 +37,14 @@ def numerics(device: str, threads: int | None) -> Iterator[torch.device]:
 
 def _device(name: str) -> torch.device:
     try:
-        place = torch.device(name)
-        torch.zeros(1, device=place).item()
+        device = torch.device(name)
+        torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0][:200]
         raise UserError(f"'device' must be one this machine has. Got {name!r}: {reason}") from None
-    return place
+    return device
 
 
 def _flushes_denormals() -> bool:
-    """Whether this thread takes numbers below the smallest normal one for zero; torch does not tell."""
+    """Whether this thread flushes denormal numbers to zero; torch has no function that reports it."""
     return (torch.full((), 2e-38) * 0.1).item() == 0

@@ -3,15 +3,16 @@
 Legend of the equations: g gradient, θ parameter, λ weight decay, η the learning rate of this step
 (the base rate times the schedule's factor), t the number of steps including this one.
 
-torch's fused kernels are used where they exist: they read and write each parameter and its moments once
-a step, where the default goes over them several times.
+A config can build any `torch.optim.Optimizer`, except one whose `step` needs a closure. torch's fused kernels
+are used where they exist: they read and write each parameter and its moments once per step, where the
+default implementation makes several passes over them.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 from typing_extensions import override
@@ -29,7 +30,7 @@ _FUSED_DEVICES = ("cpu", "cuda")
 
 
 class OptimizerConfig(Config, ABC):
-    """Settings of an optimizer. Subclasses stand in this file, with one line in `kinds.py`."""
+    """Settings of an optimizer. A subclass is registered by one line in `OPTIMIZERS`."""
 
     kind: str
     """Name of the optimizer."""
@@ -37,17 +38,18 @@ class OptimizerConfig(Config, ABC):
     """Base learning rate per optimizer step; the schedule multiplies it."""
 
     def row_wise(self, table: Embedding) -> RowWiseSgd | str:
-        """What moves only those rows of an embedding table that a batch used, or why nothing does."""
+        """An updater of only those rows of an embedding table that a batch used, or the reason for none."""
         return f"{self.kind} moves every row in every step"
 
     @abstractmethod
     def build(self, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
         """The optimizer of these parameters, at the base learning rate.
 
-        The loop sets each step's rate in `param_groups[0]["lr"]`.
+        Before each step the loop sets `lr` of every parameter group to the rate of the step. The optimizer's
+        state must consist of tensors, numbers, texts, lists, tuples and dicts: checkpoints hold nothing else.
 
         Args:
-            parameters: at least one; those without a gradient in a step stay as they are in it.
+            parameters: at least one; a parameter without a gradient must not move.
         """
 
 
@@ -62,13 +64,13 @@ class SgdConfig(OptimizerConfig):
     momentum: float = Field(default=0.0, ge=0.0, lt=1.0)
     """Fraction μ of the running sum of gradients kept from step to step; 0 is plain descent."""
     nesterov: bool = False
-    """Look one step of momentum ahead; needs momentum above 0."""
+    """Evaluate the gradient one step of momentum ahead; needs momentum above 0."""
     weight_decay: float = Field(default=0.0, ge=0.0)
     """λ, the fraction of each parameter added to its gradient (an L2 penalty of λ/2 |θ|²)."""
 
     rows: Literal["auto", "dense"] = "auto"
-    """How a large embedding table is moved: `auto` reads and writes only the rows a batch used, with the
-    same result to rounding, where nothing else uses the table; `dense` all rows in every step."""
+    """How a large embedding table is updated: `auto` reads and writes only the rows a batch used, with the
+    same result up to rounding, if nothing else uses the table; `dense` updates all rows in every step."""
 
     @model_validator(mode="after")
     def _nesterov_has_momentum(self) -> SgdConfig:
@@ -84,8 +86,8 @@ class SgdConfig(OptimizerConfig):
 
         return RowWiseSgd(table, self) if self.rows == "auto" else "training.optimizer.rows is dense"
 
+    @override
     def build(self, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
-        """Torch's SGD; see `OptimizerConfig.build`."""
         import torch
 
         optimizer = torch.optim.SGD(
@@ -97,15 +99,15 @@ class SgdConfig(OptimizerConfig):
             fused=_fused(parameters),
         )
         if self.momentum > 0.0:
-            # Fused steps need every buffer or none: without zeros at the start, a parameter that gets
-            # its first gradient later than another would be an error.
+            # A fused step needs all buffers or none: without zeros at the start, a parameter that gets its
+            # first gradient later than another would raise an error.
             for parameter in parameters:
                 optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
         return optimizer
 
 
 class AdamFamily(OptimizerConfig, ABC):
-    """What Adam and its variants share."""
+    """Settings that Adam and its variants share."""
 
     learning_rate: float = Field(default=1e-3, gt=0.0)
     """Base learning rate per optimizer step; the schedule multiplies it."""
@@ -116,22 +118,17 @@ class AdamFamily(OptimizerConfig, ABC):
     epsilon: float = Field(default=1e-8, gt=0.0)
     """ε, added to the root of the mean square; in the gradients' unit."""
     weight_decay: float = Field(default=0.0, ge=0.0)
-    """λ; see the equations."""
+    """λ, the fraction of each parameter added to its gradient (an L2 penalty of λ/2 |θ|²)."""
 
-    def build(self, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
-        """Torch's own; see `OptimizerConfig.build`."""
-        return self._kind()(
-            parameters,
-            lr=self.learning_rate,
-            betas=(self.beta1, self.beta2),
-            eps=self.epsilon,
-            weight_decay=self.weight_decay,
-            fused=_fused(parameters),
-        )
-
-    @abstractmethod
-    def _kind(self) -> type[torch.optim.Adam]:
-        """Torch's class."""
+    def _arguments(self) -> dict[str, Any]:
+        """The shared settings under torch's names."""
+        betas = (self.beta1, self.beta2)
+        return {
+            "lr": self.learning_rate,
+            "betas": betas,
+            "eps": self.epsilon,
+            "weight_decay": self.weight_decay,
+        }
 
 
 class AdamConfig(AdamFamily):
@@ -142,13 +139,12 @@ class AdamConfig(AdamFamily):
 
     kind: Literal["adam"] = "adam"
     """Name of the optimizer."""
-    weight_decay: float = Field(default=0.0, ge=0.0)
-    """λ, the fraction of each parameter added to its gradient (an L2 penalty of λ/2 |θ|²)."""
 
-    def _kind(self) -> type[torch.optim.Adam]:
+    @override
+    def build(self, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
         import torch
 
-        return torch.optim.Adam
+        return torch.optim.Adam(parameters, **self._arguments(), fused=_fused(parameters))
 
 
 class AdamWConfig(AdamFamily):
@@ -160,12 +156,67 @@ class AdamWConfig(AdamFamily):
     kind: Literal["adamw"] = "adamw"
     """Name of the optimizer."""
     weight_decay: float = Field(default=0.01, ge=0.0)
-    """λ, the fraction of each parameter taken off it per unit of learning rate."""
+    """λ, the fraction of each parameter subtracted from it per unit of learning rate."""
 
-    def _kind(self) -> type[torch.optim.Adam]:
+    @override
+    def build(self, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
         import torch
 
-        return torch.optim.AdamW
+        return torch.optim.AdamW(parameters, **self._arguments(), fused=_fused(parameters))
+
+
+class NAdamConfig(AdamFamily):
+    """Adam with Nesterov momentum (Dozat 2016), in torch's form; weight decay is part of the gradient.
+
+    d, m and v are Adam's; with the momentum decay ψ, μ(t) = β₁ (1 - 0.96^(tψ) / 2) and M(t) = μ(1) ⋯ μ(t);
+    θ = θ - η (μ(t+1) m / (1 - M(t+1)) + (1 - μ(t)) d / (1 - M(t))) / (√(v/(1-β₂ᵗ)) + ε).
+    """
+
+    kind: Literal["nadam"] = "nadam"
+    """Name of the optimizer."""
+    learning_rate: float = Field(default=2e-3, gt=0.0)
+    """Base learning rate per optimizer step; the schedule multiplies it."""
+    momentum_decay: float = Field(default=4e-3, ge=0.0)
+    """ψ, how fast μ rises from β₁/2 to β₁; 0 keeps it at β₁/2."""
+
+    @override
+    def build(self, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
+        import torch
+
+        return torch.optim.NAdam(parameters, **self._arguments(), momentum_decay=self.momentum_decay)
+
+
+class RmspropConfig(OptimizerConfig):
+    """RMSprop (Hinton 2012), with momentum μ; weight decay is part of the gradient.
+
+    d = g + λθ; v = αv + (1-α)d²; b = μb + d / (√v + ε); θ = θ - ηb.
+    """
+
+    kind: Literal["rmsprop"] = "rmsprop"
+    """Name of the optimizer."""
+    learning_rate: float = Field(default=1e-2, gt=0.0)
+    """Base learning rate per optimizer step; the schedule multiplies it."""
+    alpha: float = Field(default=0.99, ge=0.0, lt=1.0)
+    """Fraction of the running mean of squared gradients kept from step to step."""
+    epsilon: float = Field(default=1e-8, gt=0.0)
+    """ε, added to the root of the mean square; in the gradients' unit."""
+    momentum: float = Field(default=0.0, ge=0.0, lt=1.0)
+    """Fraction μ of the running sum of steps kept from step to step."""
+    weight_decay: float = Field(default=0.0, ge=0.0)
+    """λ, the fraction of each parameter added to its gradient (an L2 penalty of λ/2 |θ|²)."""
+
+    @override
+    def build(self, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
+        import torch
+
+        return torch.optim.RMSprop(
+            parameters,
+            lr=self.learning_rate,
+            alpha=self.alpha,
+            eps=self.epsilon,
+            momentum=self.momentum,
+            weight_decay=self.weight_decay,
+        )
 
 
 def _fused(parameters: Sequence[torch.nn.Parameter]) -> bool:

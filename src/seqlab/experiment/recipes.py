@@ -1,4 +1,4 @@
-"""Recipes: TOML files of settings, shipped or the user's own; one may stand on another."""
+"""Recipes: TOML files of settings, shipped or the user's own; a recipe can extend another one."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from seqlab.schema.errors import UserError, unknown
 
 @dataclass(frozen=True)
 class Recipe:
-    """A recipe as read: `about` is its one line, `table` its settings with those of its base.
+    """A recipe as read: `about` is its description, `table` its settings merged over those of its base.
 
-    `sized_by_data`: settings that neither the recipe nor the user gives are chosen from the data's size.
+    `sized_by_data`: settings that neither the recipe nor the user sets are chosen from the data's size.
     """
 
     name: str
@@ -44,15 +44,15 @@ def read(wanted: str) -> Recipe:
     Raises:
         UserError: there is no such recipe or file, or it is not TOML.
     """
-    return _read(wanted, above=())
+    return _read(wanted, extended_by=())
 
 
 def configure(wanted: str, overrides: Sequence[str] = ()) -> tuple[AnyExperimentConfig, list[str]]:
     """The experiment a recipe and `key=value` overrides describe.
 
     Returns:
-        The configuration, and sentences the user should read (settings that an override dropped, or that
-        were chosen from the data's size).
+        The configuration, and notes for the user (settings that an override dropped, or that were chosen
+        from the data's size).
 
     Raises:
         UserError: a key or value is wrong, or the data of a recipe sized by it cannot be read.
@@ -67,7 +67,7 @@ def configure(wanted: str, overrides: Sequence[str] = ()) -> tuple[AnyExperiment
 
 
 def experiment(recipe: Recipe, table: Table) -> tuple[AnyExperimentConfig, list[str]]:
-    """The experiment of a recipe whose table was changed, and what was chosen from the data's size.
+    """The experiment of a recipe with a changed table, and notes on settings chosen from the data's size.
 
     Raises:
         UserError: a key or value is wrong, or the data of a recipe sized by it cannot be read.
@@ -80,10 +80,10 @@ def experiment(recipe: Recipe, table: Table) -> tuple[AnyExperimentConfig, list[
 
 
 def put(table: Table, key: str, value: Any) -> Table:
-    """The table with another value under a full key, parsed by nobody yet.
+    """The table with another value under a full key; the value is not checked here.
 
-    A table goes over the one that is there, or replaces it where its kind is another one, as a recipe's does
-    over its base's.
+    A table is merged over the existing one, or replaces it if its kind differs, as a recipe's table over its
+    base's.
 
     >>> put({"model": {"kind": "rnn", "layers": 1}}, "model.layers", 2)
     {'model': {'kind': 'rnn', 'layers': 2}}
@@ -98,10 +98,10 @@ def put(table: Table, key: str, value: Any) -> Table:
 
 
 def network(wanted: str, overrides: Sequence[str] = ()) -> ExperimentConfig:
-    """The same for a recipe that trains a network.
+    """The experiment of a recipe that trains a network.
 
     Raises:
-        UserError: it fits a baseline; see `configure` for others.
+        UserError: the recipe fits a baseline; see `configure` for other errors.
     """
     config, _ = configure(wanted, overrides)
     if not isinstance(config, ExperimentConfig):
@@ -109,48 +109,50 @@ def network(wanted: str, overrides: Sequence[str] = ()) -> ExperimentConfig:
     return config
 
 
-def _read(wanted: str, above: tuple[str, ...]) -> Recipe:
+def _read(wanted: str, extended_by: tuple[str, ...]) -> Recipe:
     path = Path(wanted)
     own = str(path.resolve()) if path.suffix == ".toml" else wanted
-    if own in above:
-        raise UserError(f"A recipe must not stand on itself. Got {' on '.join([*above, own])}.")
-    if path.suffix == ".toml":
-        if not path.is_file():
-            raise UserError(f"There is no recipe file {wanted!r}.")
-        name, text = path.stem, _text(path)
-    elif wanted in names():
-        name, text = wanted, (resources.files("seqlab") / "recipes" / f"{wanted}.toml").read_text("utf-8")
-    else:
-        raise unknown("recipe", wanted, names())
-    table = read_toml(text, f"Recipe {wanted!r}")
+    if own in extended_by:
+        chain = ", which extends ".join([*extended_by, own])
+        raise UserError(f"A recipe must not extend itself. Got {chain}.")
+    table = read_toml(_text(wanted), f"Recipe {wanted!r}")
     base, about = table.pop("base", None), str(table.pop("about", ""))
     sized = table.pop("sized_by_data", None)
     if sized not in (None, True, False):
         raise UserError(f"Recipe {wanted!r}: 'sized_by_data' must be true or false. Got {sized!r}.")
+    name = path.stem if path.suffix == ".toml" else wanted
     table.setdefault("name", name)
     if base is not None:
-        # A file names its base from where it stands itself.
-        below = str(path.parent / str(base)) if str(base).endswith(".toml") else str(base)
-        recipe = _read(below, (*above, own))
+        # A path to a base is relative to the folder of the file that names it.
+        extended = str(path.parent / str(base)) if str(base).endswith(".toml") else str(base)
+        recipe = _read(extended, (*extended_by, own))
         table = _merge(recipe.table, table)
         sized = recipe.sized_by_data if sized is None else sized
     return Recipe(name, about, table, bool(sized))
 
 
-def _text(path: Path) -> str:
+def _text(wanted: str) -> str:
+    """The content of a recipe file, or of a shipped recipe."""
+    path = Path(wanted)
+    if path.suffix != ".toml":
+        if wanted not in names():
+            raise unknown("recipe", wanted, names())
+        return (resources.files("seqlab") / "recipes" / f"{wanted}.toml").read_text("utf-8")
+    if not path.is_file():
+        raise UserError(f"There is no recipe file {wanted!r}.")
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise UserError(f"{path} must be UTF-8 text. Got a byte that is not at {error.start}.") from None
+        raise UserError(f"{path} must be UTF-8 text. Got an invalid byte at offset {error.start}.") from None
 
 
 def _merge(base: Table, table: Table) -> Table:
-    """Settings over their base's; a table of another kind replaces the base's whole table."""
+    """Settings merged over their base's; a table of another kind replaces the base's whole table."""
     merged: dict[str, Any] = dict(base)
     for key, value in table.items():
-        below = base.get(key)
-        if isinstance(value, dict) and isinstance(below, dict) and _same_kind(below, value):
-            merged[key] = _merge(below, value)
+        old = base.get(key)
+        if isinstance(value, dict) and isinstance(old, dict) and _same_kind(old, value):
+            merged[key] = _merge(old, value)
         else:
             merged[key] = value
     return merged

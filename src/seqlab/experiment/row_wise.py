@@ -18,25 +18,25 @@ if TYPE_CHECKING:
     from seqlab.experiment.optimizers import SgdConfig
 
 WINDOW = 64
-"""Steps after which every row is brought up to date, so that no row lags behind by more."""
+"""Steps after which every row is brought up to date: a bound on how far a row can lag."""
 _CHUNK = 1 << 22
-"""Numbers brought up to date at once, so that little memory is needed besides the table."""
+"""Numbers brought up to date at once: bounds the memory needed besides the table."""
 
 
 class RowWiseSgd:
-    """The same steps as dense SGD, to rounding, at the cost of the rows used.
+    """Equal to dense SGD up to rounding, at a cost proportional to the rows used.
 
-    A row θ with momentum b whose gradient is zero goes, in a step of learning rate η, to
+    A step of learning rate η maps a row θ with momentum b whose gradient is zero to
 
         b' = μ b + λ θ,    θ' = θ - η b'    (with Nesterov θ' = θ - η (λ θ + μ b')),
 
     a linear map of (θ, b). The products of these maps since each of the last steps are kept, 2 x 2 numbers in
-    float64 a step, so a row that was not used for k steps is caught up at once when it is used again: one
-    product for all its entries, whatever k and however the rate changed. All rows are caught up every
-    `WINDOW` steps, and whenever `flush` is called; between, `weight` lags behind.
+    float64 per step, so a row that was not used for k steps catches up when it is used again: one product
+    for all its entries, for any k and any change of the rate. All rows catch up every `WINDOW` steps and
+    whenever `flush` is called; in between, `weight` is out of date.
 
     Args:
-        table: the embedding; it reads through this object from now on.
+        table: the embedding; from now on it reads its rows through this object.
         config: momentum μ, weight decay λ, and whether the momentum is Nesterov's.
     """
 
@@ -44,21 +44,23 @@ class RowWiseSgd:
         self.weight = table.weight
         self._momentum, self._nesterov, self._decay = config.momentum, config.nesterov, config.weight_decay
         self._velocity = torch.zeros_like(self.weight) if config.momentum else None
+        # The index in `_maps` of the step up to which each row is updated.
         self._seen = torch.zeros(self.weight.shape[0], dtype=torch.int64)
         self._maps = torch.eye(2, dtype=torch.float64).unsqueeze(0)
         self._used: tuple[Tensor, Tensor, Tensor | None] | None = None
         table.reader = self
 
     def __call__(self, tokens: Int[Tensor, "*N"]) -> Float[Tensor, "*N H"]:
-        """Vectors of a batch's tokens, caught up; nothing is written until `step`."""
-        ids, places = torch.unique(tokens, return_inverse=True)
+        """Up-to-date vectors of a batch's tokens; nothing is written until `step`."""
+        # `rows` is a leaf of the graph, so the gradient has U rows, never V.
+        ids, inverse = torch.unique(tokens, return_inverse=True)
         rows, velocity = self._caught_up(ids)
         self._used = (ids, rows.requires_grad_(), velocity)
-        return functional.embedding(places, rows)
+        return functional.embedding(inverse, rows)
 
     @property
     def gradient(self) -> Float[Tensor, "U H"] | None:
-        """That of the rows the last batch used; all others have none."""
+        """The gradient of the rows that the last batch used; all others have none."""
         return None if self._used is None else self._used[1].grad
 
     @torch.no_grad()
@@ -67,12 +69,13 @@ class RowWiseSgd:
 
         Args:
             learning_rate: η.
-            factor: what the gradients are multiplied by before anything else.
+            factor: multiplies the gradients before anything else.
         """
         if self._used is not None and self._used[1].grad is not None:
             self._move(*self._used, learning_rate, factor)
-        still = torch.eye(2, dtype=torch.float64).unsqueeze(0)
-        self._maps = torch.cat([self._map(learning_rate) @ self._maps, still])
+        # maps[k] is the product of the maps of all steps after step k; the newest is the identity.
+        identity = torch.eye(2, dtype=torch.float64).unsqueeze(0)
+        self._maps = torch.cat([self._map(learning_rate) @ self._maps, identity])
         if self._used is not None:
             self._seen[self._used[0]] = len(self._maps) - 1
         self._used = None
@@ -81,7 +84,7 @@ class RowWiseSgd:
 
     @torch.no_grad()
     def flush(self) -> None:
-        """Bring every row up to date, so that `weight` is what dense steps would have made of it."""
+        """Bring every row up to date, so that `weight` is what dense steps would have made it."""
         if self._lags:
             stale = (self._seen < len(self._maps) - 1).nonzero().squeeze(1)
             for ids in stale.split(max(1, _CHUNK // self.weight.shape[1])):
@@ -90,14 +93,14 @@ class RowWiseSgd:
         self._maps = self._maps[-1:]
 
     def state(self) -> dict[str, Tensor]:
-        """Everything that is kept, raw, by name: a run goes on from it to the bit."""
+        """The raw state by name, out-of-date rows included: a run continues from it bit for bit."""
         kept = {"weight": self.weight.detach(), "seen": self._seen, "maps": self._maps}
         kept |= {} if self._velocity is None else {"velocity": self._velocity}
         return {name: tensor.clone() for name, tensor in kept.items()}
 
     @torch.no_grad()
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Go back to a state."""
+        """Restore a state."""
         self.weight.copy_(state["weight"])
         self._seen, self._maps = state["seen"].clone(), state["maps"].clone()
         if self._velocity is not None:
@@ -105,11 +108,11 @@ class RowWiseSgd:
 
     @property
     def _lags(self) -> bool:
-        """Whether rows without a gradient move at all."""
+        """Whether rows without a gradient change at all."""
         return self._velocity is not None or self._decay > 0
 
     def _map(self, learning_rate: float) -> Float[Tensor, "M M"]:
-        """What a step without a gradient does to (θ, b)."""
+        """The map that a step without a gradient applies to (θ, b)."""
         momentum, decay = self._momentum, self._decay
         if self._nesterov:
             values = (1 - learning_rate * decay * (1 + momentum), -learning_rate * momentum**2)
@@ -118,7 +121,7 @@ class RowWiseSgd:
         return torch.tensor([values, (decay, momentum)], dtype=torch.float64)
 
     def _caught_up(self, ids: Int[Tensor, " U"]) -> tuple[Tensor, Tensor | None]:
-        """Values and momentum of some rows as of now."""
+        """Up-to-date values and momentum of some rows."""
         rows = self.weight.detach().index_select(0, ids)
         velocity = None if self._velocity is None else self._velocity.index_select(0, ids)
         if not self._lags:
@@ -132,8 +135,8 @@ class RowWiseSgd:
     def _move(
         self, ids: Tensor, rows: Tensor, velocity: Tensor | None, learning_rate: float, factor: float
     ) -> None:
-        """Move used rows along their gradients."""
-        assert rows.grad is not None, "seen by the caller"
+        """Update the used rows by their gradients."""
+        assert rows.grad is not None, "checked by the caller"
         direction = (rows.grad * factor).add_(rows, alpha=self._decay)
         rows = rows.detach()
         if velocity is None:

@@ -1,6 +1,6 @@
 """Learning-rate schedules: factors that multiply the base learning rate before each step.
 
-A factor depends on the clock alone, so a resumed run goes on exactly; only `plateau`, which listens to
+A factor depends on the clock alone, so a resumed run continues exactly; only `plateau`, which observes
 validations, has a state to keep in checkpoints. `progress` is 0 at the first step and 1 at the last.
 """
 
@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from pydantic import Field
+from typing_extensions import override
 
 from seqlab.schema.config import Config
 
 
 @dataclass(frozen=True, kw_only=True)
 class Clock:
-    """Where training stands before a step.
+    """The progress of training before a step.
 
     step: optimizer steps done. epoch: finished epochs. steps_per_epoch, total_steps: optimizer steps of
     one epoch and of the whole training.
@@ -35,28 +36,28 @@ class Clock:
 
     @property
     def progress(self) -> float:
-        """Share of the way from the first step (0) to the last (1)."""
+        """The fraction of training between the first step (0) and the last (1)."""
         return min(1.0, self.step / max(1, self.total_steps - 1))
 
 
 class Schedule(ABC):
-    """A factor for each step, and what it is computed from besides the clock."""
+    """A factor for each step, and the state it depends on besides the clock."""
 
     @abstractmethod
     def factor(self, clock: Clock) -> float:
-        """What the base learning rate is multiplied by in the next step."""
+        """The factor of the base learning rate in the next step."""
 
     @abstractmethod
     def observe(self, improved: bool) -> None:
-        """Told after each validation whether it beat the best one so far."""
+        """Called after each validation: whether it was better than the best one so far."""
 
     @abstractmethod
     def state(self) -> dict[str, float]:
-        """Numbers a checkpoint keeps; {} where the clock is enough."""
+        """Numbers a checkpoint keeps; {} if the clock is enough."""
 
     @abstractmethod
     def restore(self, state: dict[str, float]) -> None:
-        """Go on from what `state` returned."""
+        """Continue from a value that `state` returned."""
 
 
 class ByClock(Schedule):
@@ -65,20 +66,21 @@ class ByClock(Schedule):
     def __init__(self, function: Callable[[Clock], float]):
         self._function = function
 
+    @override
     def factor(self, clock: Clock) -> float:
-        """The function's value; see `Schedule.factor`."""
         return self._function(clock)
 
+    @override
     def observe(self, improved: bool) -> None:
-        """Validations change nothing."""
+        pass
 
+    @override
     def state(self) -> dict[str, float]:
-        """Nothing but the clock."""
         return {}
 
+    @override
     def restore(self, state: dict[str, float]) -> None:
-        """Nothing to restore."""
-        assert not state, f"a schedule without state was given {sorted(state)}"
+        assert not state, f"a schedule without state got {sorted(state)}"
 
 
 class Plateau(Schedule):
@@ -88,33 +90,34 @@ class Plateau(Schedule):
         self._cut, self._patience, self._minimum = cut, patience, minimum
         self._factor, self._waited = 1.0, 0
 
+    @override
     def factor(self, clock: Clock) -> float:
-        """The product of all cuts so far; see `Schedule.factor`."""
         return self._factor
 
+    @override
     def observe(self, improved: bool) -> None:
-        """Count validations without an improvement; cut and count anew when they exceed the patience."""
+        """Count validations without an improvement; above the patience, cut and start counting again."""
         self._waited = 0 if improved else self._waited + 1
         if self._waited > self._patience:
             self._factor = max(self._minimum, self._factor * self._cut)
             self._waited = 0
 
+    @override
     def state(self) -> dict[str, float]:
-        """The present factor, and validations waited."""
         return {"factor": self._factor, "waited": float(self._waited)}
 
+    @override
     def restore(self, state: dict[str, float]) -> None:
-        """Go on from a factor and a count; see `Schedule.restore`."""
         self._factor, self._waited = state["factor"], int(state["waited"])
 
 
 class ScheduleConfig(Config, ABC):
-    """Settings of a schedule. Subclasses stand in this file, with one line in `kinds.py`."""
+    """Settings of a schedule. A subclass is registered by one line in `SCHEDULES`."""
 
     kind: str
     """Name of the schedule."""
     depends_on_length: ClassVar[bool] = False
-    """Whether a factor depends on how long training is to last, not only on how long it has lasted."""
+    """Whether a factor depends on the planned length of training, not only on the steps done so far."""
 
     @abstractmethod
     def build(self) -> Schedule:
@@ -127,8 +130,8 @@ class ConstantConfig(ScheduleConfig):
     kind: Literal["constant"] = "constant"
     """Name of the schedule."""
 
+    @override
     def build(self) -> Schedule:
-        """The schedule; see the class."""
         return ByClock(lambda clock: 1.0)
 
 
@@ -143,19 +146,18 @@ class EpochDecayConfig(ScheduleConfig):
     kind: Literal["epoch-decay"] = "epoch-decay"
     """Name of the schedule."""
     divisor: float = Field(default=1.15, ge=1.0)
-    """What the learning rate is divided by after each epoch."""
+    """Divides the learning rate after each epoch."""
 
+    @override
     def build(self) -> Schedule:
-        """The schedule; see the class."""
         return ByClock(lambda clock: self.divisor**-clock.epoch)
 
 
 class FlatThenCompoundConfig(ScheduleConfig):
     """factor = divisor^-(k(k+1)/2), k = max(0, e - flat_epochs + 1), after e finished epochs.
 
-    The rate is kept for `flat_epochs` epochs. Then the epoch with e finished before it multiplies the
-    rate of the epoch before by divisor^-(e - flat_epochs + 1): the divisions themselves grow, by one
-    power an epoch.
+    The rate is constant for `flat_epochs` epochs. Then, after e finished epochs, the rate
+    of the previous epoch is divided by divisor^(e - flat_epochs + 1): each epoch adds one to the power.
 
     >>> schedule = FlatThenCompoundConfig(flat_epochs=2, divisor=2.0).build()
     >>> [schedule.factor(Clock(step=e, epoch=e, steps_per_epoch=1, total_steps=5)) for e in range(5)]
@@ -167,10 +169,10 @@ class FlatThenCompoundConfig(ScheduleConfig):
     flat_epochs: int = Field(default=15, ge=0)
     """Epochs at the base learning rate."""
     divisor: float = Field(default=1.15, ge=1.0)
-    """What the learning rate is divided by in the first epoch behind the flat ones."""
+    """Divides the learning rate in the first epoch after the flat ones."""
 
+    @override
     def build(self) -> Schedule:
-        """The schedule; see the class."""
         return ByClock(self._factor)
 
     def _factor(self, clock: Clock) -> float:
@@ -179,29 +181,29 @@ class FlatThenCompoundConfig(ScheduleConfig):
 
 
 class LinearConfig(ScheduleConfig):
-    """factor = 1 up to progress = hold, then straight down to `final` at the last step."""
+    """factor = 1 up to progress = hold, then linear decay to `final` at the last step."""
 
     kind: Literal["linear"] = "linear"
     """Name of the schedule."""
     depends_on_length: ClassVar[bool] = True
     hold: float = Field(default=0.0, ge=0.0, le=1.0)
-    """Share of all steps at the full rate; 1 never comes down."""
+    """Share of all steps at the full rate; 1 never decays."""
     final: float = Field(default=0.0, ge=0.0, le=1.0)
     """Fraction of the base learning rate at the last step."""
 
+    @override
     def build(self) -> Schedule:
-        """The schedule; see the class."""
         return ByClock(self._factor)
 
     def _factor(self, clock: Clock) -> float:
         if clock.progress <= self.hold:
             return 1.0
-        down = (clock.progress - self.hold) / (1.0 - self.hold)
-        return (1.0 - down) + self.final * down
+        decayed = (clock.progress - self.hold) / (1.0 - self.hold)
+        return (1.0 - decayed) + self.final * decayed
 
 
 class CosineConfig(ScheduleConfig):
-    """Warm-up in equal steps, then half a cosine down (Loshchilov and Hutter 2017, without restarts).
+    """Linear warm-up, then half a cosine down (Loshchilov and Hutter 2017, without restarts).
 
     With W = warmup * total_steps, rounded: factor = (step + 1) / (W + 1) in the first W steps, 1 in the
     next, then final + (1 - final) (1 + cos πp) / 2 with p from 0 there to 1 at the last step.
@@ -215,8 +217,8 @@ class CosineConfig(ScheduleConfig):
     final: float = Field(default=0.0, ge=0.0, le=1.0)
     """Fraction of the base learning rate at the last step."""
 
+    @override
     def build(self) -> Schedule:
-        """The schedule; see the class."""
         return ByClock(self._factor)
 
     def _factor(self, clock: Clock) -> float:
@@ -243,8 +245,8 @@ class OneCycleConfig(ScheduleConfig):
     final: float = Field(default=4e-6, ge=0.0, le=1.0)
     """Fraction of the base learning rate at the last step."""
 
+    @override
     def build(self) -> Schedule:
-        """The schedule; see the class."""
         return ByClock(self._factor)
 
     def _factor(self, clock: Clock) -> float:
@@ -256,8 +258,8 @@ class OneCycleConfig(ScheduleConfig):
 class PlateauConfig(ScheduleConfig):
     """Multiply the rate by `factor` whenever validation stops improving.
 
-    After more than `patience` validations in a row without a new best the rate is cut, and the count
-    starts anew.
+    After more than `patience` validations in a row without a new best the rate is cut, and counting starts
+    again.
 
     >>> schedule = PlateauConfig(factor=0.5, patience=1).build()
     >>> clock = Clock(step=0, epoch=0, steps_per_epoch=1, total_steps=9)
@@ -273,14 +275,14 @@ class PlateauConfig(ScheduleConfig):
     kind: Literal["plateau"] = "plateau"
     """Name of the schedule."""
     factor: float = Field(default=0.1, gt=0.0, lt=1.0)
-    """What the learning rate is multiplied by at each cut."""
+    """Multiplies the learning rate at each cut."""
     patience: int = Field(default=10, ge=0)
-    """Validations without a new best that are let pass before a cut."""
+    """Validations in a row without a new best that are tolerated before a cut."""
     minimum: float = Field(default=0.0, ge=0.0, le=1.0)
-    """Fraction of the base learning rate below which no cut goes."""
+    """Lower bound of the rate, as a fraction of the base learning rate."""
 
+    @override
     def build(self) -> Schedule:
-        """The schedule; see the class."""
         return Plateau(cut=self.factor, patience=self.patience, minimum=self.minimum)
 
 

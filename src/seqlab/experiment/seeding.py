@@ -1,4 +1,4 @@
-"""Randomness by purpose: every generator comes from the run's seed and the name of its use."""
+"""Random generators by purpose: each is derived from the run's seed and the name of its purpose."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 
 
 def derive(seed: int, purpose: str, *numbers: int) -> int:
-    """A seed of 63 bits for one purpose (and, say, one epoch), unrelated to those of other purposes.
+    """A seed of 63 bits for one purpose and, for example, one epoch, independent of those of other purposes.
 
     >>> derive(1, "order", 0) == derive(1, "order", 0), derive(1, "order", 0) == derive(1, "order", 1)
     (True, False)
@@ -18,5 +18,5 @@ def derive(seed: int, purpose: str, *numbers: int) -> int:
 
 
 def generator(seed: int, purpose: str, *numbers: int, device: torch.device | str = "cpu") -> torch.Generator:
-    """A torch generator for one purpose, on the device its draws are needed on."""
+    """A torch generator for one purpose, on the device that needs its draws."""
     return torch.Generator(device).manual_seed(derive(seed, purpose, *numbers))

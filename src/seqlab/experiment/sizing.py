@@ -1,4 +1,4 @@
-"""Settings chosen from the size of the data, for recipes that say `sized_by_data = true`."""
+"""Settings chosen from the size of the data, for recipes with `sized_by_data = true`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from seqlab.data.dataset import DatasetConfig
+from seqlab.data.dataset_config import DatasetConfig
 from seqlab.experiment.experiment_config import AnyExperimentConfig
 from seqlab.schema.config import Table, fields
 
 
 @dataclass(frozen=True)
 class Extent:
-    """How much there is to train on; `running`: one text without an end."""
+    """The size of the training data; `running`: it is one continuous text."""
 
     texts: int
     characters: int
@@ -21,31 +21,31 @@ class Extent:
 
 
 def fill(table: Table, config: AnyExperimentConfig) -> tuple[Table, str]:
-    """Settings with those chosen that nobody gave.
+    """Complete settings: those that neither the recipe nor the user sets are chosen.
 
     Args:
-        table: what the recipe and the user gave; all of it stays.
+        table: settings of the recipe and the user; none of them changes.
         config: the same as a configuration; its data is read.
 
     Returns:
-        The settings, and a sentence on what was chosen.
+        The settings, and a sentence that lists the chosen ones.
 
     Raises:
         UserError: the data is not what it must be.
     """
     extent = measure(config.data)
-    known = {key for key, _ in fields(type(config), table)}
-    wanted = running_text(extent) if extent.running else sequences(extent)
-    chosen = {key: value for key, value in wanted.items() if key in known and not _given(table, key)}
+    settable = {key for key, _ in fields(type(config), table)}
+    suitable = running_text(extent) if extent.running else sequences(extent)
+    chosen = {key: value for key, value in suitable.items() if key in settable and not _given(table, key)}
     for key, value in chosen.items():
         table = _with(table, key.split("."), value)
-    words = " ".join(f"{key}={value}" for key, value in chosen.items()) or "nothing, everything is given"
+    words = " ".join(f"{key}={value}" for key, value in chosen.items()) or "nothing, every setting is given"
     what = "" if extent.running else f"{extent.texts:,} texts, "
     return table, f"Chosen for {what}{extent.characters:,} characters to train on: {words}"
 
 
 def measure(data: DatasetConfig) -> Extent:
-    """The size of the training split; its texts are gone through once."""
+    """The size of the training split; its texts are read once."""
     corpus = data.read()
     texts = corpus.texts["train"]
     return Extent(len(texts), sum(map(len, texts)), corpus.running)

@@ -1,4 +1,4 @@
-"""The room's visible tables: optimizers and learning-rate schedules by kind."""
+"""The registries of optimizers and learning-rate schedules by kind."""
 
 from __future__ import annotations
 
@@ -10,27 +10,32 @@ OPTIMIZERS = Registry(
         "sgd": ("seqlab.experiment.optimizers:SgdConfig", "SGD with momentum, Nesterov, weight decay"),
         "adam": ("seqlab.experiment.optimizers:AdamConfig", "Adam (Kingma and Ba 2015)"),
         "adamw": ("seqlab.experiment.optimizers:AdamWConfig", "Adam with decoupled weight decay"),
+        "nadam": ("seqlab.experiment.optimizers:NAdamConfig", "Adam with Nesterov momentum (Dozat 2016)"),
+        "rmsprop": ("seqlab.experiment.optimizers:RmspropConfig", "RMSprop (Hinton 2012)"),
     },
 )
 
 SCHEDULES = Registry(
     "schedule",
     {
-        "constant": ("seqlab.experiment.schedules:ConstantConfig", "the learning rate as given"),
+        "constant": ("seqlab.experiment.schedules:ConstantConfig", "a constant learning rate"),
         "epoch-decay": (
             "seqlab.experiment.schedules:EpochDecayConfig",
             "divided by a number after each epoch",
         ),
         "flat-then-compound": (
             "seqlab.experiment.schedules:FlatThenCompoundConfig",
-            "kept for some epochs, then divided by a growing power",
+            "constant for some epochs, then divided by a growing power",
         ),
         "linear": (
             "seqlab.experiment.schedules:LinearConfig",
-            "kept for a share of the steps, then straight down",
+            "constant for a share of the steps, then linear decay",
         ),
-        "cosine": ("seqlab.experiment.schedules:CosineConfig", "warm-up, then half a cosine down"),
-        "one-cycle": ("seqlab.experiment.schedules:OneCycleConfig", "up, down, and far down (Smith 2018)"),
+        "cosine": ("seqlab.experiment.schedules:CosineConfig", "linear warm-up, then half a cosine down"),
+        "one-cycle": (
+            "seqlab.experiment.schedules:OneCycleConfig",
+            "one rise and one longer fall (Smith 2018)",
+        ),
         "plateau": ("seqlab.experiment.schedules:PlateauConfig", "cut when validation stops improving"),
     },
 )

@@ -1,1 +1,1 @@
-"""Formal languages, known exactly: strings, their probabilities, what may stand behind any prefix."""
+"""Formal languages with exactly known probabilities: of strings, and of the next token after any prefix."""

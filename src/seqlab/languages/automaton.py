@@ -1,4 +1,4 @@
-"""Regular languages: finite automata whose moves have probabilities."""
+"""Regular languages: finite automata with transition probabilities."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ from seqlab.languages import markov
 from seqlab.languages.language import END, Entropy, FormalLanguage
 from seqlab.schema.errors import UserError
 
-Moves = Mapping[str, tuple[float, int]]
-"""Of one state: for each token its chance and the state behind it."""
+Transitions = Mapping[str, tuple[float, int]]
+"""Of one state: the probability of each token, and the state after it."""
+Targets = Mapping[str, int]
+"""Of one state: the state after each token, without probabilities."""
 
 
 @dataclass(frozen=True)
 class Automaton(FormalLanguage[int]):
-    """A deterministic automaton; state 0 is the first. What a state's moves leave to 1 is its chance to end.
+    """A deterministic automaton; state 0 is the start.
+
+    A string ends in a state with the probability that is left over by the state's transitions.
 
     >>> from seqlab.languages.automaton import Automaton
     >>> words = Automaton(("a", "b"), ({"a": (1.0, 1)}, {"b": (0.25, 0)}))
@@ -26,16 +30,17 @@ class Automaton(FormalLanguage[int]):
     """
 
     symbols: tuple[str, ...]
-    moves: tuple[Moves, ...]
+    transitions: tuple[Transitions, ...]
 
     def __post_init__(self) -> None:
-        for state, moves in enumerate(self.moves):
-            total = sum(chance for chance, _ in moves.values())
-            if not all(0 < chance <= 1 for chance, _ in moves.values()) or total > 1 + 1e-12:
+        for state, row in enumerate(self.transitions):
+            total = sum(probability for probability, _ in row.values())
+            if not all(0 < probability <= 1 for probability, _ in row.values()) or total > 1 + 1e-12:
                 raise UserError(
-                    f"Chances of a state must be above 0 and sum to 1. Got {total} in state {state}."
+                    "Probabilities of a state must be above 0 and sum to at most 1. "
+                    f"Got {total} in state {state}."
                 )
-        _check_that_strings_end(self.moves)
+        _check_that_strings_end(self.transitions)
 
     @property
     @override
@@ -48,59 +53,60 @@ class Automaton(FormalLanguage[int]):
 
     @override
     def distribution(self, state: int) -> dict[str, float]:
-        found = {token: chance for token, (chance, _) in self.moves[state].items()}
-        rest = 1.0 - sum(found.values())
-        return {**found, END: rest} if rest > 1e-12 else found
+        probabilities = {token: probability for token, (probability, _) in self.transitions[state].items()}
+        rest = 1.0 - sum(probabilities.values())
+        # Sums such as 3 * (1/3) round to just below 1; that rest is not an end.
+        return {**probabilities, END: rest} if rest > 1e-12 else probabilities
 
     @override
     def advance(self, state: int, token: str) -> int:
-        return self.moves[state][token][1]
+        return self.transitions[state][token][1]
 
+    @override
     def entropy(self) -> Entropy:
-        """In closed form; see `markov.entropy`."""
         return markov.entropy(self)
 
 
-def evenly(
-    alphabet: Sequence[str], moves: Sequence[Mapping[str, int]], accepting: set[int], stop: float
+def uniform_automaton(
+    alphabet: Sequence[str], targets: Sequence[Targets], accepting: set[int], stop: float
 ) -> Automaton:
-    """The automaton that a bare one becomes when an accepting state ends with the chance `stop`.
+    """An automaton with equally likely tokens, which ends in accepting states with probability `stop`.
 
-    Tokens behind which no accepting state can be reached are left out, all others are as likely. A state
-    with none of them ends for certain.
+    Tokens after which no accepting state can be reached are left out. A state without any other token ends
+    with certainty.
 
     Raises:
-        UserError: there are no strings, or `stop` is not above 0 and at most 1.
+        UserError: the language is empty, or `stop` is not above 0 and at most 1.
     """
     if not 0 < stop <= 1:
         raise UserError(f"'stop' must be above 0 and at most 1. Got {stop}.")
-    useful = _leading_to(moves, accepting)
+    useful = _states_reaching(targets, accepting)
     if 0 not in useful:
         raise UserError("A language must have at least one string. Got none.")
-    found: list[Moves] = []
-    for state, row in enumerate(moves):
-        live = {token: behind for token, behind in row.items() if behind in useful}
+    transitions: list[Transitions] = []
+    for state, row in enumerate(targets):
+        live = {token: target for token, target in row.items() if target in useful}
         share = (1 - stop if state in accepting else 1.0) / max(1, len(live))
-        found.append({token: (share, behind) for token, behind in live.items() if share > 0})
-    return Automaton(tuple(alphabet), tuple(found))
+        transitions.append({token: (share, target) for token, target in live.items() if share > 0})
+    return Automaton(tuple(alphabet), tuple(transitions))
 
 
-def _leading_to(moves: Sequence[Mapping[str, int]], wanted: set[int]) -> set[int]:
+def _states_reaching(targets: Sequence[Targets], wanted: set[int]) -> set[int]:
     """States from which one of the wanted ones can be reached."""
     found, size = set(wanted), -1
     while len(found) != size:
         size = len(found)
-        found |= {state for state, row in enumerate(moves) if found & set(row.values())}
+        found |= {state for state, row in enumerate(targets) if found & set(row.values())}
     return found
 
 
-def _check_that_strings_end(moves: Sequence[Moves]) -> None:
-    """From each state that can be reached some end can be."""
-    ending = {s for s, row in enumerate(moves) if sum(chance for chance, _ in row.values()) < 1 - 1e-12}
-    bare = [{token: behind for token, (_, behind) in row.items()} for row in moves]
-    useful, seen, new = _leading_to(bare, ending), set[int](), {0}
+def _check_that_strings_end(transitions: Sequence[Transitions]) -> None:
+    """Make sure that from every reachable state an end can be reached."""
+    ending = {s for s, row in enumerate(transitions) if sum(p for p, _ in row.values()) < 1 - 1e-12}
+    targets = [{token: target for token, (_, target) in row.items()} for row in transitions]
+    useful, seen, new = _states_reaching(targets, ending), set[int](), {0}
     while new:
         seen |= new
-        new = {behind for state in new for behind in bare[state].values()} - seen
+        new = {target for state in new for target in targets[state].values()} - seen
     for state in sorted(seen - useful):
-        raise UserError(f"Every string must end. Got state {state}, behind which none does.")
+        raise UserError(f"Every string must end. Got state {state}, from which no end can be reached.")

@@ -1,4 +1,7 @@
-"""Context-free languages: what a weighted grammar writes."""
+"""Context-free languages: the strings that a weighted grammar generates.
+
+Legend: R rules (choices of all names), S symbols of the strings that are being derived.
+"""
 
 from __future__ import annotations
 
@@ -12,24 +15,22 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from seqlab.languages.earley import EarleyColumn, Parser
+from seqlab.languages.earley import EarleyColumn, EarleyParser
 from seqlab.languages.grammar import Grammar
-from seqlab.languages.language import Entropy, FormalLanguage
+from seqlab.languages.language import CHUNK, Entropy, FormalLanguage
 
-CHUNK = 8192
-"""Strings drawn side by side; always as many, so that more of them begin with the same ones."""
-ESTIMATED = 20_000
-"""Strings from which entropy is estimated where derivations do not tell it."""
+ENTROPY_SAMPLES = 20_000
+"""Strings from which the entropy is estimated where derivations do not determine it."""
 
 Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class ContextFree(FormalLanguage[EarleyColumn]):
-    """Words apart by blanks, as a grammar writes them; what is next is exact by Earley's parser.
+    """The sentences of a grammar, words separated by spaces; Earley's parser gives exact probabilities.
 
-    >>> from seqlab.languages.grammar import evenly
-    >>> language = ContextFree(evenly({"s": ["a s b", "a b"]}))
+    >>> from seqlab.languages.grammar import uniform_grammar
+    >>> language = ContextFree(uniform_grammar({"s": ["a s b", "a b"]}))
     >>> language.is_member("a a b b"), language.is_member("a b b"), dict(language.next_token("a"))
     (True, False, {'a': 0.5, 'b': 0.5})
     """
@@ -43,8 +44,8 @@ class ContextFree(FormalLanguage[EarleyColumn]):
         return self.grammar.words
 
     @cached_property
-    def _parser(self) -> Parser:
-        return Parser(self.grammar)
+    def _parser(self) -> EarleyParser:
+        return EarleyParser(self.grammar)
 
     @override
     def start(self) -> EarleyColumn:
@@ -60,7 +61,10 @@ class ContextFree(FormalLanguage[EarleyColumn]):
 
     @cached_property
     def unambiguous(self) -> bool:
-        """Whether each string surely has one derivation only: the first word tells which rule is used."""
+        """Whether the first word of each choice determines the rule, so that each string has one derivation.
+
+        Sufficient, not necessary: other unambiguous grammars are treated as ambiguous.
+        """
         firsts = _first_words(self.grammar)
         for choices in self.grammar.rules.values():
             sets = [firsts.get(symbols[0], {symbols[0]}) for symbols, _ in choices]
@@ -68,66 +72,75 @@ class ContextFree(FormalLanguage[EarleyColumn]):
                 return False
         return True
 
+    @override
     def entropy(self) -> Entropy:
-        """In closed form where each string has one derivation only.
-
-        Else nobody knows a closed form: a mean of exact -log chances over many strings, with its error.
-        """
+        # In closed form only where each string has one derivation; in general no closed form is known, so the
+        # entropy is the mean of exact -log probabilities over many strings.
         tokens = self.grammar.mean_words + 1
         if self.unambiguous:
             return Entropy(per_string=self.grammar.derivation_nats, tokens=tokens)
         return estimate(self, tokens)
 
+    @override
     def draw(self, count: int, random: np.random.Generator) -> list[str]:
-        """See `FormalLanguage`; names of many strings are written out side by side."""
+        # Not word by word as in other languages: few strings share states of the parser, and derivations are
+        # cheap.
         texts: list[str] = []
         while len(texts) < count:
-            symbols, rows = self._written_out(random)
-            words, bounds = self._names[symbols], np.searchsorted(rows, np.arange(CHUNK + 1)).tolist()
+            symbols, rows = self._derive(random)
+            words, bounds = self._symbols[symbols], np.searchsorted(rows, np.arange(CHUNK + 1)).tolist()
             listed = words.tolist()
             texts += [" ".join(listed[b:e]) for b, e in pairwise(bounds)]
         return texts[:count]
 
-    def _written_out(self, random: np.random.Generator) -> tuple[Integers, Integers]:
-        """Words by number, and the string each one is of."""
-        table = self._table
+    def _derive(self, random: np.random.Generator) -> tuple[Integers, Integers]:
+        """(S,) words of `CHUNK` random sentences by index in `_symbols`, and (S,) the sentence of each.
+
+        In each round every name in every sentence is replaced by one of its choices.
+        """
+        rules = self._rules
         symbols, rows = np.zeros(CHUNK, dtype=np.int64), np.arange(CHUNK)
-        while (names := symbols < len(self.grammar.rules)).any():
+        while (is_name := symbols < len(self.grammar.rules)).any():
             rule = np.full(len(symbols), -1)
-            draws = symbols[names] + random.random(int(names.sum()))
-            rule[names] = np.searchsorted(table.cumulative, draws, side="right")
-            lengths = np.where(names, table.lengths[rule], 1)
+            draws = symbols[is_name] + random.random(int(is_name.sum()))
+            rule[is_name] = np.searchsorted(rules.cumulative, draws, side="right")
+            lengths = np.where(is_name, rules.lengths[rule], 1)
             begins = np.cumsum(lengths) - lengths
             source = np.repeat(np.arange(len(symbols)), lengths)
-            place = np.arange(len(source)) - begins[source]
-            written = table.symbols[table.begins[rule[source]] + place]
-            symbols, rows = np.where(names[source], written, symbols[source]), rows[source]
+            offset = np.arange(len(source)) - begins[source]
+            written = rules.symbols[rules.begins[rule[source]] + offset]
+            symbols, rows = np.where(is_name[source], written, symbols[source]), rows[source]
         return symbols, rows
 
     @cached_property
-    def _names(self) -> NDArray[np.object_]:
+    def _symbols(self) -> NDArray[np.object_]:
         """Names of rules, then words."""
         return np.array([*self.grammar.rules, *self.grammar.words], dtype=object)
 
     @cached_property
-    def _table(self) -> _Table:
-        numbers = {name: number for number, name in enumerate(self._names.tolist())}
+    def _rules(self) -> _FlatRules:
+        indices = {symbol: index for index, symbol in enumerate(self._symbols.tolist())}
         cumulative, lengths, symbols = [], [], []
-        for number, choices in enumerate(self.grammar.rules.values()):
+        for index, choices in enumerate(self.grammar.rules.values()):
             total = 0.0
-            for written, chance in choices:
-                total += chance
-                cumulative.append(number + total)
+            for written, probability in choices:
+                total += probability
+                cumulative.append(index + total)
                 lengths.append(len(written))
-                symbols += [numbers[symbol] for symbol in written]
-            cumulative[-1] = number + 1.0
+                symbols += [indices[symbol] for symbol in written]
+            cumulative[-1] = index + 1.0  # exactly, whatever the sum rounds to
         counts = np.array(lengths)
-        return _Table(np.array(cumulative), counts, np.cumsum(counts) - counts, np.array(symbols))
+        return _FlatRules(np.array(cumulative), counts, np.cumsum(counts) - counts, np.array(symbols))
 
 
 @dataclass(frozen=True)
-class _Table:
-    """Rules one behind the other: chances up to each, above its name's number; their lengths and symbols."""
+class _FlatRules:
+    """All rules in flat arrays.
+
+    cumulative: (R,) index of the rule's name + the cumulative probability among its choices. As the values
+    increase over all rules, one binary search for index + random number finds the choice of any name.
+    lengths, begins: (R,) where the rule's symbols lie in `symbols`.
+    """
 
     cumulative: NDArray[np.float64]
     lengths: Integers
@@ -136,18 +149,19 @@ class _Table:
 
 
 def estimate(language: FormalLanguage[EarleyColumn], tokens: float) -> Entropy:
-    """Nats per string as a mean over many drawn ones, each exact; `tokens` is known."""
-    texts = language.draw(ESTIMATED, np.random.default_rng(0))
+    """Nats per string as a mean over many random strings, each one's exact; `tokens` is known."""
+    texts = language.draw(ENTROPY_SAMPLES, np.random.default_rng(0))
     nats = np.array([language.nats(text) for text in texts])
     error = float(nats.std(ddof=1)) / math.sqrt(len(nats))
     return Entropy(per_string=float(nats.mean()), tokens=tokens, error=error, strings=len(nats))
 
 
 def _first_words(grammar: Grammar) -> dict[str, set[str]]:
-    """Of each name the words that may stand first."""
+    """The words with which each name can begin."""
     found: dict[str, set[str]] = {name: set() for name in grammar.rules}
+    # A word passes through at most one name per round, so as many rounds as names suffice.
     for _ in grammar.rules:
         for name, choices in grammar.rules.items():
-            for symbols, _chance in choices:
+            for symbols, _probability in choices:
                 found[name] |= found.get(symbols[0], {symbols[0]})
     return found

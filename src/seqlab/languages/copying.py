@@ -1,4 +1,4 @@
-"""A word, a gap, and the word again."""
+"""A random word, a gap, and the same word again."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ BLANK, MARK = "_", ":"
 
 @dataclass(frozen=True)
 class Copying(FormalLanguage[str]):
-    """w, `gap` blanks, a mark, w: all words w of `length` letters equally likely.
+    """w, `gap` blanks, a mark, w: all words w of `length` letters are equally likely.
 
-    A state is the word so far, then the whole word and how much of the rest is written, each blank as itself.
+    A state is the prefix itself.
 
     >>> Copying(letters=2, length=3, gap=2).is_member("aba__:aba")
     True
-    >>> Copying(letters=2, length=3, gap=2).wrong("aba__:abb")
-    Wrong(place=8, token='b', allowed=('a',))
+    >>> Copying(letters=2, length=3, gap=2).first_error("aba__:abb")
+    FirstError(position=8, token='b', allowed=('a',))
 
     Raises:
-        UserError: there are not 1 to 26 letters, or `length` is below 1, or `gap` below 0.
+        UserError: `letters` is not from 1 to 26, `length` is below 1, or `gap` below 0.
     """
 
     letters: int
@@ -37,9 +37,9 @@ class Copying(FormalLanguage[str]):
     def __post_init__(self) -> None:
         if not 1 <= self.letters <= 26:
             raise UserError(f"'letters' must be from 1 to 26. Got {self.letters}.")
-        for name, value, least in (("length", self.length, 1), ("gap", self.gap, 0)):
-            if value < least:
-                raise UserError(f"{name!r} must be at least {least}. Got {value}.")
+        for name, value, minimum in (("length", self.length, 1), ("gap", self.gap, 0)):
+            if value < minimum:
+                raise UserError(f"{name!r} must be at least {minimum}. Got {value}.")
 
     @property
     @override
@@ -62,17 +62,19 @@ class Copying(FormalLanguage[str]):
     def advance(self, state: str, token: str) -> str:
         return state + token
 
+    @override
     def draw(self, count: int, random: np.random.Generator) -> list[str]:
-        """See `FormalLanguage`: words are drawn whole, as nearly every one of them has states of its own."""
+        # Whole words: nearly every word has states of its own, so a walk over states would store them all.
         drawn = random.integers(self.letters, size=(count, self.length))
         words = ["".join(string.ascii_lowercase[letter] for letter in row) for row in drawn.tolist()]
         return [f"{word}{BLANK * self.gap}{MARK}{word}" for word in words]
 
-    def outlook(self, state: str) -> int:
-        """See `FormalLanguage`: all strings are of one length."""
-        return len(state)
+    @override
+    def length_class(self, state: str) -> int:
+        return len(state)  # all strings have the same length
 
+    @override
     def entropy(self) -> Entropy:
-        """In closed form: `length` choices among the letters; all else is certain."""
+        # `length` choices among the letters; everything else is certain.
         tokens = 2 * self.length + self.gap + 2
         return Entropy(per_string=self.length * math.log(self.letters), tokens=tokens)

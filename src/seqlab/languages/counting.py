@@ -7,24 +7,25 @@ from dataclasses import dataclass
 
 from typing_extensions import override
 
-from seqlab.languages.language import END, Entropy, FormalLanguage, coin
+from seqlab.languages.language import END, Entropy, FormalLanguage, binary_entropy
 from seqlab.schema.errors import UserError
 
-_OPEN = -1
+_GROWING = -1
+"""What a state has as the number of remaining tokens while n still grows."""
 
 
 @dataclass(frozen=True)
 class Counting(FormalLanguage[tuple[int, int]]):
     """n times `a`, then n times each further letter; n is at least 1 and geometric.
 
-    Behind each `a` the next letter begins with chance `stop`. A state is n and what is left of the string,
-    -1 while n still grows.
+    After each `a`, the next letter begins with probability `stop`. A state is n and the number of remaining
+    tokens, -1 while n still grows.
 
     >>> Counting(2, 0.1).is_member("aabb"), Counting(3, 0.1).is_member("aabbc")
     (True, False)
 
     Raises:
-        UserError: letters are not 2 to 4, or `stop` is not above 0 and at most 1.
+        UserError: `letters` is not from 2 to 4, or `stop` is not above 0 and at most 1.
     """
 
     letters: int
@@ -43,27 +44,28 @@ class Counting(FormalLanguage[tuple[int, int]]):
 
     @override
     def start(self) -> tuple[int, int]:
-        return 0, _OPEN
+        return 0, _GROWING
 
     @override
     def distribution(self, state: tuple[int, int]) -> dict[str, float]:
-        count, left = state
-        if left == 0:
+        count, remaining = state
+        if remaining == 0:
             return {END: 1.0}
-        if left > 0:
-            return {self.alphabet[self.letters - math.ceil(left / count)]: 1.0}
+        if remaining > 0:
+            return {self.alphabet[self.letters - math.ceil(remaining / count)]: 1.0}
         if count == 0:
             return {"a": 1.0}
         return {"a": 1 - self.stop, "b": self.stop} if self.stop < 1 else {"b": 1.0}
 
     @override
     def advance(self, state: tuple[int, int], token: str) -> tuple[int, int]:
-        count, left = state
-        if left != _OPEN:
-            return count, left - 1
-        return (count + 1, _OPEN) if token == "a" else (count, (self.letters - 1) * count - 1)
+        count, remaining = state
+        if remaining != _GROWING:
+            return count, remaining - 1
+        return (count + 1, _GROWING) if token == "a" else (count, (self.letters - 1) * count - 1)
 
+    @override
     def entropy(self) -> Entropy:
-        """In closed form: 1/stop choices of H(stop) nats are expected; all else is certain."""
+        # 1/stop choices of H(stop) nats are expected; everything else is certain.
         p = self.stop
-        return Entropy(per_string=coin(p) / p, tokens=self.letters / p + 1)
+        return Entropy(per_string=binary_entropy(p) / p, tokens=self.letters / p + 1)

@@ -1,4 +1,4 @@
-"""Balanced brackets of one kind or several: what is open has to be remembered."""
+"""Balanced brackets of one kind or several: a model must remember which brackets are open."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ import numpy as np
 from typing_extensions import override
 
 from seqlab.languages import markov
-from seqlab.languages.language import END, Entropy, FormalLanguage, coin
+from seqlab.languages.language import END, Entropy, FormalLanguage, binary_entropy
 from seqlab.schema.errors import UserError
 
 KINDS = ("()", "[]", "{}", "<>")
 _CLOSES = {pair[0]: pair[1] for pair in KINDS}
-_OPENS = {close: opened for opened, close in _CLOSES.items()}
+_OPENS = {closing: opening for opening, closing in _CLOSES.items()}
 
 
 @dataclass(frozen=True)
 class Dyck(FormalLanguage[str]):
-    """One bracket, balanced brackets in it, and its closing one: it ends where nothing is open any more.
+    """One pair of brackets around balanced brackets: a string ends as soon as no bracket is open.
 
-    While something is open, another bracket opens with chance `opening`, each kind as likely, and the last
-    one closes otherwise; with a greatest depth, it closes for certain there. A state is what is open.
+    While a bracket is open, another one opens with probability `opening`, each kind equally likely;
+    otherwise the last one closes. At the maximum depth it closes with certainty. A state is the string of
+    open brackets.
 
     >>> Dyck(2, 0.4, None).is_member("([])"), Dyck(2, 0.4, None).is_member("([)]")
     (True, False)
@@ -31,8 +32,8 @@ class Dyck(FormalLanguage[str]):
     {')': 1.0}
 
     Raises:
-        UserError: kinds are not 1 to 4, `opening` is not below 1/2 where there is no greatest depth (strings
-            would be endless or have no mean length), or the depth is below 1.
+        UserError: `kinds` is not from 1 to 4; `opening` is not below 1/2 although there is no maximum depth
+            (strings would be infinite or have no mean length); or `max_depth` is below 1.
     """
 
     kinds: int
@@ -55,8 +56,9 @@ class Dyck(FormalLanguage[str]):
     def alphabet(self) -> tuple[str, ...]:
         return tuple("".join(KINDS[: self.kinds]))
 
+    @override
     def start(self) -> str:
-        """See `FormalLanguage`; a closing sign stands for the end, at which nothing is open again."""
+        # Nothing is open at the end either, where no bracket may follow: that state is END instead.
         return ""
 
     @override
@@ -66,10 +68,10 @@ class Dyck(FormalLanguage[str]):
             return dict.fromkeys(opens, 1 / self.kinds)
         if state == END:
             return {END: 1.0}
-        close = _CLOSES[state[-1]]
+        closing = _CLOSES[state[-1]]
         if len(state) == self.max_depth or self.opening == 0:
-            return {close: 1.0}
-        return {**dict.fromkeys(opens, self.opening / self.kinds), close: 1 - self.opening}
+            return {closing: 1.0}
+        return {**dict.fromkeys(opens, self.opening / self.kinds), closing: 1 - self.opening}
 
     @override
     def advance(self, state: str, token: str) -> str:
@@ -77,51 +79,55 @@ class Dyck(FormalLanguage[str]):
             return state[:-1] or END
         return state + token
 
-    def bare(self) -> Dyck:
-        """See `FormalLanguage`: one kind only."""
+    @override
+    def skeleton(self) -> Dyck:
         return self if self.kinds == 1 else Dyck(1, self.opening, self.max_depth)
 
-    def dressed(self, texts: list[str], random: np.random.Generator) -> list[str]:
-        """See `FormalLanguage`: each pair is of a kind that is drawn."""
+    @override
+    def fill(self, skeletons: list[str], random: np.random.Generator) -> list[str]:
         if self.kinds == 1:
-            return texts
-        drawn = iter(random.integers(self.kinds, size=sum(map(len, texts)) // 2).tolist())
-        return [_in_kinds(text, drawn) for text in texts]
+            return skeletons
+        kinds = iter(random.integers(self.kinds, size=sum(map(len, skeletons)) // 2).tolist())
+        return [_with_kinds(skeleton, kinds) for skeleton in skeletons]
 
-    def dressing(self, bare: Entropy) -> float:
-        """See `FormalLanguage`: each string has as many opening as closing signs, and its end."""
-        return (bare.tokens - 1) / 2 * math.log(self.kinds)
+    @override
+    def fill_entropy(self, skeleton: Entropy) -> float:
+        # One kind per pair; the end is a token of the entropy, but no bracket.
+        return (skeleton.tokens - 1) / 2 * math.log(self.kinds)
 
-    def outlook(self, state: str) -> int:
-        """See `FormalLanguage`; kinds do not matter to lengths."""
+    @override
+    def length_class(self, state: str) -> int:
+        # Kinds do not matter; the end must differ from the start, where nothing is open either.
         return -1 if state == END else len(state)
 
+    @override
     def depth(self, state: str) -> int:
-        """How many brackets are open."""
         return 0 if state == END else len(state)
 
+    @override
     def entropy(self) -> Entropy:
         """In closed form.
 
-        Without a greatest depth, a walk of 1 / (1 - 2p) steps is expected behind the first bracket, p
-        being `opening` (Wald 1944), each of H(p) + p ln k nats, k kinds; the first bracket has ln k, the end
-        is certain. With one, by the chain of depths.
+        Without a maximum depth, a walk of 1 / (1 - 2p) steps is expected after the first bracket, where p is
+        `opening` (Wald 1944). Each step costs H(p) + p ln k nats for k kinds; the first bracket costs ln k,
+        and the end is certain. With a maximum depth, the Markov chain of depths is solved.
         """
         p, kind = self.opening, math.log(self.kinds)
         if self.max_depth is None:
             steps = 1 / (1 - 2 * p)
-            return Entropy(per_string=kind + steps * (coin(p) + p * kind), tokens=2 + steps)
-        bare = markov.entropy(self.bare())
-        return Entropy(per_string=bare.per_string + self.dressing(bare), tokens=bare.tokens)
+            return Entropy(per_string=kind + steps * (binary_entropy(p) + p * kind), tokens=2 + steps)
+        skeleton = markov.entropy(self.skeleton())
+        return Entropy(per_string=skeleton.per_string + self.fill_entropy(skeleton), tokens=skeleton.tokens)
 
 
-def _in_kinds(text: str, drawn: Iterator[int]) -> str:
-    signs, closing = [], []
-    for sign in text:
-        if sign == "(":
-            opened, close = KINDS[next(drawn)]
-            signs.append(opened)
+def _with_kinds(skeleton: str, kinds: Iterator[int]) -> str:
+    """A string of round brackets with the next kind for each pair."""
+    brackets, closing = [], []
+    for bracket in skeleton:
+        if bracket == "(":
+            opened, close = KINDS[next(kinds)]
+            brackets.append(opened)
             closing.append(close)
         else:
-            signs.append(closing.pop())
-    return "".join(signs)
+            brackets.append(closing.pop())
+    return "".join(brackets)

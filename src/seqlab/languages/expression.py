@@ -1,23 +1,28 @@
-"""Regular expressions, and the automaton of one by Brzozowski's (1964) derivatives."""
+"""Regular expressions, and their automata by Brzozowski's derivatives.
+
+After Brzozowski, "Derivatives of Regular Expressions" (1964): the derivative of an expression by a token
+describes what may follow that token. The states of the automaton are the distinct derivatives.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from seqlab.languages.automaton import Automaton, evenly
+from seqlab.languages.automaton import Automaton, uniform_automaton
 from seqlab.schema.errors import UserError
 
-MOST_STATES = 2_000
-"""States above which an expression is refused."""
+MAX_STATES = 2_000
+"""Number of states above which an expression is refused."""
 _SPECIAL = set("()[]{}|*+?.^$\\")
 
 
 @dataclass(frozen=True)
 class Expression:
-    """No string (kind `none`), the empty one (`empty`), one token (`one`), or made of parts.
+    """A regular expression, in a canonical form so that equal derivatives compare equal.
 
-    `then` is one part behind the other, `any` one of them, `many` the part as often as one likes.
+    kind: `nothing` (no string), `empty` (the empty string), `token`, `concatenation` of the parts,
+    `alternation` between them, or `repetition` of the only part, any number of times.
     """
 
     kind: str
@@ -26,180 +31,199 @@ class Expression:
 
     @property
     def nullable(self) -> bool:
-        """Whether it has the empty string."""
+        """Whether it matches the empty string."""
         match self.kind:
-            case "empty" | "many":
+            case "empty" | "repetition":
                 return True
-            case "then":
+            case "concatenation":
                 return all(part.nullable for part in self.parts)
-            case "any":
+            case "alternation":
                 return any(part.nullable for part in self.parts)
         return False
 
-    def behind(self, token: str) -> Expression:
-        """What may stand behind the token: the derivative."""
+    def derivative(self, token: str) -> Expression:
+        """What may follow the token."""
         match self.kind:
-            case "one":
-                return EMPTY if self.token == token else NONE
-            case "any":
-                return _any(*(part.behind(token) for part in self.parts))
-            case "many":
-                return _then(self.parts[0].behind(token), self)
-            case "then":
-                first, rest = self.parts[0], _then(*self.parts[1:])
-                gone = rest.behind(token) if first.nullable else NONE
-                return _any(_then(first.behind(token), rest), gone)
-        return NONE
+            case "token":
+                return EMPTY if self.token == token else NOTHING
+            case "alternation":
+                return _alternation(*(part.derivative(token) for part in self.parts))
+            case "repetition":
+                return _concatenation(self.parts[0].derivative(token), self)
+            case "concatenation":
+                first, rest = self.parts[0], _concatenation(*self.parts[1:])
+                skipped = rest.derivative(token) if first.nullable else NOTHING
+                return _alternation(_concatenation(first.derivative(token), rest), skipped)
+        return NOTHING
 
 
-NONE, EMPTY = Expression("none"), Expression("empty")
+NOTHING, EMPTY = Expression("nothing"), Expression("empty")
 
 
 def automaton(pattern: str, stop: float) -> Automaton:
-    """The language of a regular expression, its continuations as likely as each other.
+    """The language of a regular expression in which all possible next tokens are equally likely.
 
-    Letters stand for themselves; `( ) | * + ? {m} {m,n} [abc] [a-z]` mean what they do in Python, and a
-    backslash takes a sign for itself. Where a string may end it does with chance `stop`, or for certain
-    where nothing can follow.
+    Letters match themselves; `( ) | * + ? {m} {m,n} [abc] [a-z]` mean what they do in Python, and a backslash
+    makes the character after it match itself. Where a string may end it does so with probability `stop`, or
+    with certainty if nothing can follow.
 
     >>> automaton("(ab|c)+", 0.5).is_member("abc"), automaton("(ab|c)+", 0.5).is_member("ac")
     (True, False)
 
     Raises:
-        UserError: the expression is wrong (the place is named), has no string, or has too many states.
+        UserError: the expression is malformed (the position is named), matches nothing, or needs too many
+            states.
     """
-    first = _Reader(pattern).read()
+    first = _Parser(pattern).parse()
     alphabet = tuple(sorted(_tokens(first)))
     if not alphabet:
         raise UserError(f"'pattern' must have strings with at least one letter. Got {pattern!r}.")
-    numbers: dict[Expression, int] = {first: 0}
-    moves: list[Mapping[str, int]] = []
-    for expression in (waiting := [first]):
+    states: dict[Expression, int] = {first: 0}
+    targets: list[Mapping[str, int]] = []
+    for expression in (pending := [first]):  # the list grows while it is iterated over
         row = {}
         for token in alphabet:
-            behind = expression.behind(token)
-            if behind == NONE:
+            target = expression.derivative(token)
+            if target == NOTHING:
                 continue
-            if behind not in numbers:
-                numbers[behind] = len(numbers)
-                waiting.append(behind)
-            row[token] = numbers[behind]
-        moves.append(row)
-        if len(numbers) > MOST_STATES:
+            if target not in states:
+                states[target] = len(states)
+                pending.append(target)
+            row[token] = states[target]
+        targets.append(row)
+        if len(states) > MAX_STATES:
             raise UserError(
-                f"'pattern' must need at most {MOST_STATES:,} states. Got {pattern!r}, which needs more."
+                f"'pattern' must need at most {MAX_STATES:,} states. Got {pattern!r}, which needs more."
             )
-    return evenly(alphabet, moves, {number for e, number in numbers.items() if e.nullable}, stop)
+    accepting = {number for expression, number in states.items() if expression.nullable}
+    return uniform_automaton(alphabet, targets, accepting, stop)
 
 
 def _tokens(expression: Expression) -> set[str]:
-    own = {expression.token} if expression.kind == "one" else set()
+    own = {expression.token} if expression.kind == "token" else set()
     return own.union(*(_tokens(part) for part in expression.parts))
 
 
-def _then(*parts: Expression) -> Expression:
-    """One behind the other, in the one way that equal ones are written."""
-    flat = [p for part in parts for p in (part.parts if part.kind == "then" else (part,)) if p != EMPTY]
-    if NONE in flat:
-        return NONE
+# Without the simplifications below, derivatives of a repetition would grow for ever, and the automaton would
+# never be complete.
+
+
+def _concatenation(*parts: Expression) -> Expression:
+    """The parts in a row: flat, without empty ones."""
+    flat = [
+        p for part in parts for p in (part.parts if part.kind == "concatenation" else (part,)) if p != EMPTY
+    ]
+    if NOTHING in flat:
+        return NOTHING
     if len(flat) < 2:
         return flat[0] if flat else EMPTY
-    return Expression("then", parts=tuple(flat))
+    return Expression("concatenation", parts=tuple(flat))
 
 
-def _any(*parts: Expression) -> Expression:
-    """Any of them, in the one way that equal ones are written."""
-    flat = {p for part in parts for p in (part.parts if part.kind == "any" else (part,)) if p != NONE}
+def _alternation(*parts: Expression) -> Expression:
+    """Any of the parts: flat, sorted, each once."""
+    flat = {
+        p for part in parts for p in (part.parts if part.kind == "alternation" else (part,)) if p != NOTHING
+    }
     if len(flat) < 2:
-        return next(iter(flat), NONE)
-    return Expression("any", parts=tuple(sorted(flat, key=repr)))
+        return next(iter(flat), NOTHING)
+    return Expression("alternation", parts=tuple(sorted(flat, key=repr)))
 
 
-def _many(part: Expression) -> Expression:
-    return (
-        part if part.kind == "many" else EMPTY if part in (EMPTY, NONE) else Expression("many", parts=(part,))
-    )
+def _repetition(part: Expression) -> Expression:
+    """The part any number of times."""
+    if part in (EMPTY, NOTHING):
+        return EMPTY
+    return part if part.kind == "repetition" else Expression("repetition", parts=(part,))
 
 
-class _Reader:
-    """Reads a pattern from left to right."""
+class _Parser:
+    """Parses a pattern from left to right by recursive descent."""
 
     def __init__(self, pattern: str):
-        self._pattern, self._place = pattern, 0
+        self._pattern, self._position = pattern, 0
 
-    def read(self) -> Expression:
-        found = self._either()
-        if self._place < len(self._pattern):
-            raise self._error("must close only what is open")
+    def parse(self) -> Expression:
+        found = self._alternatives()
+        if self._position < len(self._pattern):
+            raise self._error("must not close a parenthesis that is not open")
         return found
 
-    def _either(self) -> Expression:
-        parts = [self._row()]
+    def _alternatives(self) -> Expression:
+        parts = [self._sequence()]
         while self._take("|"):
-            parts.append(self._row())
-        return _any(*parts)
+            parts.append(self._sequence())
+        return _alternation(*parts)
 
-    def _row(self) -> Expression:
+    def _sequence(self) -> Expression:
         parts = []
-        while self._sign not in ("", "|", ")"):
+        while self._peek not in ("", "|", ")"):
             parts.append(self._repeated())
-        return _then(*parts)
+        return _concatenation(*parts)
 
     def _repeated(self) -> Expression:
         part = self._single()
-        while self._sign in ("*", "+", "?", "{"):
-            sign = self._next()
-            if sign == "{":
-                part = self._counted(part)
-            else:
-                part = {"*": _many(part), "+": _then(part, _many(part)), "?": _any(EMPTY, part)}[sign]
+        while self._peek in ("*", "+", "?", "{"):
+            match self._next():
+                case "*":
+                    part = _repetition(part)
+                case "+":
+                    part = _concatenation(part, _repetition(part))
+                case "?":
+                    part = _alternation(EMPTY, part)
+                case _:
+                    part = self._counted(part)
         return part
 
     def _counted(self, part: Expression) -> Expression:
-        least = self._number()
-        most: int | None = least
+        minimum = self._number()
+        maximum: int | None = minimum
         if self._take(","):
-            most = self._number() if self._sign != "}" else None
+            maximum = self._number() if self._peek != "}" else None
         if not self._take("}"):
             raise self._error("must close '{' with '}'")
-        if most is None:
-            return _then(*[part] * least, _many(part))
-        if most < least:
-            raise self._error(f"must repeat from a number to a higher one, not from {least} to {most}")
-        return _then(*[part] * least, *[_any(EMPTY, part)] * (most - least))
+        if maximum is None:
+            return _concatenation(*[part] * minimum, _repetition(part))
+        if maximum < minimum:
+            raise self._error(f"must repeat from a number to a higher one, not from {minimum} to {maximum}")
+        return _concatenation(*[part] * minimum, *[_alternation(EMPTY, part)] * (maximum - minimum))
 
     def _number(self) -> int:
         digits = ""
-        while self._sign.isdigit():
+        while self._peek.isdigit():
             digits += self._next()
         if not digits:
-            raise self._error("must have a number behind '{'")
+            raise self._error("must have a number after '{'")
         return int(digits)
 
     def _single(self) -> Expression:
-        sign = self._next()
-        if sign == "(":
-            found = self._either()
+        character = self._next()
+        if character == "(":
+            found = self._alternatives()
             if not self._take(")"):
                 raise self._error("must close '(' with ')'")
             return found
-        if sign == "[":
-            return self._class()
-        if sign == "\\":
-            if not self._sign:
-                raise self._error("must have a sign behind '\\'")
-            return Expression("one", self._next())
-        if sign in _SPECIAL:
-            raise self._error(f"must not have {sign!r} here (behind '\\' it stands for itself)", back=1)
-        return Expression("one", sign)
+        if character == "[":
+            return self._character_class()
+        if character == "\\":
+            if not self._peek:
+                raise self._error("must have a character after '\\'")
+            return Expression("token", self._next())
+        if character in _SPECIAL:
+            raise self._error(
+                f"must not have {character!r} here (after '\\' it matches itself)",
+                position=self._position - 1,
+            )
+        return Expression("token", character)
 
-    def _class(self) -> Expression:
+    def _character_class(self) -> Expression:
         tokens: list[str] = []
-        while self._sign != "]":
-            if not self._sign or self._sign == "^":
+        while self._peek != "]":
+            if not self._peek or self._peek == "^":
                 raise self._error("must close '[' with ']', without '^'")
             first = self._next()
-            if self._sign == "-" and self._pattern[self._place + 1 : self._place + 2] not in ("", "]"):
+            # A hyphen before the closing bracket is a hyphen, as in Python.
+            if self._peek == "-" and self._pattern[self._position + 1 : self._position + 2] not in ("", "]"):
                 self._next()
                 tokens += [chr(code) for code in range(ord(first), ord(self._next()) + 1)]
             else:
@@ -207,20 +231,22 @@ class _Reader:
         self._next()
         if not tokens:
             raise self._error("must have letters between '[' and ']'")
-        return _any(*(Expression("one", token) for token in tokens))
+        return _alternation(*(Expression("token", token) for token in tokens))
 
     @property
-    def _sign(self) -> str:
-        return self._pattern[self._place : self._place + 1]
+    def _peek(self) -> str:
+        """The next character; empty at the end."""
+        return self._pattern[self._position : self._position + 1]
 
     def _next(self) -> str:
-        self._place += 1
-        return self._pattern[self._place - 1]
+        self._position += 1
+        return self._pattern[self._position - 1]
 
-    def _take(self, sign: str) -> bool:
-        taken = self._sign == sign
-        self._place += taken
+    def _take(self, character: str) -> bool:
+        taken = self._peek == character
+        self._position += taken
         return taken
 
-    def _error(self, what: str, back: int = 0) -> UserError:
-        return UserError(f"'pattern' {what}. Got {self._pattern!r} at place {self._place - back}.")
+    def _error(self, requirement: str, position: int | None = None) -> UserError:
+        position = self._position if position is None else position
+        return UserError(f"'pattern' {requirement}. Got {self._pattern!r} at position {position}.")

@@ -1,4 +1,4 @@
-"""Weighted context-free grammars, checked: every rule is of use, every string ends."""
+"""Weighted context-free grammars, validated: every rule is used, and every string ends."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ import numpy as np
 from seqlab.schema.errors import UserError
 
 Symbols = tuple[str, ...]
-"""What a rule writes, or a part of it: words and names of rules."""
+"""The right-hand side of a rule, or a part of it: words and names of rules."""
 Rules = Mapping[str, tuple[tuple[Symbols, float], ...]]
-"""Of each name, what it may be written as, with chances that sum to 1."""
+"""The choices of each name, with probabilities that sum to 1."""
 
 
 @dataclass(frozen=True)
 class Grammar:
-    """Rules; the first one is where every string begins. What has no rule is a word.
+    """Rules, of which the first one is that of a whole string. A symbol without a rule is a word.
 
     Raises:
-        UserError: chances do not sum to 1; a name is never reached or never ends; something is empty; a name
-            is written as itself alone; or strings have no mean length.
+        UserError: probabilities do not sum to 1; a name is unreachable or never ends; something is empty; a
+            name derives itself alone; or strings have no mean length.
     """
 
     rules: Rules
@@ -32,15 +32,15 @@ class Grammar:
         if not self.rules:
             raise UserError("A grammar must have at least one rule. Got none.")
         for name, choices in self.rules.items():
-            _check_chances(name, choices)
-        self._check_reached()
+            _check_choices(name, choices)
+        self._check_reachable()
         self._check_productive()
         self._check_cycles()
         self._check_mean_length()
 
     @property
     def start(self) -> str:
-        """The name that stands for a whole string."""
+        """The name of a whole string."""
         return next(iter(self.rules))
 
     @cached_property
@@ -51,7 +51,7 @@ class Grammar:
 
     @cached_property
     def mean_uses(self) -> dict[str, float]:
-        """How often each name is written in a string, on average."""
+        """How often each name is expanded in the derivation of a string, on average."""
         names = list(self.rules)
         begin = np.zeros(len(names))
         begin[0] = 1.0
@@ -62,32 +62,32 @@ class Grammar:
     def mean_words(self) -> float:
         """Words of a string, on average."""
         return sum(
-            self.mean_uses[name] * chance * sum(symbol not in self.rules for symbol in symbols)
+            self.mean_uses[name] * probability * sum(symbol not in self.rules for symbol in symbols)
             for name, choices in self.rules.items()
-            for symbols, chance in choices
+            for symbols, probability in choices
         )
 
     @cached_property
     def derivation_nats(self) -> float:
-        """Entropy of derivations, in nats: of strings, too, where each has one derivation only."""
+        """Entropy of derivations, in nats. It is that of strings if each string has one derivation only."""
         return sum(
-            -self.mean_uses[name] * chance * math.log(chance)
+            -self.mean_uses[name] * probability * math.log(probability)
             for name, choices in self.rules.items()
-            for _, chance in choices
+            for _, probability in choices
         )
 
     def _expected(self) -> np.ndarray:
-        """(N, N): how often each name (row) writes each other (column) by one rule."""
-        places = {name: place for place, name in enumerate(self.rules)}
-        found = np.zeros((len(places), len(places)))
+        """(N, N): how often one expansion of each name (row) writes each other name (column), on average."""
+        indices = {name: index for index, name in enumerate(self.rules)}
+        found = np.zeros((len(indices), len(indices)))
         for name, choices in self.rules.items():
-            for symbols, chance in choices:
+            for symbols, probability in choices:
                 for symbol in symbols:
-                    if symbol in places:
-                        found[places[name], places[symbol]] += chance
+                    if symbol in indices:
+                        found[indices[name], indices[symbol]] += probability
         return found
 
-    def _check_reached(self) -> None:
+    def _check_reachable(self) -> None:
         seen, new = set[str](), {self.start}
         while new:
             seen |= new
@@ -97,7 +97,7 @@ class Grammar:
         for name in self.rules:
             if name not in seen:
                 raise UserError(
-                    f"Every rule must be reached from {self.start!r}. Got {name!r}, which is not."
+                    f"Every rule must be reachable from {self.start!r}. Got {name!r}, which is not."
                 )
 
     def _check_productive(self) -> None:
@@ -110,10 +110,10 @@ class Grammar:
                 if any(all(s in ending or s not in self.rules for s in symbols) for symbols, _ in choices)
             }
         if self.start not in ending:
-            raise UserError(f"A grammar must have strings. Got none: {self.start!r} never comes to an end.")
+            raise UserError(f"A grammar must have strings. Got none: {self.start!r} never ends.")
         for name in self.rules:
             if name not in ending:
-                raise UserError(f"Every rule must come to an end. Got {name!r}, which never does.")
+                raise UserError(f"Every rule must end. Got {name!r}, which never does.")
 
     def _check_cycles(self) -> None:
         alone = {
@@ -124,52 +124,55 @@ class Grammar:
             seen, new = set[str](), set(alone[name])
             while new:
                 seen |= new
-                new = set().union(*(alone[one] for one in new)) - seen
+                new = set().union(*(alone[other] for other in new)) - seen
             if name in seen:
                 raise UserError(
-                    "A rule must not be written as itself alone, not even through others, because then a "
-                    f"string has endless derivations. Got {name!r}."
+                    "A rule must not derive itself alone, directly or through others, because then a string "
+                    f"has infinitely many derivations. Got {name!r}."
                 )
 
     def _check_mean_length(self) -> None:
+        # Expansions form a branching process, which dies out with a finite mean if and only if the spectral
+        # radius of the matrix of expected offspring is below 1.
         radius = float(np.abs(np.linalg.eigvals(self._expected())).max())
         if radius >= 1 - 1e-9:
             raise UserError(
                 "Strings must have a finite mean length. Got rules that write themselves "
-                f"{radius:.3f} times on average, where it must be below 1. Nearest: more chance for what "
-                "ends."
+                f"{radius:.3f} times on average, which must be below 1. Nearest: a higher probability for "
+                "choices that end."
             )
 
 
-def _check_chances(name: str, choices: Sequence[tuple[Symbols, float]]) -> None:
+def _check_choices(name: str, choices: Sequence[tuple[Symbols, float]]) -> None:
     if not choices:
-        raise UserError(f"Rule {name!r} must be written as something. Got nothing.")
-    for symbols, chance in choices:
+        raise UserError(f"Rule {name!r} must have at least one choice. Got none.")
+    for symbols, probability in choices:
         if not symbols:
             raise UserError(
-                f"Rule {name!r} must not be written as nothing. Nearest: the rules that use it, with and "
-                "without."
+                f"Choices of rule {name!r} must not be empty. Got an empty one. Nearest: in the rules that "
+                f"use {name!r}, one choice with it and one without it."
             )
-        if not chance > 0:
+        if not probability > 0:
             raise UserError(
-                f"Chances must be above 0. Got {chance} in rule {name!r} for {' '.join(symbols)!r}."
+                f"Probabilities must be above 0. Got {probability} for {' '.join(symbols)!r} in rule "
+                f"{name!r}."
             )
     if len({symbols for symbols, _ in choices}) < len(choices):
-        raise UserError(f"What rule {name!r} is written as must differ from each other. Got the same twice.")
-    total = sum(chance for _, chance in choices)
+        raise UserError(f"Choices of rule {name!r} must differ from each other. Got the same one twice.")
+    total = sum(probability for _, probability in choices)
     if not math.isclose(total, 1.0, abs_tol=1e-9):
-        raise UserError(f"The chances of a rule must sum to 1. Got {total:g} in rule {name!r}.")
+        raise UserError(f"The probabilities of a rule must sum to 1. Got {total:g} in rule {name!r}.")
 
 
-def evenly(rules: Mapping[str, Sequence[str]]) -> Grammar:
-    """The grammar whose choices are all as likely; symbols stand apart.
+def uniform_grammar(rules: Mapping[str, Sequence[str]]) -> Grammar:
+    """The grammar in which all choices of a name are equally likely; symbols are separated by spaces.
 
-    >>> evenly({"s": ["a s b", "a b"]}).rules["s"]
+    >>> uniform_grammar({"s": ["a s b", "a b"]}).rules["s"]
     ((('a', 's', 'b'), 0.5), (('a', 'b'), 0.5))
     """
     return Grammar(
         {
-            name: tuple((tuple(c.split()), 1 / len(choices)) for c in choices)
+            name: tuple((tuple(choice.split()), 1 / len(choices)) for choice in choices)
             for name, choices in rules.items()
         }
     )

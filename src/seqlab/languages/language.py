@@ -1,4 +1,4 @@
-"""The contract of a formal language: a distribution over strings of tokens that is known exactly."""
+"""The protocol of a formal language: an exactly known probability distribution over strings of tokens."""
 
 from __future__ import annotations
 
@@ -13,28 +13,30 @@ import numpy as np
 from seqlab.schema.errors import UserError
 
 END = ".end"
-"""Stands for the end of a string in a distribution of what comes next."""
+"""The end of a string, as an outcome of the distribution of the next token."""
+CHUNK = 8192
+"""Strings drawn together. A constant, so that a larger draw begins with the strings of a smaller one."""
 State = TypeVar("State", bound=Hashable)
 
 
 @dataclass(frozen=True)
-class Wrong:
-    """The first token of a string that cannot stand there: its place from 0, and what could have stood.
+class FirstError:
+    """The first token of a string that cannot occur there: its position from 0, and the tokens that can.
 
-    `token` is `END` where the string ended too early.
+    `token` is `END` if the string ends too early.
     """
 
-    place: int
+    position: int
     token: str
     allowed: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entropy:
-    """What a string costs on average under its own distribution, in nats, and its tokens, the end being one.
+    """Expected nats of a string under its own distribution, and its expected tokens, the end counted as one.
 
-    error: standard error of `per_string` where it is a mean over `strings` drawn ones; both 0 where it is
-        in closed form.
+    error: standard error of `per_string` if it is a mean over `strings` drawn ones; both are 0 if it is in
+        closed form.
     """
 
     per_string: float
@@ -44,76 +46,81 @@ class Entropy:
 
     @property
     def per_token(self) -> float:
-        """Nats per token of endless samples."""
+        """Nats per token in the limit of infinitely many samples."""
         return self.per_string / self.tokens
 
 
-def coin(p: float) -> float:
-    """Nats of a choice between two, one of them with chance p."""
-    return -sum(chance * math.log(chance) for chance in (p, 1 - p) if chance > 0)
+def binary_entropy(p: float) -> float:
+    """Nats of a choice between two outcomes, one of them with probability p."""
+    return -sum(share * math.log(share) for share in (p, 1 - p) if share > 0)
 
 
 class FormalLanguage(ABC, Generic[State]):
-    """A seeded source of strings, and the exact chance of everything it may write.
+    """A seeded source of strings with the exact probability of every string.
 
-    A prefix leads to a state, from which the distribution of the next token follows; that of a string is
-    the product along its tokens, its end included. Subclasses give the first state, the distribution behind
-    a state, and the state behind one more token.
+    A prefix determines a state, and the state determines the distribution of the next token; the probability
+    of a string is the product along its tokens, including its end. Subclasses define the start state, the
+    distribution in a state, and the state after one more token.
+
+    Some languages have far more states than they need for drawing or for entropies: brackets of several kinds
+    must remember every open kind. Such a language factors into a `skeleton`, a language with few states (the
+    same brackets of one kind), and a `fill`, which draws what the skeleton leaves open (the kinds).
     """
 
     separator: ClassVar[str] = ""
-    """Stands between the tokens of a written string."""
+    """Written between the tokens of a string."""
 
     @property
     @abstractmethod
     def alphabet(self) -> tuple[str, ...]:
-        """Every token that a string may hold."""
+        """Every token that a string may contain."""
 
     @abstractmethod
     def start(self) -> State:
-        """Before the first token."""
+        """The state before the first token."""
 
     @abstractmethod
     def distribution(self, state: State) -> Mapping[str, float]:
-        """Chances above 0 of what comes next, `END` among them where a string may end; they sum to 1."""
+        """Positive probabilities of the next token, including `END` where a string may end; they sum to 1."""
 
     @abstractmethod
     def advance(self, state: State, token: str) -> State:
-        """Behind one more token, which is one of `distribution(state)` and not `END`."""
+        """The state after one more token, which must be in `distribution(state)` and not be `END`."""
 
     @abstractmethod
     def entropy(self) -> Entropy:
-        """Nats and tokens per string: in closed form, or where that is not known a mean over many strings."""
+        """Nats and tokens per string: in closed form, or if none is known as a mean over many strings."""
 
-    def outlook(self, state: State) -> Hashable:
-        """Equal for states behind which strings have the same distribution of lengths."""
+    def length_class(self, state: State) -> Hashable:
+        """Equal for states from which the remaining length of a string has the same distribution."""
         return state
 
     def depth(self, state: State) -> int | None:
-        """How much is open in a state, where the language has such a thing."""
+        """How many constituents (e.g. brackets) are open in a state; None if the language has none."""
         return None
 
     def draw(self, count: int, random: np.random.Generator) -> list[str]:
-        """So many written strings; more of them begin with the same ones."""
+        """Random strings; a larger count begins with the strings of a smaller one."""
         from seqlab.languages.explorer import Explorer
 
-        (dressing,) = random.spawn(1)
-        return self.dressed(Explorer(self.bare()).draw(count, random), dressing)
+        # A generator of its own: otherwise the number of strings would change what they are filled with.
+        (filling,) = random.spawn(1)
+        return self.fill(Explorer(self.skeleton()).draw(count, random), filling)
 
-    def bare(self) -> FormalLanguage[Any]:
-        """A language with fewer states whose strings, `dressed`, are strings of this one."""
+    def skeleton(self) -> FormalLanguage[Any]:
+        """A language with fewer states whose strings, after `fill`, are strings of this one."""
         return self
 
-    def dressed(self, texts: list[str], random: np.random.Generator) -> list[str]:
-        """Strings of the bare language as strings of this one, what is not in them being drawn."""
-        return texts
+    def fill(self, skeletons: list[str], random: np.random.Generator) -> list[str]:
+        """Strings of this language from strings of its skeleton; what those leave open is drawn."""
+        return skeletons
 
-    def dressing(self, bare: Entropy) -> float:
-        """Nats per string of what `dressed` draws, given the entropy of the bare strings."""
+    def fill_entropy(self, skeleton: Entropy) -> float:
+        """Nats per string of what `fill` draws, given the entropy of the skeleton."""
         return 0.0
 
     def split(self, text: str) -> list[str]:
-        """A written string as tokens."""
+        """The tokens of a written string."""
         return text.split(self.separator) if self.separator and text else list(text)
 
     def join(self, tokens: Sequence[str]) -> str:
@@ -121,49 +128,50 @@ class FormalLanguage(ABC, Generic[State]):
         return self.separator.join(tokens)
 
     def next_token(self, prefix: str) -> Mapping[str, float]:
-        """What may stand behind a written prefix, with its probabilities.
+        """Probabilities of the next token after a written prefix.
 
         Raises:
-            UserError: no string begins so; what may stand in place of its first wrong token is named.
+            UserError: no string begins with this prefix; the tokens that are possible instead of its first
+                wrong one are named.
         """
         states = list(self._states(self.split(prefix)))
         if len(states) <= len(self.split(prefix)):
-            raise UserError(self._no_prefix(prefix, states))
+            raise UserError(self._not_a_prefix(prefix, states))
         return self.distribution(states[-1])
 
     def is_prefix(self, text: str) -> bool:
-        """Whether a string begins so."""
+        """Whether some string begins with this text."""
         tokens = self.split(text)
         return len(list(self._states(tokens))) == len(tokens) + 1
 
     def is_member(self, text: str) -> bool:
-        """Whether the written string is one of the language's."""
-        return self.wrong(text) is None
+        """Whether the written string belongs to the language."""
+        return self.first_error(text) is None
 
-    def wrong(self, text: str) -> Wrong | None:
-        """Where a string first leaves the language; None where it is one of its own.
+    def first_error(self, text: str) -> FirstError | None:
+        """Where a string first deviates from the language; None for a string of the language.
 
-        Raises nothing: what is no token of the language is wrong, too.
+        A token outside the alphabet is an error like any other, so nothing is raised.
         """
         tokens = [*self.split(text), END]
-        for place, state in enumerate(self._states(tokens[:-1])):
+        for position, state in enumerate(self._states(tokens[:-1])):
             probabilities = self.distribution(state)
-            if tokens[place] not in probabilities:
-                return Wrong(place, tokens[place], tuple(sorted(probabilities)))
+            if tokens[position] not in probabilities:
+                return FirstError(position, tokens[position], tuple(sorted(probabilities)))
         return None
 
     def nats(self, text: str) -> float:
-        """-log of a string's exact chance, its end included; infinite for what is never drawn."""
+        """-log of a string's exact probability, including its end; infinite for an impossible string."""
         tokens, total = [*self.split(text), END], 0.0
-        for place, state in enumerate(self._states(tokens[:-1])):
-            chance = self.distribution(state).get(tokens[place], 0.0)
-            if chance == 0.0:
+        for position, state in enumerate(self._states(tokens[:-1])):
+            probability = self.distribution(state).get(tokens[position], 0.0)
+            if probability == 0.0:
                 return math.inf
-            total -= math.log(chance)
+            total -= math.log(probability)
         return total
 
     def _states(self, tokens: Sequence[str]) -> Iterator[State]:
-        """Before the first token and behind each one, up to the first that cannot stand there."""
+        """The states before the first token and after each one, up to the first impossible token."""
         state = self.start()
         yield state
         for token in tokens:
@@ -172,10 +180,10 @@ class FormalLanguage(ABC, Generic[State]):
             state = self.advance(state, token)
             yield state
 
-    def _no_prefix(self, text: str, states: Sequence[State]) -> str:
-        right = self.split(text)[: len(states) - 1]
+    def _not_a_prefix(self, text: str, states: Sequence[State]) -> str:
+        correct = self.split(text)[: len(states) - 1]
         allowed = ", ".join(repr(token) for token in sorted(self.distribution(states[-1])))
         return (
-            f"A prefix must be the beginning of a string of the language. Got {text!r}: behind "
-            f"{self.join(right)!r} may stand {allowed}."
+            f"A prefix must be the beginning of a string of the language. Got {text!r}; after "
+            f"{self.join(correct)!r} only these can follow: {allowed}."
         )

@@ -1,6 +1,6 @@
-"""The courses' own checks of samples, kept as they were, so that they can be held against the exact ones.
+"""Approximate checks of samples from earlier experiments, unchanged, to compare them with the exact ones.
 
-They accept samples that are wrong, and judge samples that were cut as if they had ended.
+They accept some wrong samples, and check samples that were cut as if they were complete.
 """
 
 from __future__ import annotations
@@ -8,13 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+LegacyCheck = Callable[[str], bool]
+
 _WORDS = ("abc!", "uvw!", "klm!")
-_BEGUN = "|".join(word[:length] for word in _WORDS for length in range(1, len(word)))
-_LOOSE = re.compile(f"s(?:{'|'.join(_WORDS)}|s)*(?:{_BEGUN})?")
+_PARTIAL = "|".join(word[:length] for word in _WORDS for length in range(1, len(word)))
+_LOOSE = re.compile(f"s(?:{'|'.join(_WORDS)}|s)*(?:{_PARTIAL})?")
 
 
 def counted_brackets(text: str) -> bool:
-    """As many opening as closing brackets, in whatever order.
+    """Equally many opening and closing brackets, in any order.
 
     >>> counted_brackets("(())"), counted_brackets("())("), counted_brackets("(()")
     (True, True, False)
@@ -23,7 +25,7 @@ def counted_brackets(text: str) -> bool:
 
 
 def loose_ndfa(text: str) -> bool:
-    """Begins with `s` and goes on with whole words, of one kind or mixed, and `s`; may break off anywhere.
+    """An `s`, then whole words, of one kind or mixed, and further `s`; the last word may be incomplete.
 
     >>> [loose_ndfa(text) for text in ("sabc!abc!s", "sabc!uvw!s", "sss", "sab", "sabs")]
     [True, True, True, True, False]
@@ -31,8 +33,8 @@ def loose_ndfa(text: str) -> bool:
     return _LOOSE.fullmatch(text) is not None
 
 
-LEGACY_CHECKS: dict[str, Callable[[str], bool]] = {
+LEGACY_CHECKS: dict[str, LegacyCheck] = {
     "counted-brackets": counted_brackets,
     "loose-ndfa": loose_ndfa,
 }
-"""By the names under which a dataset asks for them."""
+"""By the names that datasets refer to."""

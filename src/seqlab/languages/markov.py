@@ -1,4 +1,8 @@
-"""Sums over all strings of a language with few states: a chain of Markov that ends. Legend: S states."""
+"""Entropies by solving the Markov chain of a language's states. Legend: S states.
+
+A language with S states is an absorbing Markov chain whose absorbing state is the end of a string. Sums over
+all its infinitely many strings are then solutions of linear systems with S unknowns.
+"""
 
 from __future__ import annotations
 
@@ -13,47 +17,52 @@ from seqlab.languages.explorer import Explorer
 from seqlab.languages.language import Entropy, FormalLanguage
 from seqlab.schema.errors import UserError
 
-MOST = 200_000
-"""States above which a chain is not solved."""
+MAX_STATES = 200_000
+"""Number of states above which a chain is not solved."""
 
 
 def entropy(language: FormalLanguage[Any]) -> Entropy:
-    """In closed form: expected visits of each state (Kemeny and Snell 1960), each of its own entropy.
+    """In closed form: the expected visits of each state times the entropy of the next token there.
 
-    With P the chances of going from state to state, visits v = (I - P^T)^-1 e_start, nats per string
-    v . H and tokens v . 1, H being the entropy of what stands behind a state.
+    With P the transition probabilities, the expected visits are v = (I - P^T)^-1 e_start (Kemeny and Snell
+    1960). A string has v . H nats and v . 1 tokens, where H is the entropy of the next token in each state.
 
     Raises:
         UserError: the language has too many states.
     """
     explorer = Explorer(language)
-    passes = transitions(explorer)
+    probabilities = transitions(explorer)
     size = len(explorer.probabilities)
-    begin = np.zeros(size)
-    begin[0] = 1.0
-    visits = np.asarray(spsolve(csc_matrix(identity(size) - passes.T), begin))
+    start = np.zeros(size)
+    start[0] = 1.0
+    visits = np.asarray(spsolve(csc_matrix(identity(size) - probabilities.T), start))
     return Entropy(per_string=float(visits @ _entropies(explorer.probabilities)), tokens=float(visits.sum()))
 
 
 def transitions(explorer: Explorer) -> csc_matrix:
-    """(S, S) chances of going from each state to each, all states that can be reached being met.
+    """(S, S) probabilities of going from each state to each other; explores all reachable states.
 
     Raises:
         UserError: there are too many.
     """
     rows, columns, probabilities = [], [], []
     number = 0
+    # `successors` numbers new states, so the explorer grows until all reachable states have been visited.
     while number < len(explorer.probabilities):
-        for chance, behind in explorer.successors(number):
+        for probability, target in explorer.successors(number):
             rows.append(number)
-            columns.append(behind)
-            probabilities.append(chance)
+            columns.append(target)
+            probabilities.append(probability)
         number += 1
-        if number > MOST:
-            raise UserError(f"A language must have at most {MOST:,} states for this. Got more.")
+        if number > MAX_STATES:
+            raise UserError(
+                f"A language must have at most {MAX_STATES:,} states, so that its entropy can be computed. "
+                "Got more."
+            )
     return csc_matrix((probabilities, (rows, columns)), shape=(number, number))
 
 
 def _entropies(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(S,) nats of the next token in each state; 0 log 0 is 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return -np.where(probabilities > 0, probabilities * np.log(probabilities), 0.0).sum(axis=1)

@@ -1,10 +1,13 @@
-"""A small English: sentences about animals and people, ambiguous: a phrase may belong to either of two."""
+"""A small English grammar of sentences about animals and people.
+
+It is ambiguous: an adverb may belong to either of two clauses.
+"""
 
 from __future__ import annotations
 
-from seqlab.languages.grammar import evenly
+from seqlab.languages.grammar import uniform_grammar
 
-TOY = evenly(
+TOY = uniform_grammar(
     {
         "_s": [
             "_s _adv",
@@ -23,4 +26,4 @@ TOY = evenly(
         "_adj": ["short", "quick", "busy", "nice", "gorgeous"],
     }
 )
-"""The courses' grammar; parentheses are words like any other."""
+"""The grammar; parentheses are words like any other."""

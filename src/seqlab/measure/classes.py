@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from seqlab.measure.metric import Metric, Scored, nothing_scored
+from seqlab.measure.metric import Scored, TargetMetric, nothing_scored
 from seqlab.schema.errors import UserError
 from seqlab.schema.records import Matrix, Record, Scalar
 
@@ -15,7 +15,7 @@ MOST_CLASSES = 1_000
 Counts = NDArray[np.int64]
 
 
-class MacroF1(Metric):
+class MacroF1(TargetMetric):
     """Mean over classes of F1 = 2 hits / (targets + predictions).
 
     The mean is over the classes that occur among the targets or the predictions.
@@ -46,7 +46,7 @@ class MacroF1(Metric):
         return [Scalar(name="macro_f1", value=value, unit=unit, split=split)]
 
 
-class Auc(Metric):
+class Auc(TargetMetric):
     """Probability that a target of a class gets more of it than one of another class; a tie counts half.
 
     Two classes: of the second one. More: the mean over the classes that occur among the targets, each
@@ -86,7 +86,7 @@ class Auc(Metric):
         return [Scalar(name="auc", value=value, unit=unit, split=split)]
 
 
-class Confusion(Metric):
+class Confusion(TargetMetric):
     """How many targets of each class were taken for each class."""
 
     def __init__(self, unit: str, labels: tuple[str, ...] = ()):

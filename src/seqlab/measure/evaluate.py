@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Int
 from torch import Tensor
 
 from seqlab.data.batch import Batch
+from seqlab.data.batches import Batches
 from seqlab.measure.item_collector import ItemCollector
-from seqlab.measure.metric import Metric, Scored
+from seqlab.measure.metric import Scored, TargetMetric, TextMetric
 from seqlab.measure.metric_kinds import METRICS
 from seqlab.models.model import SequenceModel, State
 from seqlab.models.modes import device_of, evaluating
@@ -19,45 +20,40 @@ from seqlab.schema.records import Record
 from seqlab.tasks.task import Task
 
 Piece = tuple[Tensor, Scored]
-"""Some targets, and the row of the pass that each one stands in, rows counted through all batches."""
+"""Some targets, and the index of the sequence of each, counted through all batches."""
 TARGETS_AT_ONCE = 1024
-"""Logits of so many targets exist at a time: 40 MB for 10,000 outputs in float32."""
+"""Targets whose logits exist at a time: 40 MB for 10,000 outputs in float32."""
 
 
 def evaluate(
     model: SequenceModel,
     task: Task,
-    batches: Sequence[Batch],
+    batches: Batches,
     *,
     split: str,
     metrics: Sequence[str],
-    carry: bool,
-    counted: Callable[[int], Bool[Tensor, "B T"]] | None = None,
     items: ItemCollector | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Record]:
-    """The records of every named metric over all batches; the model is left as found.
+    """The records of every named metric of targets over all batches; the model is left as found.
 
     Args:
-        model: dropout is off while it is looked at, and no graph is kept.
+        model: dropout is off while it is scored, and no graph is kept.
         task: gives the nats of each target.
         batches: one pass over the split.
         split: its name, for the records.
-        metrics: keys of `METRICS`.
-        carry: whether row i of a batch goes on where row i of the batch before ended.
-        counted: the targets of batch i that count, when some are there as context only, e.g.
-            `OverlappingWindows.counted`; None counts every real one.
-        items: is given every target that counts, with the row of the pass it stands in.
+        metrics: keys of `METRICS` that do not read texts.
+        items: is given every target that counts, with the index of its sequence in the pass.
         progress: called after each batch with the number done and the number of all.
 
     Raises:
         UserError: a metric is unknown, the model cannot carry a state, or there is no target.
         WorkError: the loss of a target is not finite.
     """
-    if carry and not model.capabilities.carries_state:
+    if batches.carried and not model.capabilities.carries_state:
         raise UserError(
-            f"'carry' needs a model that carries its state from window to window. "
-            f"Got {type(model).__name__}. Nearest: OverlappingWindows, not carried."
+            f"Windows of a stream need a model that carries its state from window to window. "
+            f"Got {type(model).__name__}. Nearest: overlapping windows."
         )
 
     def pieces() -> Iterator[Piece]:
@@ -65,10 +61,10 @@ def evaluate(
         rows = 0
         for index in range(len(batches)):
             batch = batches[index]
-            mask = batch.target_mask if counted is None else batch.target_mask & counted(index)
-            scored, state = _score(model, task, batch, mask, state if carry else None)
+            scored, state = _score(model, task, batch, batches.counted(index), state)
+            state = state if batches.carried else None
             yield from ((rows + row, piece) for piece, row in scored)
-            rows += len(batch.lengths)
+            rows += len(batch)
             if progress is not None:
                 progress(index + 1, len(batches))
 
@@ -85,21 +81,21 @@ def tally(
     metrics: Sequence[str],
     items: ItemCollector | None = None,
 ) -> list[Record]:
-    """The records of every named metric over all pieces, whoever scored them.
+    """The records of every named metric over all pieces, no matter how they were scored.
 
     Args:
-        pieces: the targets of a split, each one once, with the row of the pass it stands in.
+        pieces: the targets of a split, each one once, with the index of its sequence in the pass.
         unit: what one target is, "token" or "text".
         labels: names of the outputs, () where they have none.
         split: its name, for the records.
-        metrics: keys of `METRICS`.
+        metrics: keys of `METRICS` that do not read texts.
         items: is given all pieces, too.
 
     Raises:
         UserError: a metric is unknown, or there is no target.
         WorkError: the loss of a target is not finite.
     """
-    running: list[Metric] = [METRICS[key](unit, labels) for key in metrics]
+    running: list[TargetMetric] = [METRICS[key](unit, labels) for key in metrics]
     for rows, scored in pieces:
         _check_finite(scored, split)
         for metric in running:
@@ -109,14 +105,40 @@ def tally(
     return [record for metric in running for record in metric.records(split)]
 
 
+def tally_texts(
+    hypotheses: Sequence[str],
+    references: Sequence[str],
+    *,
+    unit: str,
+    labels: tuple[str, ...],
+    split: str,
+    metrics: Sequence[str],
+) -> list[Record]:
+    """The records of every named metric that reads texts.
+
+    Args:
+        hypotheses: what a model wrote.
+        references: what it should have written, text by text.
+        unit: what one target is, "token" or "text".
+        labels: names of the outputs, () where they have none.
+        split: its name, for the records.
+        metrics: keys of `METRICS` that read texts.
+    """
+    running: list[TextMetric] = [METRICS[key](unit, labels) for key in metrics]
+    for metric in running:
+        metric.update(hypotheses, references)
+    return [record for metric in running for record in metric.records(split)]
+
+
 def _score(
-    model: SequenceModel, task: Task, batch: Batch, mask: Bool[Tensor, "B T"], state: State | None
+    model: SequenceModel, task: Task, batch: Batch, counted: Tensor | None, state: State | None
 ) -> tuple[Iterator[tuple[Scored, Int[Tensor, " N"]]], State | None]:
-    """The targets under the mask, some at a time, with the row of each; and the state behind the batch."""
+    """The targets that count, some at a time, with the sequence of each; and the state after the batch."""
     device = device_of(model)
+    mask = batch.target_mask if counted is None else batch.target_mask & counted
     batch, mask = batch.to(device), mask.to(device)
     features, state = model.features(batch, state)
-    kept, targets, positions = features[mask], batch.targets[mask], _positions(batch)[mask]
+    kept, targets, positions = features[mask], batch.target_values[mask], _positions(batch)[mask]
     rows = mask.nonzero()[:, 0]
 
     def pieces() -> Iterator[tuple[Scored, Tensor]]:
@@ -129,9 +151,11 @@ def _score(
 
 
 def _positions(batch: Batch) -> Tensor:
-    if batch.targets.dim() == 1:
-        return torch.zeros_like(batch.targets)
-    return torch.arange(batch.targets.shape[1], device=batch.targets.device).expand_as(batch.targets)
+    """The step of each target; 0 where a sequence has one."""
+    values = batch.target_values
+    if values.dim() == 1:
+        return torch.zeros_like(values)
+    return torch.arange(values.shape[1], device=values.device).expand_as(values)
 
 
 def _check_finite(scored: Scored, split: str) -> None:

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqlab.data.batch import Batch, length_mask
+from seqlab.data.batch import Batch
+from seqlab.data.sequences import length_mask
 from seqlab.measure.diagnosis import Diagnosis
 from seqlab.models.model import SequenceModel
 from seqlab.models.modes import device_of, evaluating
@@ -63,12 +64,12 @@ def gradient_through_time(model: SequenceModel, task: Task, batch: Batch) -> Thr
     batch = batch.to(device_of(model))
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     check_layers(model)
-    last = _last(batch)
-    if not bool(last.any()):
+    last = batch.last_targets
+    if not len(last[0]):
         raise UserError("A gradient through time needs at least one token. Got rows without any.")
     with evaluating(model), torch.enable_grad(), traced(model) as traces:
         features, _ = model.features(batch, None)
-        loss, _ = task.loss(model.head, features, batch.targets, last)
+        loss, _ = task.loss(model.head, features[last], batch.target_values[last])
         torch.autograd.grad(loss, parameters, allow_unused=True)
     gradients = [gradient for trace in traces.values() for gradient in trace.gradients]
     return _by_distance(gradients, batch)
@@ -138,21 +139,14 @@ def _curve(name: str, values: NDArray[np.float64], split: str) -> Curve:
     )
 
 
-def _last(batch: Batch) -> Bool[Tensor, " B"] | Bool[Tensor, "B T"]:
-    """True at the last target of each row that has a token."""
-    if batch.targets.dim() == 1:
-        return batch.lengths > 0
-    steps = torch.arange(batch.tokens.shape[1], device=batch.lengths.device)
-    return steps == batch.lengths.unsqueeze(1) - 1
-
-
 def _by_distance(gradients: list[Float[Tensor, "B T H"]], batch: Batch) -> ThroughTime:
-    longest = int(batch.lengths.max())
-    rows = length_mask(batch.lengths, longest).sum(0)
+    lengths = batch.inputs.lengths
+    longest = int(lengths.max())
+    rows = length_mask(lengths, longest).sum(0)
     norms: list[Tensor] = []
     of_mean: list[Tensor] = []
     for gradient in gradients:
-        back = flip_rows(gradient, batch.lengths)[:, :longest].double()
+        back = flip_rows(gradient, lengths)[:, :longest].double()
         norms.append(back.norm(dim=2).sum(0) / rows)
         of_mean.append((back.sum(0) / rows.unsqueeze(1)).norm(dim=1))
     return ThroughTime(

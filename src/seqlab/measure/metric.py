@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -15,6 +16,9 @@ from seqlab.schema.records import Record
 
 CLOSE = 0.04
 """How far off a predicted number may be to count as right (Hochreiter and Schmidhuber 1997, experiment 4)."""
+
+
+Reads = Literal["nats", "outputs", "texts"]
 
 
 @dataclass(frozen=True)
@@ -50,21 +54,17 @@ class Scored:
 
 
 class Metric(ABC):
-    """Sums over the targets of a split, in float64, whatever pieces they come in.
+    """What is counted over a split. Subclass `TargetMetric` or `TextMetric`, which say what they are given.
 
     `unit` is what one target is: "token" or "text". `labels` are the names of the outputs, () where they
     have none.
     """
 
-    reads_logits: ClassVar[bool] = True
-    """Whether it looks at more than the nats."""
+    reads: ClassVar[Reads]
+    """What it reads: nats of the targets alone, all outputs of the head, or decoded texts."""
 
     def __init__(self, unit: str, labels: tuple[str, ...] = ()):
         self.unit, self.labels = unit, labels
-
-    @abstractmethod
-    def update(self, scored: Scored) -> None:
-        """Count some targets."""
 
     @abstractmethod
     def records(self, split: str) -> list[Record]:
@@ -73,6 +73,26 @@ class Metric(ABC):
         Raises:
             UserError: nothing was counted.
         """
+
+
+class TargetMetric(Metric, ABC):
+    """Sums over the targets of a split, in float64, whatever pieces they come in."""
+
+    reads: ClassVar[Reads] = "outputs"
+
+    @abstractmethod
+    def update(self, scored: Scored) -> None:
+        """Count some targets."""
+
+
+class TextMetric(Metric, ABC):
+    """A metric of texts that a model writes; only where one is asked for is a split decoded."""
+
+    reads: ClassVar[Reads] = "texts"
+
+    @abstractmethod
+    def update(self, hypotheses: Sequence[str], references: Sequence[str]) -> None:
+        """Count some texts, each with the text it should be."""
 
 
 class Mean:

@@ -7,17 +7,17 @@ import sys
 from abc import ABC
 from typing import ClassVar
 
-from seqlab.measure.metric import Mean, Metric, Scored
+from seqlab.measure.metric import Mean, Reads, Scored, TargetMetric
 from seqlab.schema.records import Record, Scalar
 
 LARGEST_EXPONENT = math.log(sys.float_info.max)
 """exp of more nats than this is no float."""
 
 
-class MeanNats(Metric, ABC):
+class MeanNats(TargetMetric, ABC):
     """What comes of the mean cross-entropy alone; subclasses say how it is shown."""
 
-    reads_logits: ClassVar[bool] = False
+    reads: ClassVar[Reads] = "nats"
 
     def __init__(self, unit: str, labels: tuple[str, ...] = ()):
         super().__init__(unit, labels)
@@ -55,7 +55,7 @@ class Perplexity(MeanNats):
         return [Scalar(name="perplexity", value=value, unit=f"choices per {self.unit}", split=split)]
 
 
-class Accuracy(Metric):
+class Accuracy(TargetMetric):
     """Share of the targets that are right; see `Scored.right`."""
 
     def __init__(self, unit: str, labels: tuple[str, ...] = ()):
@@ -72,7 +72,7 @@ class Accuracy(Metric):
         return [Scalar(name="accuracy", value=value, unit=f"fraction of {self.unit}s", split=split)]
 
 
-class MeanSquaredError(Metric):
+class MeanSquaredError(TargetMetric):
     """Mean of (target - prediction)^2."""
 
     def __init__(self, unit: str, labels: tuple[str, ...] = ()):

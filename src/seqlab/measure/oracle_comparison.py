@@ -1,6 +1,6 @@
-"""A language model's distributions beside the true ones, behind every prefix of the texts of a split.
+"""The distributions of a language model and the true ones, after every prefix of the texts of a split.
 
-Legend: B rows, T steps, V ids of the vocabulary, N prefixes, M texts.
+Legend: B sequences, T steps, V ids of the vocabulary, N prefixes, M texts.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ Part = tuple[NDArray[Any], ...]
 
 @dataclass(frozen=True)
 class OracleComparison:
-    """The model beside the truth.
+    """A model compared with the true distribution.
 
-    divergence: (N,) Kullback-Leibler of the model from the truth, in nats. positions: (N,) tokens before.
-    depths: (N,) what is open, -1 where the language knows no such thing. lengths, deepest: (M,) of each text.
-    accepted: (M,) whether everywhere in it just those tokens are likely that may follow.
+    divergence: (N,) Kullback-Leibler divergence of the model from the true distribution, in nats. positions:
+    (N,) tokens before. depths: (N,) open brackets, -1 where the language has no depth. lengths, deepest: (M,)
+    of each text. accepted: (M,) whether at every position exactly the tokens that may follow are likely.
     """
 
     divergence: NDArray[np.float64]
@@ -45,7 +45,7 @@ class OracleComparison:
     accepted: NDArray[np.bool_]
 
     def curves(self, split: str) -> list[Curve]:
-        """Divergence by position and by depth, the latter where the language knows it."""
+        """Divergence by position and by depth, the latter where the language has one."""
         found = [_by("divergence_by_position", self.positions, self.divergence, ("tokens", NATS), split)]
         if self.depths.max() > 0:
             found.append(_by("divergence_by_depth", self.depths, self.divergence, ("open", NATS), split))
@@ -60,15 +60,15 @@ class OracleComparison:
         return found
 
 
-def compare(model: SequenceModel, task: Task, known: TokenOracle, split: Split) -> OracleComparison:
-    """Ask model and truth behind every prefix of every text, dropout off.
+def compare(model: SequenceModel, task: Task, oracle: TokenOracle, split: Split) -> OracleComparison:
+    """Compare model and oracle after every prefix of every text, dropout off.
 
-    A token is likely if it has more than half the chance of the rarest that was met; so a model recognises a
-    text if at each place it tells the tokens that may follow from those that may not, after the criterion of
-    Gers and Schmidhuber (2001), whose nets said 1 or 0 of each token.
+    A token is likely if its probability is more than half that of the rarest token met; so a model accepts a
+    text if at each position it distinguishes the tokens that may follow from those that may not, after the
+    criterion of Gers and Schmidhuber (2001), whose nets output 1 or 0 for each token.
     """
     parts = [
-        _part(batch, _log_probabilities(model, batch), known) for batch in task.batches(split, _ROWS, None)
+        _part(batch, _log_probabilities(model, batch), oracle) for batch in task.batches(split, _ROWS, None)
     ]
     return OracleComparison(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
@@ -80,17 +80,17 @@ def _log_probabilities(model: SequenceModel, batch: Batch) -> NDArray[np.float64
     return torch.log_softmax(logits.double().cpu(), dim=-1).numpy()
 
 
-def _part(batch: Batch, logs: NDArray[np.float64], known: TokenOracle) -> Part:
+def _part(batch: Batch, logs: NDArray[np.float64], oracle: TokenOracle) -> Part:
     """The fields of `OracleComparison` for one batch."""
-    lengths = batch.lengths.numpy()
-    states = np.full(batch.tokens.shape, WRONG)
-    for row, (targets, length) in enumerate(zip(batch.targets.numpy(), lengths, strict=True)):
-        states[row, :length] = known.walk(targets[: length - 1])
+    lengths = batch.inputs.lengths.numpy()
+    states = np.full(batch.inputs.tokens.shape, WRONG)
+    for row, (targets, length) in enumerate(zip(batch.target_values.numpy(), lengths, strict=True)):
+        states[row, :length] = oracle.walk(targets[: length - 1])
     inside = np.arange(states.shape[1]) < lengths[:, None]
-    probabilities, depths = known.rows(states), known.depths[states]
+    probabilities, depths = oracle.rows(states), oracle.depths[states]
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(probabilities > 0, probabilities * (np.log(probabilities) - logs), 0.0)
-    told = ((np.exp(logs) > known.rarest / 2) == (probabilities > 0)).all(axis=-1)
+    distinguished = ((np.exp(logs) > oracle.rarest / 2) == (probabilities > 0)).all(axis=-1)
     positions = np.broadcast_to(np.arange(states.shape[1]), states.shape)
     return (
         terms.sum(axis=-1)[inside],
@@ -98,7 +98,7 @@ def _part(batch: Batch, logs: NDArray[np.float64], known: TokenOracle) -> Part:
         depths[inside],
         lengths - 1,
         np.where(inside, depths, -1).max(axis=1),
-        (told | ~inside).all(axis=1),
+        (distinguished | ~inside).all(axis=1),
     )
 
 

@@ -7,13 +7,13 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from seqlab.measure.metric import Metric, Scored, nothing_scored
+from seqlab.measure.metric import Reads, Scored, TargetMetric, nothing_scored
 from seqlab.schema.records import Curve, Record
 
 Sums = NDArray[np.float64]
 
 
-class LossPerPosition(Metric):
+class LossPerPosition(TargetMetric):
     """Mean nats of the targets at each position, and the standard error of that mean.
 
     Position t has t inputs behind it in its window, the state having been zero before them when the
@@ -21,7 +21,7 @@ class LossPerPosition(Metric):
     independent draws; a position with one target has none.
     """
 
-    reads_logits: ClassVar[bool] = False
+    reads: ClassVar[Reads] = "nats"
 
     def __init__(self, unit: str, labels: tuple[str, ...] = ()):
         super().__init__(unit, labels)

@@ -1,4 +1,4 @@
-"""The protocol of a model. Legend: B rows, T steps, H features, V outputs."""
+"""The protocol of a model. Legend: B sequences, T steps, H features, V outputs."""
 
 from __future__ import annotations
 
@@ -9,24 +9,22 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from seqlab.data.batch import Batch
-from seqlab.models.model_configs import ModelConfig
-
-__all__ = ["Capabilities", "ModelConfig", "SequenceModel", "State"]
+from seqlab.data.batch import Batch, unlabelled
+from seqlab.data.sequences import Padded
 
 
 @dataclass(frozen=True)
 class State:
-    """What a model remembers of each row: named tensors whose first axis is the row.
+    """What a model remembers of each sequence: named tensors whose first axis is the sequence.
 
-    One class serves recurrent states and cached keys and values, so that sampling, beam search,
-    carried state and checkpoints are written once.
+    One class serves recurrent states, cached keys and values, and the memory of an encoder, so that sampling,
+    beam search, carried state and checkpoints are written once.
     """
 
     tensors: dict[str, Tensor]
 
     def select(self, rows: Int[Tensor, " R"]) -> State:
-        """The states of the named rows, in that order; a row may be named twice."""
+        """The states of the named sequences, in that order; one may be named twice."""
         return State({name: tensor.index_select(0, rows) for name, tensor in self.tensors.items()})
 
     def detach(self) -> State:
@@ -36,12 +34,12 @@ class State:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a model promises; contract tests and the checkup hold it to that.
+    """What a model promises; contract tests and the checkup verify it.
 
-    causal: output t depends on tokens up to t only, and `start` and `step` exist.
-    variable_length: rows of unequal lengths are allowed, padding changes nothing.
-    batch_independent: in evaluation a row's output does not depend on the other rows.
-    carries_state: the state behind a window may be handed to the next window.
+    causal: output t depends on inputs up to t only, and `start` and `step` exist.
+    variable_length: sequences of unequal lengths are allowed, padding changes nothing.
+    batch_independent: in evaluation the output of a sequence does not depend on the others of the batch.
+    carries_state: the state after a window may be handed to the next window.
     no_gradient: parameters that legitimately get no gradient, by name.
     """
 
@@ -55,7 +53,8 @@ class Capabilities:
 class SequenceModel(nn.Module, ABC):
     """A map from tokens to features, and a last linear map `head` from features to logits.
 
-    The head is kept apart so that a task's loss can be fused with it; `forward` composes both.
+    The head is kept apart so that a task's loss can be fused with it; `forward` composes both. An
+    encoder-decoder is a causal model whose first state comes from a source.
     """
 
     capabilities: Capabilities
@@ -63,11 +62,11 @@ class SequenceModel(nn.Module, ABC):
 
     @abstractmethod
     def features(self, batch: Batch, state: State | None) -> tuple[Tensor, State | None]:
-        """Features of a batch, and the state behind each row's last real token.
+        """Features of a batch, and the state after the last real token of each sequence.
 
         Args:
-            batch: tokens (B, T) with lengths (B,); targets are not looked at.
-            state: where the rows go on from; None is `start`.
+            batch: inputs (B, T), and a source where the model reads one; targets are not read.
+            state: what the sequences continue; None is `start` with the source of the batch.
 
         Returns:
             (B, T, H) for a causal model, (B, H) for a classifier, and the new state (None where
@@ -79,8 +78,8 @@ class SequenceModel(nn.Module, ABC):
         features, state = self.features(batch, state)
         return self.head(features), state
 
-    def start(self, batch_size: int) -> State:
-        """The state before the first token.
+    def start(self, batch_size: int, source: Padded | None = None) -> State:
+        """The state before the first token of each sequence, after its source if the model reads one.
 
         Raises:
             NotImplementedError: the model is not causal.
@@ -90,9 +89,9 @@ class SequenceModel(nn.Module, ABC):
         )
 
     def step(self, tokens: Int[Tensor, " B"], state: State) -> tuple[Float[Tensor, "B V"], State]:
-        """Logits of the next token after feeding one token a row."""
-        ones = torch.ones_like(tokens)
-        batch = Batch(tokens.unsqueeze(1), ones, tokens.unsqueeze(1))
-        logits, new = self(batch, state)
+        """Logits of the next token after reading one token of each sequence."""
+        # A batch of one step: the same code as for whole sequences, so that both agree.
+        inputs = Padded(tokens.unsqueeze(1), torch.ones_like(tokens))
+        logits, new = self(unlabelled(inputs), state)
         assert new is not None, "a causal model returns its state"
         return logits[:, -1], new

@@ -1,4 +1,4 @@
-"""The room's visible table: models by kind."""
+"""The registry of models, by kind."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ MODELS = Registry(
     "model",
     {
         "recurrent-classifier": (
-            "seqlab.models.model_configs:RecurrentClassifierConfig",
+            "seqlab.models.recurrent_classifier:RecurrentClassifierConfig",
             "embedding, Elman/GRU/LSTM layers, linear, ReLU, pooling over time, linear",
         ),
         "linear-classifier": (
-            "seqlab.models.model_configs:LinearClassifierConfig",
+            "seqlab.models.linear_classifier:LinearClassifierConfig",
             "the same without a recurrence: the linear baseline",
         ),
         "recurrent-lm": (
-            "seqlab.models.model_configs:RecurrentLanguageModelConfig",
+            "seqlab.models.recurrent_language_model:RecurrentLanguageModelConfig",
             "embedding, Elman/GRU/LSTM layers, linear to the vocabulary",
         ),
         "transformer-lm": (
-            "seqlab.models.model_configs:TransformerLanguageModelConfig",
+            "seqlab.models.transformer_language_model:TransformerLanguageModelConfig",
             "pre-norm Transformer with cached keys and values",
         ),
     },

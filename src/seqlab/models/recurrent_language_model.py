@@ -1,65 +1,82 @@
-"""A recurrent language model. Legend: B rows, T steps, H hidden units."""
+"""A language model with recurrent layers."""
 
 from __future__ import annotations
 
-import torch
-from jaxtyping import Float
-from torch import Tensor
+from typing import TYPE_CHECKING, Literal
 
-from seqlab.data.batch import Batch
-from seqlab.models.model import Capabilities, SequenceModel, State
-from seqlab.models.model_configs import RecurrentLanguageModelConfig
-from seqlab.nn.dropout import Dropout
-from seqlab.nn.embedding import embedded
-from seqlab.nn.initial import output_layer, uniform_embedding
-from seqlab.nn.recurrent import RecurrentStack
+from pydantic import Field, model_validator
+from typing_extensions import override
+
+from seqlab.models.input_spec import InputSpec
+from seqlab.models.model_config import CellName, ModelConfig, Width
+from seqlab.schema.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+    from seqlab.models.model import SequenceModel
 
 
-class RecurrentLanguageModel(SequenceModel):
-    """embedding -> dropout -> recurrence (dropout between its layers) -> dropout -> head.
+class RecurrentLanguageModelConfig(ModelConfig):
+    """Embedding -> dropout -> recurrent layers -> dropout -> Linear to the vocabulary."""
 
-    State: what the recurrence remembers, "h" (and "c"), each (B, layers, H).
-    """
+    kind: Literal["recurrent-lm"] = "recurrent-lm"
+    """Name of the model."""
+    cell: CellName = "lstm"
+    """Equations of the recurrence; a GRU's reset gate acts before or after its recurrent weights."""
+    embedding_size: int = Field(default=200, ge=1)
+    """Features of an embedded token."""
+    hidden_size: int = Field(default=650, ge=1)
+    """Units of a recurrent layer."""
+    layers: int = Field(default=2, ge=1)
+    """Recurrent layers."""
+    forget_bias: float = 0.0
+    """Added at first to the bias of the gate that keeps the old state, the forget gate of an LSTM and the
+    update gate of a GRU; with 1 or more memories last longer from the start. 0 for cells without gates."""
+    sum_layers: bool = False
+    """Whether the output layer reads the sum of all layers' outputs, in place of the last one's."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Share dropped of embedded tokens, between recurrent layers and before the output."""
+    tied: bool = False
+    """Whether the output's weights are the embedding; needs embedding_size = hidden_size."""
+    init_range: float = Field(default=0.1, gt=0)
+    """Embedding and output weights are drawn from U(-init_range, init_range)."""
 
-    capabilities = Capabilities(causal=True, carries_state=True)
+    @property
+    @override
+    def widths(self) -> tuple[Width, ...]:
+        if self.tied:
+            return (Width("hidden_size", "embedding_size"),)
+        return Width("hidden_size"), Width("embedding_size")
 
-    def __init__(
-        self,
-        config: RecurrentLanguageModelConfig,
-        *,
-        vocabulary: int,
-        outputs: int,
-        generator: torch.Generator,
-    ):
-        super().__init__()
-        self.embedding = uniform_embedding(
-            vocabulary, config.embedding_size, bound=config.init_range, generator=generator
-        )
-        self.recurrence = RecurrentStack(
-            config.cell,
-            config.embedding_size,
-            config.hidden_size,
-            layers=config.layers,
-            dropout=config.dropout,
-            summed=config.sum_layers,
-            forget_bias=config.forget_bias,
+    @model_validator(mode="after")
+    def _tied_sizes(self) -> RecurrentLanguageModelConfig:
+        if self.tied and self.embedding_size != self.hidden_size:
+            raise UserError(
+                "'tied' needs 'embedding_size' to be equal to 'hidden_size'. "
+                f"Got {self.embedding_size} and {self.hidden_size}. "
+                f"Nearest: embedding_size = {self.hidden_size}."
+            )
+        return self
+
+    @override
+    def build(self, spec: InputSpec, generator: torch.Generator) -> SequenceModel:
+        from seqlab.models.language_model import LanguageModel
+        from seqlab.nn.initial import output_layer, uniform_embedding
+        from seqlab.nn.recurrent import RecurrentStack
+
+        bound = self.init_range
+        embedding = uniform_embedding(spec.vocabulary, self.embedding_size, bound=bound, generator=generator)
+        body = RecurrentStack(
+            self.cell,
+            self.embedding_size,
+            self.hidden_size,
+            layers=self.layers,
+            dropout=self.dropout,
+            summed=self.sum_layers,
+            forget_bias=self.forget_bias,
             generator=generator,
         )
-        self.dropout = Dropout(config.dropout)
-        self.head = output_layer(
-            config.hidden_size,
-            outputs,
-            bound=config.init_range,
-            tied=self.embedding if config.tied else None,
-            generator=generator,
-        )
-
-    def features(self, batch: Batch, state: State | None) -> tuple[Float[Tensor, "B T H"], State]:
-        """Outputs of the last layer or the sum of all, zero in padding, and the state behind each row."""
-        x = embedded(self.embedding, self.dropout, batch.tokens)
-        y, new = self.recurrence(x, batch.lengths, None if state is None else state.tensors)
-        return self.dropout(y), State(new)
-
-    def start(self, batch_size: int) -> State:
-        """Zeros."""
-        return State(self.recurrence.start(batch_size))
+        tied = embedding if self.tied else None
+        head = output_layer(self.hidden_size, spec.outputs, bound=bound, tied=tied, generator=generator)
+        return LanguageModel(embedding, body, dropout=self.dropout, head=head)

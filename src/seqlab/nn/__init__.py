@@ -1,1 +1,1 @@
-"""Layers, each with its equations; parameters are named as in torch."""
+"""Layers, each with its equations. Parameters are named as in torch."""

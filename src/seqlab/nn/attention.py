@@ -1,6 +1,6 @@
 """Causal self-attention with cached keys and values, and sinusoidal positions.
 
-Legend: B rows, T new steps, C cached steps, S = C + T, N heads, K features of a head, H = N * K.
+Legend: B batch size, T new steps, C cached steps, S = C + T, N heads, K features of a head, H = N * K.
 """
 
 from __future__ import annotations
@@ -19,17 +19,18 @@ from seqlab.schema.errors import UserError
 
 
 class KeysValues(NamedTuple):
-    """What attention remembers of past tokens: keys and values, both (B, N, S, K)."""
+    """The cache of past tokens: their keys and values, both (B, N, S, K)."""
 
     keys: Tensor
     values: Tensor
 
 
 def visible_keys(past: Bool[Tensor, "B C"], steps: int) -> Bool[Tensor, "B {steps} S"]:
-    """Which keys each new token may look at: real cached ones, and new ones up to itself.
+    """Which keys each new token attends to: cached ones that `past` marks as real, and new ones up to itself.
 
-    New padding stands behind all real tokens of its row, so none of them sees it. Every token sees at
-    least itself: no softmax is over nothing.
+    New padding needs no mask: it comes after all real tokens of its sequence, so the causal mask hides it.
+    Every token, padding included, attends at least to itself, so no row of scores is all -inf, whose softmax
+    is NaN.
     """
     new = torch.ones(steps, steps, dtype=torch.bool, device=past.device).tril()
     rows = past.shape[0]
@@ -43,7 +44,7 @@ def attend(
     visible: Bool[Tensor, "B T S"],
     dropout: Dropout,
 ) -> Float[Tensor, "B N T K"]:
-    """dropout(softmax(Q K^T / sqrt(K), over visible keys)) V; Vaswani et al. 2017, eq. 1."""
+    """Return dropout(softmax(Q K^T / sqrt(K))) V, softmax over visible keys; Vaswani et al. 2017, eq. 1."""
     scores = queries @ keys.transpose(2, 3) / math.sqrt(queries.shape[3])
     weights = scores.masked_fill(~visible.unsqueeze(1), -torch.inf).softmax(dim=3)
     return dropout(weights) @ values
@@ -52,19 +53,21 @@ def attend(
 class SelfAttention(nn.Module):
     """Multi-head causal self-attention; Vaswani et al. 2017, section 3.2.
 
-    head_i = attend(x W_q,i, x W_k,i, x W_v,i),  y = [head_1, .., head_N] W_o + b_o, all with biases.
-    Parameters are named as in torch.nn.MultiheadAttention and drawn from U(-1/sqrt(H), 1/sqrt(H)).
+    head_i = attend(x W_q,i + b_q,i, x W_k,i + b_k,i, x W_v,i + b_v,i),  y = [head_1, .., head_N] W_o + b_o.
+    Parameters are named as in torch.nn.MultiheadAttention and drawn from U(-1/sqrt(H), 1/sqrt(H)), so state
+    dicts interchange with it.
 
     Args:
         hidden_size: H.
         heads: N, a divisor of H.
-        dropout: share of attention weights dropped.
+        dropout: fraction of the attention weights that are dropped; the others are scaled up, not
+            renormalised.
         generator: source of the weights.
-        path: "fast" goes through torch's fused attention unless attention weights are dropped;
-            "reference" always computes the equations.
+        path: "fast" uses torch's fused attention unless attention weights are dropped, because its dropout
+            draws from the global generator; "reference" always computes the equations.
 
     Raises:
-        UserError: the heads do not divide the hidden size, or dropout is out of range.
+        UserError: the number of heads does not divide the hidden size, or dropout is not within its range.
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class SelfAttention(nn.Module):
                 f"'heads' must divide 'hidden_size'. Got heads {heads}, hidden_size {hidden_size}."
             )
         self.heads, self.path = heads, path
+        # One map to queries, keys and values, in this order, as torch.nn.MultiheadAttention stores them.
         joint = linear(hidden_size, 3 * hidden_size, generator=generator)
         self.in_proj_weight, self.in_proj_bias = joint.weight, joint.bias
         self.out_proj = linear(hidden_size, hidden_size, generator=generator)
@@ -93,17 +97,17 @@ class SelfAttention(nn.Module):
         past: KeysValues | None = None,
         visible: Bool[Tensor, "B T S"] | None = None,
     ) -> tuple[Float[Tensor, "B T H"], KeysValues]:
-        """What each token gathers from those before it.
+        """Attention of each new token to the past ones and to the new ones up to itself.
 
         Args:
-            x: the new tokens; outputs at padding mean nothing.
-            past: keys and values of the tokens before them.
-            visible: `visible_keys` where there is a past; None without.
+            x: the new tokens; outputs at padding are undefined.
+            past: cached keys and values of the tokens before them.
+            visible: from `visible_keys`; None if there is no past.
 
         Returns:
             Outputs, and the keys and values of past and new tokens.
         """
-        assert (past is None) == (visible is None), "a past comes with what of it is visible"
+        assert (past is None) == (visible is None), "`past` and `visible` are given together"
         B, T, H = x.shape
         joint = functional.linear(x, self.in_proj_weight, self.in_proj_bias)
         queries, keys, values = joint.view(B, T, 3, self.heads, H // self.heads).permute(2, 0, 3, 1, 4)
@@ -119,6 +123,7 @@ class SelfAttention(nn.Module):
                 visible_keys(queries.new_empty(B, 0, dtype=torch.bool), T) if visible is None else visible
             )
             return attend(queries, keys, values, visible, self.dropout)
+        # `is_causal` counts from the first key: right without a past, wrong with one.
         mask = None if visible is None else visible.unsqueeze(1)
         return functional.scaled_dot_product_attention(
             queries, keys, values, attn_mask=mask, is_causal=mask is None
@@ -126,7 +131,7 @@ class SelfAttention(nn.Module):
 
 
 def sinusoids(positions: Int[Tensor, "*N"], size: int, dtype: torch.dtype) -> Float[Tensor, "*N {size}"]:
-    """Positions as waves: [2i] = sin(p / 10000^(2i/size)), [2i+1] = cos of the same; Vaswani et al. 2017."""
+    """Positions p as [2i] = sin(p / 10000^(2i/size)), [2i+1] = cos(p / ...); Vaswani et al. 2017."""
     even = torch.arange(0, size, 2, device=positions.device, dtype=dtype)
     angles = positions.unsqueeze(-1).to(dtype) * torch.exp(even * (-math.log(10000.0) / size))
     return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(-2)[..., :size]

@@ -1,9 +1,11 @@
-"""Recurrent cells by their equations. Legend: B rows, H units, G gates, x~ = W x + b_ih.
+"""Recurrent cells by their equations. Legend: B batch size, H units, G gates, x~ = W x + b_ih.
 
-A cell's equations are given as a function from weights to a step, `(x~_t, state) -> state`, so that
-what depends on the weights alone is done once a sequence. The first state is the output.
-s is the logistic function, * the element-wise product; gates stand one above the other in the
-weights, in the order their docstring names, which is torch's.
+A cell's equations are a function from weights to a step, `(x~_t, state) -> state`, so that what depends on
+the weights alone is computed once per sequence, not at every step. The first state is the output.
+
+In the docstrings h, c are the state before a step, h_t, c_t that after it; s is the logistic function, * the
+element-wise product. The weights of the gates are blocks of H rows, in the order that the docstring names,
+which is torch's.
 """
 
 from __future__ import annotations
@@ -32,13 +34,14 @@ class Weights(NamedTuple):
 
 @dataclass(frozen=True)
 class Cell:
-    """What the stack has to know of a cell.
+    """What a stack of layers needs to know of a cell.
 
-    gates: blocks of H rows in its weights.
+    gates: G, the number of blocks of H rows in its weights.
     states: names of its states, the output first.
-    two_biases: whether it has `bias_hh` beside `bias_ih`, as torch's cells have.
-    equations: its step.
-    keeps: the gate that says how much of the old state is kept, and the sign with which it does.
+    two_biases: whether it has `bias_hh` in addition to `bias_ih`, as torch's cells have.
+    equations: its step, given the weights.
+    keeps: the index of the gate that controls how much of the old state is kept, and the sign: 1 if an open
+        gate keeps the state, -1 if it replaces it. None without such a gate.
     """
 
     gates: int
@@ -71,15 +74,15 @@ def gru_reset_before(weights: Weights) -> Step:
 
     r = s(x~_r + U_r h),  z = s(x~_z + U_z h),  n = tanh(x~_n + U_n (r * h)),
     h_t = (1 - z) * h + z * n: z is the share of the NEW value (torch's z is that of the old one).
-    One bias a gate, because a second one could only ever be added to the first.
+    One bias per gate: a second one would only be added to the first.
     """
-    hidden = weights.weight_hh.shape[1]
-    # Cut outside the loop: the gradient of a slice is a zero-filled tensor of the whole's size.
-    gate_weight, new_weight = weights.weight_hh.split([2 * hidden, hidden])
+    H = weights.weight_hh.shape[1]
+    # Outside the step: the gradient of a slice is a zero-filled tensor of the full size, once per slice.
+    gate_weight, new_weight = weights.weight_hh.split([2 * H, H])
 
     def step(x: Float[Tensor, "B GH"], state: States) -> States:
         (h,) = state
-        x_gates, x_new = x.split([2 * hidden, hidden], dim=1)
+        x_gates, x_new = x.split([2 * H, H], dim=1)
         r, z = torch.sigmoid(x_gates + functional.linear(h, gate_weight)).chunk(2, dim=1)
         n = torch.tanh(x_new + functional.linear(r * h, new_weight))
         return (h + z * (n - h),)
@@ -88,10 +91,11 @@ def gru_reset_before(weights: Weights) -> Step:
 
 
 def gru(weights: Weights) -> Step:
-    """GRU whose reset gate acts behind the recurrent weights; gates r, z, n; torch.nn.GRU.
+    """GRU whose reset gate acts after the recurrent weights; gates r, z, n; torch.nn.GRU and cuDNN.
 
     r = s(x~_r + U_r h + b_r),  z = s(x~_z + U_z h + b_z),  n = tanh(x~_n + r * (U_n h + b_n)),
-    h_t = (1 - z) * n + z * h: z is the share of the OLD value. b is `bias_hh`.
+    h_t = (1 - z) * n + z * h: z is the share of the OLD value. b is `bias_hh`; that of n is multiplied by r,
+    so the two biases of n cannot be merged.
     """
 
     def step(x: Float[Tensor, "B GH"], state: States) -> States:
@@ -108,7 +112,7 @@ def gru(weights: Weights) -> Step:
 def lstm(weights: Weights) -> Step:
     """Long short-term memory with a forget gate; gates i, f, g, o; Gers et al. 2000; torch.nn.LSTM.
 
-    (i, f, o) = s(x~ + U h + b_hh),  g = tanh(x~_g + U_g h + b_g),  c_t = f * c + i * g,
+    (i, f, o) = s(x~ + U h + b_hh),  g = tanh(x~_g + U_g h + b_hh,g),  c_t = f * c + i * g,
     h_t = o * tanh(c_t). States: h, c.
     """
 

@@ -16,10 +16,10 @@ class Dropout(nn.Module):
     `bind_generator`. Source: Srivastava et al. 2014.
 
     Args:
-        p: share of elements set to zero, 0 <= p < 1.
+        p: fraction of elements set to zero, 0 <= p < 1.
 
     Raises:
-        UserError: p is out of range; or, in training, no generator is bound.
+        UserError: p is not within its range; or, in training, no generator is bound.
     """
 
     def __init__(self, p: float):
@@ -42,13 +42,12 @@ class Dropout(nn.Module):
             raise UserError(
                 "Dropout in training must have a generator: call bind_generator(model, generator). Got None."
             )
-        # In place on the fresh tensor: one random fill and two cheap passes instead of bernoulli_, which
-        # is three times slower on a CPU.
+        # One random fill and two cheap passes in place; bernoulli_ takes three times as long on a CPU.
         mask = torch.rand(x.shape, generator=self.generator, dtype=x.dtype, device=x.device)
         return x * mask.ge_(self.p).mul_(1 / (1 - self.p))
 
     def extra_repr(self) -> str:
-        """The share, as `print(model)` shows it."""
+        """The fraction, as `print(model)` shows it."""
         return f"p={self.p}"
 
 

@@ -1,4 +1,7 @@
-"""Vectors of tokens: a table that may be read through someone else in training, or a fixed one."""
+"""Vectors of tokens, from a table that is learned or fixed.
+
+Legend: B batch size, T steps, V tokens of the vocabulary, E features.
+"""
 
 from __future__ import annotations
 
@@ -15,18 +18,18 @@ from seqlab.nn.dropout import Dropout
 
 
 class Reader(Protocol):
-    """Whoever keeps a table's rows and hands out those of a batch; see `seqlab.experiment.row_wise`."""
+    """An optimizer that updates rows of a table lazily and knows their current values; see `row_wise`."""
 
-    def __call__(self, tokens: Int[Tensor, "*N"]) -> Float[Tensor, "*N H"]:
-        """Vectors of the tokens, as the table's would be now; gradients go to the reader."""
+    def __call__(self, tokens: Int[Tensor, "*N"]) -> Float[Tensor, "*N E"]:
+        """The current vectors of the tokens; their gradients go to the reader, not to the table."""
         ...
 
 
 @dataclass(frozen=True)
 class Lookup:
-    """Vectors of tokens that were not taken from their table yet.
+    """Vectors of tokens that are not yet looked up in their table.
 
-    A layer that multiplies them may multiply the table instead, once for each token there is.
+    A layer that multiplies them by a matrix may multiply the table instead, once per row of the table.
     """
 
     tokens: Int[Tensor, "B T"]
@@ -34,36 +37,39 @@ class Lookup:
 
     @cached_property
     def vectors(self) -> Float[Tensor, "B T E"]:
-        """A vector for each token."""
+        """A vector for each token, looked up once."""
         return functional.embedding(self.tokens, self.table)
 
     @cached_property
     def shape(self) -> torch.Size:
-        """Of the vectors."""
+        """Shape of the vectors, (B, T, E)."""
         return torch.Size((*self.tokens.shape, self.table.shape[1]))
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of the vectors."""
+        """Type of the vectors."""
         return self.table.dtype
 
     @property
     def device(self) -> torch.device:
-        """Where all of it lies."""
+        """Device of the table, and of the tokens."""
         return self.table.device
 
 
 class Embedding(nn.Embedding):
-    """torch's embedding; with a `reader`, training steps take their vectors from it."""
+    """torch.nn.Embedding: token k is row k of `weight`, (V, E).
+
+    With a `reader`, training steps get their vectors from it, because rows of `weight` may be out of date.
+    """
 
     reader: Reader | None = None
 
-    def forward(self, input: Int[Tensor, "*N"]) -> Float[Tensor, "*N H"]:
+    def forward(self, input: Int[Tensor, "*N"]) -> Float[Tensor, "*N E"]:
         """A vector for each token."""
         return self.reader(input) if self.reader is not None and self._learns else super().forward(input)
 
-    def lookup(self, tokens: Int[Tensor, "B T"]) -> Lookup | Float[Tensor, "B T H"]:
-        """The same for a layer that may read the table itself; vectors where a reader hands them out."""
+    def lookup(self, tokens: Int[Tensor, "B T"]) -> Lookup | Float[Tensor, "B T E"]:
+        """The same for a layer that can read the table itself; vectors where a reader provides them."""
         return self(tokens) if self.reader is not None and self._learns else Lookup(tokens, self.weight)
 
     @property
@@ -72,7 +78,7 @@ class Embedding(nn.Embedding):
 
 
 class Fixed(nn.Module):
-    """Token k as the k-th row of a table that is not learned.
+    """An embedding that is not learned: token k is row k of a given table.
 
     Args:
         table: (V, E) float32.
@@ -81,7 +87,8 @@ class Fixed(nn.Module):
     def __init__(self, table: Float[Tensor, "V E"]):
         super().__init__()
         self.embedding_dim = table.shape[1]
-        # A buffer, so that the vectors have the type and the place of the weights they meet.
+        # A buffer, so that it follows the model to another type or device; not part of the state dict,
+        # because the configuration determines it.
         self.register_buffer("table", table, persistent=False)
 
     def forward(self, tokens: Int[Tensor, "*N"]) -> Float[Tensor, "*N E"]:
@@ -89,12 +96,17 @@ class Fixed(nn.Module):
         return functional.embedding(tokens, self.get_buffer("table"))
 
     def lookup(self, tokens: Int[Tensor, "B T"]) -> Lookup:
-        """The same for a layer that may read the table itself."""
+        """The same for a layer that can read the table itself."""
         return Lookup(tokens, self.get_buffer("table"))
 
 
 def embedded(
     embedding: Embedding | Fixed, dropout: Dropout, tokens: Int[Tensor, "B T"]
 ) -> Lookup | Float[Tensor, "B T E"]:
-    """What a recurrence reads: vectors with dropout; where nothing is dropped, those still in the table."""
+    """The input of a recurrence: vectors with dropout, or a `Lookup` where nothing is dropped."""
     return dropout(embedding(tokens)) if dropout.active else embedding.lookup(tokens)
+
+
+def vectors_of(x: Lookup | Float[Tensor, "B T E"]) -> Float[Tensor, "B T E"]:
+    """Vectors, looked up if they are still in their table."""
+    return x.vectors if isinstance(x, Lookup) else x

@@ -9,12 +9,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from seqlab.nn.matmul import TORCH, Matmul
-from seqlab.nn.native.binding import Library
-from seqlab.nn.native.builds import library
+from seqlab.nn.native.builds import library_for
 from seqlab.nn.native.output import check_targets, cross_entropy_, head_fits, head_loss
 
 MOST_LOGITS = 1 << 26
-"""Logits in memory at once (256 MiB of float32); more targets are done in several parts."""
+"""Logits in memory at once (256 MiB of float32); more targets are processed in several chunks."""
 
 
 def linear_cross_entropy(
@@ -28,24 +27,24 @@ def linear_cross_entropy(
 ) -> Float[Tensor, ""]:
     """Summed cross-entropy, in nats, of the logits z = features weightᵀ + bias.
 
-    Each target y pays lse(z) - (1 - s) z[y] - s mean(z), with smoothing s. The gradients are computed on
-    the way: with p = softmax(z), dz = p - s / V - (1 - s) onehot(y) takes the place of z in memory, and
-    dz weight, dzᵀ features and the column sums of dz are all that is kept. The sum over targets is taken
-    in float64. On a CPU a layer so small that its weights stay in the caches is one call of the native
-    library, whatever `matmul` says.
+    The loss of a target y is lse(z) - (1 - s) z[y] - s mean(z), with label smoothing s. The gradients are
+    computed in the forward pass: with p = softmax(z), dz = p - s / V - (1 - s) onehot(y) overwrites z, and
+    only dz weight, dzᵀ features and the column sums of dz are kept, never the (N, V) logits. The sum over
+    targets is in float64. On a CPU a layer whose weights fit into the caches is one call of the native
+    library, whatever `matmul` is.
 
     Args:
         features: inputs of the map.
-        weight: rows of it, one an output; may be an embedding's table, too.
+        weight: of the map, one row per output; may also be the table of an embedding.
         bias: added to the logits.
-        targets: the right output of each row.
-        label_smoothing: s, share of the probability spread over all outputs.
-        matmul: how matrices are multiplied.
+        targets: the correct output for each row of the features.
+        label_smoothing: s, the fraction of the probability that is spread over all outputs.
+        matmul: the implementation of the matrix products.
 
     Raises:
-        UserError: there is not one target within 0 to V - 1 for each row (looked at on a CPU alone, because
-            other devices would have to wait).
-        RuntimeError: in a second backward pass, or one that is itself to be differentiated.
+        UserError: there is not one target within 0 to V - 1 for each row. Checked on a CPU only; on another
+            device the check would have to wait for it.
+        RuntimeError: in a second backward pass, or in one that is itself to be differentiated.
     """
     total = _LinearCrossEntropy.apply(features, weight, bias, targets, label_smoothing, matmul)
     assert isinstance(total, Tensor)
@@ -54,7 +53,7 @@ def linear_cross_entropy(
 
 class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
-    def forward(  # noqa: PLR0917 (torch hands over by position)
+    def forward(  # noqa: PLR0917 (torch passes arguments by position)
         ctx: Any,
         features: Tensor,
         weight: Tensor,
@@ -63,11 +62,11 @@ class _LinearCrossEntropy(torch.autograd.Function):
         smoothing: float,
         matmul: Matmul,
     ) -> Tensor:
-        needs_x, needs_weight, needs_bias = wanted = ctx.needs_input_grad[:3]
-        native = _native(features, weight, bias)
-        if native is not None and head_fits(native, weight):
+        needed = ctx.needs_input_grad[:3]
+        library = library_for(features, weight, bias)
+        if library is not None and head_fits(library, weight):
             total, ctx.gradients = head_loss(
-                native, features, weight, bias, targets, smoothing, wanted=wanted
+                library, features, weight, bias, targets, smoothing, needed=needed
             )
             return total.to(features.dtype)
         nats = torch.zeros((), dtype=torch.float64, device=features.device)
@@ -75,14 +74,15 @@ class _LinearCrossEntropy(torch.autograd.Function):
         dweight = dbias = None
         rows = max(1, MOST_LOGITS // weight.shape[0])
         for x, y in zip(features.split(rows), targets.split(rows), strict=True):
-            part, dz = _residual(matmul.forward(x, weight, bias), y, smoothing)
-            nats += part
-            if needs_x:
+            chunk_nats, dz = _residual(matmul.forward(x, weight, bias), y, smoothing)
+            nats += chunk_nats
+            if needed[0]:
                 dx.append(matmul.inputs(dz, weight))
-            if needs_weight:
-                dweight = _added(dweight, matmul.weights(dz, x))
-            if needs_bias:
-                dbias = _added(dbias, dz.sum(0))
+            if needed[1]:
+                dweight = _accumulate(dweight, matmul.weights(dz, x))
+            if needed[2]:
+                dbias = _accumulate(dbias, dz.sum(0))
+        # Kept on ctx, not by save_for_backward: `backward` scales them in place and then releases them.
         ctx.gradients = (None if not dx else dx[0] if len(dx) == 1 else torch.cat(dx), dweight, dbias)
         return nats.to(features.dtype)
 
@@ -97,41 +97,38 @@ class _LinearCrossEntropy(torch.autograd.Function):
             raise RuntimeError("The fused loss keeps its gradients for one backward pass. Got a second one.")
         gradients, ctx.gradients = ctx.gradients, None
         (factor,) = upstream
-        # Training goes back from the sum itself, and a pass over all gradients is saved.
+        # Training usually calls backward on the sum itself, whose factor is 1: a pass over all gradients is
+        # saved. On other devices reading the factor would wait for them.
         if factor.device.type != "cpu" or factor.item() != 1:
-            gradients = tuple(None if one is None else one.mul_(factor) for one in gradients)
+            gradients = tuple(None if gradient is None else gradient.mul_(factor) for gradient in gradients)
         return (*gradients, None, None, None)
-
-
-def _native(*tensors: Tensor | None) -> Library | None:
-    """The native library, where these are numbers it can take."""
-    alike = all(t is None or (t.dtype == torch.float32 and t.device.type == "cpu") for t in tensors)
-    return library() if alike else None
 
 
 def _residual(
     logits: Float[Tensor, "N V"], targets: Int[Tensor, " N"], smoothing: float
 ) -> tuple[Float[Tensor, ""], Float[Tensor, "N V"]]:
-    """Summed nats in float64, and the gradient with respect to the logits, in their place."""
-    if (native := _native(logits)) is not None:
-        return cross_entropy_(native, logits, targets, smoothing), logits
+    """Summed nats in float64, and the gradient with respect to the logits, which overwrites them."""
+    if (library := library_for(logits)) is not None:
+        return cross_entropy_(library, logits, targets, smoothing), logits
     if targets.device.type == "cpu":
         check_targets(targets, *logits.shape)
     targets = targets.unsqueeze(1)
-    paid = (1 - smoothing) * logits.gather(1, targets).squeeze(1).double()
+    expected_logit = (1 - smoothing) * logits.gather(1, targets).squeeze(1).double()
     if smoothing:
-        paid += smoothing * logits.sum(1, dtype=torch.float64) / logits.shape[1]
+        expected_logit += smoothing * logits.sum(1, dtype=torch.float64) / logits.shape[1]
     highest = logits.amax(1)
-    # A row stays in the cache between its passes; on other devices rows are not done one by one.
-    here = logits if logits.device.type == "cpu" else torch.empty_like(logits)
-    p = torch.softmax(logits, 1, out=here)
-    # The largest probability is 1 / sum exp(z - highest), never so small that its logarithm is lost.
+    # On a CPU softmax processes row by row, so it can overwrite its input, and a row stays in the cache.
+    # Other devices process rows in parallel and in several passes, which makes no such promise.
+    out = logits if logits.device.type == "cpu" else torch.empty_like(logits)
+    p = torch.softmax(logits, 1, out=out)
+    # The loss must not be the logarithm of the target's probability, which can underflow to 0. The largest
+    # probability cannot: it is 1 / sum exp(z - highest), at least 1 / V.
     lse = highest.double() - p.amax(1).double().log()
     if smoothing:
         p.sub_(smoothing / p.shape[1])
     p.scatter_add_(1, targets, p.new_full(targets.shape, smoothing - 1))
-    return (lse - paid).sum(), p
+    return (lse - expected_logit).sum(), p
 
 
-def _added(total: Tensor | None, part: Tensor) -> Tensor:
-    return part if total is None else total.add_(part)
+def _accumulate(total: Tensor | None, term: Tensor) -> Tensor:
+    return term if total is None else total.add_(term)

@@ -1,4 +1,4 @@
-"""Linear maps and embeddings whose first weights come from a passed generator."""
+"""Linear maps and embeddings whose initial weights come from a given generator."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def linear(
     bound: float | None = None,
     bias_bound: float | None = None,
 ) -> nn.Linear:
-    """The map y = W x + b, with W drawn from U(-bound, bound) and then b from U(-bias_bound, bias_bound).
+    """The map y = W x + b, with W from U(-bound, bound) and b from U(-bias_bound, bias_bound), in this order.
 
     Args:
         inputs: features of x.
@@ -38,7 +38,7 @@ def linear(
 def output_layer(
     inputs: int, outputs: int, *, bound: float, tied: Embedding | None, generator: torch.Generator
 ) -> nn.Linear:
-    """A language model's head: W from U(-bound, bound), or the very weights of an embedding; b = 0.
+    """A language model's head: W from U(-bound, bound), or tied to the weights of an embedding; b = 0.
 
     Raises:
         UserError: the embedding does not have one row for each output.
@@ -47,7 +47,7 @@ def output_layer(
         return linear(inputs, outputs, generator=generator, bound=bound, bias_bound=0.0)
     if tied.num_embeddings != outputs:
         raise UserError(
-            "'tied' needs as many outputs as input tokens. "
+            "'tied' requires equal numbers of outputs and input tokens. "
             f"Got {outputs} outputs, {tied.num_embeddings} input tokens."
         )
     assert isinstance(tied.weight, nn.Parameter), "an embedding's table is a parameter"
@@ -69,7 +69,7 @@ def _embedding(weight: torch.Tensor) -> Embedding:
 
 
 def _linear(weight: nn.Parameter, bias: nn.Parameter) -> nn.Linear:
-    # Without memory at first, so that torch's own initialisation draws no global random numbers.
+    # On the meta device torch's own initialisation draws no numbers from the global generator.
     layer = nn.Linear(weight.shape[1], weight.shape[0], device="meta")
     layer.weight, layer.bias = weight, bias
     return layer

@@ -1,4 +1,4 @@
-"""What a recurrent layer may be given. Legend: B rows, T steps, E inputs, H units, G gates."""
+"""Checks of a recurrent layer's inputs. Legend: B batch size, T steps, E inputs, H units, G gates."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from seqlab.schema.errors import UserError
 
 
 def check_inputs(x: Tensor | Lookup, weight_ih: Tensor) -> None:
-    """Whether inputs fit the weights they will be multiplied with.
+    """Check that inputs (B, T, E) fit the weights (G*H, E) that multiply them.
 
     Raises:
-        UserError: they do not.
+        UserError: shape, type or device do not fit.
     """
     inputs = weight_ih.shape[1]
     if len(x.shape) != 3 or x.shape[2] != inputs:
-        raise _wrong("inputs", f"(rows, steps, {inputs})", tuple(x.shape))
-    _check_alike("inputs", x, weight_ih)
+        raise _wrong("inputs", f"(batch, steps, {inputs})", tuple(x.shape))
+    _check_type("inputs", x, weight_ih)
 
 
 def check_states(state: dict[str, Tensor], shape: tuple[int, ...]) -> None:
-    """Whether every state has this shape: rows, layers and directions, units.
+    """Check that every state has this shape: batch size, layers times directions, units.
 
     Raises:
-        UserError: one has not.
+        UserError: a state has another shape.
     """
     for name, tensor in state.items():
         if tuple(tensor.shape) != shape:
@@ -34,53 +34,54 @@ def check_states(state: dict[str, Tensor], shape: tuple[int, ...]) -> None:
 
 
 def check_layer(x: Tensor | Lookup, state: States, weights: Weights) -> None:
-    """Whether a layer's tensors fit each other: native code would read behind the end of those that do not.
+    """Check that a layer's tensors fit each other: native code would read past the end of one that does not.
 
     Raises:
-        UserError: a shape, type or device is not what the weights ask for.
+        UserError: shape, type or device of a tensor do not fit the weights.
     """
-    rows, H = weights.weight_hh.shape
+    GH, H = weights.weight_hh.shape
     biases = {"bias_ih": weights.bias_ih, "bias_hh": weights.bias_hh}
     if len(x.shape) != 3:
-        raise _wrong("inputs", "(rows, steps, inputs)", tuple(x.shape))
+        raise _wrong("inputs", "(batch, steps, inputs)", tuple(x.shape))
     expected = {
-        "weight_ih": (weights.weight_ih, (rows, x.shape[2])),
-        **{name: (bias, (rows,)) for name, bias in biases.items() if bias is not None},
+        "weight_ih": (weights.weight_ih, (GH, x.shape[2])),
+        **{name: (bias, (GH,)) for name, bias in biases.items() if bias is not None},
         **{f"initial state {i + 1}": (tensor, (x.shape[0], H)) for i, tensor in enumerate(state)},
     }
     for name, (tensor, shape) in expected.items():
         if tuple(tensor.shape) != shape:
             raise _wrong(name, str(shape), tuple(tensor.shape))
-    _check_alike("inputs", x, weights.weight_hh)
+    _check_type("inputs", x, weights.weight_hh)
     for name, (tensor, _) in expected.items():
-        _check_alike(name, tensor, weights.weight_hh)
+        _check_type(name, tensor, weights.weight_hh)
 
 
 def ragged_lengths(lengths: Tensor, x: Tensor | Lookup) -> Tensor | None:
-    """The lengths of x's rows where one is shorter than the steps; None where all are as long.
+    """The lengths of a batch with padding; None for a batch without, which needs no masks.
 
     Raises:
-        UserError: there is not a whole number from 0 to the steps for each row.
+        UserError: there is not one length from 0 to T for each sequence, or not as int64 on the device of x.
     """
-    rows, steps = x.shape[:2]
-    if lengths.dtype != torch.int64 or tuple(lengths.shape) != (rows,) or lengths.device != x.device:
-        wanted = f"torch.int64 of shape ({rows},) on {x.device}"
+    B, T = x.shape[:2]
+    if lengths.dtype != torch.int64 or tuple(lengths.shape) != (B,) or lengths.device != x.device:
+        required = f"torch.int64 of shape ({B},) on {x.device}"
         got = f"{lengths.dtype} of shape {tuple(lengths.shape)} on {lengths.device}"
-        raise _wrong("lengths", wanted, got)
-    if not rows:
+        raise _wrong("lengths", required, got)
+    if not B:
         return None
-    least, most = (int(end) for end in lengths.aminmax())
-    for extreme in (least, most):
-        if not 0 <= extreme <= steps:
-            raise _wrong("lengths", f"within 0 to {steps}", extreme)
-    return lengths if least < steps else None
+    # `int` waits for the device: a stack of layers therefore checks lengths once, not in every layer.
+    shortest, longest = (int(extreme) for extreme in lengths.aminmax())
+    for extreme in (shortest, longest):
+        if not 0 <= extreme <= T:
+            raise _wrong("lengths", f"within 0 to {T}", extreme)
+    return lengths if shortest < T else None
 
 
-def _check_alike(name: str, tensor: Tensor | Lookup, weight: Tensor) -> None:
+def _check_type(name: str, tensor: Tensor | Lookup, weight: Tensor) -> None:
     if tensor.dtype != weight.dtype or tensor.device != weight.device:
-        wanted = f"{weight.dtype} on {weight.device}, as the weights are"
-        raise _wrong(name, wanted, f"{tensor.dtype} on {tensor.device}")
+        required = f"{weight.dtype} on {weight.device}, as the weights are"
+        raise _wrong(name, required, f"{tensor.dtype} on {tensor.device}")
 
 
-def _wrong(name: str, wanted: str, got: object) -> UserError:
-    return UserError(f"A recurrent layer's {name} must be {wanted}. Got {got}.")
+def _wrong(name: str, required: str, got: object) -> UserError:
+    return UserError(f"A recurrent layer's {name} must be {required}. Got {got}.")

@@ -1,6 +1,6 @@
 """A linear map of every token and the maximum over time, as one operation.
 
-Legend: B rows, T steps, E inputs, H features.
+Legend: B batch size, T steps, E inputs, H features.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from seqlab.nn.padding import length_mask
+from seqlab.data.sequences import length_mask
 
 
 def linear_max_over_time(
@@ -22,11 +22,14 @@ def linear_max_over_time(
     bias: Float[Tensor, " H"],
     lengths: Int[Tensor, " B"],
 ) -> Float[Tensor, "B H"]:
-    """y[b, h] = max over t of weight[h] x[b, t] + bias[h], over the row's own tokens; 0 for a row of none.
+    """y[b, h] = max over t < lengths[b] of weight[h] x[b, t] + bias[h]; 0 for a sequence of length 0.
 
-    Only the token that has the maximum gets a gradient, the first one of several. So the backward pass
-    goes through B * H tokens' vectors, where that of the two operations one by one is two products over
-    all tokens and features, of which all but one in T numbers are zero.
+    Only the token at the maximum gets a gradient, the first one of several. The backward pass therefore
+    reads B * H token vectors. As two operations it would be two products over all tokens and features, in
+    which all but one of T numbers are zero.
+
+    Raises:
+        RuntimeError: the gradient is itself to be differentiated.
     """
     y = _LinearMax.apply(x, weight, bias, lengths)
     assert isinstance(y, Tensor)
@@ -37,25 +40,29 @@ class _LinearMax(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, lengths: Tensor) -> Tensor:
         z = functional.linear(x, weight, bias)
+        # z belongs to this function alone, so it is masked in place; and not at all in a batch without
+        # padding.
         if bool((lengths < x.shape[1]).any()):
             z.masked_fill_(~length_mask(lengths, x.shape[1]).unsqueeze(2), -torch.inf)
-        values, places = z.max(1)
+        values, indices = z.max(1)
+        # All of z is -inf for a sequence of length 0: its value and gradient are replaced by zero.
         empty = (lengths == 0).unsqueeze(1)
-        # Places among all tokens of the batch, row behind row.
-        places += x.shape[1] * torch.arange(len(x), device=x.device).unsqueeze(1)
-        ctx.save_for_backward(x, weight, places, empty)
+        # From the step within a sequence to the index among all B * T tokens.
+        indices += x.shape[1] * torch.arange(len(x), device=x.device).unsqueeze(1)
+        ctx.save_for_backward(x, weight, indices, empty)
         return values.masked_fill_(empty, 0.0)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore
-        x, weight, places, empty = ctx.saved_tensors
+        x, weight, indices, empty = ctx.saved_tensors
         g = upstream[0].masked_fill(empty, 0.0)
         dx = dweight = None
         if ctx.needs_input_grad[0]:
-            spread = (g.unsqueeze(2) * weight).flatten(0, 1)
-            dx = torch.zeros_like(x).flatten(0, 1).index_add_(0, places.flatten(), spread).view_as(x)
+            # (B * H, E). A token can be the maximum of several features, so the rows are added, not assigned.
+            per_maximum = (g.unsqueeze(2) * weight).flatten(0, 1)
+            dx = torch.zeros_like(x).flatten(0, 1).index_add_(0, indices.flatten(), per_maximum).view_as(x)
         if ctx.needs_input_grad[1]:
-            chosen = x.flatten(0, 1)[places]
-            dweight = torch.einsum("bh,bhe->he", g, chosen)
+            at_maximum = x.flatten(0, 1)[indices]
+            dweight = torch.einsum("bh,bhe->he", g, at_maximum)
         return dx, dweight, g.sum(0), None

@@ -1,8 +1,9 @@
-"""Matrix products of a large output layer: torch's own, oneDNN's or the native library's.
+"""Backends for the matrix products of a large output layer: torch, oneDNN or the native library.
 
-torch multiplies float32 matrices with MKL, which takes slower code on some processors; the oneDNN inside
-torch does not. It is reached through a private operator, so it is looked for, checked, and never required;
-so is the library.
+torch multiplies float32 matrices with MKL, which uses slower code on some processors; the oneDNN inside torch
+does not. It is reached through a private operator that may disappear, so it is tested before use and never
+required; the same holds for the native library.
+
 Legend: N rows, K inputs, M outputs.
 """
 
@@ -18,16 +19,17 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from seqlab.nn.native.builds import library
+from seqlab.nn.native.builds import active_library
 from seqlab.nn.native.output import multiply
 
 
 @dataclass(frozen=True)
 class Matmul:
-    """The three products of a linear layer and its gradients.
+    """The three products of a linear layer y = x wᵀ + bias and its gradients; g is the gradient of y.
 
-    forward: x (N, K), w (M, K), bias (M,) or None -> x wᵀ + bias. inputs: g (N, M), w (M, K) -> g w.
-    weights: g (N, M), x (N, K) -> gᵀ x.
+    forward: x (N, K), w (M, K), bias (M,) or None -> y (N, M).
+    inputs: g (N, M), w (M, K) -> g w, the gradient of x.
+    weights: g (N, M), x (N, K) -> gᵀ x, the gradient of w.
     """
 
     name: str
@@ -40,6 +42,7 @@ TORCH = Matmul("torch", functional.linear, torch.mm, lambda g, x: torch.mm(g.t()
 
 
 def _onednn(x: Float[Tensor, "N K"], w: Float[Tensor, "M K"], bias: Tensor | None) -> Float[Tensor, "N M"]:
+    # oneDNN fails on some empty tensors.
     if not x.numel():
         return functional.linear(x, w, bias)
     operator: Any = torch.ops.mkldnn._linear_pointwise
@@ -56,39 +59,42 @@ def _native(
 ) -> Float[Tensor, "N M"]:
     if a.dtype != torch.float32 or a.device.type != "cpu":
         return a @ b if bias is None else torch.addmm(bias, a, b)
-    used = library()
-    if used is None:
-        raise NotImplementedError("the native library is not here")
-    return multiply(used, a, b, bias)
+    library = active_library()
+    if library is None:
+        raise NotImplementedError("the native library is not available")
+    return multiply(library, a, b, bias)
 
 
 NATIVE = Matmul("native", lambda x, w, bias: _native(x, w.t(), bias), _native, lambda g, x: _native(g.t(), x))
 MATMULS: Mapping[str, Matmul] = {matmul.name: matmul for matmul in (TORCH, ONEDNN, NATIVE)}
-_TRIED = (256, 384, 4096)
-"""N, K, M of the trial: large enough for rates like those of a real output layer, done in a second."""
+_SIZES = (256, 384, 4096)
+"""N, K, M of the measurement: as fast per operation as a real output layer, and finished within a second."""
 _ROUNDS = 15
-_BETTER = 0.95
-"""Share of torch's time that another way must stay under: a smaller gain may be the machine's noise."""
+_LARGEST_RATIO = 0.95
+"""Another backend must take less than this fraction of torch's time: a smaller gain may be noise."""
 
 
 def usable(matmul: Matmul) -> bool:
-    """Whether the products exist here and agree with float64 on sizes that are no multiple of a vector."""
+    """Whether the products are available and agree with float64, on sizes that do not fill whole vectors."""
     random = torch.Generator().manual_seed(0)
     x, w, g = (
         torch.randn(shape, generator=random, dtype=torch.float32) for shape in ((7, 13), (37, 13), (7, 37))
     )
     bias = torch.randn(37, generator=random, dtype=torch.float32)
     try:
-        found = (matmul.forward(x, w, bias), matmul.inputs(g, w), matmul.weights(g, x))
+        results = (matmul.forward(x, w, bias), matmul.inputs(g, w), matmul.weights(g, x))
     except (AttributeError, RuntimeError, NotImplementedError):
         return False
-    exact = (functional.linear(x.double(), w.double(), bias.double()), g.double() @ w.double())
-    exact = (*exact, g.double().t() @ x.double())
-    return all(torch.allclose(f.double(), e, rtol=1e-5, atol=1e-5) for f, e in zip(found, exact, strict=True))
+    x, w, g, bias = (tensor.double() for tensor in (x, w, g, bias))
+    exact = (functional.linear(x, w, bias), g @ w, g.t() @ x)
+    return all(
+        torch.allclose(result.double(), correct, rtol=1e-5, atol=1e-5)
+        for result, correct in zip(results, exact, strict=True)
+    )
 
 
 def named(name: str) -> Matmul:
-    """Products by name: one way for all three, or three ways for forward, inputs and weights.
+    """Products by name: one backend for all three, or three backends for forward, inputs and weights.
 
     >>> named("onednn+torch+torch").name, named("torch") is TORCH
     ('onednn+torch+torch', True)
@@ -100,27 +106,28 @@ def named(name: str) -> Matmul:
 
 
 def fastest() -> Matmul:
-    """The fastest way of each product on this machine with the threads set now; in doubt, torch's."""
-    ways = [matmul for matmul in MATMULS.values() if matmul.name == TORCH.name or usable(matmul)]
-    N, K, M = _TRIED
+    """The fastest backend for each product on this machine, with the current number of threads."""
+    backends = [matmul for matmul in MATMULS.values() if matmul.name == TORCH.name or usable(matmul)]
+    N, K, M = _SIZES
     x, w, g = torch.ones(N, K), torch.ones(M, K), torch.ones(N, M)
     chosen = (
-        _fastest(ways, lambda matmul: matmul.forward(x, w, None)),
-        _fastest(ways, lambda matmul: matmul.inputs(g, w)),
-        _fastest(ways, lambda matmul: matmul.weights(g, x)),
+        _fastest(backends, lambda matmul: matmul.forward(x, w, None)),
+        _fastest(backends, lambda matmul: matmul.inputs(g, w)),
+        _fastest(backends, lambda matmul: matmul.weights(g, x)),
     )
     return named(chosen[0] if len(set(chosen)) == 1 else "+".join(chosen))
 
 
-def _fastest(ways: Sequence[Matmul], product: Callable[[Matmul], Tensor]) -> str:
-    """The name of the fastest way, tried in turns."""
-    seconds: dict[str, list[float]] = {way.name: [] for way in ways}
+def _fastest(backends: Sequence[Matmul], product: Callable[[Matmul], Tensor]) -> str:
+    """The name of the fastest backend; torch's unless another is clearly faster."""
+    seconds: dict[str, list[float]] = {matmul.name: [] for matmul in backends}
+    # In turns, so that a change of the machine's load or clock rate affects all backends.
     for _ in range(_ROUNDS):
-        for way in ways:
+        for matmul in backends:
             begin = time.perf_counter()
-            product(way)
-            seconds[way.name].append(time.perf_counter() - begin)
-    # The least time of each: what else runs on the machine can only add to it.
-    least = {name: min(times) for name, times in seconds.items()}
-    best = min(least, key=lambda name: least[name])
-    return best if least[best] < _BETTER * least[TORCH.name] else TORCH.name
+            product(matmul)
+            seconds[matmul.name].append(time.perf_counter() - begin)
+    # The minimum of each: other processes can only add to it.
+    shortest = {name: min(times) for name, times in seconds.items()}
+    best = min(shortest, key=lambda name: shortest[name])
+    return best if shortest[best] < _LARGEST_RATIO * shortest[TORCH.name] else TORCH.name

@@ -1,35 +1,33 @@
-"""Rows of unequal lengths, padded at their ends. Legend: B rows, T steps, H features."""
+"""Sequences of unequal lengths, padded at their ends. Legend: B batch size, T steps, H features."""
 
 from __future__ import annotations
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
-
-def length_mask(lengths: Int[Tensor, " B"], steps: int) -> Bool[Tensor, "B {steps}"]:
-    """True at the first `lengths[b]` places of row b."""
-    return torch.arange(steps, device=lengths.device) < lengths.unsqueeze(1)
+from seqlab.data.sequences import length_mask
 
 
 def zero_padding(x: Float[Tensor, "B T H"], lengths: Int[Tensor, " B"]) -> Float[Tensor, "B T H"]:
-    """The same values, with zeros behind each row's length, whatever stood there."""
+    """The same values with zeros at padding, even where it was NaN."""
     return torch.where(length_mask(lengths, x.shape[1]).unsqueeze(2), x, 0.0)
 
 
 def last_token(
     x: Float[Tensor, "B T H"], lengths: Int[Tensor, " B"], empty: Float[Tensor, "B H"]
 ) -> Float[Tensor, "B H"]:
-    """The value at each row's last token; rows of length 0 take theirs from `empty`."""
-    places = (lengths - 1).clamp(min=0).view(-1, 1, 1).expand(-1, 1, x.shape[2])
-    return torch.where(lengths.unsqueeze(1) > 0, x.gather(1, places).squeeze(1), empty)
+    """The value at each sequence's last token; that of `empty` for length 0."""
+    positions = (lengths - 1).clamp(min=0).view(-1, 1, 1).expand(-1, 1, x.shape[2])
+    return torch.where(lengths.unsqueeze(1) > 0, x.gather(1, positions).squeeze(1), empty)
 
 
 def flip_rows(x: Float[Tensor, "B T H"], lengths: Int[Tensor, " B"]) -> Float[Tensor, "B T H"]:
-    """Each row's tokens in reverse order; padding stays where it is."""
+    """Each sequence's tokens in reverse order; padding stays at the end."""
     B, T, _ = x.shape
     steps = torch.arange(T, device=x.device)
-    places = torch.where(length_mask(lengths, T), lengths.unsqueeze(1) - 1 - steps, steps)
-    places = places + T * torch.arange(B, device=x.device).unsqueeze(1)
-    # One index a token: the gradient adds whole rows of H, several times faster than `gather`'s.
-    return x.reshape(B * T, -1).index_select(0, places.flatten()).view(x.shape)
+    positions = torch.where(length_mask(lengths, T), lengths.unsqueeze(1) - 1 - steps, steps)
+    positions = positions + T * torch.arange(B, device=x.device).unsqueeze(1)
+    # One index per token: the gradient then adds rows of H numbers, several times faster than that of
+    # `gather`.
+    return x.reshape(B * T, -1).index_select(0, positions.flatten()).view(x.shape)

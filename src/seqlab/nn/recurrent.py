@@ -1,4 +1,4 @@
-"""Stacked recurrent layers. Legend: B rows, T steps, E inputs, H units, L layers, D directions."""
+"""Stacked recurrent layers. Legend: B batch size, T steps, E inputs, H units, L layers, D directions."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from seqlab.nn.cells import CELLS, States, Weights
 from seqlab.nn.dropout import Dropout
 from seqlab.nn.embedding import Lookup
+from seqlab.nn.layer import Layer
 from seqlab.nn.layer_inputs import check_inputs, check_states, ragged_lengths
 from seqlab.nn.native.recurrence import Hidden
 from seqlab.nn.scan import Path, Scan
@@ -18,13 +19,13 @@ from seqlab.nn.trace import Traceable
 from seqlab.schema.errors import UserError, unknown
 
 
-class RecurrentStack(nn.Module, Traceable):
-    """Layers of one cell (equations in `cells`), each reading the outputs of the one below.
+class RecurrentStack(Layer, Traceable):
+    """L layers of one cell (equations in `cells`), each of which reads the outputs of the one below.
 
-    With two directions a layer's output is [forward, backward] at each token; backward starts at each
-    row's own last token. Dropout acts on what a layer hands to the next, never on the recurrence.
-    Parameters are named, ordered and drawn (U(-1/sqrt(H), 1/sqrt(H))) as in torch.nn.RNN, GRU and LSTM, so
-    state dicts interchange where the equations are the same; `gru-reset-before` has no `bias_hh`.
+    With two directions a layer's output is [forward, backward] at each token; the backward direction starts
+    at each sequence's own last token. Dropout acts on the inputs of layers after the first, never on the
+    recurrence. Parameters are named, ordered and drawn (U(-1/sqrt(H), 1/sqrt(H))) as in torch.nn.RNN, GRU and
+    LSTM, so state dicts interchange where the equations are the same; `gru-reset-before` has no `bias_hh`.
 
     Args:
         cell: a key of `cells.CELLS`.
@@ -32,17 +33,16 @@ class RecurrentStack(nn.Module, Traceable):
         hidden_size: H.
         layers: L.
         bidirectional: whether D is 2.
-        dropout: share of a layer's outputs dropped before the next layer reads them.
-        summed: whether the output is the sum of all layers' outputs, in place of the last one's.
-        forget_bias: added at first to the bias of the gate that keeps the old state, an LSTM's forget gate and
-            a GRU's update gate (Gers et al. 2000).
+        dropout: fraction of a layer's outputs dropped before the next layer reads them.
+        summed: whether the output is the sum of all layers' outputs instead of the last one's.
+        forget_bias: added to the initial bias of the gate that keeps the old state, an LSTM's forget gate or
+            a GRU's update gate, with the sign that keeps more (Gers et al. 2000).
         generator: source of the weights.
-        path: "fast" goes through the native library where it is there, through torch's own functions
-            elsewhere; "reference" computes every cell by its equations.
+        path: "fast" uses the native library where it applies and torch's own functions elsewhere; "reference"
+            computes every cell by its equations.
 
     Raises:
-        UserError: the cell is not known, or has no gate that `forget_bias` could act on, or dropout is out of
-            range.
+        UserError: the cell is unknown, or has no gate for `forget_bias`, or dropout is not within its range.
     """
 
     def __init__(
@@ -70,6 +70,7 @@ class RecurrentStack(nn.Module, Traceable):
         self.path: Path = path
         self.input_size, self.hidden_size, self.layers = input_size, hidden_size, layers
         self.suffixes = ("", "_reverse") if bidirectional else ("",)
+        self.causal = self.carries_state = not bidirectional
         self.dropout = Dropout(dropout)
         self.summed = summed
         for layer in range(layers):
@@ -77,7 +78,7 @@ class RecurrentStack(nn.Module, Traceable):
 
     @property
     def output_size(self) -> int:
-        """D * H."""
+        """D * H; see `Layer.output_size`."""
         return len(self.suffixes) * self.hidden_size
 
     def start(self, batch_size: int) -> dict[str, Float[Tensor, "B LD H"]]:
@@ -93,18 +94,18 @@ class RecurrentStack(nn.Module, Traceable):
         state: dict[str, Float[Tensor, "B LD H"]] | None = None,
         *,
         need_state: bool = True,
-    ) -> tuple[Float[Tensor, "B T DH"], dict[str, Float[Tensor, "B LD H"]] | None]:
-        """Outputs of the last layer, or the sum of all, and the states behind each row's last token.
+    ) -> tuple[Float[Tensor, "B T DH"], Int[Tensor, " B"], dict[str, Float[Tensor, "B LD H"]] | None]:
+        """Outputs of the last layer, or the sum of all, and the states after each sequence's last token.
 
         Args:
-            x: inputs; what stands behind a row's length changes nothing.
-            lengths: tokens of each row, 0 to T; a row of length 0 keeps its state.
-            state: where the rows go on from, by name, layer by layer and in it forward, backward; zeros
-                when None.
-            need_state: False returns None as the state, and does no work for it.
+            x: inputs; the content of padding changes nothing.
+            lengths: tokens of each sequence, 0 to T; with length 0 the state stays unchanged.
+            state: the state to continue from, by name, layer by layer, for each layer forward before
+                backward; zeros when None.
+            need_state: False returns None as the state, which saves its computation.
 
         Returns:
-            Outputs, zero behind each row's length, and the new state.
+            Outputs, zero at padding, the lengths, and the new state.
 
         Raises:
             UserError: shapes, types or devices do not fit the layer, or lengths are not within 0 to T.
@@ -131,7 +132,7 @@ class RecurrentStack(nn.Module, Traceable):
             if self.summed:
                 total = x if total is None else total + x
         assert isinstance(x, Tensor), "there is at least one layer"
-        return x if total is None else total, self._join(finals) if need_state else None
+        return x if total is None else total, lengths, self._join(finals) if need_state else None
 
     def extra_repr(self) -> str:
         """The settings, as `print(model)` shows them."""
@@ -174,7 +175,7 @@ class RecurrentStack(nn.Module, Traceable):
         return scan(x, ragged, initial, weights)
 
     def _hidden(self, layer: int, direction: int) -> Hidden | None:
-        """What takes the gradients of a layer's states for the trace, where there is one."""
+        """The callback that records the gradients of a layer's states, if there is a trace."""
         trace, H = self.trace, self.hidden_size
         if trace is None:
             return None
@@ -185,9 +186,9 @@ class RecurrentStack(nn.Module, Traceable):
         return take
 
     def _join(self, finals: list[States]) -> dict[str, Tensor]:
-        """States of all layers and directions, side by side."""
+        """The states of all layers and directions as one tensor for each name."""
         if len(finals) == 1:
-            # One alone is not copied.
+            # A view: `torch.stack` would copy.
             stacked = [tensor.unsqueeze(1) for tensor in finals[0]]
         else:
             stacked = [torch.stack(tensors, dim=1) for tensors in zip(*finals, strict=True)]

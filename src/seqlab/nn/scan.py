@@ -1,7 +1,7 @@
-"""One layer in one direction over time: by the native library, through torch, or by the equations.
+"""One layer in one direction over time: by the native library, by torch's functions, or by the equations.
 
-Legend: B rows, T steps, E inputs, H units. With `lengths` the final state is each row's own, behind its
-last token; without, it is the state behind step T.
+Legend: B batch size, T steps, E inputs, H units, G gates. With `lengths` the final state of a sequence is
+that after its own last token; without, it is the state after step T.
 """
 
 from __future__ import annotations
@@ -15,35 +15,38 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
+from seqlab.data.sequences import length_mask
 from seqlab.nn.cells import CELLS, Cell, States, Weights
 from seqlab.nn.embedding import Lookup
 from seqlab.nn.layer_inputs import check_layer
 from seqlab.nn.native.binding import Library
-from seqlab.nn.native.builds import library
+from seqlab.nn.native.builds import library_for
 from seqlab.nn.native.recurrence import Hidden, native_scan, reads_tokens
-from seqlab.nn.padding import flip_rows, last_token, length_mask, zero_padding
+from seqlab.nn.padding import flip_rows, last_token, zero_padding
 from seqlab.nn.unrolled import gru_reset_before_scan
 
 Lengths = Int[Tensor, " B"] | None
 TorchScan = Callable[[Tensor, Tensor | None, States, Weights], tuple[Tensor, States]]
 Path = Literal["fast", "reference"]
 
-WORTH_PACKING = 16
-"""Tokens from which on it pays that the native library brings the weights into its order in each call."""
-SHUT = 1e4
-"""At minus this the logistic function is exactly 0, at plus exactly 1, whatever the precision."""
+MIN_TOKENS = 16
+"""The smallest batch, in tokens, for the native library: packing the weights in each call takes longer than a
+smaller batch gains."""
+SATURATED = 1e4
+"""The logistic function is exactly 0 at minus this number, exactly 1 at plus it, in float32 and float64."""
 
 
 @dataclass(frozen=True)
 class Scan:
-    """How a layer is to be gone through.
+    """How a layer is computed over time.
 
     cell: a key of `CELLS`.
-    path: "fast" takes the native library where it can, torch's functions elsewhere; "reference" the
-        equations.
-    reverse: whether each row is read from its last token to its first; output t is still that of token t.
-    need_state: False leaves the final state undefined, and does no work for it.
-    hidden: called in the backward pass with dL/dh of every step; None if nobody asks.
+    path: "fast" uses the native library where it applies and torch's functions elsewhere; "reference" uses
+        the equations.
+    reverse: whether each sequence is read from its last token to its first; output t still belongs to
+        token t.
+    need_state: False leaves the final state undefined, which saves its computation.
+    hidden: called in the backward pass with dL/dh_t of every step; None if they are not needed.
     """
 
     cell: str
@@ -55,9 +58,9 @@ class Scan:
     def __call__(
         self, x: Float[Tensor, "B T E"] | Lookup, lengths: Lengths, state: States, weights: Weights
     ) -> tuple[Float[Tensor, "B T H"], States]:
-        """Outputs, zero behind each row's length, and the states behind each row's last token.
+        """Outputs, zero at padding, and the states after each sequence's last token.
 
-        Lengths are within 0 to T: whoever goes through several layers looks at them once, by
+        Lengths must be within 0 to T. That is not checked here: a stack of layers checks them once, with
         `ragged_lengths`.
 
         Raises:
@@ -71,43 +74,44 @@ class Scan:
             return native_scan(
                 native, self.cell, x, lengths, state, weights, reverse=self.reverse, hidden=self.hidden
             )
-        assert isinstance(x, Tensor), "the library alone reads tables"
+        assert isinstance(x, Tensor), "only the native library reads tables"
         x = _reversed(x, lengths) if self.reverse else x
-        # Padding stands behind every token, so outputs are right without a look at the lengths.
+        # Padding comes after all tokens, also in reverse (`flip_rows`), so lengths matter for the final state
+        # only, not for the outputs.
         ragged = lengths if self.need_state else None
         if self.path == "fast" and self.hidden is None:
             y, final = TORCH_SCANS[self.cell](x, ragged, state, weights)
         else:
-            y, final = equation_scan(CELLS[self.cell], x, lengths, state, weights, self._told(lengths))
+            # torch's functions do not expose dL/dh_t of single steps.
+            hidden = self._in_token_order(lengths)
+            y, final = equation_scan(CELLS[self.cell], x, lengths, state, weights, hidden)
         y = _reversed(y, lengths) if self.reverse else y
         return (y if lengths is None else zero_padding(y, lengths)), final
 
-    def _told(self, lengths: Lengths) -> Hidden | None:
-        """`hidden` for gradients in the order of reading, of padding, too."""
+    def _in_token_order(self, lengths: Lengths) -> Hidden | None:
+        """A callback for gradients in reading order that calls `hidden` with them in token order."""
         hidden, reverse = self.hidden, self.reverse
         if hidden is None:
             return None
 
-        def told(gradient: Tensor) -> None:
+        def receive(gradient: Tensor) -> None:
             gradient = _reversed(gradient, lengths) if reverse else gradient
             hidden(gradient if lengths is None else zero_padding(gradient, lengths))
 
-        return told
+        return receive
 
 
 def _native(x: Tensor | Lookup, state: States, weights: Weights) -> Library | None:
-    """The native library where it can do the work, and where that is worth packing the weights."""
-    tensors = (x, *state, *weights)
-    alike = all(t is None or (t.dtype == torch.float32 and t.device.type == "cpu") for t in tensors)
-    worth = x.shape[1] > 1 and x.shape[0] * x.shape[1] >= WORTH_PACKING
-    return library() if alike and worth else None
+    """The native library where it applies and is faster than torch."""
+    large = x.shape[1] > 1 and x.shape[0] * x.shape[1] >= MIN_TOKENS
+    return library_for(x, *state, *weights) if large else None
 
 
 def _reversed(x: Tensor, lengths: Lengths) -> Tensor:
     return x.flip(1) if lengths is None else flip_rows(x, lengths)
 
 
-def equation_scan(  # noqa: PLR0917 (as every scan, and the cell before)
+def equation_scan(  # noqa: PLR0917 (as every scan, after the cell)
     cell: Cell,
     x: Float[Tensor, "B T E"],
     lengths: Lengths,
@@ -115,12 +119,13 @@ def equation_scan(  # noqa: PLR0917 (as every scan, and the cell before)
     weights: Weights,
     hidden: Hidden | None = None,
 ) -> tuple[Float[Tensor, "B T H"], States]:
-    """The cell's step in a loop over time; the products with the inputs are done before it.
+    """The cell's step in a loop over time, after one product with all inputs.
 
-    What stands behind a row's length in the outputs is not defined.
+    Outputs at padding are undefined.
     """
     step = cell.equations(weights)
     inputs = functional.linear(x, weights.weight_ih, weights.bias_ih).unbind(1)
+    # Steps at padding leave the state unchanged, so the loop ends with each sequence's own final state.
     real = None if lengths is None else length_mask(lengths, x.shape[1]).unsqueeze(2).unbind(1)
     outputs: list[Tensor] = []
     for t, x_t in enumerate(inputs):
@@ -128,12 +133,12 @@ def equation_scan(  # noqa: PLR0917 (as every scan, and the cell before)
         state = new if real is None else _advance(real[t], new, state)
         outputs.append(state[0])
     if hidden is not None:
-        _tell(outputs, hidden)
+        _call_in_backward(outputs, hidden)
     return torch.stack(outputs, dim=1), state
 
 
-def _tell(outputs: list[Float[Tensor, "B H"]], hidden: Hidden) -> None:
-    """Call `hidden` when the gradient has come to the first step, which is the last one it comes to."""
+def _call_in_backward(outputs: list[Float[Tensor, "B H"]], hidden: Hidden) -> None:
+    """Collect the gradient of each step; call `hidden` at the first step, which the gradient reaches last."""
     gradients = [torch.zeros_like(h) for h in outputs]
 
     def keep(t: int, gradient: Tensor) -> None:
@@ -150,14 +155,14 @@ def _advance(real: Tensor, new: States, old: States) -> States:
     return tuple(torch.where(real, n, o) for n, o in zip(new, old, strict=True))
 
 
-def _hidden_scan(through: Callable[..., tuple[Tensor, Tensor]]) -> TorchScan:
-    """A torch function of a cell whose only state is its output."""
+def _one_state_scan(function: Callable[..., tuple[Tensor, Tensor]]) -> TorchScan:
+    """The scan by a torch function, for a cell whose only state is its output."""
 
     def scan(
         x: Float[Tensor, "B T E"], lengths: Lengths, state: States, weights: Weights
     ) -> tuple[Float[Tensor, "B T H"], States]:
         h0 = state[0].unsqueeze(0).contiguous()
-        y, h = through(x, h0, *_settings(weights))
+        y, h = function(x, h0, *_torch_arguments(weights))
         return y, (_final_hidden(y, lengths, state[0], h.squeeze(0)),)
 
     return scan
@@ -167,46 +172,49 @@ def _lstm_scan(
     x: Float[Tensor, "B T E"], lengths: Lengths, state: States, weights: Weights
 ) -> tuple[Float[Tensor, "B T H"], States]:
     if lengths is not None:
-        x, weights = _hold_cell_in_padding(x, lengths, weights)
+        x, weights = _keep_cell_at_padding(x, lengths, weights)
     h0, c0 = (tensor.unsqueeze(0).contiguous() for tensor in state)
-    y, h, c = torch.lstm(x, (h0, c0), *_settings(weights))
+    y, h, c = torch.lstm(x, (h0, c0), *_torch_arguments(weights))
     return y, (_final_hidden(y, lengths, state[0], h.squeeze(0)), c.squeeze(0))
 
 
-def _hold_cell_in_padding(
+def _keep_cell_at_padding(
     x: Float[Tensor, "B T E"], lengths: Int[Tensor, " B"], weights: Weights
 ) -> tuple[Float[Tensor, "B T E+1"], Weights]:
-    """One more input, 1 in the padding, that shuts the input gate and opens the forget gate.
+    """Add an input that is 1 at padding and there closes the input gate and opens the forget gate.
 
-    There c_t = 1 * c + 0 * g, so torch's c_T is each row's own final cell, gradients included. Running
-    the rows in groups of equal length gives the same but costs a fifth more; packing costs three times.
+    At padding c_t = 1 * c_(t-1) + 0 * g, so torch's c_T is the final cell state of each sequence, gradients
+    included. torch returns c of the last step only, so it cannot be read at each length, as h can.
+    Computing groups of equal length gives the same result and takes a fifth longer;
+    `pack_padded_sequence` takes three times as long.
     """
     padding = ~length_mask(lengths, x.shape[1]).unsqueeze(2)
-    hidden = weights.weight_hh.shape[1]
-    switch = x.new_zeros(4 * hidden, 1)
-    switch[:hidden] = -SHUT
-    switch[hidden : 2 * hidden] = SHUT
-    held = torch.cat([zero_padding(x, lengths), padding.to(x.dtype)], dim=2)
-    return held, weights._replace(weight_ih=torch.cat([weights.weight_ih, switch], dim=1))
+    H = weights.weight_hh.shape[1]
+    switch = x.new_zeros(4 * H, 1)
+    switch[:H] = -SATURATED
+    switch[H : 2 * H] = SATURATED
+    # Content of padding must be zero: a large one could outweigh the switch.
+    inputs = torch.cat([zero_padding(x, lengths), padding.to(x.dtype)], dim=2)
+    return inputs, weights._replace(weight_ih=torch.cat([weights.weight_ih, switch], dim=1))
 
 
 def _final_hidden(y: Tensor, lengths: Tensor | None, initial: Tensor, last: Tensor) -> Tensor:
     return last if lengths is None else last_token(y, lengths, initial)
 
 
-def _settings(weights: Weights) -> tuple[Any, ...]:
-    """The arguments torch's functions end with.
+def _torch_arguments(weights: Weights) -> tuple[Any, ...]:
+    """The last arguments of torch's functions.
 
-    In order: weights, that there are biases, layers, dropout, training, both directions, batch first.
-    Training is on whenever there are gradients: torch keeps what they need only then.
+    In order: params, has_biases, num_layers, dropout, train, bidirectional, batch_first. `train` is true
+    whenever gradients are enabled, in evaluation, too: only then torch saves what the backward pass needs.
     """
     return list(weights), True, 1, 0.0, torch.is_grad_enabled(), False, True
 
 
 TORCH_SCANS: Mapping[str, TorchScan] = {
-    "elman": _hidden_scan(torch.rnn_tanh),
-    "elman-relu": _hidden_scan(torch.rnn_relu),
-    "gru": _hidden_scan(torch.gru),
+    "elman": _one_state_scan(torch.rnn_tanh),
+    "elman-relu": _one_state_scan(torch.rnn_relu),
+    "gru": _one_state_scan(torch.gru),
     "gru-reset-before": gru_reset_before_scan,
     "lstm": _lstm_scan,
 }

@@ -1,4 +1,7 @@
-"""A Transformer layer. Legend: B rows, T steps, S steps cached and new, H features, F inner features."""
+"""A Transformer layer.
+
+Legend: B batch size, T new steps, S cached and new steps, H features, F inner features.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +24,12 @@ class TransformerLayer(nn.Module):
         hidden_size: H.
         heads: attention heads, a divisor of H.
         feed_forward_size: F.
-        dropout: share dropped of both branches and inside the feed-forward part.
-        attention_dropout: share dropped of attention weights.
+        dropout: fraction dropped of the outputs of both branches and of the inner features.
+        attention_dropout: fraction dropped of the attention weights.
         generator: source of the weights.
 
     Raises:
-        UserError: the heads do not divide the hidden size, or a dropout is out of range.
+        UserError: the number of heads does not divide the hidden size, or a dropout is not within its range.
     """
 
     def __init__(
@@ -53,8 +56,8 @@ class TransformerLayer(nn.Module):
         past: KeysValues | None = None,
         visible: Bool[Tensor, "B T S"] | None = None,
     ) -> tuple[Float[Tensor, "B T H"], KeysValues]:
-        """The layer's output, and the keys and values of past and new tokens; see `SelfAttention`."""
-        gathered, present = self.self_attn(self.norm1(x), past, visible)
-        x = x + self.dropout(gathered)
+        """The layer's output, and the keys and values of past and new tokens; see `SelfAttention.forward`."""
+        attended, present = self.self_attn(self.norm1(x), past, visible)
+        x = x + self.dropout(attended)
         inner = self.dropout(torch.relu(self.linear1(self.norm2(x))))
         return x + self.dropout(self.linear2(inner)), present

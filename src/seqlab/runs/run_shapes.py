@@ -34,14 +34,14 @@ class DataSummary(TypedDict):
     """What a run keeps of its data: enough to use the model without the data.
 
     content_hash: SHA-256 of the content. labels: names of the classes, none of other tasks. limit: how texts
-    are cut. outputs: size of the model's output. tokenizer: its kind and state.
+    are cut. spec: what the model knows of the data. tokenizer: its kind and state.
     """
 
     name: str
     content_hash: str
     labels: Sequence[str]
     limit: dict[str, Any]
-    outputs: int
+    spec: dict[str, int | None]
     splits: dict[str, SplitSize]
     description: str
     origin: str

@@ -1,1 +1,1 @@
-"""Many runs from one file, carried out, compared and repeated as one piece of work."""
+"""Studies: many runs from one file, trained, compared and repeated together."""

@@ -1,4 +1,4 @@
-"""From a study's file to the experiments it consists of."""
+"""From a study's file to its experiments."""
 
 from __future__ import annotations
 
@@ -7,51 +7,46 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from seqlab.experiment import recipes
 from seqlab.experiment.experiment_config import AnyExperimentConfig, ExperimentConfig
 from seqlab.schema.config import Table, override, parse, plain, read_toml
 from seqlab.schema.errors import UserError, unknown
 from seqlab.studies import axes
-from seqlab.studies.axes import ARCHITECTURE, Axis
-from seqlab.studies.study_config import GridConfig, StudyConfig
+from seqlab.studies.axes import ARCHITECTURE
+from seqlab.studies.axis import Axis
+from seqlab.studies.study_config import StudyConfig
 
 
 @dataclass(frozen=True)
 class Design:
-    """A study with its axes read: gives the experiment of any setting."""
+    """A study with its axes parsed: makes the experiment of any setting."""
 
     config: StudyConfig
 
     @cached_property
     def axes(self) -> list[Axis]:
-        """All axes, those that tell the architecture first."""
-        found = axes.read(self.config.axes)
-        return sorted(found, key=lambda axis: axis.key not in ARCHITECTURE)
+        """All axes, those that define the architecture first."""
+        parsed = axes.read(self.config.axes)
+        return sorted(parsed, key=lambda axis: axis.key not in ARCHITECTURE)
 
     @cached_property
     def architectures(self) -> list[dict[str, Any]]:
-        """Every combination of the axes that tell what is compared; one empty one where there is none."""
+        """Every combination of the axes that define what is compared; one empty one where there are none."""
         return axes.combinations([axis for axis in self.axes if axis.key in ARCHITECTURE])
 
-    def named(self, architecture: Mapping[str, Any]) -> str:
-        """What an architecture is called: its cell or kind, or its recipe where two share that."""
-        place = self.architectures.index(dict(architecture))
-        return self._names[place]
+    def name_of(self, architecture: Mapping[str, Any]) -> str:
+        """The name of an architecture: its cell or kind, or its recipe where two share that."""
+        return self._names[self.architectures.index(dict(architecture))]
 
     @cached_property
     def _names(self) -> list[str]:
-        models = [self.experiment(one, self.config.seeds[0]).model for one in self.architectures]
-        words = [str(plain(model).get("cell") or model.kind) for model in models]
-        if len(set(words)) == len(words):
-            return words
-        return [
-            ", ".join(
-                str(value.get("kind", value) if isinstance(value, dict) else value) for value in one.values()
-            )
-            for one in self.architectures
-        ]
+        models = [self.experiment(setting, self.config.seeds[0]).model for setting in self.architectures]
+        names = [str(plain(model).get("cell") or model.kind) for model in models]
+        if len(set(names)) == len(names):
+            return names
+        return [", ".join(_short(value) for value in setting.values()) for setting in self.architectures]
 
     @cached_property
     def setting_axes(self) -> list[Axis]:
@@ -60,10 +55,9 @@ class Design:
 
     @cached_property
     def recipes(self) -> dict[str, recipes.Recipe]:
-        """Every recipe the study stands on, by the name the file gives."""
-        bases = [axis.values for axis in self.axes if axis.key == "base"]
-        named = [*(bases[0] if bases else [self.config.base]), *self.config.baselines]
-        return {str(name): recipes.read(str(name)) for name in named}
+        """Every recipe the study extends, and those of its baselines, by the name in the study's file."""
+        bases = next((axis.examples for axis in self.axes if axis.key == "base"), (self.config.base,))
+        return {str(name): recipes.read(str(name)) for name in (*bases, *self.config.baselines)}
 
     def experiment(self, setting: Mapping[str, Any], seed: int) -> ExperimentConfig:
         """The experiment of one setting, all axes among its keys.
@@ -74,20 +68,20 @@ class Design:
         recipe = self.recipes[str(setting.get("base", self.config.base))]
         table = recipes.put(self._table(setting), "seed", seed)
         try:
-            found = recipes.experiment(recipe, table)[0]
+            experiment = recipes.experiment(recipe, table)[0]
         except UserError as error:
             raise self._explained(error, setting) from None
-        if not isinstance(found, ExperimentConfig):
+        if experiment.method != ExperimentConfig.method:
             raise UserError(
                 f"'base' must be a recipe that trains a network. Got {recipe.name!r}. "
                 "Nearest: 'baselines', a list of such recipes."
             )
-        return found
+        return cast("ExperimentConfig", experiment)
 
     def baseline(self, name: str, setting: Mapping[str, Any]) -> AnyExperimentConfig:
-        """A baseline's experiment on the data of the study's runs.
+        """A baseline's experiment, on the data of the study's other runs.
 
-        A tokenizer that its recipe names stays, unless the study names one, too.
+        A tokenizer that its recipe names is kept, unless the study names one, too.
 
         Raises:
             UserError: its recipe trains a network, or is for data of another kind.
@@ -104,6 +98,7 @@ class Design:
                 f"'baselines' must be recipes for the study's data, {data.get('kind')!r}. "
                 f"Got {name!r} for {own['data'].get('kind')!r}."
             )
+        # NB-SVM, for example, splits texts otherwise than networks do; accuracies can still be compared.
         table = {**own, "data": data | {k: v for k, v in own["data"].items() if k == "tokenizer"}}
         for key, value in (*self.config.settings.items(), *setting.items()):
             if key.split(".")[0] == "data":
@@ -111,45 +106,43 @@ class Design:
         return recipes.experiment(recipe, table)[0]
 
     def _table(self, setting: Mapping[str, Any]) -> Table:
-        """All settings but the seed, parsed by nobody yet.
-
-        An axis that picks another kind drops what stood there; the study's settings hold for that kind, too.
-        """
+        """All settings but the seed, not parsed yet."""
         table = self.recipes[str(setting.get("base", self.config.base))].table
         axis = [(key, value) for key, value in setting.items() if key != "base"]
+        # Axes come twice: one that picks another kind drops all settings of the old kind, so it has to come
+        # before the study's settings, which hold for every kind; and an axis overrides the study's settings.
         for key, value in (*axis, *self.config.settings.items(), *axis):
             table = recipes.put(table, key, value)
         return table
 
     def check(self) -> None:
-        """Parse the experiment of each value of each axis, alone, so that an error names its axis.
+        """Parse the experiment of each value of each axis separately, so that an error names its axis.
 
         Raises:
-            UserError: an axis names no key, a value is wrong, or a grid has a range.
+            UserError: an axis names no setting, a value is wrong, or the search cannot use an axis.
         """
-        if isinstance(self.config.search, GridConfig):
-            axes.combinations(self.axes)
+        self.config.search.check(self.axes)
         for name in self.config.baselines:
             self.baseline(name, {})
         for architecture in self.architectures:
-            first = {axis.key: axis.values[0] for axis in self.setting_axes}
+            # The recipe alone comes first, so that its own errors are not blamed on an axis.
+            first = {axis.key: axis.examples[0] for axis in self.setting_axes}
             for setting in ({}, first):
                 self.experiment({**architecture, **setting}, self.config.seeds[0])
             for axis in self.setting_axes:
-                for value in axis.values:
+                for value in axis.examples:
                     self.experiment({**architecture, axis.key: value}, self.config.seeds[0])
 
     def _explained(self, error: UserError, setting: Mapping[str, Any]) -> UserError:
-        """The error, with the axis it speaks of."""
+        """The error with the axis that it is about."""
         keys = [key for key in setting if key != "base" and f"'{key}" in str(error)]
         return UserError(f"Axis {keys[0]!r}: {error}" if keys else f"Study {self.config.name!r}: {error}")
 
 
 def read(wanted: str, overrides: Sequence[str] = ()) -> StudyConfig:
-    """A study by the name of a shipped one, or by its file, with `key=value` overrides.
+    """A shipped study by its name, or a study file by its path, with `key=value` overrides.
 
-    An override whose first word is a study's own key changes the study; another one is a setting of every
-    run.
+    An override of a study's own key changes the study; any other override is a setting of every run.
 
     Raises:
         UserError: there is no such study, or a key or value is wrong.
@@ -160,7 +153,7 @@ def read(wanted: str, overrides: Sequence[str] = ()) -> StudyConfig:
             raise UserError(f"There is no study file {wanted!r}.")
         table = read_toml(path.read_text(encoding="utf-8"), f"Study {wanted!r}")
         table.setdefault("name", path.stem)
-        table = _beside(table, path.parent)
+        table = _with_recipe_paths(table, path.parent)
     elif wanted in names():
         table = {"name": wanted, **read_toml(_shipped(wanted), f"Study {wanted!r}")}
     else:
@@ -185,19 +178,19 @@ def _shipped(name: str) -> str:
     return (resources.files("seqlab.studies") / "shipped" / f"{name}.toml").read_text("utf-8")
 
 
-def _beside(table: Table, folder: Path) -> Table:
-    """The table with recipe files named from where the study file stands."""
+def _with_recipe_paths(table: Table, folder: Path) -> Table:
+    """The table of a study file in a folder, with recipe files, which are relative to it, as full paths."""
 
-    def placed(name: Any) -> Any:
+    def resolved(name: Any) -> Any:
         return str(folder / name) if isinstance(name, str) and name.endswith(".toml") else name
 
     table = {**table}
     if "base" in table:
-        table["base"] = placed(table["base"])
+        table["base"] = resolved(table["base"])
     if isinstance(table.get("baselines"), list):
-        table["baselines"] = [placed(name) for name in table["baselines"]]
+        table["baselines"] = [resolved(name) for name in table["baselines"]]
     if isinstance(table.get("axes"), dict) and isinstance(table["axes"].get("base"), list):
-        table["axes"] = {**table["axes"], "base": [placed(name) for name in table["axes"]["base"]]}
+        table["axes"] = {**table["axes"], "base": [resolved(name) for name in table["axes"]["base"]]}
     return table
 
 
@@ -206,7 +199,13 @@ def _overridden(table: Table, assignment: str) -> Table:
     if key.split(".")[0] in StudyConfig.model_fields:
         return override(StudyConfig, table, assignment)[0]
     base = str(table.get("base") or next(iter(table.get("axes", {}).get("base", [])), ""))
-    below, _ = override(ExperimentConfig, recipes.read(base).table, assignment)
+    # The recipe's own table decides how the text is parsed: the kinds in it pick the fields.
+    value, _ = override(ExperimentConfig, recipes.read(base).table, assignment)
     for name in key.split("."):
-        below = below[name]
-    return {**table, "settings": {**table.get("settings", {}), key: below}}
+        value = value[name]
+    return {**table, "settings": {**table.get("settings", {}), key: value}}
+
+
+def _short(value: Any) -> str:
+    """The value of an axis in an architecture's name; a table's kind where it has one."""
+    return str(value.get("kind", value) if isinstance(value, dict) else value)

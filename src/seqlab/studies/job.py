@@ -1,4 +1,4 @@
-"""One run of a study, wherever it is carried out."""
+"""One run of a study, in whichever process it is computed."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from seqlab.training import run
 from seqlab.training.interrupt import Interrupted
 from seqlab.training.progress import Progress
 
-SECONDS_BETWEEN_NEWS = 0.2
+SECONDS_BETWEEN_REPORTS = 0.2
+"""Least time between two reports of a run's progress, so that they cost nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A run to carry out: the number of its trial, and its settings."""
+    """A run to train: the number of its trial, and its settings."""
 
     number: int
     config: Mapping[str, Any]
@@ -28,75 +29,75 @@ class Job:
 
 @dataclass(frozen=True)
 class JobOutcome:
-    """How a run ended. interrupted: somebody asked the whole study to stop. full: the disk is."""
+    """How a run ended. interrupted: the whole study was asked to stop. full: the disk is full."""
 
     state: Literal["finished", "failed", "pruned", "interrupted", "full"]
     reason: str = ""
 
 
 class JobCallback(Protocol):
-    """Who follows the runs of a study."""
+    """Called while the runs of a study are trained."""
 
-    def news(self, number: int, share: float, words: str) -> None:
-        """How far a run is: a share of its steps, and a few words."""
+    def progressed(self, number: int, share: float, text: str) -> None:
+        """The share of a run's steps that is done, from 0 to 1, with a few words."""
         ...
 
     def message(self, number: int, text: str) -> None:
-        """A sentence a run has for its user."""
+        """A sentence of a run for the user."""
         ...
 
     def prune(self, number: int, epoch: float, values: Mapping[str, float]) -> str:
-        """Why a run should be stopped behind a validation of these metrics; "" where it should go on."""
+        """Why a run should stop after a validation with these metrics; "" where it should continue."""
         ...
 
 
-def run_job(job: Job, watch: JobCallback) -> JobOutcome:
-    """Train to the end, or go on, or find it finished; whatever goes wrong becomes an outcome."""
-    listener = _Listener(job, watch)
+def run_job(job: Job, callback: JobCallback) -> JobOutcome:
+    """Train a run to its end, resuming it where it has begun; whatever goes wrong becomes an outcome."""
+    reporter = _JobReporter(job, callback)
     try:
-        run.train(parse_experiment(job.config), device=job.device, threads=job.threads, listener=listener)
+        run.train(parse_experiment(job.config), device=job.device, threads=job.threads, callback=reporter)
     except DiskError as error:
         return JobOutcome("full", str(error))
     except (UserError, WorkError) as error:
         return JobOutcome("failed", str(error))
     except Interrupted:
-        return JobOutcome("pruned", listener.pruned) if listener.pruned else JobOutcome("interrupted")
+        # A pruned run is stopped as if by Ctrl-C, so that everything is saved.
+        return JobOutcome("pruned", reporter.pruned) if reporter.pruned else JobOutcome("interrupted")
     except KeyboardInterrupt:
         return JobOutcome("interrupted")
     except Exception as error:
-        # One run's fault must not take the others with it.
+        # A fault in one run must not end the others.
         return JobOutcome("failed", f"{type(error).__name__}: {error}")
     return JobOutcome("finished")
 
 
-class _Listener:
-    """Passes on what a run tells, seldom enough to cost nothing."""
+class _JobReporter:
+    """Forwards the calls of one run to the callback of a study."""
 
-    def __init__(self, job: Job, watch: JobCallback, clock: Callable[[], float] = time.monotonic):
-        self._job, self._watch, self._clock = job, watch, clock
-        self._told = -SECONDS_BETWEEN_NEWS
+    def __init__(self, job: Job, callback: JobCallback, clock: Callable[[], float] = time.monotonic):
+        self._job, self._callback, self._clock = job, callback, clock
+        self._reported_at = -SECONDS_BETWEEN_REPORTS
         self.pruned = ""
 
     def step(self, progress: Progress, loss: float, total_epochs: float) -> None:
-        now = self._clock()
-        if now - self._told >= SECONDS_BETWEEN_NEWS:
-            self._told = now
-            share = min(1.0, progress.moment.epoch / total_epochs)
-            self._watch.news(self._job.number, share, f"loss {loss:.3f}")
+        self._report(min(1.0, progress.moment.epoch / total_epochs), f"loss {loss:.3f}")
 
     def validated(self, progress: Progress, metrics: dict[str, float], best: bool) -> bool:
-        """See `Listener`; a run that has come to its end is not stopped any more."""
+        # A run whose training has ended is not pruned any more.
         if not progress.stopped:
-            self.pruned = self._watch.prune(self._job.number, progress.moment.epoch, metrics)
+            self.pruned = self._callback.prune(self._job.number, progress.moment.epoch, metrics)
         return bool(self.pruned)
 
     def scored(self, done: int, total: int) -> None:
-        now = self._clock()
-        if now - self._told >= SECONDS_BETWEEN_NEWS:
-            self._told = now
-            self._watch.news(self._job.number, 1.0, "scoring")
+        self._report(1.0, "scoring")
 
     def message(self, text: str) -> None:
-        """See `Listener`; what every run says is left out."""
+        # Other messages are the same for every run of the study.
         if text.startswith(("Not to the bit", "Note: ")):
-            self._watch.message(self._job.number, text)
+            self._callback.message(self._job.number, text)
+
+    def _report(self, share: float, text: str) -> None:
+        now = self._clock()
+        if now - self._reported_at >= SECONDS_BETWEEN_REPORTS:
+            self._reported_at = now
+            self._callback.progressed(self._job.number, share, text)

@@ -1,4 +1,4 @@
-"""The room's visible table: ways to pick settings, by kind."""
+"""Registry of searches: how a study picks settings, by kind."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from seqlab.schema.registry import Registry
 SEARCHES = Registry(
     "search",
     {
-        "grid": ("seqlab.studies.study_config:GridConfig", "every combination of the axes"),
-        "random": ("seqlab.studies.study_config:RandomConfig", "independent draws from the axes"),
+        "grid": ("seqlab.studies.grid_search:GridConfig", "every combination of the axes' values"),
+        "random": ("seqlab.studies.random_search:RandomConfig", "independent draws from the axes"),
         "tpe": (
-            "seqlab.studies.study_config:TpeConfig",
+            "seqlab.studies.tpe_search:TpeConfig",
             "draws guided by the results so far; can stop runs early",
         ),
     },

@@ -6,7 +6,7 @@ from abc import ABC
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -28,25 +28,17 @@ class CrossEntropyTask(Task, ABC):
     class_weights: Tensor | None = None
 
     def loss(
-        self,
-        head: nn.Module,
-        features: Float[Tensor, "*N H"],
-        targets: Int[Tensor, "*N"],
-        mask: Bool[Tensor, "*N"],
+        self, head: nn.Module, features: Float[Tensor, "N H"], targets: Int[Tensor, " N"]
     ) -> tuple[Float[Tensor, ""], int]:
-        """See `Task.loss`.
+        """Summed training loss and number of targets; see `Task.loss`.
 
         With class weights w, target y and smoothing s over V outputs: the sum over targets of
         (1 - s) w[y] nats(y) + s / V sum_v w[v] nats(v). The number is that of the targets, not the sum of
-        their weights. Where the head is linear and targets weigh the same, head and loss are one operation,
-        which can be differentiated once.
+        their weights. Where the head is linear and all targets have the same weight, head and loss are one
+        operation, which can be differentiated once.
         """
-        if bool(mask.all()):
-            features, targets = features.flatten(0, -2), targets.flatten()
-        else:
-            features, targets = features[mask], targets[mask]
-        alike = self.class_weights is None and features.device.type in _WITH_FLOAT64
-        if type(head) is nn.Linear and alike and torch.is_grad_enabled():
+        unweighted = self.class_weights is None and features.device.type in _WITH_FLOAT64
+        if type(head) is nn.Linear and unweighted and torch.is_grad_enabled():
             smoothing, matmul = self.label_smoothing, self.matmul
             total = linear_cross_entropy(
                 features, head.weight, head.bias, targets, label_smoothing=smoothing, matmul=matmul
@@ -61,12 +53,11 @@ class CrossEntropyTask(Task, ABC):
 
     @torch.no_grad()
     def scores(
-        self, head: nn.Module, features: Float[Tensor, "*N H"], targets: Int[Tensor, "*N"]
-    ) -> tuple[Float[Tensor, "*N"], Float[Tensor, "*N V"]]:
-        """See `Task.scores`; never smoothed or weighted."""
+        self, head: nn.Module, features: Float[Tensor, "N H"], targets: Int[Tensor, " N"]
+    ) -> tuple[Float[Tensor, " N"], Float[Tensor, "N V"]]:
+        """Nats and logits of each target, never smoothed or weighted; see `Task.scores`."""
         logits = head(features)
-        nats = functional.cross_entropy(logits.flatten(0, -2).float(), targets.flatten(), reduction="none")
-        return nats.view(targets.shape), logits
+        return functional.cross_entropy(logits.float(), targets, reduction="none"), logits
 
     def least_loss(self, targets: Sequence[int | float], outputs: int) -> float:
         """The entropy of the targets, smoothed as in training; see `Task.least_loss`."""

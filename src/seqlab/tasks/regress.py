@@ -7,16 +7,16 @@ import statistics
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 from typing_extensions import override
 
-from seqlab.data.batch import Batch
+from seqlab.data.batches import Batches
 from seqlab.data.batching import Batching
 from seqlab.data.dataset import Dataset, Split
-from seqlab.tasks.labelled_batches import labelled_batches
+from seqlab.models.input_spec import InputSpec
 from seqlab.tasks.monitors import monitor_of
-from seqlab.tasks.task import Task
+from seqlab.tasks.task import Task, input_spec
 
 CONSTANT = math.log(2 * math.pi) / 2
 """Nats of a target that is predicted exactly."""
@@ -30,29 +30,25 @@ class RegressTask(Task):
     """
 
     unit = "text"
+    output = "number"
 
     def __init__(self, metrics: tuple[str, ...] = ("loss", "mse", "accuracy"), monitor: str = "mse"):
         self.metrics = metrics
         self.monitor = monitor_of(monitor, self.unit)
 
-    def outputs(self, dataset: Dataset) -> int:
-        """One number."""
-        return 1
+    @override
+    def spec(self, dataset: Dataset) -> InputSpec:
+        return input_spec(dataset, outputs=1)
 
-    def batches(self, split: Split, batching: Batching, seed: int | None) -> Sequence[Batch]:
-        """Padded batches; see `Task.batches`."""
-        return labelled_batches(split, batching, seed, task="regress")
+    @override
+    def batches(self, split: Split, batching: Batching, seed: int | None) -> Batches:
+        return batching.labelled_batches(split, seed)
 
     @override
     def loss(
-        self,
-        head: nn.Module,
-        features: Float[Tensor, "N H"],
-        targets: Float[Tensor, " N"],
-        mask: Bool[Tensor, " N"],
+        self, head: nn.Module, features: Float[Tensor, "N H"], targets: Float[Tensor, " N"]
     ) -> tuple[Float[Tensor, ""], int]:
-        predicted, targets = head(features[mask])[:, 0], targets[mask]
-        return _nats(predicted, targets).sum(), len(targets)
+        return _nats(head(features)[:, 0], targets).sum(), len(targets)
 
     @torch.no_grad()
     @override

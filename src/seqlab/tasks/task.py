@@ -1,65 +1,81 @@
-"""The protocol of a task. Legend: B rows, T steps, H features, V outputs, N targets."""
+"""The protocol of a task. Legend: B sequences, H features, V outputs, N targets."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import ClassVar
 
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from seqlab.data.batch import Batch
+from seqlab.data.batches import Batches
 from seqlab.data.batching import Batching
 from seqlab.data.dataset import Dataset, Split
+from seqlab.models.input_spec import InputSpec
 from seqlab.nn.matmul import TORCH, Matmul
 from seqlab.schema.metric_spec import MetricSpec
+from seqlab.tasks.loss_options import Output
 
 
 class Task(ABC):
     """Turns a dataset into batches with targets, and features into a loss.
 
-    `unit` names what one target is ("token", "text"); `metrics` are keys of `seqlab.measure`, and `monitor`
-    is the one of them that picks the best checkpoint. `labels`
-    are the names of the outputs, () where they are tokens or a number. `matmul` multiply the matrices of a
-    fused loss.
+    `unit` is what one target is ("token", "text"); `metrics` are keys of `seqlab.measure`. `labels` are the
+    names of the outputs, () where they are tokens or a number. `matmul` multiplies the matrices of a fused
+    loss.
     """
 
     unit: str
+    output: ClassVar[Output]
     metrics: tuple[str, ...]
     monitor: MetricSpec
     labels: tuple[str, ...] = ()
     matmul: Matmul = TORCH
 
     @abstractmethod
-    def outputs(self, dataset: Dataset) -> int:
-        """Size of the head's output: classes, tokens that can be predicted, or 1 number."""
+    def spec(self, dataset: Dataset) -> InputSpec:
+        """What a model for this task may know of the dataset."""
 
     @abstractmethod
-    def batches(self, split: Split, batching: Batching, seed: int | None) -> Sequence[Batch]:
-        """The batches of one pass over a split, by position, so that a pass can go on anywhere.
+    def batches(self, split: Split, batching: Batching, seed: int | None) -> Batches:
+        """The batches of one pass over a split, by index, so that a pass can continue anywhere.
 
         Args:
             split: the data; every target of it occurs exactly once.
-            batching: how rows are cut and grouped.
-            seed: fixes the shuffled order; None keeps the data's order (evaluation).
+            batching: how sequences are cut and grouped.
+            seed: fixes the shuffled order; None keeps the order of the data (evaluation).
         """
 
     @abstractmethod
     def loss(
-        self,
-        head: nn.Module,
-        features: Float[Tensor, "*N H"],
-        targets: Shaped[Tensor, "*N"],
-        mask: Bool[Tensor, "*N"],
+        self, head: nn.Module, features: Float[Tensor, "N H"], targets: Shaped[Tensor, " N"]
     ) -> tuple[Float[Tensor, ""], int]:
-        """Summed training loss in nats over the targets the mask keeps, and their number."""
+        """Summed training loss of the targets in nats, and their number; see `Batch.real`."""
 
     @abstractmethod
     def scores(
-        self, head: nn.Module, features: Float[Tensor, "*N H"], targets: Shaped[Tensor, "*N"]
-    ) -> tuple[Float[Tensor, "*N"], Float[Tensor, "*N V"]]:
-        """For evaluation, without a graph: nats of each target, and the head's outputs."""
+        self, head: nn.Module, features: Float[Tensor, "N H"], targets: Shaped[Tensor, " N"]
+    ) -> tuple[Float[Tensor, " N"], Float[Tensor, "N V"]]:
+        """For evaluation, without a graph: nats of each target, and the outputs of the head."""
 
     @abstractmethod
     def least_loss(self, targets: Sequence[int | float], outputs: int) -> float:
         """Mean training loss, in nats, of the best answer that is the same for all these targets."""
+
+
+def input_spec(dataset: Dataset, outputs: int) -> InputSpec:
+    """What every task tells of a dataset.
+
+    Args:
+        dataset: with its vocabulary.
+        outputs: size of the output of the head.
+    """
+    source = dataset.source_tokenizer
+    return InputSpec(
+        vocabulary=len(dataset.tokenizer.vocabulary),
+        outputs=outputs,
+        source_vocabulary=None if source is None else len(source.vocabulary),
+        max_length=dataset.limit.max_length,
+        numbers=dataset.tokenizer.vocabulary.numbers,
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, model_validator
 from typing_extensions import override
@@ -13,6 +13,7 @@ from seqlab.data.dataset import Dataset
 from seqlab.schema.config import Config
 from seqlab.schema.errors import UserError
 from seqlab.schema.metric_spec import MetricSpec
+from seqlab.tasks.loss_options import NO_OPTIONS, LossOptions, Output
 from seqlab.tasks.monitors import monitor_of
 
 if TYPE_CHECKING:
@@ -25,10 +26,14 @@ NUMBER_METRICS: tuple[NumberMetric, ...] = ("loss", "mse", "accuracy")
 
 
 class TaskConfig(Config, ABC):
-    """Settings of a task."""
+    """Settings of a task: what is predicted, and what is measured of it."""
 
     kind: str
     """Name of the task."""
+    metrics: tuple[str, ...]
+    """What is measured on the validation split (`seqlab list metrics`)."""
+    output: ClassVar[Output]
+    """What a run of the task gives."""
 
     @property
     @abstractmethod
@@ -36,31 +41,32 @@ class TaskConfig(Config, ABC):
         """The metric that picks the best checkpoint, with its unit and direction."""
 
     @abstractmethod
-    def build(self, dataset: Dataset) -> Task:
+    def build(self, dataset: Dataset, options: LossOptions = NO_OPTIONS) -> Task:
         """The task on this dataset.
 
+        Args:
+            dataset: what is learned from.
+            options: what changes the training loss alone.
+
         Raises:
-            UserError: the dataset does not have what the task needs (labels, a start token).
+            UserError: the dataset does not have what the task needs (labels, a start token), or the task has
+                no such option.
         """
 
 
 class ClassifyConfig(TaskConfig):
-    """Predict the label of a whole sequence; loss is cross-entropy in nats per sequence.
+    """Predict the label of a whole sequence; the loss is cross-entropy in nats per sequence.
 
     In training the sum of the (weighted) losses of a batch is divided by its number of texts.
     """
 
     kind: Literal["classify"] = "classify"
     """Name of the task."""
-    label_smoothing: float = Field(default=0.0, ge=0.0, lt=1.0)
-    """Share of the target's probability spread evenly over all classes, in training only."""
-    class_weights: Literal["none", "balanced"] = "none"
-    """What multiplies the training loss of a text: 1, or N / (K n) where n of N training texts have its
-    label of K, so that every label weighs the same."""
     metrics: tuple[str, ...] = Field(default=("loss", "accuracy"), min_length=1)
     """What is measured on the validation split (`seqlab list metrics`)."""
     monitor: Literal["loss", "accuracy", "macro_f1", "auc"] = "accuracy"
-    """Which of these metrics picks the best checkpoint and tells whether training still gains."""
+    """Which of these metrics picks the best checkpoint and decides whether training still improves."""
+    output: ClassVar[Output] = "class"
 
     @property
     @override
@@ -68,22 +74,22 @@ class ClassifyConfig(TaskConfig):
         return monitor_of(self.monitor, "text")
 
     @model_validator(mode="after")
-    def _best_is_measured(self) -> ClassifyConfig:
+    def _monitor_is_measured(self) -> ClassifyConfig:
         check_measured(self.monitor, self.metrics)
         return self
 
-    def build(self, dataset: Dataset) -> Task:
-        """The task on this dataset; see `TaskConfig.build`."""
+    @override
+    def build(self, dataset: Dataset, options: LossOptions = NO_OPTIONS) -> Task:
         from seqlab.tasks.classify import ClassifyTask, balanced_weights
 
         check_labelled(dataset, self.metrics)
-        labels = dataset.splits["train"].labels
-        assert labels is not None, "there are names of them"
-        balanced = self.class_weights == "balanced"
+        targets = dataset.splits["train"].targets
+        assert targets is not None, "there are names of them"
+        balanced = options.class_weights == "balanced"
         return ClassifyTask(
-            self.label_smoothing,
+            options.label_smoothing,
             labels=dataset.labels,
-            class_weights=balanced_weights(labels, len(dataset.labels)) if balanced else None,
+            class_weights=balanced_weights(targets, len(dataset.labels)) if balanced else None,
             metrics=self.metrics,
             monitor=self.monitor,
         )
@@ -100,7 +106,8 @@ class RegressConfig(TaskConfig):
     metrics: tuple[NumberMetric, ...] = Field(default=NUMBER_METRICS, min_length=1)
     """What is measured on the validation split (`seqlab list metrics`)."""
     monitor: NumberMetric = "mse"
-    """Which of these metrics picks the best checkpoint and tells whether training still gains."""
+    """Which of these metrics picks the best checkpoint and decides whether training still improves."""
+    output: ClassVar[Output] = "number"
 
     @property
     @override
@@ -108,15 +115,16 @@ class RegressConfig(TaskConfig):
         return monitor_of(self.monitor, "text")
 
     @model_validator(mode="after")
-    def _best_is_measured(self) -> RegressConfig:
+    def _monitor_is_measured(self) -> RegressConfig:
         check_measured(self.monitor, self.metrics)
         return self
 
-    def build(self, dataset: Dataset) -> Task:
-        """The task on this dataset; see `TaskConfig.build`."""
+    @override
+    def build(self, dataset: Dataset, options: LossOptions = NO_OPTIONS) -> Task:
         from seqlab.tasks.regress import RegressTask
 
         check_numbered(dataset)
+        options.require_none("label_smoothing", "class_weights", task=self.kind)
         return RegressTask(self.metrics, self.monitor)
 
 
@@ -129,102 +137,25 @@ class LanguageModelConfig(TaskConfig):
 
     kind: Literal["language-model"] = "language-model"
     """Name of the task."""
-    label_smoothing: float = Field(default=0.0, ge=0.0, lt=1.0)
-    """Share of the target's probability spread evenly over the vocabulary, in training only."""
+    metrics: tuple[str, ...] = Field(
+        default=("loss", "perplexity", "bits_per_token", "accuracy"), min_length=1
+    )
+    """What is measured on the validation split (`seqlab list metrics`). Of an n-gram `accuracy` takes many
+    times as long as the others, because it needs the probability of every token of the vocabulary."""
+    output: ClassVar[Output] = "text"
 
     @property
     @override
     def monitor_spec(self) -> MetricSpec:
         return monitor_of("loss", "token")
 
-    def build(self, dataset: Dataset) -> Task:
-        """The task on this dataset; see `TaskConfig.build`."""
+    @override
+    def build(self, dataset: Dataset, options: LossOptions = NO_OPTIONS) -> Task:
         from seqlab.tasks.language_model import LanguageModelTask
 
         start, end = check_start(dataset)
-        return LanguageModelTask(start, end, dataset.name, self.label_smoothing)
-
-
-class ScoredTaskConfig(Config, ABC):
-    """Settings of a task for what is fitted without steps: what is predicted, and what is measured of it."""
-
-    kind: str
-    """Name of the task."""
-    metrics: tuple[str, ...]
-    """What is measured on the validation split (`seqlab list metrics`)."""
-
-    @property
-    @abstractmethod
-    def monitor_spec(self) -> MetricSpec:
-        """The metric that runs are compared by, with its unit and direction."""
-
-    @abstractmethod
-    def build(self, dataset: Dataset) -> Task:
-        """The task on this dataset; see `TaskConfig.build`."""
-
-
-class ScoredClassifyConfig(ScoredTaskConfig):
-    """Predict the label of a whole text; see `ClassifyConfig`."""
-
-    kind: Literal["classify"] = "classify"
-    """Name of the task."""
-    metrics: tuple[str, ...] = Field(default=("loss", "accuracy"), min_length=1)
-    """What is measured on the validation split (`seqlab list metrics`)."""
-
-    @property
-    @override
-    def monitor_spec(self) -> MetricSpec:
-        return monitor_of("accuracy", "text")
-
-    def build(self, dataset: Dataset) -> Task:
-        """The task on this dataset; see `TaskConfig.build`."""
-        from seqlab.tasks.classify import ClassifyTask
-
-        check_labelled(dataset, self.metrics)
-        return ClassifyTask(0.0, labels=dataset.labels, metrics=self.metrics)
-
-
-class ScoredRegressConfig(ScoredTaskConfig):
-    """Predict a number for a whole text; see `RegressConfig`."""
-
-    kind: Literal["regress"] = "regress"
-    """Name of the task."""
-    metrics: tuple[NumberMetric, ...] = Field(default=NUMBER_METRICS, min_length=1)
-    """What is measured on the validation split (`seqlab list metrics`)."""
-
-    @property
-    @override
-    def monitor_spec(self) -> MetricSpec:
-        return monitor_of("mse", "text")
-
-    def build(self, dataset: Dataset) -> Task:
-        """The task on this dataset; see `TaskConfig.build`."""
-        from seqlab.tasks.regress import RegressTask
-
-        check_numbered(dataset)
-        return RegressTask(self.metrics)
-
-
-class ScoredLanguageModelConfig(ScoredTaskConfig):
-    """Predict each next token; see `LanguageModelConfig`."""
-
-    kind: Literal["language-model"] = "language-model"
-    """Name of the task."""
-    metrics: tuple[str, ...] = Field(default=("loss", "perplexity", "bits_per_token"), min_length=1)
-    """What is measured on the validation split (`seqlab list metrics`); `accuracy` needs the probability of
-    every token of the vocabulary behind every token of the text, which takes many times as long."""
-
-    @property
-    @override
-    def monitor_spec(self) -> MetricSpec:
-        return monitor_of("loss", "token")
-
-    def build(self, dataset: Dataset) -> Task:
-        """The task on this dataset; see `TaskConfig.build`."""
-        from seqlab.tasks.language_model import LanguageModelTask
-
-        start, end = check_start(dataset)
-        return LanguageModelTask(start, end, dataset.name, 0.0, metrics=self.metrics)
+        options.require_none("class_weights", task=self.kind)
+        return LanguageModelTask(start, end, label_smoothing=options.label_smoothing, metrics=self.metrics)
 
 
 def check_measured(monitor: str, metrics: Sequence[str]) -> None:
@@ -243,7 +174,7 @@ def check_numbered(dataset: Dataset) -> None:
     Raises:
         UserError: they have labels, or nothing.
     """
-    if any(split.numbers is None for split in dataset.splits.values()):
+    if dataset.labels or any(split.targets is None for split in dataset.splits.values()):
         nearest = "classify" if dataset.labels else "language-model"
         raise UserError(
             f"Task 'regress' needs a dataset with a number for each text, such as 'adding'. "
@@ -258,17 +189,17 @@ def check_labelled(dataset: Dataset, metrics: Sequence[str]) -> None:
         UserError: there are not two labels; or the area under a curve is asked of one class alone.
     """
     if len(dataset.labels) < 2:
-        numbers = any(split.numbers is not None for split in dataset.splits.values())
+        numbers = any(split.targets is not None for split in dataset.splits.values())
         nearest = "regress" if numbers else "language-model"
         raise UserError(
             f"Task 'classify' needs a dataset with at least 2 labels. "
             f"Got {dataset.name!r} with {len(dataset.labels)}. Nearest: task.kind={nearest!r}."
         )
     for name, split in dataset.splits.items():
-        if "auc" in metrics and split.labels is not None and len(set(split.labels.tolist())) < 2:
+        if "auc" in metrics and split.targets is not None and len(set(split.targets.tolist())) < 2:
             raise UserError(
                 f"'task.metrics' must leave out 'auc' where a split has texts of one label only. "
-                f"Got {dataset.labels[int(split.labels[0])]!r} in all of {name!r}. "
+                f"Got {dataset.labels[int(split.targets[0])]!r} in all of {name!r}. "
                 f"Nearest: task.metrics=loss,accuracy task.monitor=loss."
             )
 

@@ -12,16 +12,3 @@ TASKS = Registry(
         "language-model": ("seqlab.tasks.task_configs:LanguageModelConfig", "the next token at each step"),
     },
 )
-
-SCORED_TASKS = Registry(
-    "task",
-    {
-        "classify": ("seqlab.tasks.task_configs:ScoredClassifyConfig", TASKS.describe("classify")),
-        "regress": ("seqlab.tasks.task_configs:ScoredRegressConfig", TASKS.describe("regress")),
-        "language-model": (
-            "seqlab.tasks.task_configs:ScoredLanguageModelConfig",
-            TASKS.describe("language-model"),
-        ),
-    },
-)
-"""The same tasks for what is fitted without steps: they have no settings of training."""

@@ -1,4 +1,4 @@
-"""When a loss or gradient stops being a number: where it began, and what helps."""
+"""Errors for a loss or gradient that is not finite: where it began, and what to change."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from seqlab.models.model import SequenceModel, State
 from seqlab.schema.errors import WorkError
 
 
-def diverged(what: str, *, first: str, place: str, remedy: str) -> WorkError:
+def diverged(what: str, *, first: str, moment: str, remedy: str) -> WorkError:
     """The error that stops training.
 
     Args:
         what: what is not finite and its value, e.g. "loss became nan".
-        first: where it began, as `first_not_finite` says it.
-        place: step and epoch, for the message.
+        first: where it began, from `first_not_finite`.
+        moment: step and epoch, for the message.
         remedy: what the user can change.
     """
     return WorkError(
-        f"The {what} at {place}. First not finite: {first}. "
+        f"The {what} at {moment}. First not finite: {first}. "
         f"Training stopped; the last checkpoint is the last good one. {remedy}"
     )
 
 
 def first_not_finite(model: SequenceModel, batch: Batch, state: State | None) -> str:
-    """What is NaN or infinite first: a weight, else a layer's output in a forward pass, else a gradient."""
+    """The first NaN or infinity: in a weight, else in a layer's output, else in a gradient."""
     weight = weight_not_finite(model)
     if weight is not None:
         return weight
@@ -42,7 +42,7 @@ def first_not_finite(model: SequenceModel, batch: Batch, state: State | None) ->
 
 
 def weight_not_finite(model: nn.Module) -> str | None:
-    """The first weight that is NaN or infinite, None when there is none."""
+    """The first weight that is NaN or infinite; None if all are finite."""
     for name, parameter in model.named_parameters():
         if not bool(parameter.isfinite().all()):
             return f"weight {name!r}"

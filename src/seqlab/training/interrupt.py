@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: finish the step, save, and say how to go on."""
+"""Ctrl-C and SIGTERM: finish the step, save, and report how to continue."""
 
 from __future__ import annotations
 
@@ -10,38 +10,42 @@ from types import FrameType
 
 
 class Interrupted(KeyboardInterrupt):
-    """Training was asked to stop and has been saved."""
+    """Training was stopped by the user, after everything was saved."""
 
 
 class StopRequest:
-    """Whether somebody asked to stop; a second Ctrl-C stops at once."""
+    """Whether a stop was requested; a second Ctrl-C stops immediately."""
 
     def __init__(self) -> None:
         self.stop = False
 
-    def ask(self, number: int, frame: FrameType | None) -> None:
+    def request(self, number: int, frame: FrameType | None) -> None:
         """The signal handler."""
         if self.stop:
             raise KeyboardInterrupt
         self.stop = True
 
-    def heed(self) -> None:
-        """Called between parts of long work that can be done anew: stop here if asked to."""
+    def check(self) -> None:
+        """Stop here if requested; called between parts of long work that can be repeated.
+
+        Raises:
+            Interrupted: a stop was requested.
+        """
         if self.stop:
-            raise Interrupted("Stopped while scoring; what was trained is saved, `seqlab resume` scores it.")
+            raise Interrupted("Stopped while scoring. The trained model is saved; `seqlab resume` scores it.")
 
 
 @contextmanager
 def catch_signals() -> Iterator[StopRequest]:
     """Catch SIGINT and SIGTERM while the block runs; only the main thread can."""
-    wish = StopRequest()
+    stop_request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
-        yield wish
+        yield stop_request
         return
     signals = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, wish.ask) for number in signals}
+    before = {number: signal.signal(number, stop_request.request) for number in signals}
     try:
-        yield wish
+        yield stop_request
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from typing import Protocol
 
 from seqlab.data.batch import Batch
 from seqlab.data.curriculum import short_first
@@ -13,14 +12,17 @@ from seqlab.data.prefetcher import Prefetcher
 from seqlab.evaluate import diagnose as diagnosis
 from seqlab.evaluate.card import numbers
 from seqlab.evaluate.oracle_check import oracle_check
-from seqlab.evaluate.scoring import score, score_training, write_samples
+from seqlab.evaluate.samples import write_samples
+from seqlab.evaluate.scoring import score, score_training
+from seqlab.evaluate.weights import newest_checkpoint
 from seqlab.experiment import seeding
-from seqlab.experiment.network_experiment import Experiment
+from seqlab.experiment.network_experiment import NetworkExperiment
 from seqlab.experiment.schedules import Clock
 from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.errors import WorkError
 from seqlab.schema.records import Scalar
 from seqlab.training import checkpoint
+from seqlab.training.callback import RunCallback
 from seqlab.training.diverged import diverged, first_not_finite, weight_not_finite
 from seqlab.training.interrupt import Interrupted, StopRequest
 from seqlab.training.progress import Progress, RecordInterval
@@ -28,31 +30,13 @@ from seqlab.training.recorder import Recorder
 from seqlab.training.step import NotFiniteError, Step, StepResult
 
 
-class RunCallback(Protocol):
-    """Whoever watches a run: a progress bar, or nobody."""
-
-    def step(self, progress: Progress, loss: float, total_epochs: float) -> None:
-        """After each optimiser step; loss in nats per target, epochs until the end at the latest."""
-        ...
-
-    def validated(self, progress: Progress, metrics: dict[str, float], best: bool) -> bool:
-        """After each validation; says whether to stop here, to be resumed or left: all is saved first."""
-        ...
-
-    def scored(self, done: int, total: int) -> None:
-        """After each batch of an evaluation."""
-        ...
-
-    def message(self, text: str) -> None:
-        """Something the user should know."""
-        ...
-
-
 class Loop:
-    """Fits an experiment's model, from its beginning or from where a checkpoint left it."""
+    """Fits an experiment's model, from the start or from the newest checkpoint."""
 
-    def __init__(self, experiment: Experiment, run: RunFolder, listener: RunCallback, wish: StopRequest):
-        self.experiment, self.run, self.listener, self.wish = experiment, run, listener, wish
+    def __init__(
+        self, experiment: NetworkExperiment, run: RunFolder, callback: RunCallback, stop_request: StopRequest
+    ):
+        self.experiment, self.run, self.callback, self.stop_request = experiment, run, callback, stop_request
         self.config = experiment.config.training
         self.schedule = self.config.schedule.build()
         self.training = checkpoint.Training(
@@ -62,7 +46,7 @@ class Loop:
         self.check = oracle_check(experiment)
         self.progress = Progress()
         self.recorder = self._open()
-        self._carries = experiment.config.batching.contiguous and experiment.model.capabilities.carries_state
+        self._carries = experiment.config.batching.running and experiment.model.capabilities.carries_state
         self.device = next(experiment.model.parameters()).device
         self._saved_at = self._timed_at = time.monotonic()
         self._steps_per_epoch = len(self._batches(epoch=self.config.curriculum))
@@ -74,9 +58,9 @@ class Loop:
 
         Raises:
             WorkError: the loss diverged, or the disk is full.
-            Interrupted: somebody asked to stop; everything is saved.
+            Interrupted: a stop was requested; everything is saved.
         """
-        self.listener.message(_where(self.progress))
+        self.callback.message(_where(self.progress))
         while not self.progress.stopped and self.progress.epoch < self.config.epochs:
             self._epoch(self._batches(self.progress.epoch))
         return self.progress
@@ -84,16 +68,16 @@ class Loop:
     def _epoch(self, batches: Sequence[Batch]) -> None:
         self.experiment.model.train()
         self.progress.batches_in_epoch = len(batches)
-        # The next epoch has an order of its own, so its batches must not be taken from here.
+        # The next epoch has another order, so its batches must not be read from this sequence.
         epoch = self.progress.epoch
         with Prefetcher(batches) as prepared:
             while self.progress.epoch == epoch and not self.progress.stopped:
                 loss = self._step(prepared[self.progress.batch].to(self.device))
-                self.listener.step(self.progress, loss, self._total_epochs)
+                self.callback.step(self.progress, loss, self._total_epochs)
                 self._after_step(len(batches))
 
     def _step(self, batch: Batch) -> float:
-        """One optimiser step; returns the mean loss in nats per target."""
+        """One optimizer step; returns the mean loss in nats per target."""
         rate = self.config.optimizer.learning_rate * self.schedule.factor(self._clock())
         carried = self.training.carried
         try:
@@ -110,7 +94,7 @@ class Loop:
         progress, interval = self.progress, self.progress.interval
         progress.step += 1
         progress.batch += 1
-        progress.tokens += (tokens := int(batch.lengths.sum()))
+        progress.tokens += (tokens := int(batch.inputs.lengths.sum()))
         interval.tokens += tokens
         interval.nats += outcome.nats
         interval.targets += outcome.targets
@@ -118,7 +102,7 @@ class Loop:
         interval.steps += 1
 
     def _after_step(self, batches: int) -> None:
-        """Validate where it is due, save where it is due, stop where it was asked for."""
+        """Validate and save if due, and stop if requested."""
         progress, config = self.progress, self.config
         validate = _due(progress.batch, batches, config.validations_per_epoch)
         if progress.batch == batches:
@@ -130,16 +114,16 @@ class Loop:
             progress.stopped = f"{config.max_steps} steps done"
         if progress.step % config.record_every == 0 or progress.batch == 0 or progress.stopped:
             self._record()
-        save = validate or progress.stopped or self.wish.stop or self._save_due()
+        save = validate or progress.stopped or self.stop_request.stop or self._save_due()
         if save:
             self._check_weights()
         if validate or progress.stopped:
             self._validate()
         if save:
             self._save()
-        if self.wish.stop:
+        if self.stop_request.stop:
             self.recorder.close()
-            raise Interrupted(f"Saved at step {progress.step}. Go on with: seqlab resume {self.run.path}")
+            raise Interrupted(f"Saved at step {progress.step}. Continue with: seqlab resume {self.run.path}")
 
     def _validate(self) -> None:
         experiment, progress, monitor = self.experiment, self.progress, self.experiment.task.monitor
@@ -148,12 +132,12 @@ class Loop:
         if experiment.rows is not None:
             experiment.rows.flush()
         try:
-            rows = experiment.config.evaluation.streams
+            streams = experiment.config.evaluation.streams
             records = score(
-                experiment, "valid", experiment.task.metrics, rows=rows, progress=self.listener.scored
+                experiment, "valid", experiment.task.metrics, streams=streams, progress=self.callback.scored
             )
         except WorkError as error:
-            raise WorkError(f"Validation behind step {progress.step}: {error} {self._remedy()}") from None
+            raise WorkError(f"Validation after step {progress.step}: {error} {self._remedy()}") from None
         self.recorder.record([*records, *score_training(experiment)], progress.moment)
         progress.validations += 1
         values = numbers(records)
@@ -162,7 +146,7 @@ class Loop:
         progress.validations_without_gain = 0 if improved else progress.validations_without_gain + 1
         if improved:
             progress.best_value = values[monitor.name]
-            # Without a best step the newest checkpoint is the one that counts.
+            # Without a best step the newest checkpoint is the result.
             progress.best_step = progress.step if self.config.result == "best" else None
         elif self.config.patience and progress.validations_without_gain >= self.config.patience:
             progress.stopped = f"no better for {self.config.patience} validations"
@@ -171,8 +155,8 @@ class Loop:
             self.recorder.record(self.check.validation(progress.step), progress.moment)
         if diagnosis.due(experiment, progress.validations):
             self.recorder.record(diagnosis.with_validation(experiment), progress.moment)
-        if self.listener.validated(progress, values, improved):
-            self.wish.stop = True
+        if self.callback.validated(progress, values, improved):
+            self.stop_request.stop = True
 
     def _record(self) -> None:
         """The training loss since the last record; each epoch's last record ends with the epoch."""
@@ -219,9 +203,9 @@ class Loop:
         self._saved_at = time.monotonic()
 
     def _open(self) -> Recorder:
-        """Go back to the newest checkpoint, or to the very beginning where there is none."""
+        """Load the newest checkpoint; without one, start the journals from the beginning."""
         offsets: dict[str, int] = {}
-        newest = checkpoint.newest_checkpoint(self.run)
+        newest = newest_checkpoint(self.run)
         if newest is not None:
             counters = checkpoint.load(self.run, newest, self.training)
             offsets = counters["offsets"]
@@ -238,7 +222,7 @@ class Loop:
         return self.experiment.task.batches(split, config.batching, order)
 
     def _clock(self) -> Clock:
-        """Time for the schedule: epochs may differ in their number of batches, so it is scaled."""
+        """The clock of the schedule; epochs may differ in their number of batches, so steps are scaled."""
         per_epoch, progress = self._steps_per_epoch, self.progress
         total = self.config.epochs * per_epoch
         step = progress.epoch * per_epoch + progress.batch * per_epoch // progress.batches_in_epoch
@@ -255,8 +239,8 @@ class Loop:
             raise self._diverged("weights are no longer finite", name)
 
     def _diverged(self, what: str, first: str) -> Exception:
-        place = f"step {self.progress.step + 1} (epoch {self.progress.epoch + 1})"
-        return diverged(what, first=first, place=place, remedy=self._remedy())
+        moment = f"step {self.progress.step + 1} (epoch {self.progress.epoch + 1})"
+        return diverged(what, first=first, moment=moment, remedy=self._remedy())
 
     def _remedy(self) -> str:
         words = f"Lower training.optimizer.learning_rate (now {self.config.optimizer.learning_rate:g})"
@@ -266,11 +250,11 @@ class Loop:
 
 
 def _due(done: int, batches: int, times: int) -> bool:
-    """Whether one of `times` evenly spread moments of an epoch lies right behind `done` batches."""
+    """Whether one of `times` evenly spread moments of an epoch falls exactly after `done` batches."""
     return any(done == -(-batches * k // times) for k in range(1, times + 1))
 
 
 def _where(progress: Progress) -> str:
     if progress.stopped:
         return f"Training is done: {progress.stopped}."
-    return f"Going on behind step {progress.step}." if progress.step else "Starting."
+    return f"Continuing after step {progress.step}." if progress.step else "Starting."

@@ -1,4 +1,4 @@
-"""Where a training run stands: everything the loop counts, kept in each checkpoint."""
+"""Progress of a training run: everything the loop counts, stored in each checkpoint."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class RecordInterval:
 
 @dataclass
 class Progress:
-    """Counters of the loop; `epoch` and `batch` name the next batch, `step` those done."""
+    """Counters of the loop; `epoch` and `batch` are of the next batch, `step` counts finished steps."""
 
     step: int = 0
     epoch: int = 0
@@ -39,7 +39,7 @@ class Progress:
 
     @property
     def moment(self) -> Moment:
-        """The place in training that records are written against."""
+        """The moment in training that records are labelled with."""
         epoch = self.epoch + self.batch / self.batches_in_epoch
         return Moment(step=self.step, epoch=round(epoch, 6), tokens=self.tokens)
 

@@ -10,16 +10,18 @@ import torch
 
 from seqlab.data.dataset import Dataset
 from seqlab.evaluate.loaded import describe_data, read_config
+from seqlab.experiment.experiment import build
 from seqlab.experiment.experiment_config import AnyExperimentConfig
 from seqlab.experiment.numerics import numerics
-from seqlab.nn.native import builds as choice
+from seqlab.nn.native import builds
 from seqlab.runs import environment, run_folder
 from seqlab.runs.environment import Environment
 from seqlab.runs.run_folder import RunFolder
 from seqlab.runs.run_shapes import RunSummary
 from seqlab.schema.config import canonical, to_toml
 from seqlab.schema.errors import UserError
-from seqlab.training.loop import RunCallback
+from seqlab.training.callback import RunCallback
+from seqlab.training.fit_kinds import FITS
 
 
 def train(
@@ -27,7 +29,7 @@ def train(
     *,
     device: str | None = None,
     threads: int | None = None,
-    listener: RunCallback,
+    callback: RunCallback,
 ) -> RunSummary:
     """Run an experiment to its end; an unfinished run of the same configuration goes on.
 
@@ -37,7 +39,7 @@ def train(
         config: everything that decides the numbers.
         device: where the model lives; None is the CPU, or where an unfinished run began.
         threads: of the numerical libraries; None is all cores, or as many as an unfinished run began with.
-        listener: hears of the progress.
+        callback: receives the progress.
 
     Returns:
         The run's summary: folder, metrics of the best checkpoint, cost.
@@ -49,7 +51,7 @@ def train(
     """
     environment.forget_peak_memory()
     with numerics(device or "cpu", threads) as place:
-        return _train(config, place, device=device, threads=threads, listener=listener)
+        return _train(config, place, device=device, threads=threads, callback=callback)
 
 
 def _train(
@@ -58,30 +60,30 @@ def _train(
     *,
     device: str | None,
     threads: int | None,
-    listener: RunCallback,
+    callback: RunCallback,
 ) -> RunSummary:
     """The same, with the numerics settled; `device` and `threads` are what was asked for."""
-    listener.message(f"Data: {config.data.kind}")
+    callback.message(f"Data: {config.data.kind}")
     dataset = config.dataset()
     for note in dataset.notes:
-        listener.message(f"Note: {note}")
+        callback.message(f"Note: {note}")
     fingerprint = _fingerprint(config, dataset)
     path = run_folder.run_path(config.name, fingerprint)
     if run_folder.exists(path):
         run = run_folder.open_run(path)
         _check_same_place(run, device, threads)
-        return _go_on(run, config, dataset, listener)
+        return _go_on(run, config, dataset, callback)
     # Building everything first finds what does not fit before a folder exists.
-    work = config.way().prepare(dataset, place, None)
+    experiment = build(config, dataset, place, None)
     run = run_folder.create(
         config.name,
         fingerprint,
         config=to_toml(config),
-        data=describe_data(dataset, work.outputs),
-        environment=_environment(place.type, work.matmul),
+        data=describe_data(dataset, experiment.spec),
+        environment=_environment(place.type, experiment.matmul),
     )
     with run.lock():
-        return work.carry_out(run, listener)
+        return FITS[config.method](experiment, run, callback)
 
 
 def run_path(config: AnyExperimentConfig) -> Path:
@@ -93,20 +95,20 @@ def run_path(config: AnyExperimentConfig) -> Path:
     return run_folder.run_path(config.name, _print(config, config.data.content_hash()))
 
 
-def resume(run: RunFolder, *, listener: RunCallback) -> RunSummary:
+def resume(run: RunFolder, *, callback: RunCallback) -> RunSummary:
     """Go on with a run, on as many threads as it began with.
 
     Raises:
         UserError: the folder is damaged, in use, or its data or seqlab's version is another one now.
     """
     if run.finished:
-        listener.message(f"{run.path} is finished; nothing to do.")
+        callback.message(f"{run.path} is finished; nothing to do.")
         return run.summary()
     config = read_config(run)
     dataset = config.dataset()
     if _fingerprint(config, dataset) != run.fingerprint:
         raise UserError(_other_now(run, dataset))
-    return _go_on(run, config, dataset, listener)
+    return _go_on(run, config, dataset, callback)
 
 
 def _check_same_place(run: RunFolder, device: str | None, threads: int | None) -> None:
@@ -122,31 +124,31 @@ def _check_same_place(run: RunFolder, device: str | None, threads: int | None) -
 
 
 def _go_on(
-    run: RunFolder, config: AnyExperimentConfig, dataset: Dataset, listener: RunCallback
+    run: RunFolder, config: AnyExperimentConfig, dataset: Dataset, callback: RunCallback
 ) -> RunSummary:
     with run.lock():
         if run.finished:
-            listener.message(f"{run.path} is finished; nothing to do.")
+            callback.message(f"{run.path} is finished; nothing to do.")
             return run.summary()
         run.remove_leftovers()
         then = run.environment()
         with numerics(then["device"], then["threads"]) as place, _kernels(then):
-            work = config.way().prepare(dataset, place, then["matmul"])
-            for difference in environment.differences(then, _environment(then["device"], work.matmul)):
-                listener.message(f"Not to the bit as it would have been: {difference}.")
-            return work.carry_out(run, listener)
+            experiment = build(config, dataset, place, then["matmul"])
+            for difference in environment.differences(then, _environment(then["device"], experiment.matmul)):
+                callback.message(f"Not to the bit as it would have been: {difference}.")
+            return FITS[config.method](experiment, run, callback)
 
 
 def _environment(device: str, matmul: str) -> Environment:
     threads = torch.get_num_threads()
-    kernels = choice.name() if device == "cpu" else "torch"
+    kernels = builds.build_name() if device == "cpu" else "torch"
     return environment.describe(threads=threads, device=device, kernels=kernels, matmul=matmul)
 
 
 def _kernels(then: Environment) -> AbstractContextManager[None]:
     """The build of the native library that a run began with, where it can be had."""
     name = then["kernels"]
-    return choice.using(name) if name in choice.available() else nullcontext()
+    return builds.use_build(name) if name in builds.available_builds() else nullcontext()
 
 
 def _fingerprint(config: AnyExperimentConfig, dataset: Dataset) -> str:

@@ -1,15 +1,17 @@
-"""One training step: forward, loss, backward, clip and move, without work that does nothing."""
+"""One training step: forward, loss, backward, clip and update, without redundant work."""
 
 from __future__ import annotations
 
+import inspect
 import math
 from dataclasses import dataclass
 
 import torch
 
 from seqlab.data.batch import Batch
-from seqlab.experiment.network_experiment import Experiment
+from seqlab.experiment.network_experiment import NetworkExperiment
 from seqlab.models.model import State
+from seqlab.schema.errors import UserError
 
 _CLOSE = 1e-6
 """Added to the norm before dividing by it, as torch's own clipping does."""
@@ -17,10 +19,10 @@ _CLOSE = 1e-6
 
 @dataclass(frozen=True)
 class StepResult:
-    """What a step came to.
+    """The results of a step.
 
     nats: summed loss of its targets. targets: their number. norm: of the gradient of the mean loss, all
-    parameters together, before clipping. state: the model's, behind the batch; still part of its graph.
+    parameters together, before clipping. state: of the model after the batch; still part of its graph.
     """
 
     nats: float
@@ -30,18 +32,19 @@ class StepResult:
 
 
 class NotFiniteError(Exception):
-    """The loss or the gradient's norm is not a number, or infinite; no weight was moved."""
+    """The loss or the norm of the gradient is NaN or infinite; no weight was changed."""
 
 
 class Step:
-    """Moves an experiment's weights by one batch after the other.
+    """Updates an experiment's weights, one batch per call.
 
-    Gradients are those of the summed loss; dividing them by the number of targets, clipping and the
-    optimiser's own work are one pass over them. Loss and norm are brought to Python together.
+    Gradients are those of the summed loss; division by the number of targets, clipping and the optimizer's
+    update are one pass over them. Loss and norm are transferred to Python together.
     """
 
-    def __init__(self, experiment: Experiment):
+    def __init__(self, experiment: NetworkExperiment):
         self._experiment = experiment
+        check_no_closure(experiment.optimizer)
         self._clip = experiment.config.training.clip_norm
         self._parameters = [p for group in experiment.optimizer.param_groups for p in group["params"]]
         self._scale = torch.ones((), device=self._parameters[0].device)
@@ -51,7 +54,7 @@ class Step:
 
         Args:
             batch: on the model's device.
-            carried: where the rows go on from; None is the model's start.
+            carried: the state that the rows continue from; None is the model's start.
             rate: the base rate times the schedule's factor.
 
         Raises:
@@ -59,8 +62,8 @@ class Step:
         """
         model, rows = self._experiment.model, self._experiment.rows
         features, state = model.features(batch, carried)
-        total, targets = self._experiment.task.loss(model.head, features, batch.targets, batch.target_mask)
-        # As `zero_grad` and `get_total_norm` do it, whose bookkeeping takes a tenth of a small model's step.
+        total, targets = self._experiment.task.loss(model.head, *batch.real(features))
+        # Not `zero_grad` and `get_total_norm`: their bookkeeping takes a tenth of a small model's step.
         for parameter in self._parameters:
             parameter.grad = None
         total.backward()
@@ -78,15 +81,15 @@ class Step:
         return StepResult(nats=nats, targets=targets, norm=norm, state=state)
 
     def _clipping(self, norm: float) -> float:
-        """What clipping multiplies the gradients by."""
+        """The factor by which clipping scales the gradients."""
         return 1.0 if self._clip is None else min(1.0, self._clip / (norm + _CLOSE))
 
     def _move(self, rate: float, factor: float) -> None:
         optimizer, rows = self._experiment.optimizer, self._experiment.rows
         for group in optimizer.param_groups:
             group["lr"] = rate
-        if all(group["fused"] for group in optimizer.param_groups):
-            # torch's fused optimisers divide by a scale as they go; it is meant for mixed precision.
+        # torch's GradScaler asks the same attribute: fused optimizers divide gradients by a scale themselves.
+        if getattr(optimizer, "_step_supports_amp_scaling", False):
             optimizer.grad_scale = self._scale.fill_(1 / factor)  # pyright: ignore
         else:
             for parameter in self._parameters:
@@ -95,3 +98,17 @@ class Step:
         optimizer.step()
         if rows is not None:
             rows.step(rate, factor)
+
+
+def check_no_closure(optimizer: torch.optim.Optimizer) -> None:
+    """Refuse an optimizer that evaluates the loss several times per step, as LBFGS does.
+
+    Raises:
+        UserError: its `step` needs a closure.
+    """
+    closure = inspect.signature(optimizer.step).parameters.get("closure")
+    if closure is not None and closure.default is inspect.Parameter.empty:
+        raise UserError(
+            "'training.optimizer' must take one step per gradient, without a closure. "
+            f"Got {type(optimizer).__name__}. Nearest: adam."
+        )

@@ -21,8 +21,8 @@ def test_lengths_have_their_probabilities():
     for pairs in range(1, 9):
         catalan = math.comb(2 * pairs - 2, pairs - 1) / pairs
         probability = catalan * OPEN ** (pairs - 1) * (1 - OPEN) ** pairs
-        spread = math.sqrt(probability * (1 - probability) / COUNT)
-        assert abs(lengths[2 * pairs] / COUNT - probability) < 4 * spread
+        deviation = math.sqrt(probability * (1 - probability) / COUNT)
+        assert abs(lengths[2 * pairs] / COUNT - probability) < 4 * deviation
     assert sum(count for length, count in lengths.items() if length > 100) / COUNT == pytest.approx(
         0.011, abs=0.003
     )
@@ -42,7 +42,7 @@ def test_longer_strings_are_drawn_again():
     assert counts["(())"] / 5000 == pytest.approx(OPEN * (1 - OPEN) / (1 + OPEN * (1 - OPEN)), abs=0.03)
 
 
-def test_more_samples_begin_with_the_same_ones_and_other_splits_stay():
+def test_a_larger_split_begins_with_the_smaller_one_and_other_splits_do_not_change():
     small = BracketsConfig(train=10, valid=5, test=5, seed=3).read().texts
     large = BracketsConfig(train=COUNT, valid=7, test=5, seed=3).read().texts
     assert SAMPLES[:10] == small["train"]

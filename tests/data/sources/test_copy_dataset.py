@@ -1,4 +1,4 @@
-"""The copy problem as a language: fast to draw, and its floor is what its words cost."""
+"""The copy problem as a language: fast to draw, and its entropy is that of its words."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_texts_are_words_gaps_and_the_same_words() -> None:
     assert len(set(texts)) == 3**4
 
 
-def test_words_drawn_whole_have_the_chances_of_words_drawn_letter_by_letter() -> None:
+def test_words_drawn_whole_have_the_probabilities_of_words_drawn_letter_by_letter() -> None:
     language, random = Copying(letters=2, length=3, gap=1), np.random.default_rng(3)
     whole, stepped = language.draw(8_000, random), Explorer(language).draw(8_000, random)
     assert set(whole) == set(stepped)

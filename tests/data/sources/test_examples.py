@@ -1,4 +1,4 @@
-"""Examples of memory tasks: labels that another derivation gives, new examples each epoch."""
+"""Examples of memory tasks: labels from an independent derivation, new examples in each epoch."""
 
 from __future__ import annotations
 
@@ -18,37 +18,37 @@ from seqlab.schema.errors import UserError
 
 def pairs(config: ExamplesConfig, split: str = "train") -> list[tuple[str, str]]:
     corpus = config.read()
-    names = [corpus.label_names[label] for label in corpus.labels[split]]
+    names = [corpus.label_names[int(label)] for label in corpus.targets[split]]
     return list(zip(corpus.texts[split], names, strict=True))
 
 
 def test_marked_addition_is_its_definition() -> None:
-    places = set[int]()
+    positions = set[int]()
     for text, label in pairs(MarkedAdditionConfig(length=7, train=500, valid=1, test=1)):
         found = re.fullmatch(r"((?:\d )*)-1 (\d) (?:\d )*(\d)", text)
         assert found is not None
         assert len(text.split()) == 7
         assert int(found[2]) + int(found[3]) == int(label) == marked_sum(text)
-        places.add(len(found[1].split()))
-    assert places == set(range(5))
+        positions.add(len(found[1].split()))
+    assert positions == set(range(5))
 
 
-def test_the_shortest_marked_addition_has_one_place_for_the_mark() -> None:
+def test_the_shortest_marked_addition_has_one_position_for_the_mark() -> None:
     config = MarkedAdditionConfig(length=3, train=50, valid=1, test=1)
     assert all(text.startswith("-1 ") for text, _ in pairs(config))
 
 
-def test_recall_asks_for_one_of_the_pairs() -> None:
-    asked = set[int]()
+def test_recall_queries_one_of_the_pairs() -> None:
+    queried = set[int]()
     for text, label in pairs(AssociativeRecallConfig(pairs=4, train=300, valid=1, test=1)):
         tokens = text.split()
         keys = tokens[0:8:2]
         assert len(tokens) == 9
         assert len(set(keys)) == 4
-        place = keys.index(tokens[-1])
-        assert tokens[2 * place + 1] == label == str(recalled(text))
-        asked.add(place)
-    assert asked == set(range(4))
+        query = keys.index(tokens[-1])
+        assert tokens[2 * query + 1] == label == str(recalled(text))
+        queried.add(query)
+    assert queried == set(range(4))
 
 
 def test_more_pairs_than_letters_are_refused() -> None:
@@ -56,7 +56,7 @@ def test_more_pairs_than_letters_are_refused() -> None:
         parse(AssociativeRecallConfig, {"kind": "associative_recall", "pairs": 27}, "data")
 
 
-def written(text: str) -> tuple[list[float], list[int]]:
+def parsed(text: str) -> tuple[list[float], list[int]]:
     """Numbers and marks of an example."""
     numbers, marks = zip(*(token.split(",") for token in text.split()), strict=True)
     return [float(number) for number in numbers], [int(mark) for mark in marks]
@@ -64,16 +64,16 @@ def written(text: str) -> tuple[list[float], list[int]]:
 
 def test_the_modern_adding_problem_is_its_definition() -> None:
     corpus = AddingConfig(length=7, train=2_000, valid=1, test=1).read()
-    totals, places = corpus.numbers["train"], set[tuple[int, int]]()
+    totals, marked = corpus.targets["train"], set[tuple[int, int]]()
     for text, total in zip(corpus.texts["train"], totals, strict=True):
-        numbers, marks = written(text)
+        numbers, marks = parsed(text)
         assert (len(numbers), sum(marks), set(marks)) == (7, 2, {0, 1})
-        first, second = (place for place, mark in enumerate(marks) if mark)
+        first, second = (position for position, mark in enumerate(marks) if mark)
         assert first < 3 <= second
         assert total == pytest.approx(numbers[first] + numbers[second]) == marked_total(text)
         assert 0 <= min(numbers) <= max(numbers) <= 1
-        places.add((first, second))
-    assert len(places) == 3 * 4
+        marked.add((first, second))
+    assert len(marked) == 3 * 4
     # The sum of two numbers from U(0, 1): mean 1, variance 1/6.
     assert np.mean(totals) == pytest.approx(1, abs=0.03)
     assert np.var(totals) == pytest.approx(1 / 6, abs=0.015)
@@ -82,31 +82,31 @@ def test_the_modern_adding_problem_is_its_definition() -> None:
 @pytest.mark.parametrize("length", [6, 100])
 def test_the_adding_problem_of_1997_is_its_definition(length: int) -> None:
     corpus = Adding1997Config(length=length, train=400, valid=1, test=1).read()
-    lengths, begun = set[int](), 0
-    for text, target in zip(corpus.texts["train"], corpus.numbers["train"], strict=True):
-        numbers, marks = written(text)
+    lengths, marked_first = set[int](), 0
+    for text, target in zip(corpus.texts["train"], corpus.targets["train"], strict=True):
+        numbers, marks = parsed(text)
         lengths.add(len(numbers))
-        marked = [place for place, mark in enumerate(marks) if mark == 1]
+        marked = [position for position, mark in enumerate(marks) if mark == 1]
         assert len(marked) == 2
         assert marks[-1] == -1
         assert marks[0] == (1 if 0 in marked else -1)
-        assert all(mark == 0 for place, mark in enumerate(marks[1:-1], 1) if place not in marked)
+        assert all(mark == 0 for position, mark in enumerate(marks[1:-1], 1) if position not in marked)
         assert min(marked) < 10
-        # The second one is among the first length / 2 - 1 of those that the first one left.
-        ways = [(a, b) for a, b in (marked, marked[::-1]) if a < 10 and b - (b > a) < length // 2 - 1]
-        assert ways
+        # The second one is among the first length / 2 - 1 of the others.
+        orders = [(a, b) for a, b in (marked, marked[::-1]) if a < 10 and b - (b > a) < length // 2 - 1]
+        assert orders
         if 0 in marked:
-            begun += 1
+            marked_first += 1
             assert numbers[0] == 0
-        assert target == pytest.approx(0.5 + sum(numbers[place] for place in marked) / 4)
+        assert target == pytest.approx(0.5 + sum(numbers[position] for position in marked) / 4)
         assert -1 <= min(numbers) <= max(numbers) <= 1
     assert lengths == set(range(length, length + length // 10 + 1))
-    assert begun
+    assert marked_first
 
 
 @pytest.mark.parametrize("length", [10, 100])
 def test_temporal_order_is_experiment_6a(length: int) -> None:
-    """Lengths, places and classes of the paper, scaled."""
+    """Lengths, positions and classes of the paper, scaled."""
     scale, seen = length / 100, set[str]()
     for text, label in pairs(TemporalOrderConfig(length=length, train=400, valid=1, test=1)):
         tokens = text.split()
@@ -121,11 +121,11 @@ def test_temporal_order_is_experiment_6a(length: int) -> None:
     assert seen == set("QRSU")
 
 
-def test_labels_are_as_likely_as_sums_of_two_digits() -> None:
+def test_labels_are_distributed_as_sums_of_two_digits() -> None:
     labels = MarkedAdditionConfig().draw(50_000, np.random.default_rng(5)).labels
-    ways = np.convolve(np.ones(10), np.ones(10))
+    combinations = np.convolve(np.ones(10), np.ones(10))
     found = np.bincount(labels, minlength=19) / len(labels)
-    assert np.abs(found - ways / ways.sum()).max() < 0.006
+    assert np.abs(found - combinations / combinations.sum()).max() < 0.006
 
 
 def test_a_length_below_three_is_refused() -> None:
@@ -133,7 +133,7 @@ def test_a_length_below_three_is_refused() -> None:
         parse(MarkedAdditionConfig, {"kind": "marked_addition", "length": 2}, "data")
 
 
-def test_few_different_examples_are_told() -> None:
+def test_a_note_reports_too_few_different_examples() -> None:
     (note,) = MarkedAdditionConfig(length=3, train=200, valid=50, test=5).read().notes
     assert "100 different examples" in note
     assert not MarkedAdditionConfig(length=5, train=200, valid=50, test=5).read().notes
@@ -145,35 +145,37 @@ def test_one_split_does_not_change_another() -> None:
     assert small.texts["train"] != small.texts["valid"][:5]
 
 
-def test_new_examples_depend_on_the_seed_alone() -> None:
+def test_resampled_examples_depend_on_the_seed_alone() -> None:
     config = MarkedAdditionConfig(train=300, valid=20, test=20, resample_each_epoch=True)
     dataset = config.build()
     first, again, other = (config.training_split(dataset, seed) for seed in (1, 1, 2))
-    assert np.array_equal(first.tokens, again.tokens)
-    assert not np.array_equal(first.tokens, other.tokens)
-    assert first.labels is not None
-    for row, label in enumerate(first.labels.tolist()):
-        text = dataset.tokenizer.decode(first.tokens[first.offsets[row] : first.offsets[row + 1]].tolist())
+    assert np.array_equal(first.text.tokens, again.text.tokens)
+    assert not np.array_equal(first.text.tokens, other.text.tokens)
+    assert first.targets is not None
+    for row, label in enumerate(first.targets.tolist()):
+        text = dataset.tokenizer.decode(first.text[row].tolist())
         assert dataset.labels[label] == str(marked_sum(text))
 
 
-def test_new_numbers_are_as_exact() -> None:
+def test_resampled_numbers_are_exact() -> None:
     config = AddingConfig(length=5, train=100, valid=20, test=20, resample_each_epoch=True)
     dataset = config.build()
     first = config.training_split(dataset, 1)
-    assert first.numbers is not None
-    for row, total in enumerate(first.numbers.tolist()):
-        text = dataset.tokenizer.decode(first.tokens[first.offsets[row] : first.offsets[row + 1]].tolist())
+    assert first.targets is not None
+    for row, total in enumerate(first.targets.tolist()):
+        text = dataset.tokenizer.decode(first.text[row].tolist())
         assert total == marked_total(text)
 
 
-def test_without_new_examples_every_epoch_has_the_same() -> None:
+def test_without_resampling_every_epoch_has_the_same_examples() -> None:
     config = MarkedAdditionConfig(train=300, valid=20, test=20)
     dataset = config.build()
     assert config.training_split(dataset, 3) is dataset.splits["train"]
 
 
-def test_new_examples_leave_nothing_of_validation_to_learn_from() -> None:
+def test_resampling_cannot_train_on_validation_examples() -> None:
     config = MarkedAdditionConfig(train=300, valid=20, test=20, resample_each_epoch=True)
-    with pytest.raises(UserError, match=r"'training\.fit_on' must be 'train' where 'data\.resample_each_epoch' is true"):
+    with pytest.raises(
+        UserError, match=r"'training\.fit_on' must be 'train' where 'data\.resample_each_epoch' is true"
+    ):
         config.training_split(config.build().with_valid_in_train(), 1)

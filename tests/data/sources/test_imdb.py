@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqlab.data.sources import imdb
-from seqlab.data.sources.imdb import ImdbConfig, pick_valid, read_reviews
+from seqlab.data.sources.imdb import ImdbConfig, choose_valid, read_reviews
 from seqlab.schema.errors import UserError
 
 REVIEWS = {
@@ -33,7 +33,9 @@ def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_reviews_come_by_label_and_number_whatever_the_archives_order(archive: Path, tmp_path: Path):
+def test_reviews_are_ordered_by_label_and_number_whatever_the_order_of_the_archive(
+    archive: Path, tmp_path: Path
+):
     reviews = read_reviews(archive)
     assert [review.text for review in reviews["train"]] == [
         "bad film",
@@ -43,8 +45,8 @@ def test_reviews_come_by_label_and_number_whatever_the_archives_order(archive: P
         "loved it",
     ]
     assert [review.label for review in reviews["train"]] == [0, 0, 0, 1, 1]
-    turned = dict(reversed([(name, text.encode()) for name, text in REVIEWS.items()]))
-    assert read_reviews(write_archive(tmp_path / "b.tar.gz", turned)) == reviews
+    reordered = dict(reversed([(name, text.encode()) for name, text in REVIEWS.items()]))
+    assert read_reviews(write_archive(tmp_path / "b.tar.gz", reordered)) == reviews
 
 
 @pytest.mark.usefixtures("archive")
@@ -53,8 +55,8 @@ def test_splits_and_labels():
     assert dataset.labels == ("negative", "positive")
     assert {name: len(split) for name, split in dataset.splits.items()} == {"train": 3, "valid": 2, "test": 2}
     test = dataset.splits["test"]
-    assert test.labels is not None
-    assert test.labels.tolist() == [0, 1]
+    assert test.targets is not None
+    assert test.targets.tolist() == [0, 1]
 
 
 @pytest.mark.usefixtures("archive")
@@ -75,38 +77,38 @@ def test_the_vocabulary_comes_from_the_training_split_only():
 def test_longer_reviews_are_cut():
     first = ImdbConfig(final=True, max_length=1).build()
     last = ImdbConfig(final=True, max_length=1, keep="last").build()
-    assert first.tokenizer.decode(first.splits["train"].tokens.tolist()) == "bad bad worse great loved"
-    assert last.tokenizer.decode(last.splits["train"].tokens.tolist()) == "film film worse film it"
+    assert first.tokenizer.decode(first.splits["train"].text.tokens.tolist()) == "bad bad worse great loved"
+    assert last.tokenizer.decode(last.splits["train"].text.tokens.tolist()) == "film film worse film it"
 
 
 @given(st.lists(st.integers(0, 3), min_size=8, max_size=30), st.integers(0, 9))
-def test_equal_texts_stay_on_one_side_and_the_size_is_exact(repeats: list[int], seed: int):
+def test_equal_texts_are_on_one_side_and_the_size_is_exact(repeats: list[int], seed: int):
     texts = [f"text {index}" for index, count in enumerate(repeats) for _ in range(1 + count // 3)]
     size = len(texts) // 3
     if 2 * size >= len(texts) - 2:
         return
     try:
-        valid = pick_valid(texts, size=size, seed=seed)
+        valid = choose_valid(texts, size=size, seed=seed)
     except UserError:
         assert all(count == 3 for count in repeats)
         return
     assert len(valid) == size
     assert not {texts[index] for index in valid} & {texts[i] for i in range(len(texts)) if i not in valid}
-    assert valid == pick_valid(texts, size=size, seed=seed)
+    assert valid == choose_valid(texts, size=size, seed=seed)
 
 
-def test_other_seeds_pick_other_reviews():
+def test_other_seeds_choose_other_reviews():
     texts = [str(index) for index in range(100)]
-    picks = [tuple(pick_valid(texts, size=20, seed=seed)) for seed in range(5)]
+    picks = [tuple(choose_valid(texts, size=20, seed=seed)) for seed in range(5)]
     assert len(set(picks)) == 5
 
 
 @pytest.mark.parametrize(("texts", "size"), [(["a", "a", "b", "b"], 1), (["a", "b"], 2), (["a"], 3)])
-def test_a_size_that_cannot_be_had_is_refused(texts: list[str], size: int):
+def test_an_impossible_size_is_refused(texts: list[str], size: int):
     with pytest.raises(
-        UserError, match=rf"'data.valid_size' must leave .* Got {size} of {len(texts)} reviews"
+        UserError, match=rf"'data.valid_size' must keep .* Got {size} of {len(texts)} reviews"
     ):
-        pick_valid(texts, size=size, seed=0)
+        choose_valid(texts, size=size, seed=0)
 
 
 @pytest.mark.data
@@ -116,8 +118,8 @@ def test_the_real_reviews():
     dataset = ImdbConfig(final=True).build()
     assert len(dataset.tokenizer.vocabulary) == 73_278
     for split in dataset.splits.values():
-        assert split.labels is not None
-        assert np.bincount(split.labels).tolist() == [12_500, 12_500]
+        assert split.targets is not None
+        assert np.bincount(split.targets).tolist() == [12_500, 12_500]
     begin = time.perf_counter()
     ImdbConfig(final=True).build()
     assert time.perf_counter() - begin < 3  # 0.2 s on an idle machine
@@ -134,4 +136,4 @@ def test_the_real_split():
     repeats = Counter(itertools.chain(train, valid))
     assert sum(count - 1 for count in repeats.values()) == 96
     assert sum(text in repeats for text in test) == 123
-    assert sum(corpus.labels["valid"]) == pytest.approx(2500, abs=150)
+    assert sum(corpus.targets["valid"]) == pytest.approx(2500, abs=150)

@@ -21,7 +21,7 @@ def test_members(text: str):
 @pytest.mark.parametrize(
     "text", ["", "s", "sss", "sabc!uvw!s", "sabc!", "sabcs", "sabc!sabc!s", "ss\n", "abc!", "Ss"]
 )
-def test_mixed_truncated_and_repeated_ones_are_no_members(text: str):
+def test_mixed_truncated_and_repeated_strings_are_no_members(text: str):
     assert not LANGUAGE.is_member(text)
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqlab.data.sources.python_source import PythonSourceConfig, Source, collect, divide
+from seqlab.data.sources.python_source import PythonSourceConfig, SourceText, collect, split_files
 from seqlab.schema.errors import UserError
 
 
@@ -31,7 +31,7 @@ def test_only_source_files_that_are_utf8(library: Path, caplog: pytest.LogCaptur
     assert "4 of 6 files taken, 1 skipped: not UTF-8." in caplog.text
 
 
-def test_the_order_is_seeded(library: Path):
+def test_the_order_depends_on_the_seed(library: Path):
     assert names(library) == names(library)
     assert len({tuple(names(library, seed=seed)) for seed in range(10)}) > 1
 
@@ -42,15 +42,17 @@ def test_no_more_than_max_bytes(library: Path):
     assert sum(len(file.text) for file in files) <= 170
 
 
-def test_too_little_is_an_error(library: Path):
-    with pytest.raises(UserError, match=r"at least 3 \.py files .* Got \d of 100 bytes in .*lib"):
+def test_too_few_files_are_an_error(library: Path):
+    with pytest.raises(
+        UserError, match=r"at least 3 \.py files\. Got 100, enough for \d of the 6 files in .*lib"
+    ):
         collect(library, max_bytes=100, seed=0)
 
 
 @given(st.lists(st.integers(1, 50), min_size=3, max_size=30))
 def test_every_file_is_in_one_split_and_none_is_empty(sizes: list[int]):
-    files = [Source(str(i), chr(100 + i) * size) for i, size in enumerate(sizes)]
-    parts = divide(files)
+    files = [SourceText(str(i), chr(100 + i) * size) for i, size in enumerate(sizes)]
+    parts = split_files(files)
     assert list(parts) == ["train", "valid", "test"]
     assert all(parts.values())
     assert sorted(text for texts in parts.values() for text in texts) == sorted(file.text for file in files)
@@ -58,10 +60,10 @@ def test_every_file_is_in_one_split_and_none_is_empty(sizes: list[int]):
 
 def test_the_running_pythons_library():
     dataset = PythonSourceConfig(max_bytes=200_000).build()
-    sizes = {name: len(split.tokens) for name, split in dataset.splits.items()}
+    sizes = {name: len(split.text.tokens) for name, split in dataset.splits.items()}
     assert 150_000 < sum(sizes.values()) <= 200_000 + 100
     assert sizes["train"] > 0.5 * sum(sizes.values())
     assert dataset.content_hash == PythonSourceConfig(max_bytes=200_000).content_hash()
     assert dataset.content_hash != PythonSourceConfig(max_bytes=200_000, seed=1).content_hash()
-    text = dataset.tokenizer.decode(dataset.splits["train"].tokens.tolist())
+    text = dataset.tokenizer.decode(dataset.splits["train"].text.tokens.tolist())
     assert "import " in text

@@ -1,4 +1,4 @@
-"""Own tables: every format, every split, every word of what is refused."""
+"""The user's tables: every format, every split, and what is refused with which message."""
 
 import csv
 import json
@@ -60,9 +60,9 @@ def table(request: pytest.FixtureRequest, tmp_path: Path) -> Write:
 def test_every_format_gives_every_text_once(table: Write):
     corpus = config(table(ROWS)).read()
     found = [
-        (text, corpus.label_names[label])
+        (text, corpus.label_names[int(label)])
         for split, texts in corpus.texts.items()
-        for text, label in zip(texts, corpus.labels[split], strict=True)
+        for text, label in zip(texts, corpus.targets[split], strict=True)
     ]
     assert sorted(found) == sorted(ROWS)
     assert corpus.label_names == ("no", "yes")
@@ -106,7 +106,7 @@ def test_fractions(tmp_path: Path, settings: dict[str, Any], sizes: dict[str, in
     assert {split: len(texts) for split, texts in corpus.texts.items()} == sizes
 
 
-def test_a_column_says_the_split_and_what_it_does_not_give_is_made(table: Write):
+def test_splits_come_from_a_column_and_missing_ones_are_made(table: Write):
     names = ["train", "Validation", "training", "dev"]
     rows = [(f"text {index}", str(index % 2), names[index // 2 % 4]) for index in range(40)]
     corpus = config(table(rows, ("text", "label", "part")), split_column="part").read()
@@ -118,7 +118,7 @@ def test_a_column_says_the_split_and_what_it_does_not_give_is_made(table: Write)
     }
 
 
-def test_files_of_their_own(table: Write, tmp_path: Path):
+def test_splits_with_files_of_their_own(table: Write, tmp_path: Path):
     given = write_jsonl(tmp_path / "valid.jsonl", [("v", "no"), ("w", "yes")])
     settings = {"valid_path": str(given), "test_path": str(given)}
     corpus = config(table(ROWS), **settings).read()
@@ -136,7 +136,7 @@ def test_the_wanted_columns_are_found_by_name(table: Write):
     assert set(corpus.texts["train"]) <= {text for text, _ in ROWS}
 
 
-def test_numbers_become_labels_in_their_order(tmp_path: Path):
+def test_numeric_labels_are_in_numeric_order(tmp_path: Path):
     rows = [(f"text {index}", 2 + index % 3 * 4) for index in range(30)]
     for end, write in WRITERS.items():
         assert config(write(tmp_path / f"a{end}", rows)).read().label_names == ("2", "6", "10")
@@ -156,7 +156,7 @@ def test_mixed_types_become_text(tmp_path: Path):
     assert config(write_jsonl(tmp_path / "b.jsonl", ROWS)).read().notes == ()
 
 
-def test_a_mark_of_utf8_is_no_part_of_the_header(tmp_path: Path):
+def test_a_utf8_byte_order_mark_is_not_part_of_the_header(tmp_path: Path):
     path = write_csv(tmp_path / "a.csv", ROWS)
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
     assert len(config(path).read().texts) == 3
@@ -170,13 +170,13 @@ def test_another_encoding(tmp_path: Path, encoding: str):
     assert set(corpus.texts["valid"]) <= {text for text, _ in ROWS}
 
 
-def test_it_says_that_the_data_is_the_users_own(tmp_path: Path):
+def test_the_description_names_the_columns_and_the_file(tmp_path: Path):
     about = config(tmp_path / "a.csv").about()
-    assert about.description == "Own data: column 'text', labelled by column 'label'."
+    assert about.description == "Your own texts: column 'text', labelled by column 'label'."
     assert about.origin == str(tmp_path / "a.csv")
 
 
-def test_empty_texts_are_counted_said_and_kept(table: Write):
+def test_empty_texts_are_counted_reported_and_kept(table: Write):
     rows = [*ROWS, *(("", "yes") for _ in range(8)), ("?!", "no"), ("...", "no")]
     dataset = config(table(rows), test_fraction=0.0, valid_fraction=0.0).build()
     (note,) = dataset.notes
@@ -185,23 +185,23 @@ def test_empty_texts_are_counted_said_and_kept(table: Write):
     assert config(table(rows), test_fraction=0.0, valid_fraction=0.0).build().notes == dataset.notes, "cached"
 
 
-def test_texts_with_several_labels_are_said(tmp_path: Path):
+def test_texts_with_several_labels_are_reported(tmp_path: Path):
     path = write_csv(tmp_path / "a.csv", [*ROWS, (ROWS[0][0], "yes"), (ROWS[1][0], "no"), ROWS[2]])
     (note,) = config(path).build().notes
-    assert note == f"2 texts stand in {path} with more than one label."
+    assert note == f"2 texts have more than one label in {path}."
 
 
-def test_labels_that_a_split_lacks_are_said(tmp_path: Path):
+def test_labels_that_a_split_lacks_are_reported(tmp_path: Path):
     rows = [*ROWS, ("a", "rare"), ("b", "rare"), ("b", "rare")]
     assert config(write_csv(tmp_path / "a.csv", rows)).build().notes == (
-        "No text in 'test' is labelled 'rare'.",
+        "No text in 'test' has the label 'rare'.",
     )
 
 
 def test_long_texts_are_cut(tmp_path: Path):
     dataset = config(write_csv(tmp_path / "a.csv", ROWS), max_length=2, keep="last").build()
-    assert set(dataset.splits["train"].lengths.tolist()) == {2}
-    assert dataset.tokenizer.decode(dataset.splits["train"].tokens[:2].tolist()) == "line ä"
+    assert set(dataset.splits["train"].text.lengths.tolist()) == {2}
+    assert dataset.tokenizer.decode(dataset.splits["train"].text.tokens[:2].tolist()) == "line ä"
 
 
 def test_a_text_may_be_longer_than_the_csv_modules_own_limit(tmp_path: Path):
@@ -220,9 +220,10 @@ def test_an_empty_table(tmp_path: Path):
         path = tmp_path / f"a{end}"
         path.touch()
         refused(
-            path, "must be a whole Parquet file" if end == ".parquet" else "must hold a table. Got an empty"
+            path,
+            "must be a whole Parquet file" if end == ".parquet" else "must contain a table. Got an empty",
         )
-    only_header = r"must hold rows with texts and labels\. Got only a header"
+    only_header = r"must contain rows with texts and labels\. Got only a header"
     refused(write_csv(tmp_path / "b.csv", []), only_header)
     polars.DataFrame({"text": [], "label": []}).write_parquet(tmp_path / "b.parquet")
     refused(tmp_path / "b.parquet", only_header)
@@ -231,7 +232,7 @@ def test_an_empty_table(tmp_path: Path):
 def test_one_class_only(table: Write):
     rows = [(text, "yes") for text, _ in ROWS]
     refused(
-        table(rows), r"Column 'label' of .* must hold at least 2 labels\. Got 'yes' in every row to train on"
+        table(rows), r"Column 'label' of .* must contain at least 2 labels\. Got 'yes' in every training row"
     )
 
 
@@ -239,11 +240,12 @@ def test_a_class_with_one_example(table: Write):
     path = table([*ROWS[:5], ("a", "rare"), ("a", "rare"), *ROWS[5:], ("b", "odd")])
     refused(
         path,
-        r"Every label must have at least 2 different texts.* Got one of 'rare' .*, 'odd' .*data.valid_path",
+        r"Every label must have at least 2 different texts.* "
+        r"Got one text for 'rare' .*, 'odd' .*data.valid_path",
     )
 
 
-def test_where_the_one_example_stands(tmp_path: Path):
+def test_the_row_of_a_single_example_is_named(tmp_path: Path):
     plain = [(f"t{index}", str(index % 2)) for index in range(20)]
     refused(write_csv(tmp_path / "a.csv", [*plain, ("a", "rare")]), r"'rare' \(.*a\.csv:22\)\. Add texts")
     refused(
@@ -251,7 +253,7 @@ def test_where_the_one_example_stands(tmp_path: Path):
     )
 
 
-def test_a_label_that_training_never_sees(table: Write, tmp_path: Path):
+def test_a_label_that_does_not_occur_in_training(table: Write, tmp_path: Path):
     valid = write_csv(tmp_path / "valid.csv", [("a", "yes"), ("b", "Yes")])
     refused(
         table(ROWS),
@@ -264,22 +266,25 @@ def test_a_row_without_a_label_or_a_text(tmp_path: Path):
     for end, write in WRITERS.items():
         place = r"row 2" if end == ".parquet" else ":3" if end in (".csv", ".tsv") else ":2"
         nothing = write(tmp_path / f"a{end}", [("a", "yes"), ("b", None), ("c", "no")])
-        refused(nothing, rf"{place} must hold a label in column 'label'\. Got none")
+        refused(nothing, rf"{place} must contain a label in column 'label'\. Got none")
     for end in (".jsonl", ".parquet"):
         nothing = WRITERS[end](tmp_path / f"b{end}", [("a", "yes"), (None, "no"), ("c", "no")])
-        refused(nothing, r"2 must hold text in column 'text'\. Got nothing \(null\)")
+        refused(nothing, r"2 must contain text in column 'text'\. Got nothing \(null\)")
 
 
-def test_other_things_than_text(tmp_path: Path):
+def test_values_other_than_text(tmp_path: Path):
     refused(
-        write_jsonl(tmp_path / "a.jsonl", [("a", ["x"])]), r":1 must hold text or a number in column 'label'"
+        write_jsonl(tmp_path / "a.jsonl", [("a", ["x"])]),
+        r":1 must contain text or a number in column 'label'",
     )
-    refused(write_parquet(tmp_path / "a.parquet", [(["x"], "a")]), r"row 1 must hold text or a number")
+    refused(write_parquet(tmp_path / "a.parquet", [(["x"], "a")]), r"row 1 must contain text or a number")
 
 
 def test_too_few_texts_for_every_split(tmp_path: Path):
     path = write_csv(tmp_path / "a.csv", [(f"text {index}", index % 2) for index in range(4)])
-    refused(path, r"to make train, valid, test of.* Got 4 rows, none .* for 'test'.*data\.test_fraction=0")
+    refused(
+        path, r"enough texts for train, valid, test\. Got 4 rows, none .* for 'test'.*data\.test_fraction=0"
+    )
     assert set(config(path, test_fraction=0.0).build().splits) == {"train", "valid"}
 
 
@@ -319,7 +324,7 @@ def test_damaged_csv(tmp_path: Path, content: str, words: str):
         ("[1]\n", r":1 must be one JSON object with names and values\. Got '\[1\]"),
         (
             '{"text": "\\ud800", "label": 1}\n',
-            r":1 must hold whole characters\. Got half of a surrogate pair",
+            r":1 must contain whole characters\. Got half of a surrogate pair",
         ),
     ],
 )
@@ -356,28 +361,28 @@ def test_a_missing_file_and_a_folder(tmp_path: Path):
         ),
         ({"encoding": "base64"}, r"must be one that Python knows"),
         ({"valid_fraction": 0.5, "test_fraction": 0.5}, r"must leave rows to train on\. Got 0\.5 and 0\.5"),
-        ({"split_column": "part", "test_path": "a.csv"}, r"'split_column' must be none where"),
+        ({"split_column": "part", "test_path": "a.csv"}, r"'split_column' must be none if"),
     ],
 )
-def test_settings_that_cannot_be(settings: dict[str, Any], words: str):
+def test_invalid_settings(settings: dict[str, Any], words: str):
     with pytest.raises(UserError, match=words):
         parse(DATASETS["table"], {"kind": "table", "path": "a.csv", **settings}, "data")
 
 
-def test_a_split_column_with_other_words(tmp_path: Path):
+def test_a_split_column_with_other_values(tmp_path: Path):
     rows = [("a", "yes", "train"), ("b", "no", "tset")]
     path = write_csv(tmp_path / "a.csv", rows, ("text", "label", "part"))
     refused(
         path,
-        r":3 must say train, valid or test in column 'part'\. Got 'tset'\. Nearest: 'test'",
+        r":3 must be train, valid or test in column 'part'\. Got 'tset'\. Nearest: 'test'",
         split_column="part",
     )
     path = write_csv(tmp_path / "a.csv", [("a", "yes", "valid")], ("text", "label", "part"))
-    refused(path, r"Column 'part' of .* must say train in some row\. Got none", split_column="part")
+    refused(path, r"Column 'part' of .* must be 'train' in at least one row\. Got none", split_column="part")
 
 
 def test_labels_are_those_of_the_rows(tmp_path: Path):
     dataset = config(write_csv(tmp_path / "a.csv", ROWS)).build()
     train = dataset.splits["train"]
-    assert train.labels is not None
-    assert np.bincount(train.labels).tolist() == [12, 20]
+    assert train.targets is not None
+    assert np.bincount(train.targets).tolist() == [12, 20]

@@ -1,4 +1,4 @@
-"""Own running text: files, folders, splits, and what is refused."""
+"""The user's running text: files, folders, splits, and what is refused."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqlab.data.data_kinds import DATASETS
-from seqlab.data.sources.text import TextConfig, divide
+from seqlab.data.sources.text import TextConfig, split_at_lines
 from seqlab.schema.config import override, parse
 from seqlab.schema.errors import UserError
 
@@ -35,7 +35,7 @@ def parts(found: TextConfig) -> dict[str, str]:
     return {split: text for split, (text,) in found.read().texts.items()}
 
 
-def test_a_file_is_cut_into_contiguous_parts_at_lines(book: Path):
+def test_a_file_is_split_into_contiguous_parts_at_line_breaks(book: Path):
     found = parts(config(str(book)))
     assert found["train"] + found["valid"] + found["test"] == LINES
     assert all(text.startswith("line ") and text.endswith("ä\n") for text in found.values())
@@ -51,7 +51,7 @@ def test_fractions(book: Path):
 
 @given(st.text(min_size=3), st.floats(0.01, 0.49), st.floats(0.01, 0.49))
 def test_nothing_is_lost(text: str, valid: float, test: float):
-    found = divide(text, {"valid": valid, "test": test})
+    found = split_at_lines(text, {"valid": valid, "test": test})
     assert "".join(found.values()) == text
     assert list(found) == ["train", "valid", "test"]
     assert found["test"]
@@ -68,7 +68,7 @@ def test_several_files_and_a_folder(tmp_path: Path):
     assert "".join(parts(config(list(table["path"]))).values()) == "bbb\naaa\n"
 
 
-def test_splits_of_their_own(book: Path, tmp_path: Path):
+def test_splits_with_files_of_their_own(book: Path, tmp_path: Path):
     (tmp_path / "valid.txt").write_text("valid")
     (tmp_path / "test.txt").write_text("test")
     settings = {"valid_path": str(tmp_path / "valid.txt"), "test_path": [str(tmp_path / "test.txt")]}
@@ -92,7 +92,7 @@ def test_it_is_encoded_as_running_text(book: Path):
     assert dataset.tokenizer.vocabulary.end is None
     assert dataset.notes == ()
     about = config(str(book)).about()
-    assert (about.description, about.origin) == ("Own data: running text.", str(book))
+    assert (about.description, about.origin) == ("Your own running text.", str(book))
 
 
 def test_another_encoding(book: Path):
@@ -104,17 +104,17 @@ def test_another_encoding(book: Path):
 def test_missing_empty_and_short(book: Path, tmp_path: Path):
     refused(str(tmp_path / "bok.txt"), r"bok\.txt must exist\. Got no such file\. Nearest: 'book\.txt'")
     (tmp_path / "empty.txt").touch()
-    refused(str(tmp_path / "empty.txt"), r"empty\.txt must hold text\. Got an empty file")
+    refused(str(tmp_path / "empty.txt"), r"empty\.txt must contain text\. Got an empty file")
     (tmp_path / "short.txt").write_text("a")
     refused(str(tmp_path / "short.txt"), r"must be long enough to be split\. Got none for 'train'")
     refused(
         str(tmp_path),
-        r"must hold files that fit 'data\.pattern', '\*\.md'\. Got none; .*\.txt",
+        r"must contain files that match 'data\.pattern', '\*\.md'\. Got none; .*\.txt",
         pattern="*.md",
     )
 
 
-def test_settings_that_cannot_be(book: Path):
+def test_invalid_settings(book: Path):
     refused(
         str(book), r"must leave text to train on\. Got 0\.5 and 0\.5", valid_fraction=0.5, test_fraction=0.5
     )

@@ -1,4 +1,4 @@
-"""Tokens that are numbers: written, read and decoded on their grids."""
+"""Tokens that are numbers: encoded and decoded on their grids."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from seqlab.schema.errors import UserError
 PAIRS = NumbersConfig(grids=("-1.00 to 1.00", "-1 to 1"))
 
 
-def test_every_combination_is_a_token_and_is_its_numbers() -> None:
+def test_every_combination_is_a_token_and_has_its_numbers() -> None:
     vocabulary = PAIRS.train([]).vocabulary
     assert len(vocabulary) == 201 * 3
     assert vocabulary.numbers is not None
@@ -23,7 +23,7 @@ def test_every_combination_is_a_token_and_is_its_numbers() -> None:
     assert not vocabulary.running
 
 
-def test_texts_come_back_and_a_batch_is_its_texts_one_by_one() -> None:
+def test_texts_are_reproduced_and_a_batch_equals_its_texts_one_by_one() -> None:
     tokenizer = PAIRS.train([])
     texts = ["0.25,1 -1.00,-1", "", "1.00,0"]
     tokens, offsets = tokenizer.encode_batch(texts)
@@ -41,7 +41,7 @@ def test_a_spec_gives_the_same_tokenizer() -> None:
 
 
 @pytest.mark.parametrize("token", ["0.5,1", "0.50", "2.00,1", "0.50,0.50", "x,1"])
-def test_what_is_off_the_grids_is_refused(token: str) -> None:
+def test_tokens_off_the_grids_are_refused(token: str) -> None:
     wanted = r"must be 2 numbers joined by commas, written as in -1.00 to 1.00, -1 to 1. Got '" + token
     with pytest.raises(UserError, match=wanted):
         PAIRS.train([]).encode(f"0.00,0 {token}")
@@ -58,7 +58,7 @@ def test_what_is_off_the_grids_is_refused(token: str) -> None:
         ),
         ("0 bis 1", r"Got '0 bis 1'"),
         ("0. to 1.", r"Got '0. to 1.'"),
-        ("0.0000000 to 1.0000000", r"6 at most. Got '0.0"),
+        ("0.0000000 to 1.0000000", r"at most 6. Got '0.0"),
     ],
 )
 def test_impossible_grids_are_refused(grid: str, words: str) -> None:

@@ -21,7 +21,7 @@ for config in (WordPieceConfig(size=45), BpeConfig(size=290)):
 
 
 @given(st.text(st.characters(exclude_categories=("Cs",))))
-def test_bpe_gives_back_every_text(text: str):
+def test_bpe_reproduces_every_text(text: str):
     assert BPE.decode(BPE.encode(text)) == text
 
 
@@ -41,7 +41,7 @@ def test_special_tokens_inside_a_text_are_text():
     assert BPE.decode([BPE.vocabulary.id(".start"), *ids, BPE.vocabulary.id(".end")]) == ".end .pad"
 
 
-def test_bpe_of_running_text_starts_behind_a_line_break():
+def test_bpe_of_running_text_starts_after_a_line_break():
     vocabulary = BpeConfig(size=280).train(TEXTS, running=True).vocabulary
     assert vocabulary.start == vocabulary.id("Ċ")
     assert vocabulary.end is None
@@ -64,15 +64,17 @@ def test_wordpiece_takes_the_longest_known_piece():
         assert vocabulary.names(tokenizer.encode(word)) == pieces
 
 
-def test_wordpiece_words_come_back_and_unknown_signs_are_shown():
+def test_wordpiece_reproduces_words_and_shows_unknown_characters():
     tokenizer = WordPieceConfig(size=60).train(TEXTS)
     assert tokenizer.decode(tokenizer.encode("The  Größe ☂")) == "the größe .unk"
     kept = WordPieceConfig(size=60, lower_case=False).train(TEXTS)
     assert kept.decode(kept.encode("Größe")) == "Größe"
 
 
-def test_wordpiece_needs_room_for_the_characters():
-    with pytest.raises(UserError, match=r"'tokenizer.size' must be at least \d+: the characters .* Got 20"):
+def test_wordpiece_needs_an_entry_for_each_character():
+    with pytest.raises(
+        UserError, match=r"'tokenizer.size' must be at least \d+: each character of .* needs an entry. Got 20"
+    ):
         WordPieceConfig(size=20).train(TEXTS)
 
 
@@ -89,7 +91,7 @@ def test_a_spec_survives_json(config: BpeConfig | WordPieceConfig, running: bool
     assert again.encode_batch(TEXTS).tokens.tolist() == tokenizer.encode_batch(TEXTS).tokens.tolist()
 
 
-def test_no_text_gives_no_token():
+def test_an_empty_batch_has_no_tokens():
     tokens, offsets = BPE.encode_batch([])
     assert (tokens.tolist(), offsets.tolist()) == ([], [0])
 

@@ -8,8 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from seqlab.data.tokenizers.tokenizer import BytesConfig, CharactersConfig, Tokenizer, tokenizer_from
-from seqlab.data.tokenizers.words import WhitespaceConfig, WordsConfig
+from seqlab.data.tokenizers.byte_level import BytesConfig
+from seqlab.data.tokenizers.characters import CharactersConfig
+from seqlab.data.tokenizers.tokenizer import Tokenizer, tokenizer_from
+from seqlab.data.tokenizers.whitespace import WhitespaceConfig
+from seqlab.data.tokenizers.words import WordsConfig
 from seqlab.schema.config import parse
 from seqlab.schema.errors import UserError
 
@@ -27,7 +30,7 @@ def texts_of(tokenizer: Tokenizer, texts: list[str]) -> list[list[int]]:
 
 
 @given(TEXTS)
-def test_words_are_those_of_the_plain_rule(texts: list[str]):
+def test_words_follow_the_plain_rule(texts: list[str]):
     tokenizer = WordsConfig().train(texts)
     for text, ids in zip(texts, texts_of(tokenizer, texts), strict=True):
         # Of ASCII letters only: as Unicode, the Kelvin sign would become a k.
@@ -35,13 +38,13 @@ def test_words_are_those_of_the_plain_rule(texts: list[str]):
         assert tokenizer.vocabulary.names(ids) == re.sub("[^a-z]", " ", lowered).split()
 
 
-def test_words_come_by_frequency_then_alphabet():
+def test_words_are_ordered_by_frequency_then_alphabetically():
     tokenizer = WordsConfig().train(["b a c", "c b", "c"])
     assert tokenizer.vocabulary.tokens == (".pad", ".start", ".end", ".unk", "c", "b", "a")
     assert tokenizer.vocabulary.special == {0, 1, 2}
 
 
-def test_max_size_counts_the_specials_and_min_count_counts_occurrences():
+def test_max_size_includes_special_tokens_and_min_count_counts_occurrences():
     texts = ["a a a b b c"]
     assert WordsConfig(max_size=6).train(texts).vocabulary.tokens[4:] == ("a", "b")
     assert WordsConfig(min_count=2).train(texts).vocabulary.tokens[4:] == ("a", "b")
@@ -50,7 +53,7 @@ def test_max_size_counts_the_specials_and_min_count_counts_occurrences():
     assert running.vocabulary.tokens == ("<unk>", "a")
 
 
-def test_running_text_has_no_padding_no_start_and_no_end_of_its_own():
+def test_running_text_has_no_padding_start_or_end_token():
     for config in (WordsConfig(), WhitespaceConfig(), CharactersConfig(), BytesConfig()):
         vocabulary = config.train(["a b\nb\n"], running=True).vocabulary
         assert vocabulary.pad is None
@@ -59,7 +62,7 @@ def test_running_text_has_no_padding_no_start_and_no_end_of_its_own():
         assert not {".pad", ".start", ".end"} & set(vocabulary.tokens)
 
 
-def test_running_text_starts_behind_a_line_break_or_the_unknown_token():
+def test_running_text_starts_after_a_line_break_or_the_unknown_token():
     def start(config: CharactersConfig | WhitespaceConfig | WordsConfig | BytesConfig, text: str) -> str:
         vocabulary = config.train([text], running=True).vocabulary
         assert vocabulary.start is not None
@@ -90,9 +93,9 @@ def test_an_unknown_word_without_an_unknown_token_is_named():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"unknown": "two words"}, "'unknown' must be one token without blanks. Got 'two words'"),
+        ({"unknown": "two words"}, "'unknown' must be one token without whitespace. Got 'two words'"),
         ({"end_of_line": ".pad"}, "'end_of_line' must be one token"),
-        ({"unknown": "", "min_count": 2}, "'unknown' must be given where"),
+        ({"unknown": "", "min_count": 2}, "'unknown' must not be empty where"),
     ],
 )
 def test_whitespace_refuses_settings_that_cannot_work(settings: dict[str, object], message: str):
@@ -100,7 +103,7 @@ def test_whitespace_refuses_settings_that_cannot_work(settings: dict[str, object
         parse(WhitespaceConfig, {"kind": "whitespace", **settings})
 
 
-def test_a_vocabulary_without_room_for_a_word_is_refused():
+def test_a_vocabulary_too_small_for_a_word_is_refused():
     with pytest.raises(ValidationError, match="greater than or equal to 5"):
         WordsConfig(max_size=4)
 
@@ -129,7 +132,7 @@ def test_bytes_round_trip(texts: list[str], running: bool):
         assert tokenizer.decode(ids) == text
 
 
-def test_decoding_leaves_special_tokens_out_and_shows_the_unknown_one():
+def test_decoding_omits_special_tokens_and_shows_the_unknown_one():
     for config in (WordsConfig(), CharactersConfig(), WhitespaceConfig(), BytesConfig()):
         tokenizer = config.train(["a"])
         vocabulary = tokenizer.vocabulary
@@ -144,7 +147,7 @@ def test_decoding_leaves_special_tokens_out_and_shows_the_unknown_one():
 
 
 @given(st.lists(st.lists(st.sampled_from(["a", "bb", "c."]), max_size=3), max_size=4))
-def test_lines_come_back_from_whitespace(lines: list[list[str]]):
+def test_whitespace_tokens_decode_to_the_same_lines(lines: list[list[str]]):
     text = "".join(f"{' '.join(line)}\n" for line in lines)
     tokenizer = WhitespaceConfig().train([text, "a bb c.\n"], running=True)
     assert tokenizer.decode(tokenizer.encode(text)) == text

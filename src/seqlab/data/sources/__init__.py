@@ -1,1 +1,1 @@
-"""Where texts come from: one file for each dataset."""
+"""Where texts come from: one file per dataset, or per family of similar datasets."""

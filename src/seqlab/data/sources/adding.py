@@ -1,4 +1,4 @@
-"""The adding problem: the sum of two marked numbers, in its two definitions. Legend: N examples, T tokens."""
+"""The adding problem: the sum of two marked numbers, in its two definitions."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ from seqlab.data.tokenizers.tokenizer import TokenizerConfig
 from seqlab.schema.registry import ByKind
 
 DECIMALS = 3
-"""Of the numbers: they are drawn from a grid, so that what is written is exactly what is added."""
+"""Decimals of the numbers: they are drawn from a grid, so that the sum of the written numbers is exact."""
 SCALE = 10**DECIMALS
 MARKED = "1"
 
 
 class AddingConfig(ExamplesConfig):
-    """Numbers from 0 to 1, one marked in each half: their sum. A token is a number and its mark.
+    """Numbers from 0 to 1, one marked in each half; the answer is the sum of the marked ones.
 
-    The modern definition (Le, Jaitly and Hinton, "A Simple Way to Initialize Recurrent Networks of Rectified
-    Linear Units", 2015; one mark in each half after Arjovsky, Shah and Bengio, "Unitary Evolution Recurrent
-    Neural Networks", 2016). The best constant answer is 1, with a mean squared error of 1/6.
+    A token is a number and its mark. The modern definition (Le, Jaitly and Hinton, "A Simple Way to
+    Initialize Recurrent Networks of Rectified Linear Units", 2015; one mark in each half after Arjovsky, Shah
+    and Bengio, "Unitary Evolution Recurrent Neural Networks", 2016). The best constant answer is 1, with a
+    mean squared error of 1/6.
 
     >>> config = AddingConfig(length=4, train=2, valid=1, test=1)
     >>> corpus = config.read()
@@ -36,7 +37,9 @@ class AddingConfig(ExamplesConfig):
     1.121
     """
 
-    description: ClassVar[str] = "Numbers of which two are marked; their sum (the modern adding problem)."
+    description: ClassVar[str] = (
+        "Numbers, two of them marked; the answer is their sum (the modern adding problem)."
+    )
     label_names: ClassVar[tuple[str, ...]] = ()
     kind: Literal["adding"] = "adding"
     """Name of the dataset."""
@@ -45,7 +48,7 @@ class AddingConfig(ExamplesConfig):
     )
     """How texts become tokens."""
     length: int = Field(default=50, ge=2)
-    """Tokens of an example."""
+    """Number of tokens of an example."""
 
     @override
     def draw(self, count: int, random: np.random.Generator) -> Examples:
@@ -55,23 +58,23 @@ class AddingConfig(ExamplesConfig):
         marks = np.zeros_like(numbers)
         marks[rows, first] = marks[rows, second] = 1
         return Examples(
-            [_written(row, mark) for row, mark in zip(numbers, marks, strict=True)],
+            [_text(row, mark) for row, mark in zip(numbers, marks, strict=True)],
             (numbers * marks).sum(axis=1) / SCALE,
         )
 
     @property
     @override
-    def different(self) -> int:
+    def distinct_examples(self) -> int:
         return (SCALE + 1) ** self.length
 
 
 class Adding1997Config(ExamplesConfig):
-    """Numbers from -1 to 1, two of them marked by 1: 0.5 + (X1 + X2) / 4. A token is a number and its mark.
+    """Numbers from -1 to 1, X1 and X2 marked by 1; the answer is 0.5 + (X1 + X2) / 4.
 
     Experiment 4 of Hochreiter and Schmidhuber, "Long Short-Term Memory" (1997). An example has `length` to
-    1.1 `length` tokens. The first marked one is among the first ten, the second among the first
-    `length` / 2 - 1 that are not marked yet. The first and the last token have the mark -1, all others 0;
-    where the first one is marked, its number is 0. An answer is right if it is off by less than 0.04.
+    1.1 `length` tokens; a token is a number and its mark. The first marked number is among the first ten, the
+    second among the first `length` / 2 - 1 of the others. The first and the last token have the mark -1, all
+    others 0; if the first number is marked, it is 0. An answer is correct if its error is below 0.04.
 
     >>> config = Adding1997Config(length=6, train=2, valid=1, test=1)
     >>> corpus = config.read()
@@ -81,7 +84,9 @@ class Adding1997Config(ExamplesConfig):
     (0.574, 0.574)
     """
 
-    description: ClassVar[str] = "Numbers of which two are marked; their scaled sum (adding problem of 1997)."
+    description: ClassVar[str] = (
+        "Numbers, two of them marked; the answer is their scaled sum (adding problem of 1997)."
+    )
     label_names: ClassVar[tuple[str, ...]] = ()
     kind: Literal["adding_1997"] = "adding_1997"
     """Name of the dataset."""
@@ -90,7 +95,7 @@ class Adding1997Config(ExamplesConfig):
     )
     """How texts become tokens."""
     length: int = Field(default=100, ge=6)
-    """Tokens of the shortest example; the longest one has a tenth more."""
+    """Number of tokens of the shortest examples; the longest ones have 10 % more."""
 
     @override
     def draw(self, count: int, random: np.random.Generator) -> Examples:
@@ -99,14 +104,14 @@ class Adding1997Config(ExamplesConfig):
         numbers = random.integers(-SCALE, SCALE, size=(count, longest), endpoint=True)
         rows, first = np.arange(count), random.integers(min(10, self.length - 1), size=count)
         second = random.integers(self.length // 2 - 1, size=count)
-        second += second >= first  # counted among the tokens that are not marked yet
+        second += second >= first  # `second` was an index among the tokens without the first marked one
         marks = np.zeros_like(numbers)
         marks[:, 0] = marks[rows, lengths - 1] = -1
         marks[rows, first] = marks[rows, second] = 1
         numbers[marks[:, 0] == 1, 0] = 0
         return Examples(
             [
-                _written(row[:end], mark[:end])
+                _text(row[:end], mark[:end])
                 for row, mark, end in zip(numbers, marks, lengths.tolist(), strict=True)
             ],
             0.5 + (numbers * (marks == 1)).sum(axis=1) / SCALE / 4,
@@ -114,7 +119,7 @@ class Adding1997Config(ExamplesConfig):
 
     @property
     @override
-    def different(self) -> int:
+    def distinct_examples(self) -> int:
         return (2 * SCALE + 1) ** self.length
 
 
@@ -128,6 +133,6 @@ def marked_total(text: str) -> float:
     return round(sum(float(number) for number, mark in pairs if mark == MARKED), DECIMALS)
 
 
-def _written(numbers: NDArray[np.int64], marks: NDArray[np.int64]) -> str:
+def _text(numbers: NDArray[np.int64], marks: NDArray[np.int64]) -> str:
     pairs = zip(numbers.tolist(), marks.tolist(), strict=True)
     return " ".join(f"{number / SCALE:.{DECIMALS}f},{mark}" for number, mark in pairs)

@@ -1,4 +1,4 @@
-"""Remember which digit stood behind which letter."""
+"""Remember which digit followed which letter."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ KEYS = string.ascii_lowercase
 
 
 class AssociativeRecallConfig(ExamplesConfig):
-    """`pairs` different letters, each with a digit behind it, then one of them again: its digit.
+    """`pairs` different letters, each followed by a digit, then one of the letters; the answer is its digit.
 
     After Ba, Hinton, Mnih, Leibo and Ionescu, "Using Fast Weights to Attend to the Recent Past" (2016),
-    without the two question marks that stand before the last letter there.
+    without the two question marks before the last letter.
 
     >>> config = AssociativeRecallConfig(pairs=3, train=2, valid=1, test=1)
     >>> corpus = config.read()
@@ -29,29 +29,33 @@ class AssociativeRecallConfig(ExamplesConfig):
     8
     """
 
-    description: ClassVar[str] = "Letters with a digit each, then one of the letters; the label is its digit."
+    description: ClassVar[str] = (
+        "Letters, each followed by a digit, then one of the letters; the label is its digit."
+    )
     label_names: ClassVar[tuple[str, ...]] = tuple(string.digits)
     kind: Literal["associative_recall"] = "associative_recall"
     """Name of the dataset."""
     pairs: int = Field(default=4, ge=1, le=len(KEYS))
-    """Letters with a digit; an example has 2 `pairs` + 1 tokens."""
+    """Number of letters with a digit; an example has 2 `pairs` + 1 tokens."""
 
     @override
     def draw(self, count: int, random: np.random.Generator) -> Examples:
+        # The order of random numbers is a random permutation; its beginning is a choice without repetition.
         letters = random.random((count, len(KEYS))).argsort(axis=1)[:, : self.pairs]
         digits = random.integers(10, size=letters.shape)
-        asked = random.integers(self.pairs, size=count)
-        texts = [
-            " ".join(f"{KEYS[key]} {value}" for key, value in zip(*pair, strict=True))
-            + f" {KEYS[pair[0][place]]}"
-            for *pair, place in zip(letters.tolist(), digits.tolist(), asked.tolist(), strict=True)
-        ]
-        return Examples(texts, digits[np.arange(count), asked])
+        queries = random.integers(self.pairs, size=count)
+        texts = [_text(*row) for row in zip(letters.tolist(), digits.tolist(), queries.tolist(), strict=True)]
+        return Examples(texts, digits[np.arange(count), queries])
 
     @property
     @override
-    def different(self) -> int:
+    def distinct_examples(self) -> int:
         return math.perm(len(KEYS), self.pairs) * 10**self.pairs * self.pairs
+
+
+def _text(letters: list[int], digits: list[int], query: int) -> str:
+    pairs = " ".join(f"{KEYS[letter]} {digit}" for letter, digit in zip(letters, digits, strict=True))
+    return f"{pairs} {KEYS[letters[query]]}"
 
 
 def recalled(text: str) -> int:
@@ -60,5 +64,5 @@ def recalled(text: str) -> int:
     >>> recalled("a 4 b 7 a")
     4
     """
-    *pairs, asked = text.split()
-    return int(dict(zip(pairs[::2], pairs[1::2], strict=True))[asked])
+    *pairs, query = text.split()
+    return int(dict(zip(pairs[::2], pairs[1::2], strict=True))[query])

@@ -1,4 +1,4 @@
-"""Balanced brackets: one kind as the courses have them, or several."""
+"""Balanced brackets of one kind or several."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OPEN = 7 / 16
 
 
 class BracketsConfig(LimitedConfig):
-    """Start with `(`; while a bracket is open, write `(` with probability 7/16, else `)`.
+    """Begin with `(`; while a bracket is open, write `(` with probability 7/16, otherwise `)`.
 
     >>> config = BracketsConfig(train=2, valid=1, test=1)
     >>> config.read().texts["train"]
@@ -24,7 +24,7 @@ class BracketsConfig(LimitedConfig):
     [True, False, False]
     """
 
-    description: ClassVar[str] = "Balanced brackets that close at the end and not before."
+    description: ClassVar[str] = "Balanced brackets; the first one closes at the end."
     legacy_check: ClassVar[str | None] = "counted-brackets"
     kind: Literal["brackets"] = "brackets"
     """Name of the dataset."""
@@ -35,21 +35,21 @@ class BracketsConfig(LimitedConfig):
 
 
 class DyckConfig(LimitedConfig):
-    """Balanced brackets of several kinds, perhaps only so deep.
+    """Balanced brackets of several kinds, with or without a maximum depth.
 
     >>> DyckConfig(train=3, valid=1, test=1).read().texts["train"]
     ['[[]]', '()', '([[](([()[[][()]]]))()][](()))']
     """
 
-    description: ClassVar[str] = "Balanced brackets of several kinds that close at the end and not before."
+    description: ClassVar[str] = "Balanced brackets of several kinds; the first one closes at the end."
     kind: Literal["dyck"] = "dyck"
     """Name of the dataset."""
     kinds: int = Field(default=2, ge=1, le=4)
-    """Kinds of brackets, each as likely."""
+    """Number of kinds of brackets, equally likely."""
     opening: float = Field(default=OPEN, ge=0, lt=1)
-    """Probability of another opening bracket while one is open; below 1/2 without `max_depth`."""
+    """Probability of another opening bracket while one is open; must be below 1/2 without `max_depth`."""
     max_depth: int | None = Field(default=None, ge=1)
-    """Brackets that may be open at once; none: any number."""
+    """Maximum number of open brackets; none: no limit."""
 
     @override
     def unlimited(self) -> Dyck:

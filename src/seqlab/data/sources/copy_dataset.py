@@ -1,4 +1,4 @@
-"""Write a word down again after a gap."""
+"""Repeat a word after a gap."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing_extensions import override
 
 from seqlab.data.data_kinds import TOKENIZERS
 from seqlab.data.sources.generated import GeneratedConfig
-from seqlab.data.tokenizers.tokenizer import CharactersConfig, TokenizerConfig
+from seqlab.data.tokenizers.characters import CharactersConfig
+from seqlab.data.tokenizers.tokenizer import TokenizerConfig
 from seqlab.languages.copying import Copying
 from seqlab.languages.language import FormalLanguage
 from seqlab.schema.registry import ByKind
@@ -19,14 +20,14 @@ class CopyConfig(GeneratedConfig):
     """A word of random letters, `gap` blanks, a mark, and the word again.
 
     The copy problem of Arjovsky, Shah and Bengio, "Unitary Evolution Recurrent Neural Networks" (2016), as a
-    language: what they let the model answer stands behind the mark, where each letter is certain. A model
-    without any memory pays `length` ln `letters` nats a text over the floor.
+    language: the model's answer there is the text after the mark here, where each letter is certain. A model
+    without memory has a loss of `length` ln `letters` nats per text above the floor.
 
     >>> CopyConfig(length=4, gap=3, train=2, valid=1, test=1).read().texts["train"]
     ['gfec___:gfec', 'caaa___:caaa']
     """
 
-    description: ClassVar[str] = "A word of random letters, a gap, and the word again."
+    description: ClassVar[str] = "A word of random letters, a gap, and the same word again."
     kind: Literal["copy"] = "copy"
     """Name of the dataset."""
     tokenizer: Annotated[TokenizerConfig, ByKind(TOKENIZERS)] = CharactersConfig()
@@ -38,11 +39,11 @@ class CopyConfig(GeneratedConfig):
     test: int = Field(default=1_000, ge=1)
     """Sequences of the test split."""
     letters: int = Field(default=8, ge=1, le=26)
-    """Different letters of words."""
+    """Number of different letters."""
     length: int = Field(default=10, ge=1)
-    """Letters of a word."""
+    """Number of letters of a word."""
     gap: int = Field(default=10, ge=0)
-    """Blanks between a word and the mark."""
+    """Number of blanks between a word and the mark."""
 
     @override
     def language(self) -> FormalLanguage[Any]:

@@ -1,4 +1,4 @@
-"""What generated datasets share: a formal language, sizes, and one generator of random numbers a split."""
+"""What datasets of formal languages share: a language, sizes, and one random generator per split."""
 
 from __future__ import annotations
 
@@ -13,20 +13,22 @@ from typing_extensions import override
 from seqlab.data.data_kinds import TOKENIZERS
 from seqlab.data.dataset import Corpus
 from seqlab.data.sources.seeded import SeededConfig
-from seqlab.data.tokenizers.tokenizer import CharactersConfig, TokenizerConfig
-from seqlab.languages.between import Between
+from seqlab.data.token_oracle import TokenOracle, foreign_tokens
+from seqlab.data.tokenizers.characters import CharactersConfig
+from seqlab.data.tokenizers.tokenizer import Tokenizer, TokenizerConfig
 from seqlab.languages.language import FormalLanguage
+from seqlab.languages.legacy_checks import LEGACY_CHECKS
+from seqlab.languages.length_bounded import LengthBounded
 from seqlab.schema.errors import UserError
 from seqlab.schema.registry import ByKind
 
 
 class GeneratedConfig(SeededConfig, ABC):
-    """Seeded strings of a formal language; splits are drawn independently, so short strings repeat."""
+    """Seeded strings of a formal language; splits are drawn independently, so short strings recur."""
 
     version: ClassVar[int] = 2
-    """See `SeededConfig`."""
     legacy_check: ClassVar[str | None] = None
-    """The courses' own check of samples, one of `LEGACY_CHECKS`; none where they had none."""
+    """A name in `LEGACY_CHECKS`: an older, less strict check of samples; None: there is none."""
 
     train: int = Field(default=140_000, ge=1)
     """Sequences of the training split."""
@@ -35,24 +37,38 @@ class GeneratedConfig(SeededConfig, ABC):
     test: int = Field(default=5_000, ge=1)
     """Sequences of the test split."""
     seed: int = Field(default=0, ge=0)
-    """Fixes the sequences; the size of one split does not change those of another."""
+    """Determines the sequences; the size of one split does not change those of another."""
 
     @abstractmethod
     def language(self) -> FormalLanguage[Any]:
-        """What train, valid and test are drawn from; its tokens are those of the tokenizer."""
+        """The language that train, valid and test are drawn from; its tokens are those of the tokenizer."""
 
-    def longer_source(self) -> FormalLanguage[Any] | None:
-        """What the split `longer` is of: the same strings without a limit; None without such a split."""
+    def longer_language(self) -> FormalLanguage[Any] | None:
+        """The language of the split `longer`: the same strings without a limit; None without that split."""
         return None
 
-    def words_known(self) -> frozenset[str] | None:
-        """The words that texts are made of; None where they have no words."""
+    @override
+    def oracle(self, tokenizer: Tokenizer) -> TokenOracle | None:
+        language, longer = self.language(), self.longer_language()
+        if foreign_tokens(language, tokenizer):
+            return None
+        return TokenOracle(
+            language,
+            tokenizer,
+            words=self.known_words(),
+            legacy_check=LEGACY_CHECKS[self.legacy_check] if self.legacy_check else None,
+            longer=None if longer is None else TokenOracle(longer, tokenizer),
+        )
+
+    def known_words(self) -> frozenset[str] | None:
+        """The words that texts consist of; None if they have no words."""
         return None
 
+    @override
     def read(self) -> Corpus:
-        """Draw every split; see `DatasetConfig.read`."""
         sizes = {"train": self.train, "valid": self.valid, "test": self.test}
         language = self.language()
+        # One generator per split: with a common one, a larger `train` would change `valid` and `test`.
         texts = {
             name: language.draw(size, np.random.default_rng([self.seed, index]))
             for index, (name, size) in enumerate(sizes.items())
@@ -60,74 +76,78 @@ class GeneratedConfig(SeededConfig, ABC):
         return Corpus({**texts, **self._longer(np.random.default_rng([self.seed, len(sizes)]))})
 
     def _longer(self, random: np.random.Generator) -> dict[str, list[str]]:
-        """Splits beyond the three."""
+        """Splits in addition to the three."""
         return {}
 
 
 class LimitedConfig(GeneratedConfig, ABC):
-    """A language whose strings can be kept to some lengths and stay exactly known."""
+    """A language whose strings can be restricted to some lengths and remain exactly known."""
 
     tokenizer: Annotated[TokenizerConfig, ByKind(TOKENIZERS)] = CharactersConfig()
     """How texts become tokens."""
     max_length: int | None = Field(default=None, ge=1)
-    """Tokens of a sequence at most, longer ones being drawn again; none: no limit."""
+    """Maximum number of tokens of a sequence; longer ones are drawn again; none: no limit."""
     longer_max_length: int | None = Field(default=None, ge=1)
-    """Tokens of the longest sequence of the split `longer`, which has all lengths above `max_length` equally
-    often; none: there is no such split."""
+    """Maximum number of tokens in the split `longer`, which tests length generalisation: all lengths above
+    `max_length` are equally frequent in it; none: there is no such split."""
     longer: int = Field(default=2_000, ge=1)
-    """Sequences of the split `longer`, where there is one."""
+    """Sequences of the split `longer`, if there is one."""
 
     @abstractmethod
     def unlimited(self) -> FormalLanguage[Any]:
         """The language of strings of any length."""
 
     @model_validator(mode="after")
-    def _longer_is_beyond(self) -> LimitedConfig:
+    def _longer_exceeds_the_limit(self) -> LimitedConfig:
         if self.longer_max_length is not None and (
             self.max_length is None or self.longer_max_length <= self.max_length
         ):
             raise UserError(
-                f"'longer_max_length' must be above 'max_length', {self.max_length}. Got {self.longer_max_length}."
+                f"'longer_max_length' must be above 'max_length', {self.max_length}. "
+                f"Got {self.longer_max_length}."
             )
         return self
 
     @override
     def language(self) -> FormalLanguage[Any]:
-        return _kept(self)  # pyright: ignore[reportArgumentType] - pydantic hashes what is frozen
+        return _limited(self)  # pyright: ignore[reportArgumentType] - pydantic hashes what is frozen
 
     @override
-    def longer_source(self) -> FormalLanguage[Any] | None:
+    def longer_language(self) -> FormalLanguage[Any] | None:
         return self.unlimited() if self.longer_max_length is not None else None
 
+    @override
     def _longer(self, random: np.random.Generator) -> dict[str, list[str]]:
-        """The split `longer`: each length that strings have beyond the limit, as often as each other."""
         if self.longer_max_length is None or self.max_length is None:
             return {}
         lengths = range(self.max_length + 1, self.longer_max_length + 1)
+        # Not every length occurs: balanced brackets have even lengths only.
         languages = [
             found for length in lengths if (found := _of_length(self.unlimited(), length)) is not None
         ]
         if not languages:
             raise UserError(
-                f"There must be strings of {self.max_length + 1} to {self.longer_max_length} tokens. Got none. "
-                "Nearest: a larger 'longer_max_length'."
+                f"There must be strings of {self.max_length + 1} to {self.longer_max_length} tokens. "
+                "Got none. Nearest: a larger 'longer_max_length'."
             )
-        each, more = divmod(self.longer, len(languages))
-        counts = [each + (place < more) for place in range(len(languages))]
-        texts = [one.draw(count, random) for one, count in zip(languages, counts, strict=True) if count]
-        return {"longer": [text for some in texts for text in some]}
+        each, remainder = divmod(self.longer, len(languages))
+        counts = [each + (index < remainder) for index in range(len(languages))]
+        texts = [
+            language.draw(count, random) for language, count in zip(languages, counts, strict=True) if count
+        ]
+        return {"longer": [text for part in texts for text in part]}
 
 
 def _of_length(language: FormalLanguage[Any], length: int) -> FormalLanguage[Any] | None:
-    """The strings of one length; None where there are none."""
+    """The strings of one length; None if there are none."""
     try:
-        return Between(language, length, length)
+        return LengthBounded(language, length, length)
     except UserError:
         return None
 
 
 @functools.lru_cache(maxsize=16)
-def _kept(config: LimitedConfig) -> FormalLanguage[Any]:
-    """The language of a config, whose tables are made once."""
+def _limited(config: LimitedConfig) -> FormalLanguage[Any]:
+    """The language of a config; cached, because the tables of a length limit take long to compute."""
     whole = config.unlimited()
-    return whole if config.max_length is None else Between(whole, 0, config.max_length)
+    return whole if config.max_length is None else LengthBounded(whole, 0, config.max_length)

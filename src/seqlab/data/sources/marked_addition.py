@@ -18,7 +18,7 @@ MARK = "-1"
 
 
 class MarkedAdditionConfig(ExamplesConfig):
-    """Digits, one of the first `length` - 2 replaced by -1: the digit behind -1 plus the last digit.
+    """Digits, one of the first `length` - 2 replaced by -1; the answer is the next digit plus the last one.
 
     >>> config = MarkedAdditionConfig(length=5, train=2, valid=1, test=1)
     >>> corpus = config.read()
@@ -28,14 +28,14 @@ class MarkedAdditionConfig(ExamplesConfig):
     8
     """
 
-    description: ClassVar[str] = "Digits of which one is marked; the label is that digit plus the last one."
+    description: ClassVar[str] = "Digits, one of them marked; the label is that digit plus the last one."
     label_names: ClassVar[tuple[str, ...]] = tuple(str(total) for total in range(19))
     kind: Literal["marked_addition"] = "marked_addition"
     """Name of the dataset."""
     tokenizer: Annotated[TokenizerConfig, ByKind(TOKENIZERS)] = NumbersConfig(grids=(f"{MARK} to 9",))
-    """How texts become tokens: a model may read them as one-hot vectors or as the numbers that they are."""
+    """How texts become tokens; a model can read them as one-hot vectors or as numbers."""
     length: int = Field(default=10, ge=3)
-    """Tokens of an example, the mark among them."""
+    """Number of tokens of an example, including the mark."""
 
     @override
     def draw(self, count: int, random: np.random.Generator) -> Examples:
@@ -47,7 +47,7 @@ class MarkedAdditionConfig(ExamplesConfig):
 
     @property
     @override
-    def different(self) -> int:
+    def distinct_examples(self) -> int:
         return (self.length - 2) * 10 ** (self.length - 1)
 
 

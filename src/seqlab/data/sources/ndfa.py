@@ -1,4 +1,4 @@
-"""A regular language that a non-deterministic automaton describes best: one word, repeated."""
+"""A regular language that a non-deterministic automaton describes most simply: one word, repeated."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from seqlab.languages.automaton import Automaton
 
 WORDS = ("abc!", "uvw!", "klm!")
 STOP = 1 / 4
-"""Probability that the sequence ends, before each further word."""
+"""Probability, before each word, that the sequence ends."""
 
 
 class NdfaConfig(LimitedConfig):
-    """`s`, one word of `abc!`, `uvw!`, `klm!` (each as likely) k times, `s`; k is geometric, 0 is legal.
+    """`s`, k repetitions of one of `abc!`, `uvw!`, `klm!` (equally likely), `s`; k >= 0 is geometric.
 
     >>> config = NdfaConfig(train=3, valid=1, test=1)
     >>> config.read().texts["train"]

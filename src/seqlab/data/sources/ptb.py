@@ -9,11 +9,12 @@ from typing import Annotated, Literal
 from typing_extensions import override
 
 from seqlab.data.data_kinds import TOKENIZERS
-from seqlab.data.dataset import About, Corpus, DatasetConfig
-from seqlab.data.fetch import source, sums
+from seqlab.data.dataset import About, Corpus
+from seqlab.data.dataset_config import DatasetConfig
+from seqlab.data.fetch import checksums_of, source_file
 from seqlab.data.sources.text_files import read_text
 from seqlab.data.tokenizers.tokenizer import TokenizerConfig
-from seqlab.data.tokenizers.words import WhitespaceConfig
+from seqlab.data.tokenizers.whitespace import WhitespaceConfig
 from seqlab.schema.registry import ByKind
 
 _CHECKSUMS = {
@@ -28,10 +29,10 @@ _FOLDERS = (
 
 
 class PtbConfig(DatasetConfig):
-    r"""One running text a split; `<eos>` ends each line and stands before the first one.
+    r"""One running text per split; `<eos>` ends each line and precedes the first one.
 
-    By words: 929,589 / 73,760 / 82,430 tokens, `<eos>` included, and a vocabulary of 10,000.
-    By characters the same text is spelled out, `_` for a blank: 5,017,482 / 393,042 / 442,423 tokens.
+    By words: 929,589 / 73,760 / 82,430 tokens, including `<eos>`, and a vocabulary of 10,000. By characters
+    the same text is spelled out, with `_` for a space: 5,017,482 / 393,042 / 442,423 tokens.
 
     >>> line = " no it was <unk> \n"
     >>> tokenizer = PtbConfig().tokenizer.train([line], running=True)
@@ -46,35 +47,38 @@ class PtbConfig(DatasetConfig):
     tokenizer: Annotated[TokenizerConfig, ByKind(TOKENIZERS)] = WhitespaceConfig()
     """How texts become tokens."""
     level: Literal["word", "character"] = "word"
-    """What stands between blanks in the text: a word, or a single character."""
+    """Whether tokens are words or single characters."""
 
+    @override
     def about(self) -> About:
-        """Origin and licence."""
         return About(
             "Wall Street Journal articles of 1989: lower-cased, numbers as N, rare words as <unk>.",
             "Marcus et al. 1993, the Penn Treebank; prepared by Mikolov et al. 2010",
             "for research; the Treebank belongs to the Linguistic Data Consortium",
         )
 
+    @override
     def content_hash(self) -> str:
-        """SHA-256 of the three files' SHA-256."""
-        return hashlib.sha256("".join(sums(_path(split)).sha256 for split in _CHECKSUMS).encode()).hexdigest()
+        return hashlib.sha256(
+            "".join(checksums_of(_path(split)).sha256 for split in _CHECKSUMS).encode()
+        ).hexdigest()
 
     @override
     def read(self) -> Corpus:
         texts = {split: read_text(_path(split)) for split in _CHECKSUMS}
+        # The tokenizer splits at whitespace in both cases: spelled out, each character is a token.
         if self.level == "character":
             texts = {split: spell(text) for split, text in texts.items()}
         return Corpus({split: [text] for split, text in texts.items()}, running=True)
 
 
 def spell(text: str) -> str:
-    """Each line as its characters with blanks between them, `_` for a blank of the text."""
+    """The characters of each line with spaces between them; `_` represents a space of the text."""
     lines = (" ".join(line.strip().replace(" ", "_")) for line in text.splitlines())
     return "".join(f"{line}\n" for line in lines)
 
 
 def _path(split: str) -> Path:
     name = f"ptb.{split}.txt"
-    addresses = [f"{folder}/{name}" for folder in _FOLDERS]
-    return source(f"ptb/{name}", checksums=[_CHECKSUMS[split]], addresses=addresses)
+    urls = [f"{folder}/{name}" for folder in _FOLDERS]
+    return source_file(f"ptb/{name}", checksums=[_CHECKSUMS[split]], urls=urls)

@@ -1,4 +1,4 @@
-"""What all drawn datasets share: they come from their settings alone."""
+"""What all generated datasets share: their content follows from their settings."""
 
 from __future__ import annotations
 
@@ -7,24 +7,28 @@ import json
 from abc import ABC
 from typing import ClassVar
 
-from seqlab.data.dataset import About, DatasetConfig
+from typing_extensions import override
+
+from seqlab.data.dataset import About
+from seqlab.data.dataset_config import DatasetConfig
 from seqlab.schema.config import plain
 
 
 class SeededConfig(DatasetConfig, ABC):
-    """Content that the settings, a seed among them, fix."""
+    """A dataset whose content is determined by its settings, one of which is a seed."""
 
     version: ClassVar[int]
-    """Raised when the same settings give other content than before."""
+    """Increased when the same settings give different content than before."""
     description: ClassVar[str]
     """What the texts are, in one sentence."""
 
+    @override
     def about(self) -> About:
-        """Origin and licence."""
         return About(self.description, "generated", "none needed")
 
+    @override
     def content_hash(self) -> str:
-        """SHA-256 of the settings and the generator's version."""
+        # Without the tokenizer: it does not change the texts.
         settings = {key: value for key, value in plain(self).items() if key != "tokenizer"}
         text = json.dumps({**settings, "version": self.version}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""A user's own table: one text and one label a row."""
+"""A user's own table: one text and one label per row."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field, field_validator, model_validator
+from typing_extensions import override
 
 from seqlab.data.data_kinds import TOKENIZERS
-from seqlab.data.dataset import About, Corpus, DatasetConfig, Limit
-from seqlab.data.fetch import sums
+from seqlab.data.dataset import About, Corpus, Limit
+from seqlab.data.dataset_config import DatasetConfig
+from seqlab.data.fetch import checksums_of
 from seqlab.data.sources.labelled_table import (
     LabelledRows,
     RowTexts,
@@ -22,7 +24,7 @@ from seqlab.data.sources.labelled_table import (
     scan,
 )
 from seqlab.data.sources.splitting import split_rows
-from seqlab.data.sources.table_rows import require_ending
+from seqlab.data.sources.table_rows import require_format
 from seqlab.data.sources.text_files import known_encoding, require_file
 from seqlab.data.tokenizers.tokenizer import TokenizerConfig
 from seqlab.data.tokenizers.unicode_words import UnicodeWordsConfig
@@ -31,10 +33,10 @@ from seqlab.schema.registry import ByKind
 
 
 class TableConfig(DatasetConfig):
-    r"""Labelled texts of a CSV, TSV, JSONL or Parquet file, which is read row by row.
+    r"""Labelled texts from a CSV, TSV, JSONL or Parquet file, which is read row by row.
 
-    Splits that neither a column nor a file of their own gives are made of the training rows: seeded, the same
-    share of each label, equal texts never torn apart.
+    Splits that neither a column nor a separate file gives are made from the training rows: seeded, stratified
+    by label, and with equal texts on the same side.
 
     >>> import pathlib, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -50,45 +52,45 @@ class TableConfig(DatasetConfig):
     tokenizer: Annotated[TokenizerConfig, ByKind(TOKENIZERS)] = UnicodeWordsConfig()
     """How texts become tokens."""
     path: str
-    """The file; its ending, .csv, .tsv, .jsonl or .parquet, says how it is read."""
+    """The file; its extension, .csv, .tsv, .jsonl or .parquet, determines the format."""
     text_column: str = "text"
-    """Name of the column that holds the texts."""
+    """Name of the column with the texts."""
     label_column: str = "label"
-    """Name of the column that holds the labels; numbers are taken as text."""
+    """Name of the column with the labels; numbers are read as text."""
     split_column: str | None = None
-    """Name of the column that says train, valid or test; none: there is no such column."""
+    """Name of the column that is train, valid or test in each row; none: there is no such column."""
     valid_path: str | None = None
-    """File of the split `valid`, with the same columns; none: it is made."""
+    """File of the split `valid`, with the same columns; none: it is made from the training rows."""
     test_path: str | None = None
-    """File of the split `test`, with the same columns; none: it is made."""
+    """File of the split `test`, with the same columns; none: it is made from the training rows."""
     valid_fraction: float = Field(default=0.1, ge=0.0, lt=1.0)
-    """Share of the training rows that makes `valid` where it is not given; 0: there is none."""
+    """Fraction of the training rows for `valid` if it is not given; 0: there is none."""
     test_fraction: float = Field(default=0.1, ge=0.0, lt=1.0)
-    """Share of the training rows that makes `test` where it is not given; 0: there is none."""
+    """Fraction of the training rows for `test` if it is not given; 0: there is none."""
     split_seed: int = Field(default=0, ge=0)
-    """Fixes which rows go to the splits that are made."""
+    """Determines which rows go to the splits that are made."""
     encoding: str = "utf-8"
-    """Encoding of the text in CSV, TSV and JSONL files, e.g. cp1252; a Parquet file knows its own."""
+    """Encoding of CSV, TSV and JSONL files, e.g. cp1252; Parquet files are always UTF-8."""
     max_length: int | None = Field(default=None, ge=1)
-    """Tokens of a text at most; none: no limit."""
+    """Maximum number of tokens of a text; none: no limit."""
     keep: Literal["first", "last"] = "first"
     """Which tokens of a longer text are kept."""
 
     @field_validator("path", "valid_path", "test_path")
     @classmethod
-    def _ending(cls, value: str | None) -> str | None:
-        return None if value is None else require_ending(value)
+    def _supported_format(cls, value: str | None) -> str | None:
+        return None if value is None else require_format(value)
 
     @field_validator("encoding")
     @classmethod
-    def _known(cls, value: str) -> str:
+    def _known_encoding(cls, value: str) -> str:
         return known_encoding(value)
 
     @model_validator(mode="after")
     def _splits_fit(self) -> TableConfig:
         if self.split_column is not None and (self.valid_path or self.test_path):
             raise ValueError(
-                "'split_column' must be none where 'valid_path' or 'test_path' is given. "
+                "'split_column' must be none if 'valid_path' or 'test_path' is given. "
                 f"Got {self.split_column!r}."
             )
         if self.valid_fraction + self.test_fraction >= 1:
@@ -98,41 +100,37 @@ class TableConfig(DatasetConfig):
             )
         return self
 
+    @override
     def about(self) -> About:
-        """Origin and licence."""
         return About(
-            f"Own data: column {self.text_column!r}, labelled by column {self.label_column!r}.",
+            f"Your own texts: column {self.text_column!r}, labelled by column {self.label_column!r}.",
             ", ".join(self._files().values()),
-            "own data; its owner knows the terms",
+            "your own data",
         )
 
+    @override
     def content_hash(self) -> str:
-        """SHA-256 of the files' SHA-256."""
         digest = hashlib.sha256()
         for split, name in self._files().items():
             require_file(Path(name))
-            digest.update(f"{split} {sums(Path(name)).sha256}\n".encode())
+            digest.update(f"{split} {checksums_of(Path(name)).sha256}\n".encode())
         return digest.hexdigest()
 
+    @override
     def read(self) -> Corpus:
-        """See `DatasetConfig.read`; texts are read from the files each time they are gone through.
-
-        Raises:
-            UserError: a file, a column, a label or a text is not what it must be; the row is named.
-        """
         splits = self._splits()
         names = check_labels(splits)
         self._check_none_empty(splits)
         return Corpus(
             texts={name: RowTexts(part.table.file, part.rows) for name, part in splits.items()},
-            labels={name: part.ids(names) for name, part in splits.items()},
+            targets={name: part.ids(names) for name, part in splits.items()},
             label_names=names,
             limit=Limit(self.max_length, self.keep),
             notes=tuple(label_notes(splits, names)),
         )
 
     def _splits(self) -> dict[str, LabelledRows]:
-        """The rows of each split: of the files and the column as they say, of `train` where they do not."""
+        """The rows of each split: of its file or of the split column, else some of the training rows."""
         tables = {split: scan(self._file(name)) for split, name in self._files().items()}
         splits = {split: LabelledRows(table, np.arange(len(table))) for split, table in tables.items()}
         if self.split_column is not None:
@@ -141,21 +139,24 @@ class TableConfig(DatasetConfig):
         missing = {name: share for name, share in shares.items() if name not in splits and share > 0}
         if not missing:
             return splits
+        # Row by row, a text in two splits would measure memory; `split_rows` keeps equal texts together.
         whole = splits["train"]
-        whole.check_divisible()
+        whole.check_splittable()
         made = split_rows(
             whole.table.labels[whole.rows], whole.table.texts[whole.rows], missing, self.split_seed
         )
-        divided = {name: LabelledRows(whole.table, whole.rows[rows]) for name, rows in made.items()}
-        return {**splits, **divided}
+        return {
+            **splits,
+            **{name: LabelledRows(whole.table, whole.rows[rows]) for name, rows in made.items()},
+        }
 
     def _check_none_empty(self, splits: Mapping[str, LabelledRows]) -> None:
         for name, part in splits.items():
             if not len(part.rows):
                 rows = sum(len(other.rows) for other in splits.values())
                 raise UserError(
-                    f"{self.path} must hold enough texts to make {', '.join(splits)} of. Got {rows:,} rows, "
-                    f"none left for {name!r}. Add texts, or do without that split: data.{name}_fraction=0."
+                    f"{self.path} must contain enough texts for {', '.join(splits)}. Got {rows:,} rows, "
+                    f"none left for {name!r}. Add texts, or omit that split: data.{name}_fraction=0."
                 )
 
     def _files(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Rows of a user's table, one at a time: CSV, TSV, JSONL, Parquet. Every error names the row."""
+"""The rows of a user's table, one at a time: CSV, TSV, JSONL, Parquet. Every error names the row."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from typing import Any, NamedTuple
 from seqlab.data.sources.text_files import open_text, require_file
 from seqlab.schema.errors import UserError, nearest
 
-_LONGEST = 1 << 27  # characters of one field; the csv module's own limit is 131,072
-_SLICE = 50_000  # rows of a Parquet file in memory at once, besides its row group
+_MAX_FIELD = 1 << 27  # characters of one field; the csv module's own limit is 131,072
+_SLICE = 50_000  # rows of a Parquet file in memory at once, in addition to its row group
 
 
 class TableRow(NamedTuple):
-    """Where a row stands (its line, or its number in a Parquet file) and what the columns hold.
+    """The position of a row (its line, or its number in a Parquet file) and the values of the columns.
 
-    In CSV and TSV every value is text; JSONL and Parquet have types of their own. See `as_text`.
+    In CSV and TSV every value is text; JSONL and Parquet have types. See `as_text`.
     """
 
-    place: int
+    position: int
     values: tuple[Any, ...]
 
 
-def require_ending(path: str) -> str:
-    """The path, if its ending names a format that can be read.
+def require_format(path: str) -> str:
+    """The path, if its file name extension is that of a supported format.
 
     Raises:
-        UserError: it does not.
+        UserError: it is not.
     """
-    ending = Path(path).suffix
-    if ending.lower() not in FORMATS:
-        hint = nearest(ending, FORMATS)
+    extension = Path(path).suffix
+    if extension.lower() not in FORMATS:
+        hint = nearest(extension, FORMATS)
         raise UserError(
             f"A table must end in {', '.join(FORMATS)}. Got {path!r}.{f' Nearest: {hint!r}.' if hint else ''}"
         )
@@ -41,12 +41,12 @@ def require_ending(path: str) -> str:
 
 
 def read_rows(path: Path, columns: Sequence[str], encoding: str) -> Iterator[TableRow]:
-    """The rows of a table in their order, read while they are gone through.
+    """The rows of a table in their order, read lazily.
 
     Args:
-        path: a file whose ending is one of `FORMATS`.
+        path: a file with one of the extensions in `FORMATS`.
         columns: names of the columns wanted, in the order of `TableRow.values`.
-        encoding: of the text; a Parquet file has its own.
+        encoding: of the text; ignored for Parquet, which is always UTF-8.
 
     Raises:
         UserError: the file is missing, damaged or not in this encoding, or a column is missing.
@@ -55,13 +55,13 @@ def read_rows(path: Path, columns: Sequence[str], encoding: str) -> Iterator[Tab
     return FORMATS[path.suffix.lower()](path, columns, encoding)
 
 
-def where(path: Path, place: int) -> str:
-    """A row's place in words.
+def location(path: Path, position: int) -> str:
+    """Where a row is, for a message.
 
-    >>> where(Path("a.csv"), 7), where(Path("a.parquet"), 7)
+    >>> location(Path("a.csv"), 7), location(Path("a.parquet"), 7)
     ('a.csv:7', 'a.parquet, row 7')
     """
-    return f"{path}, row {place}" if path.suffix.lower() == ".parquet" else f"{path}:{place}"
+    return f"{path}, row {position}" if path.suffix.lower() == ".parquet" else f"{path}:{position}"
 
 
 def _csv(path: Path, columns: Sequence[str], encoding: str) -> Iterator[TableRow]:
@@ -73,16 +73,17 @@ def _tsv(path: Path, columns: Sequence[str], encoding: str) -> Iterator[TableRow
 
 
 def _separated(path: Path, columns: Sequence[str], encoding: str, separator: str) -> Iterator[TableRow]:
-    csv.field_size_limit(_LONGEST)
+    csv.field_size_limit(_MAX_FIELD)
     with open_text(path, encoding, newline="") as file:
         reader = csv.reader(file, delimiter=separator, strict=True)
+        # `reader.line_num` is the last line of a row; quoted fields may span several.
         line = 1
         try:
             header = next(reader, [])
             indices = [_index(path, header, column) for column in columns]
             line = reader.line_num + 1
             for fields in reader:
-                if fields:
+                if fields:  # the reader gives an empty list for an empty line
                     _check_width(path, line, header, fields)
                     yield TableRow(line, tuple(fields[index] for index in indices))
                 line = reader.line_num + 1
@@ -96,7 +97,7 @@ def _check_width(path: Path, line: int, header: Sequence[str], fields: Sequence[
     if len(fields) != len(header):
         raise UserError(
             f"{path}:{line} must have as many fields as the header, {len(header)}. Got {len(fields)}. "
-            "A text that holds the separator stands in quotes."
+            "A text that contains the separator must be in quotes."
         )
 
 
@@ -109,7 +110,7 @@ def _index(path: Path, header: Sequence[str], column: str) -> int:
 
 def _require_column(path: Path, known: Sequence[str], column: str) -> None:
     if not known:
-        raise UserError(f"{path} must hold a table. Got an empty file.")
+        raise UserError(f"{path} must contain a table. Got an empty file.")
     if column not in known:
         hint = nearest(column, known)
         raise UserError(
@@ -131,7 +132,7 @@ def _jsonl(path: Path, columns: Sequence[str], encoding: str) -> Iterator[TableR
                 first = False
             yield TableRow(line, tuple(map(found.get, columns)))
         if first:
-            raise UserError(f"{path} must hold a table. Got an empty file.")
+            raise UserError(f"{path} must contain a table. Got an empty file.")
 
 
 def _object(path: Path, line: int, text: str) -> dict[str, Any]:
@@ -144,21 +145,22 @@ def _object(path: Path, line: int, text: str) -> dict[str, Any]:
     return found
 
 
-def as_text(path: Path, place: int, column: str, value: Any) -> str | None:
-    """A value as text; numbers and truth values as JSON writes them, None stays.
+def as_text(path: Path, position: int, column: str, value: Any) -> str | None:
+    """A value as text; numbers and truth values are written as in JSON, None remains None.
 
     >>> [as_text(Path("a.jsonl"), 1, "label", value) for value in ("a", 1, 0.5, True, None)]
     ['a', '1', '0.5', 'true', None]
 
     Raises:
-        UserError: it is a list, an object or the like.
+        UserError: it is a list, an object or something similar.
     """
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool | int | float):
         return json.dumps(value)
     raise UserError(
-        f"{where(path, place)} must hold text or a number in column {column!r}. Got {str(value)[:40]!r}."
+        f"{location(path, position)} must contain text or a number in column {column!r}. "
+        f"Got {str(value)[:40]!r}."
     )
 
 
@@ -170,13 +172,13 @@ def _parquet(path: Path, columns: Sequence[str], encoding: str) -> Iterator[Tabl
         known = table.collect_schema().names()
         for column in columns:
             _require_column(path, known, column)
-        place = 0
-        # One column may be asked for twice; polars wants each name once.
+        position = 0
+        # One column may be requested twice (as text and as label); polars requires distinct names.
         wanted = table.select(list(dict.fromkeys(columns)))
-        while (part := wanted.slice(place, _SLICE).collect()).height:
+        while (part := wanted.slice(position, _SLICE).collect()).height:
             for values in zip(*(part[column] for column in columns), strict=True):
-                place += 1
-                yield TableRow(place, values)
+                position += 1
+                yield TableRow(position, values)
     except polars.exceptions.PolarsError as error:
         reason = str(error).splitlines()[0][:200]
         raise UserError(f"{path} must be a whole Parquet file. Got: {reason}.") from None
@@ -188,4 +190,4 @@ FORMATS: dict[str, Callable[[Path, Sequence[str], str], Iterator[TableRow]]] = {
     ".jsonl": _jsonl,
     ".parquet": _parquet,
 }
-"""How a table is read, by the ending of its file."""
+"""The reader of each file name extension."""

@@ -1,4 +1,4 @@
-"""Remember in which order two symbols came."""
+"""Remember the order of two symbols."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ CLASSES = {"XX": "Q", "XY": "R", "YX": "S", "YY": "U"}
 
 
 class TemporalOrderConfig(ExamplesConfig):
-    """X or Y at two places among symbols that mean nothing: which of the four orders was it?
+    """X or Y at two positions among irrelevant symbols; the class is which of the four orders it is.
 
-    Experiment 6a of Hochreiter and Schmidhuber, "Long Short-Term Memory" (1997): E, then a, b, c or d at
-    random, B at the end. With the paper's `length` of 100 an example has 100 to 110 tokens, the first X or Y
-    has 10 to 20 tokens before it and the second one 50 to 60; another length scales all of these. XX is
+    Experiment 6a of Hochreiter and Schmidhuber, "Long Short-Term Memory" (1997): E, then random symbols a, b,
+    c and d, and B at the end. With the paper's `length` of 100 an example has 100 to 110 tokens, the first X
+    or Y has 10 to 20 tokens before it and the second one 50 to 60; other lengths scale all of these. XX is
     class Q, XY R, YX S, YY U.
 
     >>> config = TemporalOrderConfig(length=10, train=2, valid=1, test=1)
@@ -32,24 +32,25 @@ class TemporalOrderConfig(ExamplesConfig):
     'R'
     """
 
-    description: ClassVar[str] = "Two symbols far apart among others; the label is their order."
+    description: ClassVar[str] = "Two distant symbols among others; the label is their order."
     label_names: ClassVar[tuple[str, ...]] = tuple(CLASSES.values())
     kind: Literal["temporal_order"] = "temporal_order"
     """Name of the dataset."""
     length: int = Field(default=100, ge=10)
-    """Tokens of the shortest example; the longest one has a tenth more."""
+    """Number of tokens of the shortest examples; the longest ones have 10 % more."""
 
     @override
     def draw(self, count: int, random: np.random.Generator) -> Examples:
-        length = self.length
-        lengths = random.integers(length, length + length // 10, size=count, endpoint=True)
-        first = random.integers(length // 10, length // 5, size=count, endpoint=True)
-        second = random.integers(length // 2, length * 3 // 5, size=count, endpoint=True)
+        size = self.length
+        lengths = random.integers(size, size + size // 10, size=count, endpoint=True)
+        first = random.integers(size // 10, size // 5, size=count, endpoint=True)
+        second = random.integers(size // 2, size * 3 // 5, size=count, endpoint=True)
         fillers = random.integers(len(FILLERS), size=(count, int(lengths.max())))
         labels = random.integers(len(CLASSES), size=count)
+        # Every row has fillers for the longest example; `_text` cuts them to its own length.
         texts = [
-            _text(row, end, places, list(CLASSES)[label])
-            for row, end, *places, label in zip(
+            _text(row, length, positions, list(CLASSES)[label])
+            for row, length, *positions, label in zip(
                 fillers, lengths.tolist(), first.tolist(), second.tolist(), labels.tolist(), strict=True
             )
         ]
@@ -57,14 +58,14 @@ class TemporalOrderConfig(ExamplesConfig):
 
     @property
     @override
-    def different(self) -> int:
+    def distinct_examples(self) -> int:
         return len(CLASSES) * len(FILLERS) ** (self.length - 4)
 
 
-def _text(fillers: NDArray[np.int64], end: int, places: list[int], symbols: str) -> str:
-    tokens = ["E", *(FILLERS[index] for index in fillers[1 : end - 1].tolist()), "B"]
-    for place, symbol in zip(places, symbols, strict=True):
-        tokens[place] = symbol
+def _text(fillers: NDArray[np.int64], length: int, positions: list[int], symbols: str) -> str:
+    tokens = ["E", *(FILLERS[index] for index in fillers[1 : length - 1].tolist()), "B"]
+    for position, symbol in zip(positions, symbols, strict=True):
+        tokens[position] = symbol
     return " ".join(tokens)
 
 

@@ -11,22 +11,24 @@ from pydantic import Field, field_validator, model_validator
 from typing_extensions import override
 
 from seqlab.data.data_kinds import TOKENIZERS
-from seqlab.data.dataset import About, Corpus, DatasetConfig
-from seqlab.data.fetch import sums
+from seqlab.data.dataset import About, Corpus
+from seqlab.data.dataset_config import DatasetConfig
+from seqlab.data.fetch import checksums_of
 from seqlab.data.sources.text_files import known_encoding, open_text, require_file
-from seqlab.data.tokenizers.tokenizer import CharactersConfig, TokenizerConfig
+from seqlab.data.tokenizers.characters import CharactersConfig
+from seqlab.data.tokenizers.tokenizer import TokenizerConfig
 from seqlab.schema.errors import UserError
 from seqlab.schema.registry import ByKind
 
-_LINE = 10_000  # characters; a split begins with a line where lines are no longer
+_MAX_LINE = 10_000  # characters; splits begin at a line break unless lines are longer than this
 
 
 class TextConfig(DatasetConfig):
     r"""All files as one running text in their order; its beginning is train, its end test.
 
-    Splits begin with a line. Those that have files of their own are not cut off the text.
+    Splits begin at a line break. A split with files of its own takes nothing from the text.
 
-    >>> divide("One.\nTwo.\nThree.\n", {"valid": 0.3, "test": 0.2})
+    >>> split_at_lines("One.\nTwo.\nThree.\n", {"valid": 0.3, "test": 0.2})
     {'train': 'One.\n', 'valid': 'Two.\n', 'test': 'Three.\n'}
     """
 
@@ -35,32 +37,32 @@ class TextConfig(DatasetConfig):
     tokenizer: Annotated[TokenizerConfig, ByKind(TOKENIZERS)] = CharactersConfig()
     """How texts become tokens."""
     path: tuple[str, ...] = Field(min_length=1)
-    """Files and folders, separated by commas; of a folder all files that fit `pattern`, sorted by name."""
+    """Files and folders, separated by commas; of a folder, all files that match `pattern`, sorted by name."""
     pattern: str = Field(default="*.txt", min_length=1)
-    """Which files of a folder and of those below it are read."""
+    """Which files of a folder and of its subfolders are read."""
     valid_path: tuple[str, ...] = ()
-    """Files and folders of the split `valid`; empty: it is cut off the text."""
+    """Files and folders of the split `valid`; empty: it is taken from the text."""
     test_path: tuple[str, ...] = ()
-    """Files and folders of the split `test`; empty: it is cut off the text."""
+    """Files and folders of the split `test`; empty: it is taken from the text."""
     valid_fraction: float = Field(default=0.05, gt=0.0, lt=1.0)
-    """Share of the characters that makes `valid` where it has no files."""
+    """Fraction of the characters for `valid` if it has no files."""
     test_fraction: float = Field(default=0.05, gt=0.0, lt=1.0)
-    """Share of the characters that makes `test` where it has no files."""
+    """Fraction of the characters for `test` if it has no files."""
     encoding: str = "utf-8"
     """Encoding of the files, e.g. cp1252."""
 
     @field_validator("path", "valid_path", "test_path", mode="before")
     @classmethod
-    def _one_is_several(cls, value: Any) -> Any:
+    def _as_tuple(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
 
     @field_validator("encoding")
     @classmethod
-    def _known(cls, value: str) -> str:
+    def _known_encoding(cls, value: str) -> str:
         return known_encoding(value)
 
     @model_validator(mode="after")
-    def _some_is_left(self) -> TextConfig:
+    def _some_text_is_left(self) -> TextConfig:
         if self.valid_fraction + self.test_fraction >= 1:
             raise ValueError(
                 "'valid_fraction' and 'test_fraction' must leave text to train on. "
@@ -68,17 +70,17 @@ class TextConfig(DatasetConfig):
             )
         return self
 
+    @override
     def about(self) -> About:
-        """Origin and licence."""
         names = [name for paths in self._paths().values() for name in paths]
-        return About("Own data: running text.", ", ".join(names), "own data; its owner knows the terms")
+        return About("Your own running text.", ", ".join(names), "your own data")
 
+    @override
     def content_hash(self) -> str:
-        """SHA-256 of the files' SHA-256, in their order."""
         digest = hashlib.sha256()
         for split, files in self._files().items():
             for file in files:
-                digest.update(f"{split} {sums(file).sha256}\n".encode())
+                digest.update(f"{split} {checksums_of(file).sha256}\n".encode())
         return digest.hexdigest()
 
     @override
@@ -86,10 +88,10 @@ class TextConfig(DatasetConfig):
         texts = {split: "".join(map(self._read, files)) for split, files in self._files().items()}
         shares = {"valid": self.valid_fraction, "test": self.test_fraction}
         missing = {name: share for name, share in shares.items() if name not in texts}
-        splits = {**texts, **divide(texts["train"], missing)}
+        splits = {**texts, **split_at_lines(texts["train"], missing)}
         for name, text in splits.items():
             if not text:
-                raise UserError(f"Own text must be long enough to be split. Got none for {name!r}.")
+                raise UserError(f"The text must be long enough to be split. Got none for {name!r}.")
         return Corpus({name: [text] for name, text in splits.items()}, running=True)
 
     def _paths(self) -> dict[str, tuple[str, ...]]:
@@ -103,36 +105,37 @@ class TextConfig(DatasetConfig):
         }
 
     def _read(self, file: Path) -> str:
-        """A file's text; its last line is ended, so that files do not run into each other."""
+        """A file's text. A line break is added at its end if it is missing, so that files do not merge."""
         with open_text(file, self.encoding) as stream:
             text = stream.read()
         if not text:
-            raise UserError(f"{file} must hold text. Got an empty file.")
+            raise UserError(f"{file} must contain text. Got an empty file.")
         return text if text.endswith("\n") else f"{text}\n"
 
 
 def find_files(path: Path, pattern: str) -> list[Path]:
-    """The file itself, or the files of a folder and of those below it that fit, sorted by name.
+    """The file itself, or the matching files of a folder and its subfolders, sorted by name.
 
     Raises:
-        UserError: there is no such file, or none in the folder fits.
+        UserError: there is no such file, or none in the folder matches.
     """
     if not path.is_dir():
         require_file(path)
         return [path]
     files = sorted(file for file in path.rglob(pattern) if file.is_file())
     if not files:
-        endings = sorted({file.suffix for file in path.rglob("*") if file.is_file()})
+        extensions = sorted({file.suffix for file in path.rglob("*") if file.is_file()})
         raise UserError(
-            f"{path} must hold files that fit 'data.pattern', {pattern!r}. "
-            f"Got none; files there end in: {', '.join(endings) or 'none at all'}."
+            f"{path} must contain files that match 'data.pattern', {pattern!r}. "
+            f"Got none; its files have the extensions: {', '.join(extensions) or 'none at all'}."
         )
     return files
 
 
-def divide(text: str, shares: dict[str, float]) -> dict[str, str]:
+def split_at_lines(text: str, shares: dict[str, float]) -> dict[str, str]:
     """The text cut into `train` and the other splits, in this order, each with its share of characters."""
     ends = [len(text)]
+    # From the end: each split gets its share of the whole text, and train what is left.
     for share in reversed(shares.values()):
         ends.append(_line_begin(text, ends[-1] - max(1, round(share * len(text)))))
     bounds = [0, *reversed(ends)]
@@ -140,7 +143,7 @@ def divide(text: str, shares: dict[str, float]) -> dict[str, str]:
     return {name: text[begin:end] for name, (begin, end) in zip(names, pairwise(bounds), strict=True)}
 
 
-def _line_begin(text: str, place: int) -> int:
-    """The last beginning of a line up to a place; the place itself where that is far off."""
-    place = max(0, place)
-    return text.rfind("\n", max(place // 2, place - _LINE), place) + 1 or place
+def _line_begin(text: str, position: int) -> int:
+    """The last beginning of a line up to a position; the position itself if that is far away."""
+    position = max(0, position)
+    return text.rfind("\n", max(position // 2, position - _MAX_LINE), position) + 1 or position

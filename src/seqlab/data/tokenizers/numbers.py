@@ -17,58 +17,60 @@ from seqlab.data.tokenizers.vocabulary import Vocabulary
 from seqlab.schema.config import parse, plain
 from seqlab.schema.errors import UserError
 
-MOST = 1_000_000
-"""Different tokens at most."""
+MAX_TOKENS = 1_000_000
+"""Maximum number of distinct tokens."""
 
 
 class Grid(NamedTuple):
-    """Equally spaced numbers, as multiples of 10^-`decimals`: from `lowest` to `highest`."""
+    """Equally spaced numbers from `lowest` to `highest`, both given as multiples of 10^-`decimals`."""
 
     lowest: int
     highest: int
     decimals: int
 
     @classmethod
-    def read(cls, text: str) -> Grid:
-        """A grid from its ends as they are written; their decimals are those of all its numbers.
+    def parse(cls, text: str) -> Grid:
+        """A grid from its two ends in writing; all its numbers have the same number of decimals.
 
-        >>> Grid.read("-1.0 to 1.0")
+        >>> Grid.parse("-1.0 to 1.0")
         Grid(lowest=-10, highest=10, decimals=1)
 
         Raises:
-            UserError: these are not two numbers in order with equally many decimals.
+            UserError: the text is not two ascending numbers with equally many decimals.
         """
         match = _GRID.fullmatch(text)
         if match is None or len(match[2]) != len(match[4]):
             raise UserError(
-                "'grids' must be written as '0.00 to 1.00', with equally many decimals, 6 at most. "
+                "'grids' must be written as '0.00 to 1.00', with equally many decimals, at most 6. "
                 f"Got {text!r}."
             )
-        lowest, highest = (int(match[one] + match[one + 1]) for one in (1, 3))
+        # Groups 1 and 3 are the whole parts, 2 and 4 the decimals.
+        lowest, highest = int(match[1] + match[2]), int(match[3] + match[4])
         if highest < lowest:
             raise UserError(f"'grids' must begin with the lowest number. Got {text!r}.")
         return cls(lowest, highest, len(match[2]))
 
     @property
     def size(self) -> int:
-        """How many numbers there are."""
+        """How many numbers the grid has."""
         return self.highest - self.lowest + 1
 
-    def written(self) -> list[str]:
-        """All numbers, the smallest first."""
+    def tokens(self) -> list[str]:
+        """All numbers as text, in ascending order."""
         scale = 10**self.decimals
         return [f"{k / scale:.{self.decimals}f}" for k in range(self.lowest, self.highest + 1)]
 
 
+# The decimal point belongs to neither group, and must be followed by a decimal: `0.` is not a number here.
 _GRID = re.compile(r"(-?\d+)(?:\.(?=\d))?((?<=\.)\d{1,6}|) to (-?\d+)(?:\.(?=\d))?((?<=\.)\d{1,6}|)")
 
 
 class NumbersConfig(TokenizerConfig):
-    """Tokens between blanks are numbers, or several joined by commas, each on a grid.
+    """Tokens separated by spaces are numbers on a grid, or several such numbers joined by commas.
 
-    The vocabulary is every number there can be, whatever the texts hold, and nothing else: there is neither a
-    start nor an end, so it serves tasks of whole texts. A model with `embedding = "numbers"` reads the
-    numbers themselves.
+    The vocabulary is every number on the grid, whatever the texts contain, and nothing else: there is neither
+    a start nor an end token, so it suits tasks whose input is a whole text. A model with
+    `embedding = "numbers"` reads the numbers themselves.
 
     >>> tokenizer = NumbersConfig(grids=("0.0 to 1.0", "0 to 1")).train([])
     >>> len(tokenizer.vocabulary), tokenizer.encode("0.3,1 1.0,0")
@@ -80,19 +82,20 @@ class NumbersConfig(TokenizerConfig):
     kind: Literal["numbers"] = "numbers"
     """Name of the tokenizer."""
     grids: tuple[str, ...] = Field(default=("0 to 9",), min_length=1)
-    """The numbers of a token, in their order: the lowest and the highest, written as all of them are."""
+    """One grid per number of a token, written as its lowest and highest number, e.g. `0.00 to 1.00`."""
 
     @model_validator(mode="after")
-    def _some(self) -> NumbersConfig:
-        count = math.prod(Grid.read(grid).size for grid in self.grids)
-        if count > MOST:
+    def _few_enough_tokens(self) -> NumbersConfig:
+        count = math.prod(Grid.parse(grid).size for grid in self.grids)
+        if count > MAX_TOKENS:
             raise UserError(
-                f"'grids' must have at most {MOST:,} combinations. Got {count:,}. Nearest: fewer 'decimals'."
+                f"'grids' must have at most {MAX_TOKENS:,} combinations. Got {count:,}. "
+                "Nearest: fewer decimals."
             )
         return self
 
+    @override
     def train(self, texts: Sequence[str], *, running: bool = False) -> Tokenizer:
-        """See `TokenizerConfig.train`; nothing is learned from the texts."""
         if running:
             raise UserError(
                 "'tokenizer.kind' must not be 'numbers' for running text. "
@@ -109,11 +112,12 @@ class NumbersConfig(TokenizerConfig):
 class _Numbers(Tokenizer):
     def __init__(self, config: NumbersConfig):
         self._config = config
-        written = [Grid.read(grid).written() for grid in config.grids]
+        written = [Grid.parse(grid).tokens() for grid in config.grids]
         tokens = tuple(",".join(parts) for parts in itertools.product(*written))
         numbers = tuple(tuple(map(float, token.split(","))) for token in tokens)
         self.vocabulary = Vocabulary(tokens, numbers=numbers)
 
+    @override
     def encode_batch(self, texts: Sequence[str]) -> Encoded:
         tokens = [text.split() for text in texts]
         ids = self.vocabulary.ids
@@ -123,9 +127,11 @@ class _Numbers(Tokenizer):
             raise UserError(self._off_grid(error.args[0])) from None
         return Encoded(np.array(found, dtype=np.int32), offsets_of(map(len, tokens)))
 
+    @override
     def decode(self, ids: Sequence[int]) -> str:
         return " ".join(self.vocabulary.names(ids))
 
+    @override
     def spec(self) -> Spec:
         return plain(self._config)
 

@@ -1,7 +1,7 @@
-"""Subwords learned from the training split: byte-pair encoding and WordPiece, by the `tokenizers` library.
+"""Subwords learned from the training split: byte-pair encoding and WordPiece, from the `tokenizers` library.
 
-The library's own special tokens are not used: it would find them inside a text that happens to spell
-them. `.pad .start .end` get the ids behind the subwords instead.
+The library's own special tokens are not used, because it would recognise them inside a text that happens to
+contain their spelling. Instead `.pad`, `.start` and `.end` get the ids after those of the subwords.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from seqlab.schema.errors import UserError
 if TYPE_CHECKING:
     import tokenizers
 
-_CHUNK = 1000  # texts encoded at once: bounds memory, keeps all cores busy
-_LINE_BREAK = "Ċ"  # how byte-level BPE writes the byte 10
+_CHUNK = 1000  # texts encoded at once: bounds memory and still keeps all cores busy
+_LINE_BREAK = "Ċ"  # the character by which byte-level BPE represents byte 10
 
 
 class BpeConfig(TokenizerConfig):
@@ -50,7 +50,7 @@ class BpeConfig(TokenizerConfig):
     kind: Literal["bpe"] = "bpe"
     """Name of the tokenizer."""
     size: int = Field(default=8000, ge=260)
-    """Entries of the vocabulary at most, the 256 bytes and the special tokens included."""
+    """Maximum vocabulary size, including the 256 bytes and the special tokens."""
     lower_case: bool = False
     """Whether texts are lower-cased first."""
 
@@ -65,7 +65,7 @@ class BpeConfig(TokenizerConfig):
         model.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         model.decoder = decoders.ByteLevel()
         trainer = trainers.BpeTrainer(
-            vocab_size=_room(self.size, running=running),
+            vocab_size=_subword_count(self.size, running=running),
             initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
             show_progress=False,
         )
@@ -79,7 +79,9 @@ class BpeConfig(TokenizerConfig):
 
 
 class WordPieceConfig(TokenizerConfig):
-    """WordPiece: words and signs, longest known pieces first, `##` before what continues a word.
+    """WordPiece: words and punctuation, split greedily into the longest known pieces.
+
+    A piece that continues a word begins with `##`.
 
     >>> tokenizer = WordPieceConfig(size=40).train(["low lower lowest"] * 3)
     >>> tokenizer.decode(tokenizer.encode("Slower low: ☂"))
@@ -89,34 +91,33 @@ class WordPieceConfig(TokenizerConfig):
     kind: Literal["wordpiece"] = "wordpiece"
     """Name of the tokenizer."""
     size: int = Field(default=8000, ge=10)
-    """Entries of the vocabulary at most, special tokens and every character included."""
+    """Maximum vocabulary size, including special tokens and every character."""
     lower_case: bool = True
     """Whether texts are lower-cased first."""
 
+    @override
     def train(self, texts: Sequence[str], *, running: bool = False) -> Tokenizer:
-        """See `TokenizerConfig.train`.
-
-        Raises:
-            UserError: `size` has no room for the characters of the texts.
-        """
         from tokenizers import trainers
 
         trainer = trainers.WordPieceTrainer(
-            vocab_size=_room(self.size, running=running),
-            # The trainer numbers the pieces that continue a word in random order. Named here, sorted,
-            # they come first, and training is deterministic.
+            vocab_size=_subword_count(self.size, running=running),
+            # The trainer numbers the pieces that continue a word in random order. Listed here, sorted, they
+            # come first, and training is deterministic.
             special_tokens=[UNKNOWN, *_continuing(texts, lower_case=self.lower_case)],
             show_progress=False,
         )
         model = self._model({UNKNOWN: 0})
         model.train_from_iterator(iter(texts), trainer)
         entries = model.get_vocab()
-        missing = len(entries) - _room(self.size, running=running)
+        # The trainer exceeds the size rather than leave out a character.
+        missing = len(entries) - _subword_count(self.size, running=running)
         if missing > 0:
             raise UserError(
-                f"'tokenizer.size' must be at least {self.size + missing}: the characters of the "
-                f"training split need their entries. Got {self.size}."
+                f"'tokenizer.size' must be at least {self.size + missing}: each character of the "
+                f"training split needs an entry. Got {self.size}."
             )
+        # A new model of the same entries: the trained one would treat those listed above as special tokens,
+        # and recognise them inside any text.
         return _Subwords("wordpiece", self._model(entries), running=running)
 
     @classmethod
@@ -147,6 +148,7 @@ class _Subwords(Tokenizer):
         else:
             self.vocabulary = sequence_vocabulary((*pieces, PAD, START, END))
 
+    @override
     def encode_batch(self, texts: Sequence[str]) -> Encoded:
         parts, lengths = [np.empty(0, dtype=np.int32)], []
         for begin in range(0, len(texts), _CHUNK):
@@ -157,9 +159,11 @@ class _Subwords(Tokenizer):
             parts.append(np.fromiter(chain.from_iterable(ids), dtype=np.int32))
         return Encoded(np.concatenate(parts), offsets_of(lengths))
 
+    @override
     def decode(self, ids: Sequence[int]) -> str:
         return self._model.decode([index for index in ids if index < self._size])
 
+    @override
     def spec(self) -> Spec:
         running = self.vocabulary.end is None
         return {"kind": self._kind, "running": running, "model": self._model.to_str()}
@@ -171,20 +175,20 @@ def _restored(spec: Spec) -> Tokenizer:
     return _Subwords(spec["kind"], Model.from_str(spec["model"]), running=spec["running"])
 
 
-def _room(size: int, *, running: bool) -> int:
-    """Entries left for subwords."""
+def _subword_count(size: int, *, running: bool) -> int:
+    """Entries left for subwords; running text has no special tokens."""
     return size if running else size - 3
 
 
 def _continuing(texts: Sequence[str], *, lower_case: bool) -> Iterator[str]:
-    """Every character that can stand inside a word, as a piece that continues one, sorted."""
+    """Every character that can occur inside a word, as a piece that continues one, sorted."""
     characters = set().union(*texts)
     if lower_case:
         characters = set().union(*(character.lower() for character in characters))
-    return (f"##{character}" for character in sorted(characters) if _stands_inside_words(character))
+    return (f"##{character}" for character in sorted(characters) if _occurs_inside_words(character))
 
 
-def _stands_inside_words(character: str) -> bool:
+def _occurs_inside_words(character: str) -> bool:
     if character.isascii():
         return character.isalnum()
     return not character.isspace() and not unicodedata.category(character).startswith(("P", "C"))

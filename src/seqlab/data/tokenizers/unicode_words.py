@@ -21,15 +21,15 @@ from seqlab.data.tokenizers.tokenizer import (
     vocabulary_from,
 )
 from seqlab.data.tokenizers.vocabulary import Vocabulary
-from seqlab.data.tokenizers.words import WordLevel, by_frequency
+from seqlab.data.tokenizers.word_level import WordLevel, by_frequency, joined
 
-# Japanese kana and Chinese characters are written without blanks, so each is a word of its own. Marks
-# (vowel signs of Indian scripts, accents) belong to the letter before them; `\w` leaves them out.
+# Japanese kana and Chinese characters are written without spaces, so each is a word of its own. Marks (vowel
+# signs of Indic scripts, accents) belong to the letter before them, but `\w` does not match them.
 _SINGLE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
 _MARKS = "\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0900-\u0dff"
 _LETTERS = rf"[{_SINGLE}]|(?:[^\W{_SINGLE}]|[{_MARKS}])+"
 _WORD = re.compile(_LETTERS)
-_WORD_OR_SIGN = re.compile(rf"{_LETTERS}|\S")
+_WORD_OR_PUNCTUATION = re.compile(rf"{_LETTERS}|\S")
 
 
 class UnicodeWordsConfig(TokenizerConfig):
@@ -47,11 +47,11 @@ class UnicodeWordsConfig(TokenizerConfig):
     kind: Literal["unicode-words"] = "unicode-words"
     """Name of the tokenizer."""
     punctuation: bool = False
-    """Whether every other sign, as a comma, is a token of its own; otherwise it only separates words."""
+    """Whether each punctuation mark or other symbol is a token; otherwise it only separates words."""
     max_size: int | None = Field(default=None, ge=5)
-    """Entries of the vocabulary at most, `.pad .start .end .unk` included; none: no limit."""
+    """Maximum vocabulary size, including `.pad .start .end .unk`; none: no limit."""
     min_count: int = Field(default=1, ge=1)
-    """Occurrences in the training split that a word needs to have an id."""
+    """Occurrences in the training split that a word needs to be in the vocabulary."""
 
     @override
     def train(self, texts: Sequence[str], *, running: bool = False) -> Tokenizer:
@@ -63,8 +63,7 @@ class UnicodeWordsConfig(TokenizerConfig):
     @classmethod
     @override
     def restore(cls, spec: Spec) -> Tokenizer:
-        # Specs without the key were written before there was a choice.
-        return _UnicodeWords(vocabulary_from(spec), punctuation=spec.get("punctuation", False))
+        return _UnicodeWords(vocabulary_from(spec), punctuation=spec["punctuation"])
 
 
 class _UnicodeWords(WordLevel):
@@ -72,38 +71,41 @@ class _UnicodeWords(WordLevel):
         super().__init__(vocabulary)
         self._punctuation, self._split = punctuation, _SPLIT[punctuation]
 
+    @override
     def split(self, text: str) -> list[str]:
         return self._split(text)
 
+    @override
     def decode(self, ids: Sequence[int]) -> str:
-        special = self.vocabulary.special
-        return " ".join(self.vocabulary.names([i for i in ids if i not in special]))
+        return joined(self.vocabulary, ids)
 
+    @override
     def spec(self) -> Spec:
         vocabulary = dataclasses.asdict(self.vocabulary)
         return {"kind": "unicode-words", "punctuation": self._punctuation, "vocabulary": vocabulary}
 
 
 def unicode_words(text: str) -> list[str]:
-    """Lower-case runs of letters and digits; letters that look the same are the same.
+    """Lower-case runs of letters and digits, case-folded and in Unicode normal form C.
 
     >>> unicode_words("Don't! Café no. 7 映画 ФИЛЬМ")
     ['don', 't', 'café', 'no', '7', '映', '画', 'фильм']
     """
-    return _WORD.findall(_same(text))
+    return _WORD.findall(_normalized(text))
 
 
-def words_and_signs(text: str) -> list[str]:
-    """The same, and every other sign that is no blank.
+def words_and_punctuation(text: str) -> list[str]:
+    """The words of `unicode_words`, and every other character that is not whitespace.
 
-    >>> words_and_signs("Don't! 7 %")
+    >>> words_and_punctuation("Don't! 7 %")
     ['don', "'", 't', '!', '7', '%']
     """
-    return _WORD_OR_SIGN.findall(_same(text))
+    return _WORD_OR_PUNCTUATION.findall(_normalized(text))
 
 
-def _same(text: str) -> str:
+def _normalized(text: str) -> str:
+    # Composed and decomposed accents look the same, so they must give the same word.
     return unicodedata.normalize("NFC", text.casefold())
 
 
-_SPLIT = {False: unicode_words, True: words_and_signs}
+_SPLIT = {False: unicode_words, True: words_and_punctuation}

@@ -11,11 +11,11 @@ from seqlab.schema.errors import UserError
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Tokens in the order of their ids, and the ids that play a part.
+    """Tokens in the order of their ids, and the ids that have a role.
 
-    A part that a vocabulary does not have is None. In running text one token may play two parts:
-    in the Penn Treebank `<eos>` both ends a line and stands before the first one. `numbers` are what the
-    tokens are as numbers, as many for each; None where they are none.
+    A role that no token has is None. In running text one token may have two roles: in the Penn Treebank
+    `<eos>` both ends a line and precedes the first one. `numbers` holds the numbers that each token denotes,
+    equally many per token; None where tokens are not numbers.
 
     >>> v = Vocabulary((".start", "a", "b"), start=0)
     >>> v.id("b"), len(v)
@@ -38,10 +38,10 @@ class Vocabulary:
         return {token: index for index, token in enumerate(self.tokens)}
 
     def id(self, token: str) -> int:
-        """The id of a token, that of the unknown token when there is one.
+        """The id of a token, or the id of the unknown token if there is one.
 
         Raises:
-            UserError: the token is not known, and there is no unknown token.
+            UserError: the vocabulary contains neither this token nor an unknown token.
         """
         index = self.ids.get(token, self.unknown)
         if index is None:
@@ -50,18 +50,18 @@ class Vocabulary:
 
     @property
     def running(self) -> bool:
-        """Whether it is that of running text: something stands before the first token, and nothing ends."""
+        """Whether it is a vocabulary of running text: a token precedes the text, and none ends it."""
         return self.end is None and self.start is not None
 
     @property
     def special(self) -> frozenset[int]:
-        """Ids that play a part and are not text, except the unknown token.
+        """Ids of tokens that are not part of the text; the unknown token is not one of them.
 
-        Without an end token the text is a running one, and the start token is a line break of it.
+        In running text (no end token) the start token is a line break, which is part of the text.
         """
         start = None if self.end is None else self.start
         return frozenset(index for index in (self.pad, start, self.end) if index is not None)
 
     def names(self, ids: Sequence[int]) -> list[str]:
-        """The tokens behind ids."""
+        """The tokens with these ids."""
         return [self.tokens[index] for index in ids]

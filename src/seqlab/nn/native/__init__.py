@@ -1,1 +1,1 @@
-"""Recurrent layers, products and the output layer's loss in C++: `kernels.h` says what the library does."""
+"""Recurrent layers, matrix products and an output layer's loss in C++; `source/kernels.h` is the contract."""

@@ -1,4 +1,4 @@
-"""Loading and calling the compiled library. `source/kernels.h` is the contract; names here are its names."""
+"""Loading and calling the compiled library. `source/kernels.h` is the contract, and names are its names."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from importlib import machinery
 from pathlib import Path
 from typing import Any
 
-import torch  # noqa: F401 (first: the library shares its OpenMP, so that there is one pool of threads)
+# Imported first: the library then uses torch's OpenMP runtime, so that a process has one pool of threads.
+from torch import Tensor
 
 from seqlab.schema.errors import WorkError
 
 BUILDS: dict[str, int] = {"portable": 0, "avx2": 1, "avx512": 2}
-"""Builds of the library by the level of processor they need; see `seqlab_level`."""
+"""Builds of the library and the level of processor they need, ascending; see `seqlab_level`."""
 NO_MEMORY, NO_THREADS, WRONG_TOKEN = 2, 3, 4
 _POINTER = ctypes.c_void_p
 _COUNT = ctypes.c_int64
@@ -24,7 +25,11 @@ def _fields(counts: str = "", pointers: str = "") -> list[tuple[str, Any]]:
     return [(name, _COUNT) for name in counts.split()] + [(name, _POINTER) for name in pointers.split()]
 
 
-class Layer(ctypes.Structure):
+# The fields must be those of the C structures, in their order. `size` detects a difference only if the number
+# of bytes differs; two pointers in the wrong order would not be noticed.
+
+
+class LayerArguments(ctypes.Structure):
     """`seqlab_layer`."""
 
     _fields_ = [
@@ -37,17 +42,17 @@ class Layer(ctypes.Structure):
     ]
 
 
-class Matrices(ctypes.Structure):
+class MatmulArguments(ctypes.Structure):
     """`seqlab_matrices`."""
 
     _fields_ = [
         *_fields("size threads M N K", "a"),
-        *_fields("a_row a_turned", "b"),
-        *_fields("b_row b_turned", "bias c"),
+        *_fields("a_row a_transposed", "b"),
+        *_fields("b_row b_transposed", "bias c"),
     ]
 
 
-class Head(ctypes.Structure):
+class HeadArguments(ctypes.Structure):
     """`seqlab_head`."""
 
     _fields_ = [
@@ -59,18 +64,18 @@ class Head(ctypes.Structure):
 
 
 _SIGNATURES: Mapping[str, tuple[Any, list[Any]]] = {
-    "seqlab_saved_floats": (_COUNT, [ctypes.POINTER(Layer)]),
-    "seqlab_reads_tokens": (_COUNT, [ctypes.POINTER(Layer)]),
-    "seqlab_forward": (ctypes.c_int, [ctypes.POINTER(Layer)]),
-    "seqlab_backward": (ctypes.c_int, [ctypes.POINTER(Layer)]),
-    "seqlab_product": (ctypes.c_int, [ctypes.POINTER(Matrices)]),
+    "seqlab_saved_floats": (_COUNT, [ctypes.POINTER(LayerArguments)]),
+    "seqlab_reads_tokens": (_COUNT, [ctypes.POINTER(LayerArguments)]),
+    "seqlab_forward": (ctypes.c_int, [ctypes.POINTER(LayerArguments)]),
+    "seqlab_backward": (ctypes.c_int, [ctypes.POINTER(LayerArguments)]),
+    "seqlab_product": (ctypes.c_int, [ctypes.POINTER(MatmulArguments)]),
     "seqlab_cross_entropy": (None, [_COUNT, _COUNT, _POINTER, _POINTER, ctypes.c_double, _POINTER, _COUNT]),
     "seqlab_head_fits": (_COUNT, [_COUNT, _COUNT]),
-    "seqlab_head_loss": (ctypes.c_int, [ctypes.POINTER(Head)]),
-    "seqlab_take": (_POINTER, [_COUNT]),
-    "seqlab_give": (None, [_POINTER]),
-    "seqlab_drop": (None, []),
-    "seqlab_held": (None, [ctypes.POINTER(_COUNT), ctypes.POINTER(_COUNT)]),
+    "seqlab_head_loss": (ctypes.c_int, [ctypes.POINTER(HeadArguments)]),
+    "seqlab_allocate": (_POINTER, [_COUNT]),
+    "seqlab_release": (None, [_POINTER]),
+    "seqlab_release_unused": (None, []),
+    "seqlab_memory_use": (None, [ctypes.POINTER(_COUNT), ctypes.POINTER(_COUNT)]),
     "seqlab_level": (ctypes.c_int, []),
     "seqlab_peak": (ctypes.c_double, [_COUNT]),
 }
@@ -83,50 +88,60 @@ class Library:
     name: str
     calls: ctypes.CDLL
 
-    def held(self) -> tuple[int, int]:
-        """Bytes in use, and bytes kept for the next call that needs as many."""
-        used, kept = _COUNT(), _COUNT()
-        self.calls.seqlab_held(used, kept)
-        return used.value, kept.value
+    def memory_use(self) -> tuple[int, int]:
+        """Bytes in use, and bytes cached for later calls."""
+        used, cached = _COUNT(), _COUNT()
+        self.calls.seqlab_memory_use(used, cached)
+        return used.value, cached.value
 
 
 class Block:
-    """Memory of the library's own, given back when this object is let go."""
+    """Memory from the library's pool, released when this object is deleted."""
 
     def __init__(self, library: Library, floats: int):
         self._library = library
-        self.address: int | None = library.calls.seqlab_take(floats)
+        self.address: int | None = library.calls.seqlab_allocate(floats)
         if self.address is None:
-            raise WorkError(f"There is no memory for {4 * floats / 2**20:.0f} MiB more. Use a smaller batch.")
+            size = 4 * floats / 2**20
+            raise WorkError(f"A recurrent layer needs {size:.0f} MiB more than is free. Use a smaller batch.")
 
     def __del__(self) -> None:
+        # The attribute is missing if the call in __init__ raised.
         if getattr(self, "address", None) is not None:
-            self._library.calls.seqlab_give(self.address)
+            self._library.calls.seqlab_release(self.address)
+
+
+def address(tensor: Tensor | None) -> int | None:
+    """The address of a tensor's first element; None, a null pointer, without a tensor.
+
+    It does not keep the tensor alive: the caller holds a reference until the library has returned.
+    """
+    return None if tensor is None else tensor.data_ptr()
 
 
 def check(status: int) -> None:
-    """Turn a function's result into an error.
+    """Turn a function's status into an error.
 
     Raises:
-        WorkError: there was not enough memory, or there were fewer threads than before.
+        WorkError: there was not enough memory, or OpenMP started fewer threads than requested.
     """
     if status == NO_MEMORY:
-        raise WorkError("There is no memory for the layer's working space. Use a smaller batch.")
+        raise WorkError("A layer's working memory is larger than what is free. Use a smaller batch.")
     if status == NO_THREADS:
-        raise WorkError("OpenMP must give as many threads as it was asked for. Got fewer.")
-    assert status == 0, f"the library answered {status}"
+        raise WorkError("OpenMP must start as many threads as requested. Got fewer.")
+    assert status == 0, f"the library returned status {status}"
 
 
 def path_of(build: str) -> Path | None:
-    """Where a build was installed, beside this file; None if it was not."""
-    places = (Path(__file__).with_name(f"_{build}{suffix}") for suffix in machinery.EXTENSION_SUFFIXES)
-    return next((place for place in places if place.exists()), None)
+    """The file of a build, which is installed next to this one; None if there is none."""
+    paths = (Path(__file__).with_name(f"_{build}{suffix}") for suffix in machinery.EXTENSION_SUFFIXES)
+    return next((path for path in paths if path.exists()), None)
 
 
 def load(build: str) -> Library | None:
     """A build by name; None where it is not installed or this processor cannot run it.
 
-    The portable build is asked what the processor can do, so it must be there, too.
+    The portable build reports the processor's level, so it must be installed, too.
     """
     portable = _open("portable")
     if portable is None or portable.seqlab_level() < BUILDS[build]:
@@ -137,8 +152,11 @@ def load(build: str) -> Library | None:
 
 def _open(build: str) -> ctypes.CDLL | None:
     path = path_of(build)
-    if path is None:
-        return None
+    return None if path is None else open_library(path)
+
+
+def open_library(path: Path) -> ctypes.CDLL | None:
+    """The functions of the build at a path; None if the file cannot be loaded."""
     try:
         calls = ctypes.CDLL(str(path))
     except OSError:

@@ -1,6 +1,6 @@
-"""A layer in one direction through the library.
+"""A recurrent layer in one direction through the native library.
 
-Legend: B rows, T steps, E inputs, H units, G gates, V rows of a table.
+Legend: B batch size, T steps, E inputs, H units, G gates, V rows of an embedding table.
 """
 
 from __future__ import annotations
@@ -14,21 +14,24 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from seqlab.data.sequences import length_mask
 from seqlab.nn.cells import States, Weights
 from seqlab.nn.embedding import Lookup
-from seqlab.nn.native.binding import WRONG_TOKEN, Block, Layer, Library, check
-from seqlab.nn.padding import length_mask
+from seqlab.nn.native.binding import WRONG_TOKEN, Block, LayerArguments, Library, address, check
 from seqlab.schema.errors import UserError
 
 Hidden = Callable[[Tensor], None]
-"""Takes dL/dh of every step, (B, T, H), zeros behind each row's length."""
+"""Receives dL/dh of every step in the backward pass, (B, T, H), zero at padding."""
 CELLS = ("elman", "elman-relu", "gru-reset-before", "gru", "lstm")
-"""Cells in the order of `enum seqlab_cell`."""
+"""Cells in the order of `enum seqlab_cell`, which is not that of `cells.CELLS`."""
 
 
 @dataclass(frozen=True)
 class _Call:
-    """What is the same in a layer's forward and backward pass; see `native_scan`."""
+    """The arguments that a layer's forward and backward pass share; see `native_scan`.
+
+    The number of threads is among them, because backward must use that of forward: see `seqlab::run`.
+    """
 
     library: Library
     cell: str
@@ -37,7 +40,7 @@ class _Call:
     hidden: Hidden | None
 
 
-def native_scan(  # noqa: PLR0917 (as every scan, and the library before)
+def native_scan(  # noqa: PLR0917 (as every scan, after the library)
     library: Library,
     cell: str,
     x: Float[Tensor, "B T E"] | Lookup,
@@ -48,43 +51,51 @@ def native_scan(  # noqa: PLR0917 (as every scan, and the library before)
     reverse: bool = False,
     hidden: Hidden | None = None,
 ) -> tuple[Float[Tensor, "B T H"], States]:
-    """Outputs, zeros behind each row's length, and the states behind each row's last token.
+    """Outputs, zero at padding, and the states after each sequence's last token; differentiable once.
 
     Args:
         library: the build to use.
         cell: one of `CELLS`.
-        x: inputs, float32 on the CPU; tokens and their table where `reads_tokens`.
-        lengths: tokens of each row, 0 to T; None is T everywhere.
+        x: inputs, float32 on the CPU; tokens and their table where `reads_tokens` is true.
+        lengths: tokens of each sequence, 0 to T; None is T for all.
         state: (h,) or (h, c) before the first token, (B, H) each.
         weights: of the layer.
-        reverse: whether each row is read from its last token to its first; output t is still that of token t.
-        hidden: called in the backward pass with the whole gradient of each h_t.
+        reverse: whether each sequence is read from its last token to its first; output t still belongs to
+            token t.
+        hidden: called in the backward pass with dL/dh_t of all steps, through the outputs and through every
+            later step.
 
     Raises:
-        UserError: a token lies outside its table.
+        UserError: a token is not an index of its table.
     """
     x, tokens = (x.table, x.tokens) if isinstance(x, Lookup) else (x, None)
     call = _Call(library, cell, reverse, torch.get_num_threads(), hidden)
-    kept = torch.is_grad_enabled() and any(t.requires_grad for t in (x, *state, *weights) if t is not None)
+    # Decided here: inside a Function's forward, gradients are always disabled.
+    save = torch.is_grad_enabled() and any(t.requires_grad for t in (x, *state, *weights) if t is not None)
     c0 = state[1] if len(state) > 1 else None
-    y, *final = _Scan.apply(call, kept, x, tokens, lengths, state[0], c0, *weights)  # type: ignore[misc]
+    y, *final = _Scan.apply(call, save, x, tokens, lengths, state[0], c0, *weights)  # type: ignore[misc]
     return y, tuple(final[: len(state)])
 
 
 def reads_tokens(library: Library, cell: str, x: Lookup, h0: Float[Tensor, "B H"]) -> bool:
-    """Whether the library can read a layer's inputs from their table, and that pays."""
+    """Whether the library can read a layer's inputs from their table, and is faster that way."""
     B, T, E = x.shape
     sizes = {"B": B, "T": T, "E": E, "H": h0.shape[1], "V": x.table.shape[0]}
-    layer = Layer(size=ctypes.sizeof(Layer), cell=CELLS.index(cell), threads=torch.get_num_threads(), **sizes)
-    return x.tokens.dtype == torch.int64 and bool(library.calls.seqlab_reads_tokens(layer))
+    arguments = LayerArguments(
+        size=ctypes.sizeof(LayerArguments),
+        cell=CELLS.index(cell),
+        threads=torch.get_num_threads(),
+        **sizes,
+    )
+    return x.tokens.dtype == torch.int64 and bool(library.calls.seqlab_reads_tokens(arguments))
 
 
 class _Scan(torch.autograd.Function):
     @staticmethod
-    def forward(  # noqa: PLR0917 (torch hands over by position)
+    def forward(  # noqa: PLR0917 (torch passes arguments by position)
         ctx: Any,
         call: _Call,
-        kept: bool,
+        save: bool,
         x: Tensor,
         tokens: Tensor | None,
         lengths: Tensor | None,
@@ -92,6 +103,7 @@ class _Scan(torch.autograd.Function):
         c0: Tensor | None,
         *weights: Tensor | None,
     ) -> tuple[Tensor, ...]:
+        # The library takes any strides of x but the last; everything else must be contiguous.
         x = x if x.stride(-1) == 1 or x.shape[-1] == 1 else x.contiguous()
         tokens = None if tokens is None else tokens.contiguous()
         h0, c0 = h0.contiguous(), None if c0 is None else c0.contiguous()
@@ -100,33 +112,37 @@ class _Scan(torch.autograd.Function):
         rows, steps = x.shape[:2] if tokens is None else tokens.shape
         y = x.new_empty(rows, steps, h0.shape[1])
         final = [torch.empty_like(state) for state in (h0, c0) if state is not None]
-        ctx.block = _forward(call, inputs, y, final, kept)
+        ctx.block = _forward(call, inputs, y, final, save)
         ctx.call = call
+        # Gradients of outputs that are not used then arrive as None, and no zeros are allocated for them.
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(*inputs, y)
         return (y, *final)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        # Not `once_differentiable`: that would fail only when the second derivative is computed, and with a
+        # message that names no way out.
         if torch.is_grad_enabled():
             raise RuntimeError(
                 "Native recurrent layers have first derivatives only. For a second one set "
                 "SEQLAB_KERNELS=reference, or build the layer with path='reference'."
             )
         *inputs, y = ctx.saved_tensors
-        # A backward pass uses up what forward kept; before another one it is computed anew.
+        # The library's backward pass overwrites what forward saved. For a second backward pass over the same
+        # graph (retain_graph) forward is computed again, into outputs that nothing else reads.
         block, ctx.block = ctx.block, None
         if block is None:
             final = [torch.empty_like(state) for state in inputs[3:5] if state is not None]
             block = _forward(ctx.call, inputs, torch.empty_like(y), final, True)
-        assert block is not None, "forward keeps what backward needs"
+        assert block is not None, "forward saves what backward needs"
         return (None, None, *_backward(ctx, inputs, y, gradients, block))
 
 
-def _describe(call: _Call, inputs: Any, y: Tensor) -> Layer:
+def _describe(call: _Call, inputs: Any, y: Tensor) -> LayerArguments:
     x, tokens, lengths, h0, c0, weight_ih, weight_hh, bias_ih, bias_hh = inputs
-    return Layer(
-        size=ctypes.sizeof(Layer),
+    return LayerArguments(
+        size=ctypes.sizeof(LayerArguments),
         cell=CELLS.index(call.cell),
         reverse=call.reverse,
         threads=call.threads,
@@ -134,43 +150,44 @@ def _describe(call: _Call, inputs: Any, y: Tensor) -> Layer:
         T=y.shape[1],
         E=x.shape[-1],
         H=h0.shape[1],
-        lengths=_address(lengths),
-        x=_address(x),
+        lengths=address(lengths),
+        x=address(x),
         x_row=x.stride(0),
+        # With tokens x is a table (V, E); the library then ignores x_step.
         x_step=x.stride(1),
-        tokens=_address(tokens),
+        tokens=address(tokens),
         V=x.shape[0],
-        weight_ih=_address(weight_ih),
-        weight_hh=_address(weight_hh),
-        bias_ih=_address(bias_ih),
-        bias_hh=_address(bias_hh),
-        h0=_address(h0),
-        c0=_address(c0),
-        y=_address(y),
+        weight_ih=address(weight_ih),
+        weight_hh=address(weight_hh),
+        bias_ih=address(bias_ih),
+        bias_hh=address(bias_hh),
+        h0=address(h0),
+        c0=address(c0),
+        y=address(y),
         y_row=y.stride(0),
         y_step=y.stride(1),
     )
 
 
-def _forward(call: _Call, inputs: Any, y: Tensor, final: list[Tensor], kept: bool) -> Block | None:
-    """Write outputs and final states; returns what the backward pass needs beside them."""
+def _forward(call: _Call, inputs: Any, y: Tensor, final: list[Tensor], save: bool) -> Block | None:
+    """Write outputs and final states; returns what the backward pass needs besides them."""
     layer = _describe(call, inputs, y)
-    block = Block(call.library, call.library.calls.seqlab_saved_floats(layer)) if kept else None
+    block = Block(call.library, call.library.calls.seqlab_saved_floats(layer)) if save else None
     layer.saved = None if block is None else block.address
-    layer.hn = _address(final[0])
-    layer.cn = _address(final[1]) if len(final) > 1 else None
+    layer.hn = address(final[0])
+    layer.cn = address(final[1]) if len(final) > 1 else None
     _check(call.library.calls.seqlab_forward(layer), inputs)
     return block
 
 
 def _check(status: int, inputs: Any) -> None:
     if status == WRONG_TOKEN:
-        raise _outside(*inputs[:3])
+        raise _wrong_token(*inputs[:3])
     check(status)
 
 
-def _outside(table: Tensor, tokens: Tensor, lengths: Tensor | None) -> UserError:
-    """What to say of the first token that its table has no row for."""
+def _wrong_token(table: Tensor, tokens: Tensor, lengths: Tensor | None) -> UserError:
+    """The error for the first token that is not an index of its table."""
     read = tokens.flatten() if lengths is None else tokens[length_mask(lengths, tokens.shape[1])]
     wrong = next(token for token in read.tolist() if not 0 <= token < table.shape[0])
     return UserError(
@@ -181,34 +198,32 @@ def _outside(table: Tensor, tokens: Tensor, lengths: Tensor | None) -> UserError
 def _backward(
     ctx: Any, inputs: Any, y: Tensor, gradients: tuple[Tensor | None, ...], block: Block
 ) -> list[Tensor | None]:
-    """Gradients of the inputs, in their order; None for those that nobody needs."""
+    """Gradients of the inputs, in their order; None for those that are not needed."""
     call: _Call = ctx.call
     layer = _describe(call, inputs, y)
     layer.saved = block.address
     dy = gradients[0]
+    # Bound to a name, as `dy` below: the library gets addresses only, and a temporary copy would be freed.
     final = [None if gradient is None else gradient.contiguous() for gradient in gradients[1:]]
     if dy is not None:
         dy = dy if dy.stride(2) == 1 else dy.contiguous()
-        layer.dy, layer.dy_row, layer.dy_step = _address(dy), dy.stride(0), dy.stride(1)
-    layer.dhn, layer.dcn = _address(final[0]), _address(final[1]) if len(final) > 1 else None
+        layer.dy, layer.dy_row, layer.dy_step = address(dy), dy.stride(0), dy.stride(1)
+    layer.dhn, layer.dcn = address(final[0]), address(final[1]) if len(final) > 1 else None
+    # By the arguments of `forward` after `call` and `save`; tokens and lengths have no gradient.
     needed = (ctx.needs_input_grad[2], False, False, *ctx.needs_input_grad[5:])
-    wanted = [
+    results = [
         torch.empty(tensor.shape, dtype=torch.float32) if need and tensor is not None else None
         for tensor, need in zip(inputs, needed, strict=True)
     ]
-    dx, _, _, *others = wanted
+    dx, _, _, *others = results
     if dx is not None:
-        layer.dx, layer.dx_row, layer.dx_step = _address(dx), dx.stride(0), dx.stride(1)
+        layer.dx, layer.dx_row, layer.dx_step = address(dx), dx.stride(0), dx.stride(1)
     names = ("dh0", "dc0", "dweight_ih", "dweight_hh", "dbias_ih", "dbias_hh")
     for name, tensor in zip(names, others, strict=True):
-        setattr(layer, name, _address(tensor))
-    hidden = None if call.hidden is None else torch.empty(y.shape, dtype=torch.float32)
-    layer.dhidden = _address(hidden)
+        setattr(layer, name, address(tensor))
+    dhidden = None if call.hidden is None else torch.empty(y.shape, dtype=torch.float32)
+    layer.dhidden = address(dhidden)
     _check(call.library.calls.seqlab_backward(layer), inputs)
-    if call.hidden is not None and hidden is not None:
-        call.hidden(hidden)
-    return wanted
-
-
-def _address(tensor: Tensor | None) -> int | None:
-    return None if tensor is None else tensor.data_ptr()
+    if call.hidden is not None and dhidden is not None:
+        call.hidden(dhidden)
+    return results

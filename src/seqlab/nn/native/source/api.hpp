@@ -1,4 +1,4 @@
-// The functions of kernels.h.
+// The C functions of kernels.h: they check sizes, choose a cell and a pass, and turn exceptions into codes.
 #pragma once
 
 #include "backward.hpp"
@@ -16,17 +16,20 @@ template <class Pass>
 int run(const seqlab_layer &layer, int64_t threads) {
     Pass pass(layer, threads);
     if (!pass.allocate()) return SEQLAB_NO_MEMORY;
-    return together(threads, [&](const Member &me) { pass.run(me); }) ? 0 : SEQLAB_NO_THREADS;
+    return run_parallel(threads, [&](const Member &me) { pass.run(me); }) ? 0 : SEQLAB_NO_THREADS;
 }
 
-// Runs a pass of a layer, `Small` where its weights stay in the caches. Forward and backward have to go
-// through the tokens in the same order, so as many threads take part as were granted, or none.
+// Runs a pass of a layer: `Small` where the weights fit into the caches, `Pass` otherwise.
+//
+// `saved` is laid out in the order in which threads process tokens, so forward and backward need the same
+// plan, and with it the same number of threads. If OpenMP starts fewer, the call fails instead of continuing
+// with another plan.
 template <template <class> class Pass, template <class> class Small>
 int run(const seqlab_layer *layer) try {
     if (layer->size != sizeof(seqlab_layer)) return SEQLAB_WRONG_SIZE;
     return with_cell(layer->cell, [&](auto cell) -> int {
         using Cell = decltype(cell);
-        const int64_t threads = granted(layer->threads);
+        const int64_t threads = available_threads(layer->threads);
         if (layer->tokens) {
             if (!reads_tokens<Cell>(*layer, threads)) return SEQLAB_WRONG_SIZE;
             if (!tokens_within(*layer)) return SEQLAB_WRONG_TOKEN;
@@ -50,7 +53,7 @@ int64_t seqlab_saved_floats(const seqlab_layer *layer) {
 
 int64_t seqlab_reads_tokens(const seqlab_layer *layer) {
     return seqlab::with_cell(layer->cell, [&](auto cell) {
-        return seqlab::reads_tokens<decltype(cell)>(*layer, seqlab::granted(layer->threads));
+        return seqlab::reads_tokens<decltype(cell)>(*layer, seqlab::available_threads(layer->threads));
     });
 }
 
@@ -80,15 +83,15 @@ int seqlab_head_loss(const seqlab_head *head) {
     return head->size == sizeof(seqlab_head) ? seqlab::head_loss(*head) : SEQLAB_WRONG_SIZE;
 }
 
-float *seqlab_take(int64_t floats) { return seqlab::Pool::shared().take(floats); }
+float *seqlab_allocate(int64_t floats) { return seqlab::Pool::shared().allocate(floats); }
 
-void seqlab_give(float *memory) { seqlab::Pool::shared().give(memory); }
+void seqlab_release(float *memory) { seqlab::Pool::shared().release(memory); }
 
-void seqlab_drop(void) { seqlab::Pool::shared().drop(); }
+void seqlab_release_unused(void) { seqlab::Pool::shared().release_unused(); }
 
-void seqlab_held(int64_t *used, int64_t *kept) {
+void seqlab_memory_use(int64_t *used, int64_t *cached) {
     *used = seqlab::Pool::shared().bytes(true);
-    *kept = seqlab::Pool::shared().bytes(false);
+    *cached = seqlab::Pool::shared().bytes(false);
 }
 
 int seqlab_level(void) { return seqlab::level(); }

@@ -1,4 +1,4 @@
-// The library for AVX2 and FMA.
+// The build for AVX2 and FMA.
 #define SEQLAB_WIDTH 8
 
 #include "api.hpp"

@@ -1,4 +1,4 @@
-// The library for AVX-512 (F, BW, CD, DQ, VL).
+// The build for AVX-512 (F, BW, CD, DQ, VL).
 #define SEQLAB_WIDTH 16
 
 #include "api.hpp"

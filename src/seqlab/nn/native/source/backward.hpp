@@ -1,5 +1,6 @@
-// The backward pass of one layer: the recurrence from the last step to the first, then weight gradients and
-// the gradient of the input as products over all tokens.
+// The backward pass of a layer whose weights do not fit into a core's caches: the recurrence from the last
+// step to the first computes the gradients of all pre-activations; then the gradients of the weights and of
+// the input are products over all tokens.
 #pragma once
 
 #include "backward_state.hpp"
@@ -10,7 +11,7 @@ template <class Cell>
 class BackwardPass : BackwardState<Cell> {
     using Base = BackwardState<Cell>;
     using Base::E, Base::H, Base::layer, Base::plan, Base::unit_columns, Base::gate_columns;
-    using Base::LAST, Base::TOGETHER, Base::scratch_, Base::beside_, Base::dreset_;
+    using Base::LAST, Base::JOINT_GATES, Base::scratch_, Base::extra_, Base::dreset_;
 
   public:
     BackwardPass(const seqlab_layer &layer, int64_t threads)
@@ -20,35 +21,35 @@ class BackwardPass : BackwardState<Cell> {
           h_rows_(plan.tokens) {}
 
     bool allocate() {
-        Base::want_state();
-        scratch_.want(panels_, gate_columns * unit_columns);
-        scratch_.want(packed_[0], layer.B * gate_columns);
-        scratch_.want(packed_[1], layer.B * gate_columns);
-        if (Cell::TWO_PHASES) scratch_.want(reset_, plan.tokens * unit_columns);
-        if (!Cell::KEEPS_GATES) scratch_.want(gates_, plan.tokens * gate_columns);
-        scratch_.want(product_panels_, panel_floats(std::max(E, H)));
-        scratch_.want(product_strips_, plan.threads * STRIP_FLOATS);
+        Base::reserve_state();
+        scratch_.reserve(panels_, gate_columns * unit_columns);
+        scratch_.reserve(packed_[0], layer.B * gate_columns);
+        scratch_.reserve(packed_[1], layer.B * gate_columns);
+        if (Cell::TWO_PHASES) scratch_.reserve(reset_, plan.tokens * unit_columns);
+        if (!Cell::SAVES_GATES) scratch_.reserve(gates_, plan.tokens * gate_columns);
+        scratch_.reserve(product_panels_, panel_floats(std::max(E, H)));
+        scratch_.reserve(product_strips_, plan.threads * STRIP_FLOATS);
         if (!Base::allocate_state()) return false;
-        if (Cell::KEEPS_GATES) gates_ = layer.saved;
+        if (Cell::SAVES_GATES) gates_ = layer.saved;
         return true;
     }
 
     void run(const Member &me) {
-        Barrier alone(1);
-        const Crew crew = Base::crew(me, alone);
+        Barrier single(1);
+        const Slice slice = Base::slice(me, single);
         pack_weights(me);
-        find_rows(crew);
+        find_rows(slice);
         me.barrier.wait();
-        float *now = packed_[0] + crew.group.first * gate_columns,
-              *next = packed_[1] + crew.group.first * gate_columns;
-        for (int64_t s = crew.group.steps() - 1; s >= 0; --s) {
-            step(me, crew, s, now, next);
-            crew.me.barrier.wait();
+        float *now = packed_[0] + slice.group.first * gate_columns,
+              *next = packed_[1] + slice.group.first * gate_columns;
+        for (int64_t s = slice.group.steps() - 1; s >= 0; --s) {
+            step(me, slice, s, now, next);
+            slice.me.barrier.wait();
             std::swap(now, next);
         }
-        finish_states(crew, now);
-        if (layer.dx) Base::zero_padding(crew, layer.dx, layer.dx_row, layer.dx_step, E);
-        if (layer.dhidden) Base::zero_padding(crew, layer.dhidden, layer.T * H, H, H);
+        finish_states(slice, now);
+        if (layer.dx) Base::zero_padding(slice, layer.dx, layer.dx_row, layer.dx_step, E);
+        if (layer.dhidden) Base::zero_padding(slice, layer.dhidden, layer.T * H, H, H);
         me.barrier.wait();
         differentiate_weights(me);
         differentiate_input(me);
@@ -56,7 +57,7 @@ class BackwardPass : BackwardState<Cell> {
     }
 
   private:
-    // U, a panel of units after another, all gates of it one below the other.
+    // U as panels of units; each contains the rows of all gates.
     const float *panel(int64_t unit) const { return panels_ + unit * PANEL * gate_columns; }
 
     void pack_weights(const Member &me) {
@@ -67,101 +68,103 @@ class BackwardPass : BackwardState<Cell> {
         );
     }
 
-    void find_rows(const Crew &crew) {
-        const Place place{layer, crew.group};
-        Base::each_token(crew, [&](int64_t s, int64_t i, int64_t token) {
-            x_rows_[token] = place.x(s, i);
-            if (layer.dx) dx_rows_[token] = place.at(layer.dx, layer.dx_row, layer.dx_step, s, i);
-            h_rows_[token] = Base::h_before(place, s, i);
+    void find_rows(const Slice &slice) {
+        const TokenAddress address{layer, slice.group};
+        Base::each_token(slice, [&](int64_t s, int64_t i, int64_t token) {
+            x_rows_[token] = address.x(s, i);
+            if (layer.dx) dx_rows_[token] = address.at(layer.dx, layer.dx_row, layer.dx_step, s, i);
+            h_rows_[token] = Base::h_before(address, s, i);
         });
     }
 
-    void step(const Member &me, const Crew &crew, int64_t s, const float *now, float *next) {
-        const int64_t going_on = crew.group.active[s + 1], active = crew.group.active[s];
+    void step(const Member &me, const Slice &slice, int64_t s, const float *now, float *next) {
+        const int64_t continuing = slice.group.active[s + 1], active = slice.group.active[s];
         float *const dbias = Base::dbias(me);
-        for (int64_t unit = crew.units.begin; unit < crew.units.end; ++unit) {
-            recur(crew, going_on, unit, now, s);
-            // Rows whose last token this is begin here; their numbers are not fetched while others are
-            // multiplied.
-            crew.group.each_strip(active, [&](const Strip &strip) {
-                gates_backward(crew, s, unit, strip, next, dbias);
+        for (int64_t unit = slice.units.begin; unit < slice.units.end; ++unit) {
+            add_recurrent(slice, continuing, unit, now, s);
+            // Rows whose last token is at this step start here, from dhn: they have no product, and their
+            // numbers were not prefetched with one.
+            slice.group.each_strip(active, [&](const Strip &strip) {
+                gates_backward(slice, s, unit, strip, next, dbias);
             });
         }
         if constexpr (Cell::TWO_PHASES) {
-            crew.me.barrier.wait();
-            for (int64_t unit = crew.units.begin; unit < crew.units.end; ++unit) {
+            slice.me.barrier.wait();
+            for (int64_t unit = slice.units.begin; unit < slice.units.end; ++unit) {
                 const int width = panel_width(H - unit * PANEL);
                 Base::multiply_strips(
-                    crew.group, active, unit_columns, next, gate_columns, LAST * unit_columns,
+                    slice.group, active, unit_columns, next, gate_columns, LAST * unit_columns,
                     panel(unit) + LAST * unit_columns * width, width,
-                    dreset_ + crew.group.first * unit_columns + unit * PANEL, unit_columns, true,
+                    dreset_ + slice.group.first * unit_columns + unit * PANEL, unit_columns, true,
                     [](const Strip &) {}
                 );
-                crew.group.each_strip(active, [&](const Strip &strip) {
-                    reset_backward(crew, s, unit, strip, next, dbias);
+                slice.group.each_strip(active, [&](const Strip &strip) {
+                    reset_backward(slice, s, unit, strip, next, dbias);
                 });
             }
         }
     }
 
-    // Adds what comes from the step behind through U to the gradients of h.
-    void recur(const Crew &crew, int64_t rows, int64_t unit, const float *now, int64_t s) {
+    // Adds the gradient that flows from the following step through U to dL/dh of the first `rows` rows. s:
+    // the step whose numbers are prefetched meanwhile, or -1.
+    void add_recurrent(const Slice &slice, int64_t rows, int64_t unit, const float *now, int64_t s) {
         const int width = panel_width(H - unit * PANEL);
         Base::multiply_strips(
-            crew.group, rows, TOGETHER * unit_columns, now, gate_columns, 0, panel(unit), width,
-            Base::dh(crew, 0) + unit * PANEL, unit_columns, false,
+            slice.group, rows, JOINT_GATES * unit_columns, now, gate_columns, 0, panel(unit), width,
+            Base::dh(slice, 0) + unit * PANEL, unit_columns, false,
             [&](const Strip &strip) {
                 for (int i = 0; s >= 0 && i < strip.rows; ++i)
-                    fetch_token(crew, s, strip.begin + i, unit, width);
+                    prefetch_token(slice, s, strip.begin + i, unit, width);
             }
         );
     }
 
-    void fetch_token(const Crew &crew, int64_t s, int64_t i, int64_t unit, int width) const {
-        const int64_t token = crew.group.begin[s] + i, column = unit * PANEL;
+    void prefetch_token(const Slice &slice, int64_t s, int64_t i, int64_t unit, int width) const {
+        const int64_t token = slice.group.begin[s] + i, column = unit * PANEL;
         for (int g = 0; g < Cell::GATES; ++g)
-            fetch(gates_ + token * gate_columns + g * unit_columns + column, width);
-        if (Cell::CELL_STATE || Cell::APART) fetch(beside_ + token * unit_columns + column, width);
-        const Place place{layer, crew.group};
-        if (layer.dy) fetch(place.at(layer.dy, layer.dy_row, layer.dy_step, s, i) + column, width);
-        if (!Cell::CELL_STATE) fetch((Cell::GATES > 1 ? h_rows_[token] : place.y(s, i)) + column, width);
+            prefetch(gates_ + token * gate_columns + g * unit_columns + column, width);
+        if (Cell::CELL_STATE || Cell::SEPARATE) prefetch(extra_ + token * unit_columns + column, width);
+        const TokenAddress address{layer, slice.group};
+        if (layer.dy) prefetch(address.at(layer.dy, layer.dy_row, layer.dy_step, s, i) + column, width);
+        if (!Cell::CELL_STATE) prefetch((Cell::GATES > 1 ? h_rows_[token] : address.y(s, i)) + column, width);
     }
 
     void gates_backward(
-        const Crew &crew, int64_t s, int64_t unit, const Strip &strip, float *next, float *dbias
+        const Slice &slice, int64_t s, int64_t unit, const Strip &strip, float *next, float *dbias
     ) {
         for (int64_t column = unit * PANEL; column < std::min(unit_columns, (unit + 1) * PANEL);
              column += WIDTH) {
             alignas(64) float squares[4][STRIP][WIDTH];
             Vector sums[4] = {};
             for (int i = 0; i < strip.rows; ++i) {
-                const int64_t row = strip.begin + i, token = crew.group.begin[s] + row;
+                const int64_t row = strip.begin + i, token = slice.group.begin[s] + row;
                 const Backward at =
-                    Base::back(crew, s, row, column, gates_ + token * gate_columns, h_rows_[token]);
-                for (int g = Cell::TWO_PHASES; g < Cell::GATES + Cell::APART; ++g) {
+                    Base::step_back(slice, s, row, column, gates_ + token * gate_columns, h_rows_[token]);
+                for (int g = Cell::TWO_PHASES; g < Cell::GATES + Cell::SEPARATE; ++g) {
                     sums[g] += at.da[g];
                     store(squares[g][i], at.da[g]);
                 }
             }
-            for (int g = Cell::TWO_PHASES; g < Cell::GATES + Cell::APART; ++g)
+            for (int g = Cell::TWO_PHASES; g < Cell::GATES + Cell::SEPARATE; ++g)
                 store(dbias + g * unit_columns + column, load(dbias + g * unit_columns + column) + sums[g]);
-            // What goes back through U is the gradient of the product with it.
+            // U is multiplied by the gradient of its own product, which differs from that of the
+            // pre-activation where the reset gate multiplies the product.
             for (int g = Cell::TWO_PHASES; g < Cell::GATES; ++g)
-                pack(next, strip, g, column, squares[Cell::APART && g == LAST ? g + 1 : g]);
+                pack(next, strip, g, column, squares[Cell::SEPARATE && g == LAST ? g + 1 : g]);
         }
     }
 
     void reset_backward(
-        const Crew &crew, int64_t s, int64_t unit, const Strip &strip, float *next, float *dbias
+        const Slice &slice, int64_t s, int64_t unit, const Strip &strip, float *next, float *dbias
     ) {
         for (int64_t column = unit * PANEL; column < std::min(unit_columns, (unit + 1) * PANEL);
              column += WIDTH) {
             alignas(64) float square[STRIP][WIDTH];
             Vector sum{};
             for (int i = 0; i < strip.rows; ++i) {
-                const int64_t row = strip.begin + i, token = crew.group.begin[s] + row;
+                const int64_t row = strip.begin + i, token = slice.group.begin[s] + row;
                 const Vector da = Base::back_through_reset(
-                    crew, row, column, gates_ + token * gate_columns, h_rows_[token],
+                    slice, row, column, gates_ + token * gate_columns, h_rows_[token],
                     reset_ + token * unit_columns
                 );
                 sum += da;
@@ -178,16 +181,16 @@ class BackwardPass : BackwardState<Cell> {
         store_strip(to, strip.height, strip.rows, WIDTH, square);
     }
 
-    void finish_states(const Crew &crew, const float *now) {
+    void finish_states(const Slice &slice, const float *now) {
         if (!layer.dh0 && !layer.dc0) return;
-        const int64_t active = crew.group.steps() ? crew.group.active[0] : 0;
-        for (int64_t unit = crew.units.begin; unit < crew.units.end; ++unit)
-            recur(crew, active, unit, now, -1);
-        Base::finish_states(crew);
+        const int64_t active = slice.group.steps() ? slice.group.active[0] : 0;
+        for (int64_t unit = slice.units.begin; unit < slice.units.end; ++unit)
+            add_recurrent(slice, active, unit, now, -1);
+        Base::finish_states(slice);
     }
 
-    // weight gradient rows of gates first .. first + count - 1: the gates' gradients, turned, times what they
-    // multiplied.
+    // Computes the rows of gates first .. first + count - 1 of a weight's gradient: the gates' gradients,
+    // transposed, times the factors that the weight multiplied, one per token.
     void differentiate(
         const Member &me, float *dweight, int64_t N, int64_t first, int64_t count, const float *gradients,
         int64_t row, const std::vector<const float *> &factors
@@ -215,10 +218,12 @@ class BackwardPass : BackwardState<Cell> {
         if (layer.dweight_ih)
             differentiate(me, layer.dweight_ih, E, 0, Cell::GATES, gates_, gate_columns, x_rows_);
         if (!layer.dweight_hh) return;
-        constexpr bool alike = !Cell::TWO_PHASES && !Cell::APART;
-        differentiate(me, layer.dweight_hh, H, 0, alike ? Cell::GATES : LAST, gates_, gate_columns, h_rows_);
-        if constexpr (Cell::APART)
-            differentiate(me, layer.dweight_hh, H, LAST, 1, beside_, unit_columns, h_rows_);
+        constexpr bool one_factor = !Cell::TWO_PHASES && !Cell::SEPARATE;
+        differentiate(
+            me, layer.dweight_hh, H, 0, one_factor ? Cell::GATES : LAST, gates_, gate_columns, h_rows_
+        );
+        if constexpr (Cell::SEPARATE)
+            differentiate(me, layer.dweight_hh, H, LAST, 1, extra_, unit_columns, h_rows_);
         if constexpr (Cell::TWO_PHASES) {
             const Range mine = me.share(plan.tokens);
             for (int64_t token = mine.begin; token < mine.end; ++token)

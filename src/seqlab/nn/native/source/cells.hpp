@@ -1,8 +1,13 @@
-// The element-wise part of each cell, a vector of units of one row at a time: forward, and its derivatives.
+// The element-wise part of each cell and its derivatives, for one vector of units of one row at a time. The
+// equations and the order of gates are those of seqlab/nn/cells.py; there z is the share of the old state in
+// a GRU, and of the new one in a GRU that resets before.
 //
-// A cell says how many gates it has, whether its recurrent product comes in two phases (GRU_BEFORE, whose new
-// value needs the reset gate first), and whether its last gate's recurrent product is kept apart from the
-// rest (GRU_AFTER, where the reset gate multiplies it).
+// Constants of a cell class:
+//   GATES        blocks of H rows in its weights.
+//   TWO_PHASES   whether the recurrent products take two phases: GruResetBefore needs r before U_n (r * h).
+//   SEPARATE     whether U_n h + b_n is computed separately from W_n x + b_n: Gru multiplies it by r.
+//   CELL_STATE   whether there is a state c besides h: Lstm.
+//   SAVES_GATES  whether backward needs the activated gates; Elman cells compute their derivative from h.
 #pragma once
 
 #include "kernels.h"
@@ -10,110 +15,112 @@
 
 namespace seqlab {
 
-// The numbers of one vector of units. Gates lie `gate` floats apart: before, W x + U h; behind, activated.
+// One vector of units in a forward step. Gates are `gate` floats apart; they enter as W x + U h, without
+// bias, and leave activated.
 struct Forward {
     float *gates;
     int64_t gate;
-    const float *bias;        // of the first gate; `gate` floats apart
-    const float *bias_apart;  // of the product that is kept apart
-    float *apart;             // U_n h of GRU_AFTER
-    Vector h;                 // of the step before
-    Vector c;                 // LSTM: of the step before; then of this one
+    const float *bias;           // of the first gate; `gate` floats apart
+    const float *bias_separate;  // b_hn of Gru
+    float *separate;             // Gru: in U_n h; out U_n h + b_hn, for backward
+    Vector h;                    // of the previous step
+    Vector c;                    // Lstm: in of the previous step, out of this one
 
     Vector input(int g) const { return load(gates + g * gate) + load(bias + g * gate); }
-    void keep(int g, Vector value) const { store(gates + g * gate, value); }
+    void set_gate(int g, Vector value) const { store(gates + g * gate, value); }
 };
 
-// What comes in: dh and dc, the gradients of this step's h and c. Gates are replaced by the gradients of
-// their inputs, which `da` holds, too.
+// One vector of units in a backward step. Activated gates are overwritten with the gradients of their
+// pre-activations, which are also in `da`.
 struct Backward {
     float *gates;
     int64_t gate;
-    float *apart;  // GRU_AFTER: U_n h + b; then the gradient of it
-    Vector h;      // of this step
-    Vector h_before, c, c_before;
-    Vector dh;  // then: the part of the gradient of the h before that does not go through U
-    Vector dc;  // LSTM; then: the gradient of the c before
-    Vector da[4];
+    float *separate;               // Gru: in U_n h + b_hn, out its gradient
+    Vector h;                      // of this step
+    Vector h_before, c, c_before;  // "before": of the previous step
+    Vector dh;     // in dL/dh of this step; out the part of dL/dh of the previous step that bypasses U
+    Vector dc;     // Lstm: in dL/dc of this step, out of the previous one
+    Vector da[4];  // by gate; Gru: [3] is the gradient of U_n h + b_hn
 
     Vector gate_value(int g) const { return load(gates + g * gate); }
-    void keep(int g, Vector value) {
+    void set_gate(int g, Vector value) {
         da[g] = value;
         store(gates + g * gate, value);
     }
 };
 
 struct Plain {
-    static constexpr bool TWO_PHASES = false, APART = false, CELL_STATE = false, KEEPS_GATES = true;
+    static constexpr bool TWO_PHASES = false, SEPARATE = false, CELL_STATE = false, SAVES_GATES = true;
 };
 
 struct ElmanTanh : Plain {
     static constexpr int GATES = 1;
-    static constexpr bool KEEPS_GATES = false;  // h says it all
+    static constexpr bool SAVES_GATES = false;
     static Vector forward(Forward &at) { return hyperbolic_tangent(at.input(0)); }
     static void backward(Backward &at) {
-        at.keep(0, at.dh * (1.f - at.h * at.h));
+        at.set_gate(0, at.dh * (1.f - at.h * at.h));
         at.dh = Vector{};
     }
 };
 
 struct ElmanRelu : Plain {
     static constexpr int GATES = 1;
-    static constexpr bool KEEPS_GATES = false;
-    static Vector forward(Forward &at) { return larger(Vector{}, at.input(0)); }
+    static constexpr bool SAVES_GATES = false;
+    static Vector forward(Forward &at) { return maximum(Vector{}, at.input(0)); }
     static void backward(Backward &at) {
-        at.keep(0, at.h > 0.f ? at.dh : Vector{});
+        // h > 0 exactly where the pre-activation is: no gate has to be saved.
+        at.set_gate(0, at.h > 0.f ? at.dh : Vector{});
         at.dh = Vector{};
     }
 };
 
-struct GruAfter : Plain {
+struct Gru : Plain {
     static constexpr int GATES = 3;
-    static constexpr bool APART = true;
+    static constexpr bool SEPARATE = true;
     static Vector forward(Forward &at) {
         const Vector r = logistic(at.input(0)), z = logistic(at.input(1));
-        const Vector u = load(at.apart) + load(at.bias_apart);
+        const Vector u = load(at.separate) + load(at.bias_separate);
         const Vector n = hyperbolic_tangent(at.input(2) + r * u);
-        at.keep(0, r), at.keep(1, z), at.keep(2, n);
-        store(at.apart, u);
+        at.set_gate(0, r), at.set_gate(1, z), at.set_gate(2, n);
+        store(at.separate, u);
         return n + z * (at.h - n);
     }
     static void backward(Backward &at) {
         const Vector r = at.gate_value(0), z = at.gate_value(1), n = at.gate_value(2);
         const Vector dn = at.dh * (1.f - z) * (1.f - n * n);
-        at.keep(0, dn * load(at.apart) * r * (1.f - r));
-        at.keep(1, at.dh * (at.h_before - n) * z * (1.f - z));
-        at.keep(2, dn);
+        at.set_gate(0, dn * load(at.separate) * r * (1.f - r));
+        at.set_gate(1, at.dh * (at.h_before - n) * z * (1.f - z));
+        at.set_gate(2, dn);
         at.da[3] = dn * r;
-        store(at.apart, at.da[3]);
+        store(at.separate, at.da[3]);
         at.dh *= z;
     }
 };
 
-struct GruBefore : Plain {
+struct GruResetBefore : Plain {
     static constexpr int GATES = 3;
     static constexpr bool TWO_PHASES = true;
-    // r * h, which the second phase multiplies.
+    // Phase one: activates r and z, returns r * h, which the second phase multiplies by U_n.
     static Vector reset(Forward &at) {
         const Vector r = logistic(at.input(0));
-        at.keep(0, r), at.keep(1, logistic(at.input(1)));
+        at.set_gate(0, r), at.set_gate(1, logistic(at.input(1)));
         return r * at.h;
     }
     static Vector forward(Forward &at) {
         const Vector n = hyperbolic_tangent(at.input(2)), z = load(at.gates + at.gate);
-        at.keep(2, n);
+        at.set_gate(2, n);
         return at.h + z * (n - at.h);
     }
     static void backward(Backward &at) {
         const Vector z = at.gate_value(1), n = at.gate_value(2);
-        at.keep(1, at.dh * (n - at.h_before) * z * (1.f - z));
-        at.keep(2, at.dh * z * (1.f - n * n));
+        at.set_gate(1, at.dh * (n - at.h_before) * z * (1.f - z));
+        at.set_gate(2, at.dh * z * (1.f - n * n));
         at.dh *= 1.f - z;
     }
-    // From the gradient of r * h; returns r * h.
+    // Phase two of backward, from the gradient of r * h; returns r * h, which dU_n needs.
     static Vector reset_backward(Backward &at, Vector drh) {
         const Vector r = at.gate_value(0);
-        at.keep(0, drh * at.h_before * r * (1.f - r));
+        at.set_gate(0, drh * at.h_before * r * (1.f - r));
         at.dh += drh * r;
         return r * at.h_before;
     }
@@ -125,24 +132,25 @@ struct Lstm : Plain {
     static Vector forward(Forward &at) {
         const Vector i = logistic(at.input(0)), f = logistic(at.input(1)),
                      g = hyperbolic_tangent(at.input(2)), o = logistic(at.input(3));
-        at.keep(0, i), at.keep(1, f), at.keep(2, g), at.keep(3, o);
+        at.set_gate(0, i), at.set_gate(1, f), at.set_gate(2, g), at.set_gate(3, o);
         at.c = f * at.c + i * g;
         return o * hyperbolic_tangent(at.c);
     }
     static void backward(Backward &at) {
         const Vector i = at.gate_value(0), f = at.gate_value(1), g = at.gate_value(2), o = at.gate_value(3);
-        const Vector squashed = hyperbolic_tangent(at.c);
-        at.dc += at.dh * o * (1.f - squashed * squashed);
-        at.keep(0, at.dc * g * i * (1.f - i));
-        at.keep(1, at.dc * at.c_before * f * (1.f - f));
-        at.keep(2, at.dc * i * (1.f - g * g));
-        at.keep(3, at.dh * squashed * o * (1.f - o));
+        // Computed again instead of saved.
+        const Vector tanh_c = hyperbolic_tangent(at.c);
+        at.dc += at.dh * o * (1.f - tanh_c * tanh_c);
+        at.set_gate(0, at.dc * g * i * (1.f - i));
+        at.set_gate(1, at.dc * at.c_before * f * (1.f - f));
+        at.set_gate(2, at.dc * i * (1.f - g * g));
+        at.set_gate(3, at.dh * tanh_c * o * (1.f - o));
         at.dc *= f;
         at.dh = Vector{};
     }
 };
 
-// Calls work(Cell{}) with the class of a cell.
+// Calls work(Cell{}) with the class for a value of seqlab_cell.
 template <class Work>
 auto with_cell(int64_t cell, Work work) {
     switch (cell) {
@@ -150,10 +158,10 @@ auto with_cell(int64_t cell, Work work) {
             return work(ElmanTanh{});
         case SEQLAB_ELMAN_RELU:
             return work(ElmanRelu{});
-        case SEQLAB_GRU_BEFORE:
-            return work(GruBefore{});
-        case SEQLAB_GRU_AFTER:
-            return work(GruAfter{});
+        case SEQLAB_GRU_RESET_BEFORE:
+            return work(GruResetBefore{});
+        case SEQLAB_GRU:
+            return work(Gru{});
         default:
             return work(Lstm{});
     }

@@ -1,5 +1,5 @@
-// A small output layer and its loss: some rows at a time go through all of it, and nothing of them but the
-// gradients leaves a core's own caches.
+// A small output layer and its loss: blocks of rows pass through logits, loss and gradients, and only the
+// gradients leave a core's own caches. Rows are targets.
 #pragma once
 
 #include <cstring>
@@ -21,14 +21,14 @@ class HeadLoss {
           rows_(std::clamp<int64_t>(LOGITS / outputs_, WIDTH, ROWS)) {}
 
     bool allocate() {
-        scratch_.want(output_panels_, outputs_ * head_.H);
-        scratch_.want(feature_panels_, features_ * head_.V);
-        scratch_.want(bias_, outputs_);
-        scratch_.want(logits_, threads_ * rows_ * outputs_);
-        scratch_.want(lanes_, threads_ * WIDTH * outputs_);
-        scratch_.want(dfeatures_, threads_ * rows_ * features_);
-        scratch_.want(dweights_, threads_ * head_.H * outputs_);
-        scratch_.want(dbias_, threads_ * outputs_);
+        scratch_.reserve(output_panels_, outputs_ * head_.H);
+        scratch_.reserve(feature_panels_, features_ * head_.V);
+        scratch_.reserve(bias_, outputs_);
+        scratch_.reserve(logits_, threads_ * rows_ * outputs_);
+        scratch_.reserve(lanes_, threads_ * WIDTH * outputs_);
+        scratch_.reserve(dfeatures_, threads_ * rows_ * features_);
+        scratch_.reserve(dweights_, threads_ * head_.H * outputs_);
+        scratch_.reserve(dbias_, threads_ * outputs_);
         return scratch_.allocate();
     }
 
@@ -45,8 +45,8 @@ class HeadLoss {
     }
 
   private:
-    // Tokens that are multiplied together at most, each of the weights' gradients is loaded and stored once
-    // for them; and their logits.
+    // Limits of a block: its rows, for which each element of the weights' gradients is loaded and stored
+    // once, and its logits, which have to stay in the caches.
     static constexpr int64_t ROWS = 96, LOGITS = 1 << 15;
 
     float *dweights(int64_t thread) const { return dweights_ + thread * head_.H * outputs_; }
@@ -81,11 +81,11 @@ class HeadLoss {
                 copy(to.at + i * features_, head_.dfeatures + (first + i) * head_.H, head_.H);
         }
         if (head_.dweight)
-            add_turned(count, features, head_.H, dlogits, outputs_, {dweights(me.number), outputs_});
+            add_transposed(count, features, head_.H, dlogits, outputs_, {dweights(me.number), outputs_});
         if (head_.dbias) add_rows(count, dlogits, outputs_, dbias(me.number));
     }
 
-    // The gradients of a block's logits, in their place, and its nats.
+    // Overwrites a block's logits with their gradients, and writes its nats.
     void residuals(const Member &me, int64_t first, int64_t count, float *logits) const {
         int64_t i = 0;
         for (; i + WIDTH <= count; i += WIDTH)
@@ -98,8 +98,8 @@ class HeadLoss {
                 cross_entropy(logits + i * outputs_, head_.V, head_.targets[first + i], head_.smoothing);
     }
 
-    // A square of WIDTH rows and columns, rows `row` apart, turned.
-    static void turn(const float *from, int64_t from_row, float *to, int64_t to_row) {
+    // Transposes WIDTH rows of WIDTH floats.
+    static void transpose_square(const float *from, int64_t from_row, float *to, int64_t to_row) {
         Vector square[WIDTH];
         SEQLAB_UNROLL
         for (int i = 0; i < WIDTH; ++i) square[i] = load(from + i * from_row);
@@ -108,35 +108,39 @@ class HeadLoss {
         for (int i = 0; i < WIDTH; ++i) store(to + i * to_row, square[i]);
     }
 
-    // As many rows as a vector has lanes, one in each: nothing of a short row is wasted, and nothing has to
-    // be gathered from a vector. `turned` holds output v of all of them at v * WIDTH.
-    void residuals_of_lanes(float *z, const int64_t *targets, double *nats, float *turned) const {
+    // The same for WIDTH rows at once, one per lane: a row with few outputs would leave most lanes of a
+    // vector unused, and its sums would have to be reduced across lanes. transposed: working memory; output v
+    // of all rows is at v * WIDTH.
+    void residuals_of_lanes(float *z, const int64_t *targets, double *nats, float *transposed) const {
         const int64_t V = head_.V;
         const double smoothing = head_.smoothing;
-        double paid[WIDTH];
-        for (int i = 0; i < WIDTH; ++i) paid[i] = (1 - smoothing) * z[i * outputs_ + targets[i]];
-        for (int64_t v = 0; v < outputs_; v += WIDTH) turn(z + v, outputs_, turned + v * WIDTH, WIDTH);
-        Vector most = load(turned);
-        for (int64_t v = 1; v < V; ++v) most = larger(load(turned + v * WIDTH), most);
-        Doubles total{}, whole{};
+        double target_term[WIDTH];
+        for (int i = 0; i < WIDTH; ++i) target_term[i] = (1 - smoothing) * z[i * outputs_ + targets[i]];
+        for (int64_t v = 0; v < outputs_; v += WIDTH)
+            transpose_square(z + v, outputs_, transposed + v * WIDTH, WIDTH);
+        Vector highest = load(transposed);
+        for (int64_t v = 1; v < V; ++v) highest = maximum(load(transposed + v * WIDTH), highest);
+        Doubles total{}, logit_sum{};
         for (int64_t v = 0; v < V; ++v) {
-            const Vector logits = load(turned + v * WIDTH), e = exponential(logits - most);
-            if (smoothing != 0) add(whole, logits);
+            const Vector logits = load(transposed + v * WIDTH), e = exponential(logits - highest);
+            if (smoothing != 0) add(logit_sum, logits);
             add(total, e);
-            store(turned + v * WIDTH, e);
+            store(transposed + v * WIDTH, e);
         }
         const Vector scale = __builtin_convertvector(1 / total, Vector);
         const double share = smoothing / static_cast<double>(V);
         const float floor = static_cast<float>(share);
-        for (int64_t v = 0; v < V; ++v) store(turned + v * WIDTH, load(turned + v * WIDTH) * scale - floor);
-        for (int64_t v = 0; v < outputs_; v += WIDTH) turn(turned + v * WIDTH, WIDTH, z + v, outputs_);
+        for (int64_t v = 0; v < V; ++v)
+            store(transposed + v * WIDTH, load(transposed + v * WIDTH) * scale - floor);
+        for (int64_t v = 0; v < outputs_; v += WIDTH)
+            transpose_square(transposed + v * WIDTH, WIDTH, z + v, outputs_);
         for (int i = 0; i < WIDTH; ++i) {
             z[i * outputs_ + targets[i]] -= static_cast<float>(1 - smoothing);
-            nats[i] = most[i] + std::log(total[i]) - paid[i] - share * whole[i];
+            nats[i] = highest[i] + std::log(total[i]) - target_term[i] - share * logit_sum[i];
         }
     }
 
-    // The sums of all threads, weights turned to their own order.
+    // Writes the sums over all threads. The weights' gradients are stored transposed.
     void write_sums(const Member &me) const {
         const Range mine = me.share(head_.V);
         for (int64_t v = mine.begin; v < mine.end; ++v) {
@@ -162,11 +166,11 @@ class HeadLoss {
 inline int head_loss(const seqlab_head &head, int64_t threads) {
     HeadLoss pass(head, threads);
     if (!pass.allocate()) return SEQLAB_NO_MEMORY;
-    return together(threads, [&](const Member &me) { pass.run(me); }) ? 0 : SEQLAB_NO_THREADS;
+    return run_parallel(threads, [&](const Member &me) { pass.run(me); }) ? 0 : SEQLAB_NO_THREADS;
 }
 
 inline int head_loss(const seqlab_head &head) {
-    const int status = head_loss(head, granted(head.threads));
+    const int status = head_loss(head, available_threads(head.threads));
     return status == SEQLAB_NO_THREADS ? head_loss(head, 1) : status;
 }
 

@@ -1,24 +1,23 @@
 /* Recurrent layers, matrix products and the loss of an output layer on a CPU: a plain C interface.
  *
- * Every number is a float32 in row-major order. Strides are counted in floats; the last axis of every array
- * is dense. Shapes, with the letters used below:
+ * Every number is a float32, arrays are in row-major order. Strides are counted in floats; the last axis of
+ * every array is contiguous. Shapes, with the letters used below:
  *
- *   B  rows of the batch            T  steps            E  inputs of the layer
- *   H  units                        G  gates: 1 Elman, 3 GRU, 4 LSTM
- *   V  rows of a table
+ *   B  batch size, in sequences     T  time steps       E  input features of the layer
+ *   H  hidden units                 G  gates: 1 Elman, 3 GRU, 4 LSTM
+ *   V  rows of an embedding table, or outputs of an output layer
  *
  *   x (B, T, E)    y (B, T, H)    weight_ih (G*H, E)    weight_hh (G*H, H)    bias_ih, bias_hh (G*H)
- *   h0, c0, hn, cn (B, H)         gradients have the shapes of what they belong to
+ *   h0, c0, hn, cn (B, H)         a gradient dx has the shape of x
  *
  * The equations and the order of the gates are those of seqlab/nn/cells.py.
  *
- * Ownership: the caller owns every array for the whole call and the library keeps no pointer behind it.
- * Arrays of one call must not overlap. Memory that the library needs for itself comes from a pool of its own.
- * Threads: functions may be called from several threads at once. One call uses `threads` threads of OpenMP;
- * for the same input and the same number of threads it gives the same bits.
- * Errors: nothing is checked beyond `size`; shapes and types are the caller's to check. Functions that can
- * fail return 0 when all went well, one of the numbers below otherwise, and then have written
- * nothing.
+ * Ownership: the caller owns every array, and the library keeps no pointer after a call returns. Arrays of
+ * one call must not overlap. Working memory comes from a pool that the library owns.
+ * Threads: functions may be called from several threads at once. One call uses `threads` OpenMP threads; the
+ * same input and the same number of threads give bit-identical results.
+ * Errors: only `size` and the range of tokens are checked; the caller checks shapes and types. Functions
+ * that can fail return 0 on success and one of the codes below otherwise; on failure they write nothing.
  */
 #ifndef SEQLAB_KERNELS_H
 #define SEQLAB_KERNELS_H
@@ -29,7 +28,8 @@
 extern "C" {
 #endif
 
-/* Nothing else is visible outside: builds for several processors are loaded side by side. */
+/* All other symbols are hidden: builds for several processors are loaded into one process, and the dynamic
+ * linker must not resolve a function of one build to that of another. */
 #define SEQLAB_API __attribute__((visibility("default")))
 
 #define SEQLAB_WRONG_SIZE 1
@@ -37,27 +37,29 @@ extern "C" {
 #define SEQLAB_NO_THREADS 3
 #define SEQLAB_WRONG_TOKEN 4
 
+/* Names and equations: the table CELLS of seqlab/nn/cells.py. */
 enum seqlab_cell {
     SEQLAB_ELMAN = 0,
     SEQLAB_ELMAN_RELU = 1,
-    SEQLAB_GRU_BEFORE = 2,
-    SEQLAB_GRU_AFTER = 3,
+    SEQLAB_GRU_RESET_BEFORE = 2,
+    SEQLAB_GRU = 3,
     SEQLAB_LSTM = 4
 };
 
 /* One layer in one direction. Pointers marked "or null" may be null. */
 typedef struct {
-    int64_t size;    /* of this structure in bytes: both sides must mean the same */
+    int64_t size;    /* of this structure in bytes; detects a caller with another version of it */
     int64_t cell;    /* of enum seqlab_cell */
-    int64_t reverse; /* not 0: each row is read from its last token to its first */
+    int64_t reverse; /* not 0: each sequence is read from its last token to its first */
     int64_t threads; /* at least 1 */
     int64_t B, T, E, H;
-    const int64_t *lengths; /* (B): tokens of each row, 0 to T; or null: all T. A row of 0 keeps its state */
+    const int64_t *lengths; /* (B): tokens of each sequence, 0 to T; or null: T for all. With length 0 the
+                               state stays unchanged */
     const float *x;
-    int64_t x_row, x_step;
-    /* Or null. (B, T), dense, 0 to V - 1 within each row's length: x is a table (V, E) of which a token's
-     * inputs are one row, and dx (V, E) is the table's gradient; x_step and dx_step mean nothing then. Only
-     * for layers that `seqlab_reads_tokens` is not 0 for. */
+    int64_t x_row, x_step; /* strides of the batch and the time axis */
+    /* Or null. (B, T), contiguous, ids 0 to V - 1 within each length: x is then a table (V, E), the input of
+     * a step is the row of its token, dx (V, E) is the table's gradient, and x_step and dx_step are ignored.
+     * Only for layers for which `seqlab_reads_tokens` returns 1. */
     const int64_t *tokens;
     int64_t V;
     const float *weight_ih, *weight_hh;
@@ -65,63 +67,64 @@ typedef struct {
     const float *bias_hh; /* or null */
     const float *h0;      /* or null: zeros */
     const float *c0;      /* or null: zeros; LSTM only */
-    float *y;             /* forward writes it, zeros behind each row's length; backward reads it */
+    float *y;             /* written by forward, zero at padding; read by backward */
     int64_t y_row, y_step;
-    float *saved; /* seqlab_saved_floats floats of what backward needs; or null: forward keeps nothing */
-    float *hn;    /* forward: state behind each row's last token */
+    float *saved; /* seqlab_saved_floats floats, written by forward for backward; or null: no backward pass */
+    float *hn;    /* written by forward: the state after each sequence's last token */
     float *cn;    /* LSTM only */
-    /* Backward only. It uses up `saved`, and reads what forward was given. */
-    const float *dy; /* or null: zeros; what stands behind a row's length is not read */
+    /* Backward only. It reads all inputs of forward and overwrites `saved`, so that each forward pass allows
+     * one backward pass. Gradients that are null are not computed. */
+    const float *dy; /* or null: zeros; not read at padding */
     int64_t dy_row, dy_step;
     const float *dhn, *dcn; /* or null: zeros */
-    float *dx;              /* or null: not wanted; zeros behind each row's length */
+    float *dx;              /* or null; zero at padding */
     int64_t dx_row, dx_step;
-    float *dweight_ih, *dweight_hh; /* each or null: not wanted */
-    float *dbias_ih, *dbias_hh;     /* each or null: not wanted */
-    float *dh0;                     /* or null: not wanted */
-    float *dc0;                     /* or null: not wanted; LSTM only */
-    float *dhidden; /* (B, T, H), dense: the whole gradient of each h_t, through y and through every later
-                       step; zeros behind each row's length; or null: not wanted */
+    float *dweight_ih, *dweight_hh; /* each or null */
+    float *dbias_ih, *dbias_hh;     /* each or null */
+    float *dh0;                     /* or null */
+    float *dc0;                     /* or null; LSTM only */
+    float *dhidden; /* or null. (B, T, H), contiguous: dL/dh_t, through y and through every later step; zero
+                       at padding */
 } seqlab_layer;
 
-/* Floats of `saved` for this layer's sizes, cell and lengths; may be 0. */
+/* Size of `saved` for this layer's sizes, cell and lengths, in floats; may be 0. */
 SEQLAB_API int64_t seqlab_saved_floats(const seqlab_layer *layer);
 
-/* Not 0 if a layer of these sizes, cell and number of threads can be given `tokens`, and gains by it: W x is
- * computed once for each row of the table, and the gradients of equal tokens are added up before they are
- * multiplied. Looks at no pointer. */
+/* 1 if a layer of these sizes, cell and number of threads accepts `tokens` and is faster with them, else 0.
+ * W x is then computed once per row of the table, and the gradients of equal tokens are summed before they
+ * are multiplied. Reads no pointer of the layer. */
 SEQLAB_API int64_t seqlab_reads_tokens(const seqlab_layer *layer);
 
 SEQLAB_API int seqlab_forward(const seqlab_layer *layer);
 SEQLAB_API int seqlab_backward(const seqlab_layer *layer);
 
-/* c (M, N) = a b, of a (M, K) and b (K, N). An operand is turned if its flag is not 0: then a is (K, M), b is
- * (N, K). `bias` (N) is added to every row; or null. a_row, b_row: strides of the operands' rows. */
+/* c (M, N) = a b + bias, of a (M, K), b (K, N) and bias (N) or null. An operand whose flag `transposed` is
+ * not 0 is stored transposed: a as (K, M), b as (N, K). a_row, b_row: strides of the rows as stored. */
 typedef struct {
     int64_t size;
     int64_t threads;
     int64_t M, N, K;
     const float *a;
-    int64_t a_row, a_turned;
+    int64_t a_row, a_transposed;
     const float *b;
-    int64_t b_row, b_turned;
+    int64_t b_row, b_transposed;
     const float *bias;
     float *c;
 } seqlab_matrices;
 
 SEQLAB_API int seqlab_product(const seqlab_matrices *matrices);
 
-/* Cross-entropy of logits (N, V) with smoothing s: row by row
- * nats = lse(z) - (1 - s) z[target] - s mean(z), and the gradient softmax(z) - s / V - (1 - s) onehot(target)
- * takes the place of z. Targets must be within 0 to V - 1. */
+/* Cross-entropy of logits z (N, V) with label smoothing s. For each row
+ * nats = lse(z) - (1 - s) z[target] - s mean(z), and z is overwritten with the gradient
+ * softmax(z) - s / V - (1 - s) onehot(target). Targets must be 0 to V - 1. */
 SEQLAB_API void seqlab_cross_entropy(
     int64_t N, int64_t V, float *logits, const int64_t *targets, double smoothing, double *nats,
     int64_t threads
 );
 
-/* An output layer and its loss at once, for outputs whose weights stay in the caches: logits (N, V) are
- * features (N, H) times weight (V, H), turned, plus bias; nats and gradients as of `seqlab_cross_entropy`.
- * Targets must be within 0 to V - 1. */
+/* An output layer and its loss in one call, for layers whose weights fit into the caches: the logits (N, V)
+ * are features (N, H) weight (V, H)^T + bias; nats and gradients are those of `seqlab_cross_entropy`, summed
+ * over rows. Targets must be 0 to V - 1. */
 typedef struct {
     int64_t size;
     int64_t threads;
@@ -133,26 +136,26 @@ typedef struct {
     const int64_t *targets;
     double smoothing;
     double *nats;                       /* (N) */
-    float *dfeatures, *dweight, *dbias; /* of the sum of nats, dense; each or null: not wanted */
+    float *dfeatures, *dweight, *dbias; /* of the sum of nats, contiguous; each or null: not computed */
 } seqlab_head;
 
-/* Not 0 if the weights are few enough. */
+/* 1 if the weights fit into the caches, so that seqlab_head_loss is the faster way to the loss; else 0. */
 SEQLAB_API int64_t seqlab_head_fits(int64_t H, int64_t V);
 SEQLAB_API int seqlab_head_loss(const seqlab_head *head);
 
-/* Memory that lives between two calls, 64-byte aligned: null when there is none. What is given back is kept
- * for the next taker of as much; `drop` returns everything unused to the system. */
-SEQLAB_API float *seqlab_take(int64_t floats);
-SEQLAB_API void seqlab_give(float *memory);
-SEQLAB_API void seqlab_drop(void);
-/* Bytes handed out, and bytes kept for the next taker. */
-SEQLAB_API void seqlab_held(int64_t *used, int64_t *kept);
+/* Memory that outlives a call, 64-byte aligned; null if there is not enough. Released blocks are cached for
+ * the next allocation of a similar size; `release_unused` returns all cached blocks to the system. */
+SEQLAB_API float *seqlab_allocate(int64_t floats);
+SEQLAB_API void seqlab_release(float *memory);
+SEQLAB_API void seqlab_release_unused(void);
+/* Bytes of allocated blocks, working memory of running calls included, and bytes of cached ones. */
+SEQLAB_API void seqlab_memory_use(int64_t *used, int64_t *cached);
 
-/* 2 if this processor runs the AVX-512 library, 1 the AVX2 one, 0 the portable one. */
+/* The best build for this processor: 2 AVX-512, 1 AVX2, 0 portable. */
 SEQLAB_API int seqlab_level(void);
 
-/* Rate of independent multiply-adds in vectors of this library, all threads together, in GFLOP/s. Some 2 ms.
- */
+/* Measured peak of multiply-adds in vectors of this build's width, all threads together, in GFLOP/s. Takes
+ * about 2 ms. */
 SEQLAB_API double seqlab_peak(int64_t threads);
 
 #ifdef __cplusplus

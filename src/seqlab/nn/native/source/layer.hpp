@@ -1,4 +1,4 @@
-// What the forward and the backward pass of a layer have in common.
+// What the forward and the backward passes of a layer share.
 #pragma once
 
 #include <cstring>
@@ -10,20 +10,22 @@
 
 namespace seqlab {
 
-// A group's share of a pass: one thread alone, or one of all threads.
-struct Crew {
+// What one thread computes of a group: all units of it (work divided by rows), or a range of units that it
+// shares with the other threads (by units).
+struct Slice {
     const Group &group;
-    Member me;
-    Range units;  // panels of units that are this thread's
+    Member me;    // among the threads that work on this group
+    Range units;  // panels of units that this thread computes
 };
 
-// Floats that backward needs of all tokens of a layer.
+// Floats that forward saves for backward: of each token the gates, and the cell state or the separate product
+// where the cell has one.
 template <class Cell>
 int64_t saved_floats(const seqlab_layer &layer) {
     int64_t tokens = 0;
     for (int64_t b = 0; b < layer.B; ++b) tokens += layer.lengths ? layer.lengths[b] : layer.T;
-    const int64_t gates = Cell::KEEPS_GATES ? Cell::GATES : 0;
-    return tokens * (gates + (Cell::CELL_STATE || Cell::APART ? 1 : 0)) * padded(layer.H);
+    const int64_t gates = Cell::SAVES_GATES ? Cell::GATES : 0;
+    return tokens * (gates + (Cell::CELL_STATE || Cell::SEPARATE ? 1 : 0)) * padded(layer.H);
 }
 
 template <class Cell>
@@ -38,54 +40,56 @@ class LayerPass {
           unit_columns(padded(layer.H)),
           gate_columns(Cell::GATES * unit_columns) {}
 
-    // Of the only group of a thread.
-    Crew crew(const Member &me, Barrier &alone) const {
-        if (plan.by_rows) return crew(plan.groups_of(me.number).begin, alone);
+    // The slice of a thread that has one group, or a share of the only one.
+    Slice slice(const Member &me, Barrier &single) const {
+        if (plan.by_rows) return slice(plan.groups_of(me.number).begin, single);
         return {plan.groups[0], me, me.share(panels(H))};
     }
-    // Of a thread that has a group to itself.
-    Crew crew(int64_t group, Barrier &alone) const {
-        return {plan.groups[group], Member{0, 1, alone}, {0, panels(H)}};
+    // The slice of a thread that computes a group alone.
+    Slice slice(int64_t group, Barrier &single) const {
+        return {plan.groups[group], Member{0, 1, single}, {0, panels(H)}};
     }
 
-    // Work(step, row of the group, token) for this thread's share of the group's tokens.
+    // Calls work(step, row of the group, token) for this thread's share of the group's tokens.
     template <class Work>
-    static void each_token(const Crew &crew, Work work) {
-        const Range steps = crew.me.share(crew.group.steps());
+    static void each_token(const Slice &slice, Work work) {
+        const Range steps = slice.me.share(slice.group.steps());
         for (int64_t s = steps.begin; s < steps.end; ++s)
-            for (int64_t i = 0; i < crew.group.active[s]; ++i) work(s, i, crew.group.begin[s] + i);
+            for (int64_t i = 0; i < slice.group.active[s]; ++i) work(s, i, slice.group.begin[s] + i);
     }
 
-    // Zeros behind the lengths of this thread's rows, `columns` floats a step.
+    // Writes zeros to the padding of this thread's share of the rows, `columns` floats per step.
     void zero_padding(
-        const Crew &crew, float *array, int64_t row_stride, int64_t step_stride, int64_t columns
+        const Slice &slice, float *array, int64_t row_stride, int64_t step_stride, int64_t columns
     ) const {
-        const Range rows = crew.me.share(crew.group.count());
+        const Range rows = slice.me.share(slice.group.count());
         for (int64_t i = rows.begin; i < rows.end; ++i)
-            for (int64_t t = crew.group.lengths[i]; t < layer.T; ++t)
+            for (int64_t t = slice.group.lengths[i]; t < layer.T; ++t)
                 std::memset(
-                    array + crew.group.rows[i] * row_stride + t * step_stride, 0,
+                    array + slice.group.rows[i] * row_stride + t * step_stride, 0,
                     static_cast<size_t>(columns) * sizeof(float)
                 );
     }
 
-    // Multiplies the first `active` rows of every strip of a packed matrix with one panel, K deep, in blocks
-    // of K in which the panel stays in the first-level cache; before(strip) is called in the first block.
-    //   packed: strips, each `packed_row` floats a row, from the k-th of which on is read.
-    //   to: what is added to, or overwritten: rows `to_row` floats apart.
+    // Multiplies the first `active` rows of a packed matrix by one panel, over K. K is divided into blocks
+    // for which the panel stays in the first-level cache. before(strip) is called ahead of each strip of the
+    // first block.
+    //   packed: strips of `packed_row` floats per row, read from column first_k on.
+    //   to: the result, rows `to_row` floats apart; added to unless `overwrite`.
     template <class Before>
     static void multiply_strips(
         const Group &group, int64_t active, int64_t K, const float *packed, int64_t packed_row,
-        int64_t first_k, const float *panel, int width, float *to, int64_t to_row, bool fresh, Before before
+        int64_t first_k, const float *panel, int width, float *to, int64_t to_row, bool overwrite,
+        Before before
     ) {
         const Depths depths(K);
         for (int64_t block = 0; block < depths.count; ++block) {
-            const int64_t k0 = depths.at(block), k = depths.of(block);
+            const int64_t k0 = depths.begin(block), k = depths.size(block);
             group.each_strip(active, [&](const Strip &strip) {
                 if (!block) before(strip);
                 multiply_for(strip.rows, width, strip.begin == 0)(
                     k, packed + strip.begin * packed_row + (first_k + k0) * strip.height, strip.height,
-                    panel + k0 * width, to + strip.begin * to_row, to_row, fresh && !block
+                    panel + k0 * width, to + strip.begin * to_row, to_row, overwrite && !block
                 );
             });
         }
@@ -94,9 +98,9 @@ class LayerPass {
     const seqlab_layer &layer;
     const Plan plan;
     const int64_t E, H;
-    // H, and zeros up to whole vectors: internal rows of units are as long as this.
+    // H rounded up to whole vectors: the length of internal rows of units, padded with zeros.
     const int64_t unit_columns;
-    // Of all gates, one behind the other.
+    // The same of all gates, one after the other.
     const int64_t gate_columns;
 };
 

@@ -1,4 +1,4 @@
-// The output layer's products, and its loss.
+// The products of an output layer, and its loss.
 #pragma once
 
 #include <cmath>
@@ -16,16 +16,14 @@ inline void multiply_matrices(
         me, strips, m.N, m.K, panel_memory, strip_memory + me.number * STRIP_FLOATS,
         [&](const Pieces &group, int64_t k0, int64_t k, float *to) {
             const auto row = [&](int64_t at) { return m.a + at * m.a_row; };
-            if (m.a_turned)
+            if (m.a_transposed)
                 pack_columns(group, row, 0, k0, k, to);
             else
-                pack_rows(
-                    group, [&](const Piece &piece, int i) { return row(piece.first + i); }, k0, k, to
-                );
+                pack_rows(group, [&](const Piece &piece, int i) { return row(piece.first + i); }, k0, k, to);
         },
         [&](const Range &range, int64_t k0, int64_t k, float *to) {
             const auto row = [&](int64_t at) { return m.b + at * m.b_row; };
-            if (!m.b_turned) return pack_panels_of_rows(row, k0, k, m.N, range.begin, range.end, to);
+            if (!m.b_transposed) return pack_panels_of_rows(row, k0, k, m.N, range.begin, range.end, to);
             for (int64_t at = range.begin * PANEL; at < std::min(m.N, range.end * PANEL); at += PANEL)
                 pack_panel_of_columns(row, k0, k, at, std::min<int64_t>(PANEL, m.N - at), to + at * k);
         },
@@ -38,40 +36,42 @@ inline void multiply_matrices(
 }
 
 inline int multiply_matrices(const seqlab_matrices &matrices) {
-    const int64_t threads = granted(matrices.threads);
+    const int64_t threads = available_threads(matrices.threads);
     Scratch scratch;
     float *panels = nullptr, *strips = nullptr;
-    scratch.want(panels, panel_floats(matrices.N));
-    scratch.want(strips, threads * STRIP_FLOATS);
+    scratch.reserve(panels, panel_floats(matrices.N));
+    scratch.reserve(strips, threads * STRIP_FLOATS);
     if (!scratch.allocate()) return SEQLAB_NO_MEMORY;
     const auto work = [&](const Member &me) { multiply_matrices(matrices, me, panels, strips); };
-    if (!together(threads, work)) together(1, work);
+    if (!run_parallel(threads, work)) run_parallel(1, work);
     return 0;
 }
 
 inline float largest(const float *z, int64_t V) {
-    Vector most = all(z[0]);
+    Vector highest = broadcast(z[0]);
     int64_t j = 0;
     for (; j + WIDTH <= V; j += WIDTH) {
-        most = larger(load(z + j), most);
+        highest = maximum(load(z + j), highest);
     }
-    float result = most[0];
-    for (int i = 1; i < WIDTH; ++i) result = std::max(result, most[i]);
+    float result = highest[0];
+    for (int i = 1; i < WIDTH; ++i) result = std::max(result, highest[i]);
     for (; j < V; ++j) result = std::max(result, z[j]);
     return result;
 }
 
-// One row; returns its nats.
+// The loss of one row in nats; overwrites its logits with their gradients. Sums are in double precision: over
+// 10,000 outputs a float32 sum would lose digits.
 inline double cross_entropy(float *z, int64_t V, int64_t target, double smoothing) {
-    const float most = largest(z, V);
-    const double paid = (1 - smoothing) * z[target];
-    Doubles total{}, whole{};
+    const float highest = largest(z, V);
+    const double target_term = (1 - smoothing) * z[target];
+    Doubles total{}, logit_sum{};
     for (int64_t j = 0; j < V; j += WIDTH) {
         const int64_t left = V - j;
         const Vector logits = load_part(z + j, left);
-        Vector e = exponential(logits - most);
+        Vector e = exponential(logits - highest);
+        // Lanes after the end hold exp(0 - highest), not zero.
         if (left < WIDTH) e = lanes() < static_cast<int32_t>(left) ? e : Vector{};
-        if (smoothing != 0) add(whole, logits);
+        if (smoothing != 0) add(logit_sum, logits);
         add(total, e);
         store_part(z + j, e, left);
     }
@@ -80,7 +80,7 @@ inline double cross_entropy(float *z, int64_t V, int64_t target, double smoothin
                 floor = static_cast<float>(smoothing / static_cast<double>(V));
     for (int64_t j = 0; j < V; j += WIDTH) store_part(z + j, load_part(z + j, V - j) * scale - floor, V - j);
     z[target] -= static_cast<float>(1 - smoothing);
-    return most + std::log(sum_of_all) - paid - smoothing * sum(whole) / static_cast<double>(V);
+    return highest + std::log(sum_of_all) - target_term - smoothing * sum(logit_sum) / static_cast<double>(V);
 }
 
 inline void cross_entropy_of_rows(
@@ -92,7 +92,7 @@ inline void cross_entropy_of_rows(
         for (int64_t n = rows.begin; n < rows.end; ++n)
             nats[n] = cross_entropy(logits + n * V, V, targets[n], smoothing);
     };
-    if (!together(granted(threads), work)) together(1, work);
+    if (!run_parallel(available_threads(threads), work)) run_parallel(1, work);
 }
 
 }  // namespace seqlab

@@ -1,4 +1,5 @@
-// Which thread computes which rows and units, and in what order their tokens lie in memory.
+// The plan of a layer's pass: which thread computes which sequences and units, and the order of tokens in
+// memory. "Rows" are sequences of the batch.
 #pragma once
 
 #include <algorithm>
@@ -10,46 +11,48 @@
 
 namespace seqlab {
 
-// Successive rows of a group that one tile holds; of `height` rows the first `rows` have a token left.
+// Consecutive rows of a group that are multiplied as one tile; of `height` rows the first `rows` have a token
+// at the current step.
 struct Strip {
     int64_t begin, height;
     int rows;
 };
 
-// Rows that are computed together, the longest first, so that those with a token left are always the first
-// ones. Tokens of a group lie step by step, in each step row by row.
+// Rows that are computed together, sorted by decreasing length, so that the rows with a token at a step are
+// always the first ones and no mask is needed. Tokens of a group are stored step by step, within a step row
+// by row; padding is not stored.
 struct Group {
-    // Of the batch, and their lengths.
+    // Indices in the batch, and their lengths.
     std::vector<int64_t> rows, lengths;
-    // Step -> rows that have a token there; one more step, of 0 rows.
+    // Step -> number of rows with a token; one extra step with 0 rows at the end.
     std::vector<int64_t> active;
-    // Step -> its first token, counted over all groups; one more, where the last ends.
+    // Step -> index of its first token, counted over all groups; at the end that of the token after the last.
     std::vector<int64_t> begin;
-    // Strip -> its first row; one more, where the last ends.
+    // Strip -> its first row; at the end the number of rows.
     std::vector<int64_t> strips;
-    // Rows of the groups before it.
+    // Number of rows in the groups before this one.
     int64_t first = 0;
 
     int64_t count() const { return static_cast<int64_t>(rows.size()); }
     int64_t steps() const { return static_cast<int64_t>(active.size()) - 1; }
-    // A strip, when the first `among` rows have a token left.
-    Strip strip(int64_t number, int64_t among) const {
+    // A strip at a step where the first `active` rows have a token.
+    Strip strip(int64_t number, int64_t active) const {
         const int64_t first = strips[number], height = strips[number + 1] - first;
-        return {first, height, static_cast<int>(std::clamp<int64_t>(among - first, 0, height))};
+        return {first, height, static_cast<int>(std::clamp<int64_t>(active - first, 0, height))};
     }
     int64_t strip_count() const { return static_cast<int64_t>(strips.size()) - 1; }
-    // Work(strip) for those of them that have such rows.
+    // Calls work(strip) for the strips that contain one of the first `active` rows.
     template <class Work>
-    void each_strip(int64_t among, Work work) const {
-        for (int64_t number = 0; strips[number] < among; ++number) work(strip(number, among));
+    void each_strip(int64_t active, Work work) const {
+        for (int64_t number = 0; strips[number] < active; ++number) work(strip(number, active));
     }
 };
 
-// Either every thread has rows of its own and all units of them, so that no thread waits for another; or the
-// threads share the units of all rows, which halves the weights that each has to read, but waits at each
-// step.
+// Work is divided in one of two ways. By rows: each thread computes all units of its own rows, and threads
+// never wait for each other. By units: threads share the units of all rows; each reads only its part of the
+// weights, but all wait for each other at every step, because a step needs h of all units.
 struct Plan {
-    // height: rows of a group at most, where threads have rows of their own.
+    // height: the largest number of rows in a group, when work is divided by rows.
     Plan(const seqlab_layer &layer, int64_t threads, int64_t height)
         : threads(threads), by_rows(splits_rows(layer, threads)) {
         std::vector<int64_t> order(static_cast<size_t>(layer.B));
@@ -62,7 +65,7 @@ struct Plan {
         const int64_t parts = by_rows ? threads : 1, most = (layer.B + parts - 1) / parts;
         each_ = by_rows && most > height ? (most + height - 1) / height : 1;
         groups.resize(static_cast<size_t>(parts * each_));
-        // Dealt out in turn, so that every thread has as many long rows as the others.
+        // Sorted rows are dealt out in turn, so that all threads get about the same number of tokens.
         for (int64_t part = 0; part < parts; ++part)
             for (int64_t g = 0; g < each_; ++g) {
                 const Range range = share((layer.B - part + parts - 1) / parts, g, each_);
@@ -76,8 +79,8 @@ struct Plan {
     }
 
     static bool splits_rows(const seqlab_layer &layer, int64_t threads) {
-        return threads == 1 || layer.B / threads >= ROWS_ALONE ||
-               (layer.H < UNITS_SHARED && layer.B >= threads);
+        return threads == 1 || layer.B / threads >= MIN_ROWS_PER_THREAD ||
+               (layer.H < MIN_SHARED_UNITS && layer.B >= threads);
     }
 
     Range groups_of(int64_t thread) const {
@@ -90,8 +93,8 @@ struct Plan {
     int64_t tokens = 0;
 
   private:
-    static constexpr int64_t ROWS_ALONE = 24;    // fewer rows do not pay for reading all weights
-    static constexpr int64_t UNITS_SHARED = 64;  // fewer units are not worth waiting for
+    static constexpr int64_t MIN_ROWS_PER_THREAD = 24;  // with fewer, reading all weights costs too much
+    static constexpr int64_t MIN_SHARED_UNITS = 64;     // with fewer, waiting at each step costs too much
 
     void lay_out(Group &group) {
         group.first = rows_;
@@ -112,12 +115,13 @@ struct Plan {
         group.strips.push_back(group.count());
     }
 
-    int64_t each_;  // groups of a thread
+    int64_t each_;  // groups per thread
     int64_t rows_ = 0;
 };
 
-// Where the numbers of a row's token at a step lie, in an array with these strides.
-struct Place {
+// Addresses of a token's numbers in the caller's arrays, by step and row of the group. With `reverse`, step 0
+// is the last token of the row.
+struct TokenAddress {
     const seqlab_layer &layer;
     const Group &group;
 

@@ -1,4 +1,4 @@
-// What the processor can do.
+// Which build the processor runs, and its measured peak rate.
 #pragma once
 
 #include <chrono>
@@ -9,14 +9,14 @@
 
 namespace seqlab {
 
-// Independent chains: two units of four or five cycles each need ten.
+// Independent chains of multiply-adds: two units with a latency of four or five cycles need at least ten.
 constexpr int CHAINS = 12;
 
 inline float multiply_add(int64_t rounds) {
     Vector chains[CHAINS];
-    for (int i = 0; i < CHAINS; ++i) chains[i] = all(0.1f * static_cast<float>(i));
-    // Written as numbers that change nothing in the long run: the chains stay finite.
-    const Vector factor = all(0.999f), term = all(0.001f);
+    for (int i = 0; i < CHAINS; ++i) chains[i] = broadcast(0.1f * static_cast<float>(i));
+    // Chosen so that chains converge to 1: overflow or denormals would change the speed.
+    const Vector factor = broadcast(0.999f), term = broadcast(0.001f);
     for (int64_t round = 0; round < rounds; ++round) {
         SEQLAB_UNROLL
         for (int i = 0; i < CHAINS; ++i) chains[i] = chains[i] * factor + term;
@@ -30,14 +30,14 @@ inline double peak(int64_t threads) {
     using Clock = std::chrono::steady_clock;
     constexpr int64_t ROUNDS = 400'000;
     Clock::time_point begin, end;
-    volatile float kept = 0;
-    const int64_t used = granted(threads);
-    const bool ran = together(used, [&](const Member &me) {
+    volatile float sink = 0;  // keeps the compiler from removing the loop
+    const int64_t used = available_threads(threads);
+    const bool ran = run_parallel(used, [&](const Member &me) {
         me.barrier.wait();
         if (me.number == 0) begin = Clock::now();
         const float result = multiply_add(ROUNDS);
         me.barrier.wait();
-        if (me.number == 0) end = Clock::now(), kept = result;
+        if (me.number == 0) end = Clock::now(), sink = result;
     });
     const double flop = 2.0 * CHAINS * WIDTH * static_cast<double>(ROUNDS * used);
     return ran ? flop / std::chrono::duration<double>(end - begin).count() * 1e-9 : 0;

@@ -1,10 +1,9 @@
-// Layers whose weights stay in a core's own caches. Packing and projecting ahead would cost them more than
-// they save: every thread takes groups of a few rows through all steps, and a step multiplies [x, h] by both
-// weights at once. Of a group nothing but what backward needs leaves the caches.
+// Layers whose weights fit into a core's own caches. Packing states and projecting inputs in advance would
+// cost them more than it saves: each thread takes groups of a few rows through all steps, and a step
+// multiplies [x, h] by both weights in one product. Of a group only what backward needs leaves the caches.
 //
-// Where inputs are rows of a small table, one for each token there is, they are multiplied before all steps,
-// and what is left of a step is the product with h. Backward adds up the gates' gradients of equal tokens,
-// and multiplies these sums.
+// Where inputs are rows of a small embedding table, W x is computed once per row of the table, and a step is
+// left with the product with h. Backward sums the gates' gradients of equal tokens and multiplies these sums.
 #pragma once
 
 #include "layer.hpp"
@@ -12,7 +11,7 @@
 namespace seqlab {
 
 constexpr int64_t SMALL_WEIGHTS = int64_t{1} << 17;  // floats
-// Rows of a group at most: weights are read once for all of them.
+// Rows per group at most: a step reads the weights once for all of them.
 constexpr int64_t SMALL_ROWS = 4 * STRIP;
 
 template <class Cell>
@@ -21,13 +20,15 @@ bool is_small(const seqlab_layer &layer, int64_t threads) {
            Plan::splits_rows(layer, threads);
 }
 
-// Whether there is more to gain than to lose when the table's rows are multiplied in place of the tokens'.
+// Whether projecting the table's rows is cheaper than projecting each token: W x of the table has to fit into
+// the caches, and the table must have at most half as many rows as the batch has tokens.
 template <class Cell>
 bool reads_tokens(const seqlab_layer &layer, int64_t threads) {
     return is_small<Cell>(layer, threads) && Cell::GATES * padded(layer.H) * layer.V <= SMALL_WEIGHTS &&
            2 * layer.V <= layer.B * layer.T;
 }
 
+// Backward checks again: the caller's array may have changed since forward, and an id is used as an address.
 inline bool tokens_within(const seqlab_layer &layer) {
     for (int64_t b = 0; b < layer.B; ++b) {
         const int64_t *const row = layer.tokens + b * layer.T;
@@ -38,35 +39,35 @@ inline bool tokens_within(const seqlab_layer &layer) {
     return true;
 }
 
-// Gates whose inputs are products with [x, h]. Of the last one x and h have their own, where the reset gate
-// comes in between.
+// Gates whose pre-activations are one product with [x, h]. Where the reset gate acts on the last gate, that
+// one has separate products with x and with h.
 template <class Cell>
-constexpr int JOINED = Cell::APART || Cell::TWO_PHASES ? Cell::GATES - 1 : Cell::GATES;
+constexpr int JOINED = Cell::SEPARATE || Cell::TWO_PHASES ? Cell::GATES - 1 : Cell::GATES;
 
-// Inputs among what a step multiplies.
+// The number of inputs in the [x, h] of a step: 0 if W x comes from the table.
 inline int64_t inputs_of_step(const seqlab_layer &layer) { return layer.tokens ? 0 : layer.E; }
 
-// Without a step over the end, as others may follow.
+// Writes nothing after the end, where another row may follow.
 SEQLAB_INLINE void copy(const float *from, float *to, int64_t count) {
     int64_t i = 0;
     for (; i + WIDTH <= count; i += WIDTH) store(to + i, load(from + i));
     for (; i < count; ++i) to[i] = from[i];
 }
 
-// A matrix: row i at `at + i * row`.
+// A matrix; row i begins at `at + i * row`.
 template <class Float>
 struct Rows {
     Float *at;
     int64_t row;
 };
 
-// A packed matrix: panels of so many rows each, read from row `first` on.
+// A packed matrix: panels of `rows` rows each, read from row `first` on.
 struct Panels {
     const float *at;
     int64_t rows, first;
 };
 
-// Work(first, rows) for strips of nearly equal height.
+// Calls work(first, rows) for strips of nearly equal height.
 template <class Work>
 void each_part(int64_t count, Work work) {
     const int64_t parts = (count + STRIP - 1) / STRIP;
@@ -76,11 +77,11 @@ void each_part(int64_t count, Work work) {
     }
 }
 
-// to (+)= left right, over K, for the rows that each_strip(work) calls work(first, rows) with.
+// to = [to +] left right, over K, for the rows that each_strip(work) passes to work(first, rows).
 template <class EachStrip>
 void multiply_rows(
     EachStrip each_strip, int64_t K, Rows<const float> left, Panels right, int64_t columns, Rows<float> to,
-    bool fresh
+    bool overwrite
 ) {
     for (int64_t column = 0; column < columns; column += PANEL) {
         const int width = panel_width(columns - column);
@@ -88,14 +89,14 @@ void multiply_rows(
         each_strip([&](int64_t first, int rows) {
             multiply_strided_for(rows, width)(
                 K, {left.at + first * left.row, left.row, 1, panel, width}, to.at + first * to.row + column,
-                to.row, fresh
+                to.row, overwrite
             );
         });
     }
 }
 
-// to += left right, over the rows of both; M columns of left, turned, are the rows of `to`.
-inline void add_turned(
+// to (M rows) += left^T right, where left has M columns, and both have K rows.
+inline void add_transposed(
     int64_t K, Rows<const float> left, int64_t M, Rows<const float> right, int64_t columns, Rows<float> to
 ) {
     for (int64_t column = 0; column < columns; column += PANEL) {
@@ -109,7 +110,7 @@ inline void add_turned(
     }
 }
 
-// to += every row; `columns` in whole vectors.
+// to += sum of `count` rows; `columns` is a multiple of WIDTH.
 inline void add_rows(int64_t count, Rows<const float> rows, int64_t columns, float *to) {
     for (int64_t column = 0; column < columns; column += WIDTH) {
         Vector total = load(to + column);

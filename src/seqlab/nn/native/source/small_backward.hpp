@@ -1,5 +1,5 @@
-// The backward pass of a layer whose weights stay in the caches; see small.hpp. The gradients of the weights
-// do, too: every thread adds them up for its own rows, some steps at a time.
+// The backward pass of a layer whose weights fit into a core's caches; see small.hpp. So do the gradients of
+// the weights: each thread sums them for its own rows, a few steps at a time.
 #pragma once
 
 #include "backward_state.hpp"
@@ -11,7 +11,7 @@ template <class Cell>
 class SmallBackward : BackwardState<Cell> {
     using Base = BackwardState<Cell>;
     using Base::E, Base::H, Base::layer, Base::plan, Base::unit_columns, Base::gate_columns;
-    using Base::LAST, Base::scratch_, Base::beside_, Base::dreset_;
+    using Base::LAST, Base::scratch_, Base::extra_, Base::dreset_;
 
     static constexpr int JOINED = seqlab::JOINED<Cell>;
 
@@ -26,15 +26,15 @@ class SmallBackward : BackwardState<Cell> {
 
     bool allocate() {
         const int64_t tokens = tokens_ * plan.threads;
-        Base::want_state();
-        scratch_.want(hidden_panels_, gate_columns * unit_columns);
-        if (layer.dx) scratch_.want(input_panels_, gate_columns * padded(E));
-        scratch_.want(joined_, tokens * row_);
-        if (!Cell::KEEPS_GATES) scratch_.want(gates_, tokens * gate_columns);
-        if (Cell::TWO_PHASES) scratch_.want(reset_, tokens * unit_columns);
-        scratch_.want(dweights_, plan.threads * (E + H) * gate_columns);
-        if (layer.tokens) scratch_.want(dtable_, plan.threads * layer.V * gate_columns);
-        if (layer.tokens && layer.dx) scratch_.want(dx_rows_, layer.V * padded(E));
+        Base::reserve_state();
+        scratch_.reserve(hidden_panels_, gate_columns * unit_columns);
+        if (layer.dx) scratch_.reserve(input_panels_, gate_columns * padded(E));
+        scratch_.reserve(joined_, tokens * row_);
+        if (!Cell::SAVES_GATES) scratch_.reserve(gates_, tokens * gate_columns);
+        if (Cell::TWO_PHASES) scratch_.reserve(reset_, tokens * unit_columns);
+        scratch_.reserve(dweights_, plan.threads * (E + H) * gate_columns);
+        if (layer.tokens) scratch_.reserve(dtable_, plan.threads * layer.V * gate_columns);
+        if (layer.tokens && layer.dx) scratch_.reserve(dx_rows_, layer.V * padded(E));
         return Base::allocate_state();
     }
 
@@ -43,10 +43,10 @@ class SmallBackward : BackwardState<Cell> {
         std::memset(dweights(me.number), 0, (E + H) * gate_columns * sizeof(float));
         if (layer.tokens) std::memset(dtable(me.number), 0, layer.V * gate_columns * sizeof(float));
         me.barrier.wait();
-        Barrier alone(1);
+        Barrier single(1);
         const Range groups = plan.groups_of(me.number);
         for (int64_t group = groups.begin; group < groups.end; ++group)
-            run_group(me, Base::crew(group, alone));
+            run_group(me, Base::slice(group, single));
         if (layer.tokens) differentiate_table(me);
         me.barrier.wait();
         if (layer.dweight_ih) write_weights(me, 0, E, layer.dweight_ih);
@@ -55,20 +55,19 @@ class SmallBackward : BackwardState<Cell> {
     }
 
   private:
-    // Some steps of a group, whose tokens lie one behind the other.
+    // Consecutive steps of a group, whose tokens are consecutive in memory.
     struct Chunk {
-        const Crew &crew;
+        const Slice &slice;
         const Member &me;
         int64_t begin, end;  // steps
-        float *joined;       // [x, h before]
-        float *gates, *beside, *reset;
+        float *joined;       // [x, h of the previous step]
+        float *gates, *extra, *reset;
 
         int64_t tokens() const { return at(end); }
-        int64_t at(int64_t step) const { return crew.group.begin[step] - crew.group.begin[begin]; }
+        int64_t at(int64_t step) const { return slice.group.begin[step] - slice.group.begin[begin]; }
     };
 
-    // Steps whose tokens are multiplied together for the weights' gradients, each of which is loaded and
-    // stored once for them.
+    // Tokens per chunk at most. A chunk loads and stores each element of the weights' gradients once.
     static constexpr int64_t CHUNK = 96;
     static int64_t chunk_steps(const Group &group) {
         const int64_t fitting = CHUNK / std::max<int64_t>(1, group.count());
@@ -76,7 +75,7 @@ class SmallBackward : BackwardState<Cell> {
     }
 
     float *dweights(int64_t thread) const { return dweights_ + thread * (E + H) * gate_columns; }
-    // The gradients of W x of the table's rows, from a thread's own tokens.
+    // The gradients of W x of the table's rows, summed over a thread's own tokens.
     float *dtable(int64_t thread) const { return dtable_ + thread * layer.V * gate_columns; }
 
     void pack_weights(const Member &me) {
@@ -91,21 +90,21 @@ class SmallBackward : BackwardState<Cell> {
         if (layer.dx) pack(layer.weight_ih, E, input_panels_);
     }
 
-    void run_group(const Member &me, const Crew &crew) {
-        const int64_t steps = chunk_steps(crew.group), first = me.number * tokens_;
-        for (int64_t end = crew.group.steps(), begin; end > 0; end = begin) {
+    void run_group(const Member &me, const Slice &slice) {
+        const int64_t steps = chunk_steps(slice.group), first = me.number * tokens_;
+        for (int64_t end = slice.group.steps(), begin; end > 0; end = begin) {
             begin = std::max<int64_t>(0, end - steps);
-            const int64_t token = crew.group.begin[begin];
+            const int64_t token = slice.group.begin[begin];
             float *const gates =
-                Cell::KEEPS_GATES ? layer.saved + token * gate_columns : gates_ + first * gate_columns;
-            Chunk chunk{crew, me, begin, end, joined_ + first * row_, gates, nullptr, nullptr};
-            if constexpr (Cell::APART) chunk.beside = beside_ + token * unit_columns;
+                Cell::SAVES_GATES ? layer.saved + token * gate_columns : gates_ + first * gate_columns;
+            Chunk chunk{slice, me, begin, end, joined_ + first * row_, gates, nullptr, nullptr};
+            if constexpr (Cell::SEPARATE) chunk.extra = extra_ + token * unit_columns;
             if constexpr (Cell::TWO_PHASES) chunk.reset = reset_ + first * unit_columns;
             run_chunk(chunk);
         }
-        Base::finish_states(crew);
-        if (layer.dx && !layer.tokens) Base::zero_padding(crew, layer.dx, layer.dx_row, layer.dx_step, E);
-        if (layer.dhidden) Base::zero_padding(crew, layer.dhidden, layer.T * H, H, H);
+        Base::finish_states(slice);
+        if (layer.dx && !layer.tokens) Base::zero_padding(slice, layer.dx, layer.dx_row, layer.dx_step, E);
+        if (layer.dhidden) Base::zero_padding(slice, layer.dhidden, layer.T * H, H, H);
     }
 
     void run_chunk(const Chunk &chunk) {
@@ -120,83 +119,85 @@ class SmallBackward : BackwardState<Cell> {
             differentiate_input(chunk);
     }
 
-    // Work(step, row of the group, token of the chunk).
+    // Calls work(step, row of the group, token of the chunk).
     template <class Work>
     static void each_token(const Chunk &chunk, Work work) {
         for (int64_t s = chunk.begin; s < chunk.end; ++s)
-            for (int64_t i = 0; i < chunk.crew.group.active[s]; ++i) work(s, i, chunk.at(s) + i);
+            for (int64_t i = 0; i < chunk.slice.group.active[s]; ++i) work(s, i, chunk.at(s) + i);
     }
 
     void join(const Chunk &chunk, int64_t s) const {
-        const Place place{layer, chunk.crew.group};
-        for (int64_t i = 0; i < chunk.crew.group.active[s]; ++i) {
+        const TokenAddress address{layer, chunk.slice.group};
+        for (int64_t i = 0; i < chunk.slice.group.active[s]; ++i) {
             float *const to = chunk.joined + (chunk.at(s) + i) * row_;
-            if (!layer.tokens) copy(place.x(s, i), to, E);
-            const float *const h = Base::h_before(place, s, i);
+            if (!layer.tokens) copy(address.x(s, i), to, E);
+            const float *const h = Base::h_before(address, s, i);
             for (int64_t column = 0; column < unit_columns; column += WIDTH)
                 store(to + inputs_ + column, load_part(h + column, H - column));
         }
     }
 
     void step(const Chunk &chunk, int64_t s) const {
-        const Crew &crew = chunk.crew;
+        const Slice &slice = chunk.slice;
         const int64_t token = chunk.at(s);
         float *const gates = chunk.gates + token * gate_columns;
-        const Rows<float> dh{Base::dh(crew, 0), unit_columns};
+        const Rows<float> dh{Base::dh(slice, 0), unit_columns};
         const float *const hidden = chunk.joined + token * row_ + inputs_;
         each_vector(chunk, s, [&](int64_t row, int64_t column) {
-            Base::back(crew, s, row, column, gates + row * gate_columns, hidden + row * row_);
+            Base::step_back(slice, s, row, column, gates + row * gate_columns, hidden + row * row_);
         });
         if constexpr (Cell::TWO_PHASES) {
             const Rows<const float> last{gates + LAST * unit_columns, gate_columns};
-            float *const dreset = dreset_ + crew.group.first * unit_columns;
+            float *const dreset = dreset_ + slice.group.first * unit_columns;
             multiply_back(chunk, s, last, {LAST, Cell::GATES}, {dreset, unit_columns}, true);
             float *const reset = chunk.reset + token * unit_columns;
             each_vector(chunk, s, [&](int64_t row, int64_t column) {
                 Base::back_through_reset(
-                    crew, row, column, gates + row * gate_columns, hidden + row * row_,
+                    slice, row, column, gates + row * gate_columns, hidden + row * row_,
                     reset + row * unit_columns
                 );
             });
         }
         multiply_back(chunk, s, {gates, gate_columns}, {0, JOINED}, dh, false);
-        if constexpr (Cell::APART)
+        if constexpr (Cell::SEPARATE)
             multiply_back(
-                chunk, s, {chunk.beside + token * unit_columns, unit_columns}, {LAST, Cell::GATES}, dh, false
+                chunk, s, {chunk.extra + token * unit_columns, unit_columns}, {LAST, Cell::GATES}, dh, false
             );
     }
 
-    // Inline, because GCC takes a function that does nothing but this for one without effect, and drops it.
-    SEQLAB_INLINE void fetch_ahead(const Crew &crew, int64_t s, int64_t i) const {
-        const Place place{layer, crew.group};
-        const int64_t token = crew.group.begin[s] + i;
-        if (!layer.tokens) fetch(place.x(s, i), E);
-        fetch(Base::h_before(place, s, i), H);
-        if (layer.dy) fetch(place.at(layer.dy, layer.dy_row, layer.dy_step, s, i), H);
-        if (layer.dx && !layer.tokens) fetch(place.at(layer.dx, layer.dx_row, layer.dx_step, s, i), E);
-        if (Cell::KEEPS_GATES) fetch(layer.saved + token * gate_columns, gate_columns);
-        if (Cell::CELL_STATE || Cell::APART) fetch(beside_ + token * unit_columns, unit_columns);
+    // Prefetches the numbers of a row's token at a step. Always inlined: GCC would regard the function as
+    // without effect and remove its calls.
+    SEQLAB_INLINE void prefetch_step(const Slice &slice, int64_t s, int64_t i) const {
+        const TokenAddress address{layer, slice.group};
+        const int64_t token = slice.group.begin[s] + i;
+        if (!layer.tokens) prefetch(address.x(s, i), E);
+        prefetch(Base::h_before(address, s, i), H);
+        if (layer.dy) prefetch(address.at(layer.dy, layer.dy_row, layer.dy_step, s, i), H);
+        if (layer.dx && !layer.tokens) prefetch(address.at(layer.dx, layer.dx_row, layer.dx_step, s, i), E);
+        if (Cell::SAVES_GATES) prefetch(layer.saved + token * gate_columns, gate_columns);
+        if (Cell::CELL_STATE || Cell::SEPARATE) prefetch(extra_ + token * unit_columns, unit_columns);
     }
 
     template <class Work>
     void each_vector(const Chunk &chunk, int64_t s, Work work) const {
-        for (int64_t row = 0; row < chunk.crew.group.active[s]; ++row) {
-            if (s > 1) fetch_ahead(chunk.crew, s - 2, row);
+        for (int64_t row = 0; row < chunk.slice.group.active[s]; ++row) {
+            if (s > 1) prefetch_step(chunk.slice, s - 2, row);
             for (int64_t column = 0; column < unit_columns; column += WIDTH) work(row, column);
         }
     }
 
-    // to (+)= the gradients of some gates times their U, for the rows that have a token.
+    // to = [to +] the gradients of some gates times their U, for the rows with a token at step s.
     void multiply_back(
-        const Chunk &chunk, int64_t s, Rows<const float> gradients, Range gates, Rows<float> to, bool fresh
+        const Chunk &chunk, int64_t s, Rows<const float> gradients, Range gates, Rows<float> to,
+        bool overwrite
     ) const {
         const auto each_strip = [&](auto work) {
-            chunk.crew.group.each_strip(chunk.crew.group.active[s], [&](const Strip &strip) {
+            chunk.slice.group.each_strip(chunk.slice.group.active[s], [&](const Strip &strip) {
                 work(strip.begin, strip.rows);
             });
         };
         const int64_t first = gates.begin * unit_columns, K = gates.end * unit_columns - first;
-        multiply_rows(each_strip, K, gradients, {hidden_panels_, gate_columns, first}, H, to, fresh);
+        multiply_rows(each_strip, K, gradients, {hidden_panels_, gate_columns, first}, H, to, overwrite);
     }
 
     void differentiate_weights(const Chunk &chunk) const {
@@ -204,45 +205,47 @@ class SmallBackward : BackwardState<Cell> {
         float *const sums = dweights(chunk.me.number), *const dbias = Base::dbias(chunk.me);
         const auto add = [&](Rows<const float> left, int64_t M, Rows<const float> right, int64_t columns,
                              float *to) {
-            add_turned(tokens, left, M, right, columns, {to, gate_columns});
+            add_transposed(tokens, left, M, right, columns, {to, gate_columns});
         };
         const Rows<const float> joined{chunk.joined, row_}, hidden{chunk.joined + inputs_, row_};
         const Rows<const float> gates{chunk.gates, gate_columns}, new_gate{chunk.gates + last, gate_columns};
-        const Rows<const float> apart{chunk.beside, unit_columns}, reset{chunk.reset, unit_columns};
+        const Rows<const float> separate{chunk.extra, unit_columns}, reset{chunk.reset, unit_columns};
         float *const first = sums + (E - inputs_) * gate_columns;
         add(joined, inputs_ + H, gates, JOINED * unit_columns, first);
         if constexpr (JOINED <= LAST) add(joined, inputs_, new_gate, unit_columns, first + last);
         float *const of_hidden = sums + E * gate_columns + last;
-        if constexpr (Cell::APART) add(hidden, H, apart, unit_columns, of_hidden);
+        if constexpr (Cell::SEPARATE) add(hidden, H, separate, unit_columns, of_hidden);
         if constexpr (Cell::TWO_PHASES) add(reset, H, new_gate, unit_columns, of_hidden);
         if (!layer.tokens) add_rows(tokens, gates, gate_columns, dbias);
-        if constexpr (Cell::APART) add_rows(tokens, apart, unit_columns, dbias + gate_columns);
+        if constexpr (Cell::SEPARATE) add_rows(tokens, separate, unit_columns, dbias + gate_columns);
     }
 
-    // Its products take the place of the inputs, which nobody needs any more.
+    // The products overwrite the inputs in `joined`, which are no longer needed; so this comes after the
+    // weights' gradients.
     void differentiate_input(const Chunk &chunk) const {
         const auto each_strip = [&](auto work) { each_part(chunk.tokens(), work); };
         multiply_rows(
             each_strip, gate_columns, {chunk.gates, gate_columns}, {input_panels_, gate_columns, 0}, E,
             {chunk.joined, row_}, true
         );
-        const Place place{layer, chunk.crew.group};
+        const TokenAddress address{layer, chunk.slice.group};
         each_token(chunk, [&](int64_t s, int64_t i, int64_t token) {
-            copy(chunk.joined + token * row_, place.at(layer.dx, layer.dx_row, layer.dx_step, s, i), E);
+            copy(chunk.joined + token * row_, address.at(layer.dx, layer.dx_row, layer.dx_step, s, i), E);
         });
     }
 
     void add_to_table(const Chunk &chunk) const {
-        const Place place{layer, chunk.crew.group};
+        const TokenAddress address{layer, chunk.slice.group};
         each_token(chunk, [&](int64_t s, int64_t i, int64_t token) {
             const float *const from = chunk.gates + token * gate_columns;
-            float *const to = dtable(chunk.me.number) + place.token(s, i) * gate_columns;
+            float *const to = dtable(chunk.me.number) + address.token(s, i) * gate_columns;
             for (int64_t column = 0; column < gate_columns; column += WIDTH)
                 store(to + column, load(to + column) + load(from + column));
         });
     }
 
-    // From the sums over equal tokens: the gradients of biases, input weights, and the table.
+    // Computes the gradients of biases, input weights and table from the sums over equal tokens. Threads have
+    // summed their own tokens; here each adds up a share of the table's rows over all threads.
     void differentiate_table(const Member &me) const {
         add_rows(layer.V, {dtable(me.number), gate_columns}, gate_columns, Base::dbias(me));
         me.barrier.wait();
@@ -255,7 +258,7 @@ class SmallBackward : BackwardState<Cell> {
                 store(sums + at, load(sums + at) + load(from + at));
         }
         me.barrier.wait();
-        add_turned(
+        add_transposed(
             layer.V, {layer.x + inputs.begin, layer.x_row}, inputs.end - inputs.begin,
             {dtable(0), gate_columns}, gate_columns,
             {dweights(me.number) + inputs.begin * gate_columns, gate_columns}
@@ -270,7 +273,8 @@ class SmallBackward : BackwardState<Cell> {
             copy(rows.at + i * rows.row, layer.dx + (mine.begin + i) * layer.dx_row, E);
     }
 
-    // A weight matrix' gradient, K columns, from rows first .. first + K - 1 of the sums of all threads.
+    // Writes the gradient of a weight matrix with K columns: rows first .. first + K - 1 of `dweights`, which
+    // are stored transposed, summed over all threads.
     void write_weights(const Member &me, int64_t first, int64_t K, float *to) const {
         const Range mine = me.share(gate_columns / WIDTH);
         for (int64_t column = mine.begin * WIDTH; column < mine.end * WIDTH; column += WIDTH) {
@@ -288,7 +292,7 @@ class SmallBackward : BackwardState<Cell> {
     }
 
     const int64_t inputs_, row_;  // of [x, h]
-    int64_t tokens_ = 0;          // of a chunk at most
+    int64_t tokens_ = 0;          // of the largest chunk
     float *hidden_panels_, *input_panels_, *joined_, *gates_, *reset_, *dweights_, *dtable_, *dx_rows_;
 };
 

@@ -1,4 +1,4 @@
-// Threads of one call, and what keeps them in step.
+// The threads of one call: dividing work among them, starting them, and the barrier between them.
 #pragma once
 
 #include <omp.h>
@@ -17,13 +17,13 @@ struct Range {
     int64_t begin, end;
 };
 
-// The part-th of `parts` nearly equal parts of 0 .. count - 1.
+// Part number `part` when 0 .. count - 1 is divided into `parts` nearly equal parts.
 inline Range share(int64_t count, int64_t part, int64_t parts) {
     return {count * part / parts, count * (part + 1) / parts};
 }
 
-// Steps of a recurrence take microseconds, so waiting threads spin; when the other one was sent away by the
-// system they let go of the processor.
+// A spinning barrier: steps of a recurrence take microseconds, and putting a thread to sleep takes longer.
+// After `SPINS` turns a waiting thread yields, because the one it waits for may have lost its processor.
 class Barrier {
   public:
     explicit Barrier(int members) : members_(members) {}
@@ -32,16 +32,17 @@ class Barrier {
         if (members_ == 1) return;
         const int round = round_.load(std::memory_order_acquire);
         if (arrived_.fetch_add(1, std::memory_order_acq_rel) == members_ - 1) {
+            // Reset before the round is published: a released thread may enter the next round at once.
             arrived_.store(0, std::memory_order_relaxed);
             round_.store(round + 1, std::memory_order_release);
             return;
         }
         for (int turns = 0; round_.load(std::memory_order_acquire) == round; ++turns)
-            turns < PATIENCE ? pause() : static_cast<void>(sched_yield());
+            turns < SPINS ? pause() : static_cast<void>(sched_yield());
     }
 
   private:
-    static constexpr int PATIENCE = 4000;  // some 50 microseconds
+    static constexpr int SPINS = 4000;  // about 50 microseconds
 
     static void pause() {
 #if defined(__SSE__)
@@ -56,7 +57,7 @@ class Barrier {
     const int members_;
 };
 
-// One of `size` threads that share a task.
+// One of the `size` threads that share a piece of work.
 struct Member {
     int number, size;
     Barrier &barrier;
@@ -64,8 +65,9 @@ struct Member {
     Range share(int64_t count) const { return seqlab::share(count, number, size); }
 };
 
-// While it lives, numbers below the smallest normal one are zeros: they take processors a hundred times
-// longer.
+// Treats denormal numbers as zero while it is alive (FTZ and DAZ of MXCSR): vanishing gradients reach them,
+// and arithmetic on them is about a hundred times slower. The flags belong to the thread, and the caller's
+// are restored.
 class FlushDenormals {
 #if defined(__SSE__)
   public:
@@ -79,12 +81,13 @@ class FlushDenormals {
 #endif
 };
 
-// Runs work(member) in each of so many threads; false if the system gives fewer, and then nothing was run.
+// Runs work(member) in each of `threads` threads. Returns false, with nothing run, if OpenMP starts fewer:
+// then the barrier would wait for ever.
 template <class Work>
-bool together(int64_t threads, Work work) {
+bool run_parallel(int64_t threads, Work work) {
     Barrier barrier(static_cast<int>(threads));
     bool enough = true;
-#pragma omp parallel num_threads(static_cast <int>(threads))
+#pragma omp parallel num_threads(static_cast<int>(threads))
     {
         if (omp_get_num_threads() == threads) {
             const FlushDenormals flush;
@@ -96,9 +99,9 @@ bool together(int64_t threads, Work work) {
     return enough;
 }
 
-// How many threads the system gives when asked for so many: one inside another parallel region, and where it
-// is left to choose each time anew.
-inline int64_t granted(int64_t threads) {
+// The number of threads that OpenMP will start if asked for `threads`. It is 1 inside another parallel
+// region, and with dynamic adjustment, where the number could differ from call to call.
+inline int64_t available_threads(int64_t threads) {
     if (threads <= 1 || omp_get_level() > 0 || omp_get_dynamic()) return 1;
     return threads < omp_get_thread_limit() ? threads : omp_get_thread_limit();
 }

@@ -1,4 +1,4 @@
-// Vectors of floats in the compiler's own notation, so that one source serves every processor.
+// Vectors of floats as GCC's and Clang's vector extensions, so that one source compiles for every processor.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ constexpr int WIDTH = SEQLAB_WIDTH;  // floats in a vector
 typedef float Vector __attribute__((vector_size(WIDTH * 4)));
 typedef int32_t Integers __attribute__((vector_size(WIDTH * 4)));
 typedef double Doubles __attribute__((vector_size(WIDTH * 8)));
-// The same anywhere in memory.
+// A vector at any address; a pointer to Vector promises alignment to its size.
 typedef float Unaligned __attribute__((vector_size(WIDTH * 4), aligned(4), may_alias));
 
 SEQLAB_INLINE Vector load(const float *from) { return *reinterpret_cast<const Unaligned *>(from); }
@@ -30,11 +30,12 @@ SEQLAB_INLINE Integers lanes() {
     return numbers;
 }
 
-// x everywhere. Subtracting +0 changes no float, while adding it would turn -0 around, so that compilers
-// have to add; the subtraction costs nothing.
-SEQLAB_INLINE Vector all(float x) { return x - Vector{}; }
+// A vector with x in every lane. `x - 0` compiles to a plain broadcast: it is exact for every x, while `x +
+// 0` would change -0 to +0 and could not be removed by the compiler.
+SEQLAB_INLINE Vector broadcast(float x) { return x - Vector{}; }
 
-// The first n floats, zeros behind them; all of them if n is WIDTH or more. Nothing behind them is touched.
+// The first n floats followed by zeros, or WIDTH floats if n is larger. Memory after the n floats is not
+// read.
 SEQLAB_INLINE Vector load_part(const float *from, int64_t n) {
     if (n >= WIDTH) return load(from);
 #if SEQLAB_WIDTH == 16 && defined(__AVX512F__)
@@ -59,9 +60,9 @@ SEQLAB_INLINE void store_part(float *to, Vector v, int64_t n) {
 #endif
 }
 
-// Asks for the cache lines of floats that are needed soon. GCC takes a function that does nothing else for
-// one without effect and leaves out its calls; the empty statement is an effect.
-SEQLAB_INLINE void fetch(const float *from, int64_t floats) {
+// Prefetches the cache lines of an array. GCC regards a function that only prefetches as pure and removes
+// calls to it; the empty asm statement counts as an effect.
+SEQLAB_INLINE void prefetch(const float *from, int64_t floats) {
     constexpr int64_t LINE = 64 / sizeof(float);
     for (int64_t at = 0; at < floats; at += LINE) __builtin_prefetch(from + at);
     if (floats > 0) __builtin_prefetch(from + floats - 1);
@@ -78,9 +79,10 @@ SEQLAB_INLINE auto sum(const AnyVector &v) {
     return total;
 }
 
-// The smaller and the larger number; b where one is NaN, which is what processors have an instruction for.
-// (The masked forms of AVX-512, because GCC 12 warns of uninitialised numbers inside its own plain ones.)
-SEQLAB_INLINE Vector smaller(Vector a, Vector b) {
+// Element-wise minimum and maximum; b where one of the two is NaN, as the instructions of x86 define it. So
+// NaN passes through `clamped` and the ReLU of a cell, which have their argument as b. (The masked forms of
+// AVX-512, because GCC 12 warns of uninitialised values in its own unmasked ones.)
+SEQLAB_INLINE Vector minimum(Vector a, Vector b) {
 #if SEQLAB_WIDTH == 16 && defined(__AVX512F__)
     return _mm512_maskz_min_ps(0xFFFF, a, b);
 #elif SEQLAB_WIDTH == 8 && defined(__AVX2__)
@@ -90,7 +92,7 @@ SEQLAB_INLINE Vector smaller(Vector a, Vector b) {
 #endif
 }
 
-SEQLAB_INLINE Vector larger(Vector a, Vector b) {
+SEQLAB_INLINE Vector maximum(Vector a, Vector b) {
 #if SEQLAB_WIDTH == 16 && defined(__AVX512F__)
     return _mm512_maskz_max_ps(0xFFFF, a, b);
 #elif SEQLAB_WIDTH == 8 && defined(__AVX2__)
@@ -100,22 +102,23 @@ SEQLAB_INLINE Vector larger(Vector a, Vector b) {
 #endif
 }
 
-SEQLAB_INLINE Vector within(Vector x, float low, float high) {
-    return larger(all(low), smaller(all(high), x));
+SEQLAB_INLINE Vector clamped(Vector x, float low, float high) {
+    return maximum(broadcast(low), minimum(broadcast(high), x));
 }
 
-// e^x to a unit or two in the last place, for |x| up to 87, beyond which it stays there. 2^n e^r with |r| at
-// most ln(2) / 2; the polynomial is Cephes' expf.
+// e^x with an error of one or two units in the last place; x is clamped to [-87, 87], where the result is
+// finite and normal. Computed as 2^n e^r with |r| <= ln(2) / 2; the polynomial is that of Cephes' expf.
 SEQLAB_INLINE Vector exponential(Vector x) {
     constexpr float LOG2_E = 1.44269504088896341f;
     constexpr float LN_2_HIGH = 0.693359375f, LN_2_LOW = -2.12194440e-4f;
-    constexpr float ROUND = 12582912.f;  // 1.5 * 2^23: adding it leaves a whole number in the last bits
-    x = within(x, -87.f, 87.f);
+    // 1.5 * 2^23: after adding it, the low bits of the significand are x / ln(2), rounded to an integer.
+    constexpr float ROUND = 12582912.f;
+    x = clamped(x, -87.f, 87.f);
     const Vector shifted = x * LOG2_E + ROUND;
     const Vector n = shifted - ROUND;
     const Integers exponent = (Integers)shifted - 0x4B400000;
     const Vector r = (x - n * LN_2_HIGH) - n * LN_2_LOW;
-    Vector p = all(1.9875691500e-4f);
+    Vector p = broadcast(1.9875691500e-4f);
     p = p * r + 1.3981999507e-3f;
     p = p * r + 8.3334519073e-3f;
     p = p * r + 4.1665795894e-2f;
@@ -127,25 +130,26 @@ SEQLAB_INLINE Vector exponential(Vector x) {
 
 SEQLAB_INLINE Vector logistic(Vector x) { return 1.f / (1.f + exponential(-x)); }
 
-// A ratio of polynomials of degrees 13 and 6, the minimax one that Eigen uses; beyond 7.9 it is 1 in float32.
+// A ratio of polynomials of degrees 13 and 6 (Eigen's minimax approximation); beyond 7.9 tanh rounds to 1 in
+// float32.
 SEQLAB_INLINE Vector hyperbolic_tangent(Vector x) {
-    x = within(x, -7.90531110763549805f, 7.90531110763549805f);
+    x = clamped(x, -7.90531110763549805f, 7.90531110763549805f);
     const Vector s = x * x;
-    Vector p = all(-2.76076847742355e-16f);
+    Vector p = broadcast(-2.76076847742355e-16f);
     p = p * s + 2.00018790482477e-13f;
     p = p * s + -8.60467152213735e-11f;
     p = p * s + 5.12229709037114e-08f;
     p = p * s + 1.48572235717979e-05f;
     p = p * s + 6.37261928875436e-04f;
     p = p * s + 4.89352455891786e-03f;
-    Vector q = all(1.19825839466702e-06f);
+    Vector q = broadcast(1.19825839466702e-06f);
     q = q * s + 1.18534705686654e-04f;
     q = q * s + 2.26843463243900e-03f;
     q = q * s + 4.89352518554385e-03f;
     return x * p / q;
 }
 
-// One round of a transpose: swaps the off-diagonal quarters of every 2S x 2S square.
+// One round of a transpose: swaps the off-diagonal quarters of every 2S x 2S block.
 template <int S>
 SEQLAB_INLINE void swap_quarters(Vector (&rows)[WIDTH]) {
     Integers upper{}, lower{};
@@ -163,7 +167,7 @@ SEQLAB_INLINE void swap_quarters(Vector (&rows)[WIDTH]) {
     }
 }
 
-// WIDTH vectors of WIDTH floats, in registers.
+// Transposes WIDTH vectors of WIDTH floats in registers.
 SEQLAB_INLINE void transpose(Vector (&rows)[WIDTH]) {
     if constexpr (WIDTH >= 16) swap_quarters<8>(rows);
     if constexpr (WIDTH >= 8) swap_quarters<4>(rows);

@@ -1,0 +1,139 @@
+"""`seqlab evaluate` and `seqlab diagnose`: scores of a trained run, and diagnostics of its model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from seqlab.cli.arguments import Json, Run
+from seqlab.cli.console import metrics_line, out, print_json, print_line, print_table
+from seqlab.cli.progress_display import working
+from seqlab.schema.errors import UserError
+
+if TYPE_CHECKING:
+    from seqlab.runs.cards import MatrixTable
+
+MAX_LABELS = 10
+"""Number of labels up to which a whole confusion matrix is printed."""
+MAX_MISTAKES = 10
+"""Kinds of mistakes printed of a larger one."""
+
+
+def evaluate(
+    name: Run,
+    /,
+    *,
+    split: str = "valid",
+    metric: tuple[str, ...] = (),
+    device: str = "cpu",
+    as_json: Json = False,
+) -> None:
+    """Score a run's best checkpoint on a split: every target, once.
+
+    Parameters
+    ----------
+    split
+        train, valid or test. Use test once, at the end.
+    metric
+        Name of a metric (`seqlab list metrics`); can be repeated. Default: the metrics of the task.
+    device
+        Device to compute on: cpu, cuda or mps.
+    as_json
+        Print the evaluation card as JSON.
+    """
+    from seqlab.evaluate.evaluation import evaluate_run
+    from seqlab.runs import run_folder
+
+    with working("Reading and encoding the data", quiet=as_json) as display:
+        card = evaluate_run(run_folder.find(name), split, metric, device=device, progress=display.scored)
+    if as_json:
+        print_json(card)
+        return
+    print_line(f"{card['run']}, {split}: {metrics_line(card['metrics'])}")
+    kept = f"; checkpoint of step {card['checkpoint_step']:,}" if card["checkpoint_step"] else ""
+    print_line(f"{card['sequences']:,} sequences, {card['tokens']:,} tokens, {card['scored_as']}{kept}")
+    for title, matrix in card["matrices"].items():
+        _print_matrix(title.replace("_", " "), matrix)
+    if card["equal_to_training"]:
+        print_line(f"{card['equal_to_training']:,} of them are also in the training split")
+
+
+def _print_matrix(title: str, matrix: MatrixTable) -> None:
+    """Print a confusion matrix: whole where it fits on a screen, else its most frequent mistakes."""
+    rows, columns, values = matrix["rows"], matrix["columns"], matrix["values"]
+    # The records hold floats, also for counts.
+    if len(columns) <= MAX_LABELS:
+        out.print(f"\n{title}: a row for each true label, a column for each predicted label", markup=False)
+        table = [[name, *(int(value) for value in line)] for name, line in zip(rows, values, strict=True)]
+        print_table(["", *columns], table)
+        return
+    mistakes = [
+        (int(value), true, predicted)
+        for true, line in zip(rows, values, strict=True)
+        for predicted, value in zip(columns, line, strict=True)
+        if value and true != predicted
+    ]
+    mistakes.sort(key=lambda mistake: -mistake[0])
+    out.print(f"\n{title} of {len(columns)} labels: the most frequent mistakes", markup=False)
+    table = [[true, predicted, count] for count, true, predicted in mistakes[:MAX_MISTAKES]]
+    print_table(["true label", "predicted", "count"], table)
+
+
+def diagnose(
+    name: Run,
+    /,
+    *,
+    diagnostic: tuple[str, ...] = (),
+    split: str = "valid",
+    rows: int | None = None,
+    device: str = "cpu",
+    as_json: Json = False,
+) -> None:
+    """Diagnose the model of a run's best checkpoint: its gradient through time.
+
+    Parameters
+    ----------
+    diagnostic
+        Name of a diagnostic (`seqlab list diagnostics`); can be repeated. Default: all.
+    split
+        train, valid or test.
+    rows
+        Number of texts, or of parts of a running text. Default: the run's diagnostics.sequences.
+    device
+        Device to compute on: cpu, cuda or mps.
+    as_json
+        Print the diagnostics as JSON.
+    """
+    from seqlab.evaluate.evaluation import diagnose_run
+    from seqlab.measure.metric_kinds import DIAGNOSTICS
+    from seqlab.runs import run_folder
+
+    if rows is not None and rows < 1:
+        raise UserError(f"'rows' must be at least 1. Got {rows}. Nearest: 1.")
+    kinds = diagnostic or tuple(DIAGNOSTICS)
+    with working("Diagnosing the best checkpoint", quiet=as_json):
+        diagnosis = diagnose_run(run_folder.find(name), kinds, split=split, rows=rows, device=device)
+    if as_json:
+        print_json(diagnosis)
+        return
+    print_line(f"{diagnosis['run']}, {split}, checkpoint of step {diagnosis['checkpoint_step']:,}")
+    for kind, content in diagnosis["diagnostics"].items():
+        out.print(f"\n{kind}", style="bold", markup=False)
+        for sentence in content["found"]:
+            print_line(sentence)
+        curves = [record for record in content["records"] if "x" in record]
+        if curves:
+            _print_curves(curves)
+
+
+def _print_curves(curves: list[dict[str, Any]]) -> None:
+    """Print curves over one axis next to each other, at its start and at every doubling."""
+    axis = sorted({x for curve in curves for x in curve["x"]})
+    # Of a number that is a power of two, all bits but one are 0.
+    shown = [x for index, x in enumerate(axis) if index & (index - 1) == 0 or x == axis[-1]]
+    values = [dict(zip(curve["x"], curve["y"], strict=True)) for curve in curves]
+    columns = [curve["name"].replace("_", " ") for curve in curves]
+    out.print()
+    print_table(
+        [curves[0]["x_unit"], *columns],
+        [[f"{x:g}", *(f"{by_x[x]:.4g}" if x in by_x else "" for by_x in values)] for x in shown],
+    )

@@ -1,0 +1,58 @@
+"""The layout of `--help`: names in one column, their meaning in the other, no boxes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cyclopts.help import HelpEntry, HelpPanel
+from rich.console import Console, ConsoleOptions
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+
+
+class HelpPages:
+    """Prints the parts of a help page; cyclopts calls its methods in their order."""
+
+    def render_usage(self, console: Console, options: ConsoleOptions, usage: Any) -> None:
+        """Print the line that shows how a command is written."""
+        if usage:
+            console.print(f"Usage: {usage}".strip(), style="bold", highlight=False, markup=False)
+
+    def render_description(self, console: Console, options: ConsoleOptions, description: Any) -> None:
+        """Print what a command does."""
+        if description:
+            console.print()
+            console.print(_text(console, description).strip(), highlight=False, markup=False)
+
+    def __call__(self, console: Console, options: ConsoleOptions, panel: HelpPanel) -> None:
+        """Print one group of commands, arguments or options."""
+        if not panel.entries:
+            return
+        table = Table.grid(padding=(0, 2, 0, 0))
+        table.add_column(no_wrap=True)
+        table.add_column(overflow="fold")
+        for entry in panel.entries:
+            table.add_row(escape(_names(entry)), escape(_meaning(console, entry)))
+        console.print()
+        console.print(f"{panel.title}:", style="bold", highlight=False)
+        console.print(Padding(table, (0, 0, 0, 2)), highlight=False)
+
+
+def _names(entry: HelpEntry) -> str:
+    # A positional argument is known by its label.
+    return entry.positional_label or ", ".join(entry.display_labels_with_metavar)
+
+
+def _meaning(console: Console, entry: HelpEntry) -> str:
+    parts = [" ".join(_text(console, entry.description).split())]
+    if entry.choices:
+        parts.append(f"One of: {', '.join(entry.choices)}.")
+    if entry.default not in (None, "False", "()"):
+        parts.append(f"[default: {entry.default}]")
+    return " ".join(filter(None, parts))
+
+
+def _text(console: Console, description: Any) -> str:
+    """The text of a description, which may be any rich renderable."""
+    return "".join(segment.text for segment in console.render(description)) if description else ""

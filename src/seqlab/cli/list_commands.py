@@ -1,0 +1,214 @@
+"""`seqlab list`, `data` and `params`: what is available."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from seqlab.cli.arguments import Json, Setting
+from seqlab.cli.console import metrics_line, out, percent, print_json, print_line, print_pairs, print_table
+from seqlab.cli.progress_display import working
+from seqlab.schema.errors import UserError, unknown
+
+
+def list_(what: str = "all", /, *, as_json: Json = False) -> None:
+    """List what is available: recipes, studies, models, datasets, runs.
+
+    Parameters
+    ----------
+    what
+        recipes, studies, datasets, tokenizers, batching, tasks, models, baselines, optimizers, schedules,
+        metrics, diagnostics, probes, searches or runs.
+    as_json
+        Print as JSON.
+    """
+    tables = _tables()
+    if what != "all" and what not in tables:
+        raise unknown("list", what, [*tables, "all"])
+    chosen = tables if what == "all" else {what: tables[what]}
+    content = {name: rows() for name, rows in chosen.items()}
+    if as_json:
+        print_json(content)
+        return
+    for name, rows in content.items():
+        if what == "all":
+            out.print(f"{name}:")
+        if rows:
+            print_table(("name", "description"), list(rows.items()))
+        else:
+            out.print(_no_runs(), markup=False)
+        if what == "all":
+            out.print()
+
+
+def _no_runs() -> str:
+    from seqlab.runs import run_folder
+
+    return f"none yet in {run_folder.root()}; `seqlab train` creates them"
+
+
+def data(action: str, name: str, /, *overrides: Setting, as_json: Json = False) -> None:
+    """Describe a dataset: origin, sizes, statistics, examples.
+
+    info: its origin and licence. show: lengths, classes, unknown words, padding, examples. fetch: only
+    download and encode it.
+
+    Parameters
+    ----------
+    action
+        info, show or fetch.
+    name
+        Name of a dataset (`seqlab list datasets`).
+    overrides
+        Settings of the dataset, e.g. level=character.
+    as_json
+        Print as JSON.
+    """
+    from seqlab.data.dataset_settings import dataset_config
+    from seqlab.data.describe import describe, origin
+
+    actions = {"info": origin, "show": describe, "fetch": describe}
+    if action not in actions:
+        raise unknown("action", action, actions)
+    config = dataset_config(name, overrides)
+    with working(f"Reading and encoding {name}", quiet=as_json):
+        content = actions[action](config)
+    if action == "fetch":
+        content = {key: content[key] for key in ("name", "content")}
+    if as_json:
+        print_json(content)
+    else:
+        _print_data(content)
+
+
+def _print_data(content: dict[str, Any]) -> None:
+    print_pairs({key: value for key, value in content.items() if isinstance(value, str | int)})
+    for name, heading in _DATA_TABLES.items():
+        rows: dict[str, dict[str, Any]] = content.get(name, {})
+        if rows:
+            shown = [[row, *map(_cell(name), cells.values())] for row, cells in rows.items()]
+            out.print()
+            print_table([heading, *next(iter(rows.values()))], shown)
+    for number, example in enumerate(content.get("examples", [])):
+        if number == 0:
+            out.print("\nexamples", style="bold")
+        for line in example.split("\n"):
+            print_line(f"  {line}")
+
+
+_DATA_TABLES = {
+    "splits": "split",
+    "lengths": "tokens per sequence",
+    "classes": "class",
+    "padding": "padding of the training split",
+}
+"""Tables of `data show`, each with the heading of its first column."""
+
+
+def _cell(table: str) -> Callable[[Any], Any]:
+    def show(value: Any) -> Any:
+        if not isinstance(value, float):
+            return value
+        return round(value, 1) if table == "lengths" else percent(value)
+
+    return show
+
+
+def params(*recipe: str, as_json: Json = False) -> None:
+    """Count the parameters of recipes, layer by layer, with formulas.
+
+    Parameters
+    ----------
+    recipe
+        Names or files of recipes; key=value settings apply to all.
+    as_json
+        Print as JSON, with the shape of every tensor.
+    """
+    from seqlab.experiment.parameter_counts import count
+
+    recipes = [word for word in recipe if "=" not in word]
+    overrides = [word for word in recipe if "=" in word]
+    if not recipes:
+        raise UserError("`seqlab params` needs at least one recipe (`seqlab list recipes`). Got none.")
+    with working("Reading and encoding the data, because the vocabulary determines the sizes", quiet=as_json):
+        counts = {name: count(name, overrides) for name in recipes}
+    if as_json:
+        print_json(counts)
+        return
+    for name, content in counts.items():
+        out.print(name, style="bold", markup=False)
+        print_table(
+            ("layer", "parameters", "formula"),
+            [[layer["layer"], layer["parameters"], _formula(layer)] for layer in content["layers"]],
+        )
+        out.print(f"total {content['total']:,}\n", markup=False)
+
+
+def _formula(layer: dict[str, Any]) -> str:
+    """The formula in names of sizes, the formula in numbers, and tensors counted with another layer."""
+    lines = [layer["formula"]] if layer["formula"] != layer["numbers"] else []
+    total = f"{layer['parameters']:,}"
+    lines += [f"{layer['numbers']} = {total}"] if layer["numbers"] not in ("", total) else []
+    lines += [f"{tied.rpartition('.')[2]} is {owner}, counted there" for tied, owner in layer["tied"].items()]
+    return "\n".join(lines)
+
+
+def _tables() -> dict[str, Any]:
+    from seqlab.baselines.baseline_kinds import BASELINES
+    from seqlab.checkup.probe_kinds import PROBES
+    from seqlab.data.data_kinds import BATCHING, DATASETS, TOKENIZERS
+    from seqlab.experiment.training_kinds import OPTIMIZERS, SCHEDULES
+    from seqlab.measure.metric_kinds import DIAGNOSTICS, METRICS
+    from seqlab.models.model_kinds import MODELS
+    from seqlab.studies.search_kinds import SEARCHES
+    from seqlab.tasks.task_kinds import TASKS
+
+    registries = {
+        "datasets": DATASETS,
+        "tokenizers": TOKENIZERS,
+        "batching": BATCHING,
+        "tasks": TASKS,
+        "models": MODELS,
+        "baselines": BASELINES,
+        "optimizers": OPTIMIZERS,
+        "schedules": SCHEDULES,
+        "metrics": METRICS,
+        "diagnostics": DIAGNOSTICS,
+        "probes": PROBES,
+        "searches": SEARCHES,
+    }
+    # Functions, because describing runs and recipes reads files, and only one table may be asked for.
+    tables: dict[str, Any] = {"recipes": _recipes, "studies": _studies}
+    for name, registry in registries.items():
+        # Bound as a default: a closure would see the last registry only.
+        tables[name] = lambda registry=registry: {kind: registry.describe(kind) for kind in registry}
+    return {**tables, "runs": _runs}
+
+
+def _recipes() -> dict[str, str]:
+    from seqlab.experiment import recipes
+
+    return {name: recipes.read(name).about for name in recipes.names()}
+
+
+def _studies() -> dict[str, str]:
+    from seqlab.studies import design
+
+    return {name: design.about(name) for name in design.names()}
+
+
+def _runs() -> dict[str, str]:
+    from seqlab.runs import run_folder
+
+    return {name: _run(name) for name in run_folder.names()}
+
+
+def _run(name: str) -> str:
+    """The result of a run in one line; a damaged run must not hide the others."""
+    from seqlab.runs import run_folder
+
+    try:
+        run = run_folder.open_run(run_folder.root() / name)
+        return metrics_line(run.summary()["metrics"]) if run.finished else "unfinished; `seqlab resume` it"
+    except UserError as error:
+        return str(error)

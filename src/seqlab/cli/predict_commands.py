@@ -1,0 +1,147 @@
+"""`seqlab sample` and `seqlab predict`: texts of a trained language model, and predictions."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+
+from seqlab.cli.arguments import Json, Run
+from seqlab.cli.console import err, out, print_json
+from seqlab.cli.progress_display import working
+from seqlab.schema.errors import UserError
+
+
+def sample(
+    name: Run,
+    /,
+    *,
+    prompt: str = "",
+    count: int = 5,
+    length: int = 100,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    seed: int = 1,
+    as_json: Json = False,
+) -> None:
+    """Generate texts with a language model.
+
+    Parameters
+    ----------
+    prompt
+        Text that every generated text continues.
+    count
+        Number of texts.
+    length
+        Largest number of tokens per text.
+    temperature
+        Divides the logits; 0 always takes the most likely token.
+    top_k
+        Draw from the k most likely tokens only.
+    top_p
+        Draw from the most likely tokens whose probabilities add up to this share.
+    seed
+        Random seed.
+    as_json
+        Print the texts as JSON.
+    """
+    from seqlab.decode.sampling import SamplingOptions
+    from seqlab.evaluate.loaded import load_run
+    from seqlab.runs import run_folder
+
+    if count < 1:
+        raise UserError(f"'count' must be at least 1. Got {count}. Nearest: 1.")
+    if length < 1:
+        raise UserError(f"'length' must be at least 1. Got {length}. Nearest: 1.")
+    options = SamplingOptions(temperature=temperature, top_k=top_k, top_p=top_p)
+    loaded = load_run(run_folder.find(name))
+    encoded = loaded.tokenizer.decode(loaded.tokenizer.encode(prompt))
+    if encoded != prompt:
+        err.print(f"The model reads the prompt {prompt!r} as {encoded!r}.", markup=False)
+    texts = loaded.sample(prompt, count=count, length=length, options=options, seed=seed)
+    if as_json:
+        print_json([{"prompt": text.prompt, "text": text.text, "complete": text.complete} for text in texts])
+        return
+    for number, text in enumerate(texts, start=1):
+        mark = "" if text.complete else " ..."
+        out.print(f"[{number}] {prompt}{text.text}{mark}", markup=False)
+
+
+def predict(
+    name: Run, /, *texts: str, file: Path | None = None, encoding: str = "utf-8", as_json: Json = False
+) -> None:
+    """Predict the label of each text, with the probabilities of all labels, or a number.
+
+    Parameters
+    ----------
+    texts
+        Texts to predict. Without texts and without a file: standard input, one text per line.
+    file
+        Text file, one text per line; lines without text are skipped.
+    encoding
+        Encoding of the file, or of standard input.
+    as_json
+        Print the predictions as JSON.
+    """
+    from seqlab.evaluate.loaded import load_run
+    from seqlab.runs import run_folder
+
+    loaded = load_run(run_folder.find(name))
+    inputs = list(texts) or _lines(file, encoding)
+    with working(f"Predicting {len(inputs):,} texts", quiet=as_json):
+        predictions = loaded.predict(inputs)
+    for text, values in zip(inputs, predictions, strict=True):
+        if set(loaded.tokenizer.encode(text)) <= {loaded.tokenizer.vocabulary.unknown}:
+            warning = (
+                f"The model knows no word of {text[:60]!r}; it predicts the same for all texts of this kind."
+            )
+            err.print(warning, markup=False)
+        if not as_json:
+            out.print(_prediction_line(text, values), markup=False)
+    if as_json:
+        key = "probabilities" if loaded.labels else "answer"
+        rows = zip(inputs, predictions, strict=True)
+        print_json([{"text": text, key: values} for text, values in rows])
+
+
+def _prediction_line(text: str, values: dict[str, float]) -> str:
+    """The most likely label, or the number, and the text; a second line for more than two labels."""
+    ranked = sorted(values.items(), key=lambda item: -item[1])
+    label, value = ranked[0]
+    shown = text if len(text) <= 80 else text[:77] + "..."
+    line = f"{label} {value:.3f}  {shown}"
+    if len(ranked) <= 2:
+        return line
+    return f"{line}\n    " + ", ".join(f"{label} {value:.3f}" for label, value in ranked)
+
+
+def _lines(file: Path | None, encoding: str) -> list[str]:
+    """The lines with text, of a file or of standard input; those without are counted in a warning."""
+    from seqlab.data.sources.text_files import known_encoding, open_text
+
+    if file is None:
+        # Only the line breaks of files: `splitlines` also splits at other separators, within texts.
+        lines = list(io.StringIO(_standard_input(known_encoding(encoding)), newline=None))
+    else:
+        with open_text(file, known_encoding(encoding)) as stream:
+            lines = list(stream)
+    texts = [line.rstrip("\n") for line in lines if line.strip()]
+    if not texts:
+        raise UserError("There must be at least one text to predict. Got none.")
+    if len(texts) < len(lines):
+        err.print(f"{len(lines) - len(texts):,} of {len(lines):,} lines have no text and were skipped.")
+    return texts
+
+
+def _standard_input(encoding: str) -> str:
+    # Bytes, because `sys.stdin` decodes by the terminal's encoding, and without the number of the line.
+    data = sys.stdin.buffer.read()
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise UserError(
+            f"Standard input, line {line}, must be text in {encoding.upper()}. Got bytes that are not. "
+            "Name its encoding, for example --encoding cp1252."
+        ) from None

@@ -1,0 +1,59 @@
+"""The settings of a dataset: from a kind and its fields to encoded splits."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Annotated
+
+from seqlab.data.cache import load_or_encode
+from seqlab.data.data_kinds import TOKENIZERS
+from seqlab.data.dataset import About, Corpus, Dataset, Split
+from seqlab.data.token_oracle import TokenOracle
+from seqlab.data.tokenizers.tokenizer import Tokenizer, TokenizerConfig
+from seqlab.schema.config import Config, canonical
+from seqlab.schema.registry import ByKind
+
+
+class DatasetConfig(Config, ABC):
+    """Settings of a dataset. Subclasses: one file each in `data/sources`, one line in `data_kinds.py`."""
+
+    kind: str
+    """Name of the dataset."""
+    tokenizer: Annotated[TokenizerConfig, ByKind(TOKENIZERS)]
+    """How texts become tokens; its vocabulary comes from the training split only."""
+
+    @abstractmethod
+    def about(self) -> About:
+        """Origin and licence."""
+
+    @abstractmethod
+    def content_hash(self) -> str:
+        """SHA-256 of the sources' bytes, or of the generator's settings."""
+
+    @abstractmethod
+    def read(self) -> Corpus:
+        """Read or generate the texts of every split."""
+
+    def source_tokenizer_config(self) -> TokenizerConfig:
+        """The tokenizer of the sources, where texts have sources; that of the texts unless overridden."""
+        return self.tokenizer
+
+    def oracle(self, tokenizer: Tokenizer) -> TokenOracle | None:
+        """The true distribution of the texts over the tokens of a vocabulary; None where it is not known."""
+        return None
+
+    def check_training(self, dataset: Dataset) -> None:
+        """Check that an epoch can be learned from these splits, before training begins.
+
+        Raises:
+            UserError: it cannot.
+        """
+        return
+
+    def training_split(self, dataset: Dataset, seed: int) -> Split:
+        """What one epoch learns from: the split `train`, or examples drawn from the seed of that epoch."""
+        return dataset.splits["train"]
+
+    def build(self) -> Dataset:
+        """The encoded dataset, from the cache when it is there."""
+        return load_or_encode(self, canonical(self))

@@ -1,0 +1,104 @@
+"""What a run has fitted, with its data: scored and diagnosed, whatever kind of model it is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from seqlab.data.dataset import Dataset, Split
+from seqlab.data.tokenizers.tokenizer import Tokenizer
+from seqlab.evaluate.fitted_kinds import LOADERS
+from seqlab.experiment.experiment_config import AnyExperimentConfig
+from seqlab.measure.diagnosis import Diagnosis
+from seqlab.measure.item_collector import SplitResult
+from seqlab.models.input_spec import InputSpec
+from seqlab.models.model import SequenceModel
+from seqlab.runs.run_folder import RunFolder
+from seqlab.schema.errors import unknown
+from seqlab.schema.records import Moment
+from seqlab.tasks.task import Task
+
+ScoringProgress = Callable[[int, int], None]
+"""Called while a split is scored, with the number of parts done and of all."""
+
+
+class Fitted(ABC):
+    """What a run fitted, ready to be scored on splits of its dataset.
+
+    seed: of the run; None where nothing was drawn. moment: when in training it was kept. budget: how long it
+    was trained, at most.
+    """
+
+    config: AnyExperimentConfig
+    dataset: Dataset
+    task: Task
+    seed: int | None
+    moment: Moment
+    budget: Mapping[str, Any]
+
+    @abstractmethod
+    def score(
+        self, split: str, metrics: Sequence[str], progress: ScoringProgress | None = None
+    ) -> SplitResult:
+        """Records of the metrics over a whole split, every target once, and the score of each item.
+
+        Raises:
+            UserError: there is no such split or metric.
+        """
+
+    @abstractmethod
+    def context(self, split: str) -> str:
+        """What each target of a split is predicted from, in words."""
+
+    @abstractmethod
+    def diagnose(self, kinds: Sequence[str], split: str, rows: int | None) -> dict[str, Diagnosis]:
+        """What diagnostics find on sequences of a split; None: as many as the settings say.
+
+        Raises:
+            UserError: there is no such diagnostic or split, or the model has no layers to inspect.
+        """
+
+
+class Loader(ABC):
+    """Reads back what one kind of experiment has kept in its run folder."""
+
+    @abstractmethod
+    def fitted(self, run: RunFolder, dataset: Dataset, device: torch.device) -> Fitted:
+        """The best that a run has kept, with its data.
+
+        Raises:
+            UserError: it has kept nothing yet, or something damaged.
+        """
+
+    @abstractmethod
+    def model(
+        self,
+        run: RunFolder,
+        spec: InputSpec,
+        tokenizer: Tokenizer,
+        labels: tuple[str, ...],
+    ) -> tuple[SequenceModel, int]:
+        """The same as a model in evaluation mode, without the data, and the step it was kept at.
+
+        Raises:
+            UserError: the run has kept nothing yet, or something damaged.
+        """
+
+
+def loader(config: AnyExperimentConfig) -> Loader:
+    """What reads back the runs of these settings."""
+    return LOADERS[config.method](config)
+
+
+def split_of(dataset: Dataset, name: str) -> Split:
+    """A split by its name.
+
+    Raises:
+        UserError: there is none of this name.
+    """
+    if name not in dataset.splits:
+        raise unknown("split", name, dataset.splits)
+    return dataset.splits[name]

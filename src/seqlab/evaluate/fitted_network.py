@@ -1,0 +1,73 @@
+"""A trained network: its best checkpoint, scored and diagnosed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from typing_extensions import override
+
+from seqlab.data.dataset import Dataset
+from seqlab.data.tokenizers.tokenizer import Tokenizer
+from seqlab.evaluate import diagnose
+from seqlab.evaluate.fitted import Fitted, Loader, ScoringProgress, split_of
+from seqlab.evaluate.scoring import score_exactly, scoring_batches
+from seqlab.evaluate.weights import best_checkpoint, load_model
+from seqlab.experiment.experiment_config import ExperimentConfig
+from seqlab.experiment.network_experiment import NetworkExperiment
+from seqlab.measure.diagnosis import Diagnosis
+from seqlab.measure.item_collector import SplitResult
+from seqlab.models.input_spec import InputSpec
+from seqlab.models.model import SequenceModel
+from seqlab.runs.run_folder import RunFolder
+from seqlab.schema.records import Moment
+
+
+class FittedNetwork(Fitted):
+    """The network of an experiment with the weights it has now; see `Fitted`."""
+
+    def __init__(self, experiment: NetworkExperiment, moment: Moment):
+        self.config, self.dataset, self.task = experiment.config, experiment.dataset, experiment.task
+        self.seed, self.moment, self._experiment = experiment.config.seed, moment, experiment
+        training = experiment.config.training
+        self.budget = {key: getattr(training, key) for key in ("epochs", "max_steps", "result")}
+
+    @override
+    def score(
+        self, split: str, metrics: Sequence[str], progress: ScoringProgress | None = None
+    ) -> SplitResult:
+        return score_exactly(self._experiment, split, metrics, progress=progress)
+
+    @override
+    def context(self, split: str) -> str:
+        return scoring_batches(self._experiment, split_of(self.dataset, split), streams=1).context
+
+    @override
+    def diagnose(self, kinds: Sequence[str], split: str, rows: int | None) -> dict[str, Diagnosis]:
+        return diagnose.diagnose(self._experiment, kinds, split, rows)
+
+
+class NetworkLoader(Loader):
+    """See `Loader`."""
+
+    def __init__(self, config: ExperimentConfig):
+        self._config = config
+
+    @override
+    def fitted(self, run: RunFolder, dataset: Dataset, device: torch.device) -> FittedNetwork:
+        experiment = NetworkExperiment(self._config, dataset, device)
+        counters = load_model(run, best_checkpoint(run), experiment.model)["progress"]
+        moment = Moment(step=counters["step"], epoch=float(counters["epoch"]), tokens=counters["tokens"])
+        return FittedNetwork(experiment, moment)
+
+    @override
+    def model(
+        self,
+        run: RunFolder,
+        spec: InputSpec,
+        tokenizer: Tokenizer,
+        labels: tuple[str, ...],
+    ) -> tuple[SequenceModel, int]:
+        model = self._config.model.build(spec, torch.Generator())
+        counters = load_model(run, best_checkpoint(run), model)
+        return model.eval(), counters["progress"]["step"]

@@ -1,0 +1,53 @@
+"""A classifier without a recurrence: the linear baseline."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+from typing_extensions import override
+
+from seqlab.models.input_spec import InputSpec
+from seqlab.models.model_config import ModelConfig, Width
+
+if TYPE_CHECKING:
+    import torch
+
+    from seqlab.models.model import SequenceModel
+
+
+class LinearClassifierConfig(ModelConfig):
+    """Embedding -> dropout -> Linear -> ReLU -> pooling -> dropout -> Linear: blind to order."""
+
+    kind: Literal["linear-classifier"] = "linear-classifier"
+    """Name of the model."""
+    embedding_size: int = Field(default=300, ge=1)
+    """Features of an embedded token."""
+    embedding_std: float = Field(default=1.0, gt=0)
+    """Standard deviation of the normal distribution the embedding is drawn from."""
+    linear_size: int = Field(default=300, ge=1)
+    """Features of the linear layer before pooling."""
+    pooling: Literal["max", "mean"] = "max"
+    """How the features of a text's tokens become those of the text."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Share dropped of embedded tokens and of the pooled features."""
+
+    @property
+    @override
+    def widths(self) -> tuple[Width, ...]:
+        return (Width("linear_size"),)
+
+    @override
+    def build(self, spec: InputSpec, generator: torch.Generator) -> SequenceModel:
+        from seqlab.models.classifier import SequenceClassifier
+        from seqlab.nn.initial import linear, normal_embedding
+
+        size = self.embedding_size
+        return SequenceClassifier(
+            normal_embedding(spec.vocabulary, size, std=self.embedding_std, generator=generator),
+            None,
+            linear(size, self.linear_size, generator=generator),
+            pooling=self.pooling,
+            dropout=self.dropout,
+            head=linear(self.linear_size, spec.outputs, generator=generator),
+        )

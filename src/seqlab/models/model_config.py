@@ -1,0 +1,56 @@
+"""Settings of a model; free of torch until one is built."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Literal
+
+from seqlab.models.input_spec import InputSpec
+from seqlab.schema.config import Config
+
+if TYPE_CHECKING:
+    import torch
+
+    from seqlab.models.model import SequenceModel
+
+CellName = Literal["elman", "elman-relu", "gru", "gru-reset-before", "lstm"]
+
+
+class Width:
+    """A size of a model: the settings that have it, all of them a multiple of `step`."""
+
+    def __init__(self, *keys: str, step: int = 1):
+        self.keys, self.step = keys, step
+
+
+class ModelConfig(Config, ABC):
+    """Settings of a model.
+
+    Subclasses: one file each, with a `build` that composes layers, and one line in `model_kinds.py`.
+    """
+
+    kind: str
+    """Name of the model."""
+
+    @property
+    @abstractmethod
+    def widths(self) -> tuple[Width, ...]:
+        """The sizes that make the model larger or smaller, coarse ones first."""
+
+    def at(self, width: Width, size: int) -> ModelConfig:
+        """The same model with another size of one of its `widths`."""
+        return self.model_validate({**dict(self), **dict.fromkeys(width.keys, size)})
+
+    @abstractmethod
+    def build(self, spec: InputSpec, generator: torch.Generator) -> SequenceModel:
+        """The model with weights drawn from the generator, from the side of the input to that of the output.
+
+        Its dropouts have no generator yet: see `seqlab.nn.dropout.bind_generator`.
+
+        Args:
+            spec: sizes of inputs and outputs.
+            generator: source of every initial weight.
+
+        Raises:
+            UserError: the model does not fit the data.
+        """

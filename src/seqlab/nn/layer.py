@@ -1,0 +1,51 @@
+"""The protocol of a layer. Legend: B sequences, T and T' steps, E inputs, H outputs."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from seqlab.nn.embedding import Lookup
+
+LayerState = dict[str, Tensor]
+"""What a layer remembers of each sequence: named tensors whose first axis is the sequence."""
+
+
+class Layer(nn.Module, ABC):
+    """A map of sequences to sequences; models are made of layers.
+
+    causal: output t depends on inputs up to t only.
+    carries_state: the state after a window may be handed to the next window in training and scoring.
+    """
+
+    causal: bool = False
+    carries_state: bool = False
+
+    @property
+    @abstractmethod
+    def output_size(self) -> int:
+        """H."""
+
+    @abstractmethod
+    def start(self, batch_size: int) -> LayerState:
+        """The state before the first step; {} for a layer without one."""
+
+    @abstractmethod
+    def forward(
+        self,
+        x: Float[Tensor, "B T E"] | Lookup,
+        lengths: Int[Tensor, " B"],
+        state: LayerState | None = None,
+        *,
+        need_state: bool = True,
+    ) -> tuple[Float[Tensor, "B T' H"], Int[Tensor, " B"], LayerState | None]:
+        """Outputs, their lengths, and the state after the last step of each sequence.
+
+        Args:
+            x: inputs; what follows the length of a sequence changes nothing.
+            lengths: steps of each sequence, 0 to T.
+            state: what the sequences continue; None is `start`.
+            need_state: False returns None as the state, and does no work for it.
+        """

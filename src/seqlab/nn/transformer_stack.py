@@ -1,0 +1,130 @@
+"""Stacked Transformer layers. Legend: B sequences, T steps, C cached steps, S = C + T, H features."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from typing_extensions import override
+
+from seqlab.data.sequences import length_mask
+from seqlab.nn.attention import KeysValues, sinusoids, visible_keys
+from seqlab.nn.dropout import Dropout
+from seqlab.nn.embedding import Lookup, vectors_of
+from seqlab.nn.layer import Layer, LayerState
+from seqlab.nn.padding import zero_padding
+from seqlab.nn.trace import Traceable
+from seqlab.nn.transformer import TransformerLayer
+
+
+class TransformerStack(Layer, Traceable):
+    """dropout(x sqrt(H) + sinusoids) -> pre-norm causal layers -> layer norm.
+
+    State: "valid" (B, C), True where a cached step is real, because prompts differ in length;
+    "position" (B,), steps read so far; for each layer i "keys.i" and "values.i" (B, heads, C, H / heads).
+    It lets generation continue a prompt; windows of training start from scratch.
+
+    Args:
+        hidden_size: H, of inputs and outputs.
+        heads: attention heads of a layer, a divisor of H.
+        feed_forward_size: features inside the feed-forward part of a layer.
+        layers: number of layers.
+        dropout: share dropped of inputs, of both branches of a layer and inside its feed-forward part.
+        attention_dropout: share dropped of attention weights.
+        generator: source of the weights.
+
+    Raises:
+        UserError: the heads do not divide the hidden size, or a dropout is out of range.
+    """
+
+    causal = True
+
+    def __init__(
+        self,
+        hidden_size: int,
+        heads: int,
+        feed_forward_size: int,
+        *,
+        layers: int,
+        dropout: float,
+        attention_dropout: float,
+        generator: torch.Generator,
+    ):
+        super().__init__()
+        self.dropout = Dropout(dropout)
+        self.layers = nn.ModuleList(
+            TransformerLayer(
+                hidden_size,
+                heads,
+                feed_forward_size,
+                dropout=dropout,
+                attention_dropout=attention_dropout,
+                generator=generator,
+            )
+            for _ in range(layers)
+        )
+        self.norm = nn.LayerNorm(hidden_size)
+        self._hidden_size = hidden_size
+        self._cache_shape = (heads, 0, hidden_size // heads)
+
+    @property
+    @override
+    def output_size(self) -> int:
+        return self._hidden_size
+
+    @override
+    def start(self, batch_size: int) -> LayerState:
+        weight = self.norm.weight
+        empty = weight.new_zeros(batch_size, *self._cache_shape)
+        names = [f"{what}.{index}" for index in range(len(self.layers)) for what in ("keys", "values")]
+        return {
+            "valid": weight.new_zeros(batch_size, 0, dtype=torch.bool),
+            "position": weight.new_zeros(batch_size, dtype=torch.int64),
+            **dict.fromkeys(names, empty),
+        }
+
+    @override
+    def forward(
+        self,
+        x: Float[Tensor, "B T H"] | Lookup,
+        lengths: Int[Tensor, " B"],
+        state: LayerState | None = None,
+        *,
+        need_state: bool = True,
+    ) -> tuple[Float[Tensor, "B T H"], Int[Tensor, " B"], LayerState | None]:
+        T = x.shape[1]
+        # Without a past, attention is plainly causal, which has a faster path than a mask.
+        visible = None if state is None else visible_keys(state["valid"], T)
+        y = self._positioned(vectors_of(x), None if state is None else state["position"])
+        new: LayerState = {}
+        if self.trace is not None:
+            self.trace.begin()
+        for index, layer in enumerate(self.layers):
+            if self.trace is not None:
+                self.trace.watch(y, lengths)
+            y, present = layer(y, _cached(state, index), visible)
+            new[f"keys.{index}"], new[f"values.{index}"] = present
+        outputs = zero_padding(self.norm(y), lengths)
+        if not need_state:
+            return outputs, lengths, None
+        mask = length_mask(lengths, T)
+        new["valid"] = mask if state is None else torch.cat([state["valid"], mask], dim=1)
+        new["position"] = lengths if state is None else state["position"] + lengths
+        return outputs, lengths, new
+
+    def _positioned(
+        self, x: Float[Tensor, "B T H"], position: Int[Tensor, " B"] | None
+    ) -> Float[Tensor, "B T H"]:
+        size = self._hidden_size
+        steps = torch.arange(x.shape[1], device=x.device)
+        positions = steps if position is None else position.unsqueeze(1) + steps
+        scaled = x * math.sqrt(size)
+        return self.dropout(scaled + sinusoids(positions, size, scaled.dtype))
+
+
+def _cached(state: LayerState | None, index: int) -> KeysValues | None:
+    if state is None:
+        return None
+    return KeysValues(state[f"keys.{index}"], state[f"values.{index}"])

@@ -1,0 +1,33 @@
+"""Where the runs of a study are computed."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from seqlab.schema.errors import UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """Device and threads of each run; None is the default of `seqlab train`."""
+
+    device: str | None = None
+    threads: int | None = None
+
+
+def resources_for(processes: int, device: str | None, threads: int | None) -> Resources:
+    """The resources of each run where `processes` runs share the threads of the machine.
+
+    Raises:
+        UserError: the number of processes is not positive or exceeds the number of threads.
+    """
+    if processes < 1:
+        raise UserError(f"'processes' must be at least 1. Got {processes}.")
+    if processes == 1:
+        return Resources(device=device, threads=threads)
+    available = threads or os.cpu_count() or 1
+    if processes > available:
+        raise UserError(f"'processes' must be at most the threads, {available}. Got {processes}.")
+    # The same number for each run, even if a thread stays idle: the bits of results depend on it.
+    return Resources(device=device, threads=available // processes)

@@ -1,0 +1,112 @@
+"""Running a study, from its design to its test evaluation."""
+
+from __future__ import annotations
+
+from importlib import metadata
+
+from seqlab.experiment.matmul_choice import choose
+from seqlab.experiment.numerics import numerics
+from seqlab.runs import study_folder
+from seqlab.runs.study_folder import StudyFolder
+from seqlab.schema.config import plain
+from seqlab.schema.errors import UserError
+from seqlab.studies.budgets import Adjust, adjustment
+from seqlab.studies.design import Design
+from seqlab.studies.estimate import Estimates
+from seqlab.studies.executors import Executor, InlineExecutor, ProcessExecutor
+from seqlab.studies.final_evaluation import FinalEvaluation, evaluate_on_test
+from seqlab.studies.resources import Resources
+from seqlab.studies.run_trials import run_trials
+from seqlab.studies.study_callback import StudyCallback
+from seqlab.studies.study_plan import StudyPlan
+from seqlab.studies.study_space import StudySpace
+from seqlab.training.progress import Progress
+
+
+def run_study(
+    design: Design, resources: Resources, *, processes: int, retry: bool, callback: StudyCallback
+) -> StudyFolder:
+    """Run every trial of a study that is not done yet.
+
+    Args:
+        design: the study.
+        resources: device and threads of each run.
+        processes: runs at a time; 1 is in this process.
+        retry: whether failed runs are run again.
+        callback: called as runs start, progress and end.
+
+    Raises:
+        UserError: a setting of the study is wrong, or its folder is in use.
+        DiskError: the disk is full.
+        KeyboardInterrupt: a stop was requested; everything is saved.
+    """
+    budget = design.config.budget
+    if budget is not None and budget.equal == "seconds" and processes > 1:
+        raise UserError(
+            "'processes' must be 1 where seconds are to be equal, because runs at the same time slow each "
+            f"other down. Got {processes}."
+        )
+    estimates = Estimates(resources.device, resources.threads)
+    folder, plan = begin(design, adjustment(budget, estimates.seconds_per_step))
+    if retry:
+        with folder.lock():
+            folder.forget_failures()
+    executor: Executor = InlineExecutor() if processes == 1 else ProcessExecutor(processes)
+    if processes > 1:
+        _choose_matmul(resources)
+    run_trials(plan, executor, resources, callback)
+    return folder
+
+
+def begin(design: Design, adjust: Adjust) -> tuple[StudyFolder, StudyPlan]:
+    """The folder and plan of a study, new or resumed.
+
+    Raises:
+        UserError: an axis is wrong, or the study was begun with other settings.
+    """
+    design.check()
+    # Kept with the study, because a recipe's file may change after the study was begun.
+    tables = {name: recipe.table for name, recipe in design.recipes.items()}
+    config, version = design.config, metadata.version("seqlab")
+    folder = study_folder.begin(config.name, plain(config), tables, version)
+    return folder, config.search.plan(StudySpace(design, adjust), folder)
+
+
+def evaluate_study(
+    design: Design, folder: StudyFolder, resources: Resources, callback: StudyCallback
+) -> FinalEvaluation:
+    """Score the test split with what validation chose; see `evaluate_on_test`."""
+    with folder.lock():
+        return evaluate_on_test(
+            folder,
+            design.config.final,
+            _RetrainingCallback(callback),
+            threads=resources.threads,
+            device=resources.device,
+        )
+
+
+class _RetrainingCallback:
+    """Forwards what matters of a run that is trained again for the test split."""
+
+    def __init__(self, callback: StudyCallback):
+        self._callback = callback
+
+    def step(self, progress: Progress, loss: float, total_epochs: float) -> None:
+        pass
+
+    def validated(self, progress: Progress, metrics: dict[str, float], best: bool) -> bool:
+        return False
+
+    def scored(self, done: int, total: int) -> None:
+        pass
+
+    def message(self, text: str) -> None:
+        if text.startswith(("Run folder", "Not to the bit")):
+            self._callback.message(0, text)
+
+
+def _choose_matmul(resources: Resources) -> None:
+    """Choose the matmul backend before several processes slow each other down; the choice is cached."""
+    with numerics(resources.device or "cpu", resources.threads) as device:
+        choose("auto", device=device.type, threads=resources.threads or 1)
