@@ -40,7 +40,7 @@ def test_plan_carry_out_final_and_again(study: Path, tmp_path: Path) -> None:
     assert not runs.exists(), "a plan makes nothing"
     out, err = finished("study", str(study), "--threads", "1", "--final", runs=runs)
     assert "   8/8  elman learning_rate=0.1, seed 2" in err
-    for words in ("The LSTM counts", "2 seeds: not enough to tell over seeds", "this is look 1", "Report: "):
+    for words in ("The LSTM counts", "2 seeds: too few for a test over seeds", "this is look 1", "Report: "):
         assert words in out
     assert (runs / "studies" / "cells" / "report.html").stat().st_size > 100_000
     out, err = finished("study", str(study), "--threads", "1", "--final", "--json", runs=runs)

@@ -261,7 +261,7 @@ def test_what_a_study_found_is_read_from_folders_alone() -> None:
         "architecture x learning_rate",
     }
     assert found.refusal() is None
-    json.dumps([pair.reading for pair in compared])
+    json.dumps([pair.sentence for pair in compared])
 
 
 def test_a_study_of_several_languages_is_judged_by_the_truth_in_parts() -> None:

@@ -144,7 +144,7 @@ def _sentences(study: Study) -> None:
 
 def _reliable(study: Study) -> list[str]:
     """Of the architectures that were tried with several settings."""
-    return [one.reading for one in study.reliability if one.settings > 1]
+    return [one.sentence for one in study.reliability if one.settings > 1]
 
 
 def _pairs(study: Study) -> list[str]:
@@ -154,7 +154,7 @@ def _pairs(study: Study) -> list[str]:
 
 
 def _importance(study: Study) -> dict[str, str]:
-    return {name: one.reading for name, one in importances(study).found.items()}
+    return {name: one.sentence for name, one in importances(study).found.items()}
 
 
 def _censored(study: Study) -> None:
@@ -219,7 +219,7 @@ def _plain_part(study: Study) -> dict[str, Any]:
         "groups": [_plain(group, study, stepped=stepped) for group in (*study.groups, *study.baselines)],
         "best": [_plain(group, study, stepped=stepped) for group in study.ranked],
         "oracle": [asdict(one) for one in oracle_gaps(study)],
-        "pairs": [pair.reading for pair in pairs(study).found],
+        "pairs": [pair.sentence for pair in pairs(study).found],
         "reliability": _reliable(study),
         "importance": _importance(study),
         "edges": study.edges,
