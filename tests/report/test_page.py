@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from html_tree import Element, page, table
 
 from seqlab import report
+from seqlab.runs import atomic
 from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.errors import UserError, WorkError
 from seqlab.schema.records import Moment, Scalar, to_line
@@ -303,6 +305,23 @@ def test_refusals_give_a_reason(tmp_path: Path) -> None:
         report.write([folders.make()], tmp_path / "r.html", title="Static", static=tmp_path / "file")
     with pytest.raises(WorkError, match=r"cannot be written: File exists"):
         report.write([folders.make()], tmp_path / "file" / "r.html", title="Below a file")
+
+
+def test_a_full_disk_keeps_the_old_page_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, run = tmp_path / "out" / "r.html", folders.make()
+    report.write([run], path, title="Old")
+    old = path.read_bytes()
+
+    def full(_: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(atomic, "sync", full)
+    with pytest.raises(WorkError, match=r"Free space there, then write the report again\.$"):
+        report.write([run], path, title="New")
+    assert path.read_bytes() == old
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_baselines_are_listed_with_networks_under_their_kind(tmp_path: Path) -> None:

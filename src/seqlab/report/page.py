@@ -8,7 +8,7 @@ from pathlib import Path
 from seqlab.compare.study_cells import OpenStudy, open_study
 from seqlab.report.chapter_sections import chapter_part, shared_part
 from seqlab.report.chapters import Chapter, chapters
-from seqlab.report.charts.static_files import write_static_files
+from seqlab.report.charts.static_files import RETRY, write_static_files
 from seqlab.report.page_template import VEGA_LITE, PageContent, render
 from seqlab.report.run_data import read_run
 from seqlab.report.sections import Part
@@ -63,7 +63,7 @@ def write(
         allow_incomparable=allow_incomparable,
     )
     content = PageContent(title, introduction, made, _parts(made, opened, samples=samples))
-    atomic.write_text(output, render(content))
+    atomic.write_text(output, render(content), retry=RETRY)
     if static is not None:
         write_static_files(static, content.tables, content.figures, VEGA_LITE)
     return output

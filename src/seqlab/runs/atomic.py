@@ -6,12 +6,14 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from seqlab.schema.errors import DiskError
 
 TEMPORARY = ".writing-"
+RESUME = "`seqlab resume` the run"
+"""What a user does once the disk can be written again, where it is a run's file that could not be."""
 
 
 @contextmanager
@@ -40,23 +42,34 @@ def directory(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, *, retry: str = RESUME) -> None:
     """Write a small text file, in UTF-8; see `write_bytes`."""
-    write_bytes(path, text.encode("utf-8"))
+    write_bytes(path, text.encode("utf-8"), retry=retry)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, content: bytes, *, retry: str = RESUME) -> None:
     """Write a small file completely, replacing the old one in one step; its folder is created.
+
+    Args:
+        path: of the file.
+        content: of the file.
+        retry: what a user does after a failure, for the message.
 
     Raises:
         DiskError: the disk is full or cannot be written.
     """
     temporary = path.with_name(f"{TEMPORARY}{path.name}")
-    with disk_errors(path):
+    with disk_errors(path, retry):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(content)
-        sync(temporary)
-        temporary.replace(path)
+        try:
+            temporary.write_bytes(content)
+            sync(temporary)
+            temporary.replace(path)
+        except OSError:
+            # Nobody else would look for it: a report is written to a folder of the user's.
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
         sync(path.parent)
 
 
@@ -82,8 +95,8 @@ def sync(path: Path) -> None:
 
 
 @contextmanager
-def disk_errors(path: Path) -> Iterator[None]:
-    """Turn an operating system's write error into a message with a remedy."""
+def disk_errors(path: Path, retry: str = RESUME) -> Iterator[None]:
+    """Turn a write error of the operating system into a message with a remedy, then `retry`."""
     try:
         yield
     except OSError as error:
@@ -92,5 +105,5 @@ def disk_errors(path: Path) -> Iterator[None]:
         )
         raise DiskError(
             f"{path} cannot be written: {error.strerror or error}. What was saved before is still valid. "
-            f"{remedy}, then `seqlab resume` the run."
+            f"{remedy}, then {retry}."
         ) from error

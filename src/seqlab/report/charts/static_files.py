@@ -16,6 +16,7 @@ from seqlab.runs import atomic
 
 SCALE = 2.0
 """Pixels of a PNG per unit of the chart."""
+RETRY = "write the report again"
 MOST_CHOICES = 1
 """Number of panels that become files where a reader would choose one of many."""
 LEGEND_SYMBOL, LEGEND_CHARACTER = 44, 7.5
@@ -48,7 +49,8 @@ def write_static_files(
     for number, figure in enumerate(figures, start=1):
         files |= _figure_files(f"figure-{number:02}-{slug(figure.name)}", figure, vl_version)
     for name, content in files.items():
-        atomic.write_bytes(folder / name, content.encode("utf-8") if isinstance(content, str) else content)
+        encoded = content.encode("utf-8") if isinstance(content, str) else content
+        atomic.write_bytes(folder / name, encoded, retry=RETRY)
     return [folder / name for name in files]
 
 
