@@ -55,7 +55,7 @@ def test_plan_run_final_evaluation_and_again(study: Path, tmp_path: Path) -> Non
     assert len(found["parts"][0]["groups"]) == 4
     assert "8/8" not in err
     out, _ = finished("study", str(study), "--plan", "--threads", "1", runs=runs)
-    assert "8 runs, 8 of them finished already" in out
+    assert "cells: 8 runs, 8 cells.\nRuns that are finished already: 8.\n" in out
 
 
 @pytest.mark.parametrize(
