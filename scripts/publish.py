@@ -18,7 +18,7 @@ from typing import Any
 from rendering import layers_table, readme_studies, readme_table, results_page
 
 from seqlab.evaluate.loaded import read_config
-from seqlab.runs.folder import RunFolder
+from seqlab.runs.run_folder import RunFolder
 
 ROOT = Path(__file__).resolve().parent.parent
 CARDS = ROOT / "results"
@@ -59,8 +59,8 @@ def take_run(wanted: str) -> tuple[str, dict[str, Any]]:
         "about": recipes.read(name).about,
         "command": f"seqlab train {wanted}",
         **{key: summary[key] for key in ("metrics", "steps", "epochs", "tokens", "parameters", "cost")},
-        "card": run.read_json("cards/valid.json"),
-        "test": run.read_json("cards/test.json") if (run.cards / "test.json").exists() else None,
+        "card": run.card("valid"),
+        "test": run.card("test"),
         "oracle": _truth(run),
         "seeds": [_seed(one) for one in seeds],
     }
@@ -70,11 +70,15 @@ def take_run(wanted: str) -> tuple[str, dict[str, Any]]:
 def _runs(name: str, overrides: list[str]) -> list[RunFolder]:
     """Finished runs that differ from a recipe with these settings in nothing but the seed."""
     from seqlab.experiment import recipes
-    from seqlab.runs import folder
+    from seqlab.runs import run_folder
     from seqlab.schema.config import plain
 
     wanted = plain(recipes.configure(name, overrides)[0])
-    runs = [folder.open_run(folder.root() / one) for one in folder.names() if one.startswith(f"{name}-")]
+    runs = [
+        run_folder.open_run(run_folder.root() / one)
+        for one in run_folder.names()
+        if one.startswith(f"{name}-")
+    ]
     return [
         run
         for run in runs
@@ -89,17 +93,14 @@ def _number(run: RunFolder) -> int:
 
 def _goal(run: RunFolder) -> float:
     """What a run is judged by, less being better; among equals the loss."""
-    goal, metrics = read_config(run).goal, run.summary()["metrics"]
-    value = metrics[goal.metric]
-    return (value if goal.better == "lower" else -value) + 1e-9 * metrics["loss"]
+    monitor, metrics = read_config(run).monitor, run.summary()["metrics"]
+    return -monitor.gain(metrics[monitor.name]) + 1e-9 * metrics["loss"]
 
 
 def _truth(run: RunFolder) -> dict[str, Any] | None:
     """What was found against the truth, where that is known."""
-    known = (run.cards / "oracle.json").exists()
-    return (
-        {key: run.read_json("cards/oracle.json")[key] for key in ("metrics", "scored_as")} if known else None
-    )
+    card = run.oracle_card()
+    return card and {"metrics": card["metrics"], "scored_as": card["scored_as"]}
 
 
 def _seed(run: RunFolder) -> dict[str, Any]:
@@ -143,16 +144,17 @@ def take_study(name: str) -> tuple[str, dict[str, Any]]:
     """
     from seqlab.cli.study_json import as_table
     from seqlab.compare import study as compare
-    from seqlab.compare.study_cells import trial_runs
+    from seqlab.compare.study_cells import open_study
     from seqlab.compare.study_cost import cost
-    from seqlab.runs import folder, study_folder
+    from seqlab.runs import study_folder
     from seqlab.schema.config import plain
     from seqlab.studies import design
 
     place = study_folder.find(name)
     if place.about()["study"] != json.loads(json.dumps(plain(design.read(name)))):
         sys.exit(f"{place.path} must have the settings of the shipped study {name!r}. Got others.")
-    found, parts = trial_runs(place), compare.read(place)
+    opened = open_study(place)
+    found, parts = opened.runs, compare.parts(opened)
     if not all(one.summary for one in found):
         sys.exit(f"All runs of {place.path} must have ended. Got one that has not.")
     table = as_table(parts, place, None)
@@ -160,10 +162,11 @@ def take_study(name: str) -> tuple[str, dict[str, Any]]:
         del part["groups"], part["refused"]
         for row, group in zip(part["best"], study.ranked, strict=True):
             spent = cost(group)
+            assert spent is not None, "all runs are finished"
             row |= {"label": group.label, "parameters": spent.parameters, "seconds": spent.seconds}
-        first = folder.open_run(folder.root() / study.ranked[0].cells[0].run)
-        part["card"] = first.read_json("cards/valid.json")
-    costs = [one.summary["cost"] for one in found]
+        first = study.ranked[0].cells[0].run.folder
+        part["card"] = first and first.card("valid")
+    costs = [one.summary["cost"] for one in found if one.summary]
     card = {
         "study": name,
         "about": design.about(name),

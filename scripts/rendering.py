@@ -6,7 +6,7 @@ import statistics
 import textwrap
 from typing import Any
 
-from seqlab.stats.metric_spec import counted
+from seqlab.stats.formatting import counted
 
 LINE = 127
 """Characters of a line of the README."""

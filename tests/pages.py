@@ -11,7 +11,7 @@ import pytest
 from seqlab import cli
 from seqlab.cli.app import app
 from seqlab.experiment import recipes
-from seqlab.runs import folder
+from seqlab.runs import run_folder
 
 ROOT = Path(__file__).parent.parent
 USES_A_RUN = ("resume", "evaluate", "diagnose", "sample", "predict", "report")
@@ -68,7 +68,7 @@ def run_all(lines: list[str], place: Path, monkeypatch: pytest.MonkeyPatch) -> N
             # The reader has one run of the name; here it is the first one made.
             words[1] = next(name for name in made if name.startswith(words[1]))
         assert cli.run(words) == 0, line
-        made += [name for name in folder.names() if name not in made]
+        made += [name for name in run_folder.names() if name not in made]
 
 
 def _write_files(place: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 import tiny
 
 import seqlab
-from seqlab.runs.folder import RunFolder, open_run
+from seqlab.runs.run_folder import RunFolder, open_run
 from seqlab.schema.config import plain
 from seqlab.schema.errors import UserError
 from seqlab.schema.records import Scalar, Text

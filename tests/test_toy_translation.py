@@ -17,8 +17,8 @@ from seqlab.evaluate.loaded import load_run
 from seqlab.experiment.experiment_config import ExperimentConfig
 from seqlab.experiment.network_experiment import NetworkExperiment
 from seqlab.models.model import SequenceModel
-from seqlab.runs import folder
-from seqlab.runs.folder import RunFolder
+from seqlab.runs import run_folder
+from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.config import parse
 from seqlab.training import run as running
 
@@ -52,7 +52,7 @@ def config(**changes: object) -> ExperimentConfig:
 
 def train(settings: ExperimentConfig, callback: tiny.Nobody | None = None) -> RunFolder:
     summary = running.train(settings, callback=callback or tiny.Nobody())
-    return folder.open_run(Path(summary["run"]))
+    return run_folder.open_run(Path(summary["run"]))
 
 
 def losses(run: RunFolder) -> list[tuple[int, float]]:

@@ -17,9 +17,9 @@ from seqlab.data.tokenizers.tokenizer import TokenizerConfig
 from seqlab.data.tokenizers.words import WordsConfig
 from seqlab.experiment import recipes
 from seqlab.experiment.experiment_config import ExperimentConfig
-from seqlab.runs import folder
-from seqlab.runs.folder import RunFolder
-from seqlab.schema.records import Record, Scalar, from_line
+from seqlab.runs import run_folder
+from seqlab.runs.run_folder import RunFolder
+from seqlab.schema.records import Record, Scalar
 from seqlab.schema.registry import ByKind
 from seqlab.training import run
 from seqlab.training.progress import Progress
@@ -140,7 +140,7 @@ def fit(recipe: list[str], *overrides: str, callback: Nobody | None = None) -> R
 def broken_off(recipe: list[str], *overrides: str, step: int) -> RunFolder:
     """A run that stopped at a step without saving."""
     config = configure(recipe, *overrides)
-    before = set(folder.names())
+    before = set(run_folder.names())
     with pytest.raises(KeyboardInterrupt):
         run.train(config, callback=Nobody(stop_at(step)))
     (name,) = set(folder.names()) - before
@@ -155,10 +155,9 @@ def records(run: RunFolder, name: str, split: str = "train") -> list[tuple[int, 
 
 def samples(run: RunFolder) -> list[Record]:
     """What was written while training."""
-    text = run.read(folder.SAMPLES)
-    return [from_line(line, "samples")[0] for line in text.splitlines()]
+    return [text for text, _ in run.samples()]
 
 
 def summary(run: RunFolder) -> dict[str, Any]:
     """Results of a finished run."""
-    return json.loads(run.read("finished.json"))
+    return json.loads((run.path / "finished.json").read_text())

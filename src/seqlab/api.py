@@ -11,11 +11,11 @@ import polars as pl
 
 from seqlab.experiment import recipes
 from seqlab.experiment.experiment_config import AnyExperimentConfig
-from seqlab.runs import folder
-from seqlab.runs.folder import SAMPLES, RunFolder
+from seqlab.runs import run_folder
+from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.config import override, parse, plain
 from seqlab.schema.errors import UserError, unknown
-from seqlab.schema.records import Scalar, Text
+from seqlab.schema.records import Scalar
 from seqlab.training.progress import Progress
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def train(
     for note in notes:
         callback.message(note)
     summary = run.train(config, device=device, threads=threads, callback=callback)
-    return Run(folder.open_run(Path(summary["run"])))
+    return Run(run_folder.open_run(Path(summary["run"])))
 
 
 def _configure(
@@ -79,7 +79,7 @@ def load_run(run: str | Path) -> Run:
     Raises:
         UserError: no run, or several, answer to the name.
     """
-    return Run(folder.find(str(run)))
+    return Run(run_folder.find(str(run)))
 
 
 class Run:
@@ -146,8 +146,7 @@ class Run:
                 record.text,
                 record.complete,
             )
-            for record, moment in self._folder.records(SAMPLES)
-            if isinstance(record, Text)
+            for record, moment in self._folder.samples()
         ]
         schema = {
             **_MOMENT,

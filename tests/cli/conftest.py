@@ -11,7 +11,7 @@ import pytest
 import tiny
 
 from seqlab.cli import run
-from seqlab.runs.folder import RunFolder, open_run
+from seqlab.runs.run_folder import RunFolder, open_run
 
 
 @dataclass(frozen=True)

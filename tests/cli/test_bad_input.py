@@ -12,8 +12,8 @@ import filelock
 import pytest
 import tiny
 
-from seqlab.runs import checkpoints, folder
-from seqlab.runs.folder import RunFolder
+from seqlab.runs import checkpoints, run_folder
+from seqlab.runs.run_folder import RunFolder
 
 TRAIN = ["train", *tiny.BRACKETS]
 
@@ -223,11 +223,12 @@ def test_no_checkpoint_yet(refused, runs: Path) -> None:
         assert "must have a checkpoint. Got none; `seqlab resume` it first" in refused(command, str(run.path))
 
 
-def test_a_run_of_a_newer_format(refused, language: RunFolder) -> None:
+@pytest.mark.parametrize("number", [1, 3])
+def test_a_run_of_another_format(refused, language: RunFolder, number: int) -> None:
     about = json.loads((language.path / "run.json").read_text())
-    (language.path / "run.json").write_text(json.dumps({**about, "format": 2}))
+    (language.path / "run.json").write_text(json.dumps({**about, "format": number}))
     for command in ("resume", "evaluate", "sample"):
-        assert "has run format 2; this seqlab reads up to 1" in refused(command, language.path.name)
+        assert f"must have run format 2. Got {number}." in refused(command, language.path.name)
 
 
 def test_changed_data(refused, runs: Path, monkeypatch) -> None:

@@ -12,7 +12,7 @@ import pytest
 import tiny
 
 from seqlab.cli.app import app
-from seqlab.runs.folder import RunFolder
+from seqlab.runs.run_folder import RunFolder
 
 COMMANDS = [
     *("demo", "list", "data", "params", "train", "resume", "study", "evaluate", "diagnose"),
@@ -134,9 +134,9 @@ def test_diagnose(seqlab, language: RunFolder) -> None:
 
 
 def test_a_diagnosis_is_recorded_with_the_run(seqlab, language: RunFolder) -> None:
-    before = language.read("records.jsonl")
+    before = (language.path / "records.jsonl").read_text()
     content = json.loads(seqlab("diagnose", language.path.name, "--split", "test", "--json").out)
-    added = language.read("records.jsonl").removeprefix(before).splitlines()
+    added = (language.path / "records.jsonl").read_text().removeprefix(before).splitlines()
     curve, *_ = (json.loads(line) for line in added)
     assert (curve["name"], curve["split"]) == ("gradient_through_time_layer_1", "test")
     assert curve["step"] == content["checkpoint_step"] == tiny.summary(language)["best_step"]

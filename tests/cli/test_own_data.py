@@ -11,7 +11,7 @@ import own_files
 import pytest
 
 from seqlab.cli import evaluate_commands
-from seqlab.runs.folder import open_run
+from seqlab.runs.run_folder import open_run
 from seqlab.schema.records import Matrix
 
 QUICK = ["training.epochs=3", "training.tensorboard=false", "samples.max_tokens=10"]

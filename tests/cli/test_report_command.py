@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tiny
 
-from seqlab.runs.folder import RunFolder
+from seqlab.runs.run_folder import RunFolder
 
 
 def test_a_page_on_a_finished_and_an_unfinished_run(seqlab, language: RunFolder, tmp_path: Path) -> None:

@@ -3,36 +3,23 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from known_cells import cell
 
 from seqlab.compare.study import Study
 from seqlab.compare.study_cells import StudyCell
 from seqlab.compare.study_importance import ALL, importances
-from seqlab.stats.metric_spec import MetricSpec
+from seqlab.schema.metric_spec import MetricSpec
 
 LOSS = MetricSpec(name="loss", unit="nats per token", better="lower")
 RATE, WIDTH = "training.optimizer.learning_rate", "model.hidden_size"
 
 
-def cell(architecture: str, setting: Mapping[str, Any], value: float | None, seed: int = 1) -> StudyCell:
-    return StudyCell(
-        trial=1,
-        run="",
-        architecture=architecture,
-        setting=setting,
-        seed=seed,
-        epochs=None,
-        value=value,
-        censored="" if value is not None else "failed: nan",
-        baseline=False,
-    )
-
-
 def study(cells: Sequence[StudyCell], **about: Any) -> Study:
-    return Study(name="known", about=about, quantity=LOSS, cells=tuple(cells))
+    return Study(name="known", about=about, monitor=LOSS, cells=tuple(cells))
 
 
 def grid(*architectures: str) -> list[StudyCell]:

@@ -6,48 +6,43 @@ from collections.abc import Iterator
 
 import pytest
 import tiny
+from known_cells import cell
 
 from seqlab.compare.study import Study
 from seqlab.compare.study_cells import StudyCell
 from seqlab.compare.study_steps import counts_steps, steps_to_success
-from seqlab.stats.metric_spec import MetricSpec
+from seqlab.runs.run_folder import RunFolder
+from seqlab.schema.metric_spec import MetricSpec
 
 LOSS = MetricSpec(name="loss", unit="nats per text", better="lower")
 
 
-def cell(run: str, seed: int, epochs: int | None = None) -> StudyCell:
-    return StudyCell(
-        trial=seed,
-        run=run,
-        architecture="lstm",
-        setting={},
-        seed=seed,
-        epochs=epochs,
-        value=1.0,
-        censored="",
-        baseline=False,
-    )
+Course = list[tuple[int, float]]
+
+
+def cell_of(run: RunFolder | None, seed: int, epochs: int | None = None) -> StudyCell:
+    return cell("lstm", {}, 1.0, seed=seed, folder=run, epochs=epochs)
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[tuple[str, list[tuple[int, float]]]]]:
-    """Names of three runs with (step, loss) of their validations; the losses fall."""
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[tuple[RunFolder, Course]]]:
+    """Three runs with (step, loss) of their validations; the losses fall."""
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("steps")
         patch.setenv("SEQLAB_RUNS", str(folder / "runs"))
         patch.setenv("SEQLAB_CACHE", str(folder / "cache"))
         tiny.register(patch)
         made = [tiny.fit(tiny.REVIEWS, "training.epochs=6", f"seed={seed}") for seed in (1, 2, 3)]
-        yield [(run.path.name, tiny.records(run, "loss", "valid")) for run in made]
+        yield [(run, tiny.records(run, "loss", "valid")) for run in made]
 
 
 def study(cells: list[StudyCell], **about: float) -> Study:
-    return Study(name="known", about=about, quantity=LOSS, cells=tuple(cells))
+    return Study(name="known", about=about, monitor=LOSS, cells=tuple(cells))
 
 
 def test_the_median_over_seeds_of_the_first_success(runs) -> None:
     good = runs[0][1][2][1]
-    known = study([cell(name, seed) for seed, (name, _) in enumerate(runs)], success=good)
+    known = study([cell_of(run, seed) for seed, (run, _) in enumerate(runs)], success=good)
     firsts = [min((step for step, loss in course if loss <= good), default=10**9) for _, course in runs]
     assert firsts[0] == runs[0][1][2][0]
     assert counts_steps(known)
@@ -57,17 +52,17 @@ def test_the_median_over_seeds_of_the_first_success(runs) -> None:
 
 
 def test_runs_that_never_succeed_count_as_the_longest(runs) -> None:
-    known = study([cell(name, seed) for seed, (name, _) in enumerate(runs)], success=-1.0)
+    known = study([cell_of(run, seed) for seed, (run, _) in enumerate(runs)], success=-1.0)
     assert steps_to_success(known.groups[0], known) is None
 
 
-def test_only_the_epochs_that_a_cell_stands_for_are_looked_at(runs) -> None:
-    name, course = runs[0]
+def test_only_the_epochs_that_a_cell_covers_count(runs) -> None:
+    run, course = runs[0]
     for epochs, wanted in ((2, None), (3, course[2][0])):
-        known = study([cell(name, 1, epochs)], success=course[2][1])
+        known = study([cell_of(run, 1, epochs)], success=course[2][1])
         assert steps_to_success(known.groups[0], known) == wanted
 
 
 def test_without_success_or_without_a_course_nothing_is_counted(runs) -> None:
-    assert not counts_steps(study([cell(runs[0][0], 1)]))
-    assert not counts_steps(study([cell("no-such-run", 1)], success=0.5))
+    assert not counts_steps(study([cell_of(runs[0][0], 1)]))
+    assert not counts_steps(study([cell_of(None, 1)], success=0.5))

@@ -22,7 +22,7 @@ from pages import ROOT
 
 from seqlab import cli
 from seqlab.nn.layer import Layer
-from seqlab.runs import folder
+from seqlab.runs import run_folder
 from seqlab.schema.registry import Registry
 
 PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -205,7 +205,7 @@ def _shortened(words: list[str]) -> list[str]:
         case ["params", *_]:
             return words
         case [command, run, *rest]:
-            return [command, next(name for name in folder.names() if name.startswith(run)), *rest]
+            return [command, next(name for name in run_folder.names() if name.startswith(run)), *rest]
     raise AssertionError(words)
 
 

@@ -35,11 +35,11 @@ def test_nothing_else_in_the_run_changes_by_a_bit() -> None:
     through_time = ("gradient_through", "mean_gradient", "gradient_horizon")
     lines = [
         line
-        for line in watched.read("records.jsonl").splitlines()
+        for line in (watched.path / "records.jsonl").read_text().splitlines()
         if not any(f'"name":"{name}' in line for name in through_time)
     ]
-    assert lines == unwatched.read("records.jsonl").splitlines()
-    assert watched.read("samples.jsonl") == unwatched.read("samples.jsonl")
+    assert lines == (unwatched.path / "records.jsonl").read_text().splitlines()
+    assert (watched.path / "samples.jsonl").read_text() == (unwatched.path / "samples.jsonl").read_text()
     weights = [
         next(r.checkpoints.glob("step-*/model.safetensors")).read_bytes() for r in (watched, unwatched)
     ]

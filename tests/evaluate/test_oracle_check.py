@@ -12,7 +12,7 @@ from seqlab.data import oracle_floor as truth
 from seqlab.data.sources.brackets import BracketsConfig
 from seqlab.evaluate.oracle_check import oracle_check
 from seqlab.experiment.network_experiment import build
-from seqlab.runs.folder import RunFolder
+from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.errors import UserError
 from seqlab.schema.records import Curve, Scalar, Text
 
@@ -25,7 +25,8 @@ def tiny_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
 
 
 def test_a_finished_run_has_a_card_with_its_distance_to_the_truth(tiny_run: RunFolder) -> None:
-    card = tiny_run.read_json("cards/oracle.json")
+    card = tiny_run.oracle_card()
+    assert card is not None
     metrics, loss = card["metrics"], tiny.summary(tiny_run)["metrics"]["loss"]
     config = tiny.configure(tiny.BRACKETS).data
     assert isinstance(config, BracketsConfig)
@@ -64,7 +65,9 @@ def test_beyond_the_longest_text_of_training_recognition_is_told_by_length_and_d
     monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path / "cache"))
     run = tiny.fit(tiny.BRACKETS, "data.max_length=10", "data.longer_max_length=14", "data.longer=12")
-    metrics = run.read_json("cards/oracle.json")["metrics"]
+    card = run.oracle_card()
+    assert card is not None
+    metrics = card["metrics"]
     assert 0 <= metrics["accepted_longer"] <= 1
     curves = {(r.name, r.split): r for r, _ in run.records() if isinstance(r, Curve)}
     assert curves["accepted_by_length", "longer"].x == (12.0, 14.0)
@@ -109,4 +112,4 @@ def test_where_the_truth_cannot_be_asked_there_is_no_card(
     monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path / "cache"))
     run = tiny.fit(tiny.BRACKETS, change)
     assert run.finished
-    assert not (run.cards / "oracle.json").exists()
+    assert run.oracle_card() is None

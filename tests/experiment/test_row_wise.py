@@ -15,7 +15,7 @@ from seqlab.experiment import network_experiment as experiment
 from seqlab.experiment.optimizers import AdamConfig, SgdConfig
 from seqlab.experiment.row_wise import WINDOW, RowWiseSgd
 from seqlab.nn.embedding import Embedding
-from seqlab.runs.folder import RunFolder
+from seqlab.runs.run_folder import RunFolder
 
 SGD = ["training.optimizer.kind=sgd", "training.optimizer.learning_rate=0.05"]
 V, H = 50, 6

@@ -14,7 +14,7 @@ from seqlab.data.sources.imdb import ImdbConfig
 from seqlab.evaluate.evaluation import evaluate_run
 from seqlab.experiment import recipes
 from seqlab.experiment.sizing import Extent, running_text, sequences
-from seqlab.runs import folder
+from seqlab.runs import run_folder
 from seqlab.schema.config import plain, read_toml
 from seqlab.schema.errors import UserError
 from seqlab.training import run

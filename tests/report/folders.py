@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from seqlab.runs import folder
-from seqlab.runs.folder import RunFolder
+from seqlab.runs import run_folder
+from seqlab.runs.cards import Card
+from seqlab.runs.environment import Environment
+from seqlab.runs.run_folder import RunFolder
+from seqlab.runs.run_shapes import DataSummary, RunSummary
 from seqlab.schema.records import Curve, Matrix, Moment, Record, Scalar, Text, to_line
 
 HOSTILE = "</script><script>alert('x')</script> & \"quoted\"\u2028<b>bold</b>"
-ENVIRONMENT = {
+ENVIRONMENT: Environment = {
     "threads": 2,
     "device": "cpu",
+    "kernels": "generic",
+    "matmul": "torch",
     "processor": "A Processor",
+    "cores": 2,
+    "platform": "Linux",
     "python": "3.11.7",
     "versions": {"seqlab": "0.1.0", "torch": "2.13.0"},
 }
-DATA = {
+DATA: DataSummary = {
     "name": "reviews",
     "content_hash": "ab" * 32,
     "labels": [],
+    "limit": {},
+    "outputs": 77,
+    "notes": [],
     "splits": {"train": {"sequences": 900, "tokens": 12345}, "valid": {"sequences": 100, "tokens": 1500}},
     "description": "Reviews for tests.",
     "origin": "written by hand",
@@ -50,25 +61,26 @@ def make(
     rate: str = "0.1",
 ) -> RunFolder:
     """A run of four records and two validations under `SEQLAB_RUNS`."""
-    fingerprint = folder.fingerprint(name, cell + optimiser + rate, f"{seed} {loss} {finished}")
-    files = _first_files(name, seed, cell)
+    fingerprint = run_folder.fingerprint(name, cell + optimiser + rate, f"{seed} {loss} {finished}")
+    config = _config(name, seed, cell)
     if optimiser:
-        files["config.toml"] += f'[training.optimizer]\nkind = "{optimiser}"\nlearning_rate = {rate}\n'
-    run = folder.create(name, fingerprint, files)
+        config += f'[training.optimizer]\nkind = "{optimiser}"\nlearning_rate = {rate}\n'
+    run = run_folder.create(name, fingerprint, config=config, data=DATA, environment=ENVIRONMENT)
     write(run, "records.jsonl", [to_line(record, moment) for record, moment in _records(loss)])
     write(run, "timings.jsonl", [_timing(step) for step in (10, 20, 30, 40)])
     write(run, "samples.jsonl", [to_line(text, _moment(40)) for text in _texts(finished)])
     if finished:
         metrics = {"loss": loss, "accuracy": 1 - loss / 2}
-        (run.cards / "valid.json").write_text(json.dumps(_card(metrics, seed)))
+        run.write_card(_card(run, metrics, seed))
         run.finish(_summary(run, metrics))
     return run
 
 
 def card(run: RunFolder, **changed: Any) -> None:
     """Change a run's card of the validation split."""
-    card = run.read_json("cards/valid.json")
-    (run.cards / "valid.json").write_text(json.dumps(card | changed))
+    card = run.card("valid")
+    assert card is not None
+    run.write_card(card | changed)  # pyright: ignore[reportArgumentType]
 
 
 def write(run: RunFolder, file: str, lines: list[str]) -> None:
@@ -126,31 +138,34 @@ def truth(run: RunFolder, floor: float) -> None:
     """Hold a run against the truth of its data."""
     shares = {"valid_samples": 0.75, "cut_samples": 0.125, "wrong_samples": 0.125}
     metrics = {"floor": floor, "above_floor": run.summary()["metrics"]["loss"] - floor, **shares}
-    card = {"metrics": metrics, "split": "valid", "scored_as": "8 samples", "checkpoint_step": 40}
-    (run.cards / "oracle.json").write_text(json.dumps(card))
+    run.write_oracle_card(
+        {
+            "metrics": metrics,
+            "split": "valid",
+            "longest_valid": None,
+            "first_wrong": None,
+            "explained": [],
+            "scored_as": "8 samples",
+            "checkpoint_step": 40,
+        }
+    )
 
 
-def _first_files(name: str, seed: int, cell: str) -> dict[str, str]:
+def _config(name: str, seed: int, cell: str) -> str:
     config = f'name = "{name}"\nseed = {seed}\n[data]\nkind = "reviews"\n[task]\nkind = "language-model"\n'
-    config += f'[model]\nkind = "recurrent-lm"\ncell = "{cell}"\nhidden_size = 16\n'
-    return {
-        "config.toml": config,
-        "data.json": json.dumps(DATA),
-        "environment.json": json.dumps(ENVIRONMENT),
-    }
+    return config + f'[model]\nkind = "recurrent-lm"\ncell = "{cell}"\nhidden_size = 16\n'
 
 
 def baseline(*, name: str = "toy", kind: str = "n-gram", order: int = 5, loss: float = 0.9) -> RunFolder:
     """A finished run of a baseline on the same data: no model, no seed, no steps."""
     config = f'name = "{name}"\n[data]\nkind = "reviews"\n[task]\nkind = "language-model"\n'
     config += f'metrics = ["loss"]\n[baseline]\nkind = "{kind}"\norder = {order}\n'
-    files = {**_first_files(name, 1, ""), "config.toml": config}
-    run = folder.create(name, folder.fingerprint(config, str(loss), ""), files)
+    fingerprint = run_folder.fingerprint(config, str(loss), "")
+    run = run_folder.create(name, fingerprint, config=config, data=DATA, environment=ENVIRONMENT)
     final = Scalar(name="final_loss", value=loss, unit="nats per token", split="valid")
     write(run, "records.jsonl", [to_line(final, Moment(step=0, epoch=1.0, tokens=100))])
-    (run.cards / "valid.json").write_text(json.dumps({**_card({"loss": loss}, 1), "seed": None}))
-    summary = {**_summary(run, {"loss": loss}), "best_step": 0, "steps": 0, "stopped": "fitted"}
-    run.finish(summary)
+    run.write_card({**_card(run, {"loss": loss}, 1), "seed": None})
+    run.finish({**_summary(run, {"loss": loss}), "best_step": 0, "steps": 0, "stopped": "fitted"})
     return run
 
 
@@ -179,7 +194,8 @@ def _records(loss: float) -> list[tuple[Record, Moment]]:
 
 
 def _timing(step: int) -> str:
-    return json.dumps({"step": step, "seconds": step * 0.25, "tokens_per_second": 400.0})
+    moment = dataclasses.asdict(_moment(step))
+    return json.dumps({**moment, "seconds": step * 0.25, "tokens_per_second": 400.0})
 
 
 def _texts(finished: bool) -> list[Text]:
@@ -193,9 +209,15 @@ def _texts(finished: bool) -> list[Text]:
     ]
 
 
-def _card(metrics: dict[str, float], seed: int) -> dict[str, Any]:
+def _card(run: RunFolder, metrics: dict[str, float], seed: int) -> Card:
     return {
         "metrics": metrics,
+        "matrices": {},
+        "signatures": {},
+        "budget": {"epochs": 2},
+        "test_evaluations": 1,
+        "run": run.path.name,
+        "fingerprint": run.fingerprint,
         "loss_unit": "nats per token",
         "unit": "token",
         "dataset": "reviews",
@@ -212,15 +234,16 @@ def _card(metrics: dict[str, float], seed: int) -> dict[str, Any]:
         "tokens": 1500,
         "equal_to_training": 3,
         "vocabulary": 77,
-        "environment": ENVIRONMENT | {"cores": 2},
+        "environment": ENVIRONMENT,
     }
 
 
-def _summary(run: RunFolder, metrics: dict[str, float]) -> dict[str, Any]:
+def _summary(run: RunFolder, metrics: dict[str, float]) -> RunSummary:
     return {
         "run": str(run.path),
         "stopped": "all 2 epochs done",
         "metrics": metrics,
+        "monitor": {"name": "loss", "unit": "nats per token", "better": "lower"},
         "best_step": 40,
         "steps": 40,
         "epochs": 2.0,
@@ -231,7 +254,9 @@ def _summary(run: RunFolder, metrics: dict[str, float]) -> dict[str, Any]:
             "evaluation_seconds": 1.5,
             "tokens_per_second": 381.0,
             "peak_memory_mib": 321.5,
-            **{key: ENVIRONMENT[key] for key in ("threads", "processor", "device")},
+            "threads": ENVIRONMENT["threads"],
+            "processor": ENVIRONMENT["processor"],
+            "device": ENVIRONMENT["device"],
         },
     }
 

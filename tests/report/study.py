@@ -38,8 +38,6 @@ def make(
 def add_baseline(study: StudyFolder, kind: str, value: float) -> None:
     """A run that every other is held against."""
     run, number = folders.baseline(name=kind, kind=kind, loss=value), len(study.trials()) + 1
-    summary = run.summary()
-    run.finish({**summary, "goal": {"metric": "loss", "better": "lower"}})
     known = {"setting": {}, "seed": 1, "epochs": (), "config": {}, "baseline": True}
     study.add_trial(Trial(number=number, architecture=kind, run=run.path.name, **known))
     study.add_event(Event(trial=number, state="finished", reason="fitted"))
@@ -51,9 +49,6 @@ def _trial(study: StudyFolder, name: str, cell: str, rate: float, seed: int) -> 
     run = folders.make(
         name=name, cell=cell, seed=seed, loss=value, finished=not fails, optimiser="adam", rate=str(rate)
     )
-    if not fails:
-        summary = run.summary()
-        run.finish({**summary, "goal": {"metric": "loss", "better": "lower"}})
     study.add_trial(
         Trial(
             number=number,

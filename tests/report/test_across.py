@@ -10,12 +10,13 @@ import study
 from html_tree import page
 
 from seqlab import report
+from seqlab.compare.study_cells import open_study
 from seqlab.report.across import across
 from seqlab.report.comparing import chapters
 from seqlab.report.run_data import read
 from seqlab.report.study_view import StudyView, studies, told
 from seqlab.report.study_view import folders as run_folders
-from seqlab.runs.folder import RunFolder
+from seqlab.runs.run_folder import RunFolder
 from seqlab.runs.study_folder import StudyFolder
 
 runs = folders.runs_of_the_test
@@ -31,8 +32,9 @@ def on(length: int, run: RunFolder) -> None:
 
 
 def answered(asked: StudyFolder) -> StudyView:
-    found = chapters([read(run) for run in run_folders(asked)], told=told(asked))
-    (one,) = studies(asked, found)
+    opened = open_study(asked)
+    found = chapters([read(run) for run in run_folders(opened)], told=told(opened))
+    (one,) = studies(opened, found)
     return one
 
 
@@ -42,7 +44,7 @@ def parts() -> list[StudyView]:
     found = []
     for length in (5, 30):
         asked = study.make(f"known{length}", failed=False, success=0.515, runs=f"of{length}")
-        for run in run_folders(asked):
+        for run in run_folders(open_study(asked)):
             on(length, run)
             if length == 30:
                 folders.gradients(run)
@@ -72,7 +74,7 @@ def test_one_dataset_has_no_such_figures(parts: list[StudyView]) -> None:
 
 def test_the_page_begins_with_them(tmp_path: Path) -> None:
     asked = study.make("known", failed=False, success=0.515)
-    for place, run in enumerate(run_folders(asked)):
+    for place, run in enumerate(run_folders(open_study(asked))):
         on(5 if place % 2 else 30, run)
     written = page(
         report.write([], tmp_path / "r.html", title="Known", studies=[asked], allow_incomparable=True)

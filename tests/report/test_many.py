@@ -11,7 +11,7 @@ from html_tree import page, table
 
 from seqlab import report
 from seqlab.report.curves import ROWS
-from seqlab.runs.folder import RunFolder
+from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.records import Moment, Scalar, to_line
 
 runs = folders.runs_of_the_test

@@ -11,7 +11,7 @@ import pytest
 from html_tree import Element, page, table
 
 from seqlab import report
-from seqlab.runs.folder import RunFolder
+from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.errors import UserError, WorkError
 from seqlab.schema.records import Moment, Scalar, to_line
 
@@ -183,13 +183,15 @@ def test_data_settings_command_and_environment(tmp_path: Path) -> None:
     commands = [row[-1] for row in table(document, "Results on")[1:]]
     assert commands == [f"seqlab train {run.path / 'config.toml'} --device cpu --threads 2" for run in runs]
     assert ["torch", "2.13.0"] in table(document, "On what the runs were made")
-    assert [pre.text for pre in document.all("pre")] == [run.read("config.toml") for run in runs]
+    assert [pre.text for pre in document.all("pre")] == [
+        (run.path / "config.toml").read_text() for run in runs
+    ]
 
 
 def test_unfinished_and_damaged_runs_are_shown_as_such(written: Element) -> None:
     notice = next(e for e in written.all("section") if e.attributes.get("class") == "notice").text
     assert "is unfinished. What it recorded so far is shown" in notice
-    assert "records.jsonl:13 must hold one record a line" in notice
+    assert "records.jsonl:13 must hold one record per line" in notice
     assert "config.toml must be a TOML file" in notice
     states = [row[4] for row in table(written, "Run folders")[1:]]
     assert states == ["finished", "finished", "finished", "unfinished", "finished, damaged"]
@@ -216,7 +218,7 @@ def test_no_damage_hides_the_other_runs(tmp_path: Path, file: str) -> None:
 
 def test_what_people_and_models_wrote_is_text(tmp_path: Path, runs: Path) -> None:
     run = folders.make(cell=folders.HOSTILE.replace('"', "'").replace("\u2028", ""))
-    about = json.loads(run.read("data.json"))
+    about = json.loads((run.path / "data.json").read_text())
     (run.path / "data.json").write_text(json.dumps({**about, "name": folders.HOSTILE}))
     path = report.write([run], tmp_path / "r.html", title=folders.HOSTILE, introduction=folders.HOSTILE)
     document = page(path)

@@ -12,6 +12,7 @@ import study
 from html_tree import Element, page, table
 
 from seqlab import report
+from seqlab.compare.study_cells import open_study
 from seqlab.report.comparing import chapters
 from seqlab.report.curves import AXES, medians
 from seqlab.report.heat import grid
@@ -19,8 +20,8 @@ from seqlab.report.run_data import read
 from seqlab.report.study_figures import over_seeds
 from seqlab.report.study_view import folders as run_folders
 from seqlab.report.study_view import studies, told
-from seqlab.runs import folder
-from seqlab.runs.folder import RunFolder
+from seqlab.runs import run_folder
+from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.errors import UserError
 
 runs = folders.runs_of_the_test
@@ -77,7 +78,7 @@ def test_censored_runs_are_rows_but_never_the_best(written: Element) -> None:
 
 
 def test_the_best_of_each_row_of_the_grid_is_marked() -> None:
-    asked = study.make()
+    asked = open_study(study.make())
     found = chapters([read(run) for run in run_folders(asked)], told=told(asked))
     (one,) = studies(asked, found)
     figure = grid(one)
@@ -149,7 +150,7 @@ def test_a_study_on_unlike_data_has_a_part_for_each(tmp_path: Path) -> None:
     asked = study.make(failed=False)
     for trial in asked.trials():
         if trial.seed == 3:
-            folders.card(RunFolder(folder.root() / trial.run, "", ""), tokenizer="bytes")
+            folders.card(RunFolder(run_folder.root() / trial.run, "", ""), tokenizer="bytes")
     with pytest.raises(UserError, match="the tokenizer: 'words'"):
         report.write([], tmp_path / "r.html", title="Apart", studies=[asked])
     document = page(

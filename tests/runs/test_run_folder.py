@@ -9,18 +9,37 @@ from pathlib import Path
 
 import pytest
 
-from seqlab.runs import checkpoints, folder
+from seqlab.runs import checkpoints, environment, run_folder
 from seqlab.runs.atomic import TEMPORARY, directory, remove_leftovers, write_text
-from seqlab.runs.folder import RunFolder
 from seqlab.runs.journal import Journal
+from seqlab.runs.run_folder import RunFolder
+from seqlab.runs.run_shapes import DataSummary
 from seqlab.schema.errors import UserError, WorkError
-from seqlab.schema.records import Moment, Text, to_line
+from seqlab.schema.records import Moment, Scalar, Text, to_line
 
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
     monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path))
-    return folder.create("toy", "f" * 64, {"config.toml": "seed = 1\n"})
+    return create("f" * 64)
+
+
+def create(fingerprint: str) -> RunFolder:
+    data: DataSummary = {
+        "name": "toy",
+        "content_hash": "a" * 64,
+        "labels": [],
+        "limit": {},
+        "outputs": 3,
+        "splits": {"train": {"sequences": 2, "tokens": 5}},
+        "description": "",
+        "origin": "",
+        "licence": "",
+        "notes": [],
+        "tokenizer": {"kind": "words"},
+    }
+    made = environment.describe(threads=1, device="cpu", kernels="torch", matmul="torch")
+    return run_folder.create("toy", fingerprint, config="seed = 1\n", data=data, environment=made)
 
 
 def test_a_directory_that_fails_leaves_nothing(tmp_path: Path) -> None:
@@ -51,41 +70,85 @@ def test_write_text_replaces_in_one_step(tmp_path: Path) -> None:
 
 def test_found_by_path_name_and_beginning(run: RunFolder) -> None:
     for wanted in (str(run.path), run.path.name, "toy-ff", "toy"):
-        assert folder.find(wanted) == run
+        assert run_folder.find(wanted) == run
 
 
 def test_an_ambiguous_or_unknown_name(run: RunFolder) -> None:
-    folder.create("toy", "e" * 64, {})
+    create("e" * 64)
     with pytest.raises(UserError, match=r"'toy' must name one run\. Got 2"):
-        folder.find("toy")
+        run_folder.find("toy")
     with pytest.raises(UserError, match=r"no run 'toy-eeeef'\. Nearest: 'toy-eeee"):
-        folder.find("toy-eeeef")
+        run_folder.find("toy-eeeef")
 
 
-def test_a_newer_format_is_refused(run: RunFolder) -> None:
-    about = json.loads((run.path / "run.json").read_text())
-    (run.path / "run.json").write_text(json.dumps({**about, "format": folder.FORMAT + 1}))
-    with pytest.raises(
-        UserError, match=r"has run format 2; this seqlab reads up to 1\. Install a newer seqlab"
-    ):
-        folder.open_run(run.path)
+@pytest.mark.parametrize(
+    ("number", "remedy"), [(3, r"Install a newer seqlab\."), (1, r"Train the run again\.")]
+)
+def test_another_format_is_refused(run: RunFolder, number: int, remedy: str) -> None:
+    """Another format may have other keys, so it must be refused by its number, not as damage."""
+    (run.path / "run.json").write_text(json.dumps({"format": number, "title": "toy"}))
+    with pytest.raises(UserError, match=rf"must have run format 2\. Got {number}\. {remedy}"):
+        run_folder.open_run(run.path)
+
+
+def test_reading_changes_nothing(run: RunFolder) -> None:
+    """Not even where parts of the folder were removed."""
+    run.checkpoints.rmdir()
+    before = {path: path.stat().st_mtime_ns for path in (run.path, *run.path.rglob("*"))}
+    opened = run_folder.open_run(run.path)
+    assert opened == run
+    assert opened.settings() == {"seed": 1}
+    assert (opened.data()["outputs"], opened.environment()["threads"]) == (3, 1)
+    assert list(opened.records()) == list(opened.samples()) == list(opened.timings()) == []
+    assert opened.card("valid") is opened.oracle_card() is opened.scores("valid") is None
+    assert (opened.cards(), opened.finished, checkpoints.checkpoints(opened.checkpoints)) == ({}, False, [])
+    assert {path: path.stat().st_mtime_ns for path in (run.path, *run.path.rglob("*"))} == before
 
 
 @pytest.mark.parametrize("content", ["{", "{}", '{"format": "x"}'])
 def test_a_damaged_run_json(run: RunFolder, content: str) -> None:
     (run.path / "run.json").write_text(content)
     with pytest.raises(UserError, match=r"run\.json is damaged"):
-        folder.open_run(run.path)
+        run_folder.open_run(run.path)
 
 
 def test_no_run_folder(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"must be a run folder with a run\.json\. Got none"):
-        folder.open_run(tmp_path)
+        run_folder.open_run(tmp_path)
 
 
 def test_a_missing_file_is_named(run: RunFolder) -> None:
+    (run.path / "data.json").unlink()
     with pytest.raises(UserError, match=r"is damaged: data\.json is missing"):
-        run.read_json("data.json")
+        run.data()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"threads": None}, r"'threads': input should be a valid integer"),
+        ({"cpus": 2}, r"'cpus' is unknown"),
+        (None, r"'threads' is missing"),
+    ],
+)
+def test_a_key_that_is_wrong_unknown_or_missing_is_named(run: RunFolder, change, words: str) -> None:
+    content = {} if change is None else {**run.environment(), **change}
+    (run.path / "environment.json").write_text(json.dumps(content))
+    with pytest.raises(UserError, match=rf"environment\.json is damaged: {words}"):
+        run.environment()
+
+
+def test_broken_lines_are_refused_or_left_out(run: RunFolder) -> None:
+    loss = Scalar(name="loss", value=0.5, unit="nats per token", split="train")
+    moment = Moment(step=1, epoch=0.5, tokens=3)
+    sound = to_line(loss, moment)
+    infinite = sound.replace('0.5,"unit', '1e999,"unit')
+    (run.path / "records.jsonl").write_text("\n".join([sound, infinite, sound[:20], sound]))
+    with pytest.raises(UserError, match=r"records\.jsonl:2 must hold finite numbers"):
+        list(run.records())
+    broken: list[UserError] = []
+    assert list(run.records(broken.append)) == [(loss, moment)] * 2
+    assert ["jsonl:2 must hold finite" in str(broken[0]), "jsonl:3 must hold one record" in str(broken[1])]
 
 
 def test_records_keep_texts_with_any_separator(run: RunFolder) -> None:
@@ -93,15 +156,15 @@ def test_records_keep_texts_with_any_separator(run: RunFolder) -> None:
     text = Text(name="sample", prompt="", text="one\u2028two\u0085three", complete=True)
     moment = Moment(step=1, epoch=0.5, tokens=3)
     (run.path / "samples.jsonl").write_text(to_line(text, moment) + "\n", encoding="utf-8")
-    assert list(run.records("samples.jsonl")) == [(text, moment)]
+    assert list(run.samples()) == [(text, moment)]
     (run.path / "samples.jsonl").write_text("", encoding="utf-8")
-    assert list(run.records("samples.jsonl")) == []
+    assert list(run.samples()) == []
 
 
 def test_one_process_at_a_time(run: RunFolder) -> None:
     other = (
-        "import sys; from pathlib import Path; from seqlab.runs import folder\n"
-        "with folder.open_run(Path(sys.argv[1])).lock(): print('held', flush=True); sys.stdin.read()"
+        "import sys; from pathlib import Path; from seqlab.runs import run_folder\n"
+        "with run_folder.open_run(Path(sys.argv[1])).lock(): print('held', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", other, str(run.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -167,7 +230,7 @@ def test_damage_is_named_with_the_way_out(run: RunFolder, damage, words: str) ->
     _checkpoint(run, 1)
     path = _checkpoint(run, 2)
     damage(path)
-    with pytest.raises(UserError, match=words + r".*Delete it to go on from step-000000001"):
+    with pytest.raises(UserError, match=words + r".*Delete it to continue from step-000000001"):
         checkpoints.verify(path, run.fingerprint)
 
 
@@ -179,11 +242,14 @@ def test_a_foreign_checkpoint_is_refused(run: RunFolder) -> None:
         checkpoints.verify(path, "e" * 64)
 
 
-def test_a_newer_checkpoint_format_is_refused(run: RunFolder) -> None:
-    path = _checkpoint(run, 1)
-    manifest = json.loads((path / "manifest.json").read_text())
-    (path / "manifest.json").write_text(json.dumps({**manifest, "format": 99}))
-    with pytest.raises(UserError, match="has checkpoint format 99; this seqlab reads up to 1"):
+@pytest.mark.parametrize(
+    ("number", "remedy"), [(99, "Install a newer seqlab"), (1, "Delete it to continue from step-000000001")]
+)
+def test_another_checkpoint_format_is_refused(run: RunFolder, number: int, remedy: str) -> None:
+    _checkpoint(run, 1)
+    path = _checkpoint(run, 2)
+    (path / "manifest.json").write_text(json.dumps({"format": number}))
+    with pytest.raises(UserError, match=rf"must have checkpoint format 2\. Got {number}\. {remedy}"):
         checkpoints.verify(path, run.fingerprint)
 
 

@@ -50,5 +50,5 @@ def test_nan_is_never_recorded() -> None:
 
 @pytest.mark.parametrize("line", ["{", "[]", "{}", '{"shape":"scalar","step":1,"epoch":0,"tokens":0,"n":1}'])
 def test_a_damaged_line_is_named(line: str) -> None:
-    with pytest.raises(UserError, match=r"records\.jsonl:7 must hold one record a line"):
+    with pytest.raises(UserError, match=r"records\.jsonl:7 must hold one record per line"):
         from_line(line, "records.jsonl:7")

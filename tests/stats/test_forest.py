@@ -8,9 +8,9 @@ import random
 import pytest
 
 from seqlab.schema.errors import UserError
+from seqlab.schema.metric_spec import MetricSpec
 from seqlab.stats.forest import Span, forest_importance
 from seqlab.stats.importance import SettingCell
-from seqlab.stats.metric_spec import MetricSpec
 
 LOSS = MetricSpec(name="loss", unit="nats per token", better="lower")
 SPANS = {"rate": Span(low=1e-3, high=1.0, log=True), "width": Span(low=0, high=1)}

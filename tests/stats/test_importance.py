@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from seqlab.schema.errors import UserError
+from seqlab.schema.metric_spec import MetricSpec
 from seqlab.stats.importance import Importance, SettingCell, importance, missing
-from seqlab.stats.metric_spec import MetricSpec
 
 LOSS = MetricSpec(name="loss", unit="nats per token", better="lower")
 ACCURACY = MetricSpec(name="accuracy", unit="fraction of texts", better="higher")

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from seqlab.schema.errors import UserError
+from seqlab.schema.metric_spec import MetricSpec
 from seqlab.stats.censored import SeedOutcome
-from seqlab.stats.metric_spec import MetricSpec
 from seqlab.stats.over_seeds import MOST_EXACT, SeedsComparison, needed_seeds, over_seeds, subset_means
 
 ACCURACY = MetricSpec(name="accuracy", unit="fraction of texts", better="higher")
@@ -31,11 +31,9 @@ def outcomes(values: Values) -> list[SeedOutcome]:
 
 
 def compared(
-    first: Values, second: Values, quantity: MetricSpec = LOSS, level: float = 0.95
+    first: Values, second: Values, metric: MetricSpec = LOSS, level: float = 0.95
 ) -> SeedsComparison:
-    return over_seeds(
-        outcomes(first), outcomes(second), names=("LSTM", "GRU"), quantity=quantity, level=level
-    )
+    return over_seeds(outcomes(first), outcomes(second), names=("LSTM", "GRU"), metric=metric, level=level)
 
 
 def of(differences: Iterable[float]) -> SeedsComparison:
@@ -94,10 +92,10 @@ def test_swapping_the_models_mirrors_everything(pairs: list[tuple[float, float]]
 @given(PAIRS, st.randoms(use_true_random=False))
 def test_the_order_of_seeds_changes_nothing(pairs: list[tuple[float, float]], random) -> None:
     one, other = (outcomes(values) for values in zip(*pairs, strict=True))
-    before = over_seeds(one, other, names=("a", "b"), quantity=ACCURACY)
+    before = over_seeds(one, other, names=("a", "b"), metric=ACCURACY)
     random.shuffle(one)
     random.shuffle(other)
-    assert over_seeds(one, other, names=("a", "b"), quantity=ACCURACY) == before
+    assert over_seeds(one, other, names=("a", "b"), metric=ACCURACY) == before
 
 
 @pytest.mark.parametrize("n", [1, 3, 5, 6, 9])
@@ -209,4 +207,4 @@ def test_unlike_seeds_are_refused() -> None:
     with pytest.raises(UserError, match="at least one seed"):
         compared([], [])
     with pytest.raises(UserError, match="more than once"):
-        over_seeds(outcomes([1.0]) * 2, outcomes([1.0]), names=("a", "b"), quantity=LOSS)
+        over_seeds(outcomes([1.0]) * 2, outcomes([1.0]), names=("a", "b"), metric=LOSS)

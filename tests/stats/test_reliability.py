@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqlab.schema.errors import UserError
-from seqlab.stats.metric_spec import MetricSpec
+from seqlab.schema.metric_spec import MetricSpec
 from seqlab.stats.reliability import Setting, expected_best, reliability
 
 ACCURACY = MetricSpec(name="accuracy", unit="fraction of texts", better="higher")
@@ -29,12 +29,12 @@ def settings(**architectures: list[float | None]) -> list[Setting]:
 
 @given(VALUES)
 def test_the_expected_best_is_the_mean_over_every_choice(values: list[float]) -> None:
-    for quantity, best in ((ACCURACY, max), (PERPLEXITY, min)):
+    for metric, best in ((ACCURACY, max), (PERPLEXITY, min)):
         counted = [
             np.mean([best(choice) for choice in itertools.combinations(values, k)])
             for k in range(1, len(values) + 1)
         ]
-        assert expected_best(values, quantity) == pytest.approx(counted)
+        assert expected_best(values, metric) == pytest.approx(counted)
 
 
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=7))

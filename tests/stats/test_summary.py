@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from seqlab.schema.errors import UserError
+from seqlab.schema.metric_spec import Better, MetricSpec
 from seqlab.stats.censored import SeedOutcome, quantile
 from seqlab.stats.interval import binomial_share
-from seqlab.stats.metric_spec import Better, MetricSpec
 from seqlab.stats.summary import MOST_SEEDS, Summary, medians, summarize
 
 ACCURACY = MetricSpec(name="accuracy", unit="fraction of texts", better="higher")

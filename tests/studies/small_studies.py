@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from seqlab.compare.study_cells import TrialRun, trial_runs
-from seqlab.runs import folder
-from seqlab.runs.folder import RECORDS
+from seqlab.runs import run_folder
 from seqlab.runs.study_folder import StudyFolder, Trial
 from seqlab.schema.config import parse
 from seqlab.studies.design import Design

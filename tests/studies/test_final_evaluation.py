@@ -8,7 +8,7 @@ from small_studies import RATE, StudyRecorder, run_small, small_design
 from seqlab.compare.study import read
 from seqlab.compare.study_cells import trial_runs
 from seqlab.evaluate.evaluation import evaluate_run
-from seqlab.runs import folder
+from seqlab.runs import run_folder
 from seqlab.runs.study_folder import StudyFolder
 from seqlab.schema.errors import UserError, WorkError
 from seqlab.studies.axes import EPOCHS
@@ -33,13 +33,13 @@ def test_the_best_of_each_is_scored_and_asking_again_is_no_new_evaluation() -> N
     assert [group.architecture for group in first.choices] == [group.architecture for group in best]
     for group, cards in zip(first.choices, first.cards, strict=True):
         for cell, card in zip(group.cells, cards, strict=True):
-            run = folder.open_run(folder.root() / cell.run)
+            run = run_folder.open_run(run_folder.root() / cell.run.name)
             assert card["split"] == "test"
             assert card["metrics"] == evaluate_run(run, "test", ())["metrics"]
     second = evaluated(design, study)
     assert (second.number, second.repeated) == (1, True)
     assert [c["metrics"] for c in second.cards[0]] == [c["metrics"] for c in first.cards[0]]
-    assert len(study.looks()) == 1
+    assert len(study.test_evaluations()) == 1
 
 
 def test_the_winner_alone_and_then_more_is_a_second_evaluation() -> None:
@@ -59,13 +59,13 @@ def test_a_cell_of_an_epoch_is_trained_again_to_that_epoch_to_the_bit() -> None:
     assert best.setting[EPOCHS] == 2, "a learning rate this large is best early"
     (card,) = evaluated(design, study).cards[0]
     assert card["budget"] == {"epochs": 2, "max_steps": None, "result": "last"}
-    again = folder.find(card["run"])
+    again = run_folder.find(card["run"])
     (row,) = trial_runs(study)
     assert row.folder is not None
-    kept = again.read("records.jsonl").split('"final_')[0].rsplit("\n", 1)[0]
-    assert row.folder.read("records.jsonl").startswith(kept)
+    kept = (again.path / "records.jsonl").read_text().split('"final_')[0].rsplit("\n", 1)[0]
+    assert (row.folder.path / "records.jsonl").read_text().startswith(kept)
     (row.folder.path / "records.jsonl").write_text(
-        row.folder.read("records.jsonl").replace('"value":1.', '"value":2.', 1)
+        (row.folder.path / "records.jsonl").read_text().replace('"value":1.', '"value":2.', 1)
     )
     (row,) = trial_runs(study)
     with pytest.raises(WorkError, match=r"must repeat .* to the bit. Record 1 differs"):
@@ -87,7 +87,7 @@ def test_an_unfinished_study_is_not_scored_on_the_test_split() -> None:
     design = small_design(axes={RATE: [0.1, 0.2]})
     study = run_small(design)
     (study.path / "events.jsonl").unlink()
-    run = folder.open_run(folder.root() / study.trials()[1].run)
+    run = run_folder.open_run(run_folder.root() / study.trials()[1].run)
     (run.path / "finished.json").unlink()
     with pytest.raises(UserError, match=r"must be run to its end before .* Got run 2"):
         evaluated(design, study)

@@ -17,7 +17,7 @@ from seqlab.compare.study import read
 from seqlab.compare.study_cells import cells, trial_runs
 from seqlab.compare.study_importance import importances
 from seqlab.compare.study_pairs import pairs
-from seqlab.runs import folder, study_folder
+from seqlab.runs import run_folder, study_folder
 from seqlab.schema.errors import DiskError, UserError, WorkError
 from seqlab.studies import job, worker
 from seqlab.studies.axes import EPOCHS
@@ -283,11 +283,13 @@ def test_a_study_of_several_languages_is_compared_with_the_true_distribution_in_
     }
     assert len(cards) == 4
     for part in parts:
-        assert part.quantity == ORACLE_METRICS["accepted_longer"]
+        assert part.monitor == ORACLE_METRICS["accepted_longer"]
         assert {group.architecture for group in part.best} == {"lstm", "elman"}
         assert part.refusal() is None
         for cell in part.cells:
-            assert cell.value == cards[cell.run]["metrics"]["accepted_longer"]
+            card = cards[cell.run.name]
+            assert card is not None
+            assert cell.value == card["metrics"]["accepted_longer"]
     page = report.write(
         [], study.path / "r.html", title="Parts", studies=[study], allow_incomparable=True
     ).read_text()

@@ -18,7 +18,7 @@ from seqlab.studies.search_trial import SearchTrial
 from seqlab.studies.tpe_search import TpeConfig
 from seqlab.tasks.goal import Goal
 
-LOWER = Goal.of("loss")
+LOWER = monitor_of("loss", "token")
 AXES = (Range("rate", 1e-4, 1.0, log=True), Range("size", 1, 9, log=False), Choices("cell", ("a", "b")))
 
 

@@ -1,4 +1,4 @@
-"""The classification task: weights, metrics, and the goal they are chosen by."""
+"""The classification task: weights, metrics, and the one that picks checkpoints."""
 
 import numpy as np
 import pytest
@@ -63,7 +63,7 @@ def test_evaluation_is_never_weighted():
 def test_every_setting_acts():
     plain = build()
     assert plain.class_weights is None
-    assert (plain.metrics, plain.goal.metric, plain.goal.better) == (
+    assert (plain.metrics, plain.monitor.name, plain.monitor.better) == (
         ("loss", "accuracy"),
         "accuracy",
         "higher",
@@ -73,7 +73,11 @@ def test_every_setting_acts():
     assert balanced.class_weights is not None
     assert torch.equal(balanced.class_weights, balanced_weights(np.array(LABELS["train"]), 3))
     other = build(metrics=["loss", "macro_f1"], monitor="loss", label_smoothing=0.1)
-    assert (other.metrics, other.goal.metric, other.goal.better) == (("loss", "macro_f1"), "loss", "lower")
+    assert (other.metrics, other.monitor.name, other.monitor.better) == (
+        ("loss", "macro_f1"),
+        "loss",
+        "lower",
+    )
     assert other.label_smoothing == 0.1
 
 

@@ -8,8 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from seqlab.runs import checkpoints, folder
-from seqlab.runs.folder import RECORDS, SAMPLES, RunFolder
+from seqlab.runs import checkpoints, run_folder
+from seqlab.runs.run_folder import RunFolder
 
 SIZES = ["data.train=300", "data.valid=40", "data.test=40", "data.max_length=40"]
 LANGUAGE = [
@@ -85,14 +85,14 @@ def finished(*arguments: str, runs: Path, status: int = 0, **environment: str) -
 def only_run(runs: Path) -> RunFolder:
     """The one run under a folder."""
     (path,) = [path for path in runs.iterdir() if (path / "run.json").exists()]
-    return folder.open_run(path)
+    return run_folder.open_run(path)
 
 
 def outcome(run: RunFolder) -> dict[str, bytes]:
     """Everything that must be equal to the bit: weights, optimiser and generators, records, samples."""
     newest = checkpoints.checkpoints(run.checkpoints)[-1]
     files = [newest / "model.safetensors", newest / "training.safetensors"]
-    files += [run.path / RECORDS, run.path / SAMPLES]
+    files += [run.path / "records.jsonl", run.path / "samples.jsonl"]
     return {file.name: file.read_bytes() for file in files} | {"newest": newest.name.encode()}
 
 

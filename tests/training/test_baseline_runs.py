@@ -26,13 +26,13 @@ from seqlab.evaluate.loaded import load_run
 from seqlab.experiment import recipes
 from seqlab.experiment.experiment_config import BaselineExperimentConfig
 from seqlab.experiment.parameter_counts import count
-from seqlab.runs import checkpoints, folder
-from seqlab.runs.folder import RunFolder
+from seqlab.runs import checkpoints, run_folder
+from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.config import canonical
 from seqlab.schema.errors import UserError
 from seqlab.schema.records import Scalar
 from seqlab.training import run
-from seqlab.training.baseline_training import FITTED, BaselineWay
+from seqlab.training.baseline_training import BaselineWay
 
 SMALL = ["data.train=200", "data.valid=50", "data.test=50", "data.max_length=30"]
 REVIEWS = ["imdb-nbsvm", "data.kind=reviews"]
@@ -68,7 +68,8 @@ def test_the_folder_is_that_of_any_run(recipe: list[str]) -> None:
     done = fit(recipe)
     files = {path.name for path in done.path.iterdir() if path.is_file()}
     assert files >= {"config.toml", "data.json", "environment.json", "records.jsonl", "timings.jsonl"}
-    summary, card = done.summary(), done.read_json("cards/valid.json")
+    summary, card = done.summary(), done.card("valid")
+    assert card is not None
     assert (summary["steps"], summary["best_step"], summary["stopped"]) == (0, 0, "fitted")
     assert summary["parameters"] == sum(fitted(recipe).parameters().values())
     assert card["metrics"] == summary["metrics"]
@@ -205,7 +206,7 @@ def test_own_data(recipe: str, tmp_path: Path) -> None:
 def test_what_does_not_fit_is_refused(recipe: list[str], words: str) -> None:
     with pytest.raises(UserError, match=words):
         fit(recipe)
-    assert folder.names() == []
+    assert run_folder.names() == []
 
 
 def test_a_recipe_has_a_model_or_a_baseline(tmp_path: Path) -> None:
@@ -225,8 +226,8 @@ def test_there_is_nothing_inside_to_look_at() -> None:
 def test_a_run_without_what_it_fitted_is_said() -> None:
     done = fit(GRAMS)
     path = done.checkpoints / checkpoints.name(0)
-    kept = (path / FITTED).read_bytes()
-    (path / FITTED).write_bytes(kept[:-8] + bytes(8))
+    kept = (path / checkpoints.BASELINE).read_bytes()
+    (path / checkpoints.BASELINE).write_bytes(kept[:-8] + bytes(8))
     with pytest.raises(UserError, match=r"is damaged: the checksum of baseline.safetensors differs"):
         load_run(done)
     for file in path.iterdir():
@@ -244,7 +245,7 @@ def test_every_setting_is_in_the_fingerprint() -> None:
 
 def _outcome(done: RunFolder) -> list[bytes]:
     (kept,) = checkpoints.checkpoints(done.checkpoints)
-    return [(kept / FITTED).read_bytes(), (done.path / "records.jsonl").read_bytes()]
+    return [(kept / checkpoints.BASELINE).read_bytes(), (done.path / "records.jsonl").read_bytes()]
 
 
 @pytest.mark.slow
@@ -268,7 +269,7 @@ def test_killed_anywhere_it_starts_anew_and_ends_the_same(tmp_path: Path) -> Non
         killed += 1
         if list(runs.glob("*/finished.json")):
             # Killed behind the last rename: what counts as finished is whole.
-            assert json.loads(only_run(runs).read("finished.json"))["stopped"] == "fitted"
+            assert json.loads((only_run(runs).path / "finished.json").read_text())["stopped"] == "fitted"
         finished("train", *GRAMS, runs=runs)
         assert _outcome(only_run(runs)) == expected
         assert not list(only_run(runs).path.rglob(".writing-*"))

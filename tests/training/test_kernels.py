@@ -11,7 +11,6 @@ from tiny import BRACKETS, Nobody, broken_off, fit
 from seqlab.nn.native import builds
 from seqlab.training import run
 from seqlab.training.progress import Progress
-from seqlab.training.run import ENVIRONMENT
 
 
 @pytest.fixture(autouse=True)

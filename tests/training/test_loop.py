@@ -21,8 +21,8 @@ from seqlab.evaluate.evaluation import evaluate_run
 from seqlab.evaluate.loaded import load_run
 from seqlab.experiment import network_experiment as experiment
 from seqlab.experiment import recipes, seeding
-from seqlab.runs import checkpoints, folder
-from seqlab.runs.folder import RunFolder
+from seqlab.runs import checkpoints, run_folder
+from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.errors import UserError, WorkError
 from seqlab.schema.records import Scalar, Text
 from seqlab.training import network_training as network
@@ -92,7 +92,11 @@ def test_equal_seed_equal_outcome_other_seed_another(tmp_path: Path, monkeypatch
     again = tiny.fit(tiny.BRACKETS, "model.dropout=0.3")
     other = tiny.fit(tiny.BRACKETS, "model.dropout=0.3", "seed=2")
     for file in ("records.jsonl", "samples.jsonl"):
-        assert first.read(file) == again.read(file) != other.read(file)
+        assert (
+            (first.path / file).read_text()
+            == (again.path / file).read_text()
+            != (other.path / file).read_text()
+        )
 
 
 @pytest.mark.parametrize("curriculum", [0, 2])
@@ -107,7 +111,7 @@ def test_resumed_in_any_epoch_as_never_stopped(
     broken = tiny.broken_off(recipe, step=step)
     run.resume(broken, callback=tiny.Nobody())
     for file in ("records.jsonl", "samples.jsonl"):
-        assert broken.read(file) == whole.read(file)
+        assert (broken.path / file).read_text() == (whole.path / file).read_text()
 
 
 SETTINGS = [
@@ -140,7 +144,7 @@ def test_every_setting_acts(tmp_path: Path, monkeypatch, setting: str) -> None:
     plain, changed = tiny.fit(recipe), tiny.fit(recipe, setting)
     written = setting.startswith("samples") and not setting.startswith(("samples.checked", "samples.prompt_"))
     file = "samples.jsonl" if written else "records.jsonl"
-    assert plain.read(file) != changed.read(file)
+    assert (plain.path / file).read_text() != (changed.path / file).read_text()
 
 
 def test_a_curriculum_reads_short_texts_first() -> None:
@@ -189,8 +193,8 @@ def test_records_carry_units_and_timings_stand_beside() -> None:
     assert all(r.unit for r, _ in scalars)
     assert {r.unit for r, _ in scalars if r.name == "loss"} == {"nats per token"}
     assert max(m.tokens for _, m in scalars) == tiny.summary(found)["tokens"]
-    assert "seconds" not in found.read("records.jsonl")
-    timings = [json.loads(line) for line in found.read("timings.jsonl").splitlines()]
+    assert "seconds" not in (found.path / "records.jsonl").read_text()
+    timings = [json.loads(line) for line in (found.path / "timings.jsonl").read_text().splitlines()]
     assert [t["step"] for t in timings] == [s for s, _ in tiny.records(found, "loss")]
     assert all(isinstance(text, Text) for text in tiny.samples(found))
 
@@ -283,7 +287,7 @@ def test_a_full_disk_then_room_again(tmp_path: Path, monkeypatch) -> None:
 def _equal(one: RunFolder, other: RunFolder) -> None:
     newest = [checkpoints.checkpoints(r.checkpoints)[-1] / "model.safetensors" for r in (one, other)]
     assert newest[0].read_bytes() == newest[1].read_bytes()
-    assert one.read("records.jsonl") == other.read("records.jsonl")
+    assert (one.path / "records.jsonl").read_text() == (other.path / "records.jsonl").read_text()
 
 
 def test_tensorboard_holds_the_records() -> None:

@@ -12,7 +12,7 @@ import torch
 from seqlab.evaluate.loaded import load_run
 from seqlab.experiment import network_experiment as experiment
 from seqlab.experiment import recipes
-from seqlab.runs import folder
+from seqlab.runs import run_folder
 from seqlab.schema.errors import UserError
 from seqlab.training import run
 
@@ -43,7 +43,7 @@ def test_new_examples_are_what_is_learned_from() -> None:
         loss for _, loss in tiny.records(fresh, "loss")
     ]
     # What is measured is the same in both.
-    cards = [one.read_json("cards/valid.json") for one in (kept, fresh)]
+    cards = [one.cards()["valid"] for one in (kept, fresh)]
     assert cards[0]["split_sha256"] == cards[1]["split_sha256"]
 
 
@@ -53,7 +53,7 @@ def test_resumed_with_new_examples_as_never_stopped(step: int, tmp_path: Path, m
     monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "again"))
     broken = tiny.broken_off(MARKED, step=step)
     run.resume(broken, listener=tiny.Nobody())
-    assert broken.read("records.jsonl") == whole.read("records.jsonl")
+    assert (broken.path / "records.jsonl").read_text() == (whole.path / "records.jsonl").read_text()
 
 
 def test_the_training_split_is_scored_beside_validation() -> None:
@@ -100,7 +100,7 @@ def test_a_number_is_learned_scored_and_said() -> None:
     loaded = load_run(found)
     (answer,) = loaded.predict(["0.500,1 0.250,0 0.000,0 0.300,1"])
     assert answer == {"number": pytest.approx(0.8, abs=0.4)}
-    (line, *_) = found.read("samples.jsonl").splitlines()
+    (line, *_) = (found.path / "samples.jsonl").read_text().splitlines()
     assert "(labelled " in line
     with pytest.raises(UserError, match=r"2 numbers joined by commas, written as in 0.000 to 1.000, 0 to 1"):
         loaded.predict(["0.5,1 0.25,0"])
@@ -109,7 +109,7 @@ def test_a_number_is_learned_scored_and_said() -> None:
 def test_the_mean_is_what_a_number_is_held_against() -> None:
     sizes = ["data.length=4", "data.train=500", "data.valid=300", "data.test=30"]
     config, _ = recipes.configure("adding-mean", sizes)
-    found = folder.open_run(Path(run.train(config, listener=tiny.Nobody())["run"]))
+    found = run_folder.open_run(Path(run.train(config, listener=tiny.Nobody())["run"]))
     train, valid = (config.dataset().splits[name].numbers for name in ("train", "valid"))
     assert train is not None
     assert valid is not None

@@ -14,7 +14,7 @@ import pytest
 from experiments import CLASSIFY, LANGUAGE, LAZY, STREAM, finished, killer, only_run, outcome, seqlab
 
 from seqlab.runs import checkpoints
-from seqlab.runs.folder import RunFolder
+from seqlab.runs.run_folder import RunFolder
 
 pytestmark = pytest.mark.slow
 

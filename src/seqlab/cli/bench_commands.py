@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from seqlab.cli.arguments import Json
 from seqlab.cli.console import percent, print_json, print_line, print_table
 from seqlab.cli.progress_display import working
-from seqlab.stats.metric_spec import counted
+from seqlab.stats.formatting import counted
 
 if TYPE_CHECKING:
     from seqlab.bench import layer_bench, step_bench

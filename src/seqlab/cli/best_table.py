@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from seqlab.compare.study import Group, Study
 
 _MISSING = "-"
-Column = tuple[str, bool, "Callable[[Group, Cost], Any]"]
+Column = tuple[str, bool, "Callable[[Group, Cost | None], Any]"]
 """Heading, whether the column is shown, and its cell for a group and its cost."""
 
 
@@ -28,9 +28,9 @@ def _columns(study: Study) -> list[Column]:
     groups, spread = study.ranked, _spread(study)
 
     def number(value: float | None) -> str:
-        return study.quantity.number(value, spread)
+        return study.monitor.format_number(value, spread)
 
-    def over_seeds(text: Callable[[Group], str]) -> Callable[[Group, Cost], str]:
+    def over_seeds(text: Callable[[Group], str]) -> Callable[[Group, Cost | None], str]:
         """The cell of a statistic that needs several seeds."""
         return lambda group, _: text(group) if _has_several_seeds(group) else _MISSING
 
@@ -51,8 +51,8 @@ def _columns(study: Study) -> list[Column]:
         ("95 % interval", differs, over_seeds(interval)),
         ("successes", study.about.get("success") is not None, lambda group, _: _successes(group)),
         ("steps to success", counts_steps(study), lambda group, _: _steps(group, study)),
-        ("parameters", True, lambda _, spent: round(spent.parameters)),
-        ("seconds", True, lambda _, spent: f"{spent.seconds:.1f}"),
+        ("parameters", True, lambda _, spent: _MISSING if spent is None else round(spent.parameters)),
+        ("seconds", True, lambda _, spent: _MISSING if spent is None else f"{spent.seconds:.1f}"),
     ]
 
 

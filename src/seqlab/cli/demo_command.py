@@ -142,12 +142,8 @@ def first_sample(group: Group) -> str:
     Raises:
         UserError: the samples are damaged.
     """
-    from seqlab.runs import folder
-    from seqlab.runs.folder import SAMPLES
-    from seqlab.schema.records import Text
-
-    run = folder.open_run(folder.root() / group.cells[0].run)
-    texts = (record for record, _ in run.records(SAMPLES) if isinstance(record, Text))
+    run = group.cells[0].run.folder
+    texts = [] if run is None else [text for text, _ in run.samples()]
     first = next((text for text in texts if text.name == "final_sample"), None)
     return "" if first is None else first.prompt + first.text
 
@@ -164,5 +160,5 @@ def shortened(text: str) -> str:
 def _print_next_steps(study: Study, output: Path) -> None:
     out.print(f"\nThe report is {output}. Open it in a browser:\n  {output.resolve().as_uri()}", markup=False)
     out.print("\nGenerate text with the best model, or train on your own text:", markup=False)
-    out.print(f'  seqlab sample {study.best[0].cells[0].run} --prompt "class "', markup=False)
+    out.print(f'  seqlab sample {study.best[0].cells[0].run.name} --prompt "class "', markup=False)
     out.print("  seqlab train text-lm data.path=book.txt", markup=False)

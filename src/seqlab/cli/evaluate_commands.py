@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seqlab.cli.arguments import Json, Run
 from seqlab.cli.console import metrics_line, out, print_json, print_line, print_table
 from seqlab.cli.progress_display import working
 from seqlab.schema.errors import UserError
+
+if TYPE_CHECKING:
+    from seqlab.runs.cards import MatrixTable
 
 MAX_LABELS = 10
 """Number of labels up to which a whole confusion matrix is printed."""
@@ -38,10 +41,10 @@ def evaluate(
         Print the evaluation card as JSON.
     """
     from seqlab.evaluate.evaluation import evaluate_run
-    from seqlab.runs import folder
+    from seqlab.runs import run_folder
 
     with working("Reading and encoding the data", quiet=as_json) as display:
-        card = evaluate_run(folder.find(name), split, metric, device=device, progress=display.scored)
+        card = evaluate_run(run_folder.find(name), split, metric, device=device, progress=display.scored)
     if as_json:
         print_json(card)
         return
@@ -54,9 +57,9 @@ def evaluate(
         print_line(f"{card['equal_to_training']:,} of them are also in the training split")
 
 
-def _print_matrix(title: str, matrix: dict[str, Any]) -> None:
+def _print_matrix(title: str, matrix: MatrixTable) -> None:
     """Print a confusion matrix: whole where it fits on a screen, else its most frequent mistakes."""
-    rows, columns, values = (matrix[key] for key in ("rows", "columns", "values"))
+    rows, columns, values = matrix["rows"], matrix["columns"], matrix["values"]
     # The records hold floats, also for counts.
     if len(columns) <= MAX_LABELS:
         out.print(f"\n{title}: a row for each true label, a column for each predicted label", markup=False)
@@ -102,13 +105,13 @@ def diagnose(
     """
     from seqlab.evaluate.evaluation import diagnose_run
     from seqlab.measure.metric_kinds import DIAGNOSTICS
-    from seqlab.runs import folder
+    from seqlab.runs import run_folder
 
     if rows is not None and rows < 1:
         raise UserError(f"'rows' must be at least 1. Got {rows}. Nearest: 1.")
     kinds = diagnostic or tuple(DIAGNOSTICS)
     with working("Diagnosing the best checkpoint", quiet=as_json):
-        diagnosis = diagnose_run(folder.find(name), kinds, split=split, rows=rows, device=device)
+        diagnosis = diagnose_run(run_folder.find(name), kinds, split=split, rows=rows, device=device)
     if as_json:
         print_json(diagnosis)
         return

@@ -42,9 +42,9 @@ def list_(what: str = "all", /, *, as_json: Json = False) -> None:
 
 
 def _no_runs() -> str:
-    from seqlab.runs import folder
+    from seqlab.runs import run_folder
 
-    return f"none yet in {folder.root()}; `seqlab train` creates them"
+    return f"none yet in {run_folder.root()}; `seqlab train` creates them"
 
 
 def data(action: str, name: str, /, *overrides: Setting, as_json: Json = False) -> None:
@@ -198,17 +198,17 @@ def _studies() -> dict[str, str]:
 
 
 def _runs() -> dict[str, str]:
-    from seqlab.runs import folder
+    from seqlab.runs import run_folder
 
-    return {name: _run(name) for name in folder.names()}
+    return {name: _run(name) for name in run_folder.names()}
 
 
 def _run(name: str) -> str:
     """The result of a run in one line; a damaged run must not hide the others."""
-    from seqlab.runs import folder
+    from seqlab.runs import run_folder
 
     try:
-        run = folder.open_run(folder.root() / name)
+        run = run_folder.open_run(run_folder.root() / name)
         return metrics_line(run.summary()["metrics"]) if run.finished else "unfinished; `seqlab resume` it"
     except UserError as error:
         return str(error)

@@ -48,14 +48,14 @@ def sample(
     """
     from seqlab.decode.sampling import SamplingOptions
     from seqlab.evaluate.loaded import load_run
-    from seqlab.runs import folder
+    from seqlab.runs import run_folder
 
     if count < 1:
         raise UserError(f"'count' must be at least 1. Got {count}. Nearest: 1.")
     if length < 1:
         raise UserError(f"'length' must be at least 1. Got {length}. Nearest: 1.")
     options = SamplingOptions(temperature=temperature, top_k=top_k, top_p=top_p)
-    loaded = load_run(folder.find(name))
+    loaded = load_run(run_folder.find(name))
     encoded = loaded.tokenizer.decode(loaded.tokenizer.encode(prompt))
     if encoded != prompt:
         err.print(f"The model reads the prompt {prompt!r} as {encoded!r}.", markup=False)
@@ -85,9 +85,9 @@ def predict(
         Print the predictions as JSON.
     """
     from seqlab.evaluate.loaded import load_run
-    from seqlab.runs import folder
+    from seqlab.runs import run_folder
 
-    loaded = load_run(folder.find(name))
+    loaded = load_run(run_folder.find(name))
     inputs = list(texts) or _lines(file, encoding)
     with working(f"Predicting {len(inputs):,} texts", quiet=as_json):
         predictions = loaded.predict(inputs)

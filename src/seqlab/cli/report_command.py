@@ -43,11 +43,11 @@ def report(
         Print the paths as JSON.
     """
     from seqlab.report import write
-    from seqlab.runs import folder
+    from seqlab.runs import run_folder
 
     if not run:
         raise UserError("`seqlab report` needs at least one run (`seqlab list runs`). Got none.")
-    folders = [folder.find(name) for name in run]
+    folders = [run_folder.find(name) for name in run]
     write(
         folders,
         output,

@@ -26,8 +26,8 @@ def as_table(
         "study": parts[0].name,
         "folder": str(folder.path),
         "expectation": about.get("expectation", ""),
-        "metric": parts[0].quantity.name,
-        "unit": parts[0].quantity.unit,
+        "metric": parts[0].monitor.name,
+        "unit": parts[0].monitor.unit,
         "parts": [_part(part) for part in parts],
         "test": None if evaluation is None else _test_evaluation(evaluation),
     }

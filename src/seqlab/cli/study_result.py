@@ -31,7 +31,7 @@ def show(parts: Sequence[Study], allow_incomparable: bool) -> None:
 
 def _show_part(study: Study, allow_incomparable: bool) -> None:
     split = f"{study.part}, validation" if study.part else "validation"
-    metric = f"{study.quantity.name.replace('_', ' ')} in {study.quantity.shown_in}"
+    metric = f"{study.monitor.name.replace('_', ' ')} in {study.monitor.display_unit}"
     out.print(f"\nResults ({metric}, {split})", style="bold", markup=False)
     refusal = study.refusal()
     if refusal is not None and allow_incomparable:

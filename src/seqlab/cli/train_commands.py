@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from seqlab.cli.arguments import Json, Run, Setting
 from seqlab.cli.console import metrics_line, print_json, print_line
 from seqlab.cli.progress_display import working
-from seqlab.stats.metric_spec import counted
+from seqlab.stats.formatting import counted
+
+if TYPE_CHECKING:
+    from seqlab.runs.run_shapes import RunSummary
 
 
 def train(
@@ -62,15 +65,15 @@ def resume(name: Run, /, *, as_json: Json = False) -> None:
     as_json
         Print only the result, as JSON.
     """
-    from seqlab.runs import folder
+    from seqlab.runs import run_folder
     from seqlab.training import run
 
     with working("Reading the data", quiet=as_json) as display:
-        summary = run.resume(folder.find(name), callback=display)
+        summary = run.resume(run_folder.find(name), callback=display)
     _show(summary, as_json)
 
 
-def _show(summary: dict[str, Any], as_json: bool) -> None:
+def _show(summary: RunSummary, as_json: bool) -> None:
     if as_json:
         print_json(summary)
         return

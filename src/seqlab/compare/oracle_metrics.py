@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from seqlab.stats.metric_spec import MetricSpec
+from seqlab.schema.metric_spec import MetricSpec
 
 _SAMPLES, _TEXTS, _NATS = "fraction of samples", "fraction of texts", "nats per token"
 ORACLE_METRICS: dict[str, MetricSpec] = {

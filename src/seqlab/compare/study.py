@@ -11,13 +11,12 @@ from typing import Any
 
 from seqlab.compare.comparable import refusal
 from seqlab.compare.oracle_metrics import oracle_metric
-from seqlab.compare.study_cells import StudyCell, TrialRun, cells, goal, trial_runs
-from seqlab.runs import folder as runs
+from seqlab.compare.study_cells import OpenStudy, StudyCell, TrialRun, cells, monitor_of_runs, open_study
 from seqlab.runs.study_folder import StudyFolder
 from seqlab.schema.errors import UserError
+from seqlab.schema.metric_spec import MetricSpec
 from seqlab.schema.settings import format_setting, format_settings
 from seqlab.stats.censored import SeedOutcome
-from seqlab.stats.metric_spec import MetricSpec
 from seqlab.stats.reliability import Reliability, Setting, near, reliability
 from seqlab.stats.summary import Summary, summarize
 
@@ -53,6 +52,11 @@ class Group:
         return format_settings(self.setting)
 
     @property
+    def runs(self) -> list[TrialRun]:
+        """The runs of the cells that have a value, by seed."""
+        return [cell.run for cell in self.cells if cell.value is not None]
+
+    @property
     def outcomes(self) -> tuple[SeedOutcome, ...]:
         """One a seed."""
         return outcomes(self.cells)
@@ -74,7 +78,7 @@ class Study:
     name: str
     part: str = ""
     about: Mapping[str, Any]
-    quantity: MetricSpec
+    monitor: MetricSpec
     cells: tuple[StudyCell, ...]
 
     @cached_property
@@ -116,7 +120,7 @@ class Study:
             )
             for group in self.groups
         ]
-        return reliability(settings, self.quantity, within=near(self.quantity, min(medians, key=self.loss)))
+        return reliability(settings, self.monitor, within=near(self.monitor, min(medians, key=self.loss)))
 
     @property
     def edges(self) -> list[str]:
@@ -134,9 +138,10 @@ class Study:
         """Why the best settings cannot be ranked; None where they can."""
         cards = {}
         for group in self.ranked:
-            run = runs.open_run(runs.root() / group.cells[0].run)
-            if (run.cards / "valid.json").exists():
-                cards[group.architecture] = run.read_json("cards/valid.json")
+            run = group.cells[0].run.folder
+            card = None if run is None else run.card("valid")
+            if card is not None:
+                cards[group.architecture] = card
         return refusal(cards)
 
     def _end(self, group: Group, key: str) -> str:
@@ -149,7 +154,7 @@ class Study:
 
     def loss(self, value: float | None) -> float:
         """A value turned so that less is better; censored ones last."""
-        return math.inf if value is None else -self.quantity.gain(value)
+        return math.inf if value is None else -self.monitor.gain(value)
 
     def _leaders(self, groups: Sequence[Group]) -> list[Group]:
         seeds = Counter[str]()
@@ -167,44 +172,37 @@ class Study:
             same.setdefault(cell.group, []).append(cell)
         good = self.about.get("success")
         return [
-            Group(tuple(group), summarize(outcomes(group), self.quantity, good=good))
+            Group(tuple(group), summarize(outcomes(group), self.monitor, good=good))
             for group in same.values()
         ]
 
 
 def read(folder: StudyFolder) -> list[Study]:
-    """A study from its folder and those of its runs; where datasets are an axis, a part for each of them.
+    """A study from its folder and those of its runs; see `parts`."""
+    return parts(open_study(folder))
+
+
+def parts(opened: OpenStudy) -> list[Study]:
+    """A study's comparison; where datasets are an axis, a part for each of them.
 
     Raises:
-        UserError: no run has ended yet, or a folder is damaged.
+        UserError: no run is finished yet, or a folder is damaged.
     """
-    found, about = trial_runs(folder), folder.about()["study"]
-    quantity = oracle_metric(about) or _of_task(folder.name, found)
-    every = cells(found, quantity.name)
+    monitor = oracle_metric(opened.about) or monitor_of_runs(opened.runs)
+    if monitor is None:
+        raise UserError(f"Study {opened.name!r} must have a finished run. Got none.")
+    every = cells(opened.runs, monitor.name)
     names = dict.fromkeys(_dataset(cell) for cell in every)
     return [
         Study(
-            name=folder.name,
+            name=opened.name,
             part=name,
-            about=about,
-            quantity=quantity,
+            about=opened.about,
+            monitor=monitor,
             cells=tuple(without_dataset(cell) for cell in every if _dataset(cell) == name),
         )
         for name in names
     ]
-
-
-def _of_task(name: str, found: Sequence[TrialRun]) -> MetricSpec:
-    """What the task of a study's runs is judged by."""
-    what = goal(found)
-    if what is None:
-        raise UserError(f"Study {name!r} must have a finished run. Got none.")
-    metric, better = what
-    unit = next(card["loss_unit"] for one in found if (card := _card(one)))
-    of = unit.removeprefix("nats per ")
-    unit = {"loss": unit, "mse": "squared error"}.get(metric, f"fraction of {of}s")
-    assert better in ("higher", "lower"), "goals have these two"
-    return MetricSpec(name=metric, unit=unit, better=better)
 
 
 def _dataset(cell: StudyCell) -> str:
@@ -232,7 +230,3 @@ def outcomes(found: Sequence[StudyCell]) -> tuple[SeedOutcome, ...]:
         SeedOutcome(seed=cell.seed, value=cell.value, why=short(cell.censored) if cell.value is None else "")
         for cell in found
     )
-
-
-def _card(one: TrialRun) -> Mapping[str, Any] | None:
-    return one.folder.read_json("cards/valid.json", "loss_unit") if one.summary and one.folder else None

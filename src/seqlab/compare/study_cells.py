@@ -1,4 +1,4 @@
-"""The cells of a study: what each setting came to with each seed, read from the folders of its runs."""
+"""The cells of a study: the value of each setting with each seed, from the folders of its runs."""
 
 from __future__ import annotations
 
@@ -7,34 +7,97 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from seqlab.runs import folder
-from seqlab.runs.folder import RunFolder
+from seqlab.runs import run_folder
+from seqlab.runs.run_folder import RunFolder
+from seqlab.runs.run_shapes import RunSummary
 from seqlab.runs.study_folder import Event, StudyFolder, Trial
 from seqlab.schema.errors import UserError
-from seqlab.schema.records import Scalar
+from seqlab.schema.metric_spec import MetricSpec
+from seqlab.schema.records import Moment, Scalar
 
 EPOCHS = "training.epochs"
+
+
+@dataclass(frozen=True)
+class TrialRun:
+    """A trial with the folder of its run, opened; None where there is none (yet), or it is damaged.
+
+    A snapshot: what was read once is kept, so a run that is still being trained needs a new one.
+    """
+
+    trial: Trial
+    folder: RunFolder | None
+    event: Event | None
+
+    @property
+    def name(self) -> str:
+        """Name of the run's folder."""
+        return self.trial.run
+
+    @cached_property
+    def summary(self) -> RunSummary | None:
+        """Results of a finished run; None of another one.
+
+        Raises:
+            UserError: the folder is damaged.
+        """
+        return self.folder.summary() if self.folder is not None and self.folder.finished else None
+
+    def measured(self, metric: str) -> float | None:
+        """A metric of a finished run, of its task or of its oracle card; None where it is not known."""
+        if self.summary is None or self.folder is None:
+            return None
+        value = self.summary["metrics"].get(metric)
+        oracle = self.folder.oracle_card() if value is None else None
+        return value if oracle is None else oracle["metrics"].get(metric)
+
+    def validations(self, metric: str) -> list[tuple[Moment, float]]:
+        """A metric's values on the validation split so far, while training."""
+        return self._validations.get(metric, [])
+
+    @cached_property
+    def _validations(self) -> dict[str, list[tuple[Moment, float]]]:
+        found: dict[str, list[tuple[Moment, float]]] = {}
+        for record, moment in [] if self.folder is None else self.folder.records():
+            if isinstance(record, Scalar) and record.split == "valid":
+                found.setdefault(record.name, []).append((moment, record.value))
+        return found
+
+    def course(self, metric: str) -> tuple[tuple[float, float], ...]:
+        """(epoch, value) of each validation so far."""
+        return tuple((moment.epoch, value) for moment, value in self.validations(metric))
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudyCell:
     """One setting with one seed.
 
-    setting: values of the study's axes but those that tell the architecture. value: of the goal's metric on
-    the validation split: where epochs are an axis, after the last of them; else of the run's result. None
-    where it is `censored`: the words say why. epochs: passes behind which the value stands, None for a
-    run's result. baseline: the run is one of those that every other is held against.
+    run: the trial with its run. setting: values of the study's axes, without those that define the
+    architecture. value: of the monitor on the validation split: where epochs are an axis, after the last of
+    them; else of the run's result. None where it is `censored`, which gives the reason. epochs: passes after
+    which the value was measured; None for a run's result.
     """
 
-    trial: int
-    run: str
-    architecture: str
+    run: TrialRun
     setting: Mapping[str, Any]
-    seed: int
     epochs: int | None
     value: float | None
     censored: str
-    baseline: bool
+
+    @property
+    def architecture(self) -> str:
+        """What is compared."""
+        return self.run.trial.architecture
+
+    @property
+    def seed(self) -> int:
+        """The run's seed."""
+        return self.run.trial.seed
+
+    @property
+    def baseline(self) -> bool:
+        """Whether every other run is compared with this one."""
+        return self.run.trial.baseline
 
     @property
     def group(self) -> tuple[str, tuple[tuple[str, Any], ...]]:
@@ -43,40 +106,24 @@ class StudyCell:
 
 
 @dataclass(frozen=True)
-class TrialRun:
-    """A trial with the folder of its run; None where there is none (yet)."""
+class OpenStudy:
+    """A study with every run opened: read once, and passed to whatever needs it.
 
-    trial: Trial
-    folder: RunFolder | None
-    event: Event | None
+    about: the study's settings. runs: all trials, in their order.
+    """
 
-    @cached_property
-    def summary(self) -> dict[str, Any]:
-        """Results of a finished run; {} of another one.
+    name: str
+    about: Mapping[str, Any]
+    runs: tuple[TrialRun, ...]
 
-        Raises:
-            UserError: the folder is damaged.
-        """
-        return self.folder.summary() if self.folder is not None and self.folder.finished else {}
 
-    def measured(self, metric: str) -> float | None:
-        """A metric of a finished run, of its task or of its truth card; None where it is not known."""
-        if not self.summary or self.folder is None:
-            return None
-        value = self.summary["metrics"].get(metric)
-        if value is None and (self.folder.cards / "oracle.json").exists():
-            value = self.folder.read_json("cards/oracle.json", "metrics")["metrics"].get(metric)
-        return value
+def open_study(folder: StudyFolder) -> OpenStudy:
+    """Read a study's folder and open those of its runs.
 
-    def course(self, metric: str) -> tuple[tuple[float, float], ...]:
-        """(epoch, value) of each validation so far."""
-        if self.folder is None:
-            return ()
-        return tuple(
-            (moment.epoch, record.value)
-            for record, moment in self.folder.records()
-            if isinstance(record, Scalar) and (record.name, record.split) == (metric, "valid")
-        )
+    Raises:
+        UserError: the study's folder is damaged.
+    """
+    return OpenStudy(folder.name, folder.about()["study"], tuple(trial_runs(folder)))
 
 
 def trial_runs(study: StudyFolder) -> list[TrialRun]:
@@ -90,61 +137,52 @@ def trial_run(trial: Trial, event: Event | None = None) -> TrialRun:
     return TrialRun(trial, _open(trial.run), event)
 
 
-def cells(trial_run: Sequence[TrialRun], metric: str) -> list[StudyCell]:
-    """Every cell, in the order of the trials; of a run that answers for several epochs one each."""
-    return [cell for one in trial_run for cell in _cells(one, metric)]
+def cells(trial_runs: Sequence[TrialRun], metric: str) -> list[StudyCell]:
+    """Every cell, in the order of the trials; a run that covers several epochs has one for each."""
+    return [cell for run in trial_runs for cell in _cells(run, metric)]
 
 
-def goal(trial_run: Sequence[TrialRun]) -> tuple[str, str] | None:
-    """Name of the metric the study is judged by, and which of it is better; None before a run has ended."""
-    for one in sorted(trial_run, key=lambda one: one.trial.baseline):
-        if one.summary.get("goal"):
-            return one.summary["goal"]["metric"], one.summary["goal"]["better"]
+def monitor_of_runs(trial_runs: Sequence[TrialRun]) -> MetricSpec | None:
+    """The metric that picked the runs' checkpoints, of networks first; None before a run is finished."""
+    for run in sorted(trial_runs, key=lambda run: run.trial.baseline):
+        if run.summary is not None:
+            return MetricSpec(**run.summary["monitor"])
     return None
 
 
-def _cells(one: TrialRun, metric: str) -> Iterator[StudyCell]:
-    trial = one.trial
-    if not trial.epochs:
-        value = one.measured(metric)
-        without = f"{metric} is not known of it" if one.summary else _why(one)
-        yield _cell(trial, trial.setting, None, value, "" if value is not None else without)
+def _cells(run: TrialRun, metric: str) -> Iterator[StudyCell]:
+    setting, covered = run.trial.setting, run.trial.epochs
+    if not covered:
+        value = run.measured(metric)
+        without = f"{metric} is not known of it" if run.summary else _reason(run)
+        yield StudyCell(
+            run=run, setting=setting, epochs=None, value=value, censored="" if value is not None else without
+        )
         return
-    course = dict(one.course(metric))
-    for epochs in trial.epochs:
+    course = dict(run.course(metric))
+    for epochs in covered:
         value = course.get(float(epochs))
-        why = "" if value is not None else _why(one)
-        yield _cell(trial, {**trial.setting, EPOCHS: epochs}, epochs, value, why)
+        yield StudyCell(
+            run=run,
+            setting={**setting, EPOCHS: epochs},
+            epochs=epochs,
+            value=value,
+            censored="" if value is not None else _reason(run),
+        )
 
 
-def _cell(
-    trial: Trial, setting: Mapping[str, Any], epochs: int | None, value: float | None, why: str
-) -> StudyCell:
-    return StudyCell(
-        trial=trial.number,
-        run=trial.run,
-        architecture=trial.architecture,
-        setting=setting,
-        seed=trial.seed,
-        epochs=epochs,
-        value=value,
-        censored=why,
-        baseline=trial.baseline,
-    )
-
-
-def _why(one: TrialRun) -> str:
+def _reason(run: TrialRun) -> str:
     """Why a cell has no value."""
-    if one.event is not None and one.event.state != "finished":
-        return f"{one.event.state}: {one.event.reason}"
-    if one.summary:
-        return f"training ended before: {one.summary['stopped']}"
-    return "not finished" if one.folder is not None else "not begun"
+    if run.event is not None and run.event.state != "finished":
+        return f"{run.event.state}: {run.event.reason}"
+    if run.summary is not None:
+        return f"training ended before: {run.summary['stopped']}"
+    return "not finished" if run.folder is not None else "not begun"
 
 
 def _open(name: str) -> RunFolder | None:
-    path = folder.root() / name
+    path = run_folder.root() / name
     try:
-        return folder.open_run(path) if path.exists() else None
+        return run_folder.open_run(path) if path.exists() else None
     except UserError:
         return None

@@ -1,4 +1,4 @@
-"""What the settings of a study cost."""
+"""The cost of a study's settings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import statistics
 from dataclasses import dataclass
 
 from seqlab.compare.study import Group
-from seqlab.runs import folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,15 +16,17 @@ class Cost:
     seconds: float
 
 
-def cost(group: Group) -> Cost:
-    """Of the runs of a setting that came to an end.
+def cost(group: Group) -> Cost | None:
+    """The cost of a setting's finished runs; None where none is finished.
+
+    A run that failed late may have values of earlier epochs, but no cost.
 
     Raises:
         UserError: the folder of a run is damaged.
     """
-    known = [
-        folder.open_run(folder.root() / cell.run).summary() for cell in group.cells if cell.value is not None
-    ]
+    known = [run.summary for run in group.runs if run.summary is not None]
+    if not known:
+        return None
     return Cost(
         parameters=statistics.median(one["parameters"] for one in known),
         seconds=statistics.median(one["cost"]["training_seconds"] for one in known),

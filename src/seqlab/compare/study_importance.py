@@ -53,12 +53,12 @@ def _of(cells: Sequence[SettingCell], study: Study, spans: Mapping[str, Span]) -
         return None  # one axis explains all there is
     if not missing(cells):
         gaps = any(value is None for cell in cells for value in cell.values)
-        return importance(cells, study.quantity, scale="rank" if gaps else "value")
+        return importance(cells, study.monitor, scale="rank" if gaps else "value")
     if len(cells) < FEWEST or "architecture" in varying:
         return None
     # Only the first seed was run with every setting.
     first = [SettingCell(settings=cell.settings, values=cell.values[:1]) for cell in cells]
-    return forest_importance(first, study.quantity, spans=spans)
+    return forest_importance(first, study.monitor, spans=spans)
 
 
 def _varying(groups: Sequence[Group]) -> list[str]:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import dataclass
-from typing import Any
 
 from seqlab.compare.study import Group, Study
-from seqlab.runs import folder
-
-CARD = "cards/oracle.json"
+from seqlab.runs.cards import OracleCard
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,14 +35,13 @@ def oracle_gaps(study: Study) -> list[OracleGap]:
     return [_standing(group, found) for group, found in known if found]
 
 
-def cards(group: Group) -> list[dict[str, Any]]:
+def cards(group: Group) -> list[OracleCard]:
     """The truth cards of a setting's runs, by seed; of runs that have one."""
-    runs = [folder.open_run(folder.root() / cell.run) for cell in group.cells if cell.value is not None]
-    wanted = ("metrics", "longest_valid", "first_wrong")
-    return [run.read_json(CARD, *wanted) for run in runs if (run.path / CARD).exists()]
+    folders = [run.folder for run in group.runs if run.folder is not None]
+    return [card for folder in folders if (card := folder.oracle_card()) is not None]
 
 
-def _standing(group: Group, found: list[dict[str, Any]]) -> OracleGap:
+def _standing(group: Group, found: list[OracleCard]) -> OracleGap:
     def median(metric: str) -> float:
         return statistics.median(card["metrics"][metric] for card in found)
 

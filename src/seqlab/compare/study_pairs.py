@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from seqlab.compare.study import Group, Study
-from seqlab.runs import folder, scores
 from seqlab.schema.errors import UserError
 from seqlab.stats.item_scores import ItemScores
 from seqlab.stats.over_items import ItemScoring
@@ -43,7 +42,7 @@ def pairs(study: Study) -> Pairs:
     if len(groups) + len(study.baselines) < 2:
         return Pairs((), False, "There are not two architectures with a value.")
     seeds = set.intersection(*({cell.seed for cell in group.cells} for group in groups)) if groups else set()
-    metric = study.quantity.name
+    metric = study.monitor.name
     items = metric in SCORES and all(group.cells[0].epochs is None for group in groups)
     candidates = [_candidate(group, seeds, items=items) for group in groups]
     candidates += [_candidate(group, set(), items=items) for group in study.baselines if items]
@@ -55,15 +54,16 @@ def pairs(study: Study) -> Pairs:
 
 
 def _compared(study: Study, candidates: Sequence[Candidate], groups: Sequence[Group]) -> list[Comparison]:
-    first = scores.read(folder.open_run(folder.root() / groups[0].cells[0].run), "valid") if groups else None
-    if study.quantity.name in SCORES and first is not None:
-        unit = "text" if study.quantity.unit.rstrip("s").endswith("text") else "token"
+    first = groups[0].cells[0].run.folder if groups else None
+    scores = None if first is None else first.scores("valid")
+    if study.monitor.name in SCORES and scores is not None:
+        unit = "text" if study.monitor.unit.rstrip("s").endswith("text") else "token"
         plan = ItemScoring(
-            score="right" if study.quantity.name == "accuracy" else "nats", unit=unit, running=first.running
+            score="right" if study.monitor.name == "accuracy" else "nats", unit=unit, running=scores.running
         )
         return all_pairs(candidates, plan)
     found = [
-        over_seeds(one.outcomes, other.outcomes, names=(one.name, other.name), quantity=study.quantity)
+        over_seeds(one.outcomes, other.outcomes, names=(one.name, other.name), metric=study.monitor)
         for place, one in enumerate(candidates)
         for other in candidates[place + 1 :]
     ]
@@ -76,8 +76,8 @@ def _compared(study: Study, candidates: Sequence[Candidate], groups: Sequence[Gr
 
 def _candidate(group: Group, seeds: set[int], *, items: bool) -> Candidate:
     outcomes = tuple(outcome for outcome in group.outcomes if outcome.seed in seeds)
-    runs = [cell.run for cell in group.cells if cell.value is not None]
-    known = [scores.read(folder.open_run(folder.root() / run), "valid") for run in runs] if items else []
+    folders = [run.folder for run in group.runs if run.folder is not None] if items else []
+    known = [folder.scores("valid") for folder in folders]
     return Candidate(
         name=group.architecture,
         outcomes=outcomes,

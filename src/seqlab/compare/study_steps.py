@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from seqlab.compare.study import Group, Study
 from seqlab.compare.study_cells import StudyCell
-from seqlab.runs import folder
-from seqlab.schema.records import Scalar
+from seqlab.schema.metric_spec import MetricSpec
 from seqlab.stats.censored import finite, ordered, quantile
-from seqlab.stats.metric_spec import MetricSpec
 
 
 def counts_steps(study: Study) -> bool:
     """Whether success is defined, and is seen with each validation: of a truth card it is not."""
     groups = [*study.groups, *study.baselines]
     return study.about.get("success") is not None and any(
-        _course(cell, study.quantity.name) for group in groups if not group.baseline for cell in group.cells
+        _course(cell, study.monitor.name) for group in groups if not group.baseline for cell in group.cells
     )
 
 
@@ -26,24 +24,20 @@ def steps_to_success(group: Group, study: Study) -> float | None:
     Raises:
         UserError: the folder of a run is damaged.
     """
-    good, quantity = study.about["success"], study.quantity
-    return finite(quantile(ordered([_first(cell, quantity, good) for cell in group.cells], "lower"), 0.5))
+    good, monitor = study.about["success"], study.monitor
+    return finite(quantile(ordered([_first(cell, monitor, good) for cell in group.cells], "lower"), 0.5))
 
 
-def _first(cell: StudyCell, quantity: MetricSpec, good: float) -> float | None:
+def _first(cell: StudyCell, monitor: MetricSpec, good: float) -> float | None:
     """The step of a run's first success; None where it had none."""
-    found = (step for step, value in _course(cell, quantity.name) if quantity.gain(value - good) >= 0)
+    found = (step for step, value in _course(cell, monitor.name) if monitor.gain(value - good) >= 0)
     return next(found, None)
 
 
 def _course(cell: StudyCell, metric: str) -> list[tuple[int, float]]:
-    """(step, value) of each validation that a cell's value stands behind."""
-    path = folder.root() / cell.run
-    if not path.exists():
-        return []
+    """(step, value) of each validation up to the one that a cell's value is of."""
     return [
-        (moment.step, record.value)
-        for record, moment in folder.open_run(path).records()
-        if isinstance(record, Scalar) and (record.name, record.split) == (metric, "valid")
+        (moment.step, value)
+        for moment, value in cell.run.validations(metric)
         if cell.epochs is None or moment.epoch <= cell.epochs
     ]

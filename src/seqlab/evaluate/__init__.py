@@ -1,1 +1,1 @@
-"""What a trained model is worth: scoring splits, comparing with the true distribution, predicting, sampling."""
+"""Scoring, comparing with the true distribution, predicting and sampling with a trained model."""

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +12,8 @@ from seqlab.data.dataset import Dataset, Split
 from seqlab.evaluate.fitted import Fitted
 from seqlab.measure.item_collector import SplitResult
 from seqlab.measure.metric_kinds import METRICS
-from seqlab.runs import atomic, scores
-from seqlab.runs.folder import RunFolder
+from seqlab.runs.cards import Card
+from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.records import Matrix, Record, Scalar
 
 
@@ -24,15 +22,15 @@ def numbers(records: Sequence[Record]) -> dict[str, float]:
     return {record.name: record.value for record in records if isinstance(record, Scalar)}
 
 
-def write_card(run: RunFolder, fitted: Fitted, split: str, exact: SplitResult) -> dict[str, Any]:
-    """Write `cards/<split>.json` on what was scored, and the score of each item; return the card."""
+def write_card(run: RunFolder, fitted: Fitted, split: str, exact: SplitResult) -> Card:
+    """Write the card of what was scored, and the score of each item; return the card."""
     card = describe(run, fitted, split, exact)
-    scores.write(run, split, exact.scores)
-    atomic.write_text(run.cards / f"{split}.json", json.dumps(card, indent=1))
+    run.write_scores(split, exact.scores)
+    run.write_card(card)
     return card
 
 
-def describe(run: RunFolder, fitted: Fitted, split: str, exact: SplitResult) -> dict[str, Any]:
+def describe(run: RunFolder, fitted: Fitted, split: str, exact: SplitResult) -> Card:
     """What one has to know to compare a number with another one."""
     dataset, data, records = fitted.dataset, fitted.dataset.splits[split], exact.records
     return {
@@ -60,10 +58,10 @@ def describe(run: RunFolder, fitted: Fitted, split: str, exact: SplitResult) -> 
         "checkpoint_step": fitted.moment.step,
         "seed": fitted.seed,
         "budget": fitted.budget,
-        "look": _looks(run, split) + 1,
+        "test_evaluations": _test_evaluations(run, split) + 1,
         "run": run.path.name,
         "fingerprint": run.fingerprint,
-        "environment": run.read_json("environment.json"),
+        "environment": run.environment(),
     }
 
 
@@ -95,12 +93,10 @@ def _end_counts(fitted: Fitted, split: Split) -> bool:
     return not split.running or vocabulary.start in split.text.tokens
 
 
-def _looks(run: RunFolder, split: str) -> int:
-    """How often a split other than validation, which is there to be looked at, was scored before."""
-    path = run.cards / f"{split}.json"
-    if split == "valid" or not path.exists():
-        return 0
-    return int(run.read_json(f"cards/{split}.json").get("look", 1))
+def _test_evaluations(run: RunFolder, split: str) -> int:
+    """How often a split other than validation was scored before; validation may be scored freely."""
+    before = None if split == "valid" else run.card(split)
+    return 0 if before is None else before["test_evaluations"]
 
 
 def _shared_with_training(dataset: Dataset, split: Split) -> int | None:

@@ -11,9 +11,8 @@ from seqlab.evaluate.final_records import final
 from seqlab.evaluate.fitted import loader
 from seqlab.evaluate.loaded import read_config
 from seqlab.experiment.numerics import numerics
-from seqlab.runs.folder import ENVIRONMENT, RECORDS, RunFolder
-from seqlab.runs.journal import Journal
-from seqlab.schema.records import to_line
+from seqlab.runs.cards import Card
+from seqlab.runs.run_folder import RunFolder
 
 
 def evaluate_run(
@@ -23,7 +22,7 @@ def evaluate_run(
     *,
     device: str = "cpu",
     progress: Callable[[int, int], None] | None = None,
-) -> dict[str, Any]:
+) -> Card:
     """Score the best checkpoint, write the split's card, and append the records of a finished run.
 
     Returns:
@@ -32,14 +31,14 @@ def evaluate_run(
     Raises:
         UserError: no such split or metric, a damaged run, or one in use.
     """
-    threads = run.read_json(ENVIRONMENT, "threads")["threads"]
+    threads = run.environment()["threads"]
     config = read_config(run)
     with numerics(device, threads) as device_used, run.lock():
         fitted = loader(config).fitted(run, config.dataset(), device_used)
         exact = fitted.score(split, metrics or fitted.task.metrics, progress)
         if run.finished:
             # An unfinished run's records are cut back when it is resumed, so they only go to the card.
-            _append(run, [to_line(record, fitted.moment) for record in exact.records])
+            run.append(exact.records, fitted.moment)
         return write_card(run, fitted, split, exact)
 
 
@@ -61,26 +60,17 @@ def diagnose_run(
     Raises:
         UserError: no such split or diagnostic, nothing to look at, a damaged run, or one in use.
     """
-    threads = run.read_json(ENVIRONMENT, "threads")["threads"]
+    threads = run.environment()["threads"]
     config = read_config(run)
     with numerics(device, threads) as device_used, run.lock():
         fitted = loader(config).fitted(run, config.dataset(), device_used)
         found = fitted.diagnose(kinds, split, rows)
         if run.finished:
             records = [final(record) for one in found.values() for record in one.records]
-            _append(run, [to_line(record, fitted.moment) for record in records])
+            run.append(records, fitted.moment)
     return {
         "run": run.path.name,
         "checkpoint_step": fitted.moment.step,
         "split": split,
         "diagnostics": {kind: plain(one) for kind, one in found.items()},
     }
-
-
-def _append(run: RunFolder, lines: Sequence[str]) -> None:
-    path = run.path / RECORDS
-    journal = Journal(path, path.stat().st_size)
-    for line in lines:
-        journal.append(line)
-    journal.sync()
-    journal.close()

@@ -24,11 +24,9 @@ from seqlab.measure.metric_kinds import METRICS
 from seqlab.models.input_spec import InputSpec
 from seqlab.models.model import SequenceModel
 from seqlab.runs import checkpoints
-from seqlab.runs.folder import RunFolder
+from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.errors import UserError
 from seqlab.schema.records import Moment
-
-FITTED = "baseline.safetensors"
 
 
 class FittedBaseline(Fitted):
@@ -106,7 +104,7 @@ def _kept(run: RunFolder, config: BaselineExperimentConfig, context: FitContext)
     if not path.exists():
         raise UserError(f"{run.path} must have a fitted baseline. Got none; `seqlab resume` it first.")
     checkpoints.verify(path, run.fingerprint)
-    return config.baseline.restore(context, load_file(path / FITTED))
+    return config.baseline.restore(context, load_file(path / checkpoints.BASELINE))
 
 
 def _scored(piece: TargetScores) -> Scored:

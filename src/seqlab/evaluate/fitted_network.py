@@ -19,7 +19,7 @@ from seqlab.measure.diagnosis import Diagnosis
 from seqlab.measure.item_collector import SplitResult
 from seqlab.models.input_spec import InputSpec
 from seqlab.models.model import SequenceModel
-from seqlab.runs.folder import RunFolder
+from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.records import Moment
 
 

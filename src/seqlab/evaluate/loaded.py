@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from seqlab.data.dataset import Dataset, Limit
 from seqlab.data.ragged import ragged
@@ -18,12 +17,10 @@ from seqlab.experiment import seeding
 from seqlab.experiment.experiment_config import AnyExperimentConfig, parse_experiment
 from seqlab.models.input_spec import InputSpec
 from seqlab.models.model import SequenceModel
-from seqlab.runs.folder import RunFolder
-from seqlab.schema.config import read_toml
+from seqlab.runs.run_folder import RunFolder
+from seqlab.runs.run_shapes import DataSummary
 from seqlab.schema.errors import UserError
 from seqlab.schema.records import Text
-
-CONFIG, DATA = "config.toml", "data.json"
 
 
 @dataclass(frozen=True)
@@ -81,7 +78,7 @@ def load_run(run: RunFolder) -> LoadedRun:
         UserError: the folder or checkpoint is damaged, or there is none yet.
     """
     config = read_config(run)
-    data = run.read_json(DATA, "tokenizer", "spec", "labels", "limit")
+    data = run.data()
     tokenizer = tokenizer_from(data["tokenizer"])
     labels = tuple(data["labels"])
     spec = InputSpec.from_table(data["spec"], tokenizer.vocabulary.numbers)
@@ -99,11 +96,10 @@ def load_run(run: RunFolder) -> LoadedRun:
 
 def read_config(run: RunFolder) -> AnyExperimentConfig:
     """The configuration a run was made with."""
-    table = read_toml(run.read(CONFIG), str(run.path / CONFIG))
-    return parse_experiment(table)
+    return parse_experiment(run.settings())
 
 
-def describe_data(dataset: Dataset, spec: InputSpec) -> dict[str, Any]:
+def describe_data(dataset: Dataset, spec: InputSpec) -> DataSummary:
     """What a run folder keeps of its data: enough to use the model without it."""
     return {
         "name": dataset.name,

@@ -1,8 +1,7 @@
-"""A language model of generated data, held against what is known of it: its distributions and its samples."""
+"""A language model of generated data, compared with the true distribution, and its samples judged."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from functools import cached_property
@@ -19,11 +18,10 @@ from seqlab.experiment.network_experiment import NetworkExperiment
 from seqlab.languages.judging import Judgement, Sample, judge
 from seqlab.languages.language import FormalLanguage
 from seqlab.measure.oracle_comparison import NATS, OracleComparison, compare
-from seqlab.runs import atomic
-from seqlab.runs.folder import RunFolder
+from seqlab.runs.cards import OracleCard
+from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.records import Curve, Record, Scalar, Text
 
-CARD = "oracle"
 TEXTS = 1_000
 """Texts of a split on which distributions are compared."""
 DRAWN = 20_000
@@ -82,8 +80,8 @@ class OracleCheck:
         assert oracle is not None, "the split is drawn from it"
         return compare(self._experiment.model, self._experiment.task, oracle, data.subsample(TEXTS))
 
-    def card(self, loss: float) -> tuple[dict[str, Any], list[Record]]:
-        """What is known of the final weights, whose mean loss on the validation split is given."""
+    def card(self, loss: float, step: int) -> tuple[OracleCard, list[Record]]:
+        """The oracle card of the weights of an optimiser step, given their loss on the validation split."""
         settings = self._experiment.config.samples
         floor = truth.floor(self._oracle.language, self._experiment.dataset, "valid")
         compared, records = self.compare("valid"), list[Record]()
@@ -95,11 +93,14 @@ class OracleCheck:
             "entropy": entropy.per_token,
             "accepted": float(compared.accepted.mean()),
         }
-        card: dict[str, Any] = {
+        card: OracleCard = {
             "metrics": metrics,
             "split": "valid",
             "longest_valid": None,
             "first_wrong": None,
+            "explained": [],
+            "scored_as": "",
+            "checkpoint_step": step,
         }
         how = f"truth on the same tokens; distributions on {len(compared.lengths):,} texts"
         if entropy.strings:
@@ -113,22 +114,21 @@ class OracleCheck:
             found = self.judge(texts)
             fits = sum(share for length, share in self._lengths.items() if length <= settings.max_tokens)
             metrics |= {**found.shares, "complete_of_truth": fits}
-            card |= {
-                "longest_valid": found.longest_valid,
-                "first_wrong": found.explained[0][0] if found.explained else None,
-                "explained": [
-                    {
-                        "text": text,
-                        "position": error.position,
-                        "token": error.token,
-                        "allowed": list(error.allowed),
-                    }
-                    for text, error in found.explained
-                ],
-            }
+            card["longest_valid"] = found.longest_valid
+            card["first_wrong"] = found.explained[0][0] if found.explained else None
+            card["explained"] = [
+                {
+                    "text": text,
+                    "position": error.position,
+                    "token": error.token,
+                    "allowed": list(error.allowed),
+                }
+                for text, error in found.explained
+            ]
             records += _lengths_of(self._oracle.language, texts, self._lengths)
             how += f"; {len(texts):,} samples of at most {settings.max_tokens} tokens"
-        return {**card, "scored_as": how}, records
+        card["scored_as"] = how
+        return card, records
 
     @cached_property
     def _seen(self) -> frozenset[str]:
@@ -164,19 +164,19 @@ def oracle_check(experiment: NetworkExperiment) -> OracleCheck | None:
 
 
 def write_oracle_card(run: RunFolder, check: OracleCheck, *, loss: float, step: int) -> list[Record]:
-    """Hold the final weights against the truth: `cards/oracle.json`.
+    """Compare the final weights with the true distribution, and write the oracle card.
 
     Args:
         run: where the card goes.
         check: of the experiment with these weights.
         loss: of these weights on the validation split, in nats per token.
-        step: the optimiser step they stand behind.
+        step: the optimiser step that gave them.
 
     Returns:
         Records of the same.
     """
-    card, records = check.card(loss)
-    atomic.write_text(run.cards / f"{CARD}.json", json.dumps({**card, "checkpoint_step": step}, indent=1))
+    card, records = check.card(loss, step)
+    run.write_oracle_card(card)
     return records
 
 

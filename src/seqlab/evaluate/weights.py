@@ -14,10 +14,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from seqlab.runs import checkpoints
-from seqlab.runs.folder import RunFolder
+from seqlab.runs.checkpoints import COUNTERS, MODEL
+from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.errors import UserError
-
-MODEL, COUNTERS = "model.safetensors", "training.json"
 
 
 def load_model(run: RunFolder, path: Path, model: nn.Module) -> dict[str, Any]:

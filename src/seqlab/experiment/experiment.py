@@ -18,8 +18,8 @@ from seqlab.tasks.task import Task
 class Experiment(ABC):
     """Everything of an experiment that can be wrong, built before its run folder exists.
 
-    config: all settings. dataset: what is learned from. task: what is predicted. spec: what the model knows of
-    the data. notes: what the user should know of how it is fitted.
+    config: all settings. dataset: what is learned from. task: what is predicted. spec: what the model
+    knows of the data. notes: what the user should know of how it is fitted.
     """
 
     config: AnyExperimentConfig

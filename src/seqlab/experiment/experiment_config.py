@@ -22,8 +22,8 @@ from seqlab.models.model_config import ModelConfig
 from seqlab.models.model_kinds import MODELS
 from seqlab.schema.config import Config, parse
 from seqlab.schema.errors import UserError
+from seqlab.schema.metric_spec import MetricSpec
 from seqlab.schema.registry import ByKind
-from seqlab.tasks.goal import Goal
 from seqlab.tasks.loss_options import LossOptions
 from seqlab.tasks.task_configs import TaskConfig
 from seqlab.tasks.task_kinds import TASKS
@@ -83,7 +83,8 @@ class EvaluationConfig(Config):
     """Parts a running text is scored in while training; the final figure is always of one part."""
     train_sequences: int = Field(default=0, ge=0)
     """Sequences of the split `train`, spread evenly over it, that are scored with each validation, too, so
-    that memorising shows; 0: none. Not for running text. With `data.resample_each_epoch` nothing is learned from them."""
+    that memorising shows; 0: none. Not for running text. With `data.resample_each_epoch` nothing is learned
+    from them."""
 
 
 class SamplesConfig(Config):
@@ -128,9 +129,9 @@ class AnyExperimentConfig(Config, ABC):
     """How it is fitted: a key of the registries of experiments, of what is fitted, and of fitting."""
 
     @property
-    def goal(self) -> Goal:
-        """The metric that picks the best checkpoint."""
-        return self.task.goal
+    def monitor(self) -> MetricSpec:
+        """The metric that picks the best checkpoint, with its unit and direction."""
+        return self.task.monitor_spec
 
     @abstractmethod
     def dataset(self) -> Dataset:

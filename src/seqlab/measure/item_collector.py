@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqlab.measure.metric import Scored
-from seqlab.runs.scores import SplitScores
+from seqlab.runs.split_scores import SplitScores
 from seqlab.schema.records import Record
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from seqlab.report.comparing import Chapter, Entry
 from seqlab.report.run_data import RunData
 from seqlab.report.tables import RUN, CellValue, ReportColumn, ReportTable, named, spent
+from seqlab.runs.run_shapes import SplitSize
 from seqlab.schema.settings import flat, format_setting
 
 CARD = (
@@ -21,11 +22,12 @@ CARD = (
     "tokens",
     "targets",
     "scored_as",
-    "end_counts",
+    "end_token_counts",
     "tokenizer",
     "vocabulary",
     "split_sha256",
     "texts_sha256",
+    "signatures",
 )
 """What of a card says on what a number was measured, in the order of its table."""
 
@@ -39,33 +41,34 @@ def data(chapter: Chapter) -> ReportTable | None:
 
 
 def _properties(run: RunData) -> dict[str, CellValue]:
-    about, card = run.data, run.cards.get("valid", {})
+    about, card = run.data, run.cards.get("valid")
+    if about is None:
+        return {}
     splits = {f"{split} split": _sizes(sizes) for split, sizes in about["splits"].items()}
     return {
         "dataset": about["name"],
-        "what it is": about.get("description"),
-        "origin": about.get("origin"),
-        "licence": about.get("licence"),
+        "what it is": about["description"],
+        "origin": about["origin"],
+        "licence": about["licence"],
         **splits,
-        "labels": ", ".join(about.get("labels") or []) or None,
-        "tokenizer": about.get("tokenizer", {}).get("kind"),
-        "vocabulary": card.get("vocabulary"),
-        "validation texts that stand in training": card.get("equal_to_training"),
+        "labels": ", ".join(about["labels"]) or None,
+        "tokenizer": about["tokenizer"].get("kind"),
+        "vocabulary": card["vocabulary"] if card else None,
+        "validation texts that stand in training": card["equal_to_training"] if card else None,
         "SHA-256 of the content": about["content_hash"],
     }
 
 
-def _sizes(sizes: dict[str, int]) -> str:
+def _sizes(sizes: SplitSize) -> str:
     return ", ".join(f"{count:,} {what}" for what, count in sizes.items())
 
 
 def cards(chapter: Chapter) -> ReportTable | None:
     """What published numbers of a chapter were measured on, and how; None where no run has a card."""
     found = [
-        (entry, {key: _said(card.get(key)) for key in dict.fromkeys([*CARD, *_signatures(card)])})
+        (entry, {key: _said(card[key]) for key in CARD})
         for entry in chapter.entries
-        for split, card in entry.run.cards.items()
-        if split != "oracle"
+        for card in entry.run.cards.values()
     ]
     if not found:
         return None
@@ -75,10 +78,6 @@ def cards(chapter: Chapter) -> ReportTable | None:
         "the other tables."
     )
     return _side_by_side(f"cards {chapter.title}", caption, _alike(found))
-
-
-def _signatures(card: Mapping[str, Any]) -> list[str]:
-    return ["signature"] if card.get("signature") else []
 
 
 def _said(value: Any) -> CellValue:
@@ -238,7 +237,7 @@ def environment(entries: Sequence[Entry]) -> ReportTable | None:
 
 
 def _place(entry: Entry) -> dict[str, CellValue]:
-    known = flat(entry.run.environment)
+    known = flat(entry.run.environment or {})
     return {key.removeprefix("versions."): _value(value) for key, value in known.items()}
 
 
@@ -247,7 +246,7 @@ def folders(entries: Sequence[Entry]) -> ReportTable:
     return ReportTable(
         name="runs",
         caption="Run folders. The command beside a run's results repeats it to the bit in the same "
-        "environment. It needs the folder's config.toml, given in full below. Set `SEQLAB_RUNS` to another "
+        "environment. It needs the settings, given in full below. Set `SEQLAB_RUNS` to another "
         "folder first: where the finished run itself stands, the command only shows its result.",
         columns=(*RUN, ReportColumn("folder"), ReportColumn("state"), ReportColumn("ended because")),
         rows=tuple(
@@ -255,7 +254,7 @@ def folders(entries: Sequence[Entry]) -> ReportTable:
                 *named(entry),
                 entry.run.folder.path.name,
                 entry.run.status,
-                entry.run.summary.get("stopped") or entry.censored or None,
+                entry.run.summary["stopped"] if entry.run.summary else entry.censored or None,
             )
             for entry in entries
         ),
@@ -268,11 +267,11 @@ def command(entry: Entry) -> str | None:
     """The command line that repeats a run; None without its settings."""
     if not entry.run.settings:
         return None
-    place = entry.run.environment
-    options = [
-        word for key in ("device", "threads") if key in place for word in (f"--{key}", str(place[key]))
-    ]
-    return shlex.join(["seqlab", "train", str(entry.run.folder.path / "config.toml"), *options])
+    environment = entry.run.environment
+    options = (
+        ["--device", environment["device"], "--threads", str(environment["threads"])] if environment else []
+    )
+    return shlex.join(["seqlab", "train", str(entry.run.folder.config_path), *options])
 
 
 def _value(value: Any) -> str | None:

@@ -36,7 +36,7 @@ def across(studies: Sequence[StudyView]) -> list[Figure]:
 
 
 def _medians(studies: Sequence[StudyView]) -> Figure:
-    what = studies[0].quantity
+    what = studies[0].monitor
     return _figure(
         studies,
         lambda study, group: group.summary.median,
@@ -79,7 +79,7 @@ def _steps(studies: Sequence[StudyView]) -> Figure:
 def _horizons(studies: Sequence[StudyView], when: Literal["first", "last"]) -> Figure:
     def horizon(study: StudyView, group: Group) -> float | None:
         runs = {entry.run.folder.path.name: entry.run.records for entry in study.chapter.entries}
-        known = [_reach(runs[cell.run], when) for cell in group.cells if cell.run in runs]
+        known = [_reach(runs[cell.run.name], when) for cell in group.cells if cell.run.name in runs]
         measured = [reach for reach in known if reach is not None]
         return statistics.median(measured) if measured else None
 

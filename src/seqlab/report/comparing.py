@@ -12,8 +12,9 @@ from seqlab.report import naming
 from seqlab.report.naming import architecture_of, labels, optimiser_of
 from seqlab.report.run_data import RunData
 from seqlab.report.styles import Style, Styles
+from seqlab.runs.cards import Card
 from seqlab.schema.errors import UserError
-from seqlab.stats.metric_spec import MetricSpec
+from seqlab.schema.metric_spec import MetricSpec
 
 MANY_RUNS = 12
 """Runs of a chapter up to which each is shown by itself; of more, groups come first."""
@@ -140,7 +141,7 @@ def best(run: RunData) -> tuple[Mapping[str, float], str, int | None]:
     Of a finished run those of its best checkpoint; of another one those of its best validation so far.
     """
     if run.summary:
-        scored_as = run.cards.get("valid", {}).get("scored_as", "not recorded")
+        scored_as = run.cards["valid"]["scored_as"] if "valid" in run.cards else "not recorded"
         return run.summary["metrics"], scored_as, run.summary["best_step"]
     losses = run.scalars("loss", "valid")
     if not losses:
@@ -155,7 +156,7 @@ def best(run: RunData) -> tuple[Mapping[str, float], str, int | None]:
     return found, "best validation so far", step
 
 
-def _card(run: RunData) -> dict[str, object] | None:
+def _card(run: RunData) -> Card | None:
     return run.cards.get("valid") if run.summary and run.settings and run.data else None
 
 
@@ -177,11 +178,12 @@ def _check(groups: Sequence[Sequence[RunData]]) -> None:
 
 
 def _judged_by(group: Sequence[RunData]) -> MetricSpec:
-    """The goal of the runs' task, or the loss where none says."""
-    goal = next((run.summary["goal"] for run in group if run.summary.get("goal")), None)
-    name, better = (goal["metric"], goal["better"]) if goal else ("loss", "lower")
-    unit = next((unit for run in group if (unit := run.units("valid").get(name))), "")
-    return MetricSpec(name=name, unit=unit, better=better)
+    """The metric that picked the runs' checkpoints; the loss where no run is finished."""
+    found = next((run.summary["monitor"] for run in group if run.summary), None)
+    if found is not None:
+        return MetricSpec(**found)
+    unit = next((unit for run in group if (unit := run.units("valid").get("loss"))), "")
+    return MetricSpec(name="loss", unit=unit, better="lower")
 
 
 def _entries(
@@ -241,10 +243,10 @@ def _apart(runs: Sequence[RunData]) -> list[str]:
     parts = naming.differences([run.settings["data"] for run in runs])
     if all(parts):
         return [", ".join(words) for words in parts]
-    unlike = differences([run.cards.get("valid", {}) for run in runs])
-    if unlike:
+    unlike = differences([run.cards["valid"] for run in runs if "valid" in run.cards])
+    if unlike and all("valid" in run.cards for run in runs):
         return [", ".join(_said(one, place) for one in unlike) for place in range(len(runs))]
-    return [f"SHA-256 {run.data['content_hash'][:12]}" for run in runs]
+    return [f"SHA-256 {run.data['content_hash'][:12] if run.data else 'unknown'}" for run in runs]
 
 
 def _said(difference: CardDifference, place: int) -> str:
@@ -252,5 +254,5 @@ def _said(difference: CardDifference, place: int) -> str:
 
 
 def _dataset(run: RunData) -> str:
-    name = run.data.get("name", "unknown data")
+    name = run.data["name"] if run.data else "unknown data"
     return name if run.settings and run.data else f"{name}, damaged run {run.folder.path.name}"

@@ -87,8 +87,8 @@ def _points(chapter: Chapter, price: _Price, rows: Sequence[Row]) -> alt.Chart:
 
 
 def _row(chapter: Chapter, entry: Entry, price: _Price) -> Row | None:
-    value, summary = chapter.value(entry), entry.run.summary
-    paid = summary.get("parameters") if price.key == "parameters" else spent(entry)[price.key]
+    value = chapter.value(entry)
+    paid = entry.run.parameters if price.key == "parameters" else spent(entry)[price.key]
     if value is None or (paid is None and not entry.baseline):
         return None
     return {

@@ -55,7 +55,7 @@ def grid(study: StudyView) -> Figure | None:
             ReportColumn(ARCHITECTURE),
             ReportColumn(names[layout.down]),
             ReportColumn(names[layout.across]),
-            ReportColumn(f"median {words(study.quantity.name)}", study.quantity.unit),
+            ReportColumn(f"median {words(study.monitor.name)}", study.monitor.unit),
             ReportColumn("best of its row"),
             ReportColumn("censored"),
         ),
@@ -118,7 +118,7 @@ def _rows(study: StudyView, layout: _Grid, groups: Cells) -> tuple[Row, ...]:
                 "across": key[2],
                 "value": value,
                 "depth": depth,
-                "text": "" if value is None else study.quantity.number(value, abs(end - top) / 20),
+                "text": "" if value is None else study.monitor.format_number(value, abs(end - top) / 20),
                 "best": "yes"
                 if value is not None and study.loss(value) == best[_line(layout, key)]
                 else None,
@@ -167,7 +167,7 @@ def _chart(study: StudyView, layout: _Grid, rows: Sequence[Row], names: dict[str
         tooltip=[
             "architecture:N",
             alt.Tooltip("setting:N"),
-            alt.Tooltip("value:Q", title=f"median {words(study.quantity.name)}", format=",.6~g"),
+            alt.Tooltip("value:Q", title=f"median {words(study.monitor.name)}", format=",.6~g"),
             alt.Tooltip("why:N", title="censored"),
         ],
     )
@@ -195,7 +195,7 @@ def _layers(base: alt.Chart, columns: int) -> list[alt.Chart]:
 
 
 def _caption(study: StudyView, layout: _Grid, rows: Sequence[Row]) -> str:
-    what = study.quantity
+    what = study.monitor
     unit = "%" if what.unit.startswith("fraction") else what.unit
     names = short_names(list(study.axes))
     words_ = [

@@ -13,6 +13,7 @@ import altair
 import jinja2
 import vl_convert
 
+from seqlab.compare.study_cells import OpenStudy, open_study
 from seqlab.report import about, charts, costs, curves, diagnostics, results, tables
 from seqlab.report import study_view as answers
 from seqlab.report import table_text as cells
@@ -26,7 +27,7 @@ from seqlab.report.sections import Part, Section, of_datasets, of_study, present
 from seqlab.report.static import export
 from seqlab.report.tables import ReportTable
 from seqlab.report.through_time import through_time
-from seqlab.runs.folder import RunFolder
+from seqlab.runs.run_folder import RunFolder
 from seqlab.runs.study_folder import StudyFolder
 from seqlab.schema.errors import UserError
 
@@ -54,7 +55,7 @@ def write(
         samples: whether texts that were written or labelled are shown.
         static: folder for every figure as SVG and PNG and every table as CSV and Markdown.
         studies: what runs answer: theirs come to `runs`, and the page begins with what each asked and found.
-        allow_incomparable: whether runs that cannot be ranked with each other stand apart, in place of being refused.
+        allow_incomparable: whether runs that cannot be ranked are shown separately, not refused.
 
     Returns:
         The path of the page.
@@ -64,18 +65,19 @@ def write(
             be ranked; what differs is named.
         WorkError: the disk is full or cannot be written.
     """
-    everything = [*runs, *(run for study in studies for run in answers.folders(study))]
+    opened = [open_study(study) for study in studies]
+    everything = [*runs, *(run for study in opened for run in answers.folders(study))]
     if not everything:
         raise UserError("A report must have at least one run. Got none.")
     if output.is_dir():
         raise UserError(f"The report must be a file. Got the folder {str(output)!r}.")
     if static is not None and static.exists() and not static.is_dir():
         raise UserError(f"The static files' place must be a folder. Got the file {str(static)!r}.")
-    told = {name: known for study in studies for name, known in answers.told(study).items()}
+    told = {name: known for study in opened for name, known in answers.told(study).items()}
     found = chapters(
         [read(run) for run in _once(everything)], told=told, allow_incomparable=allow_incomparable
     )
-    parts = _parts(found, studies, samples=samples)
+    parts = _parts(found, opened, samples=samples)
     save(output, _render(found, parts, title, introduction))
     if static is not None:
         export(static, _tables(parts), _figures(parts), VEGA_LITE)
@@ -86,7 +88,7 @@ def _once(runs: Sequence[RunFolder]) -> list[RunFolder]:
     return list({run.path.resolve(): run for run in runs}.values())
 
 
-def _parts(found: Sequence[Chapter], studies: Sequence[StudyFolder], *, samples: bool) -> list[Part]:
+def _parts(found: Sequence[Chapter], studies: Sequence[OpenStudy], *, samples: bool) -> list[Part]:
     entries = [entry for chapter in found for entry in chapter.entries]
     known = [entry for entry in entries if entry.run.settings]
     asked = [answers.studies(study, found) for study in studies]
@@ -175,8 +177,8 @@ def _render(found: Sequence[Chapter], parts: Sequence[Part], title: str, introdu
 def _summary(found: Sequence[Chapter]) -> str:
     """What the page is about, in one sentence.
 
-    >>> from seqlab.stats.metric_spec import Quantity
-    >>> loss = Quantity(name="loss", unit="nats per token", better="lower")
+    >>> from seqlab.schema.metric_spec import MetricSpec
+    >>> loss = MetricSpec(name="loss", unit="nats per token", better="lower")
     >>> _summary([Chapter("ptb", (), loss)])
     '0 runs on ptb.'
     """

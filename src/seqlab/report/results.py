@@ -75,7 +75,7 @@ def _number(value: str | None) -> CellValue:
 def _prices(chapter: Chapter) -> list[Part]:
     costs = [spent(entry) for entry in chapter.entries]
     return [
-        (ReportColumn("parameters"), [entry.run.summary.get("parameters") for entry in chapter.entries]),
+        (ReportColumn("parameters"), [entry.run.parameters for entry in chapter.entries]),
         (ReportColumn("training", "s"), [cost["training_seconds"] for cost in costs]),
         (ReportColumn("speed", "tokens/s"), [cost["tokens_per_second"] for cost in costs]),
         (ReportColumn("peak memory", "MiB"), [cost["peak_memory_mib"] for cost in costs]),

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from seqlab.runs.folder import RECORDS, SAMPLES, TIMINGS, RunFolder
-from seqlab.schema.config import Table, read_toml
+from seqlab.runs.cards import Card, OracleCard
+from seqlab.runs.environment import Environment
+from seqlab.runs.run_folder import RunFolder
+from seqlab.runs.run_journals import OnDamage, Timing
+from seqlab.runs.run_shapes import DataSummary, RunSummary
+from seqlab.schema.config import Table
 from seqlab.schema.errors import UserError
-from seqlab.schema.records import Curve, Matrix, Moment, Record, Scalar, Text, from_line
+from seqlab.schema.records import Moment, Record, Scalar, Text
 
-CONFIG, DATA, ENVIRONMENT, FINISHED = "config.toml", "data.json", "environment.json", "finished.json"
 COSTS = ("training_seconds", "evaluation_seconds", "tokens_per_second", "peak_memory_mib")
 Anything = TypeVar("Anything")
 Recorded = tuple[Record, Moment]
@@ -22,19 +24,19 @@ Recorded = tuple[Record, Moment]
 
 @dataclass(frozen=True, kw_only=True)
 class RunData:
-    """What one folder holds. A file that could not be read is an empty table and a problem."""
+    """What one folder holds. A file that could not be read is None or an empty table, and a problem."""
 
     folder: RunFolder
     settings: Table
     config_text: str
-    data: dict[str, Any]
-    environment: dict[str, Any]
-    summary: dict[str, Any]
-    cards: dict[str, dict[str, Any]]
+    data: DataSummary | None
+    environment: Environment | None
+    summary: RunSummary | None
+    cards: dict[str, Card]
+    oracle: OracleCard | None
     records: tuple[Recorded, ...]
     samples: tuple[tuple[Text, Moment], ...]
-    timings: tuple[tuple[int, float, float], ...]
-    """Step, seconds of training up to it, tokens per second since the timing before."""
+    timings: tuple[Timing, ...]
     problems: tuple[str, ...]
 
     @property
@@ -42,6 +44,16 @@ class RunData:
         """Finished or unfinished, and whether something in the folder is damaged."""
         words = "finished" if self.summary else "unfinished"
         return f"{words}, damaged" if self.problems else words
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """Names of the classes; none of other tasks."""
+        return self.data["labels"] if self.data else ()
+
+    @property
+    def parameters(self) -> int | None:
+        """Number of parameters of a finished run."""
+        return self.summary["parameters"] if self.summary else None
 
     def scalars(self, name: str, split: str) -> list[tuple[Scalar, Moment]]:
         """Everything recorded of one number, in order."""
@@ -84,11 +96,11 @@ class RunData:
 
     def _clock(self) -> Iterator[tuple[int, float]]:
         last = 0
-        for step, seconds, _ in self.timings:
-            if step > last:
-                last = step
-                yield step, seconds
-        if self.summary and self.summary.get("steps", 0) > last:
+        for timing in self.timings:
+            if timing.step > last:
+                last = timing.step
+                yield timing.step, timing.seconds
+        if self.summary and self.summary["steps"] > last:
             yield self.summary["steps"], self.summary["cost"]["training_seconds"]
 
 
@@ -103,95 +115,36 @@ def read(folder: RunFolder) -> RunData:
             problems.append(str(error))
             return otherwise
 
-    text = tried(lambda: folder.read(CONFIG), "")
-    records = tried(lambda: _lines(folder, RECORDS, _record, problems), [])
-    samples = tried(lambda: _lines(folder, SAMPLES, _record, problems), [])
     return RunData(
         folder=folder,
-        config_text=text,
-        settings=tried(lambda: read_toml(text, str(folder.path / CONFIG)), {}),
-        data=tried(lambda: folder.read_json(DATA, "name", "content_hash", "splits"), {}),
-        environment=tried(lambda: folder.read_json(ENVIRONMENT, "threads", "versions"), {}),
-        summary=tried(lambda: _summary(folder), {}) if folder.finished else {},
-        cards=tried(lambda: _cards(folder), {}),
-        records=tuple(records),
-        samples=tuple((record, moment) for record, moment in samples if isinstance(record, Text)),
-        timings=tuple(tried(lambda: _lines(folder, TIMINGS, _timing, problems), [])),
+        config_text=tried(folder.config_text, ""),
+        settings=tried(folder.settings, {}),
+        data=tried(folder.data, None),
+        environment=tried(folder.environment, None),
+        summary=tried(lambda: _summary(folder), None) if folder.finished else None,
+        cards=tried(folder.cards, {}),
+        oracle=tried(folder.oracle_card, None),
+        records=tuple(tried(lambda: _lines(folder.records, problems), [])),
+        samples=tuple(tried(lambda: _lines(folder.samples, problems), [])),
+        timings=tuple(tried(lambda: _lines(folder.timings, problems), [])),
         problems=tuple(problems),
     )
 
 
-def _lines(
-    folder: RunFolder, file: str, parse: Callable[[str, str], Anything], problems: list[str]
-) -> list[Anything]:
-    """Every sound line of a journal; the first broken one is named, the others are counted."""
-    if not (folder.path / file).exists():
-        return []
-    found, broken = [], []
-    # Not splitlines: texts may hold separators that JSON does not escape.
-    for number, line in enumerate(folder.read(file).removesuffix("\n").split("\n"), start=1):
-        try:
-            if line:
-                found.append(parse(line, f"{folder.path / file}:{number}"))
-        except UserError as error:
-            broken.append(str(error))
+def _lines(read: Callable[[OnDamage], Iterator[Anything]], problems: list[str]) -> list[Anything]:
+    """Every sound line of a file; the first broken one is named, the others are counted."""
+    broken: list[UserError] = []
+    found = list(read(broken.append))
     if broken:
         more = f" Left out, with {len(broken) - 1} more." if len(broken) > 1 else " Left out."
-        problems.append(broken[0] + more)
+        problems.append(str(broken[0]) + more)
     return found
 
 
-def _record(line: str, source: str) -> Recorded:
-    record, moment = from_line(line, source)
-    if not (_finite((moment.step, moment.epoch, moment.tokens)) and _sound(record)):
-        raise UserError(f"{source} must hold finite numbers and texts. Got {line[:80]!r}.")
-    return record, moment
-
-
-def _sound(record: Record) -> bool:
-    match record:
-        case Scalar():
-            return _finite(record.value) and _texts(record.name, record.unit, record.split)
-        case Curve():
-            return _finite((record.x, record.y)) and len(record.x) == len(record.y)
-        case Matrix():
-            widths = {len(row) for row in record.values}
-            return _finite(record.values) and widths == {len(record.columns)} and len(record.rows) > 0
-        case Text():
-            return _texts(record.name, record.prompt, record.text)
-
-
-def _finite(value: Any) -> bool:
-    if isinstance(value, tuple):
-        return all(_finite(item) for item in value)
-    return isinstance(value, int | float) and math.isfinite(value)
-
-
-def _texts(*values: Any) -> bool:
-    return all(isinstance(value, str) for value in values)
-
-
-def _timing(line: str, source: str) -> tuple[int, float, float]:
-    try:
-        content = json.loads(line)
-        timing = (content["step"], content["seconds"], content["tokens_per_second"])
-        if _finite(timing):
-            return timing
-    except (json.JSONDecodeError, KeyError, TypeError):
-        pass
-    raise UserError(f"{source} must hold one timing a line. Got {line[:80]!r}.")
-
-
-def _summary(folder: RunFolder) -> dict[str, Any]:
+def _summary(folder: RunFolder) -> RunSummary:
+    """The results, where all of them can be drawn: a loss may have become infinite."""
     summary = folder.summary()
-    cost = summary["cost"]
-    timed = isinstance(cost, dict) and _finite(tuple(cost.get(key) for key in COSTS))
-    if not (timed and isinstance(summary["metrics"], dict) and _finite(tuple(summary["metrics"].values()))):
-        raise UserError(f"{folder.path / FINISHED} is damaged: its metrics and costs must be numbers.")
+    costs = (summary["cost"][key] for key in COSTS)
+    if not all(math.isfinite(value) for value in (*costs, *summary["metrics"].values())):
+        raise UserError(f"{folder.path} is damaged: the metrics and costs of its summary must be finite.")
     return summary
-
-
-def _cards(folder: RunFolder) -> dict[str, dict[str, Any]]:
-    needed = ("metrics", "scored_as", "split", "checkpoint_step")
-    files = sorted(folder.cards.glob("*.json"))
-    return {path.stem: folder.read_json(f"cards/{path.name}", *needed) for path in files}

@@ -26,7 +26,7 @@ class Written:
     @property
     def labelled(self) -> bool:
         """Whether the texts are answers to given texts, not continuations of a prompt."""
-        return bool(self.entry.run.data.get("labels"))
+        return bool(self.entry.run.labels)
 
 
 def written(chapter: Chapter) -> list[Written]:

@@ -18,7 +18,7 @@ MOST_SETTINGS = 12
 
 def title(study: StudyView) -> list[str]:
     """What the study measures, as the title of an axis."""
-    what = study.quantity
+    what = study.monitor
     return [words(what.name), what.unit] if what.unit not in ("", words(what.name)) else [words(what.name)]
 
 
@@ -49,7 +49,7 @@ def over_seeds(study: StudyView) -> Figure | None:
             ReportColumn("architecture"),
             ReportColumn("setting"),
             ReportColumn("seed"),
-            ReportColumn(words(study.quantity.name), study.quantity.unit),
+            ReportColumn(words(study.monitor.name), study.monitor.unit),
             ReportColumn("censored"),
         ),
         by="" if single else "architecture",
@@ -60,7 +60,7 @@ def over_seeds(study: StudyView) -> Figure | None:
 
 
 def _of_seeds(study: StudyView, kept: Sequence[Group], rows: Sequence[Row]) -> str:
-    what = words(study.quantity.name).capitalize()
+    what = words(study.monitor.name).capitalize()
     words_ = [f"{what} of each seed (points), the median of a setting (lines), the best setting first."]
     if len(kept) < len(study.groups):
         words_.append(f"Of each architecture the best {MOST_SETTINGS} settings are drawn.")
@@ -132,7 +132,7 @@ def _strips(study: StudyView, base: alt.Chart, values: Sequence[float]) -> list[
         shape="M-0.5,-0.5L0.5,0.5M0.5,-0.5L-0.5,0.5", size=90, strokeWidth=2, color=GREY
     )
     tips = ["architecture:N", alt.Tooltip("label:N", title="setting"), "seed:N"]
-    value = alt.Tooltip("value:Q", format=",.6~g", title=words(study.quantity.name))
+    value = alt.Tooltip("value:Q", format=",.6~g", title=words(study.monitor.name))
     colour = looks(study).colour
     return [
         points.encode(color=colour, tooltip=[*tips, value]),
@@ -177,7 +177,7 @@ def _distribution(study: StudyView, found: Sequence[Reliability]) -> Figure:
         }
         for one in found
     ]
-    what = words(study.quantity.name)
+    what = words(study.monitor.name)
     return Figure(
         name=f"spread over settings in study {study.name} on {study.chapter.title}",
         caption=f"Median {what} of each setting (points), their median (line) and the middle half of them "
@@ -189,7 +189,7 @@ def _distribution(study: StudyView, found: Sequence[Reliability]) -> Figure:
         columns=(
             ReportColumn("architecture"),
             ReportColumn("setting"),
-            ReportColumn(f"median {what}", study.quantity.unit),
+            ReportColumn(f"median {what}", study.monitor.unit),
         ),
         listed=lambda row: row["kind"] == "setting",
     )
@@ -267,6 +267,6 @@ def _best_of(study: StudyView, found: Sequence[Reliability]) -> Figure:
         columns=(
             ReportColumn("architecture"),
             ReportColumn("settings tried"),
-            ReportColumn(f"expected best {words(study.quantity.name)}", study.quantity.unit),
+            ReportColumn(f"expected best {words(study.monitor.name)}", study.monitor.unit),
         ),
     )

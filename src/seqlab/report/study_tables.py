@@ -10,15 +10,15 @@ from seqlab.compare.study_pairs import Pairs
 from seqlab.report.study_view import StudyView
 from seqlab.report.tables import CellValue, ReportColumn, ReportTable, words
 from seqlab.schema.settings import format_setting, short_names
+from seqlab.stats.formatting import counted, percent
 from seqlab.stats.importance import Importance
-from seqlab.stats.metric_spec import counted, percent
 from seqlab.stats.reliability import Reliability
 
 
 def by_setting(study: StudyView) -> ReportTable:
     """The median over seeds of each setting; the best of each architecture stands out."""
     groups = [*study.groups, *study.baselines]
-    names, unit = short_names(list(study.axes)), study.quantity.unit
+    names, unit = short_names(list(study.axes)), study.monitor.unit
     best = {id(group) for group in study.best if group.summary.median is not None}
     censored, succeed = any(group.why for group in groups), study.about.get("success") is not None
     shares = (
@@ -31,7 +31,7 @@ def by_setting(study: StudyView) -> ReportTable:
             ReportColumn("architecture"),
             *(ReportColumn(names[key]) for key in study.axes),
             ReportColumn("seeds"),
-            ReportColumn(f"median {words(study.quantity.name)}", unit),
+            ReportColumn(f"median {words(study.monitor.name)}", unit),
             ReportColumn("interval from"),
             ReportColumn("to"),
             ReportColumn("lowest"),
@@ -57,7 +57,7 @@ def _by_setting(study: StudyView, *, censored: bool) -> str:
         else ""
     )
     return (
-        f"Every setting of the study over its seeds, {words(study.quantity.name)} on the validation split, "
+        f"Every setting of the study over its seeds, {words(study.monitor.name)} on the validation split, "
         "the best first; bold: the best of each architecture. The interval is of the median, by the "
         "percentile bootstrap at 95 %; of so few seeds it is sure to hold the true median in no more than "
         f"{covers}.{last}"
@@ -86,11 +86,11 @@ def reliability_table(study: StudyView, found: Sequence[Reliability]) -> ReportT
     """Which architecture does well with most settings; None where no architecture has two."""
     if max((one.settings for one in found), default=0) < 2:
         return None
-    unit = study.quantity.unit
+    unit, near = study.monitor.unit, found[0].within
     return ReportTable(
         name=f"reliability in study {study.name} on {study.chapter.title}",
         caption="Which architecture is most reliable: the spread of the settings' medians, the most "
-        f"reliable first. Near: within {study.quantity.say_difference(found[0].within, found[0].within)} of "
+        f"reliable first. Near: within {study.monitor.format_difference(near, near)} of "
         "the best. It holds for the settings that were tried.",
         columns=(
             ReportColumn("architecture"),
@@ -182,13 +182,13 @@ def _mattered(found: Importances) -> str:
 
 def _best(study: StudyView, group: Group) -> str:
     """An architecture at its best setting."""
-    one, what = group.summary, study.quantity
+    one, what = group.summary, study.monitor
     known = [cell.value for cell in group.cells if cell.value is not None]
     where = f"{group.architecture}{f' at {group.label}' if group.label else ''}"
     if not known:
         return f"{where}: no seed has a value ({group.why})."
     spread = max(known) - min(known)
-    ends = (what.number(min(known), spread), what.number(max(known), spread))
-    middle = f"median {words(what.name)} {what.say(one.median, spread)}"
+    ends = (what.format_number(min(known), spread), what.format_number(max(known), spread))
+    middle = f"median {words(what.name)} {what.format(one.median, spread)}"
     said = f"{where}: {middle}, {ends[0]} to {ends[1]} over {counted(len(known), 'seed')}"
     return f"{said}; without a value: {group.why}." if group.why else f"{said}."

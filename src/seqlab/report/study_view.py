@@ -10,11 +10,10 @@ from typing import Any
 from seqlab.compare import study as compare
 from seqlab.compare.oracle_metrics import oracle_metric
 from seqlab.compare.study import short
-from seqlab.compare.study_cells import cells, trial_runs
+from seqlab.compare.study_cells import OpenStudy, cells
 from seqlab.report.comparing import Chapter, Told
 from seqlab.report.styles import Style
-from seqlab.runs.folder import RunFolder
-from seqlab.runs.study_folder import StudyFolder
+from seqlab.runs.run_folder import RunFolder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +40,7 @@ class StudyView(compare.Study):
         }
 
 
-def told(study: StudyFolder) -> dict[str, Told]:
+def told(study: OpenStudy) -> dict[str, Told]:
     """What a study knows of its runs, by the names of their folders."""
     return {
         one.trial.run: Told(
@@ -50,18 +49,18 @@ def told(study: StudyFolder) -> dict[str, Told]:
             if one.event is None or one.event.state == "finished"
             else short(f"{one.event.state}: {one.event.reason}"),
         )
-        for one in trial_runs(study)
+        for one in study.runs
     }
 
 
-def folders(study: StudyFolder) -> list[RunFolder]:
+def folders(study: OpenStudy) -> list[RunFolder]:
     """The folders of a study's runs, as far as they were begun."""
-    return [one.folder for one in trial_runs(study) if one.folder is not None]
+    return [one.folder for one in study.runs if one.folder is not None]
 
 
-def studies(study: StudyFolder, found: Sequence[Chapter]) -> list[StudyView]:
+def studies(study: OpenStudy, found: Sequence[Chapter]) -> list[StudyView]:
     """The study's cells on each chapter; runs that were not begun count to the first one."""
-    about, runs = study.about()["study"], trial_runs(study)
+    about, runs = study.about, study.runs
     names = [{run.folder.path.name for run in chapter.runs} for chapter in found]
     everywhere = set().union(*names)
     answers = []
@@ -71,13 +70,13 @@ def studies(study: StudyFolder, found: Sequence[Chapter]) -> list[StudyView]:
         ]
         if not own:
             continue
-        quantity = oracle_metric(about) or chapter.quantity
+        monitor = oracle_metric(about) or chapter.quantity
         answers.append(
             StudyView(
                 name=study.name,
                 about=about,
-                quantity=quantity,
-                cells=tuple(compare.without_dataset(cell) for cell in cells(own, quantity.name)),
+                monitor=monitor,
+                cells=tuple(compare.without_dataset(cell) for cell in cells(own, monitor.name)),
                 chapter=chapter,
             )
         )

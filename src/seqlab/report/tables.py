@@ -98,9 +98,9 @@ def other_splits(chapter: Chapter) -> ReportTable | None:
                 *named(entry),
                 card["split"],
                 *(card["metrics"].get(name) for name in metrics),
-                card.get("sequences"),
-                card.get("tokens"),
-                card.get("equal_to_training"),
+                card["sequences"],
+                card["tokens"],
+                card["equal_to_training"],
                 card["scored_as"],
             )
             for entry, card in cards
@@ -109,7 +109,7 @@ def other_splits(chapter: Chapter) -> ReportTable | None:
     )
 
 
-_TRUTH = {
+ORACLE = {
     "floor": ReportColumn("floor", "nats per token"),
     "above_floor": ReportColumn("above the floor", "nats per token"),
     "divergence": ReportColumn("divergence", "nats per token"),
@@ -126,19 +126,20 @@ _TRUTH = {
     "accepted": ReportColumn("recognised", "fraction of texts"),
     "accepted_longer": ReportColumn("recognised far", "fraction of texts"),
 }
-"""Columns by the metrics of a truth card."""
+"""Columns by the metrics of an oracle card."""
 
 
 def truth(chapter: Chapter) -> ReportTable | None:
     """How runs stand to the truth of their data; None where no run was held against it."""
-    cards = [(entry, entry.run.cards["oracle"]) for entry in chapter.entries if "oracle" in entry.run.cards]
+    cards = [(entry, card) for entry in chapter.entries if (card := entry.run.oracle) is not None]
     if not cards:
         return None
     known = {key for _, card in cards for key in card["metrics"]}
-    columns = {key: column for key, column in _TRUTH.items() if key in known}
+    columns = {key: column for key, column in ORACLE.items() if key in known}
     ways = dict.fromkeys(f"{card['scored_as'].capitalize()}." for _, card in cards)
     course = (
-        " The legacy check is less strict about order and about the end of samples; compare it with the exact one."
+        " The legacy check is less strict about order and about the end of samples; "
+        "compare it with the exact one."
         if "samples_passing_legacy_check" in known
         else ""
     )
@@ -165,7 +166,8 @@ def explained(chapter: Chapter) -> ReportTable | None:
     found = [
         (entry, one)
         for entry in chapter.best()
-        for one in entry.run.cards.get("oracle", {}).get("explained", [])
+        if entry.run.oracle is not None
+        for one in entry.run.oracle["explained"]
     ]
     if not found:
         return None
@@ -191,19 +193,21 @@ def explained(chapter: Chapter) -> ReportTable | None:
 def spent(entry: Entry) -> dict[str, Any]:
     """Steps, seconds, memory of a run; of one without an end as far as its records go, None for the rest."""
     run = entry.run
-    found: dict[str, Any] = {key: run.environment.get(key) for key in ("threads", "device", "processor")}
+    found: dict[str, Any] = {
+        key: (run.environment or {}).get(key) for key in ("threads", "device", "processor")
+    }
     if run.summary:
-        known = {key: run.summary.get(key) for key in ("steps", "epochs", "tokens")}
-        return found | known | run.summary["cost"]
+        known = {key: run.summary[key] for key in ("steps", "epochs", "tokens")}
+        return found | known | dict(run.summary["cost"])
     last = run.records[-1][1] if run.records else None
-    _, seconds, speed = run.timings[-1] if run.timings else (None, None, None)
+    timing = run.timings[-1] if run.timings else None
     return found | {
         "steps": last.step if last else None,
         "epochs": last.epoch if last else None,
         "tokens": last.tokens if last else None,
-        "training_seconds": seconds,
+        "training_seconds": timing.seconds if timing else None,
         "evaluation_seconds": None,
-        "tokens_per_second": speed,
+        "tokens_per_second": timing.tokens_per_second if timing else None,
         "peak_memory_mib": None,
     }
 

@@ -8,13 +8,39 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+
+from pydantic import with_config
+from typing_extensions import TypedDict
 
 from seqlab.runs.atomic import directory
+from seqlab.runs.format_version import check_format
+from seqlab.runs.typed_json import EXACT, DamagedFileError, read_json
 from seqlab.schema.errors import UserError
 
-FORMAT = 1
-MANIFEST = "manifest.json"
+FORMAT = 2
+MODEL, TRAINING, COUNTERS = "model.safetensors", "training.safetensors", "training.json"
+"""A network's weights; tensors of the optimizer, generators and carried state; plain numbers beside them."""
+BASELINE = "baseline.safetensors"
+"""What a baseline has fitted."""
+_MANIFEST = "manifest.json"
+
+
+@with_config(EXACT)
+class FileEntry(TypedDict):
+    """What a manifest tells of one file."""
+
+    bytes: int
+    sha256: str
+
+
+@with_config(EXACT)
+class Manifest(TypedDict):
+    """The list of a checkpoint's files; fingerprint: of the run."""
+
+    format: int
+    fingerprint: str
+    step: int
+    files: dict[str, FileEntry]
 
 
 @contextmanager
@@ -28,17 +54,17 @@ def new_checkpoint(folder: Path, step: int, fingerprint: str) -> Iterator[Path]:
     assert not path.exists(), "a step is saved once"
     with directory(path) as temporary:
         yield temporary
-        manifest = {
+        manifest: Manifest = {
             "format": FORMAT,
             "fingerprint": fingerprint,
             "step": step,
             "files": {file.name: _describe(file) for file in sorted(temporary.iterdir())},
         }
-        (temporary / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+        (temporary / _MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
 
 
 def name(step: int) -> str:
-    """Directory name of the checkpoint behind so many optimiser steps."""
+    """Directory name of the checkpoint after `step` optimizer steps."""
     return f"step-{step:09d}"
 
 
@@ -54,21 +80,16 @@ def prune(folder: Path, keep: int, best_step: int | None) -> None:
             shutil.rmtree(path)
 
 
-def verify(path: Path, fingerprint: str) -> dict[str, Any]:
+def verify(path: Path, fingerprint: str) -> Manifest:
     """Check a checkpoint against its manifest.
 
     Returns:
         The manifest.
 
     Raises:
-        UserError: it is missing, damaged, of another run, or of a newer format.
+        UserError: it is missing, damaged, of another run, or of another format.
     """
     manifest = _manifest(path)
-    if manifest["format"] > FORMAT:
-        raise UserError(
-            f"{path} has checkpoint format {manifest['format']}; this seqlab reads up to {FORMAT}. "
-            "Install a newer seqlab."
-        )
     if manifest["fingerprint"] != fingerprint:
         raise UserError(
             f"{path} belongs to another run (fingerprint {manifest['fingerprint'][:12]}, "
@@ -79,17 +100,18 @@ def verify(path: Path, fingerprint: str) -> dict[str, Any]:
     return manifest
 
 
-def _manifest(path: Path) -> dict[str, Any]:
+def _manifest(path: Path) -> Manifest:
+    file = path / _MANIFEST
+    if not file.exists():
+        raise UserError(f"{path} must be a checkpoint with a {_MANIFEST}. Got none. {_remedy(path)}")
     try:
-        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-        return {key: manifest[key] for key in ("format", "fingerprint", "step", "files")}
-    except FileNotFoundError:
-        raise UserError(f"{path} must be a checkpoint with a {MANIFEST}. Got none. {_remedy(path)}") from None
-    except (ValueError, KeyError, TypeError):
-        raise UserError(f"{path / MANIFEST} is damaged: it is not a manifest. {_remedy(path)}") from None
+        check_format(file, "checkpoint", FORMAT, older=_remedy(path))
+        return read_json(file, Manifest)
+    except DamagedFileError as error:
+        raise UserError(f"{error} {_remedy(path)}") from None
 
 
-def _check_file(path: Path, file: str, described: dict[str, Any]) -> None:
+def _check_file(path: Path, file: str, described: FileEntry) -> None:
     target = path / file
     if not target.exists():
         raise UserError(f"{path} is damaged: {file} is missing. {_remedy(path)}")
@@ -105,11 +127,11 @@ def _check_file(path: Path, file: str, described: dict[str, Any]) -> None:
 def _remedy(path: Path) -> str:
     others = [other.name for other in checkpoints(path.parent) if other != path]
     if others:
-        return f"Delete it to go on from {others[-1]}."
-    return "Delete it to start the run from its beginning."
+        return f"Delete it to continue from {others[-1]}."
+    return "Delete it to start the run from scratch."
 
 
-def _describe(file: Path) -> dict[str, Any]:
+def _describe(file: Path) -> FileEntry:
     with file.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     return {"bytes": file.stat().st_size, "sha256": digest}

@@ -1,4 +1,4 @@
-"""On what a run was made: versions, processor, threads."""
+"""The environment in which a run is made: versions, processor, threads."""
 
 from __future__ import annotations
 
@@ -9,17 +9,40 @@ import sys
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+
+from pydantic import with_config
+from typing_extensions import TypedDict
+
+from seqlab.runs.typed_json import EXACT
 
 _PACKAGES = ("seqlab", "torch", "numpy", "scipy", "scikit-learn", "tokenizers", "safetensors")
 
 
-def describe(*, threads: int, device: str, kernels: str, matmul: str) -> dict[str, Any]:
-    """What a result to the bit depends on, besides the configuration and the data.
+@with_config(EXACT)
+class Environment(TypedDict):
+    """What the exact bits of a result depend on, besides the configuration and the data.
+
+    kernels: which implementation of the recurrences runs. matmul: which implementation of matrix products the
+    output layer has in training. versions: of packages.
+    """
+
+    threads: int
+    device: str
+    kernels: str
+    matmul: str
+    processor: str
+    cores: int | None
+    platform: str
+    python: str
+    versions: dict[str, str]
+
+
+def describe(*, threads: int, device: str, kernels: str, matmul: str) -> Environment:
+    """The environment of this process.
 
     Args:
         threads: threads of the numerical libraries.
-        device: where the model lives.
+        device: of the model.
         kernels: which implementation of the recurrences runs.
         matmul: which implementation of matrix products the output layer has in training.
     """
@@ -36,8 +59,8 @@ def describe(*, threads: int, device: str, kernels: str, matmul: str) -> dict[st
     }
 
 
-def differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """Sentences about what differs and may change the bits of a result."""
+def differences(then: Environment, now: Environment) -> list[str]:
+    """Sentences about differences that may change the bits of a result."""
     keys = ("threads", "device", "kernels", "matmul", "processor", "versions")
     return [
         f"{key}: {then.get(key)} then, {now.get(key)} now" for key in keys if then.get(key) != now.get(key)

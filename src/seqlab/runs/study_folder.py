@@ -1,13 +1,13 @@
-"""One study's folder: what was asked, which runs answer it, what became of them.
+"""One study's folder: its settings, its runs, and the state of each.
 
     runs/studies/NAME/
-        study.json      the study as it was begun: every setting, every recipe it stands on
-        trials.jsonl    one line a run: its settings, seed, and the name of its folder under `runs`
-        events.jsonl    what became of each run; of those that did not come to their end, why
-        looks.jsonl     each time a test split was looked at
+        study.json                the study as it was begun: format version, settings, the recipes it extends
+        trials.jsonl              one line per run: its settings, its seed, and its folder under `runs`
+        events.jsonl              the final state of each run, with the reason where it did not finish
+        test_evaluations.jsonl    one line per evaluation on the test split
         lock
 
-What a run found stands in its own folder and nowhere else.
+Results are in the folders of the runs and nowhere else. No other module knows these names.
 """
 
 from __future__ import annotations
@@ -21,23 +21,38 @@ from pathlib import Path
 from typing import Any, Literal
 
 import filelock
+from pydantic import with_config
+from typing_extensions import TypedDict
 
 from seqlab.runs import atomic
-from seqlab.runs.folder import root
+from seqlab.runs.format_version import check_format
 from seqlab.runs.journal import Journal
+from seqlab.runs.run_folder import root
+from seqlab.runs.typed_json import EXACT, DamagedFileError, read_json
 from seqlab.schema.errors import UserError, unknown
 
-FORMAT = 1
-_ABOUT, _TRIALS, _EVENTS, _LOOKS = "study.json", "trials.jsonl", "events.jsonl", "looks.jsonl"
+FORMAT = 2
+_ABOUT, _TRIALS, _EVENTS = "study.json", "trials.jsonl", "events.jsonl"
+_TEST_EVALUATIONS = "test_evaluations.jsonl"
+
+
+@with_config(EXACT)
+class StudyRecord(TypedDict):
+    """A study as it was begun. version: seqlab's. study: its settings. recipes: those it extends, by name."""
+
+    format: int
+    version: str
+    study: dict[str, Any]
+    recipes: dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
     """One run of a study.
 
-    architecture: what is compared. setting: values of the other axes, without the seed. epochs: those after
-    which the run answers, where epochs are an axis; () where only its end does. run: its folder's name.
-    config: all its settings, as its config.toml has them.
+    architecture: what is compared. setting: values of the other axes, without the seed. epochs: the values of
+    an axis of epochs that this run covers; () where there is no such axis. run: its folder's name. config:
+    all its settings.
     """
 
     number: int
@@ -52,11 +67,26 @@ class Trial:
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """What became of a run. pruned: stopped because others did better by then."""
+    """The state in which a run ended. pruned: stopped early because others were better at that time."""
 
     trial: int
     state: Literal["finished", "failed", "pruned"]
     reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationOnTest:
+    """One evaluation of a study on the test split.
+
+    number: 1 for the first, one more for each that scored other runs. of: which settings were chosen. fit_on:
+    the splits they were trained on. runs: names of the folders.
+    """
+
+    number: int
+    split: str
+    of: str
+    fit_on: str
+    runs: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -70,77 +100,69 @@ class StudyFolder:
         """The study's name."""
         return self.path.name
 
-    def about(self) -> dict[str, Any]:
+    def about(self) -> StudyRecord:
         """What the study was begun with.
 
         Raises:
-            UserError: the file is damaged, or of a newer format.
+            UserError: the file is damaged, or of another format.
         """
-        file = self.path / _ABOUT
+        file, remedy = self.path / _ABOUT, "Delete the folder to start the study again."
         try:
-            about = json.loads(file.read_text(encoding="utf-8"))
-            if about["format"] > FORMAT:
-                raise UserError(
-                    f"{self.path} has study format {about['format']}; this seqlab reads up to {FORMAT}."
-                )
-            return {**about, "study": dict(about["study"]), "recipes": dict(about["recipes"])}
-        except (ValueError, KeyError, TypeError, OSError) as error:
-            if isinstance(error, UserError):
-                raise
-            raise UserError(f"{file} is damaged: {error}. Delete the folder to begin anew.") from None
+            check_format(file, "study", FORMAT, older=remedy)
+            return read_json(file, StudyRecord)
+        except DamagedFileError as error:
+            raise UserError(f"{error} {remedy}") from None
 
     def trials(self) -> list[Trial]:
-        """Every run, in the order in which they were thought of."""
-        found = []
-        for line in self._lines(_TRIALS, "run", "setting", "seed", "architecture"):
-            found.append(Trial(**{**line, "epochs": tuple(line["epochs"])}))
-        return found
+        """Every run, in the order in which they were planned."""
+        return [
+            Trial(**{**line, "epochs": tuple(line["epochs"])})
+            for line in self._lines(_TRIALS, "run", "setting", "seed", "architecture", "epochs")
+        ]
 
     def events(self) -> dict[int, Event]:
-        """What became of runs, by the number of the trial; the last word counts."""
-        found = [Event(**line) for line in self._lines(_EVENTS, "trial", "state", "reason")]
-        return {event.trial: event for event in found}
+        """The state in which each run ended, by number of the trial; a later event replaces earlier ones."""
+        events = (Event(**line) for line in self._lines(_EVENTS, "trial", "state", "reason"))
+        return {event.trial: event for event in events}
 
-    def looks(self) -> list[dict[str, Any]]:
-        """Every look at a test split."""
-        return list(self._lines(_LOOKS, "runs", "look"))
+    def test_evaluations(self) -> list[EvaluationOnTest]:
+        """Every evaluation on the test split."""
+        return [
+            EvaluationOnTest(**{**line, "runs": tuple(line["runs"])})
+            for line in self._lines(_TEST_EVALUATIONS, "number", "split", "of", "fit_on", "runs")
+        ]
 
     def add_trial(self, trial: Trial) -> None:
-        """Note a run before it begins."""
+        """Record a run before it begins."""
         self._append(_TRIALS, dataclasses.asdict(trial))
 
     def add_event(self, event: Event) -> None:
-        """Note what became of a run."""
+        """Record the state in which a run ended."""
         self._append(_EVENTS, dataclasses.asdict(event))
 
     def forget_failures(self) -> None:
-        """Let failed runs be tried again."""
+        """Remove the events of failed runs, so that these are tried again."""
         kept = [event for event in self.events().values() if event.state != "failed"]
         lines = [json.dumps(dataclasses.asdict(event)) + "\n" for event in kept]
         atomic.write_text(self.path / _EVENTS, "".join(lines))
 
-    def add_look(self, look: dict[str, Any]) -> None:
-        """Note that a test split was looked at, before it is."""
-        self._append(_LOOKS, look)
-
-    def write(self, file: str, text: str) -> Path:
-        """Write one of the folder's other files whole."""
-        atomic.write_text(self.path / file, text)
-        return self.path / file
+    def add_test_evaluation(self, evaluation: EvaluationOnTest) -> None:
+        """Record an evaluation on the test split before it takes place, so that none is lost."""
+        self._append(_TEST_EVALUATIONS, dataclasses.asdict(evaluation))
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the study: one process at a time may carry it out.
+        """Hold the study: one process at a time may run it.
 
         Raises:
-            UserError: another process does.
+            UserError: another process holds it.
         """
         lock = filelock.FileLock(self.path / "lock")
         try:
             lock.acquire(blocking=False)
         except filelock.Timeout:
             raise UserError(
-                f"{self.path} is in use: another process carries out this study. Wait for it, or stop it."
+                f"{self.path} is in use: another process runs this study. Wait for it, or stop it."
             ) from None
         try:
             yield
@@ -149,7 +171,7 @@ class StudyFolder:
 
     def _append(self, file: str, line: dict[str, Any]) -> None:
         path = self.path / file
-        # A process that was killed while it wrote left half a line, of something it had not begun yet.
+        # A process that was killed while it wrote left half a line, about something it had not begun yet.
         whole = path.read_bytes().rfind(b"\n") + 1 if path.exists() else 0
         journal = Journal(path, whole)
         try:
@@ -172,7 +194,7 @@ class StudyFolder:
 
 
 def studies_root() -> Path:
-    """Where studies stand: `studies` under the folder of runs."""
+    """The folder of studies: `studies` under that of runs."""
     return root() / "studies"
 
 
@@ -182,18 +204,24 @@ def begin(name: str, study: Mapping[str, Any], recipes: Mapping[str, Any], versi
     Args:
         name: of the study.
         study: its settings.
-        recipes: every recipe it stands on, by name.
+        recipes: every recipe it extends, by name.
         version: seqlab's.
 
     Raises:
         UserError: a study of this name was begun with other settings; each difference is named.
     """
     folder = StudyFolder(studies_root() / name)
-    about = {"format": FORMAT, "version": version, "study": dict(study), "recipes": dict(recipes)}
+    about: StudyRecord = {
+        "format": FORMAT,
+        "version": version,
+        "study": dict(study),
+        "recipes": dict(recipes),
+    }
     text = json.dumps(about, indent=1, ensure_ascii=False)
     if not (folder.path / _ABOUT).exists():
-        folder.write(_ABOUT, text)
+        atomic.write_text(folder.path / _ABOUT, text)
         return folder
+    # Through JSON, because a tuple becomes a list there.
     then, now = folder.about(), json.loads(text)
     if then != now:
         raise UserError(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,9 +97,37 @@ def from_line(line: str, source: str) -> tuple[Record, Moment]:
         content: dict[str, Any] = json.loads(line)
         moment = Moment(**{key: content.pop(key) for key in ("step", "epoch", "tokens")})
         shape = _SHAPES[content.pop("shape")]
-        return shape(**{key: _tuples(value) for key, value in content.items()}), moment
+        record = shape(**{key: _tuples(value) for key, value in content.items()})
+        sound = _finite((moment.step, moment.epoch, moment.tokens)) and _sound(record)
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError):
-        raise UserError(f"{source} must hold one record a line. Got {line[:80]!r}.") from None
+        raise UserError(f"{source} must hold one record per line. Got {line[:80]!r}.") from None
+    if not sound:
+        raise UserError(f"{source} must hold finite numbers and texts. Got {line[:80]!r}.")
+    return record, moment
+
+
+def _sound(record: Record) -> bool:
+    """Whether the values have the types and sizes of their shape: a JSON line may hold anything."""
+    match record:
+        case Scalar():
+            return _finite(record.value) and _texts(record.name, record.unit, record.split)
+        case Curve():
+            return _finite((record.x, record.y)) and len(record.x) == len(record.y)
+        case Matrix():
+            widths = {len(row) for row in record.values}
+            return _finite(record.values) and widths == {len(record.columns)} and len(record.rows) > 0
+        case Text():
+            return _texts(record.name, record.prompt, record.text)
+
+
+def _finite(value: Any) -> bool:
+    if isinstance(value, tuple):
+        return all(_finite(item) for item in value)
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _texts(*values: Any) -> bool:
+    return all(isinstance(value, str) for value in values)
 
 
 def _tuples(value: Any) -> Any:

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from seqlab.schema.errors import UserError
-from seqlab.stats.metric_spec import Better
+from seqlab.schema.metric_spec import Better
 
 
 @dataclass(frozen=True, kw_only=True)
 class SeedOutcome:
     """What one seed came to.
 
-    value: in the unit of its quantity; None where it is censored: the run diverged, was stopped early or
+    value: in the unit of its metric; None where it is censored: the run diverged, was stopped early or
         failed, so that all that is known is that it did worse.
     why: why it is censored, in a word or two.
     """

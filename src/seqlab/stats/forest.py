@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from seqlab.schema.errors import UserError
+from seqlab.schema.metric_spec import MetricSpec
 from seqlab.stats.importance import Effect, Importance, Level, SettingCell, said, scaled
-from seqlab.stats.metric_spec import MetricSpec
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -33,7 +33,7 @@ class Span:
 
 
 def forest_importance(
-    cells: Sequence[SettingCell], quantity: MetricSpec, *, spans: Mapping[str, Span] | None = None
+    cells: Sequence[SettingCell], metric: MetricSpec, *, spans: Mapping[str, Span] | None = None
 ) -> Importance:
     """Divide the variance over drawn settings among their axes, by a random forest.
 
@@ -43,7 +43,7 @@ def forest_importance(
     Args:
         cells: at least 10, each with one value or more, whose mean counts; a censored one makes all
             values ranks, itself behind all others.
-        quantity: what the values are.
+        metric: what the values are.
         spans: ends of the axes whose values were drawn from a range; other axes are choices.
 
     Raises:
@@ -57,13 +57,13 @@ def forest_importance(
     if not axes:
         raise UserError("At least one setting must have two values. Got none.")
     ranks = any(value is None for cell in cells for value in cell.values)
-    values = [float(runs.mean()) for runs in scaled(cells, quantity, "rank" if ranks else "value")]
+    values = [float(runs.mean()) for runs in scaled(cells, metric, "rank" if ranks else "value")]
     mean = math.fsum(values) / len(values)
     variance = math.fsum((value - mean) ** 2 for value in values) / len(values)
     shares = _shares(cells, axes, values, spans or {}) if variance else {}
     effects = [Effect(axes=(name,), share=share, noise=None, p=None) for name, share in shares.items()]
     return Importance(
-        quantity=quantity,
+        metric=metric,
         effects=tuple(sorted(effects, key=lambda effect: (-effect.share, effect.axes))),
         rest=max(0.0, 1 - math.fsum(shares.values())) if shares else 0.0,
         cells=len(cells),

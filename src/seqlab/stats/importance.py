@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqlab.schema.errors import UserError
+from seqlab.schema.metric_spec import MetricSpec
 from seqlab.stats.censored import check_value
-from seqlab.stats.metric_spec import MetricSpec
 
 Level = str | int | float | bool | None
 _ROUNDING = 1e-12
@@ -25,7 +25,7 @@ class SettingCell:
     """One cell of a grid.
 
     settings: a value for each axis, e.g. {"learning_rate": 0.1, "layers": 2}.
-    values: one for each seed, in the quantity's unit; None where censored.
+    values: one for each seed, in the metric's unit; None where censored.
     """
 
     settings: Mapping[str, Level]
@@ -69,14 +69,14 @@ class Importance:
 
     effects: main effects and pairs. `rest`: interactions of three axes and more, a fraction like theirs;
         all together come to 1, or to 0 where all cells are equal.
-    variance: of the cells' means, in the quantity's unit squared (ranks squared on ranks).
+    variance: of the cells' means, in the metric's unit squared (ranks squared on ranks).
     seed_variance: of single runs within a cell, pooled; None where no cell has two seeds.
     seed_share: of the variance of a single run, what is due to its seed, a fraction.
     ranks: whether values were replaced by their ranks.
     estimated: whether a forest stands for the settings that were not tried; exact otherwise.
     """
 
-    quantity: MetricSpec
+    metric: MetricSpec
     effects: tuple[Effect, ...]
     rest: float
     cells: int
@@ -90,12 +90,12 @@ class Importance:
     def reading(self) -> str:
         """One sentence."""
         if self.variance == 0:
-            return f"all {self.cells} cells have the same {self.quantity.name}"
+            return f"all {self.cells} cells have the same {self.metric.name}"
         shown = [
             f"{effect.name} {100 * effect.share:.0f} %" for effect in self.effects if effect.share >= 0.005
         ]
         rest = [f"{self.rest_name} {100 * self.rest:.0f} %"] if round(100 * self.rest) else []
-        what = f"variance of {'ranks of ' if self.ranks else ''}{self.quantity.name} over {self.cells} cells"
+        what = f"variance of {'ranks of ' if self.ranks else ''}{self.metric.name} over {self.cells} cells"
         by = ", estimated by a random forest" if self.estimated else ""
         return f"{what}{by}: {', '.join(shown + rest)}; {self._seeds()}"
 
@@ -113,7 +113,7 @@ class Importance:
 
 
 def importance(
-    cells: Sequence[SettingCell], quantity: MetricSpec, *, scale: Literal["value", "rank"] = "value"
+    cells: Sequence[SettingCell], metric: MetricSpec, *, scale: Literal["value", "rank"] = "value"
 ) -> Importance:
     """Divide the variance over a complete grid among its axes and their pairs.
 
@@ -128,7 +128,7 @@ def importance(
 
     Args:
         cells: every combination of the axes' values once.
-        quantity: what the values are.
+        metric: what the values are.
         scale: "rank" replaces the values of all runs by their ranks (Conover and Iman 1981), equal ones
             sharing their mean rank and censored ones behind all others, so that a few runs that diverge do
             not decide everything; censored values need it.
@@ -139,7 +139,7 @@ def importance(
     """
     axes = _axes(cells)
     _check_complete(cells, axes)
-    runs = scaled(cells, quantity, scale)
+    runs = scaled(cells, metric, scale)
     means = np.empty([len(levels) for levels in axes.values()])
     for cell, values in zip(cells, runs, strict=True):
         means[_place(cell, axes)] = values.mean()
@@ -151,7 +151,7 @@ def importance(
     effects = [_effect(kept, part, list(axes), means, noise) for kept, part in parts.items()]
     effects.sort(key=lambda effect: (-effect.share, len(effect.axes), effect.axes))
     return Importance(
-        quantity=quantity,
+        metric=metric,
         effects=tuple(effects),
         rest=rest if rest > _ROUNDING else 0.0,
         cells=len(cells),
@@ -232,14 +232,14 @@ def _place(cell: SettingCell, axes: Mapping[str, list[Level]]) -> tuple[int, ...
 
 
 def scaled(
-    cells: Sequence[SettingCell], quantity: MetricSpec, scale: Literal["value", "rank"]
+    cells: Sequence[SettingCell], metric: MetricSpec, scale: Literal["value", "rank"]
 ) -> list[NDArray[np.float64]]:
     """The runs of each cell, as they are or as ranks among all runs.
 
     Raises:
         UserError: a censored value without ranks.
     """
-    worse = -math.inf if quantity.better == "higher" else math.inf
+    worse = -math.inf if metric.better == "higher" else math.inf
     runs = [np.array([worse if value is None else value for value in cell.values]) for cell in cells]
     together = np.concatenate(runs)
     if scale == "value":

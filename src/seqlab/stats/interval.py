@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqlab.schema.errors import UserError
-from seqlab.stats.metric_spec import MetricSpec, percent
+from seqlab.schema.metric_spec import MetricSpec
+from seqlab.stats.formatting import percent
 
 LEVEL = 0.95
 _SLACK = 1e-9
@@ -44,16 +45,16 @@ class Interval:
         return self.ends[1] - self.ends[0]
 
 
-def by(difference: float, interval: Interval, quantity: MetricSpec) -> str:
+def by(difference: float, interval: Interval, metric: MetricSpec) -> str:
     """The size of a difference and its interval, seen from the larger side.
 
     >>> interval = Interval(low=-1.5, high=-0.1, level=0.95, method="")
-    >>> by(-0.8, interval, Quantity(name="loss", unit="nats per token", better="lower"))
+    >>> by(-0.8, interval, MetricSpec(name="loss", unit="nats per token", better="lower"))
     'by 0.8 nats per token, 95 % 0.1 to 1.5'
     """
     sign, spread = (1 if difference >= 0 else -1), interval.width
-    low, high = (quantity.number(end, spread) for end in sorted(sign * end for end in interval.ends))
-    size = quantity.say_difference(abs(difference), spread)
+    low, high = (metric.format_number(end, spread) for end in sorted(sign * end for end in interval.ends))
+    size = metric.format_difference(abs(difference), spread)
     return f"by {size}, {percent(interval.level)} {low} to {high}"
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from seqlab.schema.errors import UserError
-from seqlab.stats.metric_spec import MetricSpec
+from seqlab.schema.metric_spec import MetricSpec
 
 Score = Literal["nats", "right"]
 """nats: mean cross-entropy of a target; right: accuracy."""
@@ -59,7 +59,7 @@ class ItemScores:
         return float(self.scores(score).sum() / self.targets.sum())
 
 
-def quantity(score: Score, unit: Unit) -> MetricSpec:
+def metric_of(score: Score, unit: Unit) -> MetricSpec:
     """What a score a target is."""
     if score == "nats":
         return MetricSpec(name="loss", unit=f"nats per {unit}", better="lower")

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from seqlab.schema.errors import UserError
+from seqlab.schema.metric_spec import MetricSpec
+from seqlab.stats.formatting import counted, format_p
 from seqlab.stats.interval import LEVEL, Interval, by, check_level, middle, two_sided_p
-from seqlab.stats.item_scores import ItemScores, Score, Unit, averaged, check_same, quantity
-from seqlab.stats.metric_spec import MetricSpec, counted, format_p
+from seqlab.stats.item_scores import ItemScores, Score, Unit, averaged, check_same, metric_of
 from seqlab.stats.resample import RESAMPLES, default_block, ratios
 
 LEAST_UNITS = 20
@@ -36,7 +37,7 @@ class McNemar:
 
 @dataclass(frozen=True, kw_only=True)
 class ItemsComparison:
-    """Two models paired by item; values in the quantity's unit, differences first minus second.
+    """Two models paired by item; values in the metric's unit, differences first minus second.
 
     interval: of the difference; it covers the drawing of items, not of seeds.
     p: two-sided, of no difference: McNemar's where it applies, else the bootstrap's; `test` says which.
@@ -47,7 +48,7 @@ class ItemsComparison:
 
     first: str
     second: str
-    quantity: MetricSpec
+    metric: MetricSpec
     unit: Unit
     first_value: float
     second_value: float
@@ -76,7 +77,7 @@ class ItemsComparison:
     @property
     def first_is_better(self) -> bool:
         """Whether the first model is at least as good by what was seen."""
-        return self.quantity.gain(self.difference) >= 0
+        return self.metric.gain(self.difference) >= 0
 
     @property
     def reading(self) -> str:
@@ -87,7 +88,7 @@ class ItemsComparison:
         if self.difference == 0:
             return f"{self.first} and {self.second} equal"
         better, worse = (self.first, self.second) if self.first_is_better else (self.second, self.first)
-        return f"{better} better than {worse} {by(self.difference, self.interval, self.quantity)}"
+        return f"{better} better than {worse} {by(self.difference, self.interval, self.metric)}"
 
     def _over(self) -> str:
         words = f"over {counted(self.targets, self.unit)}"
@@ -187,7 +188,7 @@ def over_items(
     return ItemsComparison(
         first=names[0],
         second=names[1],
-        quantity=quantity(score, plan.unit),
+        metric=metric_of(score, plan.unit),
         unit=plan.unit,
         first_value=one.value(score),
         second_value=other.value(score),

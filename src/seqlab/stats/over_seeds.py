@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqlab.schema.errors import UserError
+from seqlab.schema.metric_spec import Better, MetricSpec
 from seqlab.stats.censored import SeedOutcome, by_seed, finite, quantile
+from seqlab.stats.formatting import counted, format_p
 from seqlab.stats.interval import LEVEL, Draws, Interval, by, check_level, middle, two_sided_p
-from seqlab.stats.metric_spec import Better, MetricSpec, counted, format_p
 
 MOST_EXACT = 20
 """Seeds of which all 2^n sign flips are looked at; of more, `DRAWS` random ones."""
@@ -22,7 +23,7 @@ _TIE = 1e-12
 
 @dataclass(frozen=True, kw_only=True)
 class SeedsComparison:
-    """Two models paired by seed; differences are first minus second, in the quantity's unit.
+    """Two models paired by seed; differences are first minus second, in the metric's unit.
 
     first_values, second_values: by seed, in the order of `seeds`; None where censored.
     censored: whether a seed has a value of one model only.
@@ -35,7 +36,7 @@ class SeedsComparison:
 
     first: str
     second: str
-    quantity: MetricSpec
+    metric: MetricSpec
     seeds: tuple[int, ...]
     first_values: tuple[float | None, ...]
     second_values: tuple[float | None, ...]
@@ -62,9 +63,9 @@ class SeedsComparison:
     def first_is_better(self) -> bool:
         """Whether the first model is at least as good: by the difference, or else at more seeds."""
         if self.difference is not None:
-            return self.quantity.gain(self.difference) >= 0
-        found = _differences(self.first_values, self.second_values, self.quantity.better)
-        return self.quantity.gain(float(np.sign(found).sum())) >= 0
+            return self.metric.gain(self.difference) >= 0
+        found = _differences(self.first_values, self.second_values, self.metric.better)
+        return self.metric.gain(float(np.sign(found).sum())) >= 0
 
     @property
     def reading(self) -> str:
@@ -88,8 +89,8 @@ class SeedsComparison:
             return "by the seeds at which the other failed"
         if self.interval is None:
             middle = "in the median, as some seeds failed" if self.censored else "in the mean"
-            return f"by {self.quantity.say_difference(abs(self.difference), abs(self.difference))} {middle}"
-        return by(self.difference, self.interval, self.quantity)
+            return f"by {self.metric.format_difference(abs(self.difference), abs(self.difference))} {middle}"
+        return by(self.difference, self.interval, self.metric)
 
 
 def over_seeds(
@@ -97,7 +98,7 @@ def over_seeds(
     second: Sequence[SeedOutcome],
     *,
     names: tuple[str, str],
-    quantity: MetricSpec,
+    metric: MetricSpec,
     level: float = LEVEL,
     seed: int = 0,
 ) -> SeedsComparison:
@@ -118,7 +119,7 @@ def over_seeds(
         first: outcomes of one model.
         second: outcomes of the other, of the same seeds in any order.
         names: of the two, for the reading.
-        quantity: what the values are.
+        metric: what the values are.
         level: of the interval, a fraction.
         seed: of the flips that are drawn, beyond `MOST_EXACT` seeds.
 
@@ -129,7 +130,7 @@ def over_seeds(
     pairs = _paired(first, second, names)
     seeds = tuple(sorted(pairs))
     values = [tuple(pairs[seed][side].value for seed in seeds) for side in (0, 1)]
-    differences = _differences(values[0], values[1], quantity.better)
+    differences = _differences(values[0], values[1], metric.better)
     exact = "exact" if len(seeds) <= MOST_EXACT else f"{DRAWS:,} draws"
     censored = not bool(np.isfinite(differences).all())
     flipped = _signed_ranks(differences) if censored else differences
@@ -139,7 +140,7 @@ def over_seeds(
     return SeedsComparison(
         first=names[0],
         second=names[1],
-        quantity=quantity,
+        metric=metric,
         seeds=seeds,
         first_values=values[0],
         second_values=values[1],

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from seqlab.schema.errors import UserError
 from seqlab.stats.censored import SeedOutcome
-from seqlab.stats.item_scores import ItemScores, quantity
+from seqlab.stats.item_scores import ItemScores, metric_of
 from seqlab.stats.over_items import ItemsComparison, ItemScoring, over_items
 from seqlab.stats.over_seeds import SeedsComparison, over_seeds
 
@@ -65,9 +65,9 @@ def compare(first: Candidate, second: Candidate, plan: ItemScoring) -> Compariso
     if first.items and second.items:
         items = over_items(first.items, second.items, names=names, plan=plan)
     if first.outcomes and second.outcomes:
-        what = quantity(plan.score, plan.unit)
+        what = metric_of(plan.score, plan.unit)
         seeds = over_seeds(
-            first.outcomes, second.outcomes, names=names, quantity=what, level=plan.level, seed=plan.seed
+            first.outcomes, second.outcomes, names=names, metric=what, level=plan.level, seed=plan.seed
         )
     if items is None and seeds is None:
         raise UserError(f"{names[0]} and {names[1]} must both have items, or both outcomes. Got neither.")

@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from seqlab.schema.errors import UserError
+from seqlab.schema.metric_spec import MetricSpec
 from seqlab.stats.censored import check_value, finite, ordered, quantile
-from seqlab.stats.metric_spec import MetricSpec, counted
+from seqlab.stats.formatting import counted
 
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
     """One setting of an architecture.
 
-    value: the median over its seeds, in the quantity's unit; None where that is censored.
+    value: the median over its seeds, in the metric's unit; None where that is censored.
     """
 
     architecture: str
@@ -28,17 +29,17 @@ class Setting:
 
 @dataclass(frozen=True, kw_only=True)
 class Reliability:
-    """An architecture over its settings; values in the quantity's unit, None where censored.
+    """An architecture over its settings; values in the metric's unit, None where censored.
 
     best_setting: the one with the best value, the first where several have it.
-    within: the distance that counts as near, in the quantity's unit.
+    within: the distance that counts as near, in the metric's unit.
     near_own_best: share of the settings within that distance of this architecture's best, a fraction.
     near_overall_best: the same of the best of all architectures.
     expected_best: of k settings chosen at random, k = 1 .. settings; see `expected_best`.
     """
 
     architecture: str
-    quantity: MetricSpec
+    metric: MetricSpec
     settings: int
     censored: int
     best: float | None
@@ -54,28 +55,28 @@ class Reliability:
     @property
     def reading(self) -> str:
         """One sentence."""
-        say, spread = self.quantity.say, self.within
+        say, spread = self.metric.format, self.within
         near = round(self.near_overall_best * self.settings)
         failed = f"; {self.censored} failed" if self.censored else ""
         return (
             f"{self.architecture}: {near} of {counted(self.settings, 'setting')} within "
-            f"{self.quantity.say_difference(self.within, self.within)} of the best of all, "
+            f"{self.metric.format_difference(self.within, self.within)} of the best of all, "
             f"median {say(self.median, spread)}, best {say(self.best, spread)} ({self.best_setting}){failed}"
         )
 
 
-def near(quantity: MetricSpec, best: float) -> float:
-    """The distance from the best that counts as near, in the quantity's unit.
+def near(metric: MetricSpec, best: float) -> float:
+    """The distance from the best that counts as near, in the metric's unit.
 
     Of a fraction it is 0.01, a point; of anything else 2 % of the best.
 
-    >>> near(Quantity(name="accuracy", unit="fraction of texts", better="higher"), 0.9)
+    >>> near(MetricSpec(name="accuracy", unit="fraction of texts", better="higher"), 0.9)
     0.01
     """
-    return 0.01 if quantity.unit.startswith("fraction") else 0.02 * abs(best)
+    return 0.01 if metric.unit.startswith("fraction") else 0.02 * abs(best)
 
 
-def reliability(settings: Sequence[Setting], quantity: MetricSpec, *, within: float) -> list[Reliability]:
+def reliability(settings: Sequence[Setting], metric: MetricSpec, *, within: float) -> list[Reliability]:
     """Spread over settings of each architecture, the most reliable first.
 
     The most reliable architecture is the one with the largest share of settings near the best of all;
@@ -84,8 +85,8 @@ def reliability(settings: Sequence[Setting], quantity: MetricSpec, *, within: fl
 
     Args:
         settings: of at least one architecture.
-        quantity: what the values are.
-        within: what distance counts as near, in the quantity's unit.
+        metric: what the values are.
+        within: what distance counts as near, in the metric's unit.
 
     Raises:
         UserError: no settings, one of them twice, or a distance that is negative or not finite.
@@ -94,14 +95,14 @@ def reliability(settings: Sequence[Setting], quantity: MetricSpec, *, within: fl
     groups: dict[str, list[Setting]] = {}
     for setting in settings:
         groups.setdefault(setting.architecture, []).append(setting)
-    overall = _best([setting.value for setting in settings], quantity)
-    found = [_of_one(group, quantity, within, overall) for group in groups.values()]
+    overall = _best([setting.value for setting in settings], metric)
+    found = [_of_one(group, metric, within, overall) for group in groups.values()]
     return sorted(
-        found, key=lambda one: (-one.near_overall_best, _loss(one.median, quantity), one.architecture)
+        found, key=lambda one: (-one.near_overall_best, _loss(one.median, metric), one.architecture)
     )
 
 
-def expected_best(values: Sequence[float | None], quantity: MetricSpec) -> list[float | None]:
+def expected_best(values: Sequence[float | None], metric: MetricSpec) -> list[float | None]:
     """The mean of the best of k different settings chosen at random, for k = 1 .. n.
 
     Exact: of the C(n, k) choices C(i - 1, k - 1) have the i-th value, from the worst, as their best. The
@@ -112,12 +113,12 @@ def expected_best(values: Sequence[float | None], quantity: MetricSpec) -> list[
 
     None for k up to the number of censored values: all k might have failed, and there is no mean.
 
-    >>> loss = Quantity(name="loss", unit="nats per token", better="lower")
+    >>> loss = MetricSpec(name="loss", unit="nats per token", better="lower")
     >>> expected_best([1.0, 2.0, 2.0, 3.0], loss), expected_best([1.0, None], loss)
     ([2.0, 1.5, 1.25, 1.0], [None, 1.0])
     """
-    ascending = ordered(values, quantity.better)
-    from_worst = ascending if quantity.better == "higher" else ascending[::-1]
+    ascending = ordered(values, metric.better)
+    from_worst = ascending if metric.better == "higher" else ascending[::-1]
     n = len(from_worst)
     found = []
     for k in range(1, n + 1):
@@ -129,13 +130,13 @@ def expected_best(values: Sequence[float | None], quantity: MetricSpec) -> list[
 
 
 def _of_one(
-    group: Sequence[Setting], quantity: MetricSpec, within: float, overall: float | None
+    group: Sequence[Setting], metric: MetricSpec, within: float, overall: float | None
 ) -> Reliability:
     values = [setting.value for setting in group]
-    ascending, best = ordered(values, quantity.better), _best(values, quantity)
+    ascending, best = ordered(values, metric.better), _best(values, metric)
     return Reliability(
         architecture=group[0].architecture,
-        quantity=quantity,
+        metric=metric,
         settings=len(group),
         censored=values.count(None),
         best=best,
@@ -144,28 +145,28 @@ def _of_one(
         lower_quartile=finite(quantile(ascending, 0.25)),
         upper_quartile=finite(quantile(ascending, 0.75)),
         within=within,
-        near_own_best=_near(values, best, quantity, within),
-        near_overall_best=_near(values, overall, quantity, within),
-        expected_best=tuple(expected_best(values, quantity)),
+        near_own_best=_near(values, best, metric, within),
+        near_overall_best=_near(values, overall, metric, within),
+        expected_best=tuple(expected_best(values, metric)),
     )
 
 
-def _best(values: Sequence[float | None], quantity: MetricSpec) -> float | None:
-    return min(values, key=lambda value: _loss(value, quantity))
+def _best(values: Sequence[float | None], metric: MetricSpec) -> float | None:
+    return min(values, key=lambda value: _loss(value, metric))
 
 
-def _loss(value: float | None, quantity: MetricSpec) -> float:
+def _loss(value: float | None, metric: MetricSpec) -> float:
     """A value turned so that less is better, censored ones infinite."""
-    return math.inf if value is None else -quantity.gain(value)
+    return math.inf if value is None else -metric.gain(value)
 
 
-def _near(values: Sequence[float | None], best: float | None, quantity: MetricSpec, within: float) -> float:
+def _near(values: Sequence[float | None], best: float | None, metric: MetricSpec, within: float) -> float:
     """Share of values no further than `within` from the best; what failed is near nothing."""
     if best is None:
         return 0.0
     slack = 1e-9 * max(abs(best), within)
     known = [value for value in values if value is not None]
-    return sum(quantity.gain(best - value) <= within + slack for value in known) / len(values)
+    return sum(metric.gain(best - value) <= within + slack for value in known) / len(values)
 
 
 def _check(settings: Sequence[Setting], within: float) -> None:

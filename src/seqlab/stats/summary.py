@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from seqlab.schema.errors import UserError
+from seqlab.schema.metric_spec import MetricSpec
 from seqlab.stats.censored import SeedOutcome, between, by_seed, finite, ordered, quantile
+from seqlab.stats.formatting import counted, percent
 from seqlab.stats.interval import LEVEL, Interval, binomial_share, check_level
-from seqlab.stats.metric_spec import MetricSpec, counted, percent
 
 MOST_SEEDS = 1_000
 """Beyond them the number of resamples is no float."""
@@ -19,15 +20,15 @@ _SLACK = 1e-12
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """A model over its seeds; values in the quantity's unit, None where censored, shares as fractions.
+    """A model over its seeds; values in the metric's unit, None where censored, shares as fractions.
 
     interval: of the median, by the percentile bootstrap; see `summarize`.
     coverage_at_least: how often an interval made like this one holds the true median, a fraction.
     censored: how many seeds have each reason for having no value.
-    good: what counts as success, in the quantity's unit; None: to have a value.
+    good: what counts as success, in the metric's unit; None: to have a value.
     """
 
-    quantity: MetricSpec
+    metric: MetricSpec
     seeds: int
     median: float | None
     lowest: float | None
@@ -58,13 +59,15 @@ class Summary:
         five = (self.lowest, self.lower_quartile, self.median, self.upper_quartile, self.highest)
         known = [value for value in five if value is not None]
         spread = max(known, default=0.0) - min(known, default=0.0)
-        median = self.quantity.say(self.median, spread)
+        median = self.metric.format(self.median, spread)
         if self.seeds == 1:
-            return f"{self.quantity.name} {median} with 1 seed, which says nothing of the spread"
-        lowest, lower, _, upper, highest = (self.quantity.number(value, spread) for value in five)
-        low, high = (self.quantity.number(value, spread) for value in (self.interval.low, self.interval.high))
+            return f"{self.metric.name} {median} with 1 seed, which says nothing of the spread"
+        lowest, lower, _, upper, highest = (self.metric.format_number(value, spread) for value in five)
+        low, high = (
+            self.metric.format_number(value, spread) for value in (self.interval.low, self.interval.high)
+        )
         words = (
-            f"median {self.quantity.name} {median} over {self.seeds} seeds, from {lowest} to {highest}, "
+            f"median {self.metric.name} {median} over {self.seeds} seeds, from {lowest} to {highest}, "
             f"quartiles {lower} and {upper}, bootstrap {percent(self.interval.level)} {low} to {high}"
         )
         if self.coverage_at_least >= self.interval.level:
@@ -83,8 +86,8 @@ class Summary:
         low, high = self.share_interval.ends
         bound = ""
         if self.good is not None:
-            side = "at least" if self.quantity.better == "higher" else "at most"
-            bound = f" ({side} {self.quantity.say(self.good, abs(self.good))})"
+            side = "at least" if self.metric.better == "higher" else "at most"
+            bound = f" ({side} {self.metric.format(self.good, abs(self.good))})"
         return (
             f"{self.successes} of {counted(self.seeds, 'seed')} succeeded{bound}, "
             f"{percent(self.share_interval.level)} interval {100 * low:.0f} to {100 * high:.0f} %"
@@ -92,7 +95,7 @@ class Summary:
 
 
 def summarize(
-    outcomes: Sequence[SeedOutcome], quantity: MetricSpec, *, good: float | None = None, level: float = LEVEL
+    outcomes: Sequence[SeedOutcome], metric: MetricSpec, *, good: float | None = None, level: float = LEVEL
 ) -> Summary:
     """Median, range, quartiles and success of a model over its seeds.
 
@@ -106,7 +109,7 @@ def summarize(
 
     Args:
         outcomes: one a seed.
-        quantity: what the values are.
+        metric: what the values are.
         good: a seed succeeds whose value is at least (or, if lower is better, at most) this;
             None: a seed succeeds that has a value.
         level: of both intervals, a fraction.
@@ -117,12 +120,12 @@ def summarize(
     check_level(level)
     if len(by_seed(outcomes)) > MOST_SEEDS:
         raise UserError(f"There must be at most {MOST_SEEDS:,} seeds. Got {len(outcomes):,}.")
-    values = ordered([outcome.value for outcome in outcomes], quantity.better)
+    values = ordered([outcome.value for outcome in outcomes], metric.better)
     probabilities, tail = medians(values), (1 - level) / 2
     low, high = _first(probabilities, tail), _first(probabilities[::-1], tail)
-    successes = sum(_succeeds(outcome, quantity, good) for outcome in outcomes)
+    successes = sum(_succeeds(outcome, metric, good) for outcome in outcomes)
     return Summary(
-        quantity=quantity,
+        metric=metric,
         seeds=len(values),
         median=finite(quantile(values, 0.5)),
         lowest=finite(values[0]),
@@ -195,7 +198,7 @@ def _first(probabilities: Sequence[tuple[float, float]], tail: float) -> float:
     raise AssertionError("probabilities come to 1")
 
 
-def _succeeds(outcome: SeedOutcome, quantity: MetricSpec, good: float | None) -> bool:
+def _succeeds(outcome: SeedOutcome, metric: MetricSpec, good: float | None) -> bool:
     if outcome.value is None or good is None:
         return outcome.value is not None
-    return quantity.gain(outcome.value - good) >= 0
+    return metric.gain(outcome.value - good) >= 0

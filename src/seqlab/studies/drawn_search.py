@@ -16,18 +16,18 @@ from typing_extensions import override
 
 from seqlab.compare.study_cells import TrialRun, trial_runs
 from seqlab.runs.study_folder import StudyFolder, Trial
+from seqlab.schema.metric_spec import MetricSpec
 from seqlab.studies.axis import Axis
 from seqlab.studies.search_config import SearchConfig
 from seqlab.studies.search_space import SearchSpace
 from seqlab.studies.search_trial import SearchTrial, ValidationCurve
 from seqlab.studies.study_plan import StudyPlan
 from seqlab.studies.trial_state import monitor_of, search_trial
-from seqlab.tasks.goal import Goal
 
 _REDRAWS = 1000
 """Draws of a setting that was not tried yet, before the search gives up."""
 
-Pruner = Callable[[Goal, Sequence[SearchTrial], SearchTrial, int], bool]
+Pruner = Callable[[MetricSpec, Sequence[SearchTrial], SearchTrial, int], bool]
 """Whether to stop a running trial, from the monitored metric, earlier trials, itself, and its most epochs."""
 
 
@@ -47,7 +47,7 @@ class DrawnSearchConfig(SearchConfig, ABC):
     def draw(
         self,
         axes: Sequence[Axis],
-        monitor: Goal,
+        monitor: MetricSpec,
         history: Sequence[SearchTrial],
         *,
         random: np.random.Generator,
@@ -82,7 +82,7 @@ class DrawnSearchConfig(SearchConfig, ABC):
         return self.trials + self.confirm * (len(space.seeds) - 1)
 
     def propose(
-        self, axes: Sequence[Axis], monitor: Goal, history: Sequence[SearchTrial], index: int
+        self, axes: Sequence[Axis], monitor: MetricSpec, history: Sequence[SearchTrial], index: int
     ) -> dict[str, Any] | None:
         """The next setting of an architecture; None where every setting was tried.
 

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seqlab.compare.study import Group, Study, read
-from seqlab.compare.study_cells import StudyCell, TrialRun, trial_runs
+from seqlab.compare.study import Group, Study, parts
+from seqlab.compare.study_cells import StudyCell, TrialRun, open_study
 from seqlab.evaluate.evaluation import evaluate_run
 from seqlab.experiment.experiment_config import (
     AnyExperimentConfig,
     BaselineExperimentConfig,
     ExperimentConfig,
 )
-from seqlab.runs import folder as run_folder
-from seqlab.runs.folder import RunFolder
-from seqlab.runs.study_folder import StudyFolder
+from seqlab.runs import run_folder
+from seqlab.runs.cards import Card
+from seqlab.runs.run_folder import RunFolder
+from seqlab.runs.study_folder import EvaluationOnTest, StudyFolder
 from seqlab.schema.config import parse
 from seqlab.schema.errors import UserError, WorkError
 from seqlab.schema.records import Scalar, to_line
@@ -41,7 +41,7 @@ class FinalEvaluation:
     number: int
     repeated: bool
     choices: tuple[Group, ...]
-    cards: tuple[tuple[dict[str, Any], ...], ...]
+    cards: tuple[tuple[Card, ...], ...]
 
 
 def choose(study: Study, of: str) -> list[Group]:
@@ -71,18 +71,17 @@ def evaluate_on_test(
         UserError: some runs of the study are not done, or there is no test split.
         WorkError: a run that was trained again did not reach the same weights.
     """
-    trials = trial_runs(folder)
-    open_runs = [trial_run.trial.number for trial_run in trials if state(trial_run) == "open"]
+    study = open_study(folder)
+    open_runs = [trial_run.trial.number for trial_run in study.runs if state(trial_run) == "open"]
     if open_runs:
         raise UserError(
             "A study must be run to its end before its test split is scored. "
             f"Got run {open_runs[0]}, which is not finished."
         )
-    choices = [group for part in read(folder) for group in choose(part, config.of)]
-    by_number = {trial_run.trial.number: trial_run for trial_run in trials}
+    choices = [group for part in parts(study) for group in choose(part, config.of)]
 
     def scorable(cell: StudyCell) -> RunFolder:
-        return _scorable_run(by_number[cell.trial], cell, config, callback, threads=threads, device=device)
+        return _scorable_run(cell, config, callback, threads=threads, device=device)
 
     runs = [[scorable(cell) for cell in choice.cells if cell.value is not None] for choice in choices]
     number, repeated = _recorded(folder, config, sorted(run.path.name for group in runs for run in group))
@@ -91,7 +90,6 @@ def evaluate_on_test(
 
 
 def _scorable_run(
-    trial_run: TrialRun,
     cell: StudyCell,
     config: FinalConfig,
     callback: RunCallback,
@@ -100,36 +98,37 @@ def _scorable_run(
     device: str | None,
 ) -> RunFolder:
     """The run whose result is scored for a cell, trained again where that is needed."""
-    settings = final_config(trial_run, cell, config)
+    settings = final_config(cell, config)
     if settings is None:
-        return run_folder.open_run(run_folder.root() / cell.run)
+        assert cell.run.folder is not None, "a cell with a value has a run"
+        return cell.run.folder
     summary = training_run.train(settings, threads=threads, device=device, callback=callback)
     retrained = run_folder.open_run(Path(summary["run"]))
     if cell.epochs is not None and config.fit_on == "train":
-        check_same_records(trial_run, retrained)
+        check_same_records(cell.run, retrained)
     return retrained
 
 
 def _recorded(folder: StudyFolder, config: FinalConfig, names: Sequence[str]) -> tuple[int, bool]:
     """The number of an evaluation of these runs, and whether it was made before; recorded beforehand."""
-    earlier = folder.looks()
+    earlier = folder.test_evaluations()
     for evaluation in earlier:
-        if sorted(evaluation["runs"]) == names:
-            return evaluation["look"], True
+        if sorted(evaluation.runs) == names:
+            return evaluation.number, True
     # Recorded before the split is scored, so that an interrupted evaluation counts, too.
-    number = len({json.dumps(evaluation["runs"]) for evaluation in earlier}) + 1
-    folder.add_look({"look": number, "split": SPLIT, "of": config.of, "fit_on": config.fit_on, "runs": names})
+    number = len({evaluation.runs for evaluation in earlier}) + 1
+    folder.add_test_evaluation(
+        EvaluationOnTest(number=number, split=SPLIT, of=config.of, fit_on=config.fit_on, runs=tuple(names))
+    )
     return number, False
 
 
-def _card(run: RunFolder, callback: RunCallback) -> dict[str, Any]:
+def _card(run: RunFolder, callback: RunCallback) -> Card:
     """The card of the test split; scored where there is none yet."""
-    if not (run.cards / f"{SPLIT}.json").exists():
-        return evaluate_run(run, SPLIT, (), progress=callback.scored)
-    return run.read_json(f"cards/{SPLIT}.json", "metrics", "targets")
+    return run.card(SPLIT) or evaluate_run(run, SPLIT, (), progress=callback.scored)
 
 
-def final_config(trial_run: TrialRun, cell: StudyCell, config: FinalConfig) -> AnyExperimentConfig | None:
+def final_config(cell: StudyCell, config: FinalConfig) -> AnyExperimentConfig | None:
     """Settings of the run that has to be trained for a cell to be scored; None where its own run is scored.
 
     A cell of an axis of epochs is trained to that epoch. A run on all data takes the epochs of the cell, or
@@ -138,14 +137,14 @@ def final_config(trial_run: TrialRun, cell: StudyCell, config: FinalConfig) -> A
     if cell.epochs is None and config.fit_on == "train":
         return None
     if cell.baseline:
-        return parse(BaselineExperimentConfig, {**trial_run.trial.config, "fit_on": config.fit_on})
-    settings = parse(ExperimentConfig, trial_run.trial.config)
+        return parse(BaselineExperimentConfig, {**cell.run.trial.config, "fit_on": config.fit_on})
+    settings = parse(ExperimentConfig, cell.run.trial.config)
     # The last weights, because on all data no validation split is left to pick the best ones by.
     update: dict[str, Any] = {"result": "last", "fit_on": config.fit_on, "patience": None}
     if cell.epochs is not None:
         update["epochs"] = cell.epochs
     elif not settings.training.schedule.depends_on_length:
-        update["epochs"] = best_epoch(trial_run)
+        update["epochs"] = best_epoch(cell.run)
     if config.fit_on == "train":
         update["patience"] = settings.training.patience
     return settings.model_copy(update={"training": settings.training.model_copy(update=update)})
@@ -154,6 +153,7 @@ def final_config(trial_run: TrialRun, cell: StudyCell, config: FinalConfig) -> A
 def best_epoch(trial_run: TrialRun) -> int:
     """Epochs up to the best validation, rounded up."""
     assert trial_run.folder is not None, "only finished runs are chosen"
+    assert trial_run.summary is not None, "only finished runs are chosen"
     step = trial_run.summary["best_step"]
     epochs = [moment.epoch for _, moment in trial_run.folder.records() if moment.step == step]
     return max(1, -int(-max(epochs) // 1))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from seqlab.experiment.experiment_config import ExperimentConfig
-from seqlab.runs import folder
+from seqlab.runs import run_folder
 from seqlab.runs.study_folder import Trial
 from seqlab.schema.config import parse
 from seqlab.studies.axes import EPOCHS
@@ -93,7 +93,8 @@ def _row(name: str, trials: Sequence[Trial], estimates: Estimates) -> ForecastRo
 
 
 def _finished(trial: Trial) -> bool:
-    return (folder.root() / trial.run / "finished.json").exists()
+    path = run_folder.root() / trial.run
+    return path.exists() and run_folder.open_run(path).finished
 
 
 def _cells(trials: Sequence[Trial]) -> int:

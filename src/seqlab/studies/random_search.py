@@ -8,10 +8,10 @@ from typing import Any, Literal
 import numpy as np
 from typing_extensions import override
 
+from seqlab.schema.metric_spec import MetricSpec
 from seqlab.studies.axis import Axis
 from seqlab.studies.drawn_search import DrawnSearchConfig, Pruner
 from seqlab.studies.search_trial import SearchTrial
-from seqlab.tasks.goal import Goal
 
 
 class RandomConfig(DrawnSearchConfig):
@@ -24,7 +24,7 @@ class RandomConfig(DrawnSearchConfig):
     def draw(
         self,
         axes: Sequence[Axis],
-        monitor: Goal,
+        monitor: MetricSpec,
         history: Sequence[SearchTrial],
         *,
         random: np.random.Generator,

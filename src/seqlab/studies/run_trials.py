@@ -72,8 +72,9 @@ class TrialQueue(JobSource, JobCallback):
             self.disk_error = outcome.reason
         elif outcome.state != "interrupted":
             self._plan.folder.add_event(Event(trial=number, state=outcome.state, reason=outcome.reason))
-        metrics = trial_run(trial).summary["metrics"] if outcome.state == "finished" else {}
-        self._callback.ended(trial, outcome, metrics.get(monitor_of(trial).metric))
+        summary = trial_run(trial).summary if outcome.state == "finished" else None
+        metrics = {} if summary is None else summary["metrics"]
+        self._callback.ended(trial, outcome, metrics.get(monitor_of(trial).name))
         return outcome.state not in ("interrupted", "full")
 
     @override
@@ -87,7 +88,7 @@ class TrialQueue(JobSource, JobCallback):
     @override
     def prune(self, number: int, epoch: float, values: Mapping[str, float]) -> str:
         trial = self._running[number]
-        metric = monitor_of(trial).metric
+        metric = monitor_of(trial).name
         # This validation may be in the run's records already, or still in the system's buffers.
         earlier = [point for point in trial_run(trial).course(metric) if point[0] < epoch]
         stop = self._plan.should_stop(trial, [*earlier, (epoch, values[metric])])

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from seqlab.runs.study_folder import Trial
+from seqlab.schema.metric_spec import MetricSpec
 from seqlab.studies.axis import Axis
-from seqlab.tasks.goal import Goal
 
 
 class SearchSpace(ABC):
@@ -34,7 +34,7 @@ class SearchSpace(ABC):
         """The name of an architecture."""
 
     @abstractmethod
-    def monitor(self, architecture: Mapping[str, Any]) -> Goal:
+    def monitor(self, architecture: Mapping[str, Any]) -> MetricSpec:
         """The metric that the runs of an architecture are compared by."""
 
     @abstractmethod

@@ -43,7 +43,7 @@ class StudyPlan(ABC):
 
     def _was_stopped(self, run: TrialRun) -> bool:
         """Whether a run had been stopped when the process was killed, before that was recorded."""
-        curve = run.course(monitor_of(run.trial).metric)
+        curve = run.course(monitor_of(run.trial).name)
         if not curve or not self.should_stop(run.trial, curve):
             return False
         reason = stop_reason(curve[-1][0])

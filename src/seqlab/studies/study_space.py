@@ -9,12 +9,12 @@ from typing_extensions import override
 
 from seqlab.runs.study_folder import Trial
 from seqlab.schema.config import plain
+from seqlab.schema.metric_spec import MetricSpec
 from seqlab.studies.axes import EPOCHS, combinations
 from seqlab.studies.axis import Axis
 from seqlab.studies.budgets import Adjust
 from seqlab.studies.design import Design
 from seqlab.studies.search_space import SearchSpace
-from seqlab.tasks.goal import Goal
 from seqlab.training.run import run_path
 
 
@@ -44,8 +44,8 @@ class StudySpace(SearchSpace):
         return self._design.name_of(architecture)
 
     @override
-    def monitor(self, architecture: Mapping[str, Any]) -> Goal:
-        return self._design.experiment(architecture, self.seeds[0]).goal
+    def monitor(self, architecture: Mapping[str, Any]) -> MetricSpec:
+        return self._design.experiment(architecture, self.seeds[0]).task.monitor_spec
 
     @override
     def shares_epochs(self, architecture: Mapping[str, Any], setting: Mapping[str, Any]) -> bool:

@@ -12,10 +12,10 @@ import numpy as np
 from pydantic import Field
 from typing_extensions import override
 
+from seqlab.schema.metric_spec import MetricSpec
 from seqlab.studies.axis import Axis
 from seqlab.studies.drawn_search import DrawnSearchConfig, Pruner
 from seqlab.studies.search_trial import SearchTrial
-from seqlab.tasks.goal import Goal
 
 if TYPE_CHECKING:
     import optuna
@@ -41,7 +41,7 @@ class TpeConfig(DrawnSearchConfig):
     def draw(
         self,
         axes: Sequence[Axis],
-        monitor: Goal,
+        monitor: MetricSpec,
         history: Sequence[SearchTrial],
         *,
         random: np.random.Generator,
@@ -59,7 +59,7 @@ class TpeConfig(DrawnSearchConfig):
         return None if self.pruning == "none" else self._should_stop
 
     def _should_stop(
-        self, monitor: Goal, earlier: Sequence[SearchTrial], running: SearchTrial, epochs: int
+        self, monitor: MetricSpec, earlier: Sequence[SearchTrial], running: SearchTrial, epochs: int
     ) -> bool:
         if not running.curve:
             return False
@@ -71,7 +71,7 @@ class TpeConfig(DrawnSearchConfig):
 
     def _study(
         self,
-        monitor: Goal,
+        monitor: MetricSpec,
         history: Sequence[SearchTrial],
         *,
         seed: int,

@@ -8,8 +8,8 @@ from seqlab.compare.study_cells import TrialRun
 from seqlab.experiment.experiment_config import parse_experiment
 from seqlab.runs.study_folder import Trial
 from seqlab.schema.errors import UserError
+from seqlab.schema.metric_spec import MetricSpec
 from seqlab.studies.search_trial import SearchTrial, TrialState
-from seqlab.tasks.goal import Goal
 
 
 def state(run: TrialRun) -> TrialState:
@@ -22,17 +22,17 @@ def state(run: TrialRun) -> TrialState:
     return run.event.state
 
 
-def search_trial(run: TrialRun, monitor: Goal) -> SearchTrial:
+def search_trial(run: TrialRun, monitor: MetricSpec) -> SearchTrial:
     """A run as the search sees it."""
-    value = run.summary["metrics"].get(monitor.metric) if state(run) == "finished" else None
+    value = None if run.summary is None else run.summary["metrics"].get(monitor.name)
     return SearchTrial(
-        setting=run.trial.setting, state=state(run), value=value, curve=run.course(monitor.metric)
+        setting=run.trial.setting, state=state(run), value=value, curve=run.course(monitor.name)
     )
 
 
-def monitor_of(trial: Trial) -> Goal:
-    """The metric that a run is compared by."""
-    return parse_experiment(trial.config).goal
+def monitor_of(trial: Trial) -> MetricSpec:
+    """The metric that picks the best checkpoint of a run."""
+    return parse_experiment(trial.config).monitor
 
 
 def missing(runs: Sequence[TrialRun]) -> list[TrialRun]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from numpy.typing import NDArray
+from jaxtyping import Float, Shaped
 from torch import Tensor
 from typing_extensions import override
 
@@ -14,7 +13,7 @@ from seqlab.data.batching import Batching
 from seqlab.data.dataset import Dataset, Split
 from seqlab.models.input_spec import InputSpec
 from seqlab.tasks.cross_entropy import CrossEntropyTask
-from seqlab.tasks.goal import Goal
+from seqlab.tasks.monitors import monitor_of
 from seqlab.tasks.task import input_spec
 
 
@@ -35,7 +34,7 @@ class ClassifyTask(CrossEntropyTask):
     ):
         self.label_smoothing, self.labels, self.class_weights = label_smoothing, labels, class_weights
         self.metrics = metrics
-        self.goal = Goal.of(monitor)
+        self.monitor = monitor_of(monitor, self.unit)
 
     @override
     def spec(self, dataset: Dataset) -> InputSpec:
@@ -46,7 +45,7 @@ class ClassifyTask(CrossEntropyTask):
         return batching.labelled_batches(split, seed)
 
 
-def balanced_weights(labels: NDArray[np.int64] | NDArray[np.float64], classes: int) -> Float[Tensor, " K"]:
+def balanced_weights(labels: Shaped[np.ndarray, " N"], classes: int) -> Float[Tensor, " K"]:
     """N / (K n) for a class with n of N texts: every class weighs the same, and a text 1 on average.
 
     >>> balanced_weights(np.array([0, 0, 0, 1]), 2).tolist()

@@ -10,7 +10,7 @@ from seqlab.data.dataset import Dataset, Split
 from seqlab.models.input_spec import InputSpec
 from seqlab.schema.errors import UserError
 from seqlab.tasks.cross_entropy import CrossEntropyTask
-from seqlab.tasks.goal import Goal
+from seqlab.tasks.monitors import monitor_of
 from seqlab.tasks.task import input_spec
 
 METRICS = ("loss", "perplexity", "bits_per_token", "accuracy")
@@ -28,7 +28,7 @@ class LanguageModelTask(CrossEntropyTask):
 
     unit = "token"
     output = "text"
-    goal = Goal.of("loss")
+    monitor = monitor_of("loss", unit)
 
     def __init__(
         self,

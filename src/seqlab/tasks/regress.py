@@ -15,7 +15,7 @@ from seqlab.data.batches import Batches
 from seqlab.data.batching import Batching
 from seqlab.data.dataset import Dataset, Split
 from seqlab.models.input_spec import InputSpec
-from seqlab.tasks.goal import Goal
+from seqlab.tasks.monitors import monitor_of
 from seqlab.tasks.task import Task, input_spec
 
 CONSTANT = math.log(2 * math.pi) / 2
@@ -34,7 +34,7 @@ class RegressTask(Task):
 
     def __init__(self, metrics: tuple[str, ...] = ("loss", "mse", "accuracy"), monitor: str = "mse"):
         self.metrics = metrics
-        self.goal = Goal.of(monitor)
+        self.monitor = monitor_of(monitor, self.unit)
 
     @override
     def spec(self, dataset: Dataset) -> InputSpec:

@@ -14,7 +14,7 @@ from seqlab.data.batching import Batching
 from seqlab.data.dataset import Dataset, Split
 from seqlab.models.input_spec import InputSpec
 from seqlab.nn.matmul import TORCH, Matmul
-from seqlab.tasks.goal import Goal
+from seqlab.schema.metric_spec import MetricSpec
 from seqlab.tasks.loss_options import Output
 
 
@@ -29,7 +29,7 @@ class Task(ABC):
     unit: str
     output: ClassVar[Output]
     metrics: tuple[str, ...]
-    goal: Goal
+    monitor: MetricSpec
     labels: tuple[str, ...] = ()
     matmul: Matmul = TORCH
 

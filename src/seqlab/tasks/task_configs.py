@@ -12,8 +12,9 @@ from typing_extensions import override
 from seqlab.data.dataset import Dataset
 from seqlab.schema.config import Config
 from seqlab.schema.errors import UserError
-from seqlab.tasks.goal import Goal
+from seqlab.schema.metric_spec import MetricSpec
 from seqlab.tasks.loss_options import NO_OPTIONS, LossOptions, Output
+from seqlab.tasks.monitors import monitor_of
 
 if TYPE_CHECKING:
     from seqlab.tasks.task import Task
@@ -36,8 +37,8 @@ class TaskConfig(Config, ABC):
 
     @property
     @abstractmethod
-    def goal(self) -> Goal:
-        """The metric that picks the best checkpoint."""
+    def monitor_spec(self) -> MetricSpec:
+        """The metric that picks the best checkpoint, with its unit and direction."""
 
     @abstractmethod
     def build(self, dataset: Dataset, options: LossOptions = NO_OPTIONS) -> Task:
@@ -69,8 +70,8 @@ class ClassifyConfig(TaskConfig):
 
     @property
     @override
-    def goal(self) -> Goal:
-        return Goal.of(self.monitor)
+    def monitor_spec(self) -> MetricSpec:
+        return monitor_of(self.monitor, "text")
 
     @model_validator(mode="after")
     def _monitor_is_measured(self) -> ClassifyConfig:
@@ -110,8 +111,8 @@ class RegressConfig(TaskConfig):
 
     @property
     @override
-    def goal(self) -> Goal:
-        return Goal.of(self.monitor)
+    def monitor_spec(self) -> MetricSpec:
+        return monitor_of(self.monitor, "text")
 
     @model_validator(mode="after")
     def _monitor_is_measured(self) -> RegressConfig:
@@ -145,8 +146,8 @@ class LanguageModelConfig(TaskConfig):
 
     @property
     @override
-    def goal(self) -> Goal:
-        return Goal.of("loss")
+    def monitor_spec(self) -> MetricSpec:
+        return monitor_of("loss", "token")
 
     @override
     def build(self, dataset: Dataset, options: LossOptions = NO_OPTIONS) -> Task:

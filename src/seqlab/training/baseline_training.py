@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import shutil
 import time
-from typing import Any
 
 import torch
 
 from seqlab.baselines.baseline import Baseline
-from seqlab.evaluate.fitted_baseline import FITTED, FittedBaseline
+from seqlab.evaluate.fitted_baseline import FittedBaseline
 from seqlab.evaluate.weights import save_tensors
 from seqlab.experiment.baseline_experiment import BaselineExperiment
 from seqlab.runs import checkpoints
-from seqlab.runs.folder import RunFolder
+from seqlab.runs.run_folder import RunFolder
+from seqlab.runs.run_shapes import RunSummary
 from seqlab.training.callback import RunCallback
 from seqlab.training.finish import Ending, finish
 from seqlab.training.recorder import Recorder
 
 
-def fit(experiment: BaselineExperiment, run: RunFolder, callback: RunCallback) -> dict[str, Any]:
+def fit(experiment: BaselineExperiment, run: RunFolder, callback: RunCallback) -> RunSummary:
     """Fit a baseline; returns the summary of the run."""
     callback.message(f"Run folder: {run.path}")
     callback.message(f"Fitting: {experiment.config.baseline.kind}")
@@ -46,4 +46,4 @@ def _keep(run: RunFolder, baseline: Baseline) -> None:
         shutil.rmtree(old)
     with checkpoints.new_checkpoint(run.checkpoints, 0, run.fingerprint) as path:
         tensors = {name: torch.from_numpy(array) for name, array in baseline.arrays().items()}
-        save_tensors(tensors, path / FITTED)
+        save_tensors(tensors, path / checkpoints.BASELINE)

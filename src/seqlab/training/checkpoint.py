@@ -13,14 +13,14 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from seqlab.evaluate.weights import COUNTERS, MODEL, load_weights, save_tensors, unique_tensors
+from seqlab.evaluate.weights import load_weights, save_tensors, unique_tensors
 from seqlab.experiment.row_wise import RowWiseSgd
 from seqlab.models.model import State
 from seqlab.runs import checkpoints
-from seqlab.runs.folder import RunFolder
+from seqlab.runs.checkpoints import COUNTERS, MODEL, TRAINING
+from seqlab.runs.run_folder import RunFolder
 from seqlab.training import state_tree
 
-TENSORS = "training.safetensors"
 KEPT = 2
 
 
@@ -56,7 +56,7 @@ def save(
     ):
         weights, aliases = unique_tensors(training.model.state_dict())
         save_tensors(weights, path / MODEL)
-        save_tensors(tensors, path / TENSORS)
+        save_tensors(tensors, path / TRAINING)
         content = {"aliases": aliases, "optimizer": optimizer, "counters": counters}
         (path / COUNTERS).write_text(json.dumps(content, allow_nan=False), encoding="utf-8")
     checkpoints.prune(run.checkpoints, KEPT, best_step)
@@ -74,7 +74,7 @@ def load(run: RunFolder, path: Path, training: Training) -> dict[str, Any]:
     checkpoints.verify(path, run.fingerprint)
     content = json.loads((path / COUNTERS).read_text(encoding="utf-8"))
     load_weights(path, training.model, content["aliases"])
-    tensors = load_file(path / TENSORS)
+    tensors = load_file(path / TRAINING)
     _restore_optimizer(training.optimizer, state_tree.unpack(content["optimizer"], tensors))
     if training.rows is not None:
         training.rows.restore(_below(tensors, "rows."))

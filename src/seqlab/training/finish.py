@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from seqlab.evaluate.card import numbers, write_card
 from seqlab.evaluate.final_records import final
 from seqlab.evaluate.fitted import Fitted, ScoringProgress
 from seqlab.runs import environment
-from seqlab.runs.folder import ENVIRONMENT, RunFolder
+from seqlab.runs.run_folder import RunFolder
+from seqlab.runs.run_shapes import RunCost, RunSummary, monitor_entry
 from seqlab.schema.records import Moment, Record
 from seqlab.training.recorder import Recorder
 
@@ -36,7 +35,7 @@ def finish(
     *,
     progress: ScoringProgress,
     further: Callable[[list[Record]], Iterable[Record]] = lambda records: (),
-) -> dict[str, Any]:
+) -> RunSummary:
     """Score the validation split, write its card, and mark the run as finished.
 
     Args:
@@ -59,11 +58,11 @@ def finish(
     recorder.record([final(record) for record in records], ending.moment)
     recorder.record(further(records), ending.moment)
     recorder.sync()
-    summary = {
+    summary: RunSummary = {
         "run": str(run.path),
         "stopped": ending.stopped,
         "metrics": numbers(records),
-        "goal": dataclasses.asdict(fitted.task.goal),
+        "monitor": monitor_entry(fitted.task.monitor),
         "best_step": ending.best_step,
         "steps": ending.moment.step,
         "epochs": ending.moment.epoch,
@@ -75,9 +74,9 @@ def finish(
     return summary
 
 
-def _cost(run: RunFolder, ending: Ending, *, evaluation_seconds: float) -> dict[str, Any]:
+def _cost(run: RunFolder, ending: Ending, *, evaluation_seconds: float) -> RunCost:
     """Seconds, speed and memory, and the machine they were measured on."""
-    then, seconds = run.read_json(ENVIRONMENT), ending.seconds
+    then, seconds = run.environment(), ending.seconds
     return {
         "training_seconds": round(seconds, 1),
         "evaluation_seconds": round(evaluation_seconds, 1),

@@ -18,7 +18,7 @@ from seqlab.evaluate.weights import newest_checkpoint
 from seqlab.experiment import seeding
 from seqlab.experiment.network_experiment import NetworkExperiment
 from seqlab.experiment.schedules import Clock
-from seqlab.runs.folder import RunFolder
+from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.errors import WorkError
 from seqlab.schema.records import Scalar
 from seqlab.training import checkpoint
@@ -126,7 +126,7 @@ class Loop:
             raise Interrupted(f"Saved at step {progress.step}. Continue with: seqlab resume {self.run.path}")
 
     def _validate(self) -> None:
-        experiment, progress, goal = self.experiment, self.progress, self.experiment.task.goal
+        experiment, progress, monitor = self.experiment, self.progress, self.experiment.task.monitor
         if "valid" not in experiment.dataset.splits:
             return
         if experiment.rows is not None:
@@ -141,11 +141,11 @@ class Loop:
         self.recorder.record([*records, *score_training(experiment)], progress.moment)
         progress.validations += 1
         values = numbers(records)
-        improved = goal.improves(values[goal.metric], progress.best_value)
+        improved = monitor.improves(values[monitor.name], progress.best_value)
         self.schedule.observe(improved)
         progress.validations_without_gain = 0 if improved else progress.validations_without_gain + 1
         if improved:
-            progress.best_value = values[goal.metric]
+            progress.best_value = values[monitor.name]
             # Without a best step the newest checkpoint is the result.
             progress.best_step = progress.step if self.config.result == "best" else None
         elif self.config.patience and progress.validations_without_gain >= self.config.patience:

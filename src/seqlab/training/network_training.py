@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from seqlab.evaluate.card import numbers
 from seqlab.evaluate.fitted_network import FittedNetwork
@@ -12,7 +11,8 @@ from seqlab.evaluate.samples import write_samples
 from seqlab.evaluate.weights import best_checkpoint, load_model
 from seqlab.experiment.network_experiment import NetworkExperiment
 from seqlab.runs import checkpoints
-from seqlab.runs.folder import RunFolder
+from seqlab.runs.run_folder import RunFolder
+from seqlab.runs.run_shapes import RunSummary
 from seqlab.schema.records import Moment, Record
 from seqlab.training.callback import RunCallback
 from seqlab.training.finish import Ending, finish
@@ -20,7 +20,7 @@ from seqlab.training.interrupt import StopRequest, catch_signals
 from seqlab.training.loop import Loop
 
 
-def fit(experiment: NetworkExperiment, run: RunFolder, callback: RunCallback) -> dict[str, Any]:
+def fit(experiment: NetworkExperiment, run: RunFolder, callback: RunCallback) -> RunSummary:
     """Train a network, or continue; returns the summary of the run."""
     callback.message(f"Run folder: {run.path}")
     for note in experiment.notes:
@@ -34,7 +34,7 @@ def fit(experiment: NetworkExperiment, run: RunFolder, callback: RunCallback) ->
             loop.recorder.close()
 
 
-def _finish(run: RunFolder, loop: Loop, stop_request: StopRequest) -> dict[str, Any]:
+def _finish(run: RunFolder, loop: Loop, stop_request: StopRequest) -> RunSummary:
     """Score the best checkpoint exactly, with its samples and the comparison with the true distribution."""
     experiment, progress = loop.experiment, loop.progress
     load_model(run, best_checkpoint(run), experiment.model)

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import AbstractContextManager, nullcontext
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from seqlab.data.dataset import Dataset
-from seqlab.evaluate.loaded import CONFIG, DATA, describe_data, read_config
+from seqlab.evaluate.loaded import describe_data, read_config
 from seqlab.experiment.experiment import build
 from seqlab.experiment.experiment_config import AnyExperimentConfig
 from seqlab.experiment.numerics import numerics
 from seqlab.nn.native import builds
-from seqlab.runs import atomic, environment, folder
-from seqlab.runs.folder import ENVIRONMENT, RunFolder
+from seqlab.runs import environment, run_folder
+from seqlab.runs.environment import Environment
+from seqlab.runs.run_folder import RunFolder
+from seqlab.runs.run_shapes import RunSummary
 from seqlab.schema.config import canonical, to_toml
 from seqlab.schema.errors import UserError
 from seqlab.training.callback import RunCallback
 from seqlab.training.fit_kinds import FITS
-
-__all__ = ["ENVIRONMENT", "resume", "run_path", "train"]
 
 
 def train(
@@ -32,7 +30,7 @@ def train(
     device: str | None = None,
     threads: int | None = None,
     callback: RunCallback,
-) -> dict[str, Any]:
+) -> RunSummary:
     """Run an experiment to its end; an unfinished run of the same configuration goes on.
 
     A baseline is fitted at once, so an unfinished one starts anew, in the same folder.
@@ -63,26 +61,27 @@ def _train(
     device: str | None,
     threads: int | None,
     callback: RunCallback,
-) -> dict[str, Any]:
+) -> RunSummary:
     """The same, with the numerics settled; `device` and `threads` are what was asked for."""
     callback.message(f"Data: {config.data.kind}")
     dataset = config.dataset()
     for note in dataset.notes:
         callback.message(f"Note: {note}")
     fingerprint = _fingerprint(config, dataset)
-    path = folder.run_path(config.name, fingerprint)
-    if (path / ENVIRONMENT).exists():
-        run = folder.open_run(path)
+    path = run_folder.run_path(config.name, fingerprint)
+    if run_folder.exists(path):
+        run = run_folder.open_run(path)
         _check_same_place(run, device, threads)
         return _go_on(run, config, dataset, callback)
     # Building everything first finds what does not fit before a folder exists.
     experiment = build(config, dataset, place, None)
-    files = {
-        CONFIG: to_toml(config),
-        DATA: json.dumps(describe_data(dataset, experiment.spec), ensure_ascii=False),
-        ENVIRONMENT: json.dumps(_environment(place.type, experiment.matmul), indent=1),
-    }
-    run = folder.create(config.name, fingerprint, files)
+    run = run_folder.create(
+        config.name,
+        fingerprint,
+        config=to_toml(config),
+        data=describe_data(dataset, experiment.spec),
+        environment=_environment(place.type, experiment.matmul),
+    )
     with run.lock():
         return FITS[config.method](experiment, run, callback)
 
@@ -93,10 +92,10 @@ def run_path(config: AnyExperimentConfig) -> Path:
     Raises:
         UserError: the data cannot be found.
     """
-    return folder.run_path(config.name, _print(config, config.data.content_hash()))
+    return run_folder.run_path(config.name, _print(config, config.data.content_hash()))
 
 
-def resume(run: RunFolder, *, callback: RunCallback) -> dict[str, Any]:
+def resume(run: RunFolder, *, callback: RunCallback) -> RunSummary:
     """Go on with a run, on as many threads as it began with.
 
     Raises:
@@ -114,25 +113,25 @@ def resume(run: RunFolder, *, callback: RunCallback) -> dict[str, Any]:
 
 def _check_same_place(run: RunFolder, device: str | None, threads: int | None) -> None:
     """An unfinished run goes on where it began: other threads would give other bits."""
-    then = run.read_json(ENVIRONMENT, "threads", "device")
-    for name, asked in (("device", device), ("threads", threads)):
-        if asked is not None and asked != then[name] and not run.finished:
+    then = run.environment()
+    pairs = (("device", device, then["device"]), ("threads", threads, then["threads"]))
+    for name, asked, before in pairs:
+        if asked is not None and asked != before and not run.finished:
             raise UserError(
-                f"'{name}' must stay {then[name]!r}, with which {run.path} began. Got {asked!r}. "
+                f"'{name}' must stay {before!r}, with which {run.path} began. Got {asked!r}. "
                 "Leave it out, or delete the run to start anew."
             )
 
 
 def _go_on(
     run: RunFolder, config: AnyExperimentConfig, dataset: Dataset, callback: RunCallback
-) -> dict[str, Any]:
+) -> RunSummary:
     with run.lock():
         if run.finished:
             callback.message(f"{run.path} is finished; nothing to do.")
             return run.summary()
-        atomic.remove_leftovers(run.path)
-        atomic.remove_leftovers(run.checkpoints)
-        then = run.read_json(ENVIRONMENT, "threads", "device")
+        run.remove_leftovers()
+        then = run.environment()
         with numerics(then["device"], then["threads"]) as place, _kernels(then):
             experiment = build(config, dataset, place, then["matmul"])
             for difference in environment.differences(then, _environment(then["device"], experiment.matmul)):
@@ -140,15 +139,15 @@ def _go_on(
             return FITS[config.method](experiment, run, callback)
 
 
-def _environment(device: str, matmul: str) -> dict[str, Any]:
+def _environment(device: str, matmul: str) -> Environment:
     threads = torch.get_num_threads()
     kernels = builds.build_name() if device == "cpu" else "torch"
     return environment.describe(threads=threads, device=device, kernels=kernels, matmul=matmul)
 
 
-def _kernels(then: dict[str, Any]) -> AbstractContextManager[None]:
+def _kernels(then: Environment) -> AbstractContextManager[None]:
     """The build of the native library that a run began with, where it can be had."""
-    name = then.get("kernels")
+    name = then["kernels"]
     return builds.use_build(name) if name in builds.available_builds() else nullcontext()
 
 
@@ -157,18 +156,18 @@ def _fingerprint(config: AnyExperimentConfig, dataset: Dataset) -> str:
 
 
 def _print(config: AnyExperimentConfig, content_hash: str) -> str:
-    return folder.fingerprint(canonical(config), content_hash, metadata.version("seqlab"))
+    return run_folder.fingerprint(canonical(config), content_hash, metadata.version("seqlab"))
 
 
 def _other_now(run: RunFolder, dataset: Dataset) -> str:
-    then = run.read_json(DATA, "content_hash")["content_hash"]
+    then = run.data()["content_hash"]
     if then != dataset.content_hash:
         return (
             f"{run.path} must be resumed on the data it began with (SHA-256 {then[:12]}). "
             f"Got other content ({dataset.content_hash[:12]}). Restore the data, or train anew."
         )
-    versions = run.read_json(ENVIRONMENT, "versions")["versions"]
+    versions = run.environment()["versions"]
     return (
-        f"{run.path} must be resumed as it began: its config.toml was changed, or seqlab was "
+        f"{run.path} must be resumed as it began: its {run.config_path.name} was changed, or seqlab was "
         f"(then {versions['seqlab']}, now {metadata.version('seqlab')}). Restore it, or train anew."
     )

@@ -1,4 +1,4 @@
-"""What each item of a split came to: the raw material of paired comparisons. Legend: N items."""
+"""The scores of each item of a split: the raw material of paired comparisons. Legend: N items."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from seqlab.runs import atomic
-from seqlab.runs.folder import RunFolder
 from seqlab.schema.errors import UserError
 
 _NAMES = ("nats", "targets", "right")
@@ -21,8 +20,8 @@ _NAMES = ("nats", "targets", "right")
 class SplitScores:
     """Item i is text i of the split in the order of the data or, of a running text, its token i.
 
-    nats: -log probability of the item's targets, summed (N,). targets: how many they are (N,).
-    right: how many of them had the largest logit (N,). `running`: items are neighbours in one text.
+    nats: -log probability of the item's targets, summed (N,). targets: their number (N,). right: how many of
+    them had the largest logit (N,). running: whether items are neighbours in one text.
     """
 
     nats: NDArray[np.float64]
@@ -31,32 +30,25 @@ class SplitScores:
     running: bool
 
 
-def write(run: RunFolder, split: str, scores: SplitScores) -> None:
-    """Put the scores of a split into a run's folder, whole or not at all.
+def write_split_scores(path: Path, scores: SplitScores) -> None:
+    """Write the scores of a split, whole or not at all.
 
     Raises:
         WorkError: the disk is full.
     """
     arrays = {name: np.ascontiguousarray(getattr(scores, name)) for name in _NAMES}
     arrays["running"] = np.array([scores.running])
-    atomic.write_bytes(_path(run, split), save(arrays))
+    atomic.write_bytes(path, save(arrays))
 
 
-def read(run: RunFolder, split: str) -> SplitScores | None:
-    """The scores of a split; None where there are none.
+def read_split_scores(path: Path) -> SplitScores:
+    """The scores of a split.
 
     Raises:
         UserError: the file is damaged.
     """
-    path = _path(run, split)
-    if not path.exists():
-        return None
     try:
         arrays = load_file(path)
         return SplitScores(**{name: arrays[name] for name in _NAMES}, running=bool(arrays["running"][0]))
     except (SafetensorError, KeyError, ValueError, IndexError):
-        raise UserError(f"{path} is damaged. `seqlab evaluate` writes it anew.") from None
-
-
-def _path(run: RunFolder, split: str) -> Path:
-    return run.path / "scores" / f"{split}.safetensors"
+        raise UserError(f"{path} is damaged. `seqlab evaluate` writes it again.") from None

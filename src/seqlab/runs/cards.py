@@ -1,0 +1,90 @@
+"""The shapes of evaluation cards: what a published number was measured on, and how.
+
+These classes are the one list of the keys of a card: the writer fills all of them, and `RunFolder` refuses a
+card that lacks one or has another one, so that a reader cannot ask for a key that no card has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import with_config
+from typing_extensions import TypedDict
+
+from seqlab.runs.environment import Environment
+from seqlab.runs.typed_json import EXACT
+
+
+@with_config(EXACT)
+class MatrixTable(TypedDict):
+    """A matrix of numbers with the names of its rows and columns."""
+
+    rows: Sequence[str]
+    columns: Sequence[str]
+    values: Sequence[Sequence[float]]
+
+
+@with_config(EXACT)
+class Card(TypedDict):
+    """The card of one split of one run.
+
+    metrics: those that are one number. loss_unit: nats per `unit`, which is what one target is. signatures:
+    of each metric, which variant was computed. split_sha256: of the encoded split; texts_sha256: of its texts
+    before they were encoded. end_token_counts: whether the end of a text is among the targets.
+    equal_to_training: sequences that also occur in the training split; None for running text. scored_as: what
+    the model saw before a target. seed: None of a baseline. test_evaluations: how often the split has been
+    scored, this time included; it stays 1 for the validation split, which may be scored freely.
+    """
+
+    metrics: dict[str, float]
+    matrices: dict[str, MatrixTable]
+    loss_unit: str
+    unit: str
+    signatures: dict[str, str]
+    dataset: str
+    split: str
+    split_sha256: str
+    texts_sha256: str
+    sequences: int
+    tokens: int
+    targets: int
+    end_token_counts: bool
+    equal_to_training: int | None
+    scored_as: str
+    vocabulary: int
+    tokenizer: str
+    checkpoint_step: int
+    seed: int | None
+    budget: Mapping[str, Any]
+    test_evaluations: int
+    run: str
+    fingerprint: str
+    environment: Environment
+
+
+@with_config(EXACT)
+class Explanation(TypedDict):
+    """Why a sample is not in the language: the token at `position` is not one of those `allowed` there."""
+
+    text: str
+    position: int
+    token: str
+    allowed: Sequence[str]
+
+
+@with_config(EXACT)
+class OracleCard(TypedDict):
+    """How a run's final weights compare with the true distribution of its data.
+
+    metrics: losses in nats per token, and shares. longest_valid, first_wrong: samples; None where there is
+    none. explained: some of the wrong samples.
+    """
+
+    metrics: dict[str, float]
+    split: str
+    longest_valid: str | None
+    first_wrong: str | None
+    explained: Sequence[Explanation]
+    scored_as: str
+    checkpoint_step: int

@@ -1,0 +1,35 @@
+"""The versions of stored formats: each reader accepts exactly one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from typing_extensions import TypedDict
+
+from seqlab.runs.typed_json import read_json
+from seqlab.schema.errors import UserError
+
+
+class _StoredFormat(TypedDict):
+    """What the identifying file of every format has; its other keys depend on the format."""
+
+    format: int
+
+
+def check_format(file: Path, what: str, known: int, *, older: str) -> None:
+    """Make sure that a folder has the format that this version of seqlab writes.
+
+    Args:
+        file: the JSON file in the folder that names the format.
+        what: has the format: run, study or checkpoint.
+        known: the format number that this version writes.
+        older: the remedy where the folder has an older format.
+
+    Raises:
+        UserError: the formats differ, or the file is damaged.
+    """
+    found = read_json(file, _StoredFormat)["format"]
+    if found == known:
+        return
+    remedy = older if found < known else "Install a newer seqlab."
+    raise UserError(f"{file.parent} must have {what} format {known}. Got {found}. {remedy}")

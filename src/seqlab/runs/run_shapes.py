@@ -1,0 +1,97 @@
+"""The shapes of a run folder's other JSON files: its data, and what a finished run came to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import with_config
+from typing_extensions import TypedDict
+
+from seqlab.runs.typed_json import EXACT
+from seqlab.schema.metric_spec import Better, MetricSpec
+
+
+@with_config(EXACT)
+class RunIdentity(TypedDict):
+    """What makes a folder a run folder; the fingerprint is that of `run_folder.fingerprint`."""
+
+    format: int
+    name: str
+    fingerprint: str
+
+
+@with_config(EXACT)
+class SplitSize(TypedDict):
+    """How large a split is."""
+
+    sequences: int
+    tokens: int
+
+
+@with_config(EXACT)
+class DataSummary(TypedDict):
+    """What a run keeps of its data: enough to use the model without the data.
+
+    content_hash: SHA-256 of the content. labels: names of the classes, none of other tasks. limit: how texts
+    are cut. spec: what the model knows of the data. tokenizer: its kind and state.
+    """
+
+    name: str
+    content_hash: str
+    labels: Sequence[str]
+    limit: dict[str, Any]
+    spec: dict[str, int | None]
+    splits: dict[str, SplitSize]
+    description: str
+    origin: str
+    licence: str
+    notes: Sequence[str]
+    tokenizer: dict[str, Any]
+
+
+@with_config(EXACT)
+class RunCost(TypedDict):
+    """What a run took, and where. Memory is the peak of the whole process."""
+
+    training_seconds: float
+    evaluation_seconds: float
+    tokens_per_second: float
+    peak_memory_mib: float
+    threads: int
+    processor: str
+    device: str
+
+
+@with_config(EXACT)
+class MonitorEntry(TypedDict):
+    """A `MetricSpec`."""
+
+    name: str
+    unit: str
+    better: Better
+
+
+@with_config(EXACT)
+class RunSummary(TypedDict):
+    """Results of a finished run.
+
+    run: its folder. stopped: why training ended. metrics: of the best checkpoint on the validation split.
+    monitor: the metric that picked this checkpoint. tokens: seen in training.
+    """
+
+    run: str
+    stopped: str
+    metrics: dict[str, float]
+    monitor: MonitorEntry
+    best_step: int
+    steps: int
+    epochs: float
+    tokens: int
+    parameters: int
+    cost: RunCost
+
+
+def monitor_entry(monitor: MetricSpec) -> MonitorEntry:
+    """A metric as a summary holds it; `MetricSpec(**entry)` is the inverse."""
+    return {"name": monitor.name, "unit": monitor.unit, "better": monitor.better}

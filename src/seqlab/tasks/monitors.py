@@ -1,0 +1,30 @@
+"""The metrics that can pick the best checkpoint of a task; free of torch."""
+
+from __future__ import annotations
+
+from seqlab.schema.metric_spec import MetricSpec
+
+
+def monitor_of(metric: str, unit: str) -> MetricSpec:
+    """A task's metric with its unit and direction: lower is better for an error, higher for anything else.
+
+    Args:
+        metric: key of a metric that is one number.
+        unit: what one target of the task is, "token" or "text".
+
+    >>> monitor_of("loss", "token")
+    MetricSpec(name='loss', unit='nats per token', better='lower')
+    >>> monitor_of("accuracy", "text").unit, monitor_of("mse", "text").better
+    ('fraction of texts', 'lower')
+    """
+    # Equal to the units of the metrics' records, which a test checks: this module must not need torch.
+    units = {
+        "loss": f"nats per {unit}",
+        "mse": "squared error",
+        "accuracy": f"fraction of {unit}s",
+        "macro_f1": f"fraction, mean over classes of {unit}s",
+        "auc": f"fraction of pairs of {unit}s",
+    }
+    return MetricSpec(
+        name=metric, unit=units[metric], better="lower" if metric in ("loss", "mse") else "higher"
+    )

@@ -1,0 +1,35 @@
+"""The metrics that pick checkpoints have the units of their records."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+import torch
+
+from seqlab.measure.metric import Scored
+from seqlab.measure.metric_kinds import METRICS
+from seqlab.schema.records import Scalar
+from seqlab.tasks.monitors import monitor_of
+from seqlab.tasks.task_configs import ClassifyConfig, RegressConfig
+
+CHOICES = {*get_args(ClassifyConfig.model_fields["monitor"].annotation)}
+CHOICES |= {*get_args(RegressConfig.model_fields["monitor"].annotation)}
+
+
+@pytest.mark.parametrize("name", sorted(CHOICES))
+@pytest.mark.parametrize("unit", ["text", "token"])
+def test_a_monitor_has_the_unit_of_its_record(name: str, unit: str) -> None:
+    classes = name != "mse"
+    metric = METRICS[name](unit, ("no", "yes"))
+    metric.update(
+        Scored(
+            nats=torch.tensor([0.5, 0.25]),
+            logits=torch.tensor([[1.0, 0.0], [0.0, 1.0]]) if classes else torch.tensor([[1.0], [0.0]]),
+            targets=torch.tensor([0, 1]) if classes else torch.tensor([0.5, 1.0]),
+            positions=torch.tensor([0, 0]),
+        )
+    )
+    (record,) = metric.records("valid")
+    assert isinstance(record, Scalar)
+    assert (record.name, record.unit) == (name, monitor_of(name, unit).unit)
