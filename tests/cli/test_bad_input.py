@@ -262,4 +262,4 @@ def test_a_runs_folder_that_is_a_file_is_refused(seqlab, tmp_path: Path, monkeyp
     result = seqlab(*TRAIN)
     assert result.status == 1
     assert "cannot be written" in result.err
-    assert folder.names() == []
+    assert run_folder.names() == []

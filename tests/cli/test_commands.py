@@ -92,7 +92,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     result = seqlab("resume", str(run.path))
     assert result.status == 0
     assert "Continuing after step " in result.err
-    assert run.read("records.jsonl") == language.read("records.jsonl")
+    assert (run.path / "records.jsonl").read_text() == (language.path / "records.jsonl").read_text()
     without = [
         {k: v for k, v in tiny.summary(r).items() if k not in ("cost", "run")} for r in (run, language)
     ]
@@ -104,7 +104,7 @@ def test_evaluate(seqlab, language: RunFolder, split: str) -> None:
     result = seqlab("evaluate", str(language.path), "--split", split)
     assert result.status == 0
     assert f"{language.path.name}, {split}: loss " in result.out
-    card = json.loads((language.cards / f"{split}.json").read_text())
+    card = json.loads((language.path / "cards" / f"{split}.json").read_text())
     assert f"checkpoint of step {card['checkpoint_step']}" in result.out
     assert card["sequences"] == {"train": 60, "valid": 20, "test": 20}[split]
 

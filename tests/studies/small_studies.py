@@ -81,18 +81,20 @@ def results(study: StudyFolder) -> dict[str, tuple[str, str]]:
     by_name = {}
     for run in trial_runs(study):
         assert run.folder is not None
-        by_name[run.trial.run] = (run.folder.read(RECORDS), str(run.summary.get("metrics")))
+        records = (run.folder.path / "records.jsonl").read_text(encoding="utf-8")
+        by_name[run.name] = (records, str(run.summary and run.summary["metrics"]))
     return by_name
 
 
 def value(run: TrialRun) -> float:
     """The loss of a finished run."""
+    assert run.summary is not None
     return run.summary["metrics"]["loss"]
 
 
 def run_names() -> list[str]:
     """The names of all runs."""
-    return folder.names()
+    return run_folder.names()
 
 
 def write(path: Path, text: str) -> Path:

@@ -72,6 +72,7 @@ def test_equal_tokens_are_equal_to_within_a_step() -> None:
     axes = {"model.cell": ["elman", "lstm"], "batching.tokens": [40, 120]}
     study = run_small(small_design(axes=axes, budget={"equal": "tokens", "amount": 2_000}))
     for run in trial_runs(study):
+        assert run.summary is not None
         tokens, steps = run.summary["tokens"], run.summary["steps"]
         assert abs(tokens - 2_000) <= 1.5 * tokens / steps
         assert run.summary["stopped"] == f"{steps} steps done"
@@ -88,6 +89,7 @@ def test_equal_seconds_become_steps_before_the_first_run_and_are_kept() -> None:
         run_study(design, Resources(threads=1), processes=2, retry=False, callback=StudyRecorder())
     study = run_small(design)
     (run,) = trial_runs(study)
+    assert run.summary is not None
     assert run.summary["steps"] == run.trial.config["training"]["max_steps"]
     recorder = StudyRecorder()
     run_small(design, recorder=recorder)

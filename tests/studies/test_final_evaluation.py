@@ -49,7 +49,7 @@ def test_the_winner_alone_and_then_more_is_a_second_evaluation() -> None:
     assert len(first.choices) == 1
     more = evaluated(small_design(axes=CELLS), study)
     assert (len(more.choices), more.number, more.repeated) == (2, 2, False)
-    assert [past["look"] for past in study.looks()] == [1, 2]
+    assert [past.number for past in study.test_evaluations()] == [1, 2]
 
 
 def test_a_cell_of_an_epoch_is_trained_again_to_that_epoch_to_the_bit() -> None:
@@ -76,9 +76,9 @@ def test_training_on_all_data_leaves_nothing_to_validate_on() -> None:
     design = small_design(axes={RATE: [0.1]}, final={"fit_on": "train+valid"})
     study = run_small(design)
     (card,) = evaluated(design, study).cards[0]
-    run = folder.find(card["run"])
-    assert not (run.cards / "valid.json").exists()
-    sizes = run.read_json("data.json")["splits"]
+    run = run_folder.find(card["run"])
+    assert run.card("valid") is None
+    sizes = run.data()["splits"]
     assert sizes["train"]["sequences"] == 80
     assert "valid" not in sizes
 

@@ -44,7 +44,7 @@ def test_runs_are_those_of_the_train_command_and_other_studies_reuse_them() -> N
     recorder = StudyRecorder()
     run_small(small_design(name="other", seeds=[1, 2]), recorder=recorder)
     assert recorder.started_numbers == [3, 4], "the others exist already"
-    assert len(folder.names()) == 4
+    assert len(run_folder.names()) == 4
 
 
 def test_several_processes_give_the_results_of_one(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +106,7 @@ def test_interrupted_and_resumed_it_ends_with_the_same_result(
 
 def test_epochs_are_cells_of_one_run_and_equal_separate_runs() -> None:
     study = run_small(small_design(axes={EPOCHS: [1, 3], RATE: [0.1]}))
-    assert len(folder.names()) == 1
+    assert len(run_folder.names()) == 1
     by_epochs = {cell.epochs: cell.value for cell in cells(trial_runs(study), "loss")}
     for epochs in (1, 3):
         alone = run_small(small_design(name=f"alone{epochs}", axes={EPOCHS: [epochs], RATE: [0.1]}))
@@ -144,7 +144,7 @@ def test_a_changed_recipe_is_a_changed_study(tmp_path: Path) -> None:
 
 def test_two_processes_cannot_run_one_study() -> None:
     study = run_small(small_design())
-    with study.lock(), pytest.raises(UserError, match="in use: another process carries out this study"):
+    with study.lock(), pytest.raises(UserError, match="in use: another process runs this study"):
         run_small(small_design())
 
 
@@ -245,10 +245,10 @@ def test_a_worker_that_always_dies_fails_its_run_alone(monkeypatch: pytest.Monke
 def test_the_results_of_a_study_are_read_from_folders_alone() -> None:
     study = run_small(small_design(axes={"model.cell": ["lstm", "elman"], RATE: [0.01, 0.1]}, seeds=[1, 2]))
     (part,) = read(study)
-    assert part.quantity.unit == "nats per token"
+    assert part.monitor.unit == "nats per token"
     values = {trial_run.trial.number: value(trial_run) for trial_run in trial_runs(study)}
     for group in part.groups:
-        assert [cell.value for cell in group.cells] == [values[cell.trial] for cell in group.cells]
+        assert [cell.value for cell in group.cells] == [values[cell.run.trial.number] for cell in group.cells]
     medians = [group.summary.median for group in part.best]
     assert medians == sorted(m for m in medians if m is not None)
     compared = pairs(part).found
@@ -276,11 +276,7 @@ def test_a_study_of_several_languages_is_compared_with_the_true_distribution_in_
     study = run_small(design)
     parts = read(study)
     assert [part.part for part in parts] == ["brackets", "counting letters=3"]
-    cards = {
-        trial_run.trial.run: trial_run.folder.read_json("cards/oracle.json")
-        for trial_run in trial_runs(study)
-        if trial_run.folder
-    }
+    cards = {run.name: run.folder.oracle_card() for run in trial_runs(study) if run.folder}
     assert len(cards) == 4
     for part in parts:
         assert part.monitor == ORACLE_METRICS["accepted_longer"]

@@ -16,7 +16,7 @@ from seqlab.studies.drawn_search import DrawnSearchConfig
 from seqlab.studies.random_search import RandomConfig
 from seqlab.studies.search_trial import SearchTrial
 from seqlab.studies.tpe_search import TpeConfig
-from seqlab.tasks.goal import Goal
+from seqlab.tasks.monitors import monitor_of
 
 LOWER = monitor_of("loss", "token")
 AXES = (Range("rate", 1e-4, 1.0, log=True), Range("size", 1, 9, log=False), Choices("cell", ("a", "b")))
@@ -95,7 +95,7 @@ def test_the_median_pruner_stops_a_run_worse_than_half_of_the_others() -> None:
     assert stops(3.1)
     assert not stops(3.1, 1.9)
     assert not prune(LOWER, earlier[:2], running(9), 2)
-    assert not prune(Goal.of("accuracy"), earlier, running(9), 2)
+    assert not prune(monitor_of("accuracy", "text"), earlier, running(9), 2)
 
 
 def test_a_drawn_study_resumes_from_its_folder(monkeypatch: pytest.MonkeyPatch, runs: Any) -> None:
@@ -141,7 +141,7 @@ def test_a_pruned_run_has_a_censored_cell() -> None:
     assert "stopped after epoch 1, when others had done better" in study.events()[bad.trial.number].reason
     assert bad.folder is not None
     assert not bad.folder.finished, "it could continue"
-    (cell,) = [cell for cell in read(study)[0].cells if cell.trial == bad.trial.number]
+    (cell,) = [cell for cell in read(study)[0].cells if cell.run.trial.number == bad.trial.number]
     assert cell.value is None
     assert cell.censored.startswith("pruned: ")
     again = StudyRecorder()
