@@ -1,4 +1,4 @@
-"""Figures are published over all seeds that there are, and only for the settings that were asked for."""
+"""Results are published over all seeds of finished runs, and only for the requested settings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from seqlab.training import run
 
 sys.path.insert(0, str(ROOT / "scripts"))
 import publish
-from rendering import results_page
+from results_page import results_page
 
 SETTINGS = [
     *("data.train=200", "data.valid=50", "data.test=50", "training.epochs=1", "training.tensorboard=false"),
@@ -26,7 +26,7 @@ WANTED = " ".join(["brackets-lstm", *SETTINGS])
 
 
 @pytest.fixture(autouse=True)
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(publish, "CARDS", tmp_path)
@@ -39,14 +39,14 @@ def train(*overrides: str) -> float:
     return run.train(config, callback=tiny.Nobody())["metrics"]["loss"]
 
 
-def test_a_card_has_every_seed_and_is_of_the_median_run(place: Path) -> None:
+def test_a_card_has_every_seed_and_describes_the_median_run(folder: Path) -> None:
     losses = {seed: train(f"seed={seed}") for seed in (1, 2, 3)}
-    train("seed=4", "model.hidden_size=8")  # other settings: not among them
-    publish.take(WANTED)
-    (path,) = place.glob("*.json")
+    train("seed=4", "model.hidden_size=8")  # other settings, so not one of the seeds
+    publish.publish(WANTED)
+    (path,) = folder.glob("*.json")
     assert path.name.startswith("brackets-lstm-train-200-valid-50")
     card = json.loads(path.read_text())
-    assert {one["seed"]: one["metrics"]["loss"] for one in card["seeds"]} == losses
+    assert {seed["seed"]: seed["metrics"]["loss"] for seed in card["seeds"]} == losses
     assert card["metrics"]["loss"] == statistics.median(losses.values())
     shown = results_page([card], [])
     head, _, median, *rows = [line.split(" | ") for line in shown.splitlines() if line.startswith("|")]
@@ -58,4 +58,4 @@ def test_a_card_has_every_seed_and_is_of_the_median_run(place: Path) -> None:
 
 def test_without_a_run_there_is_no_card() -> None:
     with pytest.raises(SystemExit, match="There must be a finished run of 'brackets-lstm"):
-        publish.take(WANTED)
+        publish.publish(WANTED)

@@ -75,7 +75,11 @@ def test_no_code_asks_for_the_class_of_settings() -> None:
     found = []
     for name, tree in modules().items():
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "isinstance":
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Name)
+                and node.func.id == "isinstance"
+            ):
                 asked = {part.id for part in ast.walk(node.args[1]) if isinstance(part, ast.Name)}
                 found += [f"{name}: {one}" for one in asked if one.endswith(FAMILIES)]
     assert not found

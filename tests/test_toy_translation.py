@@ -82,7 +82,9 @@ def test_it_learns_to_copy_and_is_scored_by_what_it_writes() -> None:
     assert [sample.text for sample in final] == [sample.prompt.lower() for sample in final]
 
 
-def test_a_run_that_was_killed_resumes_to_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_was_killed_resumes_to_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     training = {**SETTINGS["training"], "epochs": 2, "checkpoint_seconds": 0}  # type: ignore[dict-item]
     settings = config(training=training)
     straight = train(settings)
@@ -96,7 +98,9 @@ def test_a_run_that_was_killed_resumes_to_the_same_bits(tmp_path: Path, monkeypa
 
 def test_the_whole_target_at_once_equals_step_by_step_from_the_source() -> None:
     experiment, model = built()
-    batch = experiment.task.batches(experiment.dataset.splits["valid"], SequencesConfig(batch_size=8), None)[0]
+    batch = experiment.task.batches(experiment.dataset.splits["valid"], SequencesConfig(batch_size=8), None)[
+        0
+    ]
     whole, _ = model(batch)
     state = model.start(len(batch), batch.source)
     for step in range(batch.inputs.steps):

@@ -19,7 +19,7 @@ from seqlab.experiment import recipes
 from seqlab.experiment.experiment_config import ExperimentConfig
 from seqlab.runs import run_folder
 from seqlab.runs.run_folder import RunFolder
-from seqlab.schema.records import Record, Scalar
+from seqlab.schema.records import Scalar, Text
 from seqlab.schema.registry import ByKind
 from seqlab.training import run
 from seqlab.training.progress import Progress
@@ -134,7 +134,7 @@ def configure(recipe: list[str], *overrides: str) -> ExperimentConfig:
 def fit(recipe: list[str], *overrides: str, callback: Nobody | None = None) -> RunFolder:
     """Train to the end; returns the run."""
     summary = run.train(configure(recipe, *overrides), callback=callback or Nobody())
-    return folder.open_run(Path(summary["run"]))
+    return run_folder.open_run(Path(summary["run"]))
 
 
 def broken_off(recipe: list[str], *overrides: str, step: int) -> RunFolder:
@@ -143,8 +143,8 @@ def broken_off(recipe: list[str], *overrides: str, step: int) -> RunFolder:
     before = set(run_folder.names())
     with pytest.raises(KeyboardInterrupt):
         run.train(config, callback=Nobody(stop_at(step)))
-    (name,) = set(folder.names()) - before
-    return folder.find(name)
+    (name,) = set(run_folder.names()) - before
+    return run_folder.find(name)
 
 
 def records(run: RunFolder, name: str, split: str = "train") -> list[tuple[int, float]]:
@@ -153,7 +153,7 @@ def records(run: RunFolder, name: str, split: str = "train") -> list[tuple[int, 
     return [(step, r.value) for r, step in found if (r.name, r.split) == (name, split)]
 
 
-def samples(run: RunFolder) -> list[Record]:
+def samples(run: RunFolder) -> list[Text]:
     """What was written while training."""
     return [text for text, _ in run.samples()]
 

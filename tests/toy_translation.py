@@ -18,7 +18,8 @@ from seqlab.data.data_kinds import DATASETS, TOKENIZERS
 from seqlab.data.dataset import About, Corpus, Dataset, Split
 from seqlab.data.dataset_config import DatasetConfig
 from seqlab.data.sequences import Padded
-from seqlab.data.tokenizers.tokenizer import CharactersConfig, TokenizerConfig
+from seqlab.data.tokenizers.characters import CharactersConfig
+from seqlab.data.tokenizers.tokenizer import TokenizerConfig
 from seqlab.measure.metric import Mean, TextMetric
 from seqlab.measure.metric_kinds import METRICS
 from seqlab.models.input_spec import InputSpec
@@ -27,11 +28,12 @@ from seqlab.models.model_config import ModelConfig, Width
 from seqlab.models.model_kinds import MODELS
 from seqlab.nn.initial import output_layer, uniform_embedding
 from seqlab.nn.recurrent import RecurrentStack
+from seqlab.schema.metric_spec import MetricSpec
 from seqlab.schema.records import Record, Scalar
 from seqlab.schema.registry import ByKind, Registry
 from seqlab.tasks.cross_entropy import CrossEntropyTask
-from seqlab.tasks.goal import Goal
 from seqlab.tasks.loss_options import NO_OPTIONS, LossOptions, Output
+from seqlab.tasks.monitors import monitor_of
 from seqlab.tasks.task import Task, input_spec
 from seqlab.tasks.task_configs import TaskConfig, check_start
 from seqlab.tasks.task_kinds import TASKS
@@ -65,7 +67,7 @@ def _word(random: np.random.Generator) -> str:
 class CopySource(CrossEntropyTask):
     """Write the text that belongs to a source."""
 
-    unit, output, goal = "token", "translation", Goal.of("loss")
+    unit, output, monitor = "token", "translation", monitor_of("loss", "token")
 
     def __init__(self, metrics: tuple[str, ...], start: int, end: int):
         self.metrics, self._start, self._end = metrics, start, end
@@ -85,8 +87,8 @@ class CopySourceConfig(TaskConfig):
     output: ClassVar[Output] = "translation"
 
     @property
-    def goal(self) -> Goal:
-        return Goal.of("loss")
+    def monitor_spec(self) -> MetricSpec:
+        return monitor_of("loss", "token")
 
     def build(self, dataset: Dataset, options: LossOptions = NO_OPTIONS) -> Task:
         start, end = check_start(dataset)

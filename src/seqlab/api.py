@@ -229,20 +229,20 @@ class Run:
         Raises:
             UserError: nothing of that name was recorded, or not over that axis.
         """
-        from seqlab.report.charts import learning
-        from seqlab.report.comparing import chapters
-        from seqlab.report.inline import inline
-        from seqlab.report.run_data import read
+        from seqlab.report.chapters import chapters
+        from seqlab.report.charts.inline_chart import inline_chart
+        from seqlab.report.charts.learning_curves import learning_figures
+        from seqlab.report.run_data import read_run
         from seqlab.report.tables import words
 
-        (chapter,) = chapters([read(self._folder)])
-        figures = {figure.columns[-1].title: figure for figure in learning(chapter)}
+        (chapter,) = chapters([read_run(self._folder)])
+        figures = {figure.columns[-1].title: figure for figure in learning_figures(chapter)}
         if words(metric) not in figures:
             raise unknown("learning curve", metric, figures)
         figure = figures[words(metric)]
         if over not in figure.charts:
             raise unknown("axis", over, figure.charts)
-        return inline(figure, over)
+        return inline_chart(figure, over)
 
     @cached_property
     def _loaded(self) -> LoadedRun:

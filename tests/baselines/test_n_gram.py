@@ -13,6 +13,7 @@ from slow_kneser_ney import SlowKneserNey
 
 from seqlab.baselines.n_gram import NGram, discounts
 from seqlab.data.dataset import Split
+from seqlab.data.ragged import ragged
 from seqlab.data.tokenizers.vocabulary import Vocabulary
 
 RUNNING = Vocabulary(tuple("sabcdefgh"), start=0)
@@ -20,8 +21,7 @@ SEQUENCES = Vocabulary(tuple("seabcdfgh"), start=0, end=1)
 
 
 def split(texts: list[list[int]]) -> Split:
-    offsets = np.cumsum([0, *map(len, texts)])
-    return Split(np.array([token for text in texts for token in text], np.int32), offsets)
+    return Split(ragged(texts))
 
 
 def whole(text: list[int], vocabulary: Vocabulary) -> list[int]:
@@ -82,9 +82,9 @@ def test_by_hand() -> None:
     """
     vocabulary = Vocabulary(("s", "a", "b"), start=0)
     model = NGram.fit(split([[1, 2, 1]]), vocabulary, 2)
-    after_a = np.exp(model.predict(split([[0, 1]])))[0]
+    after_a = np.exp(model.predict(ragged([[0, 1]])))[0]
     assert after_a == pytest.approx([0.5 / 6, 0.5 / 2, 0.5 + 0.5 / 3])
-    unigram = np.exp(NGram.fit(split([[1, 2, 1]]), vocabulary, 1).predict(split([[0]])))[0]
+    unigram = np.exp(NGram.fit(split([[1, 2, 1]]), vocabulary, 1).predict(ragged([[0]])))[0]
     # The highest order counts occurrences: a 2, b 1, and the start is never counted.
     assert unigram == pytest.approx([1.5 / 9, (1 + 0.5) / 3, (0.5 + 0.5) / 3])
 
@@ -97,7 +97,7 @@ def test_sums_to_one_after_any_history(vocabulary: Vocabulary, order: int) -> No
     model = NGram.fit(split(train), vocabulary, order)
     seen = [whole(train[0][: 1 + end], vocabulary) for end in range(40)]
     unseen = [[0, *random.integers(0, 9, size=size).tolist()] for size in range(30)]
-    probabilities = np.exp(model.predict(split([*seen, *unseen])))
+    probabilities = np.exp(model.predict(ragged([*seen, *unseen])))
     assert probabilities.sum(axis=1) == pytest.approx(np.ones(70), rel=1e-12)
     assert (probabilities > 0).all()
 

@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 from seqlab.baselines import features, nb_svm
 from seqlab.data.dataset import Split
+from seqlab.data.ragged import Ragged, ragged
 from seqlab.data.tokenizers.whitespace import WhitespaceConfig
 from seqlab.schema.errors import WorkError
 
@@ -29,7 +30,7 @@ def corpus(seed: int, size: int, classes: int) -> tuple[list[str], np.ndarray]:
 
 def encoded(texts: list[str], labels: np.ndarray, tokenizer) -> Split:
     found = tokenizer.encode_batch(texts)
-    return Split(found.tokens, found.offsets, labels)
+    return Split(Ragged(found.tokens, found.offsets), targets=labels)
 
 
 def reference(train, labels, texts, length: int, C: float) -> np.ndarray:
@@ -52,7 +53,7 @@ def test_equals_scikit_learn(classes: int, length: int) -> None:
     tokenizer = WhitespaceConfig().train(train)
     sizes = {"vocabulary": len(tokenizer.vocabulary), "classes": classes}
     fitted = nb_svm.fit(encoded(train, labels, tokenizer), **sizes, length=length, alpha=1.0, C=0.5)
-    found = fitted.predict(encoded(texts, np.append(actual, [0, 0]), tokenizer))
+    found = fitted.predict(encoded(texts, np.append(actual, [0, 0]), tokenizer).text)
     against = [1] if classes == 2 else range(classes)
     odds = np.stack([reference(train, labels == k, texts, length, 0.5) for k in against], axis=1)
     yes = 1 / (1 + np.exp(-odds))
@@ -64,14 +65,13 @@ def test_equals_scikit_learn(classes: int, length: int) -> None:
 
 def test_ratios_by_hand() -> None:
     """`a a b` is positive, `b` is not: p = (2, 2) / 4, q = (1, 2) / 3."""
-    found = features.transform(Split(np.array([0, 0, 1, 1]), np.array([0, 3, 4])), np.array([0, 1]), 2, 1)
+    found = features.transform(ragged([[0, 0, 1], [1]]), np.array([0, 1]), 2, 1)
     ratios = nb_svm.log_ratios(found, np.array([True, False]), 1.0)
     assert ratios == pytest.approx([np.log(0.5 / (1 / 3)), np.log(0.5 / (2 / 3))])
 
 
 def test_pairs_do_not_cross_texts() -> None:
-    split = Split(np.array([2, 1, 0, 0]), np.array([0, 2, 2, 4]))
-    rows, keys = features.occurrences(split, 3, 2)
+    rows, keys = features.occurrences(ragged([[2, 1], [], [0, 0]]), 3, 2)
     pairs = {(row, divmod(key - 3, 3)) for row, key in zip(rows, keys, strict=True) if key >= 3}
     assert pairs == {(0, (2, 1)), (2, (0, 0))}
 

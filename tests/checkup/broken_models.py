@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from seqlab.data.batch import Batch
+from seqlab.data.batch import Batch, unlabelled
+from seqlab.data.sequences import Padded
 from seqlab.models.model import Capabilities, SequenceModel, State
 
 VOCABULARY, CLASSES, SIZE = 12, 2, 8
@@ -30,7 +31,7 @@ class Causal(SequenceModel):
             self.head.weight.data.zero_()
 
     def features(self, batch: Batch, state: State | None) -> tuple[Tensor, State]:
-        x = self.embed(batch.tokens)
+        x = self.embed(batch.inputs.tokens)
         before = x.new_zeros(len(x), SIZE) if state is None else state.tensors["h"].reshape(len(x), SIZE)
         hidden, last = self.recur(x, batch, before)
         if self.fault == "normalisation over time":
@@ -60,7 +61,7 @@ class Causal(SequenceModel):
             if self.fault == "state after the padding":
                 h = new
             else:
-                h = torch.where(batch.mask[:, t : t + 1], new, h)
+                h = torch.where(batch.inputs.mask[:, t : t + 1], new, h)
         last = first if self.fault == "state of the first step" else h
         return torch.stack(outputs, dim=1), last
 
@@ -69,7 +70,7 @@ class Causal(SequenceModel):
             return State({"h": h.reshape(SIZE, -1)})
         return State({"h": h})
 
-    def start(self, batch_size: int) -> State:
+    def start(self, batch_size: int, source: Padded | None = None) -> State:
         size = (batch_size, SIZE)
         weight = self.embedding.weight
         return State({"h": weight.new_ones(size) if self.fault == "other start" else weight.new_zeros(size)})
@@ -77,8 +78,8 @@ class Causal(SequenceModel):
     def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         if self.fault == "step ignores the state":
             state = self.start(len(tokens))
-        ones = torch.ones_like(tokens)
-        logits, new = self(Batch(tokens.unsqueeze(1), ones, tokens.unsqueeze(1)), state)
+        inputs = Padded(tokens.unsqueeze(1), torch.ones_like(tokens))
+        logits, new = self(unlabelled(inputs), state)
         return logits[:, -1], new
 
 
@@ -96,7 +97,7 @@ class Classifier(SequenceModel):
         draw(self)
 
     def features(self, batch: Batch, state: State | None) -> tuple[Tensor, None]:
-        x = self.embedding(batch.tokens)
+        x = self.embedding(batch.inputs.tokens)
         x, _ = self.rnn(x)
         if self.fault == "input ignored":
             x = x * 0
@@ -109,12 +110,12 @@ class Classifier(SequenceModel):
     def pool(self, x: Tensor, batch: Batch) -> Tensor:
         if self.fault == "maximum over padding":
             return x.amax(dim=1)
-        total = (x * batch.mask.unsqueeze(2)).sum(dim=1)
+        total = (x * batch.inputs.mask.unsqueeze(2)).sum(dim=1)
         if self.fault == "mean over the padded length":
             return total / x.shape[1]
         if self.fault == "last step":
             return x[:, -1]
-        return total / batch.lengths.unsqueeze(1)
+        return total / batch.inputs.lengths.unsqueeze(1)
 
 
 class SumOfTokens(SequenceModel):
@@ -130,7 +131,7 @@ class SumOfTokens(SequenceModel):
         draw(self)
 
     def features(self, batch: Batch, state: State | None) -> tuple[Tensor, None]:
-        total = (self.embedding(batch.tokens) * batch.mask.unsqueeze(2)).sum(dim=1)
+        total = (self.embedding(batch.inputs.tokens) * batch.inputs.mask.unsqueeze(2)).sum(dim=1)
         middle = self.middle(total)
         return torch.relu(middle) if self.nonlinear else middle, None
 

@@ -1,29 +1,38 @@
 import copy
 import math
 import re
+from collections.abc import Sequence
 
 import pytest
 import torch
 from broken_models import VOCABULARY, Causal, Classifier, SumOfTokens
+from torch import Tensor
 
 from seqlab.checkup.check import check
 from seqlab.checkup.finding import Finding, other_tokens
 from seqlab.checkup.probe_kinds import NEEDS, PROBES
 from seqlab.data.batch import Batch
+from seqlab.data.sequences import Padded
 from seqlab.models.model import Capabilities, SequenceModel
 from seqlab.schema.errors import UserError
 from seqlab.tasks.classify import ClassifyTask
 from seqlab.tasks.language_model import LanguageModelTask
 
-LANGUAGE = LanguageModelTask(0, 1, "test", 0.0)
+LANGUAGE = LanguageModelTask(0, 1)
 LABELS = ClassifyTask(0.0)
 
 
-def batch(lengths=(5, 9, 3, 7), labels: tuple[int, ...] = ()) -> Batch:
+def batch(lengths: Sequence[int] = (5, 9, 3, 7), labels: tuple[int, ...] = ()) -> Batch:
     generator = torch.Generator().manual_seed(2)
     tokens = torch.randint(VOCABULARY, (len(lengths), max(lengths)), generator=generator)
-    targets = torch.tensor(labels) if labels else tokens.roll(-1, dims=1)
-    return Batch(tokens, torch.tensor(lengths), targets)
+    if labels:
+        return Batch(Padded(tokens, torch.tensor(lengths)), torch.tensor(labels))
+    return next_tokens(tokens, tokens.roll(-1, dims=1), lengths)
+
+
+def next_tokens(tokens: Tensor, targets: Tensor, lengths: Sequence[int]) -> Batch:
+    sizes = torch.tensor(lengths)
+    return Batch(Padded(tokens, sizes), Padded(targets, sizes))
 
 
 LANGUAGE_BATCH = batch()
@@ -138,7 +147,7 @@ def test_correct_models_pass_every_probe_that_applies(kind):
 
 def test_a_model_without_nonlinearity_cannot_memorise_xor():
     tokens = torch.tensor([[2, 2], [2, 3], [3, 2], [3, 3]])
-    xor = Batch(tokens, torch.tensor([2, 2, 2, 2]), torch.tensor([0, 1, 1, 0]))
+    xor = Batch(Padded(tokens, torch.tensor([2, 2, 2, 2])), torch.tensor([0, 1, 1, 0]))
     linear = PROBES["one_batch_overfitted"](SumOfTokens(nonlinear=False), xor, LABELS)
     assert not linear.passed
     assert linear.worst == pytest.approx(1, abs=0.01)
@@ -150,8 +159,10 @@ def test_a_model_without_nonlinearity_cannot_memorise_xor():
 def test_label_smoothing_and_ambiguous_inputs_are_not_mistakes(smoothing):
     """The first token has four different successors, so a loss of zero cannot be reached."""
     tokens = torch.tensor([[0, 2, 3, 4], [0, 3, 4, 5], [0, 4, 5, 6], [0, 5, 6, 7]])
-    rows = Batch(tokens, torch.tensor([4, 4, 4, 4]), torch.cat([tokens[:, 1:], tokens[:, :1]], dim=1))
-    finding = PROBES["one_batch_overfitted"](Causal(), rows, LanguageModelTask(0, 1, "x", smoothing))
+    rows = next_tokens(tokens, torch.cat([tokens[:, 1:], tokens[:, :1]], dim=1), [4, 4, 4, 4])
+    finding = PROBES["one_batch_overfitted"](
+        Causal(), rows, LanguageModelTask(0, 1, label_smoothing=smoothing)
+    )
     assert finding.passed, finding.message
 
 
@@ -212,13 +223,13 @@ def test_too_small_batches_are_refused():
         check(model, batch((5,)), task)
     same = torch.full((2, 3), 4)
     with pytest.raises(UserError, match=r"at least 2 different tokens. Got 1"):
-        check(model, Batch(same, torch.tensor([3, 2]), same), task)
+        check(model, next_tokens(same, same, [3, 2]), task)
     with pytest.raises(UserError, match=r"targets that depend on its tokens. Got \[1, 1, 1, 1\]"):
         check(Classifier(), batch(labels=(1, 1, 1, 1)), LABELS)
 
 
 def test_other_tokens_differ_and_occur_in_the_batch():
-    tokens, mask = LANGUAGE_BATCH.tokens, LANGUAGE_BATCH.mask
+    tokens, mask = LANGUAGE_BATCH.inputs.tokens, LANGUAGE_BATCH.inputs.mask
     changed = other_tokens(tokens, mask)
     assert (changed != tokens)[mask].all()
     assert set(changed.flatten().tolist()) <= set(tokens[mask].tolist())

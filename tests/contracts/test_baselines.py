@@ -16,6 +16,7 @@ from seqlab.baselines.baseline_kinds import BASELINES
 from seqlab.data.cache import encode
 from seqlab.data.dataset import Split
 from seqlab.data.dataset_config import DatasetConfig
+from seqlab.data.ragged import Ragged, ragged
 from seqlab.data.sources.adding import AddingConfig
 from seqlab.data.sources.brackets import BracketsConfig
 from seqlab.data.sources.text import TextConfig
@@ -111,27 +112,26 @@ def test_every_target_once_with_the_nats_of_its_probability(fitted: FittedBaseli
     probabilities, targets = found["outputs"], found["targets"]
     if fitted.config.task == "regress":
         assert found["nats"] == pytest.approx(-norm.logpdf(targets, loc=probabilities[:, 0]), rel=1e-12)
-        assert targets.tolist() == np.asarray(fitted.valid.numbers).tolist()
+        assert targets.tolist() == np.asarray(fitted.valid.targets).tolist()
         return
     assert (found["nats"] == -probabilities[np.arange(len(targets)), targets]).all()
     assert np.exp(probabilities).sum(axis=1) == pytest.approx(np.ones(len(targets)), rel=1e-12)
     if fitted.baseline.causal:
         ends = 0 if fitted.context.tokenizer.vocabulary.end is None else len(fitted.valid)
-        assert len(targets) == len(fitted.valid.tokens) + ends
+        assert len(targets) == len(fitted.valid.text.tokens) + ends
     else:
-        assert targets.tolist() == np.asarray(fitted.valid.labels).tolist()
+        assert targets.tolist() == np.asarray(fitted.valid.targets).tolist()
 
 
 def test_predictions_are_the_scored_outputs(fitted: FittedBaseline) -> None:
     found = columns(fitted.baseline, fitted.valid)["outputs"]
     if not fitted.baseline.causal:
-        assert (fitted.baseline.predict(fitted.valid) == found).all()
+        assert (fitted.baseline.predict(fitted.valid.text) == found).all()
         return
-    first = fitted.valid.tokens[: fitted.valid.offsets[1]].tolist()
+    first = fitted.valid.text[0].tolist()
     text = [fitted.context.tokenizer.vocabulary.start, *first]
-    lengths = range(1, len(first) + 1)
-    rows = np.array([token for length in lengths for token in text[:length]], np.int32)
-    predicted = fitted.baseline.predict(Split(rows, np.cumsum([0, *lengths])))
+    prefixes = [text[:length] for length in range(1, len(first) + 1)]
+    predicted = fitted.baseline.predict(ragged(prefixes))
     assert (predicted == found[: len(first)]).all()
 
 
@@ -139,8 +139,10 @@ def test_unseen_tokens_cost_finite_nats(fitted: FittedBaseline) -> None:
     if fitted.config.kind == "oracle":
         pytest.skip("tokens outside the language have probability 0")
     everything = np.arange(len(fitted.context.tokenizer.vocabulary), dtype=np.int32)
-    offsets, classes = np.array([0, len(everything), len(everything)]), np.array([0, 1])
-    whole = Split(everything, offsets if fitted.context.labels else offsets[:2], classes, numbers=np.ones(1))
+    # Of labelled texts there is one of each class, the second one empty.
+    classes = len(fitted.context.labels)
+    offsets = np.array([0, *[len(everything)] * max(1, classes)])
+    whole = Split(Ragged(everything, offsets), targets=np.arange(classes) if classes else np.ones(1))
     assert np.isfinite(columns(fitted.baseline, whole)["outputs"]).all()
 
 

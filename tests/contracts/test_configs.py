@@ -20,10 +20,9 @@ from seqlab.experiment.training_kinds import OPTIMIZERS, SCHEDULES
 from seqlab.models.model_kinds import MODELS
 from seqlab.schema.config import Config
 from seqlab.schema.registry import Registry
-from seqlab.tasks.task_kinds import SCORED_TASKS, TASKS
+from seqlab.tasks.task_kinds import TASKS
 
-REGISTRIES = [DATASETS, TOKENIZERS, BATCHING, TASKS, MODELS, OPTIMIZERS, SCHEDULES]
-REGISTRIES += [BASELINES, SCORED_TASKS]
+REGISTRIES = [DATASETS, TOKENIZERS, BATCHING, TASKS, MODELS, OPTIMIZERS, SCHEDULES, BASELINES]
 KINDS = [
     pytest.param(registry, kind, id=f"{registry.what}-{kind}") for registry in REGISTRIES for kind in registry
 ]

@@ -1,6 +1,5 @@
 """What every dataset and every tokenizer of the tables must keep."""
 
-import itertools
 import os
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 from seqlab.data.data_kinds import BATCHING, DATASETS, TOKENIZERS
 from seqlab.data.dataset import Dataset, Split
 from seqlab.data.dataset_config import DatasetConfig
+from seqlab.data.ragged import Ragged
 from seqlab.data.sources.examples import ExamplesConfig
 from seqlab.data.sources.generated import GeneratedConfig
 from seqlab.data.tokenizers.tokenizer import Tokenizer, TokenizerConfig, tokenizer_from
@@ -30,7 +30,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "tomita": {"train": 300, "valid": 50, "test": 50, "number": 4},
     "counting": {"train": 300, "valid": 50, "test": 50},
     "regular-expression": {"train": 300, "valid": 50, "test": 50, "pattern": "(ab|c)+"},
-    # So many that every label is in every split.
+    # Enough that every label is in every split.
     "marked_addition": {"train": 2_000, "valid": 2_000, "test": 2_000},
     "adding": {"train": 300, "valid": 50, "test": 50, "length": 6},
     "adding_1997": {"train": 300, "valid": 50, "test": 50, "length": 20},
@@ -56,7 +56,7 @@ def marked(kind: str) -> Any:
 
 EVERY_DATASET = pytest.mark.parametrize("kind", [marked(kind) for kind in DATASETS])
 EVERY_TOKENIZER = pytest.mark.parametrize("kind", [kind for kind in TOKENIZERS if kind != "numbers"])
-"""Those of texts; what numbers keep stands in `tests/data/test_numbers.py`."""
+"""Those of texts; what numbers keep is in `tests/data/tokenizers/test_numbers.py`."""
 EITHER_WAY = pytest.mark.parametrize("running", [False, True])
 
 
@@ -87,16 +87,17 @@ def trained(kind: str, *, running: bool = False) -> Tokenizer:
 
 
 def pieces(split: Split) -> list[bytes]:
-    return [split.tokens[begin:end].tobytes() for begin, end in itertools.pairwise(split.offsets.tolist())]
+    return [ids.tobytes() for ids in split.text]
 
 
 def arrays(dataset: Dataset) -> dict[str, list[Any]]:
     return {
         name: [
-            split.tokens.tobytes(),
-            split.offsets.tobytes(),
-            split.labels is not None and split.labels.tobytes(),
-            split.numbers is not None and split.numbers.tobytes(),
+            split.text.tokens.tobytes(),
+            split.text.offsets.tobytes(),
+            split.source is not None and [split.source.tokens.tobytes(), split.source.offsets.tobytes()],
+            split.targets is not None and (split.targets.dtype, split.targets.tobytes()),
+            split.running,
         ]
         for name, split in dataset.splits.items()
     }
@@ -118,24 +119,34 @@ def test_arrays_are_what_they_must_be(kind: str):
     dataset = config_of(kind).build()
     assert {"train", "test"} <= set(dataset.splits) <= {"train", "valid", "test", "longer"}
     for split in dataset.splits.values():
-        assert (split.tokens.dtype, split.offsets.dtype) == (np.int32, np.int64)
-        assert len(split) >= 1
-        assert split.offsets[0] == 0
-        assert split.offsets[-1] == len(split.tokens) > 0
-        assert (split.lengths >= 0).all()
-        assert split.tokens.min() >= 0
-        assert split.tokens.max() < len(dataset.tokenizer.vocabulary)
-        assert not np.isin(split.tokens, list(dataset.tokenizer.vocabulary.special)).any()
-        if split.labels is not None:
-            assert split.labels.dtype == np.int64
-            assert np.unique(split.labels).tolist() == list(range(len(dataset.labels)))
-            assert len(split.labels) == len(split)
-        else:
+        check_ids(split.text, dataset.tokenizer)
+        assert (split.source is None) == (dataset.source_tokenizer is None)
+        if split.source is not None and dataset.source_tokenizer is not None:
+            check_ids(split.source, dataset.source_tokenizer)
+            assert len(split.source) == len(split)
+        assert len(split) == 1 or not split.running
+        if split.targets is None:
             assert dataset.labels == ()
-        if split.numbers is not None:
-            assert split.numbers.dtype == np.float64
-            assert np.isfinite(split.numbers).all()
-            assert len(split.numbers) == len(split)
+            continue
+        assert len(split.targets) == len(split)
+        if dataset.labels:
+            assert split.targets.dtype == np.int64
+            assert np.unique(split.targets).tolist() == list(range(len(dataset.labels)))
+        else:
+            assert split.targets.dtype == np.float64
+            assert np.isfinite(split.targets).all()
+
+
+def check_ids(text: Ragged, tokenizer: Tokenizer) -> None:
+    """Sequences of known tokens, none of them special."""
+    assert (text.tokens.dtype, text.offsets.dtype) == (np.int32, np.int64)
+    assert len(text) >= 1
+    assert text.offsets[0] == 0
+    assert text.offsets[-1] == len(text.tokens) > 0
+    assert (text.lengths >= 0).all()
+    assert text.tokens.min() >= 0
+    assert text.tokens.max() < len(tokenizer.vocabulary)
+    assert not np.isin(text.tokens, list(tokenizer.vocabulary.special)).any()
 
 
 @EVERY_DATASET
@@ -146,7 +157,7 @@ def test_every_token_of_the_vocabulary_is_of_the_training_split(kind: str):
         return  # every number there can be, whatever the texts hold
     assert vocabulary.start is not None
     if config_of(kind).tokenizer.kind != "bytes":
-        missing = set(range(len(vocabulary))) - set(np.unique(dataset.splits["train"].tokens).tolist())
+        missing = set(range(len(vocabulary))) - set(np.unique(dataset.splits["train"].text.tokens).tolist())
         assert missing <= vocabulary.special | {vocabulary.unknown}
 
 
@@ -164,7 +175,7 @@ def test_splits_are_disjoint_unless_they_are_samples(kind: str):
 
 
 @EVERY_DATASET
-def test_origin_and_licence_are_told(kind: str):
+def test_origin_and_licence_are_given(kind: str):
     about = config_of(kind).about()
     assert about.description
     assert about.origin

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from seqlab.measure.metric import Metric, Scored
+from seqlab.measure.metric import Scored, TargetMetric
 from seqlab.measure.metric_kinds import METRICS
 from seqlab.schema.errors import UserError
 from seqlab.schema.records import Curve, Matrix, Moment, Record, Scalar, from_line, to_line
@@ -66,7 +66,7 @@ def scored(logits: torch.Tensor, targets: torch.Tensor, positions: torch.Tensor)
 
 
 def records(key: str, *pieces: Scored) -> list[Record]:
-    metric: Metric = METRICS[key]("token")
+    metric: TargetMetric = METRICS[key]("token")
     for piece in pieces:
         metric.update(piece)
     return metric.records("valid")
@@ -157,7 +157,7 @@ def test_records_name_themselves_and_their_units(key):
         assert from_line(to_line(record, moment), "test:1") == (record, moment)
 
 
-def test_numbers_are_held_against_numbers():
+def test_numbers_are_compared_with_numbers():
     targets, predicted = torch.tensor([0.5, -1.0, 2.0, 0.0]), torch.tensor([0.53, -1.0, 1.95, 3.0])
     given = Scored(torch.zeros(4), predicted.unsqueeze(1), targets, torch.zeros(4, dtype=torch.int64))
     assert values(records("mse", given)) == [[pytest.approx((0.03**2 + 0.05**2 + 9) / 4, rel=1e-6)]]

@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqlab.data.batching import PackedConfig, SequenceBatching, SequencesConfig, TokensConfig, gather_rows
-from seqlab.data.dataset import Split
-from seqlab.data.tokenizers.tokenizer import offsets_of
+from seqlab.data.batch import Batch
+from seqlab.data.batching import PackedConfig, SequenceBatching, SequencesConfig, TokensConfig
+from seqlab.data.ragged import ragged
+from seqlab.data.sequences import Padded, pad
 from seqlab.schema.errors import UserError
 
 LENGTHS = st.lists(st.integers(0, 30), max_size=60).map(lambda lengths: np.array(lengths, dtype=np.int64))
@@ -86,13 +88,28 @@ def test_a_budget_smaller_than_a_sequence_is_refused():
 
 
 @given(st.lists(st.lists(st.integers(1, 9), max_size=6), min_size=1, max_size=6), st.data())
-def test_gathered_rows_are_the_sequences(sequences: list[list[int]], data: st.DataObject):
-    flat = np.array([token for sequence in sequences for token in sequence], dtype=np.int32)
-    split = Split(flat, offsets_of(map(len, sequences)))
+def test_padded_rows_are_the_sequences(sequences: list[list[int]], data: st.DataObject):
+    text = ragged(sequences)
+    assert [ids.tolist() for ids in text] == sequences
     rows = np.array(data.draw(st.lists(st.integers(0, len(sequences) - 1), min_size=1)))
-    tokens, lengths = gather_rows(split, rows)
+    tokens, lengths = pad(text, rows)
     assert lengths.tolist() == [len(sequences[row]) for row in rows]
     assert tokens.shape == (len(rows), max(1, *lengths, 1))
     for row, got, length in zip(rows, tokens.tolist(), lengths, strict=True):
         assert got[:length] == sequences[row]
         assert not any(got[length:])
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=6))
+def test_real_features_and_targets_are_those_without_padding(sizes: list[int]):
+    lengths, steps = torch.tensor(sizes), max(1, *sizes)
+    tokens = torch.arange(len(sizes) * steps).view(len(sizes), steps)
+    batch = Batch(Padded(tokens, lengths), Padded(tokens + 100, lengths))
+    features, targets = batch.real(tokens.unsqueeze(2).float())
+    expected = [token for row, size in zip(tokens.tolist(), sizes, strict=True) for token in row[:size]]
+    assert features.squeeze(1).tolist() == expected
+    assert targets.tolist() == [token + 100 for token in expected]
+    labelled = Batch(Padded(tokens, lengths), lengths)
+    kept, labels = labelled.real(tokens.float())
+    assert torch.equal(kept, tokens.float())
+    assert torch.equal(labels, lengths)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqlab.data.cache import cut, load_or_encode
+from seqlab.data.cache import cut
 from seqlab.data.dataset import About, Corpus, Dataset, Limit
 from seqlab.data.dataset_config import DatasetConfig
 from seqlab.data.tokenizers.tokenizer import Encoded, offsets_of
@@ -52,7 +52,7 @@ class RacedDataset(WordsDataset):
     def read(self) -> Corpus:
         if len(READS) == 0:
             READS.append("outer")
-            load_or_encode(self)
+            self.build()
         return super().read()
 
 
@@ -67,9 +67,9 @@ def no_reads() -> None:
 def content(dataset: Dataset) -> Any:
     return {
         name: (
-            split.tokens.tolist(),
-            split.offsets.tolist(),
-            split.labels.tolist() if split.labels is not None else 0,
+            split.text.tokens.tolist(),
+            split.text.offsets.tolist(),
+            split.targets.tolist() if split.targets is not None else 0,
         )
         for name, split in dataset.splits.items()
     }
@@ -81,19 +81,19 @@ def the_folder(cache: Path) -> Path:
 
 
 def test_what_is_encoded_is_what_is_loaded():
-    dataset = load_or_encode(WordsDataset())
+    dataset = WordsDataset().build()
     assert content(dataset) == {
         "train": ([6, 5, 4, 4, 5, 4], [0, 3, 5, 6], [0, 1, 0]),
         "test": ([5, 3], [0, 2], [1]),
     }
     assert dataset.labels == ("no", "yes")
     assert dataset.content_hash == "0"
-    assert content(load_or_encode(WordsDataset())) == content(dataset)
+    assert content(WordsDataset().build()) == content(dataset)
     assert READS == ["0"]
 
 
 def test_arrays_are_memory_mapped_and_cannot_be_written():
-    tokens = load_or_encode(WordsDataset()).splits["train"].tokens
+    tokens = WordsDataset().build().splits["train"].text.tokens
     assert type(tokens) is np.ndarray
     base: Any = tokens
     while isinstance(base, np.ndarray):
@@ -105,13 +105,13 @@ def test_arrays_are_memory_mapped_and_cannot_be_written():
 
 def test_settings_and_sources_have_folders_of_their_own(cache: Path):
     for config in (WordsDataset(), WordsDataset(content="1"), WordsDataset(max_length=1)):
-        load_or_encode(config)
+        config.build()
     assert len(list((cache / "encoded").iterdir())) == 3
 
 
 def test_texts_are_cut_after_the_vocabulary_was_built():
-    dataset = load_or_encode(WordsDataset(max_length=1))
-    assert dataset.splits["train"].tokens.tolist() == [6, 4, 4]
+    dataset = WordsDataset(max_length=1).build()
+    assert dataset.splits["train"].text.tokens.tolist() == [6, 4, 4]
     assert "b" in dataset.tokenizer.vocabulary.ids
 
 
@@ -134,7 +134,7 @@ def test_cutting_keeps_the_first_or_the_last_tokens(lengths: list[int], longest:
 def test_a_damaged_folder_is_encoded_anew_and_said(
     cache: Path, caplog: pytest.LogCaptureFixture, damage: str
 ):
-    expected = content(load_or_encode(WordsDataset()))
+    expected = content(WordsDataset().build())
     folder = the_folder(cache)
     tokens, meta = folder / "train.tokens.npy", folder / "meta.json"
     data = tokens.read_bytes()
@@ -154,15 +154,15 @@ def test_a_damaged_folder_is_encoded_anew_and_said(
         case _:
             meta.write_text("[]")
     with caplog.at_level(logging.WARNING):
-        assert content(load_or_encode(WordsDataset())) == expected
+        assert content(WordsDataset().build()) == expected
     assert "is damaged" in caplog.text
     assert READS == ["0", "0"]
 
 
 def test_who_comes_second_uses_the_first_ones_folder(cache: Path):
-    dataset = load_or_encode(RacedDataset())
+    dataset = RacedDataset().build()
     assert READS == ["outer", "0", "0"]
-    assert dataset.splits["train"].tokens.tolist() == [6, 5, 4, 4, 5, 4]
+    assert dataset.splits["train"].text.tokens.tolist() == [6, 5, 4, 4, 5, 4]
     assert [path.name for path in (cache / "encoded").iterdir()] == [the_folder(cache).name]
 
 
@@ -170,7 +170,7 @@ def test_a_cache_that_cannot_be_written_is_said(cache: Path):
     cache.parent.mkdir(exist_ok=True)
     cache.write_text("a file stands here")
     with pytest.raises(WorkError, match=r"cache folder must be writable; \$SEQLAB_CACHE names another one"):
-        load_or_encode(WordsDataset())
+        WordsDataset().build()
 
 
 def test_a_failed_write_leaves_nothing_behind(cache: Path, monkeypatch: pytest.MonkeyPatch):
@@ -179,16 +179,16 @@ def test_a_failed_write_leaves_nothing_behind(cache: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(np, "save", full)
     with pytest.raises(WorkError, match="No space left"):
-        load_or_encode(WordsDataset())
+        WordsDataset().build()
     assert list((cache / "encoded").iterdir()) == []
 
 
 @pytest.mark.parametrize("texts", [(), ("",)])
 def test_an_empty_dataset_is_an_error(texts: tuple[str, ...]):
     with pytest.raises(UserError, match=r"must hold text in every split\. Got an empty 'train'"):
-        load_or_encode(WordsDataset(train=texts))
+        WordsDataset(train=texts).build()
 
 
 def test_a_dataset_without_tokens_is_an_error():
     with pytest.raises(UserError, match="Tokenizer 'words' found none in 'train'"):
-        load_or_encode(WordsDataset(train=("42!",)))
+        WordsDataset(train=("42!",)).build()

@@ -91,7 +91,7 @@ def test_the_floor_is_the_mean_of_exact_costs(name: str) -> None:
     config, language = CONFIGS[name], CONFIGS[name].language()
     texts = config.read().texts["valid"]
     costs = sum(language.nats(text) for text in texts) / sum(len(text) + 1 for text in texts)
-    assert floor(config, config.build(), "valid") == pytest.approx(costs, rel=1e-12)
+    assert floor(language, config.build(), "valid") == pytest.approx(costs, rel=1e-12)
 
 
 def test_the_split_far_has_every_length_beyond_the_limit_equally_often() -> None:
@@ -123,10 +123,10 @@ class Knowing(SequenceModel):
 
     def features(self, batch: Batch, state: State | None) -> tuple[torch.Tensor, State | None]:
         vocabulary = self.tokenizer.vocabulary
-        y = torch.full((*batch.tokens.shape, len(vocabulary)), -math.inf, dtype=torch.float64)
-        for row, length in enumerate(batch.lengths.tolist()):
+        y = torch.full((*batch.inputs.tokens.shape, len(vocabulary)), -math.inf, dtype=torch.float64)
+        for row, length in enumerate(batch.inputs.lengths.tolist()):
             for t in range(length):
-                prefix = self.tokenizer.decode(batch.tokens[row, : t + 1].tolist())
+                prefix = self.tokenizer.decode(batch.inputs.tokens[row, : t + 1].tolist())
                 for token, chance in self.language.next_token(prefix).items():
                     y[row, t, vocabulary.id(token)] = math.log(chance)
         return y, None
@@ -138,6 +138,6 @@ def test_a_model_that_knows_the_truth_is_at_the_floor(name: str) -> None:
     dataset = config.build()
     task = LanguageModelConfig().build(dataset)
     batches = task.batches(dataset.splits["valid"], SequencesConfig(batch_size=50), None)
-    (loss,) = evaluate(Knowing(config, dataset), task, batches, split="valid", metrics=["loss"], carry=False)
+    (loss,) = evaluate(Knowing(config, dataset), task, batches, split="valid", metrics=["loss"])
     assert isinstance(loss, Scalar)
-    assert loss.value == pytest.approx(floor(config, dataset, "valid"), abs=1e-7)
+    assert loss.value == pytest.approx(floor(config.language(), dataset, "valid"), abs=1e-7)

@@ -1,4 +1,4 @@
-"""Batches prepared ahead are the same batches, and the next is ready before it is asked for."""
+"""Batches prepared ahead are the same batches, and the next is ready before it is requested."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import torch
 
 from seqlab.data.batch import Batch
 from seqlab.data.prefetcher import Prefetcher
+from seqlab.data.sequences import Padded
 
 
 class Counted(Sequence[Batch]):
-    """Batches that know which thread asked for them; the one at `broken` cannot be made."""
+    """Batches that record which thread requested them; the one at `broken` cannot be made."""
 
     def __init__(self, count: int, broken: int = -1):
         self.size, self.broken, self.made = count, broken, threading.Event()
@@ -28,7 +29,7 @@ class Counted(Sequence[Batch]):
         self.threads[index] = threading.current_thread().name
         self.made.set()
         one = torch.tensor([index])
-        return Batch(one.unsqueeze(1), torch.ones_like(one), one)
+        return Batch(Padded(one.unsqueeze(1), torch.ones_like(one)), one)
 
 
 def test_they_are_the_same_and_made_ahead() -> None:
@@ -38,19 +39,19 @@ def test_they_are_the_same_and_made_ahead() -> None:
         first = ahead[0]
         batches.made.clear()
         taken = [first, ahead[1], ahead[2]]
-    assert [int(batch.targets) for batch in taken] == [0, 1, 2]
+    assert [int(batch.target_values) for batch in taken] == [0, 1, 2]
     assert batches.threads[0] == threading.main_thread().name
     assert {batches.threads[1], batches.threads[2]} == {"batches_0"}
 
 
 def test_one_can_begin_anywhere_and_jump() -> None:
     with Prefetcher(Counted(9)) as ahead:
-        assert [int(ahead[index].targets) for index in (4, 5, 2, 8, 0, 1)] == [4, 5, 2, 8, 0, 1]
+        assert [int(ahead[index].target_values) for index in (4, 5, 2, 8, 0, 1)] == [4, 5, 2, 8, 0, 1]
 
 
 def test_an_error_comes_where_the_batch_is_taken() -> None:
     with Prefetcher(Counted(3, broken=1)) as ahead:
-        assert int(ahead[0].targets) == 0
+        assert int(ahead[0].target_values) == 0
         with pytest.raises(ValueError, match="broken"):
             _ = ahead[1]
 

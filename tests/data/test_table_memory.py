@@ -22,7 +22,7 @@ before = int(next(line for line in open("/proc/self/status") if line.startswith(
 limit = before + int(sys.argv[2])
 resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 dataset = TableConfig(path=sys.argv[1]).build()
-print(sum(len(split) for split in dataset.splits.values()), dataset.splits["train"].offsets[-1])
+print(sum(len(split) for split in dataset.splits.values()), dataset.splits["train"].text.offsets[-1])
 """
 
 

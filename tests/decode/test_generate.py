@@ -6,9 +6,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from seqlab.data.batch import Batch
-from seqlab.decode.generate import Generation, generate
+from seqlab.data.batch import Batch, unlabelled
+from seqlab.data.sequences import Padded
+from seqlab.decode.generate import Generation, Limits, generate
 from seqlab.decode.sampling import SamplingOptions, distribution
+from seqlab.models.input_spec import InputSpec
 from seqlab.models.model import Capabilities, SequenceModel, State
 from seqlab.models.model_kinds import MODELS
 from seqlab.schema.config import parse
@@ -43,41 +45,41 @@ class Chain(SequenceModel):
         self.head.weight.data = table.T.contiguous()
 
     def features(self, batch: Batch, state: State | None):
-        return functional.one_hot(batch.tokens, self.size).float(), State({"none": batch.lengths})
+        return functional.one_hot(batch.inputs.tokens, self.size).float(), State(
+            {"none": batch.inputs.lengths}
+        )
 
-    def start(self, batch_size: int) -> State:
+    def start(self, batch_size: int, source: Padded | None = None) -> State:
         return State({"none": torch.zeros(batch_size)})
 
 
 def tiny(name: str, seed: int = 0) -> SequenceModel:
     table = dict(TINY[name])
     generator = torch.Generator().manual_seed(seed)
-    model = parse(MODELS[table["kind"]], table).build(
-        vocabulary=VOCABULARY, outputs=VOCABULARY, generator=generator
-    )
+    spec = InputSpec(vocabulary=VOCABULARY, outputs=VOCABULARY)
+    model = parse(MODELS[table["kind"]], table).build(spec, generator)
     with torch.no_grad():  # large weights make choices depend on the whole prefix
         for parameter in model.parameters():
             parameter.mul_(4)
     return model.double()
 
 
-def write(model, prompts, *, choice=GREEDY, seed=0, end: int | None = END, longest=12, banned=frozenset()):
+def write(model, prompts, *, options=GREEDY, seed=0, end: int | None = END, longest=12, banned=frozenset()):
     generator = torch.Generator().manual_seed(seed)
-    return generate(
-        model, prompts, end=end, max_new_tokens=longest, choice=choice, generator=generator, banned=banned
-    )
+    limits = Limits(end=end, max_new_tokens=longest, banned=banned)
+    return generate(model, prompts, limits=limits, options=options, generator=generator)
 
 
-def one_by_one(model, prompts, probabilities, choice, longest) -> list[Generation]:
-    """Row by row, the whole prefix read again for every token, drawn in numpy."""
+def one_by_one(model, prompts, probabilities, options, longest) -> list[Generation]:
+    """Sequence by sequence, the whole prefix read again for every token, drawn in numpy."""
     written = []
     model.eval()
     for prompt, row in zip(prompts, probabilities, strict=True):
         tokens = list(prompt)
         for chance in row:
-            batch = Batch(torch.tensor([tokens]), torch.tensor([len(tokens)]), torch.tensor([tokens]))
+            batch = unlabelled(Padded(torch.tensor([tokens]), torch.tensor([len(tokens)])))
             with torch.no_grad():
-                probabilities = distribution(model(batch)[0][:, -1], choice)[0].numpy()
+                probabilities = distribution(model(batch)[0][:, -1], options)[0].numpy()
             tokens.append(int(np.searchsorted(np.cumsum(probabilities), chance, side="right")))
             if tokens[-1] == END:
                 break
@@ -89,51 +91,51 @@ def one_by_one(model, prompts, probabilities, choice, longest) -> list[Generatio
 
 @pytest.mark.parametrize("name", TINY)
 @pytest.mark.parametrize(
-    "choice", [GREEDY, SamplingOptions(), SamplingOptions(temperature=0.7, top_k=4, top_p=0.9)]
+    "options", [GREEDY, SamplingOptions(), SamplingOptions(temperature=0.7, top_k=4, top_p=0.9)]
 )
-def test_a_batch_is_written_like_one_row_at_a_time(name, choice):
+def test_a_batch_is_written_like_one_sequence_at_a_time(name, options):
     model = tiny(name)
     prompts = [[0], [0, 2, 3], [0, 5], [3, 3, 3, 3, 2], [4]]
     probabilities = torch.rand(
         len(prompts), 13, generator=torch.Generator().manual_seed(7), dtype=torch.float64
     ).numpy()
-    found = write(model, prompts, choice=choice, seed=7)
-    assert found == one_by_one(model, prompts, probabilities, choice, longest=12)
+    found = write(model, prompts, options=options, seed=7)
+    assert found == one_by_one(model, prompts, probabilities, options, longest=12)
 
 
 @pytest.mark.parametrize("name", TINY)
 def test_halves_of_the_prompts_write_what_all_of_them_write(name):
     model = tiny(name)
     prompts = [[0, index % 5 + 1] for index in range(20)]
-    generator = torch.Generator().manual_seed(3)
+    generator, limits = torch.Generator().manual_seed(3), Limits(end=END, max_new_tokens=9)
     halves = [
-        generate(model, half, end=END, max_new_tokens=9, choice=SamplingOptions(), generator=generator)
+        generate(model, half, limits=limits, options=SamplingOptions(), generator=generator)
         for half in (prompts[:7], prompts[7:])
     ]
-    assert halves[0] + halves[1] == write(model, prompts, choice=SamplingOptions(), seed=3, longest=9)
+    assert halves[0] + halves[1] == write(model, prompts, options=SamplingOptions(), seed=3, longest=9)
 
 
-def test_a_row_keeps_its_draws_when_another_prompt_changes():
+def test_a_sequence_keeps_its_draws_when_another_prompt_changes():
     model = tiny("lstm")
-    first = write(model, [[0], [0, 2], [0, 3]], choice=SamplingOptions(), seed=1)
-    second = write(model, [[4, 4, 5, 5], [0, 2], [5]], choice=SamplingOptions(), seed=1)
+    first = write(model, [[0], [0, 2], [0, 3]], options=SamplingOptions(), seed=1)
+    second = write(model, [[4, 4, 5, 5], [0, 2], [5]], options=SamplingOptions(), seed=1)
     assert first[1] == second[1]
 
 
 def test_seeds_repeat_and_differ():
     model = tiny("elman")
     prompts = [[0]] * 10
-    assert write(model, prompts, choice=SamplingOptions(), seed=1) == write(
-        model, prompts, choice=SamplingOptions(), seed=1
+    assert write(model, prompts, options=SamplingOptions(), seed=1) == write(
+        model, prompts, options=SamplingOptions(), seed=1
     )
-    assert write(model, prompts, choice=SamplingOptions(), seed=1) != write(
-        model, prompts, choice=SamplingOptions(), seed=2
+    assert write(model, prompts, options=SamplingOptions(), seed=1) != write(
+        model, prompts, options=SamplingOptions(), seed=2
     )
 
 
 def test_frequencies_of_a_markov_chain():
     table = torch.tensor([[0.0, 0.25, 0.5, 0.25], [1, 0, 0, 0], [0, 0.5, 0.25, 0.25], [0, 0.8, 0.0, 0.2]])
-    written = write(Chain(table.log().clamp(min=-1e9)), [[0]] * 4000, choice=SamplingOptions(), longest=200)
+    written = write(Chain(table.log().clamp(min=-1e9)), [[0]] * 4000, options=SamplingOptions(), longest=200)
     assert all(generation.complete for generation in written)
     tokens = [(0, *generation.tokens, END) for generation in written]
     pairs = np.zeros((4, 4))
@@ -158,18 +160,18 @@ def test_the_end_token_is_no_part_of_the_text_and_has_a_draw_of_its_own():
     assert write(counting_chain(), [[4], [3]], longest=2) == [Generation((), True), Generation((4,), True)]
 
 
-def test_without_an_end_token_the_asked_length_is_complete():
+def test_without_an_end_token_a_text_of_the_requested_length_is_complete():
     assert write(counting_chain(), [[0]], longest=4, end=None) == [Generation((2, 3, 4, 1), True)]
 
 
 def test_banned_tokens_are_never_chosen():
     model = tiny("lstm")
     banned = frozenset({0, 3})
-    written = write(model, [[0]] * 200, choice=SamplingOptions(temperature=3.0), banned=banned)
+    written = write(model, [[0]] * 200, options=SamplingOptions(temperature=3.0), banned=banned)
     assert {token for generation in written for token in generation.tokens} == {2, 4, 5}
 
 
-def test_rows_that_ended_are_not_computed():
+def test_sequences_that_ended_are_not_computed():
     model = counting_chain()
     sizes = []
     model.head.register_forward_hook(lambda module, inputs, output: sizes.append(len(output)))
@@ -183,7 +185,7 @@ def test_the_model_is_left_as_found():
     model.head.eval()
     modes = [module.training for module in model.modules()]
     before = torch.get_rng_state()
-    write(model, [[0]] * 3, choice=SamplingOptions())
+    write(model, [[0]] * 3, options=SamplingOptions())
     assert [module.training for module in model.modules()] == modes
     assert torch.equal(torch.get_rng_state(), before)
     assert all(parameter.grad is None for parameter in model.parameters())
@@ -203,9 +205,8 @@ def test_wrong_arguments_are_named():
         write(chain, [[0]], banned=frozenset({1}))
     with pytest.raises(UserError, match=r"'banned' must be ids below 5.*Got \[9\]"):
         write(chain, [[0]], banned=frozenset({9}))
-    classifier = parse(MODELS["linear-classifier"], {}).build(
-        vocabulary=5, outputs=2, generator=torch.Generator()
-    )
+    spec = InputSpec(vocabulary=5, outputs=2)
+    classifier = parse(MODELS["linear-classifier"], {}).build(spec, torch.Generator())
     with pytest.raises(UserError, match=r"Only a causal model .*Got SequenceClassifier"):
         write(classifier, [[0]])
 

@@ -10,7 +10,7 @@ import torch
 
 from seqlab.evaluate.diagnose import rows
 from seqlab.evaluate.evaluation import diagnose_run
-from seqlab.experiment.network_experiment import build
+from seqlab.experiment.network_experiment import NetworkExperiment
 from seqlab.schema.errors import UserError
 from seqlab.schema.records import Curve
 from seqlab.training import run
@@ -67,7 +67,7 @@ def test_resumed_as_never_stopped(place: Path, monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setenv("SEQLAB_RUNS", str(place / "broken"))
     broken = tiny.broken_off(recipe, step=step)
     run.resume(broken, callback=tiny.Nobody())
-    assert broken.read("records.jsonl") == whole.read("records.jsonl")
+    assert (broken.path / "records.jsonl").read_text() == (whole.path / "records.jsonl").read_text()
 
 
 def test_a_diagnosis_of_the_run_is_that_of_its_best_validation() -> None:
@@ -88,18 +88,18 @@ def test_rows_are_always_the_same(more: list[str]) -> None:
         ["model.hidden_size=8", "model.heads=2", "model.feed_forward_size=8"] if "model" in str(more) else []
     )
     config = tiny.configure(tiny.BRACKETS, *more, *small)
-    experiment = build(config, config.dataset(), torch.device("cpu"))
+    experiment = NetworkExperiment(config, config.dataset(), torch.device("cpu"))
     one, other = (rows(experiment, "valid", 4) for _ in range(2))
-    assert torch.equal(one.tokens, other.tokens)
-    assert torch.equal(one.lengths, other.lengths)
-    assert len(one.lengths) == 4
-    assert len(rows(experiment, "valid", 1_000).lengths) <= 1_000
+    assert torch.equal(one.inputs.tokens, other.inputs.tokens)
+    assert torch.equal(one.inputs.lengths, other.inputs.lengths)
+    assert len(one.inputs.lengths) == 4
+    assert len(rows(experiment, "valid", 1_000).inputs.lengths) <= 1_000
     if more == STREAM:
         # The state is carried on in training, so a row may be longer than the window.
-        assert int(one.lengths.min()) > 5
+        assert int(one.inputs.lengths.min()) > 5
     else:
-        valid = experiment.dataset.splits["valid"].lengths
-        assert set(one.lengths.tolist()) <= {int(length) + 1 for length in valid}
+        valid = experiment.dataset.splits["valid"].text.lengths
+        assert set(one.inputs.lengths.tolist()) <= {int(length) + 1 for length in valid}
 
 
 def test_a_classifier(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import torch
 from seqlab.data import oracle_floor as truth
 from seqlab.data.sources.brackets import BracketsConfig
 from seqlab.evaluate.oracle_check import oracle_check
-from seqlab.experiment.network_experiment import build
+from seqlab.experiment.network_experiment import NetworkExperiment
 from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.errors import UserError
 from seqlab.schema.records import Curve, Scalar, Text
@@ -30,7 +30,7 @@ def test_a_finished_run_has_a_card_with_its_distance_to_the_truth(tiny_run: RunF
     metrics, loss = card["metrics"], tiny.summary(tiny_run)["metrics"]["loss"]
     config = tiny.configure(tiny.BRACKETS).data
     assert isinstance(config, BracketsConfig)
-    assert metrics["floor"] == truth.floor(config, config.build(), "valid")
+    assert metrics["floor"] == truth.floor(config.language(), config.build(), "valid")
     assert metrics["floor"] + metrics["above_floor"] == pytest.approx(loss)
     assert metrics["above_floor"] > 0
     assert sum(metrics[f"{what}_samples"] for what in ("valid", "cut", "wrong")) == pytest.approx(1)
@@ -80,7 +80,7 @@ def test_samples_that_are_checked_go_on_from_their_prompts(
 ) -> None:
     monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path / "cache"))
     config = tiny.configure(tiny.BRACKETS, prompt)
-    check = oracle_check(build(config, config.dataset(), torch.device("cpu")))
+    check = oracle_check(NetworkExperiment(config, config.dataset(), torch.device("cpu")))
     assert check is not None
     texts = check.draw(50, "check", 1)
     assert texts == check.draw(50, "check", 1) != check.draw(50, "check", 2)
@@ -100,7 +100,7 @@ def test_a_prompt_that_no_text_begins_with_is_refused(
     with pytest.raises(
         UserError, match=r"'samples\.prompt': .*Got '\(\)\('; after '\(\)' only these can follow: '\.end'"
     ):
-        build(config, config.dataset(), torch.device("cpu"))
+        NetworkExperiment(config, config.dataset(), torch.device("cpu"))
 
 
 @pytest.mark.parametrize("change", ["data.tokenizer.kind=bytes", "training.fit_on=train+valid"])

@@ -189,7 +189,7 @@ def test_applies_or_reports_why_not(
     monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path))
     monkeypatch.setattr(experiment, "MANY_ROWS", 5)
     config = tiny.configure([*tiny.REVIEWS, *settings])
-    built = experiment.build(config, config.data.build(), torch.device("cpu"))
+    built = experiment.NetworkExperiment(config, config.data.build(), torch.device("cpu"))
     assert (built.rows is None) == (note is not None)
     assert len(built.notes) == (note is not None)
     assert all(str(note) in reported for reported in built.notes)
@@ -198,11 +198,11 @@ def test_applies_or_reports_why_not(
 def test_a_tied_table_and_a_small_one_are_moved_whole(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path))
     config = tiny.configure([*tiny.BRACKETS, *SGD])
-    small = experiment.build(config, config.data.build(), torch.device("cpu"))
+    small = experiment.NetworkExperiment(config, config.data.build(), torch.device("cpu"))
     assert (small.rows, small.notes) == (None, ())
     monkeypatch.setattr(experiment, "MANY_ROWS", 5)
     config = tiny.configure([*tiny.BRACKETS, *SGD, "model.tied=true"])
-    tied = experiment.build(config, config.data.build(), torch.device("cpu"))
+    tied = experiment.NetworkExperiment(config, config.data.build(), torch.device("cpu"))
     assert tied.rows is None
     assert "it is tied to the output layer" in tied.notes[0]
 

@@ -118,7 +118,7 @@ def test_notes_on_the_data_are_reported_and_stored(tmp_path: Path) -> None:
     callback = tiny.Nobody()
     config, _ = recipes.configure("text-classifier", [override, "training.max_steps=1"])
     path = Path(run.train(config, callback=callback)["run"])
-    (note,) = folder.open_run(path).read_json("data.json", "notes")["notes"]
+    (note,) = run_folder.open_run(path).data()["notes"]
     assert "hold no token" in note
     assert f"Note: {note}" in callback.messages
     assert read_toml((path / "config.toml").read_text(), "")["model"]["linear_size"] == 64
@@ -130,7 +130,7 @@ def test_500_reviews_are_learned_in_seconds(tmp_path: Path) -> None:
     """A logistic regression on tf-idf has 0.77 to 0.79 on three such samples, this 0.77 to 0.80."""
     corpus = ImdbConfig().read()
     for name, split, count in (("train", "train", 500), ("test", "test", 2000)):
-        rows = list(zip(corpus.texts[split], corpus.labels[split], strict=True))
+        rows = list(zip(corpus.texts[split], corpus.targets[split], strict=True))
         random.Random(0).shuffle(rows)
         with (tmp_path / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([("review", "positive"), *rows[:count]])
@@ -138,5 +138,5 @@ def test_500_reviews_are_learned_in_seconds(tmp_path: Path) -> None:
     files = [f"data.path={tmp_path}/train.csv", f"data.test_path={tmp_path}/test.csv"]
     config, _ = recipes.configure("text-classifier", [*files, *columns, "training.tensorboard=false"])
     summary = run.train(config, threads=1, callback=tiny.Nobody())
-    card = evaluate_run(folder.open_run(Path(summary["run"])), "test", ["accuracy"])
+    card = evaluate_run(run_folder.open_run(Path(summary["run"])), "test", ["accuracy"])
     assert card["metrics"]["accuracy"] > 0.74

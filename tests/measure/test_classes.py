@@ -9,7 +9,7 @@ from sklearn import metrics
 from torch.nn import functional
 
 from seqlab.measure.classes import MOST_CLASSES, Auc, Confusion, MacroF1
-from seqlab.measure.metric import Metric, Scored
+from seqlab.measure.metric import Scored, TargetMetric
 from seqlab.schema.errors import UserError
 from seqlab.schema.records import Matrix, Scalar
 
@@ -19,7 +19,7 @@ def scored(logits: torch.Tensor, targets: torch.Tensor) -> Scored:
     return Scored(nats, logits, targets, torch.zeros_like(targets))
 
 
-def value(metric: Metric, logits: torch.Tensor, targets: torch.Tensor) -> float:
+def value(metric: TargetMetric, logits: torch.Tensor, targets: torch.Tensor) -> float:
     metric.update(scored(logits, targets))
     (record,) = metric.records("valid")
     assert isinstance(record, Scalar)
@@ -90,6 +90,6 @@ def test_the_matrix_is_sklearns(classes: int, count: int, seed: int, ties: bool)
 
 
 @pytest.mark.parametrize(("cls", "name"), [(Auc, "auc"), (Confusion, "confusion_matrix")])
-def test_a_vocabulary_has_too_many_classes(cls: type[Metric], name: str):
+def test_a_vocabulary_has_too_many_classes(cls: type[TargetMetric], name: str):
     with pytest.raises(UserError, match=rf"Metric '{name}' needs at most 1,000 classes\. Got 1,001"):
         cls("token").update(scored(torch.zeros(2, MOST_CLASSES + 1), torch.tensor([0, 1])))

@@ -7,10 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqlab.data.batch import Batch
+from seqlab.data.batches import Batches, SelectedBatches
 from seqlab.data.batching import SequencesConfig, StreamConfig, TokensConfig
 from seqlab.data.dataset import Split
+from seqlab.data.ragged import Ragged
 from seqlab.measure import evaluate as evaluation
 from seqlab.measure.evaluate import evaluate
+from seqlab.models.input_spec import InputSpec
 from seqlab.models.model import SequenceModel
 from seqlab.models.model_kinds import MODELS
 from seqlab.schema.config import parse
@@ -21,15 +24,27 @@ from seqlab.tasks.language_model import LanguageModelTask
 
 VOCABULARY = 11
 START, END = 0, 1
-LANGUAGE = LanguageModelTask(START, END, "test", 0.1)
+LANGUAGE = LanguageModelTask(START, END, label_smoothing=0.1)
+SPEC = InputSpec(vocabulary=VOCABULARY, outputs=VOCABULARY)
 CARRYING = [("recurrent-lm", cell) for cell in ("elman", "gru-reset-before", "gru", "lstm")]
 
 
-def build(kind: str, outputs: int = VOCABULARY, **table) -> SequenceModel:
+class Listed(Batches):
+    """Batches from a list, not carried."""
+
+    def __init__(self, batches: list[Batch]):
+        self._batches = batches
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def batch(self, index: int) -> Batch:
+        return self._batches[index]
+
+
+def build(kind: str, spec: InputSpec = SPEC, **table) -> SequenceModel:
     generator = torch.Generator().manual_seed(3)
-    model = parse(MODELS[kind], {"kind": kind, "dropout": 0.5, **table}).build(
-        vocabulary=VOCABULARY, outputs=outputs, generator=generator
-    )
+    model = parse(MODELS[kind], {"kind": kind, "dropout": 0.5, **table}).build(spec, generator)
     with torch.no_grad():  # so that the loss depends on far more than the last token
         for parameter in model.parameters():
             parameter.mul_(3)
@@ -45,25 +60,30 @@ def transformer() -> SequenceModel:
 
 
 def classifier(pooling: str) -> SequenceModel:
-    return build(
-        "recurrent-classifier", outputs=3, embedding_size=6, hidden_size=5, linear_size=7, pooling=pooling
-    )
+    spec = InputSpec(vocabulary=VOCABULARY, outputs=3)
+    sizes = {"embedding_size": 6, "hidden_size": 5, "linear_size": 7}
+    return build("recurrent-classifier", spec, pooling=pooling, **sizes)
 
 
 def stream(length: int, seed: int = 0) -> Split:
     tokens = np.random.default_rng(seed).integers(2, VOCABULARY, length).astype(np.int32)
-    return Split(tokens, np.array([0, length]))
+    return Split(Ragged(tokens, np.array([0, length])), running=True)
 
 
 def sequences(lengths: list[int], seed: int = 0, labels: int | None = None) -> Split:
     random = np.random.default_rng(seed)
     tokens = random.integers(2, VOCABULARY, sum(lengths)).astype(np.int32)
     given_labels = None if labels is None else random.integers(0, labels, len(lengths))
-    return Split(tokens, np.cumsum([0, *lengths]), given_labels)
+    return Split(Ragged(tokens, np.cumsum([0, *lengths])), targets=given_labels)
 
 
-def value(model, task, batches, metric="loss", *, carry=False) -> float:
-    (record,) = evaluate(model, task, batches, split="valid", metrics=[metric], carry=carry)
+def from_scratch(batches: Batches) -> Batches:
+    """The same batches, no state carried from one to the next."""
+    return SelectedBatches(batches, range(len(batches)))
+
+
+def value(model, task, batches, metric="loss") -> float:
+    (record,) = evaluate(model, task, batches, split="valid", metrics=[metric])
     assert isinstance(record, Scalar)
     return record.value
 
@@ -86,20 +106,20 @@ def loss_token_by_token(model: SequenceModel, tokens) -> float:
 def test_cutting_a_stream_into_windows_changes_nothing(kind, cell, length, window):
     model, split = recurrent(cell), stream(length)
     batches = LANGUAGE.batches(split, StreamConfig(batch_size=1, sequence_length=window), None)
-    found = value(model, LANGUAGE, batches, carry=True)
-    assert found == pytest.approx(loss_token_by_token(model, split.tokens), rel=1e-6)
+    assert batches.carried
+    found = value(model, LANGUAGE, batches)
+    assert found == pytest.approx(loss_token_by_token(model, split.text.tokens), rel=1e-6)
 
 
 @settings(max_examples=10, deadline=None)
 @given(rows=st.integers(1, 9), first=st.integers(1, 30), second=st.integers(1, 30))
-def test_windows_of_many_rows_change_nothing(rows, first, second):
+def test_number_and_length_of_the_windows_change_nothing(rows, first, second):
     model, split = recurrent("lstm"), stream(47)
     found = [
         value(
             model,
             LANGUAGE,
             LANGUAGE.batches(split, StreamConfig(batch_size=rows, sequence_length=window), None),
-            carry=True,
         )
         for window in (first, second)
     ]
@@ -134,11 +154,11 @@ def test_targets_at_once_change_nothing(pieces, monkeypatch):
     model, split = recurrent("lstm"), sequences([3, 9, 4, 12, 1])
     batches = LANGUAGE.batches(split, SequencesConfig(batch_size=5), None)
     metrics = ["loss", "accuracy", "loss_per_position"]
-    expected = evaluate(model, LANGUAGE, batches, split="valid", metrics=metrics, carry=False)
+    expected = evaluate(model, LANGUAGE, batches, split="valid", metrics=metrics)
     monkeypatch.setattr(evaluation, "TARGETS_AT_ONCE", pieces)
     sizes = []
     model.head.register_forward_hook(lambda module, inputs, output: sizes.append(len(output)))
-    found = evaluate(model, LANGUAGE, batches, split="valid", metrics=metrics, carry=False)
+    found = evaluate(model, LANGUAGE, batches, split="valid", metrics=metrics)
     assert max(sizes) <= pieces
     for one, other in zip(expected, found, strict=True):
         assert numbers(one) == pytest.approx(numbers(other), rel=1e-6, abs=1e-6)
@@ -152,37 +172,37 @@ def numbers(record) -> list[float]:
 def test_positions_are_those_in_the_window():
     model, split = recurrent("elman"), stream(20)
     batches = LANGUAGE.batches(split, StreamConfig(batch_size=2, sequence_length=4), None)
-    mean, _ = evaluate(model, LANGUAGE, batches, split="train", metrics=["loss_per_position"], carry=False)
+    mean, _ = evaluate(model, LANGUAGE, from_scratch(batches), split="train", metrics=["loss_per_position"])
     assert isinstance(mean, Curve)
     assert mean.x == (1, 2, 3, 4)
-    first = [Batch(b.tokens[:, :1], torch.ones_like(b.lengths), b.targets[:, :1]) for b in batches]
+    first = Listed([batch.truncate(1) for batch in batches])
+    assert all(batch.inputs.lengths.eq(1).all() for batch in first)
     assert mean.y[0] == pytest.approx(value(model, LANGUAGE, first), rel=1e-6)
 
 
-def test_not_carrying_starts_every_window_anew():
+def test_without_a_carried_state_every_window_starts_from_scratch():
     model, split = recurrent("lstm"), stream(40)
     batches = LANGUAGE.batches(split, StreamConfig(batch_size=1, sequence_length=5), None)
-    anew = np.mean([value(model, LANGUAGE, [batch]) for batch in batches])
-    assert value(model, LANGUAGE, batches) == pytest.approx(anew, rel=1e-6)
-    assert value(model, LANGUAGE, batches, carry=True) != pytest.approx(anew, rel=1e-4)
+    alone = np.mean([value(model, LANGUAGE, Listed([batch])) for batch in batches])
+    assert value(model, LANGUAGE, from_scratch(batches)) == pytest.approx(alone, rel=1e-6)
+    assert value(model, LANGUAGE, batches) != pytest.approx(alone, rel=1e-4)
 
 
-def test_the_model_is_left_as_found_and_progress_is_told():
+def test_the_model_is_left_as_found_and_progress_is_reported():
     model, split = recurrent("lstm"), stream(20)
     model.train()
     model.head.eval()
     modes = [module.training for module in model.modules()]
-    told = []
+    reported = []
     evaluate(
         model,
         LANGUAGE,
         LANGUAGE.batches(split, StreamConfig(batch_size=1, sequence_length=7), None),
         split="valid",
         metrics=LANGUAGE.metrics,
-        carry=True,
-        progress=lambda done, total: told.append((done, total)),
+        progress=lambda done, total: reported.append((done, total)),
     )
-    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert reported == [(1, 3), (2, 3), (3, 3)]
     assert [module.training for module in model.modules()] == modes
     assert all(parameter.grad is None for parameter in model.parameters())
 
@@ -190,21 +210,23 @@ def test_the_model_is_left_as_found_and_progress_is_told():
 def test_modes_come_back_after_an_error():
     model = recurrent("lstm")
     with pytest.raises(UserError, match=r"There is no metric 'los'. Nearest: 'loss'"):
-        evaluate(model, LANGUAGE, [], split="valid", metrics=["los"], carry=False)
+        evaluate(model, LANGUAGE, Listed([]), split="valid", metrics=["los"])
     with torch.no_grad():
         next(model.head.parameters()).fill_(math.nan)
     batches = LANGUAGE.batches(stream(9), StreamConfig(), None)
     with pytest.raises(WorkError, match=r"loss of every target must be finite. Got nan in split 'test'"):
-        evaluate(model, LANGUAGE, batches, split="test", metrics=["accuracy"], carry=True)
+        evaluate(model, LANGUAGE, batches, split="test", metrics=["accuracy"])
     assert all(module.training for module in model.modules())
 
 
 def test_nothing_to_score_is_an_error():
     with pytest.raises(UserError, match=r"must score at least 1 target. Got 0 in split 'valid'"):
-        value(recurrent("lstm"), LANGUAGE, [])
+        value(recurrent("lstm"), LANGUAGE, Listed([]))
 
 
 def test_a_transformer_does_not_carry():
     batches = LANGUAGE.batches(stream(9), StreamConfig(), None)
-    with pytest.raises(UserError, match=r"'carry' needs a model .*Got TransformerLanguageModel.*Overlapping"):
-        value(transformer(), LANGUAGE, batches, carry=True)
+    with pytest.raises(
+        UserError, match=r"need a model that carries .*Got LanguageModel.*: overlapping windows"
+    ):
+        value(transformer(), LANGUAGE, batches)

@@ -9,18 +9,23 @@ from torch import Tensor
 from torch.nn import functional
 
 from seqlab.data.batch import Batch
+from seqlab.data.sequences import Padded
 from seqlab.measure.gradients import NAME, OF_MEAN, diagnose, gradient_through_time, horizon
 from seqlab.models.classifier import SequenceClassifier
+from seqlab.models.input_spec import InputSpec
+from seqlab.models.language_model import LanguageModel
 from seqlab.models.linear_classifier import LinearClassifierConfig
 from seqlab.models.model import SequenceModel
 from seqlab.models.model_config import ModelConfig
 from seqlab.models.recurrent_classifier import RecurrentClassifierConfig
-from seqlab.models.recurrent_language_model import RecurrentLanguageModel, RecurrentLanguageModelConfig
-from seqlab.models.transformer_language_model import TransformerLanguageModel, TransformerLanguageModelConfig
+from seqlab.models.recurrent_language_model import RecurrentLanguageModelConfig
+from seqlab.models.transformer_language_model import TransformerLanguageModelConfig
 from seqlab.nn.cells import CELLS
 from seqlab.nn.dropout import bind_generator
 from seqlab.nn.native import builds
+from seqlab.nn.recurrent import RecurrentStack
 from seqlab.nn.trace import traced
+from seqlab.nn.transformer_stack import TransformerStack
 from seqlab.schema.errors import UserError
 from seqlab.schema.records import Curve, Scalar
 from seqlab.tasks.classify import ClassifyTask
@@ -29,7 +34,7 @@ from seqlab.tasks.task import Task
 
 B, T, V, H = 4, 9, 7, 5
 LENGTHS = torch.tensor([9, 3, 1, 6])
-LM = LanguageModelTask(1, 2, "toy", 0.0)
+LM = LanguageModelTask(1, 2)
 LABELS = ClassifyTask(0.0)
 TRANSFORMER = TransformerLanguageModelConfig(
     hidden_size=8, layers=2, heads=2, feed_forward_size=6, dropout=0.5, init_range=1.0
@@ -41,11 +46,11 @@ def rows(*, labelled: bool = False, lengths: Tensor = LENGTHS) -> Batch:
     steps = int(lengths.max())
     tokens = torch.randint(V, (len(lengths), steps), generator=random)
     targets = torch.randint(V, (len(lengths),) if labelled else tokens.shape, generator=random)
-    return Batch(tokens, lengths, targets)
+    return Batch(Padded(tokens, lengths), targets if labelled else Padded(targets, lengths))
 
 
 def built(config: ModelConfig, dtype: torch.dtype = torch.float32) -> SequenceModel:
-    model = config.build(vocabulary=V, outputs=V, generator=torch.Generator().manual_seed(5)).to(dtype)
+    model = config.build(InputSpec(vocabulary=V, outputs=V), torch.Generator().manual_seed(5)).to(dtype)
     bind_generator(model, torch.Generator().manual_seed(6))
     return model
 
@@ -73,10 +78,11 @@ def averaged(gradients: list[list[Tensor]], lengths: Tensor) -> tuple[list[list[
     return norms, of_mean
 
 
-def unrolled(model: RecurrentLanguageModel, batch: Batch) -> list[list[Tensor]]:
+def unrolled(model: LanguageModel, batch: Batch) -> list[list[Tensor]]:
     """dL_T/dh_t by autograd through a loop over layers, steps and rows' ends, cell by cell."""
-    stack, every = model.recurrence, []
-    x, total = model.embedding(batch.tokens), torch.zeros(())
+    stack, every = model.body, []
+    assert isinstance(stack, RecurrentStack)
+    x, total = model.embedding(batch.inputs.tokens), torch.zeros(())
     for depth in range(stack.layers):
         step = stack.cell.equations(stack._weights(depth, ""))
         w_ih, b_ih = (getattr(stack, f"{name}_l{depth}") for name in ("weight_ih", "bias_ih"))
@@ -87,8 +93,8 @@ def unrolled(model: RecurrentLanguageModel, batch: Batch) -> list[list[Tensor]]:
         every.append(hidden)
         x = torch.stack(hidden, 1)
         total = total + x if stack.summed else x
-    last = torch.arange(len(x)), batch.lengths - 1
-    loss = functional.cross_entropy(model.head(total[last]), batch.targets[last], reduction="sum")
+    last = torch.arange(len(x)), batch.inputs.lengths - 1
+    loss = functional.cross_entropy(model.head(total[last]), batch.target_values[last], reduction="sum")
     flat = torch.autograd.grad(loss, [h for hidden in every for h in hidden])
     return [list(flat[i : i + x.shape[1]]) for i in range(0, len(flat), x.shape[1])]
 
@@ -98,9 +104,9 @@ def unrolled(model: RecurrentLanguageModel, batch: Batch) -> list[list[Tensor]]:
 def test_equal_to_a_loop_over_cells(cell: str, layers: int, summed: bool) -> None:
     config = language_model(cell, layers, sum_layers=summed)
     model = built(config, torch.float64)
-    assert isinstance(model, RecurrentLanguageModel)
+    assert isinstance(model, LanguageModel)
     batch = rows()
-    norms, of_mean = averaged(unrolled(model, batch), batch.lengths)
+    norms, of_mean = averaged(unrolled(model, batch), batch.inputs.lengths)
     found = gradient_through_time(model, LM, batch)
     np.testing.assert_allclose(found.norms, norms, rtol=1e-10)
     np.testing.assert_allclose(found.of_mean, of_mean, rtol=1e-10)
@@ -115,24 +121,26 @@ def test_equal_to_a_loop_over_cells(cell: str, layers: int, summed: bool) -> Non
 
 def test_a_transformers_gradients_are_those_of_what_its_layers_read() -> None:
     model = built(TRANSFORMER, torch.float64).eval()
-    assert isinstance(model, TransformerLanguageModel)
+    assert isinstance(model, LanguageModel)
+    stack = model.body
+    assert isinstance(stack, TransformerStack)
     batch = rows()
-    x, read = model._embed(batch.tokens, None), []
-    for layer in model.layers:
+    x, read = stack._positioned(model.embedding(batch.inputs.tokens), None), []
+    for layer in stack.layers:
         read.append(x)
         x, _ = layer(x)
-    last = torch.arange(B), batch.lengths - 1
-    logits = model.head(model.norm(x)[last])
-    loss = functional.cross_entropy(logits, batch.targets[last], reduction="sum")
+    last = torch.arange(B), batch.inputs.lengths - 1
+    logits = model.head(stack.norm(x)[last])
+    loss = functional.cross_entropy(logits, batch.target_values[last], reduction="sum")
     gradients = [list(gradient.unbind(1)) for gradient in torch.autograd.grad(loss, read)]
-    norms, of_mean = averaged(gradients, batch.lengths)
+    norms, of_mean = averaged(gradients, batch.inputs.lengths)
     found = gradient_through_time(model, LM, batch)
     np.testing.assert_allclose(found.norms, norms, rtol=1e-9)
     np.testing.assert_allclose(found.of_mean, of_mean, rtol=1e-9)
     with traced(model) as traces:
         model.features(batch, None)
-        states = traces[""].states
-    padding = ~batch.mask
+        states = traces["body"].states
+    padding = ~batch.inputs.mask
     torch.testing.assert_close(states, [r.detach().masked_fill(padding.unsqueeze(2), 0) for r in read])
 
 
@@ -143,7 +151,7 @@ def test_a_transformers_gradients_are_those_of_what_its_layers_read() -> None:
 def test_a_classifiers_gradients_are_differences_of_its_loss(
     cell: str, pooling: str, bidirectional: bool
 ) -> None:
-    """A step's state is moved by hand, one unit after the other, and the loss looked at."""
+    """A step's state is moved by hand, one unit after the other, and the change of the loss measured."""
     config = RecurrentClassifierConfig.model_validate(
         {
             "cell": cell,
@@ -169,29 +177,29 @@ def test_a_classifiers_gradients_are_differences_of_its_loss(
 def _moved(model: SequenceModel, batch: Batch, distance: int, move: Tensor) -> float:
     """The loss after h_t has moved, by the equations of the cell alone."""
     assert isinstance(model, SequenceClassifier)
-    stack = model.recurrence
-    assert stack is not None
-    x, outputs, T = model.embedding(batch.tokens), [], batch.tokens.shape[1]
-    for place, suffix in enumerate(stack.suffixes):
+    stack = model.body
+    assert isinstance(stack, RecurrentStack)
+    x, outputs, T = model.embedding(batch.inputs.tokens), [], batch.inputs.steps
+    for index, suffix in enumerate(stack.suffixes):
         step = stack.cell.equations(stack._weights(0, suffix))
         w_ih, b_ih = (getattr(stack, f"{name}_l0{suffix}") for name in ("weight_ih", "bias_ih"))
         state, hidden = tuple(x.new_zeros(1, 3) for _ in stack.cell.states), [torch.empty(0)] * T
         for t in reversed(range(T)) if suffix else range(T):
             state = step(x[:, t] @ w_ih.T + b_ih, state)
             if t == T - 1 - distance:
-                state = (state[0] + move[3 * place : 3 * place + 3], *state[1:])
+                state = (state[0] + move[3 * index : 3 * index + 3], *state[1:])
             hidden[t] = state[0]
         outputs.append(torch.stack(hidden, 1))
-    pooled = model.pooling(torch.cat(outputs, 2), model.linear, batch.lengths)
-    return float(functional.cross_entropy(model.head(pooled), batch.targets))
+    pooled = model.pooling(torch.cat(outputs, 2), model.linear, batch.inputs.lengths)
+    return float(functional.cross_entropy(model.head(pooled), batch.target_values))
 
 
 def test_a_linear_recurrence_falls_as_a_power_of_its_factor() -> None:
     """h_t = tanh(a h_(t-1) + x_t) with small x is h_t = a h_(t-1) + x_t."""
     model = built(language_model("elman", 1), torch.float64)
     state = model.state_dict()
-    state["recurrence.weight_hh_l0"].copy_(0.8 * torch.eye(H))
-    for name in ("recurrence.bias_ih_l0", "recurrence.bias_hh_l0"):
+    state["body.weight_hh_l0"].copy_(0.8 * torch.eye(H))
+    for name in ("body.bias_ih_l0", "body.bias_hh_l0"):
         state[name].zero_()
     state["embedding.weight"].mul_(1e-6)
     batch = rows(lengths=torch.full((3,), 40))
@@ -202,13 +210,13 @@ def test_a_linear_recurrence_falls_as_a_power_of_its_factor() -> None:
 
 @pytest.mark.parametrize(("bias", "factor"), [(50.0, 1.0), (0.0, 0.5)])
 def test_an_lstms_gradient_goes_through_its_forget_gate(bias: float, factor: float) -> None:
-    """Behind one step h acts through c alone, of which each step keeps what the forget gate says."""
+    """After one step h acts only through c, of which each step keeps the share that its forget gate gives."""
     model = built(language_model("lstm", 1), torch.float64)
     state = model.state_dict()
     for name, tensor in state.items():
-        if name.startswith("recurrence"):
+        if name.startswith("body"):
             tensor.mul_(1e-4)
-    state["recurrence.bias_ih_l0"][H : 2 * H] = bias
+    state["body.bias_ih_l0"][H : 2 * H] = bias
     batch = rows(lengths=torch.full((3,), 30))
     norms = gradient_through_time(model, LM, batch).norms[0]
     np.testing.assert_allclose(norms[1:], norms[1] * factor ** np.arange(29), rtol=1e-2)
@@ -265,13 +273,13 @@ def test_records() -> None:
         assert sentence == f"Layer {layer}: under 1 % from {at} tokens back"
 
 
-def test_what_is_too_large_stands_in_no_curve() -> None:
+def test_what_is_too_large_is_in_no_curve() -> None:
     model = built(language_model("elman-relu", 1))
     state = model.state_dict()
-    state["recurrence.weight_hh_l0"].fill_(1.0)
-    state["recurrence.weight_ih_l0"].zero_()
-    state["recurrence.bias_ih_l0"].fill_(1e-30)
-    state["recurrence.bias_hh_l0"].zero_()
+    state["body.weight_hh_l0"].fill_(1.0)
+    state["body.weight_ih_l0"].zero_()
+    state["body.bias_ih_l0"].fill_(1e-30)
+    state["body.bias_hh_l0"].zero_()
     found = diagnose(model, LM, rows(lengths=torch.full((2,), 90)), "valid")
     curve = next(record for record in found.records if isinstance(record, Curve))
     assert 1 < len(curve.x) < 90
@@ -287,7 +295,8 @@ def test_what_is_too_large_stands_in_no_curve() -> None:
             RecurrentClassifierConfig(embedding_size=2, hidden_size=2, linear_size=2),
             LABELS,
             Batch(
-                torch.zeros(2, 1, dtype=torch.int64), torch.zeros(2, dtype=torch.int64), torch.zeros(2).long()
+                Padded(torch.zeros(2, 1, dtype=torch.int64), torch.zeros(2, dtype=torch.int64)),
+                torch.zeros(2).long(),
             ),
             "needs at least one token. Got rows without any",
         ),

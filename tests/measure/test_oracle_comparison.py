@@ -1,4 +1,4 @@
-"""A model's distributions beside the true ones, against models whose distributions are known."""
+"""A model's distributions and the true ones, checked with models whose distributions are known."""
 
 from __future__ import annotations
 
@@ -35,23 +35,23 @@ CONFIGS: dict[str, GeneratedConfig] = {
 
 
 class Table(SequenceModel):
-    """Gives the logarithms that a function of the written prefix says."""
+    """Gives the logarithms of what a function of the written prefix returns."""
 
     capabilities = Capabilities(causal=True)
 
-    def __init__(self, dataset: Dataset, says: Callable[[str], dict[str, float]]):
+    def __init__(self, dataset: Dataset, gives: Callable[[str], dict[str, float]]):
         super().__init__()
-        self.tokenizer, self.says = dataset.tokenizer, says
+        self.tokenizer, self.gives = dataset.tokenizer, gives
         self.head = nn.Identity()
         self.anchor = nn.Parameter(torch.zeros(1))
 
     def features(self, batch: Batch, state: State | None) -> tuple[torch.Tensor, State | None]:
         vocabulary = self.tokenizer.vocabulary
-        y = torch.full((*batch.tokens.shape, len(vocabulary)), -50.0, dtype=torch.float64)
-        for row, length in enumerate(batch.lengths.tolist()):
+        y = torch.full((*batch.inputs.tokens.shape, len(vocabulary)), -50.0, dtype=torch.float64)
+        for row, length in enumerate(batch.inputs.lengths.tolist()):
             for t in range(length):
-                prefix = self.tokenizer.decode(batch.tokens[row, 1 : t + 1].tolist())
-                for token, chance in self.says(prefix).items():
+                prefix = self.tokenizer.decode(batch.inputs.tokens[row, 1 : t + 1].tolist())
+                for token, chance in self.gives(prefix).items():
                     y[row, t, vocabulary.ids[token]] = math.log(chance)
         return y, None
 
@@ -62,20 +62,20 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("name", list(CONFIGS))
-def test_who_knows_the_truth_diverges_nowhere_and_recognises_everything(name: str) -> None:
+def test_a_model_that_knows_the_truth_diverges_nowhere_and_accepts_everything(name: str) -> None:
     config = CONFIGS[name]
     dataset, language = config.build(), config.language()
     task, known = LanguageModelConfig().build(dataset), TokenOracle(language, dataset.tokenizer)
     model = Table(dataset, lambda prefix: dict(language.next_token(prefix)))
     found = compare(model, task, known, dataset.splits["valid"])
-    assert len(found.divergence) == len(dataset.splits["valid"].tokens) + SIZES["valid"]
+    assert len(found.divergence) == len(dataset.splits["valid"].text.tokens) + SIZES["valid"]
     assert np.abs(found.divergence).max() < 1e-12
     assert found.accepted.all()
-    assert sorted(found.lengths) == sorted(dataset.splits["valid"].lengths)
+    assert sorted(found.lengths) == sorted(dataset.splits["valid"].text.lengths)
 
 
 def test_divergence_is_that_of_its_definition_by_position_and_by_depth() -> None:
-    """Against a model that always says: `(` 1/2, `)` 1/4, the end 1/4."""
+    """Compared with a model that always gives: `(` 1/2, `)` 1/4, the end 1/4."""
     config = BracketsConfig(**SIZES)
     dataset, language = config.build(), config.language()
     task, known = LanguageModelConfig().build(dataset), TokenOracle(language, dataset.tokenizer)
@@ -88,15 +88,15 @@ def test_divergence_is_that_of_its_definition_by_position_and_by_depth() -> None
     prefixes = [text[:n] for text in config.read().texts["valid"] for n in range(len(text) + 1)]
     depths = {prefix: prefix.count("(") - prefix.count(")") for prefix in prefixes}
     by_position, by_depth = found.curves("valid")
-    for place, value in zip(by_position.x, by_position.y, strict=True):
-        assert value == pytest.approx(np.mean([divergence(p) for p in prefixes if len(p) == place]))
+    for position, value in zip(by_position.x, by_position.y, strict=True):
+        assert value == pytest.approx(np.mean([divergence(p) for p in prefixes if len(p) == position]))
     for depth, value in zip(by_depth.x, by_depth.y, strict=True):
         assert value == pytest.approx(np.mean([divergence(p) for p in prefixes if depths[p] == depth]))
     assert not found.accepted.any()
 
 
-def test_a_text_is_recognised_where_every_place_is() -> None:
-    """A model that takes depth 3 for depth 2 recognises just the texts that never go so deep."""
+def test_a_text_is_accepted_where_every_position_is() -> None:
+    """A model that takes depth 3 for depth 2 accepts just the texts that never go so deep."""
     config = BracketsConfig(**SIZES, max_length=12)
     dataset, language = config.build(), config.language()
     task, known = LanguageModelConfig().build(dataset), TokenOracle(language, dataset.tokenizer)

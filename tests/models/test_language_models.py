@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from seqlab.data.batch import Batch
+from seqlab.data.batch import Batch, unlabelled
+from seqlab.data.sequences import Padded
+from seqlab.models.input_spec import InputSpec
 from seqlab.models.model import SequenceModel, State
 from seqlab.models.model_config import ModelConfig
 from seqlab.models.recurrent_language_model import RecurrentLanguageModelConfig
@@ -35,7 +37,7 @@ def random(seed: int = 0) -> torch.Generator:
 
 
 def build(config: ModelConfig) -> SequenceModel:
-    return config.build(vocabulary=V, outputs=V, generator=random()).double()
+    return config.build(InputSpec(vocabulary=V, outputs=V), random()).double()
 
 
 def tokens(rows: int, steps: int) -> Tensor:
@@ -43,11 +45,11 @@ def tokens(rows: int, steps: int) -> Tensor:
 
 
 def batch(ids: Tensor, lengths: Tensor | None = None) -> Batch:
-    return Batch(ids, torch.full((len(ids),), ids.shape[1]) if lengths is None else lengths, ids)
+    return unlabelled(Padded(ids, torch.full((len(ids),), ids.shape[1]) if lengths is None else lengths))
 
 
 def count(config: ModelConfig, vocabulary: int) -> int:
-    model = config.build(vocabulary=vocabulary, outputs=vocabulary, generator=random())
+    model = config.build(InputSpec(vocabulary=vocabulary, outputs=vocabulary), random())
     return sum(weight.numel() for weight in model.parameters())
 
 
@@ -68,7 +70,7 @@ def test_steps_from_the_start_equal_the_whole_sequence(name):
 @settings(max_examples=10, deadline=None)
 @given(lengths=st.lists(st.integers(0, 6), min_size=1, max_size=4), data=st.data())
 def test_pieces_with_the_state_carried_equal_the_whole(name, lengths, data):
-    """Rows end at different places, some before a piece begins; then each goes on by steps."""
+    """Sequences end at different steps, some before a piece begins; then each continues by steps."""
     model, sizes = build(CONFIGS[name]), torch.tensor(lengths)
     ids, more = tokens(len(lengths), 6), tokens(len(lengths), 2)
     cut = data.draw(st.integers(1, 5))
@@ -86,7 +88,7 @@ def test_pieces_with_the_state_carried_equal_the_whole(name, lengths, data):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_selected_rows_go_on_as_they_would_have(name):
+def test_selected_sequences_continue_as_they_would_have(name):
     model, ids, rows = build(CONFIGS[name]), tokens(3, 5), torch.tensor([2, 0, 0])
     _, state = model(batch(ids, torch.tensor([5, 2, 3])))
     logits, _ = model.step(ids[:, 0], state)
@@ -160,7 +162,7 @@ def test_tied_weights_are_one_tensor(config):
     ],
 )
 def test_embedding_and_output_are_drawn_as_documented(config):
-    model = config.build(vocabulary=100, outputs=100, generator=random())
+    model = config.build(InputSpec(vocabulary=100, outputs=100), random())
     for name in ("embedding.weight", "head.weight"):
         assert 0.19 < model.get_parameter(name).abs().max() <= 0.2
     assert not model.get_parameter("head.bias").any()
@@ -199,7 +201,7 @@ def test_transformer_without_layers_work_is_scaled_embedding_plus_position():
         torch.testing.assert_close(features[0, t], wanted, rtol=1e-5, atol=1e-6)
 
 
-def test_recurrent_dropout_stands_on_embedding_and_output():
+def test_recurrent_dropout_acts_on_embedding_and_output():
     config = RecurrentLanguageModelConfig(
         cell="elman", embedding_size=4, hidden_size=H, layers=1, dropout=0.5
     )
@@ -209,5 +211,5 @@ def test_recurrent_dropout_stands_on_embedding_and_output():
     below = (torch.rand(2, 3, 4, generator=masks, dtype=torch.float64) >= 0.5) * 2.0
     above = (torch.rand(2, 3, H, generator=masks, dtype=torch.float64) >= 0.5) * 2.0
     embedded = plain.get_parameter("embedding.weight")[ids] * below
-    wanted, _ = plain.get_submodule("recurrence")(embedded, torch.tensor([3, 3]))
+    wanted, _, _ = plain.get_submodule("body")(embedded, torch.tensor([3, 3]))
     torch.testing.assert_close(model.features(batch(ids), None)[0], wanted * above)

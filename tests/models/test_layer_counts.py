@@ -10,6 +10,7 @@ from contracts.test_models import VARIANTS, build
 from torch import nn
 
 from seqlab.experiment import recipes
+from seqlab.models.input_spec import InputSpec
 from seqlab.models.layer_counts import LayerCount, layer_counts
 from seqlab.models.model_config import ModelConfig
 from seqlab.models.model_kinds import MODELS
@@ -77,18 +78,18 @@ def test_every_model_and_cell(table):
 
 @pytest.mark.parametrize("name", [name for name in recipes.names() if "model" in recipes.read(name).table])
 def test_every_recipe(name):
-    # Without the data; 1,000 tokens stand for its vocabulary.
+    # Without the data; 1,000 tokens take the role of its vocabulary.
     table = recipes.read(name).table
     outputs = {"classify": 2, "regress": 1}.get(table["task"]["kind"], 1000)
     config: ModelConfig = parse(MODELS[table["model"]["kind"]], table["model"])
-    numbers = [(0.0, 1.0)] * 1000
-    check(config.build(vocabulary=1000, outputs=outputs, generator=torch.Generator(), numbers=numbers))
+    spec = InputSpec(vocabulary=1000, outputs=outputs, numbers=[(0.0, 1.0)] * 1000)
+    check(config.build(spec, torch.Generator()))
 
 
 def test_the_issue_s_example():
     table = {"kind": "recurrent-classifier", "cell": "lstm", "embedding_size": 300, "hidden_size": 300}
-    (row,) = [row for row in check(build(table)) if "recurrence" in row.layer]
-    assert row.layer == "recurrence layer 1"
+    (row,) = [row for row in check(build(table)) if "body" in row.layer]
+    assert row.layer == "body layer 1"
     assert row.formula == "gates x units x (inputs + units) + 2 x gates x units"
     assert row.numbers == "4 x 300 x (300 + 300) + 2 x 4 x 300"
     assert row.parameters == 722_400
@@ -96,7 +97,7 @@ def test_the_issue_s_example():
 
 def test_two_layers_of_256_over_words_of_100_and_2_classes_have_223_746_without_the_words():
     config = RecurrentLanguageModelConfig(cell="elman", embedding_size=100, hidden_size=256, layers=2)
-    model = config.build(vocabulary=10_000, outputs=2, generator=torch.Generator())
+    model = config.build(InputSpec(vocabulary=10_000, outputs=2), torch.Generator())
     rows = {row.layer: row for row in check(model)}
     assert sum(row.parameters for row in rows.values()) - rows["embedding"].parameters == 223_746
     # With one bias a unit and layer it would be 223,234.
@@ -107,11 +108,11 @@ def test_two_layers_of_256_over_words_of_100_and_2_classes_have_223_746_without_
 def test_an_lstm_s_layers_and_directions_are_rows():
     table = {"kind": "recurrent-classifier", "cell": "gru-reset-before", "bidirectional": True, "layers": 2}
     rows = check(build({**table, "embedding_size": 6, "hidden_size": 5}))
-    assert [row.layer for row in rows if "recurrence" in row.layer] == [
-        "recurrence layer 1",
-        "recurrence layer 1 backward",
-        "recurrence layer 2",
-        "recurrence layer 2 backward",
+    assert [row.layer for row in rows if "body" in row.layer] == [
+        "body layer 1",
+        "body layer 1 backward",
+        "body layer 2",
+        "body layer 2 backward",
     ]
     assert rows[3].numbers == "3 x 5 x (10 + 5) + 3 x 5"
 

@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from seqlab.data.batch import Batch
+from seqlab.data.sequences import Padded
+from seqlab.models.input_spec import InputSpec
 from seqlab.models.linear_classifier import LinearClassifierConfig
 from seqlab.models.model import SequenceModel
 from seqlab.models.model_config import CellName, ModelConfig
@@ -29,20 +31,21 @@ CONFIGS: list[ModelConfig] = [
 
 def build(config: ModelConfig) -> SequenceModel:
     generator = torch.Generator().manual_seed(0)
-    return config.build(vocabulary=V, outputs=C, generator=generator).double()
+    return config.build(InputSpec(vocabulary=V, outputs=C), generator).double()
 
 
 def batch(*rows: list[int], filler: int = 0) -> Batch:
     longest = max(len(row) for row in rows)
     tokens = torch.tensor([row + [filler] * (longest - len(row)) for row in rows])
-    return Batch(tokens, torch.tensor([len(row) for row in rows]), torch.zeros(len(rows), dtype=torch.int64))
+    lengths = torch.tensor([len(row) for row in rows])
+    return Batch(Padded(tokens, lengths), torch.zeros(len(rows), dtype=torch.int64))
 
 
 ROWS = [[1, 2, 3, 4, 5], [6, 7], [8, 9, 10]]
 
 
 def count(config: ModelConfig, vocabulary: int, outputs: int) -> int:
-    model = config.build(vocabulary=vocabulary, outputs=outputs, generator=torch.Generator())
+    model = config.build(InputSpec(vocabulary=vocabulary, outputs=outputs), torch.Generator())
     return sum(weight.numel() for weight in model.parameters())
 
 
@@ -135,7 +138,7 @@ def test_the_course_model_is_torchs_on_one_hot_vectors(cell: CellName):
     assert sum(weight.numel() for weight in weights.values()) == sum(
         weight.numel() for weight in [*layer.parameters(), *torch.nn.Linear(H, C).parameters()]
     )
-    layer.load_state_dict(model.get_submodule("recurrence").state_dict())
+    layer.load_state_dict(model.get_submodule("body").state_dict())
     with torch.no_grad():
         for row, tokens in enumerate(ROWS):
             hidden, _ = layer(torch.nn.functional.one_hot(torch.tensor([tokens]), V).double())
@@ -149,6 +152,6 @@ def test_without_a_linear_layer_the_features_are_pooled_as_they_are(pooling, nai
     model = build(config)
     for row, tokens in enumerate(ROWS):
         alone = batch(tokens)
-        embedded = model.get_submodule("embedding")(alone.tokens)
-        hidden, _ = model.get_submodule("recurrence")(embedded, alone.lengths)
+        embedded = model.get_submodule("embedding")(alone.inputs.tokens)
+        hidden, _, _ = model.get_submodule("body")(embedded, alone.inputs.lengths)
         torch.testing.assert_close(model.features(batch(*ROWS), None)[0][row], naive(hidden[0], dim=0))

@@ -133,5 +133,5 @@ def test_every_build_refuses_wrong_lengths(kernels: str) -> None:
         layer = stack("gru-reset-before", "fast")
         with pytest.raises(ValueError, match=r"within 0 to 8\. Got 9"):
             layer(good()[0], torch.tensor([9, 9, 9]))
-        y, _ = layer(*good())
+        y, _, _ = layer(*good())
         assert y.isfinite().all()

@@ -188,11 +188,11 @@ def test_a_stack_of_both_directions_and_two_layers(cell: str, V: int, kernels: s
     with builds.use_build(kernels):
         results = []
         for x in (Lookup(tokens, table), table[tokens]):
-            y, state = stack(x, lengths)
+            y, _, state = stack(x, lengths)
             assert state is not None
             loss = y.square().sum() + sum(part.sum() for part in state.values())
             results.append([y.detach(), *torch.autograd.grad(loss, leaves)])
-        fixed, _ = stack(Fixed(table.detach()).lookup(tokens), lengths)
+        fixed, _, _ = stack(Fixed(table.detach()).lookup(tokens), lengths)
     for by_table, by_vectors in zip(*results, strict=True):
         torch.testing.assert_close(by_table, by_vectors, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(fixed.detach(), results[0][0], rtol=0, atol=0)

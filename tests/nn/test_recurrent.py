@@ -120,7 +120,7 @@ def test_values_and_all_gradients_equal_the_reference(cell, shape, equal, path):
     layer = stack(cell, layers=layers, bidirectional=bidirectional, path=path)
     lengths = torch.full((rows,), steps) if equal else some_lengths(rows, steps)
     x, initial = leaf(rows, steps, E, seed=7), states(layer, rows)
-    y, final = layer(x, lengths, initial)
+    y, _, final = layer(x, lengths, initial)
     wanted_y, wanted_final, parameters = reference(cell, layer, x, lengths, initial)
     assert_equal([y, *final.values()], [wanted_y, *wanted_final])
 
@@ -138,7 +138,7 @@ def test_paths_agree_in_float32_and_evaluation(cell):
     results = []
     for path in PATHS:
         layer = RecurrentStack(cell, E, H, layers=2, bidirectional=True, generator=random(), path=path).eval()
-        y, final = layer(x, lengths)
+        y, _, final = layer(x, lengths)
         loss = weighted([y, *final.values()])
         results.append([y, *final.values(), *torch.autograd.grad(loss, [x, *layer.parameters()])])
     torch.testing.assert_close(*results, rtol=1e-4, atol=1e-5)
@@ -150,9 +150,9 @@ def test_final_cell_state_is_that_at_each_sequences_end_even_with_extreme_gates(
     with torch.no_grad():
         layer.get_parameter("weight_ih_l0").mul_(50)
     x, lengths = torch.randn(4, 9, E, generator=random(), dtype=dtype), some_lengths(4, 9)
-    _, final = layer(x, lengths)
+    _, _, final = layer(x, lengths)
     for row, length in enumerate(lengths.tolist()):
-        _, alone = layer(x[row : row + 1, :length], lengths[row : row + 1])
+        _, _, alone = layer(x[row : row + 1, :length], lengths[row : row + 1])
         torch.testing.assert_close(final["c"][row], alone["c"][0], rtol=1e-5, atol=1e-6)
 
 
@@ -172,8 +172,9 @@ def test_padding_changes_nothing_and_empty_sequences_keep_their_state(
     x, initial = leaf(rows, 6, E, seed=3), states(layer, rows)
     real = torch.arange(6) < sizes.unsqueeze(1)
     dirty = torch.where(real.unsqueeze(2), x, garbage)
-    y, final = layer(x, sizes, initial)
-    dirty_y, dirty_final = layer(dirty, sizes, initial)
+    y, unchanged, final = layer(x, sizes, initial)
+    assert torch.equal(unchanged, sizes)
+    dirty_y, _, dirty_final = layer(dirty, sizes, initial)
     assert_equal([dirty_y, *dirty_final.values()], [y, *final.values()])
     assert not y[~real].any()
     for name, tensor in final.items():
@@ -186,7 +187,7 @@ def test_padding_changes_nothing_and_empty_sequences_keep_their_state(
 @pytest.mark.parametrize("cell", list(CELLS))
 def test_without_need_state_outputs_are_the_same(cell):
     layer, x, lengths = stack(cell, layers=2), leaf(4, 6, E, seed=1), some_lengths(4, 6)
-    y, nothing = layer(x, lengths, need_state=False)
+    y, _, nothing = layer(x, lengths, need_state=False)
     assert nothing is None
     assert_equal([y], [layer(x, lengths)[0]])
 
@@ -194,10 +195,10 @@ def test_without_need_state_outputs_are_the_same(cell):
 @pytest.mark.parametrize("cell", list(CELLS))
 def test_chunks_with_carried_state_equal_the_whole_sequence(cell):
     layer, x, lengths = stack(cell, layers=2), leaf(4, 6, E, seed=1), some_lengths(4, 6)
-    y, final = layer(x, lengths)
+    y, _, final = layer(x, lengths)
     state, pieces = layer.start(4), []
     for piece, begin in zip(x.split(2, dim=1), (0, 2, 4), strict=True):
-        out, state = layer(piece, (lengths - begin).clamp(0, 2), state)
+        out, _, state = layer(piece, (lengths - begin).clamp(0, 2), state)
         pieces.append(out)
     assert_equal([torch.cat(pieces, 1), *state.values()], [y, *final.values()])
 
@@ -249,8 +250,8 @@ def test_dropout_acts_between_layers_only(path):
     for layer in (one, two):
         bind_generator(layer, random(1))
     assert_equal([one(x, lengths)[0]], [one.eval()(x, lengths)[0]])
-    trained, first = two(x, lengths)
-    evaluated, second = two.eval()(x, lengths)
+    trained, _, first = two(x, lengths)
+    evaluated, _, second = two.eval()(x, lengths)
     assert not torch.allclose(trained, evaluated)
     # The first layer and its recurrence are not affected.
     assert_equal([first["h"][:, 0], first["c"][:, 0]], [second["h"][:, 0], second["c"][:, 0]])
@@ -271,7 +272,7 @@ def test_dropout_masks_the_inputs_of_the_second_layer():
 def test_gradients_reach_states_in_evaluation_too():
     layer = stack("lstm").eval()
     initial = states(layer, 2)
-    _, final = layer(leaf(2, 3, E, seed=1), torch.tensor([3, 2]), initial)
+    _, _, final = layer(leaf(2, 3, E, seed=1), torch.tensor([3, 2]), initial)
     for gradient in torch.autograd.grad(weighted(list(final.values())), list(initial.values())):
         assert gradient.abs().min() > 0
 
@@ -290,7 +291,7 @@ def test_building_does_not_use_the_global_generator():
 def test_a_second_derivative_of_an_explicit_backward_pass_is_an_error() -> None:
     layer = stack("gru-reset-before")
     x = leaf(2, 3, E, seed=1)
-    y, _ = layer(x, torch.tensor([3, 3]))
+    y, _, _ = layer(x, torch.tensor([3, 3]))
     (gradient,) = torch.autograd.grad(y.sum(), x, create_graph=True)
     with pytest.raises(RuntimeError, match="does not require grad"):
         gradient.sum().backward()
@@ -301,7 +302,7 @@ def test_the_summed_output_is_the_sum_of_all_layers_outputs(path: Path) -> None:
     """Each layer alone, one after the other, by torch's LSTM with the same weights."""
     summed = stack("lstm", layers=3, summed=True, path=path)
     x, lengths = leaf(4, 6, E, seed=5), some_lengths(4, 6)
-    y, state = summed(x, lengths)
+    y, _, state = summed(x, lengths)
     assert state is not None
     total = torch.zeros(4, 6, H, dtype=torch.float64)
     below: Tensor = x
@@ -337,7 +338,7 @@ def test_forget_bias_is_added_to_one_gate(cell: str, gate: int, sign: int) -> No
 def test_a_large_forget_bias_keeps_the_state(cell: str) -> None:
     layer = stack(cell, forget_bias=20.0)
     x, before = torch.zeros(1, 30, E, dtype=torch.float64), {"h": torch.full((1, 1, H), 0.5).double()}
-    _, kept = layer(x, torch.tensor([30]), before)
+    _, _, kept = layer(x, torch.tensor([30]), before)
     assert kept is not None
     torch.testing.assert_close(kept["h"], before["h"], atol=1e-4, rtol=0)
 

@@ -63,7 +63,7 @@ def step_by_step(layer: RecurrentStack, x: Tensor, weight: Tensor, final: bool) 
 
 def trace_of(layer: RecurrentStack, x: Tensor, weight: Tensor, final: bool) -> Trace:
     with traced(layer) as traces:
-        y, state = layer(x, LENGTHS)
+        y, _, state = layer(x, LENGTHS)
         assert state is not None
         loss = (y * weight).sum()
         if final:
@@ -99,7 +99,7 @@ def test_states_and_gradients_of_every_step(cell: str, path: Path, kernels: str,
 def test_a_trace_changes_no_result(cell: str, path: Path) -> None:
     x, weight = inputs()
     plain, watched = stack(cell, path), stack(cell, path)
-    y, _ = plain(x, LENGTHS)
+    y, _, _ = plain(x, LENGTHS)
     (y * weight).sum().backward()
     trace = trace_of(watched, x, weight, False)
     torch.testing.assert_close(trace.states[-1], y.detach(), rtol=1e-6, atol=1e-6)
@@ -111,7 +111,7 @@ def test_a_trace_contains_only_the_last_forward_pass_and_gradients_after_the_bac
     layer, (x, _) = stack("lstm"), inputs()
     with traced(layer) as traces:
         layer(2 * x, LENGTHS)
-        y, _ = layer(x, LENGTHS)
+        y, _, _ = layer(x, LENGTHS)
         trace = traces[""]
         assert len(trace.states) == len(trace.gradients) == layer.layers
         assert torch.equal(trace.states[-1], y)
@@ -138,5 +138,5 @@ def test_traces_are_keyed_by_the_stacks_names_and_end_when_an_error_is_raised() 
 def test_states_without_gradients(path: Path) -> None:
     layer, (x, _) = stack("gru-reset-before", path), inputs()
     with torch.no_grad(), traced(layer) as traces:
-        y, _ = layer(x, LENGTHS)
+        y, _, _ = layer(x, LENGTHS)
     assert torch.equal(traces[""].states[-1], y)

@@ -1,4 +1,4 @@
-"""Run folders written by hand, as training would, so that every number in them is known."""
+"""Run folders written by hand, as training would write them, so that every number in them is known."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ DATA: DataSummary = {
     "content_hash": "ab" * 32,
     "labels": [],
     "limit": {},
-    "outputs": 77,
+    "spec": {"vocabulary": 77, "outputs": 77, "source_vocabulary": None, "max_length": None},
     "notes": [],
     "splits": {"train": {"sequences": 900, "tokens": 12345}, "valid": {"sequences": 100, "tokens": 1500}},
     "description": "Reviews for tests.",
@@ -45,7 +45,7 @@ DATA: DataSummary = {
 
 @pytest.fixture(name="runs", autouse=True)
 def runs_of_the_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder of runs; a test module imports it to have it."""
+    """An empty folder of runs; a test module imports this fixture to use it."""
     monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "runs"))
     return tmp_path / "runs"
 
@@ -134,8 +134,8 @@ def gradients(run: RunFolder, layers: int = 2) -> None:
             append(run, "records.jsonl", *(to_line(record, _moment(step)) for record in records))
 
 
-def truth(run: RunFolder, floor: float) -> None:
-    """Hold a run against the truth of its data."""
+def add_oracle_card(run: RunFolder, floor: float) -> None:
+    """Compare a run with the true distribution of its data."""
     shares = {"valid_samples": 0.75, "cut_samples": 0.125, "wrong_samples": 0.125}
     metrics = {"floor": floor, "above_floor": run.summary()["metrics"]["loss"] - floor, **shares}
     run.write_oracle_card(
@@ -174,10 +174,10 @@ def _moment(step: int) -> Moment:
 
 
 def _records(loss: float) -> list[tuple[Record, Moment]]:
-    found: list[tuple[Record, Moment]] = []
+    records: list[tuple[Record, Moment]] = []
     for step in (10, 20, 30, 40):
         train = {"loss": (loss + 4 / step, "nats per token"), "gradient_norm": (step / 64, "norm")}
-        found += [
+        records += [
             (Scalar(name=key, value=value, unit=unit, split="train"), _moment(step))
             for key, (value, unit) in train.items()
         ]
@@ -186,11 +186,11 @@ def _records(loss: float) -> list[tuple[Record, Moment]]:
                 "loss": (loss + 20 / step - 0.5, "nats per token"),
                 "accuracy": (0.4, "fraction of tokens"),
             }
-            found += [
+            records += [
                 (Scalar(name=key, value=value, unit=unit, split="valid"), _moment(step))
                 for key, (value, unit) in valid.items()
             ]
-    return found
+    return records
 
 
 def _timing(step: int) -> str:

@@ -1,4 +1,4 @@
-"""A page as html.parser sees it: elements, texts, tables."""
+"""A page as html.parser reads it: elements, texts, tables."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class Element:
 
     def all(self, tag: str) -> list[Element]:
         """Every element of the tag under this one, in order."""
-        found: list[Element] = []
+        elements: list[Element] = []
         for child in self.children:
             if isinstance(child, Element):
-                found += [child] if child.tag == tag else []
-                found += child.all(tag)
-        return found
+                elements += [child] if child.tag == tag else []
+                elements += child.all(tag)
+        return elements
 
     def cells(self) -> list[list[str]]:
         """A table's cells row by row: a number with every digit, a text as it is shown."""
@@ -69,7 +69,8 @@ def page(path: Path) -> Element:
 
 
 def table(document: Element, caption: str) -> list[list[str]]:
-    """The cells of the one table with these words in its caption."""
-    found = [one for one in document.all("table") if any(caption in c.text for c in one.all("caption"))]
-    assert len(found) == 1, [one.all("caption")[0].text for one in found]
-    return found[0].cells()
+    """The cells of the only table with these words in its caption."""
+    captions = {id(element): element.all("caption")[0].text for element in document.all("table")}
+    matching = [element for element in document.all("table") if caption in captions[id(element)]]
+    assert len(matching) == 1, [captions[id(element)] for element in matching]
+    return matching[0].cells()

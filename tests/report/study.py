@@ -36,7 +36,7 @@ def make(
 
 
 def add_baseline(study: StudyFolder, kind: str, value: float) -> None:
-    """A run that every other is held against."""
+    """Add a baseline, which every other run is compared with."""
     run, number = folders.baseline(name=kind, kind=kind, loss=value), len(study.trials()) + 1
     known = {"setting": {}, "seed": 1, "epochs": (), "config": {}, "baseline": True}
     study.add_trial(Trial(number=number, architecture=kind, run=run.path.name, **known))

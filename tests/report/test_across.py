@@ -1,4 +1,4 @@
-"""A study over several datasets: what is drawn with a place for each of them."""
+"""A study over several datasets: figures with a position for each dataset."""
 
 from __future__ import annotations
 
@@ -11,52 +11,56 @@ from html_tree import page
 
 from seqlab import report
 from seqlab.compare.study_cells import open_study
-from seqlab.report.across import across
-from seqlab.report.comparing import chapters
-from seqlab.report.run_data import read
-from seqlab.report.study_view import StudyView, studies, told
-from seqlab.report.study_view import folders as run_folders
+from seqlab.report.chapters import chapters
+from seqlab.report.run_data import read_run
+from seqlab.report.study.across_datasets import across_datasets
+from seqlab.report.study.chapter_study import (
+    ChapterStudy,
+    chapter_studies,
+    study_run_labels,
+    study_runs,
+)
 from seqlab.runs.run_folder import RunFolder
 from seqlab.runs.study_folder import StudyFolder
 
 runs = folders.runs_of_the_test
 HORIZON = 1.0
-"""Of runs by hand: their gradient falls to a hundredth with every token."""
+"""In runs written by hand the gradient falls to a hundredth with every token."""
 
 
-def on(length: int, run: RunFolder) -> None:
-    """Let the run be of data that differ in their length."""
+def set_length(length: int, run: RunFolder) -> None:
+    """Give the run data of this length."""
     config = run.path / "config.toml"
     config.write_text(config.read_text().replace("[data]\n", f"[data]\nlength = {length}\n"))
     folders.card(run, split_sha256=f"{length:064}")
 
 
-def answered(asked: StudyFolder) -> StudyView:
-    opened = open_study(asked)
-    found = chapters([read(run) for run in run_folders(opened)], told=told(opened))
-    (one,) = studies(opened, found)
-    return one
+def on_its_chapter(folder: StudyFolder) -> ChapterStudy:
+    opened = open_study(folder)
+    runs = [read_run(run) for run in study_runs(opened)]
+    (only,) = chapter_studies(opened, chapters(runs, run_labels=study_run_labels(opened)))
+    return only
 
 
 @pytest.fixture
-def parts() -> list[StudyView]:
-    """The same study on two datasets; of the second one the gradients were measured."""
-    found = []
+def parts() -> list[ChapterStudy]:
+    """The same study on two datasets; gradients were measured on the second one."""
+    studies = []
     for length in (5, 30):
-        asked = study.make(f"known{length}", failed=False, success=0.515, runs=f"of{length}")
-        for run in run_folders(open_study(asked)):
-            on(length, run)
+        folder = study.make(f"known{length}", failed=False, success=0.515, runs=f"of{length}")
+        for run in study_runs(open_study(folder)):
+            set_length(length, run)
             if length == 30:
                 folders.gradients(run)
-        found.append(answered(asked))
-    return found
+        studies.append(on_its_chapter(folder))
+    return studies
 
 
-def test_success_steps_and_horizons_by_what_tells_the_datasets_apart(parts: list[StudyView]) -> None:
-    medians, success, first, horizons = across(parts)
+def test_success_steps_and_horizons_by_what_distinguishes_the_datasets(parts: list[ChapterStudy]) -> None:
+    medians, success, first, horizons = across_datasets(parts)
     assert [row["value"] for row in medians.rows] == pytest.approx([0.52, 0.72] * 2)
     rows = [(row["data"], row["architecture"], row["value"]) for row in success.rows]
-    # LSTM's best setting has 0.51, 0.52 and 0.53; GRU's more.
+    # The losses of LSTM's best setting are 0.51, 0.52 and 0.53; GRU's are higher.
     assert rows == [
         (length, cell, share)
         for length in (5, 30)
@@ -68,16 +72,16 @@ def test_success_steps_and_horizons_by_what_tells_the_datasets_apart(parts: list
     assert len(horizons.table.rows) == 2
 
 
-def test_one_dataset_has_no_such_figures(parts: list[StudyView]) -> None:
-    assert across(parts[:1]) == []
+def test_one_dataset_has_no_such_figures(parts: list[ChapterStudy]) -> None:
+    assert across_datasets(parts[:1]) == []
 
 
-def test_the_page_begins_with_them(tmp_path: Path) -> None:
-    asked = study.make("known", failed=False, success=0.515)
-    for place, run in enumerate(run_folders(open_study(asked))):
-        on(5 if place % 2 else 30, run)
+def test_the_page_begins_with_the_comparison_of_datasets(tmp_path: Path) -> None:
+    folder = study.make("known", failed=False, success=0.515)
+    for index, run in enumerate(study_runs(open_study(folder))):
+        set_length(5 if index % 2 else 30, run)
     written = page(
-        report.write([], tmp_path / "r.html", title="Known", studies=[asked], allow_incomparable=True)
+        report.write([], tmp_path / "r.html", title="Known", studies=[folder], allow_incomparable=True)
     )
     assert [heading.text for heading in written.all("h2")][:2].count("Study known")
-    assert "How surely, how soon, how far back" in [heading.text for heading in written.all("h3")]
+    assert "Comparison of datasets" in [heading.text for heading in written.all("h3")]

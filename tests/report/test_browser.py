@@ -1,4 +1,4 @@
-"""The page in a real browser: every chart drawn, nothing complained about, nothing fetched."""
+"""The page in a real browser: every chart is drawn, no error is logged, nothing is fetched."""
 
 from __future__ import annotations
 
@@ -49,31 +49,31 @@ pytestmark = [
 
 
 @dataclass(frozen=True)
-class Seen:
-    """The document once its scripts have run, what the console said, which addresses it asked for."""
+class Visit:
+    """The document after its scripts have run, the messages on the console, the requested addresses."""
 
     document: Element
     console: list[str]
     requests: list[str]
 
 
-def look(path: Path, folder: Path, *flags: str) -> Seen:
+def visit(path: Path, folder: Path, *flags: str) -> Visit:
     log = folder / "net.json"
     command = [str(CHROMIUM), *FLAGS, f"--user-data-dir={folder / 'profile'}", f"--log-net-log={log}", *flags]
     done = subprocess.run([*command, path.as_uri()], capture_output=True, text=True, timeout=120, check=True)
     dom = folder / "dom.html"
     dom.write_text(done.stdout, encoding="utf-8")
     events = json.loads(log.read_text(encoding="utf-8"))["events"]
-    found = [event.get("params", {}) for event in events]
-    # The browser asks for things of its own, too; those of a page carry the page's address as their key.
-    asked = [one["url"] for one in found if one.get("network_isolation_key", "").startswith("file://")]
+    params = [event.get("params", {}) for event in events]
+    # The browser also makes requests of its own; those of a page have the page's address as their key.
+    requests = [one["url"] for one in params if one.get("network_isolation_key", "").startswith("file://")]
     console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-    return Seen(page(dom) if done.stdout else Element("document", {}), console, asked)
+    return Visit(page(dom) if done.stdout else Element("document", {}), console, requests)
 
 
 @pytest.fixture
 def path(tmp_path: Path, runs: Path) -> Path:
-    return report.write(folders.all_kinds(runs), tmp_path / "report.html", title="Seen")
+    return report.write(folders.all_kinds(runs), tmp_path / "report.html", title="Browser")
 
 
 @pytest.mark.skipif(DRIVER is None, reason="needs chromedriver (apt-get install chromium-driver)")
@@ -81,9 +81,9 @@ def path(tmp_path: Path, runs: Path) -> Path:
 def test_every_chart_is_drawn_in_light_and_dark(path: Path, tmp_path: Path, scheme: str) -> None:
     driver = _open(path, tmp_path, f"--blink-settings=preferredColorScheme={1 if scheme == 'light' else 0}")
     try:
-        WebDriverWait(driver, 60).until(lambda seen: all(_drawn(seen)))
+        WebDriverWait(driver, 60).until(lambda driver: all(_drawn(driver)))
         assert driver.get_log("browser") == []
-        picture = tmp_path / "seen.png"
+        picture = tmp_path / "page.png"
         driver.save_screenshot(str(picture))
         dom = tmp_path / "dom.html"
         dom.write_text(driver.page_source, encoding="utf-8")
@@ -101,25 +101,25 @@ def test_every_chart_is_drawn_in_light_and_dark(path: Path, tmp_path: Path, sche
         assert image.convert("RGB").getpixel((3, 3)) == SCHEMES[scheme]
 
 
-def test_nothing_is_asked_for_and_nothing_complained_about(path: Path, tmp_path: Path) -> None:
-    seen = look(path, tmp_path, "--dump-dom")
-    assert seen.console == []
-    assert [url for url in seen.requests if not url.startswith("file:")] == []
+def test_nothing_is_requested_and_no_error_is_logged(path: Path, tmp_path: Path) -> None:
+    visited = visit(path, tmp_path, "--dump-dom")
+    assert visited.console == []
+    assert [url for url in visited.requests if not url.startswith("file:")] == []
 
 
-def test_a_page_that_asks_and_complains_would_be_noticed(tmp_path: Path) -> None:
+def test_requests_and_errors_of_a_page_would_be_noticed(tmp_path: Path) -> None:
     bad = tmp_path / "bad.html"
     bad.write_text(
         '<html><body><img src="http://example.invalid/a.png"><script>nothing()</script></body></html>'
     )
-    seen = look(bad, tmp_path, "--dump-dom")
-    assert "http://example.invalid/a.png" in seen.requests
-    assert any("nothing is not defined" in line for line in seen.console)
+    visited = visit(bad, tmp_path, "--dump-dom")
+    assert "http://example.invalid/a.png" in visited.requests
+    assert any("nothing is not defined" in line for line in visited.console)
 
 
 @pytest.fixture
 def browser(path: Path, tmp_path: Path) -> Iterator[WebDriver]:
-    """The page as a person has it before them."""
+    """The page in an open browser."""
     driver = _open(path, tmp_path)
     yield driver
     assert driver.get_log("browser") == []
@@ -128,7 +128,7 @@ def browser(path: Path, tmp_path: Path) -> Iterator[WebDriver]:
 
 def _open(path: Path, folder: Path, *flags: str) -> WebDriver:
     options = webdriver.ChromeOptions()
-    for flag in (*FLAGS, f"--user-data-dir={folder / 'person'}", *flags):
+    for flag in (*FLAGS, f"--user-data-dir={folder / 'driver'}", *flags):
         if "virtual-time" not in flag:
             options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
@@ -140,7 +140,7 @@ def _open(path: Path, folder: Path, *flags: str) -> WebDriver:
 
 def _until_drawn(driver: WebDriver, axis: str) -> None:
     WebDriverWait(driver, 60).until(
-        lambda seen: seen.find_element(By.TAG_NAME, "html").get_attribute("data-drawn") == axis
+        lambda driver: driver.find_element(By.TAG_NAME, "html").get_attribute("data-drawn") == axis
     )
 
 
@@ -178,7 +178,7 @@ def test_charts_are_drawn_when_they_are_scrolled_to(short: WebDriver) -> None:
     assert not before[-1]
     last = short.find_elements(By.CSS_SELECTOR, ".chart")[-1]
     short.execute_script("arguments[0].scrollIntoView({behavior: 'instant'})", last)
-    WebDriverWait(short, 60).until(lambda seen: _drawn(seen)[-1])
+    WebDriverWait(short, 60).until(lambda driver: _drawn(driver)[-1])
 
 
 @pytest.mark.skipif(DRIVER is None, reason="needs chromedriver (apt-get install chromium-driver)")
@@ -189,7 +189,7 @@ def test_printing_draws_all(short: WebDriver) -> None:
 
 
 @pytest.mark.skipif(DRIVER is None, reason="needs chromedriver (apt-get install chromium-driver)")
-def test_the_run_that_is_chosen_is_drawn(short: WebDriver) -> None:
+def test_the_chosen_run_is_drawn(short: WebDriver) -> None:
     choice = short.find_element(By.CSS_SELECTOR, "figure select")
     chart = choice.find_element(By.XPATH, "ancestor::figure//div[contains(@class, 'chart')]")
     short.execute_script("arguments[0].scrollIntoView({behavior: 'instant'})", chart)
@@ -215,7 +215,7 @@ def test_the_axis_is_switched_by_click_and_by_keyboard(browser: WebDriver) -> No
 
 
 @pytest.mark.skipif(DRIVER is None, reason="needs chromedriver (apt-get install chromium-driver)")
-def test_every_part_is_reached_by_keyboard(browser: WebDriver) -> None:
+def test_every_part_can_be_reached_by_keyboard(browser: WebDriver) -> None:
     """The tab key stops at the skip link first, then at every link, switch and fold; nothing traps it."""
     stops = []
     for _ in range(200):

@@ -1,4 +1,4 @@
-"""Two hundred runs: a page that still can be sent and looked through."""
+"""Two hundred runs: the page is still small enough to send and to read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from html_tree import page, table
 
 from seqlab import report
-from seqlab.report.curves import ROWS
+from seqlab.report.charts.curve_points import MOST_ROWS
 from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.records import Moment, Scalar, to_line
 
@@ -49,9 +49,9 @@ def test_two_hundred_runs_stay_usable(tmp_path: Path) -> None:
     assert len([e for e in document.all("div") if e.attributes.get("class") == "chart"]) < 30
     drawn = json.loads(next(e for e in document.all("script") if e.attributes.get("id") == "figures").text)
     sizes = [len(one["value"]) for one in drawn["tables"] if "split" in one]
-    assert max(sizes) > ROWS / 2
+    assert max(sizes) > MOST_ROWS / 2
     kinds = [one["kind"] for one in drawn["tables"] if "split" in one]
-    lines = [sum(kind["texts"][place] == "run" for place in kind["places"]) for kind in kinds]
-    assert max(lines) <= ROWS
+    lines = [sum(kind["texts"][index] == "run" for index in kind["indices"]) for kind in kinds]
+    assert max(lines) <= MOST_ROWS
     choices = [len(one.all("option")) for one in document.all("select")]
     assert choices == [200]

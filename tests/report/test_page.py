@@ -1,4 +1,4 @@
-"""The page says what the run folders hold, and runs nothing that is written in them."""
+"""The page shows what the run folders hold, and executes nothing that is written in them."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ def test_the_results_are_those_of_the_folders(tmp_path: Path) -> None:
 def test_the_spread_over_seeds_by_hand(tmp_path: Path) -> None:
     runs = [folders.make(seed=seed, loss=loss) for seed, loss in ((1, 0.5), (2, 0.75), (3, 1.0))]
     document = page(report.write(runs, tmp_path / "r.html", title="Seeds"))
-    rows = table(document, "The same settings with several seeds")
+    rows = table(document, "Equal settings with several seeds")
     assert rows[1] == ["toy", "loss", "3", "0.75", "0.25", "0.5", "1.0"]
 
 
-def test_what_was_held_against_the_truth(tmp_path: Path) -> None:
+def test_runs_compared_with_the_true_distribution(tmp_path: Path) -> None:
     known, other = folders.make(seed=1, loss=0.5), folders.make(seed=2, loss=0.75)
-    folders.truth(known, floor=0.375)
-    document = page(report.write([known, other], tmp_path / "r.html", title="Truth"))
-    head, row = table(document, "Held against the truth")
+    folders.add_oracle_card(known, floor=0.375)
+    document = page(report.write([known, other], tmp_path / "r.html", title="Oracle"))
+    head, row = table(document, "Models compared with the true distribution")
     assert dict(zip(head[3:], row[3:], strict=True)) == {
         "floor nats per token": "0.375",
         "above the floor nats per token": "0.125",
@@ -66,7 +66,7 @@ def test_what_was_held_against_the_truth(tmp_path: Path) -> None:
 def test_the_curves_are_the_records(tmp_path: Path) -> None:
     run = folders.make()
     document = page(report.write([run], tmp_path / "r.html", title="One"))
-    head, *rows = table(document, "What the figure shows: loss on reviews")
+    head, *rows = table(document, "Data of the figure: loss on reviews")
     recorded = [
         [record.split, str(moment.step), str(moment.epoch), str(moment.step * 0.25), str(record.value)]
         for split in ("train", "valid")
@@ -83,9 +83,9 @@ def test_the_curves_are_the_records(tmp_path: Path) -> None:
 
 
 def test_matrices_and_curves_are_the_records(written: Element) -> None:
-    matrix = table(written, "What the figure shows: confusion matrix of run 2")
+    matrix = table(written, "Data of the figure: confusion matrix of run 2")
     assert [row[-1] for row in matrix[1:]] == ["40.0", "7.0", "3.0", "50.0"]
-    curve = table(written, "What the figure shows: loss per position")
+    curve = table(written, "Data of the figure: loss per position")
     assert [row[-2:] for row in curve[1:]] == [["1.0", "1.75"], ["2.0", "1.25"], ["3.0", "1.125"]]
 
 
@@ -95,21 +95,21 @@ def test_gradients_through_time_are_the_last_ones_measured(tmp_path: Path, layer
     folders.gradients(run, layers)
     folders.gradients(other, 1)
     document = page(report.write([run, other], tmp_path / "r.html", title="Two"))
-    head, *rows = table(document, "What the figure shows: gradient through time on reviews, valid")
+    head, *rows = table(document, "Data of the figure: gradient through time on reviews, valid")
     assert [column.split()[0] for column in head[2:]] == ["layer", "distance", "mean", "norm"]
     of_layer = [["0", "40.0", "20.0"], ["1", "0.3125", "0.15625"], ["2", "0.0", "0.0"]]
     assert [row[3:] for row in rows if "lstm" in row[1]] == of_layer * layers
     assert len(rows) == 3 * (layers + 1)
     drawn = json.loads(next(e for e in document.all("script") if e.attributes.get("id") == "figures").text)
-    figure = next(one for one in drawn["figures"] if "datum.horizon" in json.dumps(one["charts"]))
+    figure = next(fig for fig in drawn["figures"] if "datum.horizon" in json.dumps(fig["charts"]))
     assert figure["panels"] == ([1, 2] if layers == 2 else [])
     horizons = drawn["tables"][figure["rows"]]["horizon"]
     assert horizons == [None, 1, None] * (layers + 1)
-    _, *over_training = table(document, "What the figure shows: gradient horizon layer 1 on reviews")
+    _, *over_training = table(document, "Data of the figure: gradient horizon layer 1 on reviews")
     assert [row[-1] for row in over_training] == ["0.5", "1.0"] * 2
 
 
-def test_runs_that_cannot_be_ranked_are_refused_or_stand_apart(tmp_path: Path) -> None:
+def test_runs_that_cannot_be_ranked_are_refused_or_shown_separately(tmp_path: Path) -> None:
     here, there = folders.make(), folders.make(name="other")
     folders.card(there, split_sha256="01" * 32)
     with pytest.raises(UserError, match=r"cannot be ranked.*encoded split.*010101010101 \(other-") as refused:
@@ -121,7 +121,7 @@ def test_runs_that_cannot_be_ranked_are_refused_or_stand_apart(tmp_path: Path) -
     titles = [heading.text for heading in document.all("h2")]
     parts = [f"reviews, encoded split (SHA-256) {word * 6}" for word in ("ef", "01")]
     assert titles == [*parts, "All runs"]
-    tables = [one.cells() for one in document.all("table") if "Results on" in one.text]
+    tables = [element.cells() for element in document.all("table") if "Results on" in element.text]
     assert [len(rows) for rows in tables] == [2, 2]
 
 
@@ -135,7 +135,7 @@ def test_classifiers_with_other_tokenizers_are_ranked_on_the_same_texts(tmp_path
     assert len(rows) == 3
 
 
-def test_rows_stand_by_architecture_then_optimiser(tmp_path: Path) -> None:
+def test_rows_are_sorted_by_architecture_then_optimiser(tmp_path: Path) -> None:
     made = [
         folders.make(cell="lstm", optimiser="sgd", loss=0.1),
         folders.make(cell="gru", optimiser="sgd", loss=0.2),
@@ -154,8 +154,8 @@ def test_rows_stand_by_architecture_then_optimiser(tmp_path: Path) -> None:
         ("lstm", "sgd", "finished"),
     ]
     assert [row[0] for row in rows] == ["1", "2", "3", "4", "5"]
-    looks = [row.attributes.get("class") for row in document.all("table")[0].all("tr")[1:]]
-    assert looks == ["best", "censored", None, None, "best"]
+    classes = [row.attributes.get("class") for row in document.all("table")[0].all("tr")[1:]]
+    assert classes == ["best", "censored", None, None, "best"]
 
 
 def test_a_baseline_is_a_row_and_a_rule(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_a_baseline_is_a_row_and_a_rule(tmp_path: Path) -> None:
     assert [row[1] for row in rows[1:]] == ["lstm", "nb-svm"]
     drawn = json.loads(next(e for e in document.all("script") if e.attributes.get("id") == "figures").text)
     loss = next(drawn["tables"][figure["rows"]] for figure in drawn["figures"] if "step" in figure["charts"])
-    kinds = [loss["kind"]["texts"][place] for place in loss["kind"]["places"]]
+    kinds = [loss["kind"]["texts"][index] for index in loss["kind"]["indices"]]
     assert kinds.count("baseline") == 1
     assert loss["value"][kinds.index("baseline")] == 0.6
 
@@ -173,29 +173,27 @@ def test_a_baseline_is_a_row_and_a_rule(tmp_path: Path) -> None:
 def test_data_settings_command_and_environment(tmp_path: Path) -> None:
     runs = [folders.make(cell="lstm", loss=0.5), folders.make(cell="gru", loss=0.75)]
     document = page(report.write(runs, tmp_path / "r.html", title="Cells"))
-    data = dict(table(document, "What was learned from")[1:])
+    data = dict(table(document, "Training and evaluation data")[1:])
     assert data["licence"] == "none needed"
     assert data["origin"] == "written by hand"
-    assert data["train split"] == "900 sequences, 12,345 tokens"
+    assert data["training split"] == "900 sequences, 12,345 tokens"
     assert data["SHA-256 of the content"] == "ab" * 32
     assert ["model.hidden_size", "16"] in table(document, "Settings that all runs share")
     runs.reverse()  # by architecture
     commands = [row[-1] for row in table(document, "Results on")[1:]]
     assert commands == [f"seqlab train {run.path / 'config.toml'} --device cpu --threads 2" for run in runs]
-    assert ["torch", "2.13.0"] in table(document, "On what the runs were made")
-    assert [pre.text for pre in document.all("pre")] == [
-        (run.path / "config.toml").read_text() for run in runs
-    ]
+    assert ["torch", "2.13.0"] in table(document, "Environment of the runs")
+    assert [pre.text for pre in document.all("pre")] == [run.config_text() for run in runs]
 
 
 def test_unfinished_and_damaged_runs_are_shown_as_such(written: Element) -> None:
     notice = next(e for e in written.all("section") if e.attributes.get("class") == "notice").text
-    assert "is unfinished. What it recorded so far is shown" in notice
+    assert "is unfinished. Its records so far are shown" in notice
     assert "records.jsonl:13 must hold one record per line" in notice
     assert "config.toml must be a TOML file" in notice
     states = [row[4] for row in table(written, "Run folders")[1:]]
     assert states == ["finished", "finished", "finished", "unfinished", "finished, damaged"]
-    head, *rows = table(written, "validation split of reviews, by architecture")
+    head, *rows = table(written, "validation split of reviews, sorted by architecture")
     assert rows[3][head.index("scored as")] == "best validation so far"
 
 
@@ -216,9 +214,9 @@ def test_no_damage_hides_the_other_runs(tmp_path: Path, file: str) -> None:
     assert all("damaged" in states[run.path.name] for run in (half, no_text))
 
 
-def test_what_people_and_models_wrote_is_text(tmp_path: Path, runs: Path) -> None:
+def test_texts_of_users_and_models_are_escaped(tmp_path: Path, runs: Path) -> None:
     run = folders.make(cell=folders.HOSTILE.replace('"', "'").replace("\u2028", ""))
-    about = json.loads((run.path / "data.json").read_text())
+    about = run.data()
     (run.path / "data.json").write_text(json.dumps({**about, "name": folders.HOSTILE}))
     path = report.write([run], tmp_path / "r.html", title=folders.HOSTILE, introduction=folders.HOSTILE)
     document = page(path)
@@ -230,7 +228,7 @@ def test_what_people_and_models_wrote_is_text(tmp_path: Path, runs: Path) -> Non
 
 def test_incomplete_texts_are_marked(written: Element) -> None:
     texts = [item.text for item in written.all("li")]
-    assert "never ends [cut at the greatest length]" in texts
+    assert "never ends [cut at the maximum length]" in texts
     assert sum("Once" in text and "cut at" in text for text in texts) == 0
 
 
@@ -245,18 +243,18 @@ def test_nothing_is_loaded(written: Element) -> None:
     everything = [
         element for tag in ("script", "link", "img", "iframe", "a", "source") for element in written.all(tag)
     ]
-    places = [e.attributes[key] for e in everything for key in ("src", "href") if key in e.attributes]
-    assert places
-    assert all(place.startswith("#") for place in places)
+    addresses = [e.attributes[key] for e in everything for key in ("src", "href") if key in e.attributes]
+    assert addresses
+    assert all(address.startswith("#") for address in addresses)
     assert not re.search(r"url\(|@import", written.all("style")[0].text)
     policy = next(m.attributes["content"] for m in written.all("meta") if "http-equiv" in m.attributes)
     assert policy.startswith("default-src 'none'; ")
     assert "connect-src" not in policy
     assert "unsafe-eval" not in policy
-    assert sum(len(script.text) > 400_000 for script in written.all("script")) == 1, "Vega stands there once"
+    assert sum(len(script.text) > 400_000 for script in written.all("script")) == 1, "Vega is included once"
 
 
-def test_every_part_can_be_reached_and_named(written: Element) -> None:
+def test_every_part_has_a_link_and_a_label(written: Element) -> None:
     tags = ("h2", "h3", "main", "caption", "figcaption", "div")
     named = {e.attributes["id"] for tag in tags for e in written.all(tag) if "id" in e.attributes}
     links = [e.attributes["href"].removeprefix("#") for e in written.all("a")]
@@ -267,14 +265,14 @@ def test_every_part_can_be_reached_and_named(written: Element) -> None:
         if "aria-labelledby" in e.attributes
     ]
     assert set(links) | set(labels) <= named
-    assert all(one.all("caption") for one in written.all("table"))
+    assert all(element.all("caption") for element in written.all("table"))
     assert all(head.attributes["scope"] in ("row", "col") for head in written.all("th"))
     charts = [e for e in written.all("div") if e.attributes.get("role") == "img"]
     assert len(charts) == len(written.all("figure")) > 5
     assert all(len(chart.attributes["aria-label"]) > 40 for chart in charts)
     for tags in (["table-", "caption"], ["figure-", "figcaption"]):
         numbers = [e.attributes["id"] for e in written.all(tags[1]) if "id" in e.attributes]
-        assert numbers == [f"{tags[0]}{place}" for place in range(1, len(numbers) + 1)]
+        assert numbers == [f"{tags[0]}{number}" for number in range(1, len(numbers) + 1)]
 
 
 def test_equal_folders_give_an_equal_page(tmp_path: Path) -> None:
@@ -284,18 +282,18 @@ def test_equal_folders_give_an_equal_page(tmp_path: Path) -> None:
     assert len(table(page(pages[0]), "Results on")) == 2, "a run given twice counts once"
 
 
-def test_long_records_are_thinned_and_it_is_said(tmp_path: Path) -> None:
+def test_long_records_are_thinned_and_the_caption_states_it(tmp_path: Path) -> None:
     run: RunFolder = folders.make()
     added = Scalar(name="loss", value=1.5, unit="nats per token", split="train")
     moments = (Moment(step=step, epoch=2.0, tokens=9) for step in range(41, 1001))
     folders.append(run, "records.jsonl", *(to_line(added, moment) for moment in moments))
     document = page(report.write([run], tmp_path / "r.html", title="Long"))
-    rows = [row for row in table(document, "What the figure shows: loss")[1:] if row[2] == "train"]
+    rows = [row for row in table(document, "Data of the figure: loss")[1:] if row[2] == "train"]
     assert (len(rows), rows[0][3], rows[-1][3]) == (300, "10", "1000")
-    assert "Of longer records 300, evenly spaced, are drawn." in document.all("figcaption")[0].text
+    assert "Of longer records, 300 evenly spaced points are drawn." in document.all("figcaption")[0].text
 
 
-def test_refused_with_a_reason(tmp_path: Path) -> None:
+def test_refusals_give_a_reason(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"must have at least one run\. Got none"):
         report.write([], tmp_path / "r.html", title="None")
     with pytest.raises(UserError, match=r"must be a file\. Got the folder"):
@@ -307,7 +305,7 @@ def test_refused_with_a_reason(tmp_path: Path) -> None:
         report.write([folders.make()], tmp_path / "file" / "r.html", title="Below a file")
 
 
-def test_baselines_stand_beside_networks_under_their_kind(tmp_path: Path) -> None:
+def test_baselines_are_listed_with_networks_under_their_kind(tmp_path: Path) -> None:
     runs = [
         folders.make(name="net", loss=0.5),
         folders.baseline(name="gram", order=5, loss=0.75),

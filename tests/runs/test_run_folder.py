@@ -30,7 +30,7 @@ def create(fingerprint: str) -> RunFolder:
         "content_hash": "a" * 64,
         "labels": [],
         "limit": {},
-        "outputs": 3,
+        "spec": {"vocabulary": 3, "outputs": 3, "source_vocabulary": None, "max_length": None},
         "splits": {"train": {"sequences": 2, "tokens": 5}},
         "description": "",
         "origin": "",
@@ -98,7 +98,7 @@ def test_reading_changes_nothing(run: RunFolder) -> None:
     opened = run_folder.open_run(run.path)
     assert opened == run
     assert opened.settings() == {"seed": 1}
-    assert (opened.data()["outputs"], opened.environment()["threads"]) == (3, 1)
+    assert (opened.data()["spec"]["outputs"], opened.environment()["threads"]) == (3, 1)
     assert list(opened.records()) == list(opened.samples()) == list(opened.timings()) == []
     assert opened.card("valid") is opened.oracle_card() is opened.scores("valid") is None
     assert (opened.cards(), opened.finished, checkpoints.checkpoints(opened.checkpoints)) == ({}, False, [])

@@ -7,10 +7,12 @@ from torch import nn
 from torch.nn import functional
 
 from seqlab.data.dataset import About, Dataset, Limit, Split
+from seqlab.data.ragged import Ragged
 from seqlab.data.tokenizers.words import WordsConfig
 from seqlab.schema.config import parse
 from seqlab.schema.errors import UserError
 from seqlab.tasks.classify import ClassifyTask, balanced_weights
+from seqlab.tasks.loss_options import NO_OPTIONS, LossOptions
 from seqlab.tasks.task_configs import ClassifyConfig
 
 LABELS = {"train": [0, 0, 0, 0, 1, 1, 2, 0], "valid": [0, 1, 2]}
@@ -18,15 +20,15 @@ LABELS = {"train": [0, 0, 0, 0, 1, 1, 2, 0], "valid": [0, 1, 2]}
 
 def dataset(**labels: list[int]) -> Dataset:
     splits = {
-        name: Split(np.zeros(len(ids), np.int32), np.arange(len(ids) + 1), np.array(ids))
+        name: Split(Ragged(np.zeros(len(ids), np.int32), np.arange(len(ids) + 1)), targets=np.array(ids))
         for name, ids in (LABELS | labels).items()
     }
     tokenizer = WordsConfig().train(["a"])
     return Dataset("own", splits, tokenizer, ("a", "b", "c"), Limit(), "0", About("d", "o", "l"))
 
 
-def build(**settings: object) -> ClassifyTask:
-    task = parse(ClassifyConfig, {"kind": "classify", **settings}).build(dataset())
+def build(options: LossOptions = NO_OPTIONS, **settings: object) -> ClassifyTask:
+    task = parse(ClassifyConfig, {"kind": "classify", **settings}).build(dataset(), options)
     assert isinstance(task, ClassifyTask)
     return task
 
@@ -45,7 +47,7 @@ def test_the_loss_is_weighted_and_counts_texts(smoothing: float):
     task = ClassifyTask(smoothing, class_weights=weights)
     random = torch.Generator().manual_seed(0)
     features, targets = torch.randn(5, 3, generator=random), torch.tensor([0, 2, 1, 2, 0])
-    total, count = task.loss(nn.Identity(), features, targets, torch.ones(5, dtype=torch.bool))
+    total, count = task.loss(nn.Identity(), features, targets)
     nats = -features.log_softmax(dim=-1)
     own = weights[targets] * nats[torch.arange(5), targets]
     expected = (1 - smoothing) * own.sum() + smoothing / 3 * (nats * weights).sum()
@@ -69,10 +71,11 @@ def test_every_setting_acts():
         "higher",
     )
     assert plain.labels == ("a", "b", "c")
-    balanced = build(class_weights="balanced")
+    balanced = build(LossOptions(class_weights="balanced"))
     assert balanced.class_weights is not None
     assert torch.equal(balanced.class_weights, balanced_weights(np.array(LABELS["train"]), 3))
-    other = build(metrics=["loss", "macro_f1"], monitor="loss", label_smoothing=0.1)
+    assert plain.label_smoothing == 0.0
+    other = build(LossOptions(label_smoothing=0.1), metrics=["loss", "macro_f1"], monitor="loss")
     assert (other.metrics, other.monitor.name, other.monitor.better) == (
         ("loss", "macro_f1"),
         "loss",

@@ -13,6 +13,7 @@ from seqlab.data.sources.marked_addition import MarkedAdditionConfig
 from seqlab.data.sources.ndfa import NdfaConfig
 from seqlab.schema.config import parse
 from seqlab.schema.errors import UserError
+from seqlab.tasks.loss_options import LossOptions
 from seqlab.tasks.regress import RegressTask
 from seqlab.tasks.task_configs import ClassifyConfig, RegressConfig
 
@@ -26,9 +27,8 @@ def _cache(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_loss_is_the_nats_of_a_normal_density() -> None:
-    mask = torch.tensor([True, False, True])
     nats = -norm.logpdf(TARGETS.numpy(), loc=PREDICTED[:, 0].numpy())
-    total, count = RegressTask().loss(nn.Identity(), PREDICTED, TARGETS, mask)
+    total, count = RegressTask().loss(nn.Identity(), PREDICTED[[0, 2]], TARGETS[[0, 2]])
     assert (total.item(), count) == (pytest.approx(nats[[0, 2]].sum(), rel=1e-6), 2)
     scores, outputs = RegressTask().scores(nn.Identity(), PREDICTED, TARGETS)
     assert scores.numpy() == pytest.approx(nats, rel=1e-12)
@@ -37,7 +37,7 @@ def test_the_loss_is_the_nats_of_a_normal_density() -> None:
 
 def test_the_gradient_is_the_error() -> None:
     predicted = PREDICTED.clone().requires_grad_()
-    total, _ = RegressTask().loss(nn.Identity(), predicted, TARGETS, torch.ones(3, dtype=torch.bool))
+    total, _ = RegressTask().loss(nn.Identity(), predicted, TARGETS)
     total.backward()
     assert predicted.grad is not None
     assert predicted.grad[:, 0].tolist() == pytest.approx((PREDICTED[:, 0] - TARGETS).tolist())
@@ -62,6 +62,19 @@ def test_data_without_numbers_is_refused() -> None:
     assert RegressConfig().build(adding).unit == "text"
     with pytest.raises(UserError, match=r"at least 2 labels. Got 'adding' with 0. Nearest: .*'regress'"):
         ClassifyConfig().build(adding)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (LossOptions(label_smoothing=0.1), r"'training.label_smoothing' must be 0.0 .*'regress'. Got 0.1"),
+        (LossOptions(class_weights="balanced"), r"'training.class_weights' must be 'none' .*Got 'balanced'"),
+    ],
+)
+def test_options_of_classes_are_refused(options: LossOptions, message: str) -> None:
+    adding = AddingConfig(train=20, valid=5, test=5).build()
+    with pytest.raises(UserError, match=message):
+        RegressConfig().build(adding, options)
 
 
 def test_metrics_of_classes_are_refused() -> None:

@@ -17,13 +17,14 @@ import tiny
 from experiments import finished, killer, only_run
 
 from seqlab.baselines.baseline import Baseline
-from seqlab.data.dataset import Split
 from seqlab.data.oracle_floor import floor
+from seqlab.data.ragged import ragged
 from seqlab.data.sources.generated import GeneratedConfig
 from seqlab.decode.sampling import SamplingOptions
 from seqlab.evaluate.evaluation import diagnose_run, evaluate_run
 from seqlab.evaluate.loaded import load_run
 from seqlab.experiment import recipes
+from seqlab.experiment.baseline_experiment import BaselineExperiment
 from seqlab.experiment.experiment_config import BaselineExperimentConfig
 from seqlab.experiment.parameter_counts import count
 from seqlab.runs import checkpoints, run_folder
@@ -32,7 +33,6 @@ from seqlab.schema.config import canonical
 from seqlab.schema.errors import UserError
 from seqlab.schema.records import Scalar
 from seqlab.training import run
-from seqlab.training.baseline_training import BaselineWay
 
 SMALL = ["data.train=200", "data.valid=50", "data.test=50", "data.max_length=30"]
 REVIEWS = ["imdb-nbsvm", "data.kind=reviews"]
@@ -55,12 +55,12 @@ def configured(recipe: list[str]) -> BaselineExperimentConfig:
 
 def fit(recipe: list[str]) -> RunFolder:
     summary = run.train(configured(recipe), callback=tiny.Nobody())
-    return folder.open_run(Path(summary["run"]))
+    return run_folder.open_run(Path(summary["run"]))
 
 
 def fitted(recipe: list[str]) -> Baseline:
     config = configured(recipe)
-    return BaselineWay(config).fit(config.data.build())
+    return BaselineExperiment(config, config.data.build()).fit()
 
 
 @pytest.mark.parametrize("recipe", ALL.values(), ids=ALL)
@@ -108,7 +108,7 @@ def test_the_floor_is_the_floor() -> None:
     data = configured(FLOOR).data
     assert isinstance(data, GeneratedConfig)
     loss = fit(FLOOR).summary()["metrics"]["loss"]
-    assert loss == pytest.approx(floor(data, data.build(), "valid"), rel=1e-12)
+    assert loss == pytest.approx(floor(data.language(), data.build(), "valid"), rel=1e-12)
     assert fit(GRAMS).summary()["metrics"]["loss"] > loss
 
 
@@ -123,25 +123,24 @@ def test_predicts_from_its_folder_without_the_data() -> None:
     texts = ["a good film", "bad", "", "never seen"]
     found = loaded.predict(texts)
     ids = [loaded.tokenizer.encode(text) for text in texts]
-    rows = Split(
-        np.array([token for part in ids for token in part], np.int32), np.cumsum([0, *map(len, ids)])
-    )
-    expected = np.exp(fitted(REVIEWS).predict(rows))
+    expected = np.exp(fitted(REVIEWS).predict(ragged(ids)))
     assert [list(answer.values()) for answer in found] == pytest.approx(expected, rel=1e-14)
     assert [max(answer, key=answer.__getitem__) for answer in found[:2]] == ["positive", "negative"]
     with pytest.raises(UserError, match=r"must hold a language model"):
-        loaded.sample("", count=1, length=3, choice=SamplingOptions(), seed=1)
+        loaded.sample("", count=1, length=3, options=SamplingOptions(), seed=1)
 
 
 @pytest.mark.parametrize("recipe", [GRAMS, FLOOR], ids=["grams", "floor"])
 def test_samples_from_its_own_distribution(recipe: list[str]) -> None:
     """What 2,000 samples begin with, against the probabilities it has of them."""
     loaded = load_run(fit(recipe))
-    texts = [text.text for text in loaded.sample("(", count=2000, length=2, choice=SamplingOptions(), seed=1)]
+    texts = [
+        text.text for text in loaded.sample("(", count=2000, length=2, options=SamplingOptions(), seed=1)
+    ]
     ids, end = [loaded.tokenizer.encode(text) for text in ("(", "((", "()")], loaded.tokenizer.vocabulary.end
     start, model = loaded.tokenizer.vocabulary.start, fitted(recipe)
-    rows = Split(np.array([t for part in ids for t in (start, *part)], np.int32), np.array([0, 2, 5, 8]))
-    probabilities = np.exp(model.predict(rows))
+    assert start is not None
+    probabilities = np.exp(model.predict(ragged([[start, *part] for part in ids])))
     opens, closes = ids[1][1], ids[2][1]
     for text, expected in {
         "((": probabilities[0, opens] * probabilities[1, opens],
@@ -157,9 +156,9 @@ def test_samples_from_its_own_distribution(recipe: list[str]) -> None:
 
 def test_a_prompt_step_by_step_is_the_prompt_at_once() -> None:
     loaded = load_run(fit(GRAMS))
-    longest = loaded.sample("(()", count=3, length=6, choice=SamplingOptions(temperature=0), seed=1)
+    longest = loaded.sample("(()", count=3, length=6, options=SamplingOptions(temperature=0), seed=1)
     mixed = [
-        loaded.sample("(()", count=size, length=6, choice=SamplingOptions(temperature=0), seed=1)[0]
+        loaded.sample("(()", count=size, length=6, options=SamplingOptions(temperature=0), seed=1)[0]
         for size in (1, 2)
     ]
     assert mixed == [longest[0]] * 2
@@ -197,8 +196,9 @@ def test_own_data(recipe: str, tmp_path: Path) -> None:
         ([*REVIEWS, "baseline.length=3"], "'baseline.length' must be less than or equal to 2"),
         ([*REVIEWS, "baseline.kind=nbsvm"], "There is no baseline 'nbsvm'. Nearest: 'nb-svm'"),
         ([*REVIEWS, "task.label_smoothing=0.1"], "There is no setting 'task.label_smoothing'"),
+        ([*REVIEWS, "training.label_smoothing=0.1"], "There is no setting 'training.label_smoothing'"),
         ([*REVIEWS, "seed=2"], "There is no setting 'seed'"),
-        ([*REVIEWS, "task.metrics=los"], "There is no metric 'los'. Nearest: 'loss'"),
+        ([*REVIEWS, "task.metrics=los,accuracy"], "There is no metric 'los'. Nearest: 'loss'"),
         ([*FLOOR, "task.metrics="], "'task.metrics' must"),
         ([*FLOOR, "task.kind=classify", "baseline.kind=majority"], "needs a dataset with at least 2 labels"),
     ],

@@ -36,7 +36,7 @@ def test_the_record_names_the_build(kernels: str, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv(builds.VARIABLE, kernels)
     callback = Watching()
     made = fit(BRACKETS, "training.max_steps=2", callback=callback)
-    assert made.read_json(ENVIRONMENT, "kernels")["kernels"] == kernels
+    assert made.environment()["kernels"] == kernels
     assert callback.kernels == {kernels}
 
 
@@ -54,14 +54,14 @@ def test_a_resumed_run_keeps_its_build(kernels: str, again: str, monkeypatch: py
         fit(BRACKETS, "training.checkpoint_seconds=0", callback=callback)
     assert callback.kernels == {kernels}
     assert not any("Not to the bit" in message for message in callback.messages)
-    assert broken.read_json(ENVIRONMENT, "kernels")["kernels"] == kernels
+    assert broken.environment()["kernels"] == kernels
     assert builds.build_name() == builds.available_builds()[-1], "only the run was held to it"
 
 
 def test_where_the_build_is_gone_the_run_goes_on_and_says_so() -> None:
     broken = broken_off(BRACKETS, "training.checkpoint_seconds=0", step=2)
-    then = broken.read_json(ENVIRONMENT, "kernels")
-    (broken.path / ENVIRONMENT).write_text(json.dumps({**then, "kernels": "neon"}))
+    then = broken.environment()
+    (broken.path / "environment.json").write_text(json.dumps({**then, "kernels": "neon"}))
     callback = Watching()
     run.resume(broken, callback=callback)
     assert callback.kernels == {builds.build_name()}

@@ -19,13 +19,13 @@ from seqlab.data.batch import Batch
 from seqlab.decode.sampling import SamplingOptions
 from seqlab.evaluate.evaluation import evaluate_run
 from seqlab.evaluate.loaded import load_run
-from seqlab.experiment import network_experiment as experiment
 from seqlab.experiment import recipes, seeding
+from seqlab.experiment.experiment import Experiment
+from seqlab.experiment.network_experiment import NetworkExperiment
 from seqlab.runs import checkpoints, run_folder
 from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.errors import UserError, WorkError
 from seqlab.schema.records import Scalar, Text
-from seqlab.training import network_training as network
 from seqlab.training import run
 from seqlab.training.diverged import first_not_finite
 from seqlab.training.progress import Progress
@@ -43,9 +43,9 @@ def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None
     tiny.register(monkeypatch)
 
 
-def _built(recipe: list[str], *overrides: str) -> experiment.Experiment:
+def _built(recipe: list[str], *overrides: str) -> NetworkExperiment:
     config = tiny.configure(recipe, *overrides)
-    return experiment.build(config, config.data.build(), torch.device("cpu"))
+    return NetworkExperiment(config, config.data.build(), torch.device("cpu"))
 
 
 @pytest.mark.parametrize("clip", ["none", "0.05"])
@@ -61,8 +61,8 @@ def test_equal_to_a_plain_loop(clip: str) -> None:
         order = seeding.derive(1, "order", epoch)
         for batch in plain.task.batches(plain.dataset.splits["train"], plain.config.batching, order):
             logits, _ = model(batch)
-            real = [(b, t) for b, n in enumerate(batch.lengths.tolist()) for t in range(n)]
-            loss = sum(-logits[p].log_softmax(-1)[batch.targets[p]] for p in real) / len(real)
+            real = [(b, t) for b, n in enumerate(batch.inputs.lengths.tolist()) for t in range(n)]
+            loss = sum(-logits[p].log_softmax(-1)[batch.target_values[p]] for p in real) / len(real)
             assert isinstance(loss, torch.Tensor)
             gradients = torch.autograd.grad(loss, list(model.parameters()))
             norm = math.sqrt(sum(float(g.square().sum()) for g in gradients))
@@ -129,7 +129,7 @@ SETTINGS = [
     "samples.checked=3",
     "samples.checked_at_end=3",
     "samples.prompt_tokens=2",
-    "task.label_smoothing=0.2",
+    "training.label_smoothing=0.2",
     "batching.pool=1",
     "samples.count=1",
     "samples.max_tokens=1",
@@ -150,7 +150,7 @@ def test_every_setting_acts(tmp_path: Path, monkeypatch, setting: str) -> None:
 def test_a_curriculum_reads_short_texts_first() -> None:
     found = tiny.fit(tiny.BRACKETS, "training.curriculum=2", "training.epochs=3")
     config = tiny.configure(tiny.BRACKETS)
-    lengths = np.sort(config.dataset().splits["train"].lengths) + 1
+    lengths = np.sort(config.dataset().splits["train"].text.lengths) + 1
     ends = {m.epoch: m.tokens for r, m in found.records() if isinstance(r, Scalar) and r.split == "valid"}
     read = [int(lengths[:20].sum()), int(lengths[:40].sum()), int(lengths.sum())]
     assert [ends[epoch] for epoch in (1.0, 2.0, 3.0)] == np.cumsum(read).tolist()
@@ -159,7 +159,7 @@ def test_a_curriculum_reads_short_texts_first() -> None:
 def test_running_text_has_no_curriculum() -> None:
     config = recipes.network("python-gru", ["training.curriculum=1", "data.max_bytes=60000"])
     with pytest.raises(UserError, match=r"'training\.curriculum' must be 0 for running text"):
-        experiment.build(config, config.dataset(), torch.device("cpu"))
+        NetworkExperiment(config, config.dataset(), torch.device("cpu"))
 
 
 def test_patience_stops_and_the_best_is_kept() -> None:
@@ -182,7 +182,7 @@ def test_validations_are_spread_over_the_epoch() -> None:
 
 def test_smoothing_is_trained_on_but_never_reported() -> None:
     frozen = ["training.optimizer.learning_rate=1e-30", "training.epochs=1"]
-    plain, smooth = (tiny.fit(tiny.BRACKETS, *frozen, f"task.label_smoothing={s}") for s in (0, 0.3))
+    plain, smooth = (tiny.fit(tiny.BRACKETS, *frozen, f"training.label_smoothing={s}") for s in (0, 0.3))
     assert tiny.records(plain, "loss") != tiny.records(smooth, "loss")
     assert tiny.records(plain, "loss", "valid") == tiny.records(smooth, "loss", "valid")
 
@@ -216,8 +216,8 @@ def test_first_not_finite() -> None:
         built.model.get_parameter("head.bias").fill_(3e38)
     built.model.embedding.register_forward_hook(lambda m, i, o: o * math.inf)  # pyright: ignore
     assert first_not_finite(built.model, batch, None).startswith("output of layer '")
-    _nan(built.model, "recurrence.weight_hh_l0")
-    assert first_not_finite(built.model, batch, None) == "weight 'recurrence.weight_hh_l0'"
+    _nan(built.model, "body.weight_hh_l0")
+    assert first_not_finite(built.model, batch, None) == "weight 'body.weight_hh_l0'"
 
 
 @pytest.mark.parametrize("rate", ["1e38", "3e38"])
@@ -235,25 +235,26 @@ def test_the_last_good_checkpoint_is_kept_when_training_diverges(monkeypatch: py
     def poison(progress: Progress) -> None:
         if progress.step == 4:
             # What a step of its own would do: the weights of step 5 are wrong, those of step 4 are saved.
-            handle[0].register_forward_hook(lambda _, inputs, outputs: (outputs[0] * math.nan, outputs[1]))
+            handle[0].register_forward_hook(lambda _, inputs, outputs: (outputs[0] * math.nan, *outputs[1:]))
 
     handle: list[torch.nn.Module] = []
-    words = r"loss became nan at step 5 .*First not finite: output of layer 'recurrence'"
-    build = experiment.build
-    monkeypatch.setattr(network, "build", lambda *arguments: _noted(build(*arguments), handle))
+    words = r"loss became nan at step 5 .*First not finite: output of layer 'body'"
+    build = run.build
+    monkeypatch.setattr(run, "build", lambda *arguments: _noted(build(*arguments), handle))
     with pytest.raises(WorkError, match=words):
         tiny.fit(recipe, callback=tiny.Nobody(poison))
-    (name,) = folder.names()
-    loaded = load_run(folder.find(name))
-    assert loaded.sample("(", count=1, length=3, choice=SamplingOptions(), seed=1)
+    (name,) = run_folder.names()
+    loaded = load_run(run_folder.find(name))
+    assert loaded.sample("(", count=1, length=3, options=SamplingOptions(), seed=1)
     newest = checkpoints.checkpoints(loaded.run.checkpoints)[-1]
     assert newest.name == checkpoints.name(4)
 
 
-def _noted(built: experiment.Experiment, handle: list[torch.nn.Module]) -> experiment.Experiment:
-    recurrence = built.model.recurrence
-    assert isinstance(recurrence, torch.nn.Module)
-    handle.append(recurrence)
+def _noted(built: Experiment, handle: list[torch.nn.Module]) -> Experiment:
+    assert isinstance(built, NetworkExperiment)
+    body = built.model.body
+    assert isinstance(body, torch.nn.Module)
+    handle.append(body)
     return built
 
 
@@ -304,8 +305,8 @@ def test_functional_is_the_task_loss() -> None:
     built = _built(tiny.BRACKETS)
     batch = built.task.batches(built.dataset.splits["train"], built.config.batching, 1)[0]
     features, _ = built.model.features(batch, None)
-    total, count = built.task.loss(built.model.head, features, batch.targets, batch.target_mask)
+    total, count = built.task.loss(built.model.head, *batch.real(features))
     kept = built.model.head(features)[batch.target_mask]
-    assert count == int(batch.lengths.sum())
-    expected = functional.cross_entropy(kept, batch.targets[batch.target_mask], reduction="sum")
+    assert count == int(batch.inputs.lengths.sum())
+    expected = functional.cross_entropy(kept, batch.target_values[batch.target_mask], reduction="sum")
     assert total.item() == pytest.approx(expected.item())

@@ -10,8 +10,8 @@ import tiny
 import torch
 
 from seqlab.evaluate.loaded import load_run
-from seqlab.experiment import network_experiment as experiment
 from seqlab.experiment import recipes
+from seqlab.experiment.network_experiment import NetworkExperiment
 from seqlab.runs import run_folder
 from seqlab.schema.errors import UserError
 from seqlab.training import run
@@ -52,7 +52,7 @@ def test_resumed_with_new_examples_as_never_stopped(step: int, tmp_path: Path, m
     whole = tiny.fit(MARKED)
     monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "again"))
     broken = tiny.broken_off(MARKED, step=step)
-    run.resume(broken, listener=tiny.Nobody())
+    run.resume(broken, callback=tiny.Nobody())
     assert (broken.path / "records.jsonl").read_text() == (whole.path / "records.jsonl").read_text()
 
 
@@ -62,14 +62,14 @@ def test_the_training_split_is_scored_beside_validation() -> None:
     found = tiny.fit(MARKED, *settings)
     config = tiny.configure(MARKED, *settings, "training.epochs=1")
     assert [step for step, _ in tiny.records(found, "accuracy")] == [5, 10, 15]
-    built = experiment.build(config, config.data.build(), torch.device("cpu"))
+    built = NetworkExperiment(config, config.data.build(), torch.device("cpu"))
     assert not tiny.records(tiny.fit(MARKED, "data.resample_each_epoch=false"), "accuracy")
     split = built.dataset.splits["train"]
-    assert split.labels is not None
+    assert split.targets is not None
     first = tiny.records(tiny.fit(MARKED, *settings, "training.optimizer.learning_rate=1e-9"), "accuracy")[-1]
     with torch.no_grad():
-        batch = built.task.batches(split.take(torch.arange(200).numpy()), config.batching, None)
-        right = sum(int((built.model(one)[0].argmax(1) == one.targets).sum()) for one in batch)
+        batch = built.task.batches(split.select(torch.arange(200).numpy()), config.batching, None)
+        right = sum(int((built.model(one)[0].argmax(1) == one.target_values).sum()) for one in batch)
     assert first[1] == right / 200
 
 
@@ -77,14 +77,14 @@ def test_new_examples_and_both_splits_are_refused_before_there_is_a_run(tmp_path
     with pytest.raises(
         UserError, match=r"'training\.fit_on' must be 'train' where 'data\.resample_each_epoch' is true"
     ):
-        run.train(tiny.configure(MARKED, "training.fit_on=train+valid"), listener=tiny.Nobody())
+        run.train(tiny.configure(MARKED, "training.fit_on=train+valid"), callback=tiny.Nobody())
     assert not list((tmp_path / "runs").glob("*"))
 
 
 def test_running_text_has_no_sequences_to_score() -> None:
     config = tiny.configure(["python-gru"], "evaluation.train_sequences=5", "data.max_bytes=300000")
     with pytest.raises(UserError, match=r"'evaluation\.train_sequences' must be 0 for running text"):
-        experiment.build(config, config.data.build(), torch.device("cpu"))
+        NetworkExperiment(config, config.data.build(), torch.device("cpu"))
 
 
 ADDING = ["adding-lstm", "data.length=4", *MARKED[2:]]
@@ -109,8 +109,8 @@ def test_a_number_is_learned_scored_and_said() -> None:
 def test_the_mean_is_what_a_number_is_held_against() -> None:
     sizes = ["data.length=4", "data.train=500", "data.valid=300", "data.test=30"]
     config, _ = recipes.configure("adding-mean", sizes)
-    found = run_folder.open_run(Path(run.train(config, listener=tiny.Nobody())["run"]))
-    train, valid = (config.dataset().splits[name].numbers for name in ("train", "valid"))
+    found = run_folder.open_run(Path(run.train(config, callback=tiny.Nobody())["run"]))
+    train, valid = (config.dataset().splits[name].targets for name in ("train", "valid"))
     assert train is not None
     assert valid is not None
     mse = float(np.mean((valid - train.mean()) ** 2))
@@ -121,5 +121,5 @@ def test_the_mean_is_what_a_number_is_held_against() -> None:
 def test_the_course_reads_eleven_one_hot_tokens_or_one_number() -> None:
     for embedding, inputs in (("one-hot", 11), ("numbers", 1)):
         config = tiny.configure(MARKED, f"model.embedding={embedding}")
-        built = experiment.build(config, config.dataset(), torch.device("cpu"))
-        assert dict(built.model.named_parameters())["recurrence.weight_ih_l0"].shape[1] == inputs
+        built = NetworkExperiment(config, config.dataset(), torch.device("cpu"))
+        assert dict(built.model.named_parameters())["body.weight_ih_l0"].shape[1] == inputs

@@ -12,8 +12,7 @@ import torch
 from experiments import outcome
 from torch.nn import functional
 
-from seqlab.experiment import network_experiment as experiment
-from seqlab.experiment.network_experiment import Experiment
+from seqlab.experiment.network_experiment import NetworkExperiment
 from seqlab.experiment.training_kinds import OPTIMIZERS
 from seqlab.schema.errors import UserError
 from seqlab.training import run
@@ -59,20 +58,20 @@ def _folders(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> No
     any_optimizer.register(monkeypatch)
 
 
-def built(*settings: str) -> Experiment:
+def built(*settings: str) -> NetworkExperiment:
     # A weight drawn from U(-1, 1) gives gradients that clipping has to shorten.
     config = tiny.configure([*tiny.BRACKETS, "model.init_range=1", *settings])
-    return experiment.build(config, config.data.build(), torch.device("cpu"))
+    return NetworkExperiment(config, config.data.build(), torch.device("cpu"))
 
 
-def plain_steps(made: Experiment, clip: float, steps: int) -> None:
+def plain_steps(made: NetworkExperiment, clip: float, steps: int) -> None:
     """Mean loss, torch's clipping, and the optimizer's step, as in any tutorial."""
     batches = made.task.batches(made.dataset.splits["train"], made.config.batching, seed=3)
     for index in range(steps):
         batch = batches[index]
         logits, _ = made.model(batch)
         made.optimizer.zero_grad()
-        functional.cross_entropy(logits[batch.mask], batch.targets[batch.mask]).backward()
+        functional.cross_entropy(*batch.real(logits)).backward()
         torch.nn.utils.clip_grad_norm_(list(made.model.parameters()), clip)
         made.optimizer.step()
 
@@ -106,7 +105,7 @@ def test_a_killed_run_resumes_bit_for_bit(settings: list[str], tmp_path: Path, m
     whole = tiny.fit(recipe)
     monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "killed"))
     killed = tiny.broken_off(recipe, step=4)
-    run.resume(killed, listener=tiny.Nobody())
+    run.resume(killed, callback=tiny.Nobody())
     assert outcome(killed) == outcome(whole)
 
 

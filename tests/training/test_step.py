@@ -10,8 +10,7 @@ import tiny
 import torch
 from torch.nn import functional
 
-from seqlab.experiment import network_experiment as experiment
-from seqlab.experiment.network_experiment import Experiment
+from seqlab.experiment.network_experiment import NetworkExperiment
 from seqlab.training.step import NotFiniteError, Step
 
 RATE = 0.05
@@ -30,17 +29,17 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path))
 
 
-def built(*settings: str) -> Experiment:
+def built(*settings: str) -> NetworkExperiment:
     # A weight drawn from U(-1, 1) gives gradients that clipping has to shorten.
     config = tiny.configure([*tiny.BRACKETS, "model.init_range=1", *settings])
-    return experiment.build(config, config.data.build(), torch.device("cpu"))
+    return NetworkExperiment(config, config.data.build(), torch.device("cpu"))
 
 
-def bias(made: Experiment) -> torch.Tensor:
+def bias(made: NetworkExperiment) -> torch.Tensor:
     return made.model.get_parameter("head.bias")
 
 
-def plainly(made: Experiment, kind: str, clip: float | None, steps: int) -> list[tuple[float, float]]:
+def plainly(made: NetworkExperiment, kind: str, clip: float | None, steps: int) -> list[tuple[float, float]]:
     """Mean losses and norms; the model's weights are moved."""
     parameters = list(made.model.parameters())
     optimizer = OPTIMIZERS[kind][1](parameters)
@@ -49,7 +48,7 @@ def plainly(made: Experiment, kind: str, clip: float | None, steps: int) -> list
     for index in range(steps):
         batch = batches[index]
         logits, _ = made.model(batch)
-        loss = functional.cross_entropy(logits[batch.mask], batch.targets[batch.mask])
+        loss = functional.cross_entropy(*batch.real(logits))
         optimizer.zero_grad()
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(parameters, math.inf if clip is None else clip)

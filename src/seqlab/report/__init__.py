@@ -1,4 +1,4 @@
-"""Run folders -> tables, charts, one self-contained HTML page; free of torch."""
+"""Run folders -> tables, charts, one self-contained HTML page; does not need torch."""
 
 from seqlab.report.page import write
 

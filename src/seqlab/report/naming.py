@@ -1,4 +1,4 @@
-"""What runs are called on a page: by what they differ in, in as few words as tell them apart."""
+"""Labels of runs on a page: the settings in which they differ, in as few words as identify them."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from seqlab.schema.settings import format_setting
 
 
 def labels(runs: Sequence[RunData]) -> list[str]:
-    """A label for each run; runs that differ in nothing but the seed share theirs.
+    """A label for each run; runs that differ only in their seed share a label.
 
-    The name is said where names differ; of runs with one name, the settings in which they differ.
-    A run whose settings cannot be read is called by its folder.
+    A label holds the name where names differ, and the settings in which runs of that name differ.
+    A run whose settings cannot be read is labelled with the name of its folder.
     """
-    found = {id(run): run.folder.path.name for run in runs}
-    known = [run for run in runs if run.settings]
-    names = {run.folder.name for run in known}
+    # By id, because a `RunData` holds tables and cannot be hashed.
+    chosen = {id(run): run.folder.path.name for run in runs}
+    readable = [run for run in runs if run.settings]
+    names = {run.folder.name for run in readable}
     for name in names:
-        same = [run for run in known if run.folder.name == name]
-        for run, parts in zip(same, _differences(same), strict=True):
-            shown = [name] if len(names) > 1 or not parts else []
-            found[id(run)] = ", ".join([*shown, *parts])
-    return [found[id(run)] for run in runs]
+        same_name = [run for run in readable if run.folder.name == name]
+        for run, parts in zip(same_name, _run_differences(same_name), strict=True):
+            prefix = [name] if len(names) > 1 or not parts else []
+            chosen[id(run)] = ", ".join([*prefix, *parts])
+    return [chosen[id(run)] for run in runs]
 
 
 def architecture_of(run: RunData) -> str:
@@ -41,28 +42,28 @@ def optimiser_of(run: RunData) -> str:
     return str(kind) if schedule == "constant" else f"{kind}, {schedule}"
 
 
-def _differences(runs: Sequence[RunData]) -> list[list[str]]:
-    """The settings in which runs of one name differ; networks and baselines have other ones, so apart.
+def _run_differences(runs: Sequence[RunData]) -> list[list[str]]:
+    """The settings in which runs of one name differ.
 
-    A baseline's kind is always said: nobody shall take its row for a network's.
+    Networks and baselines have different settings, so each group is compared within itself. The kind of a
+    baseline is always included, so that its row is not mistaken for a network's.
     """
     parts: dict[int, list[str]] = {}
     for baseline in (False, True):
-        alike = [run for run in runs if ("baseline" in run.settings) == baseline]
-        for run, found in zip(
-            alike, differences([_without_seed(run.settings) for run in alike]), strict=True
-        ):
+        group = [run for run in runs if ("baseline" in run.settings) == baseline]
+        differing = setting_differences([_without_seed(run.settings) for run in group])
+        for run, words in zip(group, differing, strict=True):
             kind = architecture_of(run)
-            parts[id(run)] = [kind, *found] if baseline and kind not in found else found
+            parts[id(run)] = [kind, *words] if baseline and kind not in words else words
     return [parts[id(run)] for run in runs]
 
 
-def differences(tables: Sequence[Mapping[str, Any]]) -> list[list[str]]:
-    """For each table the settings in which it differs from the others, a kind as its bare word.
+def setting_differences(tables: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """For each table the settings in which it differs from the others; a kind without its key.
 
     >>> lstm = {"model": {"kind": "rnn", "cell": "lstm", "layers": 2}}
     >>> gru = {"model": {"kind": "rnn", "cell": "gru", "layers": 2}}
-    >>> differences([lstm, gru, {"model": {"kind": "transformer", "heads": 4}}])
+    >>> setting_differences([lstm, gru, {"model": {"kind": "transformer", "heads": 4}}])
     [['rnn', 'cell=lstm'], ['rnn', 'cell=gru'], ['transformer']]
     """
     parts: list[list[str]] = [[] for _ in tables]
@@ -76,13 +77,13 @@ def differences(tables: Sequence[Mapping[str, Any]]) -> list[list[str]]:
 
 
 def _unequal(key: str, values: Sequence[Any]) -> Iterator[tuple[int, list[str]]]:
-    """Index and words of each value; tables are compared with tables of their own kind only."""
-    groups = {i: value for i, value in enumerate(values) if isinstance(value, Mapping)}
-    kinds = dict.fromkeys(group.get("kind") for group in groups.values())
+    """Index and words of each value; a table is compared only with tables of its own kind."""
+    tables = {i: value for i, value in enumerate(values) if isinstance(value, Mapping)}
+    kinds = dict.fromkeys(table.get("kind") for table in tables.values())
     for kind in kinds:
-        alike = [i for i, group in groups.items() if group.get("kind") == kind]
-        inner = differences([values[i] for i in alike])
-        for index, words in zip(alike, inner, strict=True):
+        same_kind = [i for i, table in tables.items() if table.get("kind") == kind]
+        inner = setting_differences([values[i] for i in same_kind])
+        for index, words in zip(same_kind, inner, strict=True):
             yield index, [str(kind), *words] if len(kinds) > 1 else words
     for index, value in enumerate(values):
         if value is not None and not isinstance(value, Mapping):

@@ -1,24 +1,26 @@
-// Draws each chart when it is scrolled to; draws those with several horizontal axes anew when another is chosen.
+// Draws each chart when it is scrolled into view, and again when the reader chooses another horizontal axis.
 (() => {
   const { tables, figures } = JSON.parse(document.getElementById("figures").textContent);
   const switches = document.querySelector("fieldset.axis");
   const root = document.documentElement;
   const charts = [...document.querySelectorAll(".chart")];
   const views = new Map();
+  // Charts in view or close to it.
   const near = new Set();
   const rows = new Map();
   let axis = switches?.querySelector("input:checked").value ?? "";
+  // Charts being drawn. `data-drawn` of the document is set only while there are none; tests wait for it.
   let waiting = 0;
 
-  // The rows of a table, put together from its columns the first time a chart needs them.
-  const rowsOf = (place) => {
-    if (!rows.has(place)) {
-      const columns = Object.entries(tables[place]).map(([key, column]) =>
-        [key, column.texts ? column.places.map((text) => column.texts[text]) : column]);
-      rows.set(place, columns[0][1].map((_, line) =>
+  // The rows of a table, assembled from its columns the first time a chart needs them.
+  const rowsOf = (index) => {
+    if (!rows.has(index)) {
+      const columns = Object.entries(tables[index]).map(([key, column]) =>
+        [key, column.texts ? column.indices.map((text) => column.texts[text]) : column]);
+      rows.set(index, columns[0][1].map((_, line) =>
         Object.fromEntries(columns.map(([key, values]) => [key, values[line]]))));
     }
-    return rows.get(place);
+    return rows.get(index);
   };
 
   const shown = (figure, chart) => {
@@ -34,6 +36,7 @@
     const wanted = figure.charts[axis] ? axis : Object.keys(figure.charts)[0];
     const spec = { ...figure.charts[wanted], datasets: { rows: shown(figure, chart) }, width: "container" };
     spec.autosize = { type: "fit-x", contains: "padding" };
+    // Approximate widths of a legend's symbol and of a character, in pixels.
     const columns = Math.max(1, Math.floor(chart.clientWidth / (44 + 7.5 * figure.longest)));
     spec.config = { ...spec.config, legend: { ...spec.config.legend, columns } };
     const config = { background: null, font: getComputedStyle(document.body).fontFamily };
@@ -42,11 +45,11 @@
     chart.dataset.drawn = axis;
     try {
       views.get(chart)?.finalize();
-      // The page forbids code made from text, so expressions are interpreted.
+      // The page's policy forbids eval, so Vega interprets expressions.
       views.set(chart, await vegaEmbed(chart, spec, { actions: false, renderer: "svg", ast: true, config }));
     } catch (error) {
       console.error(error);
-      chart.textContent = "This chart could not be drawn; its numbers stand in the table below.";
+      chart.textContent = "This chart could not be drawn. The table below has its numbers.";
     }
     chart.style.minHeight = "0";
     waiting -= 1;
@@ -66,6 +69,7 @@
   charts.forEach((chart) => watcher.observe(chart));
 
   if (switches) {
+    // Hidden until here, because without JavaScript the switch would do nothing.
     switches.hidden = false;
     switches.addEventListener("change", (event) => {
       axis = event.target.value;
@@ -77,5 +81,6 @@
   document.addEventListener("change", (event) => {
     if (event.target.matches("figure select")) draw(event.target.closest("figure").querySelector(".chart"));
   });
+  // A printed page has no scrolling, so every chart is drawn.
   window.addEventListener("beforeprint", () => charts.filter(due).forEach(draw));
 })();

@@ -1,4 +1,4 @@
-"""A run folder as plain values: whatever can be read, and sentences about what cannot."""
+"""A run folder as plain values: everything that can be read, and sentences about what cannot."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ from seqlab.schema.errors import UserError
 from seqlab.schema.records import Moment, Record, Scalar, Text
 
 COSTS = ("training_seconds", "evaluation_seconds", "tokens_per_second", "peak_memory_mib")
+FINAL = "final_"
+"""Prefix of the names of numbers recorded with the best checkpoint, after training."""
 Anything = TypeVar("Anything")
-Recorded = tuple[Record, Moment]
+TimedRecord = tuple[Record, Moment]
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunData:
-    """What one folder holds. A file that could not be read is None or an empty table, and a problem."""
+    """The content of a folder. A file that could not be read is None or empty, and a problem."""
 
     folder: RunFolder
     settings: Table
@@ -34,20 +36,20 @@ class RunData:
     summary: RunSummary | None
     cards: dict[str, Card]
     oracle: OracleCard | None
-    records: tuple[Recorded, ...]
+    records: tuple[TimedRecord, ...]
     samples: tuple[tuple[Text, Moment], ...]
     timings: tuple[Timing, ...]
     problems: tuple[str, ...]
 
     @property
     def status(self) -> str:
-        """Finished or unfinished, and whether something in the folder is damaged."""
-        words = "finished" if self.summary else "unfinished"
-        return f"{words}, damaged" if self.problems else words
+        """Whether the run is finished, and whether its folder is damaged."""
+        status = "finished" if self.summary else "unfinished"
+        return f"{status}, damaged" if self.problems else status
 
     @property
     def labels(self) -> Sequence[str]:
-        """Names of the classes; none of other tasks."""
+        """Names of the classes; empty for other tasks."""
         return self.data["labels"] if self.data else ()
 
     @property
@@ -56,36 +58,36 @@ class RunData:
         return self.summary["parameters"] if self.summary else None
 
     def scalars(self, name: str, split: str) -> list[tuple[Scalar, Moment]]:
-        """Everything recorded of one number, in order."""
+        """All records of one number on a split, in order."""
         return self._scalars.get((name, split), [])
 
     @cached_property
     def _scalars(self) -> dict[tuple[str, str], list[tuple[Scalar, Moment]]]:
-        found: dict[tuple[str, str], list[tuple[Scalar, Moment]]] = {}
+        scalars: dict[tuple[str, str], list[tuple[Scalar, Moment]]] = {}
         for record, moment in self.records:
             if isinstance(record, Scalar):
-                found.setdefault((record.name, record.split), []).append((record, moment))
-        return found
+                scalars.setdefault((record.name, record.split), []).append((record, moment))
+        return scalars
 
     def names(self, split: str) -> list[tuple[str, str]]:
-        """Names and units of the numbers recorded of a split while training, in order of appearance."""
-        found = {
+        """Names and units of the numbers recorded on a split during training, in order of appearance."""
+        names = {
             (record.name, record.unit): None
             for record, _ in self.records
-            if isinstance(record, Scalar) and record.split == split and not record.name.startswith("final_")
+            if isinstance(record, Scalar) and record.split == split and not record.name.startswith(FINAL)
         }
-        return list(found)
+        return list(names)
 
     def units(self, split: str) -> dict[str, str]:
-        """Units of all numbers recorded of a split, those of the end among them."""
+        """Units of all numbers recorded on a split, including the final ones."""
         return {
-            record.name.removeprefix("final_"): record.unit
+            record.name.removeprefix(FINAL): record.unit
             for record, _ in self.records
             if isinstance(record, Scalar) and record.split == split
         }
 
     def seconds(self, step: int) -> float | None:
-        """Seconds of training up to a step, between two timings in proportion; None behind the last."""
+        """Seconds of training up to a step, interpolated between timings; None after the last timing."""
         before = (0, 0.0)
         for after in self._clock():
             if step <= after[0]:
@@ -97,6 +99,7 @@ class RunData:
     def _clock(self) -> Iterator[tuple[int, float]]:
         last = 0
         for timing in self.timings:
+            # A resumed run repeats steps; the seconds of the first pass count.
             if timing.step > last:
                 last = timing.step
                 yield timing.step, timing.seconds
@@ -104,45 +107,45 @@ class RunData:
             yield self.summary["steps"], self.summary["cost"]["training_seconds"]
 
 
-def read(folder: RunFolder) -> RunData:
-    """Read a folder, however far its run came and whatever happened to it since."""
+def read_run(folder: RunFolder) -> RunData:
+    """Read a folder, whatever state its run is in, and even if files are damaged."""
     problems: list[str] = []
 
-    def tried(work: Callable[[], Anything], otherwise: Anything) -> Anything:
+    def attempt(read: Callable[[], Anything], default: Anything) -> Anything:
         try:
-            return work()
+            return read()
         except UserError as error:
             problems.append(str(error))
-            return otherwise
+            return default
 
     return RunData(
         folder=folder,
-        config_text=tried(folder.config_text, ""),
-        settings=tried(folder.settings, {}),
-        data=tried(folder.data, None),
-        environment=tried(folder.environment, None),
-        summary=tried(lambda: _summary(folder), None) if folder.finished else None,
-        cards=tried(folder.cards, {}),
-        oracle=tried(folder.oracle_card, None),
-        records=tuple(tried(lambda: _lines(folder.records, problems), [])),
-        samples=tuple(tried(lambda: _lines(folder.samples, problems), [])),
-        timings=tuple(tried(lambda: _lines(folder.timings, problems), [])),
+        config_text=attempt(folder.config_text, ""),
+        settings=attempt(folder.settings, {}),
+        data=attempt(folder.data, None),
+        environment=attempt(folder.environment, None),
+        summary=attempt(lambda: _summary(folder), None) if folder.finished else None,
+        cards=attempt(folder.cards, {}),
+        oracle=attempt(folder.oracle_card, None),
+        records=tuple(attempt(lambda: _lines(folder.records, problems), [])),
+        samples=tuple(attempt(lambda: _lines(folder.samples, problems), [])),
+        timings=tuple(attempt(lambda: _lines(folder.timings, problems), [])),
         problems=tuple(problems),
     )
 
 
 def _lines(read: Callable[[OnDamage], Iterator[Anything]], problems: list[str]) -> list[Anything]:
-    """Every sound line of a file; the first broken one is named, the others are counted."""
+    """Every valid line of a file; the first broken line is named, the others are counted."""
     broken: list[UserError] = []
-    found = list(read(broken.append))
+    lines = list(read(broken.append))
     if broken:
-        more = f" Left out, with {len(broken) - 1} more." if len(broken) > 1 else " Left out."
-        problems.append(str(broken[0]) + more)
-    return found
+        more = f", with {len(broken) - 1} more" if len(broken) > 1 else ""
+        problems.append(f"{broken[0]} The line was left out{more}.")
+    return lines
 
 
 def _summary(folder: RunFolder) -> RunSummary:
-    """The results, where all of them can be drawn: a loss may have become infinite."""
+    """The summary; refused where it has a number that cannot be drawn, such as an infinite loss."""
     summary = folder.summary()
     costs = (summary["cost"][key] for key in COSTS)
     if not all(math.isfinite(value) for value in (*costs, *summary["metrics"].values())):

@@ -1,62 +1,65 @@
-"""What a run's model wrote, or how it labelled texts: at the end, and on the way there."""
+"""Texts that a run's model wrote, or labels that it predicted: at the end, and during training."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from seqlab.report.comparing import Chapter, Entry
+from seqlab.report.chapters import Chapter, Entry
 from seqlab.schema.records import Moment, Text
 
-FINAL = "final_sample"
-Moments = dict[Moment, list[Text]]
+FINAL_SAMPLE = "final_sample"
 
 
 @dataclass(frozen=True)
-class Written:
-    """Texts of one run: those of `moment`, and those before, oldest first."""
+class RunSamples:
+    """Texts of one run: those of `moment`, and the earlier ones, oldest first.
+
+    final: whether the best checkpoint wrote them; otherwise the weights of that moment did.
+    """
 
     entry: Entry
     moment: Moment
     final: bool
-    """Written by the best checkpoint; otherwise by the weights of that moment."""
     texts: Sequence[Text]
     earlier: Sequence[tuple[Moment, Sequence[Text]]]
 
     @property
     def labelled(self) -> bool:
-        """Whether the texts are answers to given texts, not continuations of a prompt."""
+        """Whether the texts are predicted labels of given texts, not continuations of a prompt."""
         return bool(self.entry.run.labels)
 
 
-def written(chapter: Chapter) -> list[Written]:
-    """The samples of each run that has some."""
-    return [found for entry in chapter.entries if (found := _of(entry)) is not None]
+def run_samples(chapter: Chapter) -> list[RunSamples]:
+    """The samples of each run that has any."""
+    return [samples for entry in chapter.entries if (samples := _of_run(entry)) is not None]
 
 
-def split(chapter: Chapter, found: Sequence[Written]) -> tuple[list[Written], list[Written]]:
-    """Those shown at once, and the others: of many runs the best of each architecture come first."""
+def split_samples(
+    chapter: Chapter, samples: Sequence[RunSamples]
+) -> tuple[list[RunSamples], list[RunSamples]]:
+    """Samples that are shown, and folded ones: with many runs, the best of each architecture are shown."""
     if not chapter.many:
-        return list(found), []
+        return list(samples), []
     best = {entry.number for entry in chapter.best()}
-    first = [one for one in found if one.entry.number in best] or list(found[:1])
-    return first, [one for one in found if one not in first]
+    shown = [run for run in samples if run.entry.number in best] or list(samples[:1])
+    return shown, [run for run in samples if run not in shown]
 
 
-def _of(entry: Entry) -> Written | None:
-    final = _by_moment([pair for pair in entry.run.samples if pair[0].name == FINAL])
-    others = _by_moment([pair for pair in entry.run.samples if pair[0].name != FINAL])
+def _of_run(entry: Entry) -> RunSamples | None:
+    final = _by_moment([pair for pair in entry.run.samples if pair[0].name == FINAL_SAMPLE])
+    others = _by_moment([pair for pair in entry.run.samples if pair[0].name != FINAL_SAMPLE])
     if final:
         moment, texts = list(final.items())[-1]
-        return Written(entry, moment, True, texts, list(others.items()))
+        return RunSamples(entry, moment, True, texts, list(others.items()))
     if not others:
         return None
     *earlier, (moment, texts) = others.items()
-    return Written(entry, moment, False, texts, earlier)
+    return RunSamples(entry, moment, False, texts, earlier)
 
 
-def _by_moment(samples: Sequence[tuple[Text, Moment]]) -> Moments:
-    found: Moments = {}
+def _by_moment(samples: Sequence[tuple[Text, Moment]]) -> dict[Moment, list[Text]]:
+    texts: dict[Moment, list[Text]] = {}
     for text, moment in samples:
-        found.setdefault(moment, []).append(text)
-    return found
+        texts.setdefault(moment, []).append(text)
+    return texts

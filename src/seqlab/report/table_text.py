@@ -1,8 +1,9 @@
-"""How cells are written: for people with as many digits as help, for machines exactly."""
+"""The text of table cells: rounded for people, exact for machines."""
 
 from __future__ import annotations
 
 import csv
+import html
 import io
 import re
 from collections.abc import Sequence
@@ -10,25 +11,25 @@ from collections.abc import Sequence
 from seqlab.report.tables import CellValue, ReportTable
 
 DIGITS = ((1000.0, 0), (100.0, 1), (10.0, 2))
-"""Decimals of a column whose smallest number is at least so large; four otherwise."""
+"""Pairs of a size and the decimals of a column whose smallest number has at least that size; otherwise 4."""
 
 
-def numeric(values: Sequence[CellValue]) -> bool:
-    """Whether a column holds numbers, which stand right-aligned."""
+def is_numeric(values: Sequence[CellValue]) -> bool:
+    """Whether a column holds numbers only, which are aligned on the right."""
     known = [value for value in values if value is not None]
     return bool(known) and not any(isinstance(value, str) for value in known)
 
 
-def formatted(values: Sequence[CellValue]) -> list[str]:
-    """A column's cells for people: one number of decimals, thousands separated, nothing for None.
+def format_column(values: Sequence[CellValue]) -> list[str]:
+    """A column's cells for people: equal decimals, thousands separators, an empty text for None.
 
-    >>> formatted([0.5, 0.25, None, 3])
+    >>> format_column([0.5, 0.25, None, 3])
     ['0.50', '0.25', '', '3']
-    >>> formatted([1234.5, 20000.0]), formatted([3e-9, 1.0])
+    >>> format_column([1234.5, 20000.0]), format_column([3e-9, 1.0])
     (['1,234', '20,000'], ['3e-09', '1'])
     """
     decimals = _decimals([abs(value) for value in values if isinstance(value, float) and value])
-    return [_shown(value, decimals) for value in values]
+    return [_format_cell(value, decimals) for value in values]
 
 
 def _decimals(sizes: Sequence[float]) -> int:
@@ -37,10 +38,11 @@ def _decimals(sizes: Sequence[float]) -> int:
     return max((len(digits) for digits in needed), default=0)
 
 
-def _shown(value: CellValue, decimals: int) -> str:
+def _format_cell(value: CellValue, decimals: int) -> str:
     match value:
         case None:
             return ""
+        # Fixed decimals would show these as zero.
         case float() if value and abs(value) < 5e-4:
             return f"{value:.3g}"
         case float():
@@ -56,32 +58,32 @@ def exact(value: CellValue) -> str:
     return "" if value is None else str(value)
 
 
-def heads(table: ReportTable) -> list[str]:
-    """Column heads with their units."""
+def headings(table: ReportTable) -> list[str]:
+    """Column titles with their units."""
     return [f"{column.title} ({column.unit})" if column.unit else column.title for column in table.columns]
 
 
 def to_csv(table: ReportTable) -> str:
-    """Every digit, one line a row, heads with their units."""
+    """One line per row, numbers with every digit, after a line of column titles with units."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(heads(table))
+    writer.writerow(headings(table))
     writer.writerows([exact(cell) for cell in row] for row in table.rows)
     return stream.getvalue()
 
 
 def to_markdown(table: ReportTable) -> str:
-    """The caption, then a table that renderers and people read alike."""
+    """The caption, then a Markdown table."""
     columns = list(zip(*table.rows, strict=True))
-    rows = zip(*(formatted(column) for column in columns), strict=True)
-    rule = ["---:" if numeric(column) else "---" for column in columns]
-    lines = [heads(table), rule, *rows]
+    rows = zip(*(format_column(column) for column in columns), strict=True)
+    rule = ["---:" if is_numeric(column) else "---" for column in columns]
+    lines = [headings(table), rule, *rows]
     body = "\n".join("| " + " | ".join(_one_line(cell) for cell in line) + " |" for line in lines)
     return f"{table.caption}\n\n{body}\n"
 
 
 def slug(text: str) -> str:
-    """A file name or anchor of a title.
+    """A title as a file name or an anchor.
 
     >>> slug("Results on imdb, max_length=400")
     'results-on-imdb-max-length-400'
@@ -89,7 +91,18 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "untitled"
 
 
+def to_html(caption: str) -> str:
+    """A caption as HTML, with the parts between backticks as code.
+
+    >>> to_html("Set `A` < 1.")
+    'Set <code>A</code> &lt; 1.'
+    """
+    # Escaped first, because a caption may contain texts of users.
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(caption))
+
+
 def _one_line(text: str) -> str:
+    # The backslash is first: later replacements add backslashes of their own.
     for mark, escaped in (("\\", "\\\\"), ("|", "\\|"), ("<", "&lt;"), ("\r", ""), ("\n", "<br>")):
         text = text.replace(mark, escaped)
     return text

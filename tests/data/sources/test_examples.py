@@ -18,7 +18,7 @@ from seqlab.schema.errors import UserError
 
 def pairs(config: ExamplesConfig, split: str = "train") -> list[tuple[str, str]]:
     corpus = config.read()
-    names = [corpus.label_names[label] for label in corpus.labels[split]]
+    names = [corpus.label_names[int(label)] for label in corpus.targets[split]]
     return list(zip(corpus.texts[split], names, strict=True))
 
 
@@ -64,7 +64,7 @@ def parsed(text: str) -> tuple[list[float], list[int]]:
 
 def test_the_modern_adding_problem_is_its_definition() -> None:
     corpus = AddingConfig(length=7, train=2_000, valid=1, test=1).read()
-    totals, marked = corpus.numbers["train"], set[tuple[int, int]]()
+    totals, marked = corpus.targets["train"], set[tuple[int, int]]()
     for text, total in zip(corpus.texts["train"], totals, strict=True):
         numbers, marks = parsed(text)
         assert (len(numbers), sum(marks), set(marks)) == (7, 2, {0, 1})
@@ -83,7 +83,7 @@ def test_the_modern_adding_problem_is_its_definition() -> None:
 def test_the_adding_problem_of_1997_is_its_definition(length: int) -> None:
     corpus = Adding1997Config(length=length, train=400, valid=1, test=1).read()
     lengths, marked_first = set[int](), 0
-    for text, target in zip(corpus.texts["train"], corpus.numbers["train"], strict=True):
+    for text, target in zip(corpus.texts["train"], corpus.targets["train"], strict=True):
         numbers, marks = parsed(text)
         lengths.add(len(numbers))
         marked = [position for position, mark in enumerate(marks) if mark == 1]
@@ -149,11 +149,11 @@ def test_resampled_examples_depend_on_the_seed_alone() -> None:
     config = MarkedAdditionConfig(train=300, valid=20, test=20, resample_each_epoch=True)
     dataset = config.build()
     first, again, other = (config.training_split(dataset, seed) for seed in (1, 1, 2))
-    assert np.array_equal(first.tokens, again.tokens)
-    assert not np.array_equal(first.tokens, other.tokens)
-    assert first.labels is not None
-    for row, label in enumerate(first.labels.tolist()):
-        text = dataset.tokenizer.decode(first.tokens[first.offsets[row] : first.offsets[row + 1]].tolist())
+    assert np.array_equal(first.text.tokens, again.text.tokens)
+    assert not np.array_equal(first.text.tokens, other.text.tokens)
+    assert first.targets is not None
+    for row, label in enumerate(first.targets.tolist()):
+        text = dataset.tokenizer.decode(first.text[row].tolist())
         assert dataset.labels[label] == str(marked_sum(text))
 
 
@@ -161,9 +161,9 @@ def test_resampled_numbers_are_exact() -> None:
     config = AddingConfig(length=5, train=100, valid=20, test=20, resample_each_epoch=True)
     dataset = config.build()
     first = config.training_split(dataset, 1)
-    assert first.numbers is not None
-    for row, total in enumerate(first.numbers.tolist()):
-        text = dataset.tokenizer.decode(first.tokens[first.offsets[row] : first.offsets[row + 1]].tolist())
+    assert first.targets is not None
+    for row, total in enumerate(first.targets.tolist()):
+        text = dataset.tokenizer.decode(first.text[row].tolist())
         assert total == marked_total(text)
 
 

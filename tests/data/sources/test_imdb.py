@@ -55,8 +55,8 @@ def test_splits_and_labels():
     assert dataset.labels == ("negative", "positive")
     assert {name: len(split) for name, split in dataset.splits.items()} == {"train": 3, "valid": 2, "test": 2}
     test = dataset.splits["test"]
-    assert test.labels is not None
-    assert test.labels.tolist() == [0, 1]
+    assert test.targets is not None
+    assert test.targets.tolist() == [0, 1]
 
 
 @pytest.mark.usefixtures("archive")
@@ -77,8 +77,8 @@ def test_the_vocabulary_comes_from_the_training_split_only():
 def test_longer_reviews_are_cut():
     first = ImdbConfig(final=True, max_length=1).build()
     last = ImdbConfig(final=True, max_length=1, keep="last").build()
-    assert first.tokenizer.decode(first.splits["train"].tokens.tolist()) == "bad bad worse great loved"
-    assert last.tokenizer.decode(last.splits["train"].tokens.tolist()) == "film film worse film it"
+    assert first.tokenizer.decode(first.splits["train"].text.tokens.tolist()) == "bad bad worse great loved"
+    assert last.tokenizer.decode(last.splits["train"].text.tokens.tolist()) == "film film worse film it"
 
 
 @given(st.lists(st.integers(0, 3), min_size=8, max_size=30), st.integers(0, 9))
@@ -118,8 +118,8 @@ def test_the_real_reviews():
     dataset = ImdbConfig(final=True).build()
     assert len(dataset.tokenizer.vocabulary) == 73_278
     for split in dataset.splits.values():
-        assert split.labels is not None
-        assert np.bincount(split.labels).tolist() == [12_500, 12_500]
+        assert split.targets is not None
+        assert np.bincount(split.targets).tolist() == [12_500, 12_500]
     begin = time.perf_counter()
     ImdbConfig(final=True).build()
     assert time.perf_counter() - begin < 3  # 0.2 s on an idle machine
@@ -136,4 +136,4 @@ def test_the_real_split():
     repeats = Counter(itertools.chain(train, valid))
     assert sum(count - 1 for count in repeats.values()) == 96
     assert sum(text in repeats for text in test) == 123
-    assert sum(corpus.labels["valid"]) == pytest.approx(2500, abs=150)
+    assert sum(corpus.targets["valid"]) == pytest.approx(2500, abs=150)

@@ -28,7 +28,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def tokens(dataset: Dataset, split: str) -> list[str]:
-    return dataset.tokenizer.vocabulary.names(dataset.splits[split].tokens.tolist())
+    return dataset.tokenizer.vocabulary.names(dataset.splits[split].text.tokens.tolist())
 
 
 def test_spelling():
@@ -58,7 +58,7 @@ def test_characters():
 @pytest.mark.usefixtures("real_data")
 def test_the_real_text():
     words = PtbConfig().build()
-    assert {name: len(split.tokens) for name, split in words.splits.items()} == {
+    assert {name: len(split.text.tokens) for name, split in words.splits.items()} == {
         "train": 929_589,
         "valid": 73_760,
         "test": 82_430,
@@ -68,10 +68,10 @@ def test_the_real_text():
     assert vocabulary.start == vocabulary.id("<eos>")
     for name, split in words.splits.items():
         text = read_text(ptb._path(name))
-        assert words.tokenizer.decode(split.tokens.tolist()) == "".join(
+        assert words.tokenizer.decode(split.text.tokens.tolist()) == "".join(
             f"{line.strip()}\n" for line in text.splitlines()
         )
     characters = PtbConfig(level="character").build()
-    assert [len(split.tokens) for split in characters.splits.values()] == [5_017_482, 393_042, 442_423]
+    assert [len(split.text.tokens) for split in characters.splits.values()] == [5_017_482, 393_042, 442_423]
     unknown = characters.tokenizer.vocabulary.unknown
-    assert not any((split.tokens == unknown).any() for split in characters.splits.values())
+    assert not any((split.text.tokens == unknown).any() for split in characters.splits.values())

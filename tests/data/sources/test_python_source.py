@@ -60,10 +60,10 @@ def test_every_file_is_in_one_split_and_none_is_empty(sizes: list[int]):
 
 def test_the_running_pythons_library():
     dataset = PythonSourceConfig(max_bytes=200_000).build()
-    sizes = {name: len(split.tokens) for name, split in dataset.splits.items()}
+    sizes = {name: len(split.text.tokens) for name, split in dataset.splits.items()}
     assert 150_000 < sum(sizes.values()) <= 200_000 + 100
     assert sizes["train"] > 0.5 * sum(sizes.values())
     assert dataset.content_hash == PythonSourceConfig(max_bytes=200_000).content_hash()
     assert dataset.content_hash != PythonSourceConfig(max_bytes=200_000, seed=1).content_hash()
-    text = dataset.tokenizer.decode(dataset.splits["train"].tokens.tolist())
+    text = dataset.tokenizer.decode(dataset.splits["train"].text.tokens.tolist())
     assert "import " in text

@@ -60,9 +60,9 @@ def table(request: pytest.FixtureRequest, tmp_path: Path) -> Write:
 def test_every_format_gives_every_text_once(table: Write):
     corpus = config(table(ROWS)).read()
     found = [
-        (text, corpus.label_names[label])
+        (text, corpus.label_names[int(label)])
         for split, texts in corpus.texts.items()
-        for text, label in zip(texts, corpus.labels[split], strict=True)
+        for text, label in zip(texts, corpus.targets[split], strict=True)
     ]
     assert sorted(found) == sorted(ROWS)
     assert corpus.label_names == ("no", "yes")
@@ -200,8 +200,8 @@ def test_labels_that_a_split_lacks_are_reported(tmp_path: Path):
 
 def test_long_texts_are_cut(tmp_path: Path):
     dataset = config(write_csv(tmp_path / "a.csv", ROWS), max_length=2, keep="last").build()
-    assert set(dataset.splits["train"].lengths.tolist()) == {2}
-    assert dataset.tokenizer.decode(dataset.splits["train"].tokens[:2].tolist()) == "line ä"
+    assert set(dataset.splits["train"].text.lengths.tolist()) == {2}
+    assert dataset.tokenizer.decode(dataset.splits["train"].text.tokens[:2].tolist()) == "line ä"
 
 
 def test_a_text_may_be_longer_than_the_csv_modules_own_limit(tmp_path: Path):
@@ -384,5 +384,5 @@ def test_a_split_column_with_other_values(tmp_path: Path):
 def test_labels_are_those_of_the_rows(tmp_path: Path):
     dataset = config(write_csv(tmp_path / "a.csv", ROWS)).build()
     train = dataset.splits["train"]
-    assert train.labels is not None
-    assert np.bincount(train.labels).tolist() == [12, 20]
+    assert train.targets is not None
+    assert np.bincount(train.targets).tolist() == [12, 20]

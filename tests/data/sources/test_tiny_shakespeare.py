@@ -16,9 +16,9 @@ def test_nothing_is_lost(text: str):
 @pytest.mark.usefixtures("real_data")
 def test_the_real_text():
     dataset = TinyShakespeareConfig().build()
-    assert sum(len(split.tokens) for split in dataset.splits.values()) == 1_115_394
+    assert sum(len(split.text.tokens) for split in dataset.splits.values()) == 1_115_394
     vocabulary = dataset.tokenizer.vocabulary
     assert len(vocabulary) == 66  # 65 characters and the unknown one
     assert vocabulary.start == vocabulary.id("\n")
-    start = dataset.splits["train"].tokens[:14].tolist()
+    start = dataset.splits["train"].text.tokens[:14].tolist()
     assert dataset.tokenizer.decode(start) == "First Citizen:"

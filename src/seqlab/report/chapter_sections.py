@@ -1,0 +1,63 @@
+"""The sections of a chapter, and those that all chapters share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from seqlab.report.chapters import Chapter, Entry
+from seqlab.report.charts.cost_charts import cost_figures
+from seqlab.report.charts.diagnostic_charts import curve_figures, matrix_figures
+from seqlab.report.charts.gradient_charts import gradient_figures
+from seqlab.report.charts.learning_curves import (
+    horizon_figures,
+    learning_figures,
+    optimisation_figures,
+    sample_figures,
+)
+from seqlab.report.cost_tables import cost_table, environment_table, folders_table
+from seqlab.report.data_tables import cards_table, data_table
+from seqlab.report.oracle_tables import oracle_table, wrong_samples_table
+from seqlab.report.results_table import results_table
+from seqlab.report.samples import run_samples, split_samples
+from seqlab.report.score_tables import other_splits_table, seeds_table
+from seqlab.report.sections import Part, Section, non_empty, present
+from seqlab.report.settings_tables import shared_settings_table
+
+
+def chapter_part(chapter: Chapter, *, samples: bool) -> Part:
+    """Everything about the runs of a chapter; `samples`: whether texts are shown."""
+    shown, folded = split_samples(chapter, run_samples(chapter)) if samples else ([], [])
+    sections = [
+        Section(
+            title="Results",
+            tables=present(results_table(chapter), seeds_table(chapter), other_splits_table(chapter)),
+        ),
+        Section(title="Quality against cost", figures=cost_figures(chapter)),
+        Section(title="Learning curves", figures=learning_figures(chapter)),
+        Section(
+            title="Comparison with the true distribution",
+            tables=present(oracle_table(chapter), wrong_samples_table(chapter) if samples else None),
+            figures=sample_figures(chapter),
+        ),
+        Section(title="Gradient norm and learning rate", figures=optimisation_figures(chapter)),
+        Section(title="Diagnostics", figures=[*matrix_figures(chapter), *curve_figures(chapter)]),
+        Section(
+            title="Gradient through time", figures=[*gradient_figures(chapter), *horizon_figures(chapter)]
+        ),
+        Section(title="Samples", samples=shown, more_samples=folded),
+        Section(title="Data", tables=present(data_table(chapter))),
+        Section(title="Evaluation cards", tables=present(cards_table(chapter))),
+        Section(title="Settings", tables=present(shared_settings_table(chapter))),
+    ]
+    return Part(chapter.title, non_empty(sections))
+
+
+def shared_part(entries: Sequence[Entry]) -> Part:
+    """Folders, cost and environment of all runs."""
+    with_settings = [entry for entry in entries if entry.run.settings]
+    sections = [
+        Section(title="Reproduction", tables=[folders_table(entries)], configs=with_settings),
+        Section(title="Cost", tables=[cost_table(entries)]),
+        Section(title="Environment", tables=present(environment_table(entries))),
+    ]
+    return Part("All runs", sections)

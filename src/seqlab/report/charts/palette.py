@@ -1,0 +1,97 @@
+"""Colours, point shapes and dashes of a chart, with one legend for all three."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import altair as alt
+
+from seqlab.report.chapters import Chapter
+from seqlab.report.charts.figure import LegendItem
+from seqlab.report.run_styles import MOST_LABELS, Style
+
+
+@dataclass(frozen=True)
+class Palette:
+    """The styles of a field's values; `legend` says whether the chart draws a legend itself."""
+
+    field: str
+    styles: dict[str, Style]
+    legend: bool = True
+
+    @property
+    def colour(self) -> alt.Color:
+        """The encoding of colours."""
+        return alt.Color(
+            f"{self.field}:N",
+            scale=self._scale([style.colour for style in self.styles.values()]),
+            legend=self._legend,
+        )
+
+    @property
+    def shape(self) -> alt.Shape:
+        """The encoding of point shapes."""
+        return alt.Shape(
+            f"{self.field}:N",
+            scale=self._scale([style.shape for style in self.styles.values()]),
+            legend=self._legend,
+        )
+
+    @property
+    def dash(self) -> alt.StrokeDash:
+        """The encoding of dashes."""
+        # [1, 0], a stroke without a gap, is a solid line.
+        dashes = [list(style.dash) or [1, 0] for style in self.styles.values()]
+        return alt.StrokeDash(f"{self.field}:N", scale=self._scale(dashes), legend=self._legend)
+
+    @property
+    def dashed(self) -> bool:
+        """Whether any line has dashes."""
+        return any(style.dash for style in self.styles.values())
+
+    @property
+    def items(self) -> tuple[LegendItem, ...]:
+        """The legend, for outside the charts."""
+        return tuple(LegendItem(label, style) for label, style in self.styles.items())
+
+    def _scale(self, values: Sequence[Any]) -> alt.Scale:
+        return alt.Scale(domain=list(self.styles), range=list(values))
+
+    @property
+    def _legend(self) -> alt.Legend | None:
+        if len(self.styles) < 2 or not self.legend:
+            return None
+        return alt.Legend(
+            title=None,
+            orient="top",
+            direction="horizontal",
+            symbolOpacity=1,
+            symbolStrokeWidth=2.5,
+            labelLimit=320,
+        )
+
+
+def run_palette(chapter: Chapter, *, legend: bool = True) -> Palette:
+    """The styles of a chapter's runs: by label where there are few labels, else by architecture."""
+    styles = {entry.label: entry.style for entry in chapter.entries if not entry.baseline}
+    if len(styles) <= MOST_LABELS:
+        return Palette("label", styles, legend)
+    return architecture_palette(chapter, legend=legend)
+
+
+def architecture_palette(chapter: Chapter, *, legend: bool = True) -> Palette:
+    """The styles of a chapter's architectures."""
+    styles: dict[str, Style] = {}
+    for entry in chapter.entries:
+        if not entry.baseline:
+            styles.setdefault(entry.architecture, replace(entry.style, dash=()))
+    return Palette("architecture", styles, legend)
+
+
+def points(chart: alt.Chart, palette: Palette, size: int = 52) -> alt.Chart:
+    """The chart with points in the colours and shapes of a palette."""
+    return chart.mark_point(filled=True, size=size, opacity=1).encode(
+        color=palette.colour, shape=palette.shape
+    )

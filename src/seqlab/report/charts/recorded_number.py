@@ -1,0 +1,79 @@
+"""One number recorded during training, with everything that its charts need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from seqlab.report.chapters import Chapter
+from seqlab.report.charts.chart_style import axis_title
+from seqlab.report.charts.curve_points import baseline_rows, median_rows, run_rows
+from seqlab.report.charts.figure import Row
+from seqlab.report.tables import words
+
+HORIZON = "gradient_horizon"
+"""Prefix of the names of horizons, which are recorded on validation but are no metrics."""
+SAMPLES = "samples"
+"""Recorded in place of the split of a number counted on samples."""
+MEDIAN, OPTIMISER_MEDIAN = "median", "median of an optimiser"
+"""Kinds of rows: the median of an architecture's runs, and of an optimiser's."""
+
+
+@dataclass(frozen=True)
+class RecordedNumber:
+    """A number over training; `rows` has its records, their medians, and the values of baselines."""
+
+    chapter: Chapter
+    name: str
+    unit: str
+    splits: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def title(self) -> str:
+        """The name with the data."""
+        return f"{words(self.name)} on {self.chapter.title}"
+
+    @property
+    def scored_split(self) -> str | None:
+        """The split that was scored from time to time; None where only training was recorded."""
+        return next((split for split in self.splits if split != "train"), None)
+
+    @property
+    def axis_title(self) -> list[str]:
+        """The title of the vertical axis."""
+        return axis_title(self.name, self.unit)
+
+    @property
+    def has_baselines(self) -> bool:
+        """Whether some rows are baselines."""
+        return any(row["kind"] == "baseline" for row in self.rows)
+
+    def count_groups(self, field: str) -> int:
+        """The number of architectures, or of optimisers."""
+        return _count_groups(self.chapter, field)
+
+    def longest_record(self) -> int:
+        """The number of records of the run and split that have most."""
+        return max(
+            (len(run.scalars(self.name, split)) for run in self.chapter.runs for split in self.splits),
+            default=0,
+        )
+
+    def has_single_point(self, split: str) -> bool:
+        """Whether some run has a single record, whose line would be invisible."""
+        return any(len(run.scalars(self.name, split)) == 1 for run in self.chapter.runs)
+
+
+def recorded_number(chapter: Chapter, name: str, unit: str, splits: tuple[str, ...]) -> RecordedNumber:
+    """The records of a number on these splits, with the rows that charts add to them."""
+    rows = run_rows(chapter, name, splits)
+    medians = median_rows(rows, "architecture", MEDIAN) if chapter.many else []
+    # The median of a single optimiser would mix all runs of the figure.
+    if chapter.many and _count_groups(chapter, "optimiser") > 1:
+        medians += median_rows(rows, "optimiser", OPTIMISER_MEDIAN)
+    baselines = baseline_rows(chapter, name) if "valid" in splits else []
+    return RecordedNumber(chapter, name, unit, splits, (*rows, *medians, *baselines))
+
+
+def _count_groups(chapter: Chapter, field: str) -> int:
+    return len({getattr(entry, field) for entry in chapter.entries if not entry.baseline})

@@ -1,0 +1,53 @@
+"""Colours, point shapes and dashes: an architecture has one colour on the whole page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+COLOURS = ("#3b7dd8", "#cf6a0a", "#1f9254", "#d0457f", "#8467d7", "#17899a", "#a46a3f", "#7a828e")
+"""Contrast of at least 3 to 1 against the light and against the dark page, so both use the same colours."""
+SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right")
+DASHES = ((), (7, 3), (2, 2), (9, 3, 2, 3), (4, 4), (12, 4), (1, 3))
+"""Lengths of strokes and gaps, by a label's index within its architecture; () is a solid line."""
+MOST_LABELS = 7
+"""Labels of a chapter up to which each has its own style; beyond, labels share their architecture's style."""
+
+
+@dataclass(frozen=True)
+class Style:
+    """The style of a run: hexadecimal colour, Vega's name of its point shape, the dashes of its line."""
+
+    colour: str
+    shape: str
+    dash: tuple[int, ...]
+
+
+class StyleBook:
+    """Assigns styles to the architectures of a page, in the order in which they are first requested."""
+
+    def __init__(self) -> None:
+        self._indices: dict[str, int] = {}
+
+    def of_architecture(self, architecture: str) -> Style:
+        """The style of an architecture as a whole."""
+        index = self._indices.setdefault(architecture, len(self._indices))
+        return Style(COLOURS[index % len(COLOURS)], SHAPES[index % len(SHAPES)], ())
+
+    def of_labels(self, named: Sequence[tuple[str, str]]) -> dict[str, Style]:
+        """A style for each label, given pairs of label and architecture.
+
+        With few labels, shapes distinguish all of them, and dashes those of one architecture.
+        """
+        architectures = dict(named)
+        if len(architectures) > MOST_LABELS:
+            return {label: self.of_architecture(name) for label, name in architectures.items()}
+        styles: dict[str, Style] = {}
+        counts: dict[str, int] = {}
+        for label, architecture in architectures.items():
+            index = counts[architecture] = counts.get(architecture, -1) + 1
+            base = self.of_architecture(architecture)
+            # Counted from the architecture's own shape, so that shapes differ between architectures, too.
+            shape = SHAPES[(SHAPES.index(base.shape) + index) % len(SHAPES)]
+            styles[label] = Style(base.colour, shape, DASHES[index % len(DASHES)])
+        return styles

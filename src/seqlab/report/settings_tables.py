@@ -1,0 +1,77 @@
+"""Settings that all runs of a chapter share, and those in which they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from seqlab.report.chapters import Chapter
+from seqlab.report.tables import ReportColumn, ReportTable
+from seqlab.schema.settings import flat, format_setting
+
+IDENTITY = ("seed", "name")
+"""Keys that are no settings of what is compared."""
+
+
+def shared_settings_table(chapter: Chapter) -> ReportTable | None:
+    """Settings that all runs share; None where none are known. The others are columns of the results."""
+    tables = [flat(entry.run.settings) for entry in chapter.entries if entry.run.settings]
+    excluded = {key for key, _ in differing_settings(chapter)}
+    excluded |= {key for key in IDENTITY if _differs(key, tables)}
+    shared = tuple((key, _format(_first(key, tables))) for key in _keys(tables) if key not in excluded)
+    if not shared:
+        return None
+    return ReportTable(
+        name=f"shared settings {chapter.title}",
+        caption="Settings that all runs share." if len(tables) > 1 else "All settings of the run.",
+        columns=(ReportColumn("setting", code=True), ReportColumn("value")),
+        rows=shared,
+    )
+
+
+def differing_settings(chapter: Chapter) -> list[tuple[str, list[str | None]]]:
+    """Settings that differ between runs, each with its value for every run; None where a run lacks it.
+
+    A setting that all networks share and baselines lack, or the reverse, does not count. Settings that
+    differ among networks or among baselines come first.
+    """
+    tables = [flat(entry.run.settings) for entry in chapter.entries]
+    pairs = list(zip(tables, chapter.entries, strict=True))
+    kinds = [
+        [table for table, entry in pairs if table and entry.baseline == baseline]
+        for baseline in (False, True)
+    ]
+    keys = [
+        key
+        for key in _keys([table for table in tables if table])
+        if key not in IDENTITY and (_differs_within(key, kinds) or _differs_between(key, kinds))
+    ]
+    # A stable sort: otherwise keys keep the order of the settings.
+    keys.sort(key=lambda key: not _differs_within(key, kinds))
+    return [(key, [_format(table.get(key)) for table in tables]) for key in keys]
+
+
+def _differs_within(key: str, kinds: Sequence[Sequence[Mapping[str, Any]]]) -> bool:
+    """Whether a setting differs among the networks, or among the baselines."""
+    return any(_differs(key, tables) for tables in kinds)
+
+
+def _differs_between(key: str, kinds: Sequence[Sequence[Mapping[str, Any]]]) -> bool:
+    """Whether networks and baselines both have the setting, with different values."""
+    return len({format_setting(tables[0][key]) for tables in kinds if tables and key in tables[0]}) > 1
+
+
+def _first(key: str, tables: Sequence[Mapping[str, Any]]) -> Any:
+    return next(table[key] for table in tables if key in table)
+
+
+def _keys(tables: Sequence[Mapping[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(key for table in tables for key in table))
+
+
+def _differs(key: str, tables: Sequence[Mapping[str, Any]]) -> bool:
+    return len({format_setting(table.get(key)) for table in tables}) > 1
+
+
+def _format(value: Any) -> str | None:
+    return None if value is None else format_setting(value)

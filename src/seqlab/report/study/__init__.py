@@ -1,0 +1,1 @@
+"""A study's part of a report."""

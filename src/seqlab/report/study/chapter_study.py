@@ -1,0 +1,92 @@
+"""A study on the data of one chapter of its report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from seqlab.compare.oracle_metrics import oracle_metric
+from seqlab.compare.study import Study, short, without_dataset
+from seqlab.compare.study_cells import OpenStudy, cells
+from seqlab.report.chapters import Chapter, RunLabel
+from seqlab.report.charts.chart_style import GREY
+from seqlab.report.run_styles import Style
+from seqlab.runs.run_folder import RunFolder
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChapterStudy(Study):
+    """A study's cells on the data of one chapter."""
+
+    chapter: Chapter
+
+    @cached_property
+    def axes(self) -> dict[str, list[Any]]:
+        """The settings that vary, with their values: numbers ascending, others in the order of the study."""
+        keys = dict.fromkeys(key for group in self.groups for key in group.setting)
+        return {key: _ordered([group.setting.get(key) for group in self.groups]) for key in keys}
+
+    @cached_property
+    def styles(self) -> dict[str, Style]:
+        """The styles of architectures, the same as on the rest of the page."""
+        # Reversed, so that the first entry of an architecture decides.
+        styles = {entry.architecture: entry.style for entry in reversed(self.chapter.entries)}
+        # An architecture of which no run was started has no entry.
+        unknown = Style(GREY, "circle", ())
+        return {
+            group.architecture: Style(style.colour, style.shape, ())
+            for group in self.groups
+            for style in [styles.get(group.architecture, unknown)]
+        }
+
+
+def study_run_labels(study: OpenStudy) -> dict[str, RunLabel]:
+    """What a study knows of its runs, by the names of their folders."""
+    return {
+        run.name: RunLabel(
+            architecture=run.trial.architecture,
+            censored=""
+            if run.event is None or run.event.state == "finished"
+            else short(f"{run.event.state}: {run.event.reason}"),
+        )
+        for run in study.runs
+    }
+
+
+def study_runs(study: OpenStudy) -> list[RunFolder]:
+    """The folders of the runs of a study that were started."""
+    return [run.folder for run in study.runs if run.folder is not None]
+
+
+def chapter_studies(study: OpenStudy, chapters: Sequence[Chapter]) -> list[ChapterStudy]:
+    """The study on each chapter that has cells of it; runs that were not started belong to the first."""
+    names = [{run.folder.path.name for run in chapter.runs} for chapter in chapters]
+    everywhere = set().union(*names)
+    studies = []
+    for index, (chapter, here) in enumerate(zip(chapters, names, strict=True)):
+        own = [run for run in study.runs if run.name in here or (index == 0 and run.name not in everywhere)]
+        if not own:
+            continue
+        metric = oracle_metric(study.about) or chapter.monitor
+        studies.append(
+            ChapterStudy(
+                name=study.name,
+                about=study.about,
+                monitor=metric,
+                cells=tuple(without_dataset(cell) for cell in cells(own, metric.name)),
+                chapter=chapter,
+            )
+        )
+    return studies
+
+
+def is_number(value: Any) -> bool:
+    """Whether a setting is a number."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _ordered(values: Sequence[Any]) -> list[Any]:
+    different = list({str(value): value for value in values}.values())
+    return sorted(different) if all(is_number(value) for value in different) else different
