@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from seqlab.compare.study import Group, Study
+from seqlab.compare.study_cache import once_per_cells
 from seqlab.schema.errors import UserError
 from seqlab.stats.item_scores import ItemScores
 from seqlab.stats.over_items import ItemScoring
@@ -36,6 +37,7 @@ class Pairs:
         return [*lines, few[0].verdict] if left_out else lines
 
 
+@once_per_cells
 def pairs(study: Study) -> Pairs:
     """Each architecture, at its best setting, against each other one: over seeds, and over items."""
     groups = [group for group in study.best if group.summary.median is not None]
