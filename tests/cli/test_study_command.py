@@ -44,7 +44,7 @@ def test_plan_run_final_evaluation_and_again(study: Path, tmp_path: Path) -> Non
     assert "   8/8  elman learning_rate=0.1, seed 2" in err
     for words in (
         "The LSTM counts",
-        "2 seeds: not enough to tell over seeds",
+        "2 seeds: too few for a test over seeds",
         "Test split (evaluation 1)",
         "Report: ",
     ):

@@ -72,20 +72,20 @@ def named(card: Card, *others: Card) -> list[str]:
 
 
 @pytest.mark.parametrize("path", sorted(RESULTS.glob("*-*.json")), ids=lambda path: path.stem)
-def test_published_cards_have_what_every_card_has(path: Path) -> None:
+def test_published_cards_have_every_required_key(path: Path) -> None:
     card = json.loads(path.read_text(encoding="utf-8")).get("card")
     if card is not None:
         assert cost_differences([card, card]) == differences([card, card]) == []
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.key)
-def test_every_rule_tells_numbers_of_tokens_apart(rule: Rule) -> None:
+def test_every_rule_separates_numbers_per_token(rule: Rule) -> None:
     one, other = changed(TOKENS, rule.key, "one"), changed(TOKENS, rule.key, "other")
     assert named(one, other) == ([] if rule.matters is Matters.TEXTS else [rule.what])
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.key)
-def test_what_only_cuts_texts_does_not_tell_numbers_of_texts_apart(rule: Rule) -> None:
+def test_how_texts_are_split_does_not_separate_numbers_per_text(rule: Rule) -> None:
     one, other = (changed(TEXTS, rule.key, f"{word} per text") for word in ("one", "other"))
     cuts = rule.matters is Matters.UNLESS_SAME_TEXTS
     assert (rule.what not in named(one, other)) == cuts
@@ -104,7 +104,7 @@ def test_tokenizers_matter_for_texts_unless_they_are_known_to_be_the_same() -> N
 @pytest.mark.parametrize(
     "key", ["seed", "run", "fingerprint", "checkpoint_step", "metrics", "environment", "new"]
 )
-def test_what_rankings_are_over_does_not_matter(key: str) -> None:
+def test_seeds_and_hardware_do_not_separate_numbers(key: str) -> None:
     assert named(TOKENS, TOKENS | {key: {"other": 1}}) == []
 
 
@@ -115,38 +115,38 @@ def test_signatures_matter_for_the_metrics_that_both_have() -> None:
     assert named(one, TOKENS | {"signatures": {"bleu": "case:lc|tok:13a"}}) == ["the signature of bleu"]
 
 
-@pytest.mark.parametrize("rule", [rule for rule in RULES if rule.since_first], ids=lambda rule: rule.key)
-def test_what_every_card_has_is_a_difference_where_it_is_missing(rule: Rule) -> None:
+@pytest.mark.parametrize("rule", [rule for rule in RULES if rule.required], ids=lambda rule: rule.key)
+def test_a_missing_required_key_is_a_difference(rule: Rule) -> None:
     without = {key: value for key, value in TOKENS.items() if key != rule.key}
     (found,) = [one for one in differences([TOKENS, without]) if one.what == rule.what]
     assert found.values[1] == "not recorded"
     assert rule.what in named(without, without), "nothing is known of either"
 
 
-def test_the_refusal_says_what_differs_and_each_sides_value() -> None:
+def test_the_refusal_names_what_differs_and_each_value() -> None:
     cards = {"a": TOKENS, "b": TOKENS | {"tokenizer": "bytes", "scored_as": "in windows"}, "c": TOKENS}
     assert refusal(cards) == (
         f"The numbers of a, b and c cannot be ranked. They differ in the tokenizer: "
         f"{TOKENS['tokenizer']!r} (a, c), 'bytes' (b). --allow-incomparable shows them apart."
     )
-    said = refusal({"imdb": TEXTS, "ptb": TOKENS | {"end_token_counts": True}})
-    assert said is not None
-    assert "in the dataset: 'imdb' (imdb), 'ptb' (ptb)" in said
-    assert "in the size of the vocabulary: 30,000 (imdb), 10,000 (ptb)" in said
-    assert f"(SHA-256): {TEXTS['split_sha256'][:12]} (imdb), {TOKENS['split_sha256'][:12]} (ptb)" in said
+    sentence = refusal({"imdb": TEXTS, "ptb": TOKENS | {"end_token_counts": True}})
+    assert sentence is not None
+    assert "in the dataset: 'imdb' (imdb), 'ptb' (ptb)" in sentence
+    assert "in the size of the vocabulary: 30,000 (imdb), 10,000 (ptb)" in sentence
+    assert f"(SHA-256): {TEXTS['split_sha256'][:12]} (imdb), {TOKENS['split_sha256'][:12]} (ptb)" in sentence
     assert refusal({"a": TOKENS, "b": TOKENS | {"seed": 2}}) is None
     both = refusal({"a": TOKENS | {"end_token_counts": True}, "b": TOKENS | {"end_token_counts": False}})
     assert both is not None
     assert "whether the end token counts: yes (a), no (b)" in both
 
 
-def test_one_card_is_always_alike() -> None:
+def test_one_card_has_no_differences() -> None:
     assert differences([{}]) == []
     assert refusal({"a": {}}) is None
     assert comparable_groups({}) == []
 
 
-def test_groups_hold_what_can_be_ranked_in_the_order_given() -> None:
+def test_groups_contain_what_can_be_ranked_in_the_order_given() -> None:
     cards = {
         "lstm": TEXTS,
         "ptb": TOKENS,
@@ -155,7 +155,7 @@ def test_groups_hold_what_can_be_ranked_in_the_order_given() -> None:
         "test": TEXTS | {"split": "test"},
         "old": OLD_TEXTS,
     }
-    # The old card fits the first one, but not the one of another tokenizer that stands beside it.
+    # The old card fits the first one, but not the one of another tokenizer in the same group.
     assert comparable_groups(cards) == [["lstm", "wordpiece"], ["ptb", "ptb-2"], ["test"], ["old"]]
 
 

@@ -1,4 +1,4 @@
-"""What a study says of its settings: what mattered, and which of the best stand at an edge."""
+"""The results of a study: importance of its axes, and best settings at an edge."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ def test_with_one_axis_only_all_together_are_divided() -> None:
 
 def test_draws_of_a_search_are_divided_by_a_forest_for_each_architecture() -> None:
     drawn = [
-        cell(name, {RATE: 0.01 * place, WIDTH: place % 3}, 0.1 * place)
+        cell(name, {RATE: 0.01 * index, WIDTH: index % 3}, 0.1 * index)
         for name in ("lstm", "gru")
-        for place in range(1, 13)
+        for index in range(1, 13)
     ]
     drawn.append(cell("gru", {RATE: 0.01, WIDTH: 1}, 9.0, seed=2))  # confirmed: does not count twice
     axes = {"training": {"optimizer": {"learning_rate": {"low": 0.01, "high": 0.12, "log": False}}}}
@@ -61,7 +61,7 @@ def test_draws_of_a_search_are_divided_by_a_forest_for_each_architecture() -> No
     assert found["gru"].effects[0].axes == ("learning_rate",)
 
 
-def test_too_little_says_why() -> None:
+def test_too_few_settings_give_the_reason() -> None:
     assert importances(study([cell("a", {}, 1.0), cell("b", {}, 2.0)])).why_not.startswith(
         "that takes two axes"
     )

@@ -34,7 +34,7 @@ def test_only_finished_runs_have_a_cost(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_runs_are_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a cell's run has read once is there although the folder is gone."""
+    """What a cell's run has read is kept, even if the files are deleted."""
     monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path))
     run = cell("lstm", {}, 1.0, folder=tiny.fit(tiny.BRACKETS)).run
     before = run.summary, run.course("loss")

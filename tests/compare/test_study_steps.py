@@ -1,4 +1,4 @@
-"""Steps to success, against what the runs recorded."""
+"""Steps to success, compared with what the runs recorded."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def test_the_expectation_is_shown_with_the_findings(written: Element) -> None:
     assert findings[1] == (
         "lstm at learning_rate=0.1: median loss 0.520 nats per token, 0.510 to 0.530 over 3 seeds."
     )
-    assert any("3 seeds: not enough to tell over seeds" in sentence for sentence in findings)
+    assert any("3 seeds: too few for a test over seeds" in sentence for sentence in findings)
 
 
 def test_every_setting_over_its_seeds(written: Element) -> None:

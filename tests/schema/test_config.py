@@ -64,7 +64,7 @@ def test_a_kind_picks_the_class() -> None:
     assert house.pet == Dog(tricks=("sit", "roll"))
 
 
-def test_a_table_stands_on_its_fields_default() -> None:
+def test_a_table_extends_its_fields_default() -> None:
     house = parse(House, {"pet": {"kind": "cat"}, "guest": {"weight": 4.0}})
     assert house.guest == Dog(weight=4.0, tricks=("beg",))
     assert parse(House, {"pet": {"kind": "cat"}, "guest": {"kind": "cat"}}).guest == Cat()
@@ -138,7 +138,7 @@ def test_lists_are_written_with_commas_or_as_toml(text: str) -> None:
     assert parse(House, table).pet == Dog(tricks=("sit", "roll"))
 
 
-def test_a_new_kind_drops_the_old_kinds_settings_and_says_so() -> None:
+def test_a_new_kind_drops_the_old_kinds_settings_and_names_them() -> None:
     table, note = override(House, BASE, "pet.kind=dog")
     assert parse(House, table).pet == Dog()
     assert note == "pet.kind is now 'dog'; settings of 'cat' were dropped: lives."

@@ -1,4 +1,4 @@
-"""Records survive a line of JSON, whatever text and numbers they hold."""
+"""Records are equal after a round trip through a line of JSON."""
 
 from __future__ import annotations
 

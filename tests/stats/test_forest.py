@@ -10,7 +10,7 @@ import pytest
 from seqlab.schema.errors import UserError
 from seqlab.schema.metric_spec import MetricSpec
 from seqlab.stats.forest import Span, forest_importance
-from seqlab.stats.importance import SettingCell
+from seqlab.stats.grid import SettingCell
 
 LOSS = MetricSpec(name="loss", unit="nats per token", better="lower")
 SPANS = {"rate": Span(low=1e-3, high=1.0, log=True), "width": Span(low=0, high=1)}
@@ -20,11 +20,11 @@ def draws(count: int, *, failed: bool = False) -> list[SettingCell]:
     """loss = log10(rate) + 0.5 where the cell is x, whatever the width."""
     chance = random.Random(0)
     found = []
-    for place in range(count):
+    for index in range(count):
         rate, cell = 10 ** chance.uniform(-3, 0), chance.choice("xy")
         value = math.log10(rate) + 0.5 * (cell == "x")
         settings = {"rate": rate, "width": chance.random(), "cell": cell}
-        found.append(SettingCell(settings=settings, values=(None if failed and place == 3 else value,)))
+        found.append(SettingCell(settings=settings, values=(None if failed and index == 3 else value,)))
     return found
 
 
@@ -36,21 +36,21 @@ def test_the_shares_are_near_those_of_the_function() -> None:
     assert shares["cell",] == pytest.approx(cell / (rate + cell), abs=0.05)
     assert shares["width",] < 0.03
     assert sum(shares.values()) + found.rest == pytest.approx(1.0)
-    assert found.reading.startswith("variance of loss over 100 cells, estimated by a random forest: rate 9")
+    assert found.sentence.startswith("variance of loss over 100 cells, estimated by a random forest: rate 9")
 
 
 def test_equal_draws_give_equal_shares() -> None:
     assert forest_importance(draws(30), LOSS, spans=SPANS) == forest_importance(draws(30), LOSS, spans=SPANS)
 
 
-def test_a_failed_run_makes_ranks() -> None:
+def test_a_failed_run_makes_values_ranks() -> None:
     found = forest_importance(draws(40, failed=True), LOSS, spans=SPANS)
     assert found.ranks
     assert found.effects[0].axes == ("rate",)
-    assert "ranks of loss" in found.reading
+    assert "ranks of loss" in found.sentence
 
 
-def test_where_nothing_differs_nothing_is_shared() -> None:
+def test_equal_values_have_no_shares() -> None:
     same = [SettingCell(settings=cell.settings, values=(1.0,)) for cell in draws(12)]
     assert forest_importance(same, LOSS, spans=SPANS).effects == ()
 

@@ -14,7 +14,8 @@ from scipy import stats
 
 from seqlab.schema.errors import UserError
 from seqlab.schema.metric_spec import MetricSpec
-from seqlab.stats.importance import Importance, SettingCell, importance, missing
+from seqlab.stats.grid import SettingCell, missing
+from seqlab.stats.importance import Importance, importance
 
 LOSS = MetricSpec(name="loss", unit="nats per token", better="lower")
 ACCURACY = MetricSpec(name="accuracy", unit="fraction of texts", better="higher")
@@ -23,10 +24,10 @@ ACCURACY = MetricSpec(name="accuracy", unit="fraction of texts", better="higher"
 def grid(function: Callable[..., float | Sequence[float]], **axes: Sequence[float]) -> list[SettingCell]:
     """A cell for each combination; the function gives its value, or one for each seed."""
     cells = []
-    for place in itertools.product(*axes.values()):
-        values = function(*place)
+    for levels in itertools.product(*axes.values()):
+        values = function(*levels)
         values = tuple(values) if isinstance(values, Sequence) else (values,)
-        cells.append(SettingCell(settings=dict(zip(axes, place, strict=True)), values=values))
+        cells.append(SettingCell(settings=dict(zip(axes, levels, strict=True)), values=values))
     return cells
 
 
@@ -34,7 +35,7 @@ def shares(found: Importance) -> dict[tuple[str, ...], float]:
     return {effect.axes: effect.share for effect in found.effects}
 
 
-def test_a_sum_is_main_effects_alone() -> None:
+def test_a_sum_has_main_effects_only() -> None:
     a, b, c = [0.0, 1.0, 5.0], [2.0, 3.0], [0.0, 0.5, 1.0, 9.0]
     found = importance(grid(lambda x, y, z: x + 2 * y - z, a=a, b=b, c=c), LOSS)
     parts = {("a",): np.var(a), ("b",): 4 * np.var(b), ("c",): np.var(c)}
@@ -60,14 +61,16 @@ def test_a_product_has_the_interactions_that_algebra_gives() -> None:
     assert found.rest == pytest.approx(math.prod(variance.values()) / whole)
 
 
-def test_what_three_axes_do_only_together_is_the_rest() -> None:
+def test_an_interaction_of_three_axes_is_the_rest() -> None:
     found = importance(grid(lambda x, y, z: x * y * z, a=[-1, 1], b=[-1, 1], c=[-1, 1]), LOSS)
     assert set(shares(found).values()) == {0.0}
     assert found.rest == 1.0
 
 
 @given(st.lists(st.floats(-5, 5), min_size=12, max_size=12), st.floats(0.1, 10), st.floats(-5, 5))
-def test_shares_come_to_one_and_know_no_scale(values: list[float], factor: float, shift: float) -> None:
+def test_shares_add_up_to_one_and_do_not_depend_on_the_scale(
+    values: list[float], factor: float, shift: float
+) -> None:
     def cells(change: Callable[[float], float]) -> list[SettingCell]:
         numbers = iter(values)
         return grid(lambda *_: change(next(numbers)), a=[1, 2, 3], b=[1, 2], c=[1, 2])
@@ -104,14 +107,14 @@ def test_two_axes_with_seeds_are_the_anova_of_the_textbook() -> None:
     assert ps[("a", "b")] == pytest.approx(stats.f.sf((cells - square - other) / 2 / error, 2, 24))
 
 
-def test_where_nothing_matters_seeds_explain_it() -> None:
+def test_without_effects_seeds_explain_the_variance() -> None:
     random = np.random.default_rng(3)
     runs = [
         importance(grid(lambda *_: random.normal(size=3).tolist(), a=[1, 2, 3], b=[1, 2, 3, 4]), LOSS)
         for _ in range(400)
     ]
-    told = [effect.p <= 0.05 for found in runs for effect in found.effects if effect.p is not None]
-    assert np.mean(told) == pytest.approx(0.05, abs=3 * math.sqrt(0.05 * 0.95 / len(told)))
+    significant = [effect.p <= 0.05 for found in runs for effect in found.effects if effect.p is not None]
+    assert np.mean(significant) == pytest.approx(0.05, abs=3 * math.sqrt(0.05 * 0.95 / len(significant)))
     variances = [found.seed_variance for found in runs if found.seed_variance is not None]
     assert np.mean(variances) == pytest.approx(1, abs=0.05)
     effects = [effect for found in runs for effect in found.effects if effect.axes == ("a",)]
@@ -128,36 +131,36 @@ def test_the_share_of_seeds_is_that_of_a_single_runs_variance() -> None:
     assert importance(few, LOSS).seed_share == pytest.approx(4 / (1 + 4), abs=0.03)
 
 
-def test_one_seed_a_cell_says_nothing_of_chance() -> None:
+def test_one_seed_per_cell_does_not_separate_chance() -> None:
     found = importance(grid(lambda x, y: x + y, a=[0, 1], b=[0, 2]), LOSS)
     assert (found.seed_share, found.seed_variance, found.effects[0].p) == (None, None, None)
-    assert found.reading == (
-        "variance of loss over 4 cells: b 80 %, a 20 %; one seed a cell, so chance is among these shares"
+    assert found.sentence == (
+        "variance of loss over 4 cells: b 80 %, a 20 %; one seed per cell, so these shares include chance"
     )
 
 
-def test_seeds_that_always_agree_leave_no_chance() -> None:
+def test_equal_seeds_leave_no_chance() -> None:
     found = importance(grid(lambda x, y: [x, x], a=[0, 1], b=[0, 2]), LOSS)
     assert {effect.axes: (effect.noise, effect.p) for effect in found.effects} == {
         ("a",): (0.0, 0.0),
         ("b",): (0.0, 1.0),
         ("a", "b"): (0.0, 1.0),
     }
-    assert found.reading == (
+    assert found.sentence == (
         "variance of loss over 4 cells: a 100 %; seeds make 0 % of the variance of a single run; "
-        "not told from chance: b, a x b"
+        "not significant: b, a x b"
     )
 
 
-def test_ranks_bear_runs_that_failed_and_do_not_let_them_decide() -> None:
+def test_ranks_allow_failed_runs_and_limit_their_influence() -> None:
     runs = {0: (1.0, 1.1), 1: (2.0, 2.1), 2: (3.0, None)}
     cells = [SettingCell(settings={"a": a, "b": b}, values=runs[a]) for a in runs for b in (0, 1)]
     with pytest.raises(UserError, match=r"Got a failed run at a=2 b=0\. Nearest: scale='rank'"):
         importance(cells, LOSS)
     found = importance(cells, LOSS, scale="rank")
     assert shares(found)[("a",)] == pytest.approx(1)
-    assert "ranks of loss" in found.reading
-    # As ranks: 1.5, 3.5, 5.5, 7.5, 9.5, 11.5 whichever number is behind all others.
+    assert "ranks of loss" in found.sentence
+    # As ranks: 1.5, 3.5, 5.5, 7.5, 9.5, 11.5 whatever the largest value is.
     large = [
         SettingCell(settings=cell.settings, values=tuple(9e9 if v is None else v for v in cell.values))
         for cell in cells
@@ -171,10 +174,10 @@ def test_ranks_bear_runs_that_failed_and_do_not_let_them_decide() -> None:
     assert importance(large, LOSS).effects[0].noise != found.effects[0].noise
 
 
-def test_equal_cells_have_nothing_to_explain() -> None:
+def test_equal_cells_have_no_variance() -> None:
     found = importance(grid(lambda *_: 0.1 + 0.2, a=[0, 1], b=[0, 1]), LOSS)
     assert (found.effects, found.rest, found.variance) == ((), 0.0, 0.0)
-    assert found.reading == "all 4 cells have the same loss"
+    assert found.sentence == "all 4 cells have the same loss"
 
 
 def test_an_axis_of_one_value_is_left_out() -> None:
@@ -182,11 +185,11 @@ def test_an_axis_of_one_value_is_left_out() -> None:
     assert shares(found) == {("a",): 1.0}
 
 
-def test_an_incomplete_grid_is_refused_and_its_gaps_are_known() -> None:
+def test_an_incomplete_grid_is_refused_and_its_gaps_are_named() -> None:
     cells = grid(lambda x, y: x + y, lr=[0.1, 0.2], layers=[1, 2, 3])
     assert missing(cells) == []
     assert missing(cells[1:]) == [{"lr": 0.1, "layers": 1}]
-    with pytest.raises(UserError, match=r"Got 5 of 6 cells; the first one missing: lr=0.1 layers=1\."):
+    with pytest.raises(UserError, match=r"Got 5 of 6 cells; the first missing cell: lr=0.1 layers=1\."):
         importance(cells[1:], LOSS)
     with pytest.raises(UserError, match=r"Got 'lr=0.2 layers=3' again"):
         importance([*cells, cells[-1]], LOSS)

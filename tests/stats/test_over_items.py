@@ -103,14 +103,14 @@ def test_mcnemar_is_used_where_it_applies() -> None:
         assert found.test.startswith("paired percentile bootstrap")
 
 
-def test_equal_classifiers_are_told_apart_at_most_once_in_twenty() -> None:
+def test_equal_classifiers_differ_significantly_at_most_once_in_twenty() -> None:
     random = np.random.default_rng(0)
-    told = []
+    significant = []
     for _ in range(1_000):
         hard = random.random(200) < 0.3
         one, other = (texts(~hard | (random.random(200) < 0.5)) for _ in range(2))
-        told.append(mcnemar(one, other).p <= 0.05)
-    assert np.mean(told) <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 1_000)
+        significant.append(mcnemar(one, other).p <= 0.05)
+    assert np.mean(significant) <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 1_000)
 
 
 def shares(series: Array, block: int, true: float) -> float:
@@ -150,13 +150,13 @@ def test_every_resample_is_made_of_whole_blocks(count: int, data: st.DataObject)
     firsts = starts.integers(0, count, size=(5, count // block), dtype=np.int32)
     lasts = starts.integers(0, count, size=5, dtype=np.int32)
     for value, row, last in zip(found, firsts, lasts, strict=True):
-        places = [(start + k) % count for start in row for k in range(block)]
-        places += [(last + k) % count for k in range(count % block)]
-        assert len(places) == count
-        assert value == pytest.approx(tops[places].sum() / bottoms[places].sum(), abs=1e-9)
+        indices = [(start + k) % count for start in row for k in range(block)]
+        indices += [(last + k) % count for k in range(count % block)]
+        assert len(indices) == count
+        assert value == pytest.approx(tops[indices].sum() / bottoms[indices].sum(), abs=1e-9)
 
 
-def test_one_block_as_long_as_the_text_leaves_nothing_to_chance() -> None:
+def test_one_block_as_long_as_the_text_has_no_spread() -> None:
     tops = np.random.default_rng(1).normal(size=70)
     assert ratios(tops, np.ones(70), block=70, resamples=50) == pytest.approx(tops.mean())
 
@@ -171,7 +171,7 @@ def test_swapping_the_models_mirrors_everything(pairs: list[tuple[int, int]]) ->
     assert there.p == back.p
     assert there.difference == -back.difference
     assert there.interval.ends == pytest.approx(tuple(-end for end in reversed(back.interval.ends)))
-    assert there.tells == back.tells
+    assert there.significant == back.significant
 
 
 def test_the_same_seed_gives_the_same_numbers_and_another_one_nearly() -> None:
@@ -191,33 +191,33 @@ def test_seeds_are_averaged_item_by_item() -> None:
     assert averaged(first).right == pytest.approx(sum(items.right for items in first) / 3)
     assert found.first_value == pytest.approx(np.mean([items.right.mean() for items in first]))
     assert (found.seeds, found.mcnemar) == ((3, 3), None)
-    assert "over 100 texts, each averaged over 3 seeds" in found.reading
-    unlike = over_items(first, second[:1], names=("LSTM", "GRU"), plan=TEXTS)
-    assert "each averaged over 3 and 1 seeds" in unlike.reading
+    assert "over 100 texts, each averaged over 3 seeds" in found.sentence
+    unequal = over_items(first, second[:1], names=("LSTM", "GRU"), plan=TEXTS)
+    assert "each averaged over 3 and 1 seeds" in unequal.sentence
 
 
-def test_readings() -> None:
+def test_sentences() -> None:
     found = compared(*discordant(500, 300, agreed=4_200), ItemScoring(score="right", unit="text"))
-    assert found.tells
-    assert found.reading == "LSTM better than GRU by 4.0 points, 95 % 2.9 to 5.1, over 5,000 texts"
+    assert found.significant
+    assert found.sentence == "LSTM better than GRU by 4.0 points, 95 % 2.9 to 5.1, over 5,000 texts"
     same = compared(*discordant(0, 0), TEXTS)
-    assert same.reading == "LSTM and GRU equal, over 50 texts: not enough to tell (p = 1)"
+    assert same.sentence == "LSTM and GRU equal, over 50 texts: not significant (p = 1)"
     random = np.random.default_rng(8)
     worse = random.exponential(size=2_000)
     running = ItemScoring(score="nats", unit="token", running=True)
     found = compared(tokens(worse + 0.5), tokens(worse + 0.5 * random.random(2_000)), running)
-    assert found.reading.startswith("GRU better than LSTM by 0.2")
-    assert found.reading.endswith("over 2,000 tokens in blocks of 50")
+    assert found.sentence.startswith("GRU better than LSTM by 0.2")
+    assert found.sentence.endswith("over 2,000 tokens in blocks of 50")
 
 
-def test_too_little_data_tells_nothing() -> None:
+def test_with_too_few_items_nothing_is_significant() -> None:
     few = compared(*discordant(15, 0, agreed=4), TEXTS)
     assert few.p < 0.001
-    assert not few.tells
-    assert few.reading.endswith("over 19 texts: too little data to tell")
+    assert not few.significant
+    assert few.sentence.endswith("over 19 texts: too few items for a test")
     nats = np.linspace(0, 1, 999)
     short = compared(tokens(nats + 5), tokens(nats), ItemScoring(score="nats", unit="token", running=True))
-    assert not short.tells, "999 tokens are 19 blocks of 50"
+    assert not short.significant, "999 tokens are 19 blocks of 50"
     tiny = ItemScoring(score="nats", unit="token", running=True)
     assert compared(tokens(nats[:7]), tokens(nats[:7]), tiny).block == 7
 
@@ -225,20 +225,20 @@ def test_too_little_data_tells_nothing() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"nats": [1.0]}, r"one number an item, .* Got shapes \(1,\), \(2,\), \(2,\)"),
+        ({"nats": [1.0]}, r"one number per item each, .* Got shapes \(1,\), \(2,\), \(2,\)"),
         ({"nats": [], "targets": [], "right": []}, "at least one"),
         ({"nats": [1.0, math.nan]}, r"'nats' must be finite\. Got nan for item 1"),
         ({"targets": [0.0, 1.0]}, r"'targets' must be at least 1\. Got 0 for item 0"),
         ({"right": [0.0, 2.0]}, r"'right' must be from 0 to 'targets'\. Got 2 for item 1"),
     ],
 )
-def test_items_that_cannot_be_are_refused(change: dict[str, Any], message: str) -> None:
+def test_impossible_items_are_refused(change: dict[str, Any], message: str) -> None:
     right: dict[str, Any] = {"nats": [1.0, 2.0], "targets": [1.0, 1.0], "right": [1.0, 0.0]}
     with pytest.raises(UserError, match=message):
         ItemScores(**(right | change))
 
 
-def test_unlike_items_and_wrong_plans_are_refused() -> None:
+def test_different_items_and_wrong_plans_are_refused() -> None:
     with pytest.raises(UserError, match=r"the same items\. Got 2 and 3\."):
         compared(texts([1, 0]), texts([1, 0, 1]), TEXTS)
     with pytest.raises(UserError, match="Got 1 and 2 targets for item 1"):
@@ -249,9 +249,9 @@ def test_unlike_items_and_wrong_plans_are_refused() -> None:
         compared(
             texts([1, 0]), texts([1, 0]), ItemScoring(score="right", unit="token", running=True, block=3)
         )
-    with pytest.raises(UserError, match=r"'block' is of running text"):
+    with pytest.raises(UserError, match=r"'block' must be None unless"):
         ItemScoring(score="right", unit="text", block=5)
     with pytest.raises(UserError, match=r"at least 39 at this level\. Got 10"):
         ItemScoring(score="right", unit="text", resamples=10)
-    with pytest.raises(UserError, match="needs one target an item"):
+    with pytest.raises(UserError, match="needs one target per item"):
         mcnemar(averaged([texts([1]), texts([0])]), texts([1]))

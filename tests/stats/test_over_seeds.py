@@ -58,7 +58,7 @@ def test_p_is_that_of_scipys_permutation_test(n: int) -> None:
 
 
 @pytest.mark.parametrize(("n", "level"), [(6, 0.95), (8, 0.95), (7, 0.9), (10, 0.99)])
-def test_the_interval_holds_the_shifts_that_the_test_does_not_reject(n: int, level: float) -> None:
+def test_the_interval_contains_the_shifts_that_the_test_does_not_reject(n: int, level: float) -> None:
     differences = np.random.default_rng(n).normal(0.5, 1, size=n)
     low, high = ends(compared(differences.tolist(), [0.0] * n, level=level))
     step = 1e-6
@@ -74,7 +74,7 @@ def test_the_interval_and_p_never_disagree(pairs: list[tuple[float, float]]) -> 
     if found.interval is not None:
         low, high = ends(found)
         if abs(low) > 1e-9 and abs(high) > 1e-9:
-            assert found.tells == (not low <= 0 <= high)
+            assert found.significant == (not low <= 0 <= high)
     assert found.enough_seeds == (found.interval is not None) == (len(pairs) >= 6)
 
 
@@ -102,7 +102,7 @@ def test_the_order_of_seeds_changes_nothing(pairs: list[tuple[float, float]], ra
 def test_the_smallest_p_is_reached_by_the_clearest_difference(n: int) -> None:
     found = of([10.0 + k for k in range(n)])
     assert found.p == found.smallest_p == 2.0 ** (1 - n)
-    assert found.tells == (n >= 6)
+    assert found.significant == (n >= 6)
 
 
 def test_flips_that_tie_count_however_they_round() -> None:
@@ -112,34 +112,34 @@ def test_flips_that_tie_count_however_they_round() -> None:
     assert of([tenth / 10 for tenth in tenths]).p == expected
 
 
-def test_fewer_than_six_seeds_tell_nothing() -> None:
+def test_fewer_than_six_seeds_are_never_significant() -> None:
     found = compared([0.90, 0.91, 0.92], [0.1, 0.2, 0.3], ACCURACY)
     assert found.interval is None
     assert not found.enough_seeds
-    assert found.reading == (
+    assert found.sentence == (
         "LSTM better than GRU by 71 points in the mean; "
-        "3 seeds: not enough to tell over seeds, which takes 6 or more"
+        "3 seeds: too few for a test over seeds, which takes 6 or more"
     )
     assert [needed_seeds(level) for level in (0.5, 0.9, 0.95, 0.99)] == [2, 5, 6, 8]
 
 
-def test_readings() -> None:
+def test_sentences() -> None:
     clear = compared([1.0, 1.1, 1.2, 1.05, 1.15, 1.12, 1.3], [1.2, 1.4, 1.3, 1.3, 1.3, 1.3, 1.6])
-    assert clear.reading == (
+    assert clear.sentence == (
         "LSTM better than GRU by 0.21 nats per token, 95 % 0.14 to 0.30; "
-        "7 seeds: clear over seeds (p = 0.016)"
+        "7 seeds: significant over seeds (p = 0.016)"
     )
-    assert compared([1.0] * 6, [1.0] * 6).reading == (
-        "LSTM and GRU equal; 6 seeds: not enough to tell over seeds (p = 1)"
+    assert compared([1.0] * 6, [1.0] * 6).sentence == (
+        "LSTM and GRU equal; 6 seeds: not significant over seeds (p = 1)"
     )
 
 
-def test_without_a_difference_at_most_one_in_twenty_is_told_and_the_interval_covers() -> None:
+def test_without_a_difference_at_most_one_in_twenty_is_significant_and_the_interval_covers() -> None:
     random = np.random.default_rng(0)
     found = [of(random.laplace(0.0, random.uniform(0.5, 2, size=7))) for _ in range(3_000)]
     exact = 2 * math.floor(0.025 * 2**7) / 2**7
     error = 3 * math.sqrt(exact * (1 - exact) / len(found))
-    assert np.mean([one.tells for one in found]) == pytest.approx(exact, abs=error)
+    assert np.mean([one.significant for one in found]) == pytest.approx(exact, abs=error)
     assert np.mean([low <= 0 <= high for low, high in map(ends, found)]) == pytest.approx(
         1 - exact, abs=error
     )
@@ -164,7 +164,7 @@ def test_failed_seeds_are_the_largest_ranks() -> None:
     assert found.p == pytest.approx(expected.pvalue)
     assert found.difference == pytest.approx(np.median(gaps))
     assert "signed ranks" in found.test
-    assert found.reading.startswith("LSTM better than GRU by 0.10 nats per token in the median, as some")
+    assert found.sentence.startswith("LSTM better than GRU by 0.10 nats per token in the median, as some")
 
 
 def test_ranks_without_ties_are_wilcoxons() -> None:
@@ -176,13 +176,13 @@ def test_ranks_without_ties_are_wilcoxons() -> None:
     assert found.p == pytest.approx(expected.pvalue)
 
 
-def test_seeds_at_which_both_failed_are_ties() -> None:
+def test_seeds_with_which_both_failed_are_ties() -> None:
     found = compared([None] * 7, [None] * 7)
     assert (found.difference, found.p, found.censored) == (0.0, 1.0, False)
     half = compared([None, None, None, 1.0], [None, 2.0, 1.5, 2.0])
     assert half.difference is None
     assert not half.first_is_better
-    assert half.reading.startswith("GRU better than LSTM by the seeds at which the other failed; 4 seeds")
+    assert half.sentence.startswith("GRU better than LSTM by the seeds with which the other failed; 4 seeds")
 
 
 def test_many_seeds_are_drawn_and_agree_with_students_t() -> None:
@@ -199,7 +199,7 @@ def test_drawn_subsets_are_never_empty() -> None:
     assert (subset_means(np.ones(MOST_EXACT + 1)) == 1).all()
 
 
-def test_unlike_seeds_are_refused() -> None:
+def test_different_seeds_are_refused() -> None:
     with pytest.raises(UserError, match=r"Got seed 2 of LSTM without one of GRU\. Nearest: the 2 seeds"):
         compared([1.0, 2.0, 3.0], [1.0, 2.0])
     with pytest.raises(UserError, match="Got seed 1 of GRU without one of LSTM"):

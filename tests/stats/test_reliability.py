@@ -21,9 +21,9 @@ VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=7)
 
 def settings(**architectures: list[float | None]) -> list[Setting]:
     return [
-        Setting(architecture=name, setting=f"lr={place}", value=value)
+        Setting(architecture=name, setting=f"lr={index}", value=value)
         for name, values in architectures.items()
-        for place, value in enumerate(values)
+        for index, value in enumerate(values)
     ]
 
 
@@ -66,7 +66,7 @@ def test_the_spread_of_each_architecture() -> None:
     assert (rnn.best, rnn.median, rnn.upper_quartile, rnn.censored) == (145.0, 155.0, None, 1)
     assert (rnn.near_own_best, rnn.near_overall_best) == (0.5, 0.0)
     assert rnn.expected_best[0] is None
-    assert rnn.reading == (
+    assert rnn.sentence == (
         "RNN: 0 of 4 settings within 10 choices per token of the best of all, "
         "median 155 choices per token, best 145 choices per token (lr=2); 1 failed"
     )
@@ -82,18 +82,18 @@ def test_the_most_reliable_is_not_the_one_with_the_best_setting() -> None:
     )
     assert [one.architecture for one in found] == ["steady", "worse", "lucky"]
     assert [one.near_overall_best for one in found] == [0.75, 0.75, 0.25]
-    assert found[0].reading.startswith(
+    assert found[0].sentence.startswith(
         "steady: 3 of 4 settings within 2.0 points of the best of all, median 89.2 %"
     )
 
 
-def test_to_be_steadily_bad_is_not_reliable() -> None:
+def test_a_model_that_is_always_bad_is_not_reliable() -> None:
     found = reliability(settings(bad=[0.5, 0.5, 0.5], good=[0.9, 0.4, 0.4]), ACCURACY, within=0.02)
     assert [one.architecture for one in found] == ["good", "bad"]
     assert [one.near_own_best for one in found] == [pytest.approx(1 / 3), 1.0]
 
 
-def test_a_distance_that_is_just_reached_counts() -> None:
+def test_a_value_exactly_at_the_distance_counts() -> None:
     (found,) = reliability(settings(a=[0.3, 0.1 + 0.1]), ACCURACY, within=0.1)
     assert found.near_own_best == 1.0
 
@@ -124,7 +124,7 @@ def test_the_order_of_settings_changes_nothing_but_ties(values: list[float | Non
         )
 
 
-def test_what_makes_no_sense_is_refused() -> None:
+def test_impossible_arguments_are_refused() -> None:
     with pytest.raises(UserError, match="at least one setting"):
         reliability([], ACCURACY, within=0.1)
     with pytest.raises(UserError, match=r"Got 'lr=0' of a more than once"):

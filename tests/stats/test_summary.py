@@ -77,7 +77,7 @@ def test_the_order_of_seeds_changes_nothing(values: list[float | None], random) 
 
 
 @given(st.lists(st.one_of(st.none(), FINITE), min_size=1, max_size=9))
-def test_what_is_better_mirrors_everything(values: list[float | None]) -> None:
+def test_the_direction_mirrors_everything(values: list[float | None]) -> None:
     one = summary(*values, better="lower")
     other = summary(*(None if value is None else -value for value in values), better="higher")
     mirrored = [None if v is None else -v for v in (other.median, other.interval.high, other.interval.low)]
@@ -134,51 +134,54 @@ def covers(method: str, of: int, chance: float) -> float:
     return together
 
 
-def test_the_interval_of_a_share_never_covers_less_than_it_says_as_wilsons_does() -> None:
+def test_the_interval_of_a_share_never_covers_less_than_its_level_as_wilsons_does() -> None:
     probabilities = (0.02, 0.05, 0.2, 0.5, 0.8, 0.95, 0.98)
     assert min(covers("exact", of, chance) for of in (3, 5, 8) for chance in probabilities) >= 0.95
     assert covers("wilson", 5, 0.98) < 0.91
 
 
-@pytest.mark.parametrize(("n", "says"), [(3, 0.75), (5, 0.9375), (7, 0.875), (8, 0.9296875), (9, 0.9609375)])
-def test_the_interval_of_the_median_covers_what_it_says(n: int, says: float) -> None:
+@pytest.mark.parametrize(
+    ("n", "coverage"), [(3, 0.75), (5, 0.9375), (7, 0.875), (8, 0.9296875), (9, 0.9609375)]
+)
+def test_the_interval_of_the_median_has_its_coverage(n: int, coverage: float) -> None:
     samples = np.random.default_rng(n).exponential(size=(1_500, n))
     found = [summary(*sample.tolist()) for sample in samples]
-    assert {one.coverage_at_least for one in found} == {says}
+    assert {one.coverage_at_least for one in found} == {coverage}
     ends = [one.interval.ends for one in found]
     share = np.mean([low <= math.log(2) <= high for low, high in ends])
-    error = 3 * math.sqrt(says * (1 - says) / len(samples))
-    assert share >= says - error
+    error = 3 * math.sqrt(coverage * (1 - coverage) / len(samples))
+    assert share >= coverage - error
     if n % 2:
-        assert share <= says + error
+        assert share <= coverage + error
 
 
-def test_readings() -> None:
+def test_sentences() -> None:
     five = summary(0.894, 0.891, 0.897, 0.889, None, better="higher", good=0.89)
-    assert five.reading == (
+    assert five.sentence == (
         "median accuracy 89.10 % over 5 seeds, from censored to 89.70, quartiles 88.90 and 89.40, "
-        "bootstrap 95 % censored to 89.70 (of so few seeds, sure to hold it in 93.8 % of cases); "
+        "bootstrap 95 % censored to 89.70 (with few seeds, its coverage is only guaranteed to be 93.8 %); "
         "1 of 5 seeds without a value (1 diverged); "
         "3 of 5 seeds succeeded (at least 89 %), 95 % interval 15 to 95 %"
     )
-    assert summary(4.55).reading == (
-        "loss 4.550 nats per token with 1 seed, which says nothing of the spread; "
+    assert summary(4.55).sentence == (
+        "loss 4.550 nats per token with 1 seed, so the spread is unknown; "
         "1 of 1 seed succeeded, 95 % interval 3 to 100 %"
     )
     lost = summarize(outcomes([None, None, 1.0], why=""), LOSS)
-    assert "median loss censored over 3 seeds" in lost.reading
+    assert "median loss censored over 3 seeds" in lost.sentence
     assert (
-        "2 of 3 seeds without a value (2 failed), so the median is worse than any value seen" in lost.reading
+        "2 of 3 seeds without a value (2 failed), so the median is worse than any known value"
+        in lost.sentence
     )
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_a_value_that_is_no_number_is_refused(value: float) -> None:
+def test_a_value_that_is_not_a_number_is_refused(value: float) -> None:
     with pytest.raises(UserError, match=r"value of seed 3 must be finite, or None .* Got (nan|inf)"):
         SeedOutcome(seed=3, value=value)
 
 
-def test_what_cannot_be_summarised_is_refused() -> None:
+def test_impossible_outcomes_are_refused() -> None:
     with pytest.raises(UserError, match="at least one seed"):
         summarize([], LOSS)
     with pytest.raises(UserError, match="Got seed 1 more than once"):

@@ -260,7 +260,7 @@ def test_the_results_of_a_study_are_read_from_folders_alone() -> None:
         "architecture x learning_rate",
     }
     assert part.refusal() is None
-    json.dumps([pair.reading for pair in compared])
+    json.dumps([pair.sentence for pair in compared])
 
 
 def test_a_study_of_several_languages_is_compared_with_the_true_distribution_in_parts() -> None:

@@ -42,7 +42,7 @@ def _part(study: Study) -> dict[str, Any]:
         "groups": [_group(group, study, steps=steps) for group in (*study.groups, *study.baselines)],
         "best": [_group(group, study, steps=steps) for group in study.ranked],
         "oracle": [asdict(gap) for gap in oracle_gaps(study)],
-        "pairs": [pair.reading for pair in pairs(study).found],
+        "pairs": [pair.sentence for pair in pairs(study).found],
         "reliability": reliability(study),
         "importance": importance(study),
         "edges": study.edges,

@@ -89,12 +89,12 @@ def _comparisons(study: Study) -> list[str]:
 
 def reliability(study: Study) -> list[str]:
     """A sentence on each architecture that was tried with several settings."""
-    return [architecture.reading for architecture in study.reliability if architecture.settings > 1]
+    return [architecture.sentence for architecture in study.reliability if architecture.settings > 1]
 
 
 def importance(study: Study) -> dict[str, str]:
     """A sentence on the importance of each axis, by what it was computed for."""
-    return {name: found.reading for name, found in importances(study).found.items()}
+    return {name: found.sentence for name, found in importances(study).found.items()}
 
 
 def _print_censored(study: Study) -> None:

@@ -1,1 +1,1 @@
-"""What may be claimed of a study's runs, and which results can be compared at all."""
+"""What a study's runs allow to conclude, and which results can be compared at all."""

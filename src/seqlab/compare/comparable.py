@@ -1,4 +1,4 @@
-"""Which numbers can be ranked: evaluation cards, and the rules by which they are alike."""
+"""Which numbers can be ranked: rules on the evaluation cards of both."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from enum import Enum
 from typing import Any
 
 Card = Mapping[str, Any]
-"""What `cards/<split>.json` holds."""
+"""An evaluation card, see `seqlab.runs.cards`; published ones of older versions may lack keys."""
 
 
 class Matters(Enum):
-    """When a difference makes two numbers unlike."""
+    """When a difference makes two numbers incomparable."""
 
     ALWAYS = "always"
-    TEXTS = "for numbers a text"
-    UNLESS_SAME_TEXTS = "unless the numbers are of whole texts, and the texts are known to be the same"
+    TEXTS = "for numbers per text"
+    UNLESS_SAME_TEXTS = "unless the numbers are per text, and the texts are known to be the same"
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One thing that numbers to be ranked must have in common.
+    """A property that numbers must have in common to be ranked.
 
-    key: where it stands in the card; dots lead into tables.
-    what: how a user calls it.
-    since_first: whether every card has it. What later versions added is unknown, not different, where a
-        card lacks it.
+    key: of the card; dots lead into tables.
+    what: its name for users.
+    required: whether every card has it. A property that a later version added is unknown, not different,
+        where a card lacks it.
     """
 
     key: str
     what: str
     matters: Matters = Matters.ALWAYS
-    since_first: bool = True
+    required: bool = True
 
 
 RULES = (
@@ -40,20 +40,20 @@ RULES = (
     Rule("split", "the split"),
     Rule("loss_unit", "the unit of the loss"),
     Rule("sequences", "the number of sequences"),
-    Rule("texts_sha256", "the texts (SHA-256)", Matters.TEXTS, since_first=False),
-    Rule("targets", "the number of targets", since_first=False),
-    Rule("end_token_counts", "whether the end token counts", since_first=False),
+    Rule("texts_sha256", "the texts (SHA-256)", Matters.TEXTS, required=False),
+    Rule("targets", "the number of targets", required=False),
+    Rule("end_token_counts", "whether the end token counts", required=False),
     Rule("split_sha256", "the encoded split (SHA-256)", Matters.UNLESS_SAME_TEXTS),
     Rule("tokens", "the number of tokens", Matters.UNLESS_SAME_TEXTS),
     Rule("tokenizer", "the tokenizer", Matters.UNLESS_SAME_TEXTS),
     Rule("vocabulary", "the size of the vocabulary", Matters.UNLESS_SAME_TEXTS),
 )
-"""What numbers to be ranked must share, beside the signatures of their metrics.
+"""What numbers must share to be ranked, besides the signatures of their metrics.
 
-A number a token (a loss, a perplexity) is about the tokens: another tokenizer asks other questions. A
-number a text (the accuracy of a classifier) is about the texts, however a model cuts them. Seed, run,
-checkpoint and hardware are what rankings are over, so they are not here. Nor is what a model sees before a
-target: a carried state or a window is what it can do, and tables say it beside the number.
+A number per token (a loss, a perplexity) depends on the tokens: with another tokenizer there are other things
+to predict. A number per text (the accuracy of a classifier) depends on the texts, however they are split.
+Seed, run, checkpoint and hardware are what rankings are over, so they are not here. Nor is what a model sees
+before a target: a carried state or a window is part of the model, and tables show it next to the number.
 """
 
 COST_RULES = (
@@ -61,54 +61,54 @@ COST_RULES = (
     Rule("environment.processor", "the processor"),
     Rule("environment.cores", "the number of cores"),
     Rule("environment.threads", "the number of threads"),
-    Rule("environment.kernels", "the kernels", since_first=False),
-    Rule("environment.matmul", "the matmul backend", since_first=False),
-    Rule("environment.versions.torch", "the version of torch", since_first=False),
+    Rule("environment.kernels", "the kernels", required=False),
+    Rule("environment.matmul", "the matmul backend", required=False),
+    Rule("environment.versions.torch", "the version of torch", required=False),
 )
 """What seconds, tokens per second and memory must share to be ranked."""
 
 SIGNATURES = "signatures"
-"""Key of a card's table of metrics' signatures, such as sacrebleu's: which variant was computed."""
+"""Key of a card's table of metrics' signatures, such as sacrebleu's, which identify the computed variant."""
 _HASH_LENGTH, _SHOWN = 64, 12
 NOT_RECORDED = "not recorded"
 
 
 @dataclass(frozen=True)
 class CardDifference:
-    """What differs, in a user's words, and each card's value, in the order of the cards."""
+    """A property that differs, by its name for users, and each card's value, in the order of the cards."""
 
     what: str
     values: tuple[str, ...]
 
 
 def differences(cards: Sequence[Card]) -> list[CardDifference]:
-    """What keeps the numbers of cards from being ranked; [] where nothing does.
+    """The differences that prevent ranking the numbers of cards; [] where there are none.
 
     >>> card = {rule.key: 1 for rule in RULES} | {"loss_unit": "nats per token"}
     >>> differences([card, card | {"seed": 2}]), differences([card, card | {"tokens": 5}])
-    ([], [Difference(what='the number of tokens', values=('1', '5'))])
+    ([], [CardDifference(what='the number of tokens', values=('1', '5'))])
     """
     metrics = dict.fromkeys(metric for card in cards for metric in card.get(SIGNATURES) or {})
-    signed = [Rule(f"{SIGNATURES}.{m}", f"the signature of {m}", since_first=False) for m in metrics]
+    signed = [Rule(f"{SIGNATURES}.{m}", f"the signature of {m}", required=False) for m in metrics]
     return _differences(cards, [*RULES, *signed])
 
 
 def cost_differences(cards: Sequence[Card]) -> list[CardDifference]:
-    """What keeps seconds, speed and memory of cards from being ranked; [] where nothing does."""
+    """The differences that prevent ranking seconds, speed and memory; [] where there are none."""
     return _differences(cards, COST_RULES)
 
 
 def refusal(cards: Mapping[str, Card]) -> str | None:
-    """Why the numbers of these cards, by name, are not ranked; None where they can be.
+    """Why the numbers of these cards, by name, cannot be ranked; None where they can.
 
     >>> card = {rule.key: 1 for rule in RULES} | {"loss_unit": "nats per token"}
     >>> refusal({"a": card, "b": card | {"tokens": 2}}).split(". ")[1]
     'They differ in the number of tokens: 1 (a), 2 (b)'
     """
-    found, names = differences(list(cards.values())), list(cards)
-    if not found:
+    different, names = differences(list(cards.values())), list(cards)
+    if not different:
         return None
-    parts = [f"{difference.what}: {_sides(names, difference.values)}" for difference in found]
+    parts = [f"{difference.what}: {_sides(names, difference.values)}" for difference in different]
     return (
         f"The numbers of {_listed(names)} cannot be ranked. They differ in {'; in '.join(parts)}. "
         "--allow-incomparable shows them apart."
@@ -116,9 +116,9 @@ def refusal(cards: Mapping[str, Card]) -> str | None:
 
 
 def comparable_groups(cards: Mapping[str, Card]) -> list[list[str]]:
-    """Names of cards whose numbers can be ranked with one another, in the order given.
+    """Names of cards whose numbers can be ranked with each other, in the order given.
 
-    A card joins the first group with all of which it can be ranked.
+    A card joins the first group in which it can be ranked with every member.
     """
     groups: list[list[str]] = []
     for name, card in cards.items():
@@ -132,15 +132,15 @@ def comparable_groups(cards: Mapping[str, Card]) -> list[list[str]]:
 
 
 def _differences(cards: Sequence[Card], rules: Sequence[Rule]) -> list[CardDifference]:
-    found = []
+    different = []
     for rule in rules:
         values = [_get(card, rule.key) for card in cards]
         known = [value for value in values if value is not None]
-        unlike = any(value != known[0] for value in known)
-        lacking = rule.since_first and len(known) < len(values)
-        if len(values) > 1 and (unlike or lacking) and _matters(rule, cards):
-            found.append(CardDifference(rule.what, tuple(_shown(value) for value in values)))
-    return found
+        unequal = any(value != known[0] for value in known)
+        lacking = rule.required and len(known) < len(values)
+        if len(values) > 1 and (unequal or lacking) and _matters(rule, cards):
+            different.append(CardDifference(rule.what, tuple(_shown(value) for value in values)))
+    return different
 
 
 def _matters(rule: Rule, cards: Sequence[Card]) -> bool:
@@ -148,14 +148,14 @@ def _matters(rule: Rule, cards: Sequence[Card]) -> bool:
         case Matters.ALWAYS:
             return True
         case Matters.TEXTS:
-            return _of_texts(cards)
+            return _per_text(cards)
         case Matters.UNLESS_SAME_TEXTS:
             hashes = {card.get("texts_sha256") for card in cards}
-            return not _of_texts(cards) or None in hashes or len(hashes) > 1
+            return not _per_text(cards) or None in hashes or len(hashes) > 1
 
 
-def _of_texts(cards: Sequence[Card]) -> bool:
-    """Whether all numbers are one a text; older cards say so in the unit of their loss only."""
+def _per_text(cards: Sequence[Card]) -> bool:
+    """Whether all numbers are per text; older cards only have the unit of their loss."""
     return all(
         (card.get("unit") or str(card.get("loss_unit")).rpartition(" ")[2]) == "text" for card in cards
     )
@@ -183,7 +183,7 @@ def _shown(value: Any) -> str:
 
 
 def _sides(names: Sequence[str], values: Sequence[str]) -> str:
-    """Each value with the names of those that have it."""
+    """Each value with the names of the cards that have it."""
     return ", ".join(
         f"{value} ({', '.join(name for name, own in zip(names, values, strict=True) if own == value)})"
         for value in dict.fromkeys(values)

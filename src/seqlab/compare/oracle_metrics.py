@@ -1,4 +1,4 @@
-"""What a study of data whose truth is known can be judged by, in place of its task's metric."""
+"""Metrics of the comparison with the true distribution, which a study can use as its monitor."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from seqlab.schema.metric_spec import MetricSpec
 
 _SAMPLES, _TEXTS, _NATS = "fraction of samples", "fraction of texts", "nats per token"
 ORACLE_METRICS: dict[str, MetricSpec] = {
-    one.name: one
-    for one in (
+    metric.name: metric
+    for metric in (
         MetricSpec(name="above_floor", unit=_NATS, better="lower"),
         MetricSpec(name="divergence", unit=_NATS, better="lower"),
         MetricSpec(name="valid_samples", unit=_SAMPLES, better="higher"),
@@ -18,10 +18,10 @@ ORACLE_METRICS: dict[str, MetricSpec] = {
         MetricSpec(name="accepted_longer", unit=_TEXTS, better="higher"),
     )
 }
-"""By the names of a truth card's metrics."""
+"""By the names of an oracle card's metrics."""
 
 
 def oracle_metric(about: Mapping[str, Any]) -> MetricSpec | None:
-    """What a study's file names; None where it names nothing and the task's metric counts."""
+    """The metric that a study's settings name; None where they name none and the task's monitor counts."""
     name = about.get("monitor")
     return ORACLE_METRICS[name] if name else None

@@ -1,4 +1,4 @@
-"""What a study found: its settings over their seeds, the best of each architecture, and how sure that is."""
+"""The results of a study: its settings over their seeds, and the best setting of each architecture."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from seqlab.stats.reliability import Reliability, Setting, near, reliability
 from seqlab.stats.summary import Summary, summarize
 
 DATASET = ("data", "data.kind")
-"""Axes whose values are different datasets, on which nothing is ranked together."""
+"""Axes whose values are different datasets, so that their numbers are not ranked together."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,12 @@ class Group:
 
     @property
     def architecture(self) -> str:
-        """What it is a setting of."""
+        """The architecture of the setting."""
         return self.cells[0].architecture
 
     @property
     def baseline(self) -> bool:
-        """Whether the others are held against it."""
+        """Whether all others are compared with it."""
         return self.cells[0].baseline
 
     @property
@@ -48,7 +48,7 @@ class Group:
 
     @property
     def label(self) -> str:
-        """The setting in short words; empty where an architecture has only one."""
+        """The setting as short text; empty where an architecture has only one."""
         return format_settings(self.setting)
 
     @property
@@ -58,21 +58,21 @@ class Group:
 
     @property
     def outcomes(self) -> tuple[SeedOutcome, ...]:
-        """One a seed."""
+        """One outcome per seed."""
         return outcomes(self.cells)
 
     @property
     def why(self) -> str:
-        """Why seeds have no value, and how many; empty where all have one."""
+        """The reasons why seeds have no value, with their numbers; empty where all have one."""
         reasons = Counter(short(cell.censored) for cell in self.cells if cell.value is None)
         return "; ".join(f"{count} {why}" if len(self.cells) > 1 else why for why, count in reasons.items())
 
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
-    """A study as it stands: what was asked (`about`, its file), and its cells on one dataset.
+    """A study on one dataset, with the runs that there are so far.
 
-    part: that dataset, where the study has several.
+    part: the dataset, where the study has several. about: the study's settings. monitor: what is compared.
     """
 
     name: str
@@ -83,28 +83,28 @@ class Study:
 
     @cached_property
     def groups(self) -> list[Group]:
-        """Every setting but the baselines', by architecture, the best first."""
-        found = self._groups([cell for cell in self.cells if not cell.baseline])
-        return sorted(found, key=lambda group: (group.architecture, self.loss(group.summary.median)))
+        """Every setting except the baselines', by architecture, the best first."""
+        groups = self._groups([cell for cell in self.cells if not cell.baseline])
+        return sorted(groups, key=lambda group: (group.architecture, self.loss(group.summary.median)))
 
     @cached_property
     def baselines(self) -> list[Group]:
-        """What every other run is held against."""
+        """The settings of the baselines, with which every other setting is compared."""
         return self._groups([cell for cell in self.cells if cell.baseline])
 
     @cached_property
     def best(self) -> list[Group]:
         """The best setting of each architecture by the median over seeds, the best architecture first.
 
-        Where a search ran some settings with the first seed only, those with the most seeds are looked at.
+        Where a search ran some settings with the first seed only, only those with the most seeds count.
         """
         return self._leaders(self.groups)
 
     @cached_property
     def ranked(self) -> list[Group]:
-        """Those of the best that have a value; then the best of each baseline."""
-        known = [*self.best, *self._leaders(self.baselines)]
-        return [group for group in known if group.summary.median is not None]
+        """The best settings that have a value, followed by the best of each baseline."""
+        leaders = [*self.best, *self._leaders(self.baselines)]
+        return [group for group in leaders if group.summary.median is not None]
 
     @cached_property
     def reliability(self) -> list[Reliability]:
@@ -115,7 +115,7 @@ class Study:
         settings = [
             Setting(
                 architecture=group.architecture,
-                setting=group.label or "its only one",
+                setting=group.label or "its only setting",
                 value=group.summary.median,
             )
             for group in self.groups
@@ -124,7 +124,7 @@ class Study:
 
     @property
     def edges(self) -> list[str]:
-        """Sentences on best settings at the end of what was tried, beyond which a better one may lie."""
+        """Sentences on best settings at the smallest or largest value that was tried."""
         return [
             f"{group.architecture} is best at the {end} {key.rpartition('.')[2]} that was tried "
             f"({format_setting(group.setting[key])}): beyond it there may be a better one"
@@ -145,30 +145,32 @@ class Study:
         return refusal(cards)
 
     def _end(self, group: Group, key: str) -> str:
-        """Of which end of three numbers or more a group's value is; empty where of none."""
+        """Whether a group's value is the smallest or largest of three numbers or more; else empty."""
         own = [other.setting.get(key) for other in self.groups if other.architecture == group.architecture]
         values = {value for value in own if isinstance(value, int | float) and not isinstance(value, bool)}
+        # A value such as "auto" cannot be ordered among numbers.
         if len(values) < 3 or len({str(value) for value in own}) > len(values):
             return ""
         return {min(values): "smallest", max(values): "largest"}.get(group.setting[key], "")
 
     def loss(self, value: float | None) -> float:
-        """A value turned so that less is better; censored ones last."""
+        """A value with its sign turned so that lower is better; censored ones last."""
         return math.inf if value is None else -self.monitor.gain(value)
 
     def _leaders(self, groups: Sequence[Group]) -> list[Group]:
+        # A setting that a search did not confirm has fewer seeds, and may have been lucky.
         seeds = Counter[str]()
         for group in groups:
             seeds[group.architecture] = max(seeds[group.architecture], len(group.cells))
-        found: dict[str, Group] = {}
+        leaders: dict[str, Group] = {}
         for group in sorted(groups, key=lambda group: self.loss(group.summary.median)):
             if len(group.cells) == seeds[group.architecture]:
-                found.setdefault(group.architecture, group)
-        return list(found.values())
+                leaders.setdefault(group.architecture, group)
+        return list(leaders.values())
 
-    def _groups(self, found: Sequence[StudyCell]) -> list[Group]:
+    def _groups(self, cells: Sequence[StudyCell]) -> list[Group]:
         same: dict[Any, list[StudyCell]] = {}
-        for cell in found:
+        for cell in cells:
             same.setdefault(cell.group, []).append(cell)
         good = self.about.get("success")
         return [
@@ -178,7 +180,7 @@ class Study:
 
 
 def read(folder: StudyFolder) -> list[Study]:
-    """A study from its folder and those of its runs; see `parts`."""
+    """A study's comparison from its folder and those of its runs; see `parts`."""
     return parts(open_study(folder))
 
 
@@ -211,7 +213,7 @@ def _dataset(cell: StudyCell) -> str:
 
 
 def without_dataset(cell: StudyCell) -> StudyCell:
-    """The cell with settings in which cells of one dataset differ."""
+    """The cell without the axes that choose its dataset."""
     return replace(cell, setting={k: v for k, v in cell.setting.items() if k not in DATASET})
 
 
@@ -224,9 +226,9 @@ def short(reason: str) -> str:
     return reason.partition(". ")[0].removesuffix(".")
 
 
-def outcomes(found: Sequence[StudyCell]) -> tuple[SeedOutcome, ...]:
-    """Cells that differ in nothing but the seed, as statistics take them."""
+def outcomes(cells: Sequence[StudyCell]) -> tuple[SeedOutcome, ...]:
+    """The outcomes of cells that differ only in their seed."""
     return tuple(
         SeedOutcome(seed=cell.seed, value=cell.value, why=short(cell.censored) if cell.value is None else "")
-        for cell in found
+        for cell in cells
     )

@@ -57,11 +57,11 @@ class TrialRun:
 
     @cached_property
     def _validations(self) -> dict[str, list[tuple[Moment, float]]]:
-        found: dict[str, list[tuple[Moment, float]]] = {}
+        values: dict[str, list[tuple[Moment, float]]] = {}
         for record, moment in [] if self.folder is None else self.folder.records():
             if isinstance(record, Scalar) and record.split == "valid":
-                found.setdefault(record.name, []).append((moment, record.value))
-        return found
+                values.setdefault(record.name, []).append((moment, record.value))
+        return values
 
     def course(self, metric: str) -> tuple[tuple[float, float], ...]:
         """(epoch, value) of each validation so far."""

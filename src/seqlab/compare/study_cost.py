@@ -28,6 +28,6 @@ def cost(group: Group) -> Cost | None:
     if not known:
         return None
     return Cost(
-        parameters=statistics.median(one["parameters"] for one in known),
-        seconds=statistics.median(one["cost"]["training_seconds"] for one in known),
+        parameters=statistics.median(summary["parameters"] for summary in known),
+        seconds=statistics.median(summary["cost"]["training_seconds"] for summary in known),
     )

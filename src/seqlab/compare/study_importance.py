@@ -1,4 +1,4 @@
-"""What mattered in a study: of all architectures together, and of each one's own settings."""
+"""Importance of a study's axes: for all architectures together, and for each one's own settings."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from seqlab.compare.study import Group, Study
 from seqlab.compare.study_cache import once_per_cells
 from seqlab.schema.settings import flat, format_setting, short_names
 from seqlab.stats.forest import FEWEST, Span, forest_importance
-from seqlab.stats.importance import Importance, SettingCell, importance, missing
+from seqlab.stats.grid import SettingCell, missing
+from seqlab.stats.importance import Importance, importance
 
 ALL = "all architectures"
 
 
 @dataclass(frozen=True)
 class Importances:
-    """Shares in the variance by what they are of; `why_not` where there is nothing to say."""
+    """Shares of the variance, by architecture or `ALL`; why_not: the reason where there are none."""
 
     found: Mapping[str, Importance]
     why_not: str = ""
@@ -25,10 +26,10 @@ class Importances:
 
 @once_per_cells
 def importances(study: Study) -> Importances:
-    """What each axis explains of the variance between settings.
+    """The share of each axis in the variance between settings.
 
-    Of all architectures together, where each was tried with the same settings; of each one, where two axes
-    vary. Exact on a complete grid, by a random forest on the draws of a search.
+    For all architectures together, where each was tried with the same settings; for each one, where two axes
+    vary. Exact for a complete grid, by a random forest for the draws of a search.
     """
     keys = _varying(study.groups)
     names = short_names(keys)
@@ -38,9 +39,11 @@ def importances(study: Study) -> Importances:
         own = [group for group in study.groups if group.architecture == name]
         parts[name] = _cells(own, names, architecture=False)
     spans = {names[key]: span for key, span in _spans(study.about, keys).items()}
-    found = {name: one for name, cells in parts.items() if (one := _of(cells, study, spans)) is not None}
-    if found:
-        return Importances(found)
+    known = {
+        name: shares for name, cells in parts.items() if (shares := _of(cells, study, spans)) is not None
+    }
+    if known:
+        return Importances(known)
     return Importances(
         {},
         "that takes two axes, in a complete grid (the architecture is one of them) or with "
@@ -49,10 +52,10 @@ def importances(study: Study) -> Importances:
 
 
 def _of(cells: Sequence[SettingCell], study: Study, spans: Mapping[str, Span]) -> Importance | None:
-    """None where there are too few cells for it."""
+    """The importance of these cells; None where there are too few."""
     varying = [axis for axis in cells[0].settings if len({str(cell.settings[axis]) for cell in cells}) > 1]
     if len(varying) < 2:
-        return None  # one axis explains all there is
+        return None  # the only axis explains everything
     if not missing(cells):
         gaps = any(value is None for cell in cells for value in cell.values)
         return importance(cells, study.monitor, scale="rank" if gaps else "value")
@@ -82,12 +85,12 @@ def _cells(groups: Sequence[Group], names: Mapping[str, str], *, architecture: b
 
 
 def _level(value: Any) -> str | int | float | bool | None:
-    """A value of an axis; a table or list as one types it."""
+    """A value of an axis; a table or list as text."""
     return value if value is None or isinstance(value, str | int | float) else format_setting(value)
 
 
 def _spans(about: Mapping[str, Any], keys: Sequence[str]) -> dict[str, Span]:
-    """The ends of the axes that are ranges, from the study's file."""
+    """The ends of the axes that are ranges, from the study's settings."""
     axes = flat(about.get("axes", {}))
     return {
         key: Span(low=axes[f"{key}.low"], high=axes[f"{key}.high"], log=axes.get(f"{key}.log", False))

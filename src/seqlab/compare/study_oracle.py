@@ -1,4 +1,4 @@
-"""A study of data whose truth is known: how its best settings stand to that truth."""
+"""A study of data whose true distribution is known: how its best settings compare with that."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from seqlab.runs.cards import OracleCard
 class OracleGap:
     """An architecture at its best setting, medians over seeds.
 
-    above_floor: nats per token over what the truth itself pays. valid, wrong, cut: shares of the samples;
-    cut ones did not end in time.
+    floor: loss of the true distribution, in nats per token; above_floor: the model's loss above that. valid,
+    wrong, cut: shares of the samples; cut ones did not end in time.
     """
 
     architecture: str
@@ -26,24 +26,24 @@ class OracleGap:
 
 
 def oracle_gaps(study: Study) -> list[OracleGap]:
-    """Of each architecture whose runs were held against the truth, the best by the study's metric first.
+    """One for each architecture whose runs have oracle cards, the best by the study's monitor first.
 
     Raises:
         UserError: the folder of a run is damaged.
     """
     known = [(group, cards(group)) for group in study.best]
-    return [_standing(group, found) for group, found in known if found]
+    return [_gap(group, cards) for group, cards in known if cards]
 
 
 def cards(group: Group) -> list[OracleCard]:
-    """The truth cards of a setting's runs, by seed; of runs that have one."""
+    """The oracle cards of a setting's runs that have one, by seed."""
     folders = [run.folder for run in group.runs if run.folder is not None]
     return [card for folder in folders if (card := folder.oracle_card()) is not None]
 
 
-def _standing(group: Group, found: list[OracleCard]) -> OracleGap:
+def _gap(group: Group, cards: list[OracleCard]) -> OracleGap:
     def median(metric: str) -> float:
-        return statistics.median(card["metrics"][metric] for card in found)
+        return statistics.median(card["metrics"][metric] for card in cards)
 
     return OracleGap(
         architecture=group.architecture,

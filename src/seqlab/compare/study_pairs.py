@@ -1,7 +1,8 @@
-"""The architectures of a study against each other: over seeds, and over the items of the split."""
+"""The architectures of a study in pairs, compared over seeds and over the items of the split."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -14,32 +15,32 @@ from seqlab.stats.over_seeds import over_seeds
 from seqlab.stats.paired import Candidate, Comparison, all_pairs, holm
 
 SCORES = {"loss": "nats", "accuracy": "right"}
-"""Metrics that are known of each item, with what the scores call them."""
+"""Metrics that are known for each item, with their names in the scores."""
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Architectures at their best settings against each other; `why_not` where that cannot be done."""
+    """Architectures at their best settings, compared in pairs; why_not: why that is impossible."""
 
     found: Sequence[Comparison]
     items: bool
     why_not: str = ""
 
     def about(self, name: str) -> list[str]:
-        """Sentences on one architecture against each other one; what holds for all of them is said once."""
+        """Sentences that compare one architecture with each other one; a verdict on all comes once, last."""
         shown = [pair for pair in self.found if name in pair.names]
         few = [pair.seeds for pair in shown if pair.seeds is not None and not pair.seeds.enough_seeds]
         lines = [
-            pair.items.reading if pair.items is not None and pair.seeds in few else pair.reading
+            pair.items.sentence if pair.items is not None and pair.seeds in few else pair.sentence
             for pair in shown
         ]
-        left_out = any(pair.items is not None and pair.seeds in few for pair in shown)
-        return [*lines, few[0].verdict] if left_out else lines
+        shortened = any(pair.items is not None and pair.seeds in few for pair in shown)
+        return [*lines, few[0].verdict] if shortened else lines
 
 
 @once_per_cells
 def pairs(study: Study) -> Pairs:
-    """Each architecture, at its best setting, against each other one: over seeds, and over items."""
+    """Compare each architecture, at its best setting, with each other one: over seeds, and over items."""
     groups = [group for group in study.best if group.summary.median is not None]
     if len(groups) + len(study.baselines) < 2:
         return Pairs((), False, "There are not two architectures with a value.")
@@ -49,10 +50,10 @@ def pairs(study: Study) -> Pairs:
     candidates = [_candidate(group, seeds, items=items) for group in groups]
     candidates += [_candidate(group, set(), items=items) for group in study.baselines if items]
     try:
-        found = _compared(study, candidates, groups)
+        comparisons = _compared(study, candidates, groups)
     except UserError as error:
         return Pairs((), items, str(error))
-    return Pairs(found, items and any(pair.items is not None for pair in found))
+    return Pairs(comparisons, items and any(pair.items is not None for pair in comparisons))
 
 
 def _compared(study: Study, candidates: Sequence[Candidate], groups: Sequence[Group]) -> list[Comparison]:
@@ -64,15 +65,14 @@ def _compared(study: Study, candidates: Sequence[Candidate], groups: Sequence[Gr
             score="right" if study.monitor.name == "accuracy" else "nats", unit=unit, running=scores.running
         )
         return all_pairs(candidates, plan)
-    found = [
-        over_seeds(one.outcomes, other.outcomes, names=(one.name, other.name), metric=study.monitor)
-        for place, one in enumerate(candidates)
-        for other in candidates[place + 1 :]
+    comparisons = [
+        over_seeds(first.outcomes, second.outcomes, names=(first.name, second.name), metric=study.monitor)
+        for first, second in itertools.combinations(candidates, 2)
     ]
-    adjusted = holm([pair.p for pair in found])
+    adjusted = holm([pair.p for pair in comparisons])
     return [
         Comparison(items=None, seeds=replace(pair, adjusted_p=p))
-        for pair, p in zip(found, adjusted, strict=True)
+        for pair, p in zip(comparisons, adjusted, strict=True)
     ]
 
 
@@ -84,8 +84,8 @@ def _candidate(group: Group, seeds: set[int], *, items: bool) -> Candidate:
         name=group.architecture,
         outcomes=outcomes,
         items=tuple(
-            ItemScores(nats=one.nats, targets=one.targets, right=one.right)
-            for one in known
-            if one is not None
+            ItemScores(nats=scores.nats, targets=scores.targets, right=scores.right)
+            for scores in known
+            if scores is not None
         ),
     )

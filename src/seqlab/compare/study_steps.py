@@ -1,4 +1,4 @@
-"""How many steps the runs of a study took to succeed."""
+"""The number of steps that the runs of a study took to succeed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from seqlab.stats.censored import finite, ordered, quantile
 
 
 def counts_steps(study: Study) -> bool:
-    """Whether success is defined, and is seen with each validation: of a truth card it is not."""
+    """Whether success is defined, and the monitor is measured at each validation, not only at the end."""
     groups = [*study.groups, *study.baselines]
     return study.about.get("success") is not None and any(
         _course(cell, study.monitor.name) for group in groups if not group.baseline for cell in group.cells
@@ -17,9 +17,9 @@ def counts_steps(study: Study) -> bool:
 
 
 def steps_to_success(group: Group, study: Study) -> float | None:
-    """The median over seeds of the optimiser steps behind the first validation that counts as a success.
+    """The median over seeds of the optimizer steps before the first validation that counts as a success.
 
-    Runs that never succeeded count as longer than any; None where the median is one of them.
+    Runs that never succeeded count as longer than all others; None where the median is one of them.
 
     Raises:
         UserError: the folder of a run is damaged.
@@ -30,8 +30,8 @@ def steps_to_success(group: Group, study: Study) -> float | None:
 
 def _first(cell: StudyCell, monitor: MetricSpec, good: float) -> float | None:
     """The step of a run's first success; None where it had none."""
-    found = (step for step, value in _course(cell, monitor.name) if monitor.gain(value - good) >= 0)
-    return next(found, None)
+    successes = (step for step, value in _course(cell, monitor.name) if monitor.gain(value - good) >= 0)
+    return next(successes, None)
 
 
 def _course(cell: StudyCell, metric: str) -> list[tuple[int, float]]:

@@ -1,1 +1,1 @@
-"""The run folder: configuration, records, cards and checkpoints on disk; free of torch."""
+"""Run folders, study folders and checkpoints on disk: every file name, reader and writer; free of torch."""

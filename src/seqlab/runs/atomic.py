@@ -1,4 +1,4 @@
-"""Writing that either happens whole or not at all, whatever kills the process."""
+"""Writing a file or a directory completely or not at all, even if the process is killed."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ TEMPORARY = ".writing-"
 
 @contextmanager
 def directory(path: Path) -> Iterator[Path]:
-    """A directory that appears under its name only when complete and on disk.
+    """A directory that appears under its name only when it is complete and on disk.
 
-    Yields a temporary sibling to fill. It is fsynced, renamed, and its parent fsynced; when anything
-    fails it is removed, and what stood under the name before still stands.
+    Yields a temporary sibling to fill. It is fsynced and renamed, and its parent is fsynced. Where anything
+    fails, the temporary one is removed, and what had the name before still has it.
 
     Raises:
         DiskError: the disk is full or cannot be written.
     """
     temporary = path.with_name(f"{TEMPORARY}{path.name}-{os.getpid()}")
     try:
-        with explained(path):
+        with disk_errors(path):
             shutil.rmtree(temporary, ignore_errors=True)
             temporary.mkdir(parents=True)
             yield temporary
+            # In this order: a name on the disk must never refer to content that is not there yet.
             for file in sorted(temporary.iterdir()):
                 sync(file)
             sync(temporary)
@@ -45,13 +46,13 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a small file whole, replacing the old one in one step; its folder is made.
+    """Write a small file completely, replacing the old one in one step; its folder is created.
 
     Raises:
         DiskError: the disk is full or cannot be written.
     """
     temporary = path.with_name(f"{TEMPORARY}{path.name}")
-    with explained(path):
+    with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_bytes(content)
         sync(temporary)
@@ -60,9 +61,9 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def remove_leftovers(folder: Path, name: str = "") -> None:
-    """Delete what killed processes left half-written of the things called `name` (of all things).
+    """Delete what killed processes left half-written under `name` (under any name).
 
-    A run's own folder may only be cleaned by the holder of its lock.
+    Only the holder of a run's lock may do this in the run's own folder.
     """
     for leftover in folder.glob(f"{TEMPORARY}{name}*"):
         if leftover.is_dir():
@@ -72,7 +73,7 @@ def remove_leftovers(folder: Path, name: str = "") -> None:
 
 
 def sync(path: Path) -> None:
-    """Bring a file's content, or a directory's entries, onto the disk."""
+    """Flush a file's content, or a directory's entries, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -81,12 +82,14 @@ def sync(path: Path) -> None:
 
 
 @contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Turn an operating system's write error into words; what was complete before stays so."""
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn an operating system's write error into a message with a remedy."""
     try:
         yield
     except OSError as error:
-        remedy = "Free space there" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "Mend it"
+        remedy = (
+            "Free space there" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "Fix that"
+        )
         raise DiskError(
             f"{path} cannot be written: {error.strerror or error}. What was saved before is still valid. "
             f"{remedy}, then `seqlab resume` the run."

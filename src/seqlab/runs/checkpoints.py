@@ -1,4 +1,12 @@
-"""The layout of checkpoints: one directory each, complete or absent, with a manifest of checksums."""
+"""The layout of checkpoints: one directory per step, complete or absent, with a manifest of checksums.
+
+checkpoints/step-000000400/
+    manifest.json           format version, fingerprint of the run, size and SHA-256 of each file
+    model.safetensors       a network's weights
+    training.safetensors    tensors of the optimizer, the generators and the carried state
+    training.json           everything else that resuming needs
+    baseline.safetensors    of a baseline: what it has fitted, instead of the three above
+"""
 
 from __future__ import annotations
 
@@ -19,15 +27,13 @@ from seqlab.schema.errors import UserError
 
 FORMAT = 2
 MODEL, TRAINING, COUNTERS = "model.safetensors", "training.safetensors", "training.json"
-"""A network's weights; tensors of the optimizer, generators and carried state; plain numbers beside them."""
 BASELINE = "baseline.safetensors"
-"""What a baseline has fitted."""
 _MANIFEST = "manifest.json"
 
 
 @with_config(EXACT)
 class FileEntry(TypedDict):
-    """What a manifest tells of one file."""
+    """Size and checksum of one file."""
 
     bytes: int
     sha256: str
@@ -45,13 +51,13 @@ class Manifest(TypedDict):
 
 @contextmanager
 def new_checkpoint(folder: Path, step: int, fingerprint: str) -> Iterator[Path]:
-    """Yield a directory to fill; when the block ends it becomes the checkpoint of that step.
+    """Yield a directory to fill; at the end of the block it becomes the checkpoint of that step.
 
     Raises:
-        WorkError: the disk is full; the checkpoints before stay valid.
+        WorkError: the disk is full; earlier checkpoints stay valid.
     """
     path = folder / name(step)
-    assert not path.exists(), "a step is saved once"
+    assert not path.exists(), "a step is saved only once"
     with directory(path) as temporary:
         yield temporary
         manifest: Manifest = {

@@ -60,7 +60,7 @@ def describe(*, threads: int, device: str, kernels: str, matmul: str) -> Environ
 
 
 def differences(then: Environment, now: Environment) -> list[str]:
-    """Sentences about differences that may change the bits of a result."""
+    """Differences that may change the exact bits of a result, one sentence each."""
     keys = ("threads", "device", "kernels", "matmul", "processor", "versions")
     return [
         f"{key}: {then.get(key)} then, {now.get(key)} now" for key in keys if then.get(key) != now.get(key)
@@ -68,26 +68,26 @@ def differences(then: Environment, now: Environment) -> list[str]:
 
 
 def forget_peak_memory() -> None:
-    """Let `peak_memory_mib` count from now on, where the system can: Linux does."""
-    # Some containers do not let a process write this file.
+    """Reset the peak of `peak_memory_mib`, where the system allows it, as Linux does."""
+    # Some containers do not allow a process to write this file.
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 def peak_memory_mib() -> float:
-    """Largest resident memory of this process, since `forget_peak_memory` on Linux, else since its start."""
+    """Peak memory of this process: on Linux since `forget_peak_memory`, elsewhere since its start."""
     status = Path("/proc/self/status")
     if status.exists():
         for line in status.read_text(encoding="utf-8").splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) / 2**10
-    # macOS counts bytes, others KiB.
+    # macOS reports bytes, other systems KiB.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
 
 def processor() -> str:
-    """The processor's name, as the operating system gives it."""
+    """The processor's name according to the operating system."""
     info = Path("/proc/cpuinfo")
     if info.exists():
         for line in info.read_text(encoding="utf-8", errors="replace").splitlines():

@@ -28,8 +28,8 @@ def check_format(file: Path, what: str, known: int, *, older: str) -> None:
     Raises:
         UserError: the formats differ, or the file is damaged.
     """
-    found = read_json(file, _StoredFormat)["format"]
-    if found == known:
+    stored = read_json(file, _StoredFormat)["format"]
+    if stored == known:
         return
-    remedy = older if found < known else "Install a newer seqlab."
-    raise UserError(f"{file.parent} must have {what} format {known}. Got {found}. {remedy}")
+    remedy = older if stored < known else "Install a newer seqlab."
+    raise UserError(f"{file.parent} must have {what} format {known}. Got {stored}. {remedy}")

@@ -57,7 +57,7 @@ FORMAT = 2
 _IDENTITY, _CONFIG, _DATA, _ENVIRONMENT = "run.json", "config.toml", "data.json", "environment.json"
 _FINISHED, _CARDS, _SCORES, _CHECKPOINTS = "finished.json", "cards", "scores", "checkpoints"
 _ORACLE = "oracle"
-"""Name of the card that compares with the true distribution, in place of a split's."""
+"""Name of the card that compares with the true distribution, where other cards have that of their split."""
 
 
 @dataclass(frozen=True)
@@ -153,8 +153,8 @@ class RunFolder:
     def cards(self) -> dict[str, Card]:
         """The evaluation cards of all splits that were scored."""
         names = sorted(path.stem for path in (self.path / _CARDS).glob("*.json"))
-        found = ((name, self.card(name)) for name in names if name != _ORACLE)
-        return {name: card for name, card in found if card is not None}
+        cards = ((name, self.card(name)) for name in names if name != _ORACLE)
+        return {name: card for name, card in cards if card is not None}
 
     def write_card(self, card: Card) -> None:
         """Write the evaluation card of its split."""
@@ -238,7 +238,7 @@ def create(
         WorkError: the disk is full or cannot be written.
     """
     path = run_path(name, fingerprint)
-    with atomic.explained(path):
+    with atomic.disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     identity: RunIdentity = {"format": FORMAT, "name": name, "fingerprint": fingerprint}
     files = {
@@ -296,5 +296,5 @@ def find(wanted: str) -> RunFolder:
 
 def names() -> list[str]:
     """Names of the run folders under `root`, sound or damaged."""
-    found = sorted(path.parent.name for path in root().glob(f"*/{_IDENTITY}"))
-    return [name for name in found if not name.startswith(atomic.TEMPORARY)]
+    folders = sorted(path.parent.name for path in root().glob(f"*/{_IDENTITY}"))
+    return [name for name in folders if not name.startswith(atomic.TEMPORARY)]

@@ -1,4 +1,4 @@
-"""The shapes of a run folder's other JSON files: its data, and what a finished run came to."""
+"""The shapes of a run folder's other JSON files: its data, and the results of a finished run."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class DataSummary(TypedDict):
 
 @with_config(EXACT)
 class RunCost(TypedDict):
-    """What a run took, and where. Memory is the peak of the whole process."""
+    """Time and memory of a run, and the machine. Memory is the peak of the whole process."""
 
     training_seconds: float
     evaluation_seconds: float

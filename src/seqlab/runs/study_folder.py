@@ -1,8 +1,8 @@
 """One study's folder: its settings, its runs, and the state of each.
 
     runs/studies/NAME/
-        study.json                the study as it was begun: format version, settings, the recipes it extends
-        trials.jsonl              one line per run: its settings, its seed, and its folder under `runs`
+        study.json                format version, every setting, and the recipes that the study extends
+        trials.jsonl              one line per run: its settings, its seed, and the name of its folder
         events.jsonl              the final state of each run, with the reason where it did not finish
         test_evaluations.jsonl    one line per evaluation on the test split
         lock
@@ -121,7 +121,7 @@ class StudyFolder:
         ]
 
     def events(self) -> dict[int, Event]:
-        """The state in which each run ended, by number of the trial; a later event replaces earlier ones."""
+        """The state in which each run ended, by the number of its trial; the last event counts."""
         events = (Event(**line) for line in self._lines(_EVENTS, "trial", "state", "reason"))
         return {event.trial: event for event in events}
 
@@ -147,7 +147,7 @@ class StudyFolder:
         atomic.write_text(self.path / _EVENTS, "".join(lines))
 
     def add_test_evaluation(self, evaluation: EvaluationOnTest) -> None:
-        """Record an evaluation on the test split before it takes place, so that none is lost."""
+        """Record an evaluation on the test split before it is made, so that none is lost."""
         self._append(_TEST_EVALUATIONS, dataclasses.asdict(evaluation))
 
     @contextmanager
@@ -171,7 +171,7 @@ class StudyFolder:
 
     def _append(self, file: str, line: dict[str, Any]) -> None:
         path = self.path / file
-        # A process that was killed while it wrote left half a line, about something it had not begun yet.
+        # A process that was killed while writing left half a line, about something that had not begun yet.
         whole = path.read_bytes().rfind(b"\n") + 1 if path.exists() else 0
         journal = Journal(path, whole)
         try:
@@ -233,17 +233,17 @@ def begin(name: str, study: Mapping[str, Any], recipes: Mapping[str, Any], versi
 
 
 def differences(then: Any, now: Any, where: str = "") -> list[str]:
-    """Where two nested tables differ, in words.
+    """The differences of two nested tables, as text.
 
     >>> differences({"axes": {"seed": [1, 2]}, "x": 1}, {"axes": {"seed": [1]}, "x": 1})
     ['axes.seed was [1, 2], is [1]']
     """
     if not (isinstance(then, Mapping) and isinstance(now, Mapping)):
         return [] if then == now else [f"{where} was {_shown(then)}, is {_shown(now)}"]
-    found: list[str] = []
+    sentences: list[str] = []
     for key in dict.fromkeys([*then, *now]):
-        found += differences(then.get(key), now.get(key), f"{where}.{key}" if where else key)
-    return found
+        sentences += differences(then.get(key), now.get(key), f"{where}.{key}" if where else key)
+    return sentences
 
 
 def _shown(value: Any) -> str:

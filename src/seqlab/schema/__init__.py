@@ -1,1 +1,1 @@
-"""Strict configuration, registries of kinds, shapes of records, and the errors users see."""
+"""Strict configuration, registries of kinds, shapes of records, metrics' units, and the errors users see."""

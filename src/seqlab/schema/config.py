@@ -36,7 +36,7 @@ def parse(cls: type[AnyConfig], table: Mapping[str, Any], where: str = "") -> An
     Args:
         cls: class of the config.
         table: keys and plain values, as TOML gives them.
-        where: the key under which the table stands, for messages.
+        where: the key of the table itself, for messages.
 
     Raises:
         UserError: a key is unknown, missing, or its value is not valid.
@@ -71,7 +71,7 @@ def to_toml(config: Config) -> str:
 
 
 def canonical(config: Config) -> str:
-    """One line of JSON with sorted keys: what fingerprints are computed from."""
+    """One line of JSON with sorted keys, from which fingerprints are computed."""
     return json.dumps(plain(config), sort_keys=True, allow_nan=False)
 
 
@@ -90,8 +90,8 @@ def read_toml(text: str, source: str) -> Table:
 def override(cls: type[Config], table: Mapping[str, Any], assignment: str) -> tuple[Table, str]:
     """Apply one `key=value` to a plain table.
 
-    The text is parsed by the field's annotation. A new `kind` drops the settings of the old
-    kind, because they belong to another class; what was dropped is said.
+    The text is parsed by the field's annotation. A new `kind` drops the settings of the old kind, because
+    they belong to another class; the note names them.
 
     Returns:
         The new table, and a sentence about dropped settings ("" when there are none).
@@ -109,7 +109,7 @@ def override(cls: type[Config], table: Mapping[str, Any], assignment: str) -> tu
 
 
 def fields(cls: type[Config], table: Mapping[str, Any], where: str = "") -> Iterator[tuple[str, Any]]:
-    """Every settable key under a class, with its field, as the table's kinds choose them."""
+    """Every key that can be set, with its field; the kinds in the table decide which keys there are."""
     for name, field in cls.model_fields.items():
         inner = _config_class(field, table.get(name), _join(where, name))
         if inner is None:
@@ -138,7 +138,7 @@ def _override(
     old = dict(table.get(name) or {})
     registry = _registry(field)
     if rest == ["kind"] and registry is not None:
-        registry[text]
+        registry[text]  # an unknown kind is an error here, with the nearest one
         return _change_kind(table, name, old, text, where)
     new, note = _override(inner, old, rest, text, [*done, name])
     return {**table, name: new}, note
@@ -162,7 +162,7 @@ def _parse_field(field: FieldInfo, value: Any, where: str) -> Any:
 
 
 def _defaults(field: FieldInfo, inner: type[Config]) -> Table:
-    """Settings of the field's default, which a table of the same class stands on."""
+    """Settings of the field's default value, which a table of the same class extends."""
     default = field.get_default(call_default_factory=True)
     return plain(default) if type(default) is inner else {}
 
@@ -173,7 +173,9 @@ def _config_class(field: FieldInfo, value: Any, where: str) -> type[Config] | No
     if registry is not None:
         return _class_by_kind(field, registry, value, where)
     options = get_args(field.annotation) or (field.annotation,)
-    return next((one for one in options if isinstance(one, type) and issubclass(one, Config)), None)
+    return next(
+        (option for option in options if isinstance(option, type) and issubclass(option, Config)), None
+    )
 
 
 def _class_by_kind(field: FieldInfo, registry: Any, value: Any, where: str) -> type[Config]:
@@ -199,6 +201,7 @@ def _from_text(field: FieldInfo, text: str, where: str) -> Any:
     if type(None) in options and text.lower() == "none":
         return None
     value: Any = text
+    # Lists are stored as tuples, because configs are frozen and hashable.
     if any(get_origin(option) is tuple for option in (annotation, *options)):
         value = _list_from_text(text, where)
     try:
@@ -222,7 +225,7 @@ def _unknown_key(cls: type[Config], where: str) -> UserError:
 
 
 def _unknown_path(cls: type[Config], key: str, known: Sequence[str]) -> UserError:
-    """For a key whose first part is wrong or left out: the nearest of all full keys, or of their ends."""
+    """For a key whose first part is wrong or missing: the nearest full key, also by its last part."""
     ends = {full.rpartition(".")[2]: full for full in known}
     choices = {**ends, **{full: full for full in (*known, *cls.model_fields)}}
     hint = nearest(key, choices)

@@ -1,4 +1,4 @@
-"""The two errors a user meets, and the words they are made of."""
+"""The errors that a user sees, and the parts of their messages."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 
 class UserError(ValueError):
-    """What the user gave cannot work (exit status 2).
+    """The user's input is wrong (exit status 2).
 
-    The message says what must hold, what was got, and the nearest valid choice.
+    The message gives what must hold, what was received, and the nearest valid choice.
     """
 
 
@@ -18,7 +18,7 @@ class WorkError(RuntimeError):
 
 
 class DiskError(WorkError):
-    """A file cannot be written; nothing else that needs the disk would fare better."""
+    """A file cannot be written, so that any other work that needs the disk would fail, too."""
 
 
 def nearest(word: str, choices: Iterable[str]) -> str | None:
@@ -28,9 +28,10 @@ def nearest(word: str, choices: Iterable[str]) -> str | None:
     'learning_rate'
     """
     known = sorted(choices)
-    found = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.5)
-    if found:
-        return found[0]
+    close = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.5)
+    if close:
+        return close[0]
+    # A short part of a long name is not close in spelling.
     return next((choice for choice in known if word and word.lower() in choice.lower()), None)
 
 

@@ -1,7 +1,7 @@
-"""Shapes of what an experiment records; every number carries its unit.
+"""The shapes of what an experiment records; every number carries its unit.
 
 Scalar: one number at one moment of training. Curve: numbers over an axis. Matrix: numbers over
-two named axes. Text: what a model wrote. All are deterministic: seconds go to timings.
+two named axes. Text: what a model generated. All are deterministic; seconds go to a file of their own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from seqlab.schema.errors import UserError
 
 @dataclass(frozen=True, kw_only=True)
 class Moment:
-    """When in training something was recorded: optimiser steps, epochs, tokens seen so far."""
+    """The time of a record: optimizer steps, epochs and tokens seen in training so far."""
 
     step: int
     epoch: float
@@ -60,7 +60,7 @@ class Matrix:
 
 @dataclass(frozen=True, kw_only=True)
 class Text:
-    """What a model wrote: `complete` is False when the maximum length cut it short."""
+    """A text that a model generated; `complete` is False where the maximum length cut it short."""
 
     name: str
     prompt: str
@@ -107,7 +107,7 @@ def from_line(line: str, source: str) -> tuple[Record, Moment]:
 
 
 def _sound(record: Record) -> bool:
-    """Whether the values have the types and sizes of their shape: a JSON line may hold anything."""
+    """Whether the values have the types and sizes of their shape, because a line of JSON may hold any."""
     match record:
         case Scalar():
             return _finite(record.value) and _texts(record.name, record.unit, record.split)

@@ -1,4 +1,4 @@
-"""A room's visible table: kind -> the config class that builds it, imported when first asked for."""
+"""A package's table of kinds: name -> class, imported on first use."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from seqlab.schema.errors import unknown
 
 @dataclass(frozen=True)
 class Registry:
-    """Kinds of one thing, each with the place of its class and one line that describes it.
+    """Kinds of one thing, each with the path of its class and a one-line description.
 
-    Places are written `module:Name`, so that the table can be listed without importing
-    what it names. `what` is the word error messages use.
+    Paths are written `module:Name`, so that the table can be listed without importing the modules. `what` is
+    the noun for error messages.
     """
 
     what: str
@@ -31,13 +31,13 @@ class Registry:
         return iter(self.table)
 
     def describe(self, kind: str) -> str:
-        """The one line `seqlab list` prints for a kind."""
+        """The line that `seqlab list` prints for a kind."""
         return self.table[kind][1]
 
 
 @dataclass(frozen=True)
 class ByKind:
-    """Marks a config field whose class is picked by its `kind` from a registry.
+    """Marks a config field whose class is chosen by its `kind` from a registry.
 
     Written as `model: Annotated[ModelConfig, ByKind(MODELS)]`.
     """

@@ -1,4 +1,4 @@
-"""Settings in words: as one types them, by their full keys, by short ones."""
+"""Settings as text: in the form of the command line, with full or short keys."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from typing import Any
 
 
 def format_setting(value: Any) -> str:
-    """A setting's value as one types it behind `key=`.
+    """A setting's value as it is typed after `key=`; a table as its kind and its other settings.
 
-    A table is said by its kind and its other settings.
-
-    >>> setting(True), setting(0.5), setting([1, 2]), setting(None), setting({"kind": "dyck", "kinds": 2})
-    ('true', '0.5', '1,2', 'none', 'dyck kinds=2')
+    >>> [format_setting(value) for value in (True, 0.5, [1, 2], None, {"kind": "dyck", "kinds": 2})]
+    ['true', '0.5', '1,2', 'none', 'dyck kinds=2']
     """
     match value:
         case None:
@@ -25,20 +23,20 @@ def format_setting(value: Any) -> str:
         case list():
             return ",".join(format_setting(item) for item in value)
         case dict():
-            words = [f"{key}={format_setting(inner)}" for key, inner in value.items() if key != "kind"]
-            return " ".join([*([str(value["kind"])] if "kind" in value else []), *words])
+            others = [f"{key}={format_setting(inner)}" for key, inner in value.items() if key != "kind"]
+            return " ".join([*([str(value["kind"])] if "kind" in value else []), *others])
         case _:
             return str(value)
 
 
 def short_names(keys: Sequence[str]) -> dict[str, str]:
-    """The last word of each key, or all of it where that is not its own.
+    """The last part of each key, or the whole key where that part is not unique.
 
     >>> short_names(["training.epochs", "model.layers", "data.layers"])
     {'training.epochs': 'epochs', 'model.layers': 'model.layers', 'data.layers': 'data.layers'}
     """
     last = Counter(key.rpartition(".")[2] for key in keys)
-    return {key: word if last[word := key.rpartition(".")[2]] == 1 else key for key in keys}
+    return {key: part if last[part := key.rpartition(".")[2]] == 1 else key for key in keys}
 
 
 def flat(table: Mapping[str, Any], above: str = "") -> dict[str, Any]:
@@ -47,19 +45,19 @@ def flat(table: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     >>> flat({"seed": 1, "model": {"kind": "rnn"}})
     {'seed': 1, 'model.kind': 'rnn'}
     """
-    found: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for key, value in table.items():
         if isinstance(value, Mapping):
-            found |= flat(value, f"{above}{key}.")
+            settings |= flat(value, f"{above}{key}.")
         else:
-            found[above + key] = value
-    return found
+            settings[above + key] = value
+    return settings
 
 
 def format_settings(settings: Mapping[str, Any]) -> str:
     """Several settings in one line, by their short names.
 
-    >>> said({"training.optimizer.learning_rate": 0.1, "model.layers": 2})
+    >>> format_settings({"training.optimizer.learning_rate": 0.1, "model.layers": 2})
     'learning_rate=0.1, layers=2'
     """
     names = short_names(list(settings))

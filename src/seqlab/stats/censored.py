@@ -1,4 +1,4 @@
-"""Values of which some are missing because the run failed: they are worse than any value seen."""
+"""Values of which some are missing because a run failed: these count as worse than any known value."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from seqlab.schema.errors import UserError
 from seqlab.schema.metric_spec import Better
 
 
 @dataclass(frozen=True, kw_only=True)
 class SeedOutcome:
-    """What one seed came to.
+    """The outcome of one seed.
 
     value: in the unit of its metric; None where it is censored: the run diverged, was stopped early or
-        failed, so that all that is known is that it did worse.
-    why: why it is censored, in a word or two.
+        failed, so that it is only known to be worse.
+    why: the reason for censoring, in a word or two.
     """
 
     seed: int
@@ -48,15 +51,15 @@ def by_seed(outcomes: Sequence[SeedOutcome]) -> dict[int, SeedOutcome]:
     """
     if not outcomes:
         raise UserError("There must be the outcome of at least one seed. Got none.")
-    found = {outcome.seed: outcome for outcome in outcomes}
-    if len(found) < len(outcomes):
+    known = {outcome.seed: outcome for outcome in outcomes}
+    if len(known) < len(outcomes):
         twice = next(seed for seed, count in Counter(o.seed for o in outcomes).items() if count > 1)
         raise UserError(f"Every seed must come once. Got seed {twice!r} more than once.")
-    return found
+    return known
 
 
 def ordered(values: Sequence[float | None], better: Better) -> list[float]:
-    """Ascending; censored values as the infinity on the worse side.
+    """The values in ascending order; censored ones as the infinity of the worse side.
 
     >>> ordered([2.0, None, 1.0], "lower"), ordered([0.5, None], "higher")
     ([1.0, 2.0, inf], [-inf, 0.5])
@@ -66,12 +69,12 @@ def ordered(values: Sequence[float | None], better: Better) -> list[float]:
 
 
 def finite(value: float) -> float | None:
-    """The value; None where it is infinite, that is censored."""
+    """The value; None where it is infinite, which means censored."""
     return value if math.isfinite(value) else None
 
 
 def between(low: float, high: float, weight: float) -> float:
-    """Between two values: low + weight (high - low), infinite where an end that counts is.
+    """The interpolation low + weight (high - low); infinite where an end with a weight is.
 
     >>> between(1.0, math.inf, 0.0), between(1.0, math.inf, 0.5), between(1.0, 3.0, 0.25)
     (1.0, inf, 1.5)
@@ -83,11 +86,21 @@ def between(low: float, high: float, weight: float) -> float:
 
 
 def quantile(ascending: Sequence[float], share: float) -> float:
-    """The quantile between order statistics, linear (type 7 of Hyndman and Fan 1996, as numpy's).
+    """The quantile, interpolated linearly between order statistics (type 7 of Hyndman and Fan 1996, numpy's).
 
     >>> quantile([1.0, 2.0, 4.0, 8.0], 0.5)
     3.0
     """
-    place = share * (len(ascending) - 1)
-    below = math.floor(place)
-    return between(ascending[below], ascending[min(below + 1, len(ascending) - 1)], place - below)
+    position = share * (len(ascending) - 1)
+    below = math.floor(position)
+    return between(ascending[below], ascending[min(below + 1, len(ascending) - 1)], position - below)
+
+
+def mean_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Ranks from 1 in ascending order, ties sharing their mean rank.
+
+    >>> mean_ranks(np.array([5.0, 1.0, 5.0])).tolist()
+    [2.5, 1.0, 2.5]
+    """
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[inverse]

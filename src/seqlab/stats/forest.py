@@ -1,4 +1,4 @@
-"""Which hyper-parameter mattered in a search: the functional ANOVA of a random forest fitted to its draws."""
+"""Importance of hyper-parameters in a search: the functional ANOVA of a random forest fitted to its draws."""
 
 from __future__ import annotations
 
@@ -9,26 +9,27 @@ from typing import TYPE_CHECKING
 
 from seqlab.schema.errors import UserError
 from seqlab.schema.metric_spec import MetricSpec
-from seqlab.stats.importance import Effect, Importance, Level, SettingCell, said, scaled
+from seqlab.stats.grid import Level, SettingCell, format_levels, scaled
+from seqlab.stats.importance import Effect, Importance
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 FEWEST = 10
-"""Settings below which a forest has nothing to learn from."""
+"""The least number of settings to fit a forest to."""
 _SEED = 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Span:
-    """The ends between which numbers were drawn; `log`: evenly in their logarithm."""
+    """The range from which numbers were drawn; log: uniformly in their logarithm."""
 
     low: float
     high: float
     log: bool = False
 
-    def placed(self, value: float) -> float:
-        """Where a value lies: evenly drawn ones are evenly placed, which the forest's shares rest on."""
+    def scale(self, value: float) -> float:
+        """A value on the scale on which it was drawn uniformly, which the forest's shares assume."""
         return math.log(value) if self.log else float(value)
 
 
@@ -37,13 +38,13 @@ def forest_importance(
 ) -> Importance:
     """Divide the variance over drawn settings among their axes, by a random forest.
 
-    The functional ANOVA of Hutter, Hoos and Leyton-Brown (2014), by Optuna: the forest stands for the
-    settings that nobody tried, so that shares are estimates. Pairs are not told apart: they are in `rest`.
+    The functional ANOVA of Hutter, Hoos and Leyton-Brown (2014), by Optuna: the forest predicts the settings
+    that were not tried, so that shares are estimates. Pairs are not separated: they are part of `rest`.
 
     Args:
-        cells: at least 10, each with one value or more, whose mean counts; a censored one makes all
-            values ranks, itself behind all others.
-        metric: what the values are.
+        cells: at least 10, each with one value or more, of which the mean counts. Where a value is censored,
+            all are replaced by their ranks, censored ones last.
+        metric: of the values.
         spans: ends of the axes whose values were drawn from a range; other axes are choices.
 
     Raises:
@@ -51,8 +52,8 @@ def forest_importance(
     """
     if len(cells) < FEWEST:
         raise UserError(f"A forest must have at least {FEWEST} settings. Got {len(cells)}.")
-    # In one order, so that the shares do not depend on which setting came first.
-    cells = sorted(cells, key=lambda cell: said(cell.settings))
+    # Sorted, so that the shares do not depend on the order of the settings.
+    cells = sorted(cells, key=lambda cell: format_levels(cell.settings))
     axes = _axes(cells, spans or {})
     if not axes:
         raise UserError("At least one setting must have two values. Got none.")
@@ -78,15 +79,15 @@ def forest_importance(
 def _axes(cells: Sequence[SettingCell], spans: Mapping[str, Span]) -> dict[str, BaseDistribution]:
     from optuna.distributions import CategoricalDistribution, FloatDistribution
 
-    found: dict[str, BaseDistribution] = {}
+    axes: dict[str, BaseDistribution] = {}
     for name in cells[0].settings:
         span = spans.get(name)
         values = list(dict.fromkeys(cell.settings[name] for cell in cells))
         if span is not None:
-            found[name] = FloatDistribution(span.placed(span.low), span.placed(span.high))
+            axes[name] = FloatDistribution(span.scale(span.low), span.scale(span.high))
         elif len(values) > 1:
-            found[name] = CategoricalDistribution(values)
-    return found
+            axes[name] = CategoricalDistribution(values)
+    return axes
 
 
 def _shares(
@@ -101,14 +102,14 @@ def _shares(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="minimize")
     for cell, value in zip(cells, values, strict=True):
-        params = {name: _place(cell.settings[name], spans.get(name)) for name in axes}
+        params = {name: _scaled_level(cell.settings[name], spans.get(name)) for name in axes}
         study.add_trial(optuna.trial.create_trial(params=params, distributions=dict(axes), value=value))
-    found = FanovaImportanceEvaluator(seed=_SEED).evaluate(study)
-    return {name: float(share) for name, share in found.items()}
+    shares = FanovaImportanceEvaluator(seed=_SEED).evaluate(study)
+    return {name: float(share) for name, share in shares.items()}
 
 
-def _place(level: Level, span: Span | None) -> Level:
+def _scaled_level(level: Level, span: Span | None) -> Level:
     if span is None:
         return level
     assert isinstance(level, int | float), "values of a range are numbers"
-    return span.placed(level)
+    return span.scale(level)

@@ -1,4 +1,4 @@
-"""Intervals, and reading them and p-values off resampled values so that the two never disagree."""
+"""Intervals and p-values from resampled values, computed so that the two never disagree."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Draws = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """From `low` to `high`, ends included, in the unit of what it is about.
+    """From `low` to `high`, ends included, in the unit of the estimated value.
 
-    level: how often such an interval should hold the true value, a fraction.
-    method: how it was made.
+    level: how often such an interval should contain the true value, a fraction.
+    method: how it was computed.
 
-    An end is None where it is censored: worse than any value seen.
+    An end is None where it is censored: worse than any known value.
     """
 
     low: float | None
@@ -34,22 +34,22 @@ class Interval:
 
     @property
     def ends(self) -> tuple[float, float]:
-        """Low and high, of what cannot be censored: a share, or a difference that is known."""
-        assert self.low is not None, "known, see above"
-        assert self.high is not None, "known, see above"
+        """Low and high, of a value that cannot be censored: a share, or a known difference."""
+        assert self.low is not None, "callers have no censored ends"
+        assert self.high is not None, "callers have no censored ends"
         return self.low, self.high
 
     @property
     def width(self) -> float:
-        """The length of one whose ends are known."""
+        """High minus low, where both ends are known."""
         return self.ends[1] - self.ends[0]
 
 
-def by(difference: float, interval: Interval, metric: MetricSpec) -> str:
-    """The size of a difference and its interval, seen from the larger side.
+def format_size(difference: float, interval: Interval, metric: MetricSpec) -> str:
+    """The size of a difference with its interval, with the sign that makes the size positive.
 
     >>> interval = Interval(low=-1.5, high=-0.1, level=0.95, method="")
-    >>> by(-0.8, interval, MetricSpec(name="loss", unit="nats per token", better="lower"))
+    >>> format_size(-0.8, interval, MetricSpec(name="loss", unit="nats per token", better="lower"))
     'by 0.8 nats per token, 95 % 0.1 to 1.5'
     """
     sign, spread = (1 if difference >= 0 else -1), interval.width
@@ -71,7 +71,7 @@ def check_level(level: float) -> None:
 def middle(draws: Draws, level: float) -> tuple[float, float] | None:
     """The k-th smallest and the k-th largest of N draws, k = floor((N + 1) (1 - level) / 2).
 
-    None where k is 0: so few draws cannot bound anything at this level. 0 lies outside exactly where
+    None where k is 0: there are too few draws for this level. 0 is outside the interval exactly where
     `two_sided_p` is at most 1 - level.
     """
     k = math.floor((len(draws) + 1) * (1 - level) / 2 + _SLACK)
@@ -84,7 +84,7 @@ def middle(draws: Draws, level: float) -> tuple[float, float] | None:
 def two_sided_p(draws: Draws, tie: float = 0.0) -> float:
     """2 (1 + min(draws <= 0, draws >= 0)) / (N + 1), at most 1.
 
-    The 1 stands for the observed value, so that p is never 0 (Phipson and Smyth 2010). Draws within
+    The 1 counts the observed value itself, so that p is never 0 (Phipson and Smyth 2010). Draws within
     `tie` of 0 count on both sides.
     """
     fewer = min(np.count_nonzero(draws <= tie), np.count_nonzero(draws >= -tie))
@@ -94,9 +94,9 @@ def two_sided_p(draws: Draws, tie: float = 0.0) -> float:
 def binomial_share(successes: int, of: int, level: float = LEVEL) -> Interval:
     """The Clopper-Pearson interval (1934) of a probability, from `successes` of `of` trials; fractions.
 
-    It is exact and covers at least `level` whatever the probability. Wilson's interval is shorter, but it
-    covers less than it says for probabilities near 0 and 1 (Brown, Cai and DasGupta 2001), which is where
-    a few seeds of a model that nearly always, or nearly never, learns are.
+    It is exact: its coverage is at least `level` for every probability. Wilson's interval is shorter, but its
+    coverage falls below its level for probabilities near 0 and 1 (Brown, Cai and DasGupta 2001), which is the
+    case of a model that learns with nearly every seed, or with hardly any.
 
     Raises:
         UserError: no trials, or more successes than trials.

@@ -1,4 +1,4 @@
-"""What a model scored on each item of a split. Legend: N items."""
+"""A model's scores on each item of a split. Legend: N items."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from seqlab.schema.errors import UserError
 from seqlab.schema.metric_spec import MetricSpec
 
 Score = Literal["nats", "right"]
-"""nats: mean cross-entropy of a target; right: accuracy."""
+"""nats: mean cross-entropy per target; right: accuracy."""
 Unit = Literal["text", "token"]
 
 
@@ -20,8 +20,8 @@ class ItemScores:
     """A model's scores on N items (texts, sentences or tokens), in the order of the split; float64.
 
     nats: (N,) cross-entropy in nats, summed over the item's targets.
-    targets: (N,) how many targets the item has, at least 1.
-    right: (N,) how many of them were predicted; fractions where seeds were averaged.
+    targets: (N,) number of the item's targets, at least 1.
+    right: (N,) number of targets that were predicted; a fraction where seeds were averaged.
     """
 
     def __init__(self, *, nats: ArrayLike, targets: ArrayLike, right: ArrayLike):
@@ -36,7 +36,7 @@ class ItemScores:
         shapes = [array.shape for array in (self.nats, self.targets, self.right)]
         if len(set(shapes)) > 1 or len(shapes[0]) != 1 or shapes[0] == (0,):
             raise UserError(
-                "'nats', 'targets' and 'right' must be one number an item, of the same items, at least one. "
+                "'nats', 'targets' and 'right' must have one number per item each, of at least one item. "
                 f"Got shapes {', '.join(map(str, shapes))}."
             )
         _check(np.isfinite(self.nats), self.nats, "'nats' must be finite")
@@ -55,12 +55,12 @@ class ItemScores:
         return self.nats if score == "nats" else self.right
 
     def value(self, score: Score) -> float:
-        """The score a target: sum over items of the score, over the sum of targets."""
+        """The score per target: the sum of the score over the sum of targets."""
         return float(self.scores(score).sum() / self.targets.sum())
 
 
 def metric_of(score: Score, unit: Unit) -> MetricSpec:
-    """What a score a target is."""
+    """The metric that a score per target is."""
     if score == "nats":
         return MetricSpec(name="loss", unit=f"nats per {unit}", better="lower")
     return MetricSpec(name="accuracy", unit=f"fraction of {unit}s", better="higher")
@@ -84,25 +84,25 @@ def averaged(seeds: Sequence[ItemScores]) -> ItemScores:
 
 
 def check_same(first: ItemScores, second: ItemScores) -> None:
-    """Raise unless the items have the same targets, which the same items have.
+    """Make sure that two models have scored the same items: those have the same numbers of targets.
 
     Raises:
-        UserError: they have not.
+        UserError: the numbers differ.
     """
     if len(first) != len(second):
         raise UserError(
             f"Both models must have scored the same items. Got {len(first):,} and {len(second):,}."
         )
-    unlike = np.flatnonzero(first.targets != second.targets)
-    if len(unlike):
-        place = int(unlike[0])
+    different = np.flatnonzero(first.targets != second.targets)
+    if len(different):
+        index = int(different[0])
         raise UserError(
             "Both models must have scored the same items. "
-            f"Got {first.targets[place]:g} and {second.targets[place]:g} targets for item {place}."
+            f"Got {first.targets[index]:g} and {second.targets[index]:g} targets for item {index}."
         )
 
 
 def _check(holds: NDArray[np.bool_], values: NDArray[np.float64], what: str) -> None:
     if not holds.all():
-        place = int(np.flatnonzero(~holds)[0])
-        raise UserError(f"{what}. Got {values[place]:g} for item {place}.")
+        index = int(np.flatnonzero(~holds)[0])
+        raise UserError(f"{what}. Got {values[index]:g} for item {index}.")

@@ -11,12 +11,12 @@ import numpy as np
 from seqlab.schema.errors import UserError
 from seqlab.schema.metric_spec import MetricSpec
 from seqlab.stats.formatting import counted, format_p
-from seqlab.stats.interval import LEVEL, Interval, by, check_level, middle, two_sided_p
+from seqlab.stats.interval import LEVEL, Interval, check_level, format_size, middle, two_sided_p
 from seqlab.stats.item_scores import ItemScores, Score, Unit, averaged, check_same, metric_of
 from seqlab.stats.resample import RESAMPLES, default_block, ratios
 
 LEAST_UNITS = 20
-"""Items or blocks below which nothing is told: percentile intervals of 20 cover 91 to 93 %, not 95 %."""
+"""The least number of items or blocks for a test: with 20, percentile intervals cover 91 to 93 %, not 95."""
 FEW_DISCORDANT = 25
 """Discordant pairs below which McNemar's test is the exact one."""
 _SLACK = 1e-12
@@ -24,9 +24,9 @@ _SLACK = 1e-12
 
 @dataclass(frozen=True, kw_only=True)
 class McNemar:
-    """McNemar's test: texts that one model alone got right, and how surprising their imbalance is.
+    """McNemar's test of discordant texts, those that only one of the models got right.
 
-    first_only, second_only: counts of discordant texts. p: two-sided. method: which of the two forms.
+    first_only, second_only: their counts. p: two-sided. method: which of the two forms.
     """
 
     first_only: int
@@ -39,9 +39,9 @@ class McNemar:
 class ItemsComparison:
     """Two models paired by item; values in the metric's unit, differences first minus second.
 
-    interval: of the difference; it covers the drawing of items, not of seeds.
+    interval: of the difference; it covers the choice of items, not of seeds.
     p: two-sided, of no difference: McNemar's where it applies, else the bootstrap's; `test` says which.
-    seeds: how many of the first and of the second model; each item's score is the mean over them.
+    seeds: number of the first and of the second model; each item's score is the mean over them.
     block: items that were drawn together, 1 for independent items.
     adjusted_p: p after Holm's correction, where there were several comparisons.
     """
@@ -65,30 +65,30 @@ class ItemsComparison:
 
     @property
     def enough_items(self) -> bool:
-        """Whether there are so many items, or blocks of them, that resampling them means something."""
+        """Whether there are enough items, or blocks of them, for resampling."""
         return self.items >= LEAST_UNITS * self.block
 
     @property
-    def tells(self) -> bool:
-        """Whether the difference can be told from chance, after the correction where there is one."""
+    def significant(self) -> bool:
+        """Whether the models differ significantly, after the correction where there is one."""
         p = self.p if self.adjusted_p is None else self.adjusted_p
         return self.enough_items and p <= 1 - self.interval.level + _SLACK
 
     @property
     def first_is_better(self) -> bool:
-        """Whether the first model is at least as good by what was seen."""
+        """Whether the first model is at least as good on these items."""
         return self.metric.gain(self.difference) >= 0
 
     @property
-    def reading(self) -> str:
-        """One sentence: who is better, by how much, over what, and whether that tells."""
+    def sentence(self) -> str:
+        """Which model is better, by how much, over what, and whether that is significant."""
         return f"{self._who()}, {self._over()}{self._doubt()}"
 
     def _who(self) -> str:
         if self.difference == 0:
             return f"{self.first} and {self.second} equal"
         better, worse = (self.first, self.second) if self.first_is_better else (self.second, self.first)
-        return f"{better} better than {worse} {by(self.difference, self.interval, self.metric)}"
+        return f"{better} better than {worse} {format_size(self.difference, self.interval, self.metric)}"
 
     def _over(self) -> str:
         words = f"over {counted(self.targets, self.unit)}"
@@ -101,22 +101,22 @@ class ItemsComparison:
 
     def _doubt(self) -> str:
         if not self.enough_items:
-            return ": too little data to tell"
-        if self.tells:
+            return ": too few items for a test"
+        if self.significant:
             return ""
-        return f": not enough to tell ({format_p(self.p, self.adjusted_p)})"
+        return f": not significant ({format_p(self.p, self.adjusted_p)})"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ItemScoring:
     """How models are compared.
 
-    score: "nats" (mean cross-entropy of a target) or "right" (accuracy).
+    score: "nats" (mean cross-entropy per target) or "right" (accuracy).
     unit: what a target is.
     running: whether the items are neighbours in a running text.
-    block: items a block of a running text; None: `default_block`.
+    block: items per block of a running text; None: `default_block`.
     level: of the intervals, a fraction.
-    resamples: how many; at least 39 at 95 %.
+    resamples: their number; at least 39 at 95 %.
     seed: of all draws.
     """
 
@@ -135,7 +135,8 @@ class ItemScoring:
             raise UserError(f"'resamples' must be at least {least} at this level. Got {self.resamples!r}.")
         if self.block is not None and not self.running:
             raise UserError(
-                f"'block' is of running text, whose items are neighbours. Got {self.block!r}. Nearest: None."
+                "'block' must be None unless the items are neighbours in a running text. "
+                f"Got {self.block!r}. Nearest: None."
             )
 
     def block_of(self, items: int) -> int:
@@ -146,7 +147,7 @@ class ItemScoring:
 
     @property
     def method(self) -> str:
-        """Its name."""
+        """Name of the method."""
         kind = "circular blocks of neighbouring items" if self.running else "items"
         return f"paired percentile bootstrap of {kind}, {self.resamples:,} resamples"
 
@@ -157,24 +158,24 @@ def over_items(
     """Compare two models item by item.
 
     The paired bootstrap (Efron and Tibshirani 1993; for two systems on one test set Koehn 2004): items are
-    drawn with replacement, both models' scores with them, and the difference of sum(score) / sum(targets)
-    is taken anew. The interval is the percentile interval of the draws, p twice the share of draws on the
-    less frequent side of 0. Items that follow one another in a running text are not independent; they are
-    drawn in circular blocks (Politis and Romano 1992). For accuracy on independent texts, one target and
+    drawn with replacement, together with both models' scores, and the difference of sum(score) / sum(targets)
+    is computed for each draw. The interval is the percentile interval of the draws, and p is twice the share
+    of draws on the less frequent side of 0. Neighbouring items of a running text are not independent; they
+    are drawn in circular blocks (Politis and Romano 1992). For accuracy on independent texts, one target and
     one seed each, p is McNemar's.
 
-    With several seeds each item's scores are averaged over them first. The interval then says how far the
-    difference between these trained models, on average, would move on other items of the same kind. It
-    says nothing of other seeds: that is `over_seeds`.
+    With several seeds each item's scores are averaged over them first. The interval then covers the variation
+    of the average difference between these trained models over other items of the same kind. It does not
+    cover other seeds: that is `over_seeds`.
 
     Args:
         first: the items of one model, once for each of its seeds.
         second: those of the other.
-        names: of the two, for the reading.
+        names: of the two models.
         plan: score, unit, and how to draw.
 
     Raises:
-        UserError: not the same items, or a block longer than the text.
+        UserError: different items, or a block that is longer than the text.
     """
     one, other = averaged(first), averaged(second)
     check_same(one, other)
@@ -207,17 +208,17 @@ def over_items(
 def mcnemar(first: ItemScores, second: ItemScores) -> McNemar:
     """McNemar's test (1947) of two classifiers' accuracy on the same texts.
 
-    Only discordant texts count, those that one model alone got right: were the models equally good, each
-    would be either's with probability 1/2. Below `FEW_DISCORDANT` of them p is the exact binomial one,
+    Only discordant texts count, those that only one model got right: if the models are equally good, each is
+    either's with probability 1/2. Below `FEW_DISCORDANT` of them p is the exact binomial one,
     otherwise that of chi-square with one degree of freedom and continuity correction (Edwards 1948),
     (|b - c| - 1)^2 / (b + c).
 
     Raises:
-        UserError: not the same items, or not one target each that is right or wrong.
+        UserError: different items, or an item that does not have one target that is right or wrong.
     """
     check_same(first, second)
     if not _one_target(first, second):
-        raise UserError("McNemar's test needs one target an item, right or wrong. Nearest: the bootstrap.")
+        raise UserError("McNemar's test needs one target per item, right or wrong. Nearest: the bootstrap.")
     one = int(np.count_nonzero(first.right > second.right))
     other = int(np.count_nonzero(first.right < second.right))
     both = one + other

@@ -1,4 +1,4 @@
-"""Two models over the same seeds: the exact sign-flip test, its interval, and whether seeds suffice."""
+"""Two models over the same seeds: the exact sign-flip test and its interval."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from seqlab.schema.errors import UserError
 from seqlab.schema.metric_spec import Better, MetricSpec
-from seqlab.stats.censored import SeedOutcome, by_seed, finite, quantile
+from seqlab.stats.censored import SeedOutcome, by_seed, finite, mean_ranks, quantile
 from seqlab.stats.formatting import counted, format_p
-from seqlab.stats.interval import LEVEL, Draws, Interval, by, check_level, middle, two_sided_p
+from seqlab.stats.interval import LEVEL, Draws, Interval, check_level, format_size, middle, two_sided_p
 
 MOST_EXACT = 20
-"""Seeds of which all 2^n sign flips are looked at; of more, `DRAWS` random ones."""
+"""Seeds up to which all 2^n sign flips are computed; of more, `DRAWS` random ones."""
 DRAWS = 99_999
 _TIE = 1e-12
 
@@ -28,9 +28,9 @@ class SeedsComparison:
     first_values, second_values: by seed, in the order of `seeds`; None where censored.
     censored: whether a seed has a value of one model only.
     difference: mean over seeds; with censored seeds the median. None where that itself is censored.
-    interval: of the mean; None where so few seeds cannot give one, and with censored seeds.
+    interval: of the mean; None with censored seeds, or where there are too few seeds.
     p: two-sided, of the hypothesis that the models are exchangeable.
-    smallest_p: the least that so many seeds can give, however large the difference.
+    smallest_p: the least p that this number of seeds can give, however large the difference.
     adjusted_p: p after Holm's correction, where there were several comparisons.
     """
 
@@ -51,25 +51,25 @@ class SeedsComparison:
 
     @property
     def enough_seeds(self) -> bool:
-        """Whether so many seeds can tell anything at this level."""
+        """Whether this number of seeds can give a significant difference at this level."""
         return self.smallest_p <= 1 - self.level + _TIE
 
     @property
-    def tells(self) -> bool:
-        """Whether the difference can be told from chance, after the correction where there is one."""
+    def significant(self) -> bool:
+        """Whether the models differ significantly, after the correction where there is one."""
         return (self.p if self.adjusted_p is None else self.adjusted_p) <= 1 - self.level + _TIE
 
     @property
     def first_is_better(self) -> bool:
-        """Whether the first model is at least as good: by the difference, or else at more seeds."""
+        """Whether the first model is at least as good: by the difference, or else with more of the seeds."""
         if self.difference is not None:
             return self.metric.gain(self.difference) >= 0
-        found = _differences(self.first_values, self.second_values, self.metric.better)
-        return self.metric.gain(float(np.sign(found).sum())) >= 0
+        differences = _differences(self.first_values, self.second_values, self.metric.better)
+        return self.metric.gain(float(np.sign(differences).sum())) >= 0
 
     @property
-    def reading(self) -> str:
-        """One sentence: who is better, by how much, and whether the seeds suffice to tell."""
+    def sentence(self) -> str:
+        """Which model is better, by how much, and whether that is significant."""
         better, worse = (self.first, self.second) if self.first_is_better else (self.second, self.first)
         if self.difference == 0:
             return f"{self.first} and {self.second} equal; {self.verdict}"
@@ -77,20 +77,20 @@ class SeedsComparison:
 
     @property
     def verdict(self) -> str:
-        """What the seeds allow to say."""
+        """The number of seeds, and whether the difference is significant over them."""
         seeds = counted(len(self.seeds), "seed")
         if not self.enough_seeds:
-            return f"{seeds}: not enough to tell over seeds, which takes {needed_seeds(self.level)} or more"
-        words = "clear over seeds" if self.tells else "not enough to tell over seeds"
-        return f"{seeds}: {words} ({format_p(self.p, self.adjusted_p)})"
+            return f"{seeds}: too few for a test over seeds, which takes {needed_seeds(self.level)} or more"
+        significant = "significant" if self.significant else "not significant"
+        return f"{seeds}: {significant} over seeds ({format_p(self.p, self.adjusted_p)})"
 
     def _by(self) -> str:
         if self.difference is None:
-            return "by the seeds at which the other failed"
+            return "by the seeds with which the other failed"
         if self.interval is None:
-            middle = "in the median, as some seeds failed" if self.censored else "in the mean"
-            return f"by {self.metric.format_difference(abs(self.difference), abs(self.difference))} {middle}"
-        return by(self.difference, self.interval, self.metric)
+            average = "in the median, as some seeds failed" if self.censored else "in the mean"
+            return f"by {self.metric.format_difference(abs(self.difference), abs(self.difference))} {average}"
+        return format_size(self.difference, self.interval, self.metric)
 
 
 def over_seeds(
@@ -104,27 +104,27 @@ def over_seeds(
 ) -> SeedsComparison:
     """Compare two models seed by seed.
 
-    The sign-flip permutation test (Fisher 1935): were the models exchangeable, each seed's difference
-    could as well have had the other sign; p is the share of all 2^n flips whose mean is at least as far
-    from 0 as the one seen. The interval holds every shift that the test does not reject: its ends are
-    means of subsets of the differences (Hartigan 1969), so it excludes 0 exactly where p is at most
-    1 - level. It supposes differences that are symmetric about their middle. n seeds give no p below
-    2^(1-n), so that fewer than 6 tell nothing at 95 %.
+    The sign-flip permutation test (Fisher 1935): if the models are exchangeable, each seed's difference is
+    equally likely to have the other sign; p is the share of all 2^n flips whose mean is at least as far from
+    0 as the observed one. The interval contains every shift that the test does not reject: its ends are means
+    of subsets of the differences (Hartigan 1969), so it excludes 0 exactly where p is at most 1 - level. It
+    assumes differences that are symmetric about their middle. n seeds give no p below 2^(1-n), so that fewer
+    than 6 cannot be significant at 95 %.
 
     A censored seed is worse than any value, an infinite difference; where there is one, the flips are of
-    signed ranks (Wilcoxon 1945, ties by mean ranks, zeros as Pratt 1959) and there is no interval. Seeds
-    at which both failed are a tie.
+    signed ranks (Wilcoxon 1945, ties by mean ranks, zeros as in Pratt 1959) and there is no interval. A seed
+    with which both failed is a tie.
 
     Args:
         first: outcomes of one model.
         second: outcomes of the other, of the same seeds in any order.
-        names: of the two, for the reading.
-        metric: what the values are.
+        names: of the two models.
+        metric: of the values.
         level: of the interval, a fraction.
-        seed: of the flips that are drawn, beyond `MOST_EXACT` seeds.
+        seed: of the flips that are drawn where there are more than `MOST_EXACT` seeds.
 
     Raises:
-        UserError: the seeds are not the same, none, or twice.
+        UserError: the models have different seeds, no seeds, or one twice.
     """
     check_level(level)
     pairs = _paired(first, second, names)
@@ -166,7 +166,7 @@ def needed_seeds(level: float = LEVEL) -> int:
 
 
 def subset_means(values: NDArray[np.float64], seed: int = 0) -> Draws:
-    """The mean of every non-empty subset: (2^n - 1,); beyond `MOST_EXACT` values, of `DRAWS` random ones.
+    """The mean of every non-empty subset: (2^n - 1,); beyond `MOST_EXACT` values, of `DRAWS` random subsets.
 
     Flipping the signs of a subset makes the sum no smaller exactly where the subset's mean is at most 0.
 
@@ -175,6 +175,7 @@ def subset_means(values: NDArray[np.float64], seed: int = 0) -> Draws:
     """
     if len(values) > MOST_EXACT:
         chosen = np.random.default_rng(seed).random((DRAWS, len(values))) < 0.5
+        # An empty subset has no mean; it becomes that of the first value.
         chosen[~chosen.any(axis=1), 0] = True
         return (chosen @ values) / chosen.sum(axis=1)
     sums, sizes = np.zeros(1), np.zeros(1, dtype=np.int64)
@@ -187,11 +188,11 @@ def _paired(
     first: Sequence[SeedOutcome], second: Sequence[SeedOutcome], names: tuple[str, str]
 ) -> dict[int, tuple[SeedOutcome, SeedOutcome]]:
     one, other = by_seed(first), by_seed(second)
-    alone = sorted(one.keys() ^ other.keys())
-    if alone:
-        has, lacks = names if alone[0] in one else names[::-1]
+    unpaired = sorted(one.keys() ^ other.keys())
+    if unpaired:
+        has, lacks = names if unpaired[0] in one else names[::-1]
         raise UserError(
-            f"Both models must have the same seeds. Got seed {alone[0]} of {has} without one of {lacks}. "
+            f"Both models must have the same seeds. Got seed {unpaired[0]} of {has} without one of {lacks}. "
             f"Nearest: the {counted(len(one.keys() & other.keys()), 'seed')} that both have."
         )
     return {seed: (outcome, other[seed]) for seed, outcome in one.items()}
@@ -202,17 +203,15 @@ def _differences(
 ) -> NDArray[np.float64]:
     """First minus second, infinite where one is censored, 0 where both are."""
     worse = -math.inf if better == "higher" else math.inf
-    found = []
+    differences = []
     for one, other in zip(first, second, strict=True):
         if one is None or other is None:
-            found.append(0.0 if one is other else worse if one is None else -worse)
+            differences.append(0.0 if one is other else worse if one is None else -worse)
         else:
-            found.append(one - other)
-    return np.array(found, dtype=np.float64)
+            differences.append(one - other)
+    return np.array(differences, dtype=np.float64)
 
 
 def _signed_ranks(differences: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Ranks of the sizes, equal ones sharing their mean, with the signs of the differences; 0 stays 0."""
-    _, places, counts = np.unique(np.abs(differences), return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[places]
-    return np.sign(differences) * ranks
+    """Ranks of the absolute differences, with their signs; 0 stays 0."""
+    return np.sign(differences) * mean_ranks(np.abs(differences))

@@ -16,10 +16,10 @@ from seqlab.stats.over_seeds import SeedsComparison, over_seeds
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A model to be compared.
+    """A model to compare.
 
-    outcomes: one a seed, in the unit of the score that is compared, censored ones too; () for a model
-        without randomness, such as an n-gram.
+    outcomes: one per seed, censored ones too, in the unit of the compared score; () for a model without
+        randomness, such as an n-gram.
     items: the scores on each item, once for each seed that has them.
     """
 
@@ -30,28 +30,28 @@ class Candidate:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Two models: how far other items, and how far other seeds, could change the order; None: not known."""
+    """Two models compared over items and over seeds; None: not known."""
 
     items: ItemsComparison | None
     seeds: SeedsComparison | None
 
     @property
     def names(self) -> tuple[str, str]:
-        """Who is compared."""
+        """Names of the two models."""
         known = self.seeds or self.items
-        assert known is not None, "one of the two is there"
+        assert known is not None, "one of the two is known"
         return known.first, known.second
 
     @property
-    def reading(self) -> str:
-        """One sentence on both; who is better is said again where seeds and items disagree."""
+    def sentence(self) -> str:
+        """One sentence on both; it names the better model twice where seeds and items disagree."""
         if self.items is None:
-            assert self.seeds is not None, "one of the two is there"
-            return self.seeds.reading
+            assert self.seeds is not None, "one of the two is known"
+            return self.seeds.sentence
         if self.seeds is None:
-            return self.items.reading
+            return self.items.sentence
         agree = self.items.first_is_better == self.seeds.first_is_better
-        return f"{self.items.reading}; {self.seeds.verdict if agree else self.seeds.reading}"
+        return f"{self.items.sentence}; {self.seeds.verdict if agree else self.seeds.sentence}"
 
 
 def compare(first: Candidate, second: Candidate, plan: ItemScoring) -> Comparison:
@@ -95,14 +95,15 @@ def all_pairs(candidates: Sequence[Candidate], plan: ItemScoring) -> list[Compar
 def holm(ps: Sequence[float]) -> list[float]:
     """P-values corrected for their number (Holm 1979), in the order given.
 
-    The i-th smallest of m, from 0, is multiplied by m - i; none is below the one before it or above 1.
-    Rejecting those at most 5 % errs in any of them with at most 5 %, however the tests depend on one another.
+    The i-th smallest of m, counted from 0, is multiplied by m - i; none is below its predecessor or above 1.
+    Rejecting those of at most 5 % makes any error with a probability of at most 5 %, however the tests depend
+    on each other.
 
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
     """
-    found, largest = [0.0] * len(ps), 0.0
-    for rank, place in enumerate(sorted(range(len(ps)), key=lambda index: ps[index])):
-        largest = max(largest, min(1.0, (len(ps) - rank) * ps[place]))
-        found[place] = largest
-    return found
+    adjusted, largest = [0.0] * len(ps), 0.0
+    for rank, index in enumerate(sorted(range(len(ps)), key=lambda index: ps[index])):
+        largest = max(largest, min(1.0, (len(ps) - rank) * ps[index]))
+        adjusted[index] = largest
+    return adjusted

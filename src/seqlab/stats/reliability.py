@@ -1,4 +1,4 @@
-"""How reliable an architecture is: its spread over settings, not its best one alone."""
+"""How reliable an architecture is: its spread over settings, not only its best setting."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Reliability:
     best_setting: the one with the best value, the first where several have it.
     within: the distance that counts as near, in the metric's unit.
     near_own_best: share of the settings within that distance of this architecture's best, a fraction.
-    near_overall_best: the same of the best of all architectures.
+    near_overall_best: share of the settings within that distance of the best of all architectures.
     expected_best: of k settings chosen at random, k = 1 .. settings; see `expected_best`.
     """
 
@@ -53,15 +53,16 @@ class Reliability:
     expected_best: tuple[float | None, ...]
 
     @property
-    def reading(self) -> str:
-        """One sentence."""
-        say, spread = self.metric.format, self.within
+    def sentence(self) -> str:
+        """All of it in one sentence."""
+        write, spread = self.metric.format, self.within
         near = round(self.near_overall_best * self.settings)
         failed = f"; {self.censored} failed" if self.censored else ""
         return (
             f"{self.architecture}: {near} of {counted(self.settings, 'setting')} within "
             f"{self.metric.format_difference(self.within, self.within)} of the best of all, "
-            f"median {say(self.median, spread)}, best {say(self.best, spread)} ({self.best_setting}){failed}"
+            f"median {write(self.median, spread)}, "
+            f"best {write(self.best, spread)} ({self.best_setting}){failed}"
         )
 
 
@@ -80,13 +81,13 @@ def reliability(settings: Sequence[Setting], metric: MetricSpec, *, within: floa
     """Spread over settings of each architecture, the most reliable first.
 
     The most reliable architecture is the one with the largest share of settings near the best of all;
-    among equals, the one with the better median, then by name. The answer is one about the settings that
-    were tried: architectures are comparable where each had settings of the same range and number.
+    ties are broken by the better median, then by name. The result holds for the settings that were tried:
+    architectures are comparable where each was tried with as many settings of the same ranges.
 
     Args:
         settings: of at least one architecture.
-        metric: what the values are.
-        within: what distance counts as near, in the metric's unit.
+        metric: of the values.
+        within: the distance that counts as near, in the metric's unit.
 
     Raises:
         UserError: no settings, one of them twice, or a distance that is negative or not finite.
@@ -105,13 +106,13 @@ def reliability(settings: Sequence[Setting], metric: MetricSpec, *, within: floa
 def expected_best(values: Sequence[float | None], metric: MetricSpec) -> list[float | None]:
     """The mean of the best of k different settings chosen at random, for k = 1 .. n.
 
-    Exact: of the C(n, k) choices C(i - 1, k - 1) have the i-th value, from the worst, as their best. The
-    choice is without replacement, so it is what a smaller search among these settings would have found,
+    Exact: of the C(n, k) choices, C(i - 1, k - 1) have the i-th value, counted from the worst, as their best.
+    The choice is without replacement, so it is what a smaller search among these settings would have found,
     and for values drawn at random it is unbiased (Tang et al. 2020). The curve of Dodge et al. 2019,
     "Show Your Work", is with replacement: the sum of x_i ((i / n)^k - ((i - 1) / n)^k). It is never better
     than this one, and does not reach the best value at k = n.
 
-    None for k up to the number of censored values: all k might have failed, and there is no mean.
+    None for k up to the number of censored values: all k might have failed, so there is no mean.
 
     >>> loss = MetricSpec(name="loss", unit="nats per token", better="lower")
     >>> expected_best([1.0, 2.0, 2.0, 3.0], loss), expected_best([1.0, None], loss)
@@ -156,14 +157,15 @@ def _best(values: Sequence[float | None], metric: MetricSpec) -> float | None:
 
 
 def _loss(value: float | None, metric: MetricSpec) -> float:
-    """A value turned so that less is better, censored ones infinite."""
+    """A value with its sign turned so that lower is better; infinite where it is censored."""
     return math.inf if value is None else -metric.gain(value)
 
 
 def _near(values: Sequence[float | None], best: float | None, metric: MetricSpec, within: float) -> float:
-    """Share of values no further than `within` from the best; what failed is near nothing."""
+    """Share of the values within a distance of the best; a censored value is never near."""
     if best is None:
         return 0.0
+    # A value exactly at the distance must count in spite of rounding.
     slack = 1e-9 * max(abs(best), within)
     known = [value for value in values if value is not None]
     return sum(metric.gain(best - value) <= within + slack for value in known) / len(values)

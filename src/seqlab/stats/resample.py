@@ -11,18 +11,18 @@ from seqlab.schema.errors import UserError
 from seqlab.stats.interval import Draws
 
 RESAMPLES = 9_999
-"""So that the 2.5 % quantile is a resample, and p has no value between two of them."""
+"""One less than a round number, so that the 2.5 % quantile is itself a resample."""
 LEAST_BLOCK = 50
-"""Tokens; about two sentences."""
+"""In tokens; about two sentences."""
 _AT_ONCE = 2_000_000
-"""Draws that are in memory at a time: 8 MB each."""
+"""Draws that are in memory at the same time, at most."""
 
 
 def default_block(items: int) -> int:
-    """Items a block: n^(1/3) rounded up, at least `LEAST_BLOCK`.
+    """Items per block: n^(1/3) rounded up, at least `LEAST_BLOCK`.
 
-    The rate is the best one for the variance (Hall, Horowitz and Jing 1995); the least length keeps tokens
-    of one sentence, and of the next, together.
+    This rate is optimal for the variance (Hall, Horowitz and Jing 1995); the least length keeps the tokens of
+    a sentence and of the next one together.
 
     >>> default_block(73_760), default_block(1_000_000)
     (50, 100)
@@ -40,16 +40,16 @@ def ratios(
 ) -> Draws:
     """sum(tops) / sum(bottoms) of each resample: (resamples,).
 
-    With blocks of 1 the ordinary bootstrap of independent items (Efron and Tibshirani 1993). Longer blocks
-    keep neighbours together: the circular block bootstrap (Politis and Romano 1992) draws starts from all
-    N places, goes on at the beginning where a block passes the end, and cuts the last block so that a
-    resample has N items.
+    With blocks of 1 it is the ordinary bootstrap of independent items (Efron and Tibshirani 1993). Longer
+    blocks keep neighbours together: the circular block bootstrap (Politis and Romano 1992) draws starts from
+    all N positions, continues at the beginning where a block passes the end, and cuts the last block so that
+    a resample has N items.
 
     Args:
         tops: (N,).
         bottoms: (N,), such as the number of targets of each item.
-        block: items a block, at most N.
-        resamples: how many.
+        block: items per block, at most N.
+        resamples: their number.
         seed: of the draws.
 
     Raises:
@@ -64,6 +64,7 @@ def ratios(
     sums = [(_block_sums(values, block), _block_sums(values, rest)) for values in (tops, bottoms)]
     random = np.random.default_rng(seed)
     found = np.empty(resamples)
+    # In parts, because all draws of a long text at once would not fit into memory.
     rows = max(1, _AT_ONCE // (whole + 1))
     for begin in range(0, resamples, rows):
         here = min(rows, resamples - begin)
@@ -75,7 +76,7 @@ def ratios(
 
 
 def _block_sums(values: NDArray[np.float64], block: int) -> NDArray[np.float64]:
-    """The sum of `block` values from each start, around the end: (N,)."""
+    """The sum of `block` values from each start, continued at the beginning after the end: (N,)."""
     if block == 1:
         return values
     cumulative = np.concatenate([[0.0], np.cumsum(np.concatenate([values, values[:block]]))])

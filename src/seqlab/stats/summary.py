@@ -14,7 +14,7 @@ from seqlab.stats.formatting import counted, percent
 from seqlab.stats.interval import LEVEL, Interval, binomial_share, check_level
 
 MOST_SEEDS = 1_000
-"""Beyond them the number of resamples is no float."""
+"""Of more, the number of resamples exceeds the largest float."""
 _SLACK = 1e-12
 
 
@@ -23,9 +23,9 @@ class Summary:
     """A model over its seeds; values in the metric's unit, None where censored, shares as fractions.
 
     interval: of the median, by the percentile bootstrap; see `summarize`.
-    coverage_at_least: how often an interval made like this one holds the true median, a fraction.
-    censored: how many seeds have each reason for having no value.
-    good: what counts as success, in the metric's unit; None: to have a value.
+    coverage_at_least: how often an interval computed like this contains the true median, a fraction.
+    censored: number of seeds by the reason for having no value.
+    good: the value that counts as success, in the metric's unit; None: any value does.
     """
 
     metric: MetricSpec
@@ -51,7 +51,7 @@ class Summary:
         return self.upper_quartile - self.lower_quartile
 
     @property
-    def reading(self) -> str:
+    def sentence(self) -> str:
         """All of it in one sentence."""
         return "; ".join(part for part in (self._middle(), self._missing(), self._success()) if part)
 
@@ -61,7 +61,7 @@ class Summary:
         spread = max(known, default=0.0) - min(known, default=0.0)
         median = self.metric.format(self.median, spread)
         if self.seeds == 1:
-            return f"{self.metric.name} {median} with 1 seed, which says nothing of the spread"
+            return f"{self.metric.name} {median} with 1 seed, so the spread is unknown"
         lowest, lower, _, upper, highest = (self.metric.format_number(value, spread) for value in five)
         low, high = (
             self.metric.format_number(value, spread) for value in (self.interval.low, self.interval.high)
@@ -72,13 +72,14 @@ class Summary:
         )
         if self.coverage_at_least >= self.interval.level:
             return words
-        return f"{words} (of so few seeds, sure to hold it in {percent(self.coverage_at_least)} of cases)"
+        coverage = percent(self.coverage_at_least)
+        return f"{words} (with few seeds, its coverage is only guaranteed to be {coverage})"
 
     def _missing(self) -> str:
         if not self.censored:
             return ""
         reasons = ", ".join(f"{count} {why}" for why, count in self.censored.items())
-        middle = ", so the median is worse than any value seen" if self.median is None else ""
+        middle = ", so the median is worse than any known value" if self.median is None else ""
         missing = f"{sum(self.censored.values())} of {counted(self.seeds, 'seed')} without a value"
         return f"{missing} ({reasons}){middle}"
 
@@ -101,17 +102,17 @@ def summarize(
 
     The median's interval is the percentile bootstrap's (Efron 1979): the quantiles of the median over all
     n^n resamples of the n seeds. Their distribution has a closed form, so it is exact for every n and
-    nothing is drawn. With few seeds such an interval covers less than its level, and how much is known
-    whatever the values' distribution, if it is continuous: 75 % with 3 seeds, 94 % with 5, 88 % with 7,
-    96 % with 9. `coverage_at_least` says so; it is exact for an odd number of seeds.
+    nothing is drawn. With few seeds the coverage of such an interval is below its level. It is known for any
+    continuous distribution of the values: 75 % with 3 seeds, 94 % with 5, 88 % with 7, 96 % with 9. This is
+    `coverage_at_least`, which is exact for an odd number of seeds.
 
-    Censored seeds count as failures and as worse than any value seen.
+    Censored seeds count as failures and as worse than any known value.
 
     Args:
-        outcomes: one a seed.
-        metric: what the values are.
-        good: a seed succeeds whose value is at least (or, if lower is better, at most) this;
-            None: a seed succeeds that has a value.
+        outcomes: one per seed.
+        metric: of the values.
+        good: a seed succeeds if its value is at least (or, if lower is better, at most) this; None: if it
+            has a value.
         level: of both intervals, a fraction.
 
     Raises:
@@ -150,38 +151,39 @@ def summarize(
 def medians(ascending: Sequence[float]) -> list[tuple[float, float]]:
     """Each value that the median of a bootstrap resample can take, ascending, with its probability.
 
-    Exact, without resampling. An odd number n = 2m - 1 of values: the median is the m-th of the resample,
-    which is at most the i-th value if at least m of n draws are (Maritz and Jarrett 1978). An even number
-    n = 2m: the mean of the m-th and the next one, which are the i-th and the j-th value, i < j, if m draws
-    have their maximum at i and the other m their minimum at j.
+    Exact, without resampling. Of an odd number n = 2m - 1 of values, the median is the m-th of the resample,
+    which is at most the i-th value if at least m of the n draws are (Maritz and Jarrett 1978). Of an even
+    number n = 2m, it is the mean of the m-th and the next one. These are the i-th and the j-th value, i < j,
+    if m draws have their maximum at i and the other m have their minimum at j.
 
     >>> medians([1.0, 2.0])
     [(1.0, 0.25), (1.5, 0.5), (2.0, 0.25)]
     """
     n = len(ascending)
     m = (n + 1) // 2
-    alone = [_at_least(m, n, i / n) - _at_least(m, n, (i - 1) / n) for i in range(1, n + 1)]
+    same = [_at_least(m, n, i / n) - _at_least(m, n, (i - 1) / n) for i in range(1, n + 1)]
     if n % 2:
-        return list(zip(ascending, alone, strict=True))
+        return list(zip(ascending, same, strict=True))
+    # `same`: both middle values are the i-th; `apart`: they are the i-th and a later one.
     found: list[tuple[float, float]] = []
     for i in range(1, n + 1):
         maximum = math.comb(n, m) * ((i / n) ** m - ((i - 1) / n) ** m)
         apart = [maximum * (((n - j + 1) / n) ** m - ((n - j) / n) ** m) for j in range(i + 1, n + 1)]
-        found.append((ascending[i - 1], max(0.0, alone[i - 1] - sum(apart))))
+        found.append((ascending[i - 1], max(0.0, same[i - 1] - sum(apart))))
         means = [between(ascending[i - 1], high, 0.5) for high in ascending[i:]]
         found += zip(means, apart, strict=True)
     return sorted(found)
 
 
-def _at_least(m: int, n: int, chance: float) -> float:
-    """P(at least m successes in n trials)."""
-    return sum(math.comb(n, k) * chance**k * (1 - chance) ** (n - k) for k in range(m, n + 1))
+def _at_least(m: int, n: int, p: float) -> float:
+    """P(at least m successes in n trials of probability p)."""
+    return sum(math.comb(n, k) * p**k * (1 - p) ** (n - k) for k in range(m, n + 1))
 
 
 def _coverage(ascending: Sequence[float], low: float, high: float) -> float:
-    """P(the median is between the outermost values within [low, high]).
+    """P(the true median is between the outermost values within [low, high]).
 
-    It is between the a-th and the b-th value if a to b - 1 of n lie below it, each with probability 1/2.
+    It is between the a-th and the b-th value if a to b - 1 of n are below it, each with probability 1/2.
     """
     n = len(ascending)
     inside = [rank for rank, value in enumerate(ascending, start=1) if low <= value <= high]
@@ -189,13 +191,13 @@ def _coverage(ascending: Sequence[float], low: float, high: float) -> float:
 
 
 def _first(probabilities: Sequence[tuple[float, float]], tail: float) -> float:
-    """The first value up to which the probability comes to a tail's."""
-    together = 0.0
-    for value, chance in probabilities:
-        together += chance
-        if together >= tail - _SLACK:
+    """The first value at which the cumulative probability reaches that of a tail."""
+    cumulative = 0.0
+    for value, probability in probabilities:
+        cumulative += probability
+        if cumulative >= tail - _SLACK:
             return value
-    raise AssertionError("probabilities come to 1")
+    raise AssertionError("probabilities add up to 1")
 
 
 def _succeeds(outcome: SeedOutcome, metric: MetricSpec, good: float | None) -> bool:

@@ -23,14 +23,14 @@ def findings(
     sentences += [f"{sentence}." for sentence in pairs.about(ranked[0])] if ranked else []
     sentences += [pairs.why_not] if pairs.why_not else []
     if reliability and reliability[0].settings > 1:
-        sentences.append(f"Most reliable is {reliability[0].reading}.")
+        sentences.append(f"Most reliable is {reliability[0].sentence}.")
     if len(study.groups) > 1:
         sentences.append(_importance(importances))
     return [*sentences, *(f"{edge}." for edge in study.edges)]
 
 
 def _order(ranked: Sequence[str], pairs: Pairs) -> str:
-    significant = any(pair.seeds is not None and pair.seeds.tells for pair in pairs.found)
+    significant = any(pair.seeds is not None and pair.seeds.significant for pair in pairs.found)
     caution = "" if significant else "; no difference is significant over seeds"
     return f"Order by the median of the best setting: {', then '.join(ranked)}{caution}."
 
@@ -39,7 +39,7 @@ def _importance(importances: Importances) -> str:
     if not importances.found:
         return f"The importance of settings is unknown: {importances.why_not}"
     of, importance = next(iter(importances.found.items()))
-    return f"Importance of settings, {of}: {importance.reading}."
+    return f"Importance of settings, {of}: {importance.sentence}."
 
 
 def _best_setting(study: ChapterStudy, group: Group) -> str:

@@ -68,5 +68,7 @@ def _row(pair: Comparison, *, items: bool) -> tuple[CellValue, ...]:
 def _significant_over(pair: Comparison) -> str:
     """Over what the two differ significantly; "neither" where chance may explain the difference."""
     comparisons = (("items", pair.items), ("seeds", pair.seeds))
-    significant = [name for name, comparison in comparisons if comparison is not None and comparison.tells]
+    significant = [
+        name for name, comparison in comparisons if comparison is not None and comparison.significant
+    ]
     return " and ".join(significant) or "neither"
