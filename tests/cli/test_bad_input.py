@@ -135,7 +135,7 @@ def test_of_several_runs_the_last_begun_is_named(refused, language: RunFolder) -
     os.utime(language.path / "run.json", (1e9, 1e9))
     result = refused("resume", "brackets-lstm")
     assert "'brackets-lstm' must name one run. Got 2: " in result
-    assert f"The one begun last: {other!r}." in result
+    assert f"The newest of them: {other!r}." in result
 
 
 def test_a_model_of_the_wrong_kind_is_refused(refused, language: RunFolder, classifier: RunFolder) -> None:
@@ -201,7 +201,7 @@ def test_a_damaged_checkpoint(refused, seqlab, runs: Path, file: str, damage: st
     for command in ("resume", "evaluate", "sample"):
         result = refused(command, str(run.path))
         assert str(newest) in result
-        assert f"Delete it to go on from {before.name}" in result
+        assert f"Delete it to continue from {before.name}" in result
     shutil.rmtree(newest)
     assert seqlab("resume", str(run.path)).status == 0
 

@@ -11,6 +11,8 @@ import pytest
 from experiments import finished, seqlab
 from filelock import FileLock
 
+from seqlab.compare import study_pairs
+
 STUDY = """
 about = "two cells"
 expectation = "The LSTM counts, so it is better."
@@ -55,7 +57,7 @@ def test_plan_run_final_evaluation_and_again(study: Path, tmp_path: Path) -> Non
     assert len(found["parts"][0]["groups"]) == 4
     assert "8/8" not in err
     out, _ = finished("study", str(study), "--plan", "--threads", "1", runs=runs)
-    assert "8 runs, 8 of them finished already" in out
+    assert "cells: 8 runs, 8 cells.\nRuns that are finished already: 8.\n" in out
 
 
 @pytest.mark.parametrize(
@@ -72,6 +74,18 @@ def test_plan_run_final_evaluation_and_again(study: Path, tmp_path: Path) -> Non
 )
 def test_wrong_input_is_refused(study: Path, refused, arguments: tuple[str, ...], words: str) -> None:
     assert words in refused("study", *(argument.format(study) for argument in arguments))
+
+
+def test_pairs_are_compared_once_for_the_terminal_and_the_report(
+    seqlab, study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared = []
+    real = study_pairs.all_pairs
+    monkeypatch.setattr(study_pairs, "all_pairs", lambda *a, **k: compared.append(a) or real(*a, **k))
+    result = seqlab("study", str(study), "seeds=1", "--threads", "1", "--json")
+    assert result.status == 0, result.err
+    assert json.loads(result.out)["parts"][0]["pairs"]
+    assert len(compared) == 1
 
 
 @pytest.mark.slow

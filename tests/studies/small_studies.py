@@ -81,8 +81,8 @@ def results(study: StudyFolder) -> dict[str, tuple[str, str]]:
     by_name = {}
     for run in trial_runs(study):
         assert run.folder is not None
-        records = (run.folder.path / "records.jsonl").read_text()
-        by_name[run.trial.run] = (records, str(run.summary and run.summary["metrics"]))
+        records = (run.folder.path / "records.jsonl").read_text(encoding="utf-8")
+        by_name[run.name] = (records, str(run.summary and run.summary["metrics"]))
     return by_name
 
 

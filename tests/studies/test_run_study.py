@@ -144,7 +144,7 @@ def test_a_changed_recipe_is_a_changed_study(tmp_path: Path) -> None:
 
 def test_two_processes_cannot_run_one_study() -> None:
     study = run_small(small_design())
-    with study.lock(), pytest.raises(UserError, match="in use: another process carries out this study"):
+    with study.lock(), pytest.raises(UserError, match="in use: another process runs this study"):
         run_small(small_design())
 
 
@@ -276,11 +276,7 @@ def test_a_study_of_several_languages_is_compared_with_the_true_distribution_in_
     study = run_small(design)
     parts = read(study)
     assert [part.part for part in parts] == ["brackets", "counting letters=3"]
-    cards = {
-        trial_run.trial.run: trial_run.folder.oracle_card()
-        for trial_run in trial_runs(study)
-        if trial_run.folder
-    }
+    cards = {run.name: run.folder.oracle_card() for run in trial_runs(study) if run.folder}
     assert len(cards) == 4
     for part in parts:
         assert part.monitor == ORACLE_METRICS["accepted_longer"]

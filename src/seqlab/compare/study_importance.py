@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from seqlab.compare.study import Group, Study
+from seqlab.compare.study_cache import once_per_cells
 from seqlab.schema.settings import flat, format_setting, short_names
 from seqlab.stats.forest import FEWEST, Span, forest_importance
 from seqlab.stats.grid import SettingCell, missing
@@ -23,6 +24,7 @@ class Importances:
     why_not: str = ""
 
 
+@once_per_cells
 def importances(study: Study) -> Importances:
     """The share of each axis in the variance between settings.
 

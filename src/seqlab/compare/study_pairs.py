@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from seqlab.compare.study import Group, Study
+from seqlab.compare.study_cache import once_per_cells
 from seqlab.schema.errors import UserError
 from seqlab.stats.item_scores import ItemScores
 from seqlab.stats.over_items import ItemScoring
@@ -37,6 +38,7 @@ class Pairs:
         return [*lines, few[0].verdict] if shortened else lines
 
 
+@once_per_cells
 def pairs(study: Study) -> Pairs:
     """Compare each architecture, at its best setting, with each other one: over seeds, and over items."""
     groups = [group for group in study.best if group.summary.median is not None]

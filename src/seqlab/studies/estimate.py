@@ -26,7 +26,7 @@ CHECKPOINTS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunCost:
+class ExpectedCost:
     """The cost of one run.
 
     step_seconds, validation_seconds: of one optimiser step and of one validation. steps, validations: of the
@@ -50,9 +50,9 @@ class Estimates:
 
     def __init__(self, device: str | None, threads: int | None):
         self._device, self._threads = device or "cpu", threads
-        self._known: dict[str, RunCost] = {}
+        self._known: dict[str, ExpectedCost] = {}
 
-    def of(self, config: ExperimentConfig) -> RunCost:
+    def of(self, config: ExperimentConfig) -> ExpectedCost:
         """The expected cost of an experiment's run."""
         key = _cost_key(config)
         if key not in self._known:
@@ -75,7 +75,7 @@ def _cost_key(config: ExperimentConfig) -> str:
     return canonical(config.model_copy(update={"seed": 0, "training": training}))
 
 
-def _measure(experiment: NetworkExperiment) -> RunCost:
+def _measure(experiment: NetworkExperiment) -> ExpectedCost:
     config = experiment.config
     batches = experiment.task.batches(experiment.dataset.splits["train"], config.batching, seed=0)
     steps = len(batches) * config.training.epochs
@@ -84,7 +84,7 @@ def _measure(experiment: NetworkExperiment) -> RunCost:
     validations = max(1, round(steps / len(batches) * config.training.validations_per_epoch))
     # Steps first: they create the optimiser's state, which checkpoints hold.
     step_seconds = _step_seconds(experiment, batches)
-    return RunCost(
+    return ExpectedCost(
         step_seconds=step_seconds,
         validation_seconds=_validation_seconds(experiment),
         steps=steps,

@@ -69,7 +69,7 @@ def forecast(design: Design, resources: Resources, processes: int) -> Forecast:
         for name in dict.fromkeys(trial.architecture for trial in networks)
     )
     return Forecast(
-        sentences=(_summary(design, trials), *_on_epochs(design, networks)),
+        sentences=(*_counts(design, trials), *_on_epochs(design, networks)),
         rows=rows,
         seconds=sum(row.seconds * (row.runs - row.done) / row.runs for row in rows) / processes,
         bytes=sum(row.bytes for row in rows),
@@ -101,17 +101,17 @@ def _cells(trials: Sequence[Trial]) -> int:
     return sum(max(1, len(trial.epochs)) for trial in trials)
 
 
-def _summary(design: Design, trials: Sequence[Trial]) -> str:
-    """The numbers of runs and cells in a sentence."""
+def _counts(design: Design, trials: Sequence[Trial]) -> list[str]:
+    """Sentences on the numbers of runs and cells."""
     runs = f"{len(trials)} runs" if design.config.search.exhaustive else f"at most {len(trials)} runs"
+    sentences = [f"{design.config.name}: {runs}, {_cells(trials)} cells."]
     baselines = sum(trial.baseline for trial in trials)
     finished = sum(_finished(trial) for trial in trials)
-    parts = [f"{design.config.name}: {runs}"]
     if baselines:
-        parts.append(f"{baselines} of them baselines, whose cost is not measured")
+        sentences.append(f"Runs of baselines, whose cost is not measured: {baselines}.")
     if finished:
-        parts.append(f"{finished} of them finished already")
-    return f"{', '.join(parts)}, {_cells(trials)} cells."
+        sentences.append(f"Runs that are finished already: {finished}.")
+    return sentences
 
 
 def _on_epochs(design: Design, trials: Sequence[Trial]) -> list[str]:
