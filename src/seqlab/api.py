@@ -64,7 +64,7 @@ def _configure(
     """The experiment, and what the user should read about it."""
     if isinstance(overrides, str):
         raise UserError(f"'overrides' must be a list of key=value. Got {overrides!r}.")
-    if not isinstance(recipe, AnyExperimentConfig):
+    if isinstance(recipe, (str, Path)):
         return recipes.configure(str(recipe), overrides)
     table, notes = plain(recipe), []
     for assignment in overrides:

@@ -16,7 +16,7 @@ from seqlab.data.sequences import Padded
 from seqlab.models.model import Capabilities, SequenceModel
 from seqlab.schema.errors import UserError
 from seqlab.tasks.classify import ClassifyTask
-from seqlab.tasks.language_model import LanguageModelTask
+from seqlab.tasks.language_modelling import LanguageModelTask
 
 LANGUAGE = LanguageModelTask(0, 1)
 LABELS = ClassifyTask(0.0)

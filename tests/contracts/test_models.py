@@ -21,7 +21,7 @@ from seqlab.schema.config import Table, parse, plain
 from seqlab.schema.errors import UserError
 from seqlab.schema.records import Moment, from_line, to_line
 from seqlab.tasks.classify import ClassifyTask
-from seqlab.tasks.language_model import LanguageModelTask
+from seqlab.tasks.language_modelling import LanguageModelTask
 
 VOCABULARY, CLASSES = 13, 3
 CELLS = get_args(CellName)

@@ -14,7 +14,7 @@ from seqlab.models.model_kinds import MODELS
 from seqlab.schema.config import parse
 from seqlab.schema.errors import UserError
 from seqlab.schema.records import Scalar
-from seqlab.tasks.language_model import LanguageModelTask
+from seqlab.tasks.language_modelling import LanguageModelTask
 
 START = 0
 

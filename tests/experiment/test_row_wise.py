@@ -73,7 +73,9 @@ def dense(config: SgdConfig, steps: int, batches: Batches, factor: float = 1.0) 
 
 def lazy(config: SgdConfig, *, dtype: torch.dtype = torch.float32) -> tuple[Embedding, RowWiseSgd]:
     table = Embedding(V, H, _weight=start().to(dtype))
-    return table, RowWiseSgd(table, config)
+    rows = config.row_wise(table)
+    assert isinstance(rows, RowWiseSgd)
+    return table, rows
 
 
 def advance(table: Embedding, rows: RowWiseSgd, steps: range, batches: Batches, factor: float = 1.0) -> None:

@@ -20,7 +20,7 @@ from seqlab.schema.config import parse
 from seqlab.schema.errors import UserError, WorkError
 from seqlab.schema.records import Curve, Scalar
 from seqlab.tasks.classify import ClassifyTask
-from seqlab.tasks.language_model import LanguageModelTask
+from seqlab.tasks.language_modelling import LanguageModelTask
 
 VOCABULARY = 11
 START, END = 0, 1

@@ -29,7 +29,7 @@ from seqlab.nn.transformer_stack import TransformerStack
 from seqlab.schema.errors import UserError
 from seqlab.schema.records import Curve, Scalar
 from seqlab.tasks.classify import ClassifyTask
-from seqlab.tasks.language_model import LanguageModelTask
+from seqlab.tasks.language_modelling import LanguageModelTask
 from seqlab.tasks.task import Task
 
 B, T, V, H = 4, 9, 7, 5

@@ -84,7 +84,11 @@ class SgdConfig(OptimizerConfig):
     def row_wise(self, table: Embedding) -> RowWiseSgd | str:
         from seqlab.experiment.row_wise import RowWiseSgd
 
-        return RowWiseSgd(table, self) if self.rows == "auto" else "training.optimizer.rows is dense"
+        if self.rows == "dense":
+            return "training.optimizer.rows is dense"
+        return RowWiseSgd(
+            table, momentum=self.momentum, nesterov=self.nesterov, weight_decay=self.weight_decay
+        )
 
     @override
     def build(self, parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:

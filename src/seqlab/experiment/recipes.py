@@ -104,7 +104,7 @@ def network(wanted: str, overrides: Sequence[str] = ()) -> ExperimentConfig:
         UserError: the recipe fits a baseline; see `configure` for other errors.
     """
     config, _ = configure(wanted, overrides)
-    if not isinstance(config, ExperimentConfig):
+    if config.method != "network":
         raise UserError(f"Recipe {wanted!r} must train a network. Got a baseline.")
     return config
 

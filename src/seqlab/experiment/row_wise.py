@@ -5,17 +5,12 @@ Legend: V rows of the table, H their width, U rows a batch used, M = 2 (a row's 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
 from seqlab.nn.embedding import Embedding
-
-if TYPE_CHECKING:
-    from seqlab.experiment.optimizers import SgdConfig
 
 WINDOW = 64
 """Steps after which every row is brought up to date: a bound on how far a row can lag."""
@@ -37,13 +32,13 @@ class RowWiseSgd:
 
     Args:
         table: the embedding; from now on it reads its rows through this object.
-        config: momentum μ, weight decay λ, and whether the momentum is Nesterov's.
+        momentum: μ. nesterov: whether the momentum is Nesterov's. weight_decay: λ.
     """
 
-    def __init__(self, table: Embedding, config: SgdConfig):
+    def __init__(self, table: Embedding, *, momentum: float, nesterov: bool, weight_decay: float):
         self.weight = table.weight
-        self._momentum, self._nesterov, self._decay = config.momentum, config.nesterov, config.weight_decay
-        self._velocity = torch.zeros_like(self.weight) if config.momentum else None
+        self._momentum, self._nesterov, self._decay = momentum, nesterov, weight_decay
+        self._velocity = torch.zeros_like(self.weight) if momentum else None
         # The index in `_maps` of the step up to which each row is updated.
         self._seen = torch.zeros(self.weight.shape[0], dtype=torch.int64)
         self._maps = torch.eye(2, dtype=torch.float64).unsqueeze(0)

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from seqlab.languages.earley import EarleyColumn, EarleyParser
+from seqlab.languages.explorer import CHUNK
 from seqlab.languages.grammar import Grammar
-from seqlab.languages.language import CHUNK, Entropy, FormalLanguage
+from seqlab.languages.language import Entropy, FormalLanguage
 
 ENTROPY_SAMPLES = 20_000
 """Strings from which the entropy is estimated where derivations do not determine it."""

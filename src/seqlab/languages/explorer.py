@@ -5,15 +5,15 @@ Legend: S states reached so far, V tokens of the alphabet (column V is the end),
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqlab.languages.language import CHUNK, FormalLanguage
-
+CHUNK = 8192
+"""Strings drawn together. A constant, so that a larger draw begins with the strings of a smaller one."""
 WRONG = -1
 """The number of the state after an impossible token."""
 _UNKNOWN = -2
@@ -21,6 +21,33 @@ _UNKNOWN = -2
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
+
+
+class StateMachine(Protocol):
+    """What is needed of a language; see `FormalLanguage`, whose members these are."""
+
+    separator: ClassVar[str]
+
+    @property
+    def alphabet(self) -> tuple[str, ...]:
+        """Every token."""
+        ...
+
+    def start(self) -> Any:
+        """The state before the first token."""
+        ...
+
+    def distribution(self, state: Any) -> Mapping[str, float]:
+        """Probabilities of the next token."""
+        ...
+
+    def advance(self, state: Any, token: str) -> Any:
+        """The state after one more token."""
+        ...
+
+    def join(self, tokens: Sequence[str]) -> str:
+        """The string of tokens."""
+        ...
 
 
 class Explorer:
@@ -31,7 +58,7 @@ class Explorer:
     reached, so numbers are meaningful only within one explorer.
     """
 
-    def __init__(self, language: FormalLanguage[Any]):
+    def __init__(self, language: StateMachine):
         self.language = language
         self.columns = {token: column for column, token in enumerate(language.alphabet)}
         self.end = len(self.columns)

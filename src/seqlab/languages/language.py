@@ -10,12 +10,11 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 
+from seqlab.languages.explorer import Explorer
 from seqlab.schema.errors import UserError
 
 END = ".end"
 """The end of a string, as an outcome of the distribution of the next token."""
-CHUNK = 8192
-"""Strings drawn together. A constant, so that a larger draw begins with the strings of a smaller one."""
 State = TypeVar("State", bound=Hashable)
 
 
@@ -101,8 +100,6 @@ class FormalLanguage(ABC, Generic[State]):
 
     def draw(self, count: int, random: np.random.Generator) -> list[str]:
         """Random strings; a larger count begins with the strings of a smaller one."""
-        from seqlab.languages.explorer import Explorer
-
         # A generator of its own: otherwise the number of strings would change what they are filled with.
         (filling,) = random.spawn(1)
         return self.fill(Explorer(self.skeleton()).draw(count, random), filling)

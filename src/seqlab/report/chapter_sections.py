@@ -18,7 +18,7 @@ from seqlab.report.cost_tables import cost_table, environment_table, folders_tab
 from seqlab.report.data_tables import cards_table, data_table
 from seqlab.report.oracle_tables import oracle_table, wrong_samples_table
 from seqlab.report.results_table import results_table
-from seqlab.report.samples import run_samples, split_samples
+from seqlab.report.sample_texts import run_samples, split_samples
 from seqlab.report.score_tables import other_splits_table, seeds_table
 from seqlab.report.sections import Part, Section, non_empty, present
 from seqlab.report.settings_tables import shared_settings_table

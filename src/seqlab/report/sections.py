@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from seqlab.report.chapters import Entry
 from seqlab.report.charts.figure import Figure
-from seqlab.report.samples import RunSamples
+from seqlab.report.sample_texts import RunSamples
 from seqlab.report.tables import ReportTable
 
 Thing = TypeVar("Thing")

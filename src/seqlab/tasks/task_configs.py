@@ -151,7 +151,7 @@ class LanguageModelConfig(TaskConfig):
 
     @override
     def build(self, dataset: Dataset, options: LossOptions = NO_OPTIONS) -> Task:
-        from seqlab.tasks.language_model import LanguageModelTask
+        from seqlab.tasks.language_modelling import LanguageModelTask
 
         start, end = check_start(dataset)
         options.require_none("class_weights", task=self.kind)

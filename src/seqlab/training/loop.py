@@ -12,7 +12,7 @@ from seqlab.data.prefetcher import Prefetcher
 from seqlab.evaluate import diagnose as diagnosis
 from seqlab.evaluate.card import numbers
 from seqlab.evaluate.oracle_check import oracle_check
-from seqlab.evaluate.samples import write_samples
+from seqlab.evaluate.sampled_texts import write_samples
 from seqlab.evaluate.scoring import score, score_training
 from seqlab.evaluate.weights import newest_checkpoint
 from seqlab.experiment import seeding

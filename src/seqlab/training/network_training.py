@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from seqlab.evaluate.card import numbers
 from seqlab.evaluate.fitted_network import FittedNetwork
 from seqlab.evaluate.oracle_check import write_oracle_card
-from seqlab.evaluate.samples import write_samples
+from seqlab.evaluate.sampled_texts import write_samples
 from seqlab.evaluate.weights import best_checkpoint, load_model
 from seqlab.experiment.network_experiment import NetworkExperiment
 from seqlab.runs import checkpoints
