@@ -57,8 +57,10 @@ def rows(experiment: NetworkExperiment, split: str, count: int) -> Batch:
     """
     data = experiment.dataset.splits[split]
     window = WINDOW if experiment.model.capabilities.carries_state else 0
-    batching = experiment.config.batching.of_rows(count, window)
-    return experiment.task.batches(data if data.running else data.subsample(count), batching, None)[0]
+    batching = experiment.config.batching
+    # A batching for running text reads separate sequences as one text, too.
+    chosen = data if batching.running else data.subsample(count)
+    return experiment.task.batches(chosen, batching.of_rows(count, window), None)[0]
 
 
 def plain(found: Diagnosis) -> dict[str, Any]:
