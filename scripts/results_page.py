@@ -101,8 +101,8 @@ def _oracle_columns(oracle: dict[str, float]) -> dict[str, float]:
         "true strings within the limit, %": 100 * oracle["complete_of_truth"],
         "loss above the floor, %": 100 * oracle["above_floor"] / oracle["floor"],
     }
-    if "samples_valid_by_course" in oracle:
-        columns["valid by the legacy check, %"] = 100 * oracle["samples_valid_by_course"]
+    if "samples_passing_legacy_check" in oracle:
+        columns["valid by the legacy check, %"] = 100 * oracle["samples_passing_legacy_check"]
     return columns
 
 

@@ -42,13 +42,11 @@ def folder_of(run: seqlab.Run) -> RunFolder:
     return open_run(run.path)
 
 
-def test_importing_is_quick_and_light() -> None:
-    code = (
-        "import time; then = time.perf_counter(); import seqlab; passed = time.perf_counter() - then\n"
-        "import sys; print(passed < 0.1, {'torch', 'polars', 'altair', 'pydantic'} & set(sys.modules))"
-    )
+def test_importing_is_light() -> None:
+    """No slow package is imported before it is used."""
+    code = "import seqlab, sys; print({'torch', 'polars', 'altair', 'pydantic', 'numpy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["True", "set()"]
+    assert done.stdout.split() == ["set()"]
     assert {"Run", "load_run", "train"} <= set(dir(seqlab))
     with pytest.raises(AttributeError, match="no attribute 'lod_run'"):
         seqlab.lod_run  # noqa: B018 # pyright: ignore[reportAttributeAccessIssue]

@@ -127,8 +127,14 @@ def _defined(
     for node in tree.body:
         if isinstance(node, ast.ClassDef | ast.FunctionDef):
             shown = not node.name.startswith("_") if exported is None else node.name in exported
-            if shown:
+            if shown and not _inherits_its_description(node):
                 yield node.name, node
+
+
+def _inherits_its_description(node: ast.ClassDef | ast.FunctionDef) -> bool:
+    """Whether it overrides a method of a protocol, whose page describes it."""
+    decorators = [ast.unparse(decorator) for decorator in node.decorator_list]
+    return "override" in decorators and ast.get_docstring(node) is None
 
 
 def test_every_name_of_the_package_has_an_anchor(looked: dict[str, Seen]) -> None:

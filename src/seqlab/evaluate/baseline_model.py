@@ -28,7 +28,7 @@ class BaselineModel(SequenceModel):
         self._baseline = baseline
 
     def features(self, batch: Batch, state: State | None) -> tuple[Tensor, State | None]:
-        """(B, T, V) behind each token, or (B, V) of the labels; see `SequenceModel.features`."""
+        """(B, T, V) after each token, or (B, V) of the labels; see `SequenceModel.features`."""
         rows = [
             tokens[:length]
             for tokens, length in zip(batch.inputs.tokens.numpy(), batch.inputs.lengths, strict=True)

@@ -27,7 +27,7 @@ TEXTS = 1_000
 DRAWN = 20_000
 """Strings from which the lengths of the language are counted."""
 SAMPLES = "samples"
-"""What stands for the split of a number that is of samples."""
+"""The split of records that are of samples."""
 
 
 class OracleCheck:

@@ -97,12 +97,12 @@ class SamplesConfig(Config):
     temperature: float = Field(default=1.0, ge=0.0)
     """Divides the logits; 0 takes the most likely token."""
     prompt: str = ""
-    """Text that samples go on from."""
+    """Text that samples continue."""
     prompt_tokens: int = Field(default=0, ge=0)
-    """Tokens of a random text of the validation split that each sample goes on from, in place of `prompt`;
-    where the truth of the data is known only."""
+    """Tokens of a random text of the validation split that each sample continues, in place of `prompt`; only
+    for generated data."""
     checked: int = Field(default=200, ge=0)
-    """Samples that are held against the truth with each validation, where it is known: generated data."""
+    """Samples that are compared with the true distribution of generated data at each validation."""
     checked_at_end: int = Field(default=1_000, ge=0)
     """The same at the end, of the weights that are the result."""
 

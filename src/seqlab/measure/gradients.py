@@ -25,7 +25,7 @@ from seqlab.schema.records import Curve, Record, Scalar
 from seqlab.tasks.task import Task
 
 NAME, OF_MEAN, HORIZON = "gradient_through_time", "mean_gradient_through_time", "gradient_horizon"
-"""Of records; behind each stands `_layer_1` for the layer next to the input, and so on."""
+"""Of records; each is followed by `_layer_1` for the layer next to the input, and so on."""
 SMALL = 0.01
 """Share of the norm at distance 0 under which a gradient counts as gone."""
 

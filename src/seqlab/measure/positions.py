@@ -16,7 +16,7 @@ Sums = NDArray[np.float64]
 class LossPerPosition(TargetMetric):
     """Mean nats of the targets at each position, and the standard error of that mean.
 
-    Position t has t inputs behind it in its window, the state having been zero before them when the
+    Position t follows t inputs in its window, the state having been zero before them when the
     windows are evaluated without carrying it. The standard error sqrt(s^2 / n) takes the windows as
     independent draws; a position with one target has none.
     """

@@ -22,7 +22,7 @@ ORACLE_COLUMNS = {
     "distinct_samples": ReportColumn("distinct", "fraction of samples"),
     "length_distance": ReportColumn("length distance", "Kolmogorov-Smirnov"),
     "known_words": ReportColumn("known words", "fraction of words"),
-    "samples_valid_by_course": ReportColumn("valid by the legacy check", "fraction of samples"),
+    "samples_passing_legacy_check": ReportColumn("valid by the legacy check", "fraction of samples"),
     "accepted": ReportColumn("accepted", "fraction of texts"),
     "accepted_longer": ReportColumn("accepted, longer", "fraction of texts"),
 }
@@ -59,7 +59,7 @@ def _caption(recorded: Collection[str], cards: Sequence[OracleCard]) -> str:
             "Accepted: at every position of the text, exactly the tokens that may follow are likely; longer: "
             "the same for texts longer than any training text."
         )
-    if "samples_valid_by_course" in recorded:
+    if "samples_passing_legacy_check" in recorded:
         sentences.append(
             "The legacy check is lenient about the order of tokens and the end of a sample; it is shown "
             "beside the exact one."

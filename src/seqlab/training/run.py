@@ -33,7 +33,7 @@ def train(
 ) -> RunSummary:
     """Run an experiment to its end; an unfinished run of the same configuration goes on.
 
-    A baseline is fitted at once, so an unfinished one starts anew, in the same folder.
+    A baseline is fitted at once, so an unfinished one starts from scratch, in the same folder.
 
     Args:
         config: everything that decides the numbers.
@@ -119,7 +119,7 @@ def _check_same_place(run: RunFolder, device: str | None, threads: int | None) -
         if asked is not None and asked != before and not run.finished:
             raise UserError(
                 f"'{name}' must stay {before!r}, with which {run.path} began. Got {asked!r}. "
-                "Leave it out, or delete the run to start anew."
+                "Leave it out, or delete the run to start from scratch."
             )
 
 
@@ -164,10 +164,10 @@ def _other_now(run: RunFolder, dataset: Dataset) -> str:
     if then != dataset.content_hash:
         return (
             f"{run.path} must be resumed on the data it began with (SHA-256 {then[:12]}). "
-            f"Got other content ({dataset.content_hash[:12]}). Restore the data, or train anew."
+            f"Got other content ({dataset.content_hash[:12]}). Restore the data, or train again."
         )
     versions = run.environment()["versions"]
     return (
         f"{run.path} must be resumed as it began: its {run.config_path.name} was changed, or seqlab was "
-        f"(then {versions['seqlab']}, now {metadata.version('seqlab')}). Restore it, or train anew."
+        f"(then {versions['seqlab']}, now {metadata.version('seqlab')}). Restore it, or train again."
     )
