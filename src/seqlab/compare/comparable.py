@@ -135,6 +135,7 @@ def _differences(cards: Sequence[Card], rules: Sequence[Rule]) -> list[CardDiffe
     different = []
     for rule in rules:
         values = [_get(card, rule.key) for card in cards]
+        # None means "not recorded", which differs only from what every card has.
         known = [value for value in values if value is not None]
         unequal = any(value != known[0] for value in known)
         lacking = rule.required and len(known) < len(values)
@@ -174,6 +175,7 @@ def _shown(value: Any) -> str:
             return NOT_RECORDED
         case str() if len(value) == _HASH_LENGTH:
             return value[:_SHOWN]
+        # Before int, of which bool is a subclass.
         case bool():
             return "yes" if value else "no"
         case int():

@@ -144,6 +144,7 @@ def cells(trial_runs: Sequence[TrialRun], metric: str) -> list[StudyCell]:
 
 def monitor_of_runs(trial_runs: Sequence[TrialRun]) -> MetricSpec | None:
     """The metric that picked the runs' checkpoints, of networks first; None before a run is finished."""
+    # A baseline may monitor another metric than the networks that it is compared with.
     for run in sorted(trial_runs, key=lambda run: run.trial.baseline):
         if run.summary is not None:
             return MetricSpec(**run.summary["monitor"])
@@ -159,6 +160,7 @@ def _cells(run: TrialRun, metric: str) -> Iterator[StudyCell]:
             run=run, setting=setting, epochs=None, value=value, censored="" if value is not None else without
         )
         return
+    # Epochs are recorded as floats; the end of an epoch is exactly a whole number.
     course = dict(run.course(metric))
     for epochs in covered:
         value = course.get(float(epochs))
@@ -185,4 +187,5 @@ def _open(name: str) -> RunFolder | None:
     try:
         return run_folder.open_run(path) if path.exists() else None
     except UserError:
+        # One damaged run must not hide the others; its cells are censored.
         return None

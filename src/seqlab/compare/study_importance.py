@@ -56,6 +56,7 @@ def _of(cells: Sequence[SettingCell], study: Study, spans: Mapping[str, Span]) -
     varying = [axis for axis in cells[0].settings if len({str(cell.settings[axis]) for cell in cells}) > 1]
     if len(varying) < 2:
         return None  # the only axis explains everything
+    # A complete grid needs no model; ranks where a run failed, because its value is unknown.
     if not missing(cells):
         gaps = any(value is None for cell in cells for value in cell.values)
         return importance(cells, study.monitor, scale="rank" if gaps else "value")

@@ -44,6 +44,7 @@ def pairs(study: Study) -> Pairs:
     groups = [group for group in study.best if group.summary.median is not None]
     if len(groups) + len(study.baselines) < 2:
         return Pairs((), False, "There are not two architectures with a value.")
+    # A search confirms only its best settings with every seed, so only common seeds can be paired.
     seeds = set.intersection(*({cell.seed for cell in group.cells} for group in groups)) if groups else set()
     metric = study.monitor.name
     items = metric in SCORES and all(group.cells[0].epochs is None for group in groups)

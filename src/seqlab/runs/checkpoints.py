@@ -101,6 +101,7 @@ def verify(path: Path, fingerprint: str) -> Manifest:
             f"{path} belongs to another run (fingerprint {manifest['fingerprint'][:12]}, "
             f"this run has {fingerprint[:12]}). Remove it from this run's checkpoints."
         )
+    # Sizes and checksums, because a damaged weight would change results without an error.
     for file, described in manifest["files"].items():
         _check_file(path, file, described)
     return manifest

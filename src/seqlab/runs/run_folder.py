@@ -153,8 +153,7 @@ class RunFolder:
     def cards(self) -> dict[str, Card]:
         """The evaluation cards of all splits that were scored."""
         names = sorted(path.stem for path in (self.path / _CARDS).glob("*.json"))
-        cards = ((name, self.card(name)) for name in names if name != _ORACLE)
-        return {name: card for name, card in cards if card is not None}
+        return {name: card for name in names if name != _ORACLE and (card := self.card(name)) is not None}
 
     def write_card(self, card: Card) -> None:
         """Write the evaluation card of its split."""
@@ -254,6 +253,7 @@ def create(
             for file, text in files.items():
                 (temporary / file).write_text(text, encoding="utf-8")
     except WorkError:
+        # Another process may have renamed its folder first; both would hold the same files.
         if not exists(path):
             raise
     atomic.remove_leftovers(path.parent, path.name)

@@ -36,6 +36,7 @@ def write_split_scores(path: Path, scores: SplitScores) -> None:
     Raises:
         WorkError: the disk is full.
     """
+    # safetensors stores memory as it is, so strided views must be copied.
     arrays = {name: np.ascontiguousarray(getattr(scores, name)) for name in _NAMES}
     arrays["running"] = np.array([scores.running])
     atomic.write_bytes(path, save(arrays))

@@ -184,6 +184,7 @@ class StudyFolder:
         path = self.path / file
         if not path.exists():
             return
+        # A line without its end may be half written; `_append` removes it.
         whole = path.read_text(encoding="utf-8").rpartition("\n")[0]
         for number, line in enumerate(whole.split("\n") if whole else [], start=1):
             try:

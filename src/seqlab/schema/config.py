@@ -41,6 +41,7 @@ def parse(cls: type[AnyConfig], table: Mapping[str, Any], where: str = "") -> An
     Raises:
         UserError: a key is unknown, missing, or its value is not valid.
     """
+    # Tables become configs before pydantic sees them, so that errors name the full key.
     values: Table = {}
     for key, value in table.items():
         field = cls.model_fields.get(key)
@@ -248,6 +249,7 @@ def _sentence(where: str, problem: Any, got: Any) -> str:
         hint = nearest(str(got), choices)
         reason = f"must be one of {', '.join(choices)}"
         return f"{where!r} {reason}. Got {got!r}.{f' Nearest: {hint!r}.' if hint else ''}"
+    # Raised by a config's own validator, whose message is complete.
     if problem["type"] == "value_error":
         return f"{where + ': ' if where else ''}{reason}"
     reason = reason[0].lower() + reason[1:].replace("Input", "").strip()

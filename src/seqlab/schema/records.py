@@ -123,6 +123,7 @@ def _sound(record: Record) -> bool:
 def _finite(value: Any) -> bool:
     if isinstance(value, tuple):
         return all(_finite(item) for item in value)
+    # JSON has no type for tuples, and Python reads 1e999 as infinity.
     return isinstance(value, int | float) and math.isfinite(value)
 
 

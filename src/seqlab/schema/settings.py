@@ -18,7 +18,7 @@ def format_setting(value: Any) -> str:
             return "none"
         case "":
             return '""'
-        case bool():
+        case bool():  # before the general case, because TOML writes true and false
             return str(value).lower()
         case list():
             return ",".join(format_setting(item) for item in value)

@@ -126,6 +126,7 @@ def scaled(
     Raises:
         UserError: a censored value without ranks.
     """
+    # Infinite values rank last on the worse side, whatever the scale of the others.
     worse = -math.inf if metric.better == "higher" else math.inf
     runs = [np.array([worse if value is None else value for value in cell.values]) for cell in cells]
     together = np.concatenate(runs)

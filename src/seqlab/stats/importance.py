@@ -126,6 +126,7 @@ def importance(
     variance = 0.0 if equal else float(means.var())
     noise = _noise(runs)
     parts = _parts(means) if variance else {}
+    # What main effects and pairs leave; with two axes it is 0 but for rounding.
     rest = 1 - sum(parts.values()) / variance if variance else 0.0
     effects = [_effect(kept, part, list(axes), means, noise) for kept, part in parts.items()]
     effects.sort(key=lambda effect: (-effect.share, len(effect.axes), effect.axes))
@@ -165,6 +166,7 @@ class _Noise:
 
     def share(self, variance: float) -> float:
         """The seeds' share in a run's variance, given that of the cells' means, which includes some noise."""
+        # The means vary by their own noise, too, so that is subtracted before adding a run's.
         whole = self.of_run + max(0.0, variance - self.of_mean)
         return self.of_run / whole if whole else 0.0
 

@@ -74,9 +74,11 @@ def middle(draws: Draws, level: float) -> tuple[float, float] | None:
     None where k is 0: there are too few draws for this level. 0 is outside the interval exactly where
     `two_sided_p` is at most 1 - level.
     """
+    # 1 - level is not exact in binary; without the slack, a level of 0.9 and 19 draws would give k = 0.
     k = math.floor((len(draws) + 1) * (1 - level) / 2 + _SLACK)
     if k < 1:
         return None
+    # A partition finds both values without sorting all draws.
     ordered = np.partition(draws, [k - 1, len(draws) - k])
     return float(ordered[k - 1]), float(ordered[len(draws) - k])
 
@@ -106,6 +108,7 @@ def binomial_share(successes: int, of: int, level: float = LEVEL) -> Interval:
         raise UserError(
             f"Successes must be between 0 and a positive number of trials. Got {successes} of {of}."
         )
+    # Imported here, because scipy takes long to load and most commands need no interval.
     from scipy.special import betaincinv
 
     tail = (1 - level) / 2

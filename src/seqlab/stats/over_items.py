@@ -184,6 +184,7 @@ def over_items(
     draws = ratios(gaps, one.targets, block=block, resamples=plan.resamples, seed=plan.seed)
     ends = middle(draws, plan.level)
     assert ends is not None, "the plan has enough resamples"
+    # Averages over seeds are not right or wrong, and neighbours are not independent: no McNemar.
     single = len(first) == len(second) == 1 and score == "right" and not plan.running
     exact = mcnemar(one, other) if single and _one_target(one, other) else None
     return ItemsComparison(

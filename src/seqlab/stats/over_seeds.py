@@ -149,6 +149,7 @@ def over_seeds(
             quantile(np.sort(differences).tolist(), 0.5) if censored else float(differences.mean())
         ),
         interval=ends and Interval(low=ends[0], high=ends[1], level=level, method=method),
+        # Flips that tie with the observed sum must count on both sides, however they round.
         p=two_sided_p(draws, _TIE * float(np.abs(flipped).max())),
         smallest_p=2.0 ** (1 - len(seeds)) if len(seeds) <= MOST_EXACT else 2 / (DRAWS + 1),
         test=method,
@@ -178,6 +179,7 @@ def subset_means(values: NDArray[np.float64], seed: int = 0) -> Draws:
         # An empty subset has no mean; it becomes that of the first value.
         chosen[~chosen.any(axis=1), 0] = True
         return (chosen @ values) / chosen.sum(axis=1)
+    # Each value doubles the subsets: those without it, then those with it. The first one is empty.
     sums, sizes = np.zeros(1), np.zeros(1, dtype=np.int64)
     for value in values:
         sums, sizes = np.concatenate([sums, sums + value]), np.concatenate([sizes, sizes + 1])
@@ -206,6 +208,7 @@ def _differences(
     differences = []
     for one, other in zip(first, second, strict=True):
         if one is None or other is None:
+            # Both are None where both failed: a tie.
             differences.append(0.0 if one is other else worse if one is None else -worse)
         else:
             differences.append(one - other)

@@ -98,6 +98,7 @@ def reliability(settings: Sequence[Setting], metric: MetricSpec, *, within: floa
         groups.setdefault(setting.architecture, []).append(setting)
     overall = _best([setting.value for setting in settings], metric)
     found = [_of_one(group, metric, within, overall) for group in groups.values()]
+    # The name breaks ties, so that the order does not depend on that of the settings.
     return sorted(
         found, key=lambda one: (-one.near_overall_best, _loss(one.median, metric), one.architecture)
     )

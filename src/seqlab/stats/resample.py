@@ -60,6 +60,7 @@ def ratios(
         raise UserError(f"'block' must be from 1 to the {count:,} items there are. Got {block!r}.")
     if resamples < 1:
         raise UserError(f"'resamples' must be at least 1. Got {resamples!r}. Nearest: {RESAMPLES:,}.")
+    # Block sums are computed once, so that a resample only adds one number per block.
     whole, rest = divmod(count, block)
     sums = [(_block_sums(values, block), _block_sums(values, rest)) for values in (tops, bottoms)]
     random = np.random.default_rng(seed)

@@ -122,6 +122,7 @@ def summarize(
     if len(by_seed(outcomes)) > MOST_SEEDS:
         raise UserError(f"There must be at most {MOST_SEEDS:,} seeds. Got {len(outcomes):,}.")
     values = ordered([outcome.value for outcome in outcomes], metric.better)
+    # The upper end is the lower end of the reversed distribution.
     probabilities, tail = medians(values), (1 - level) / 2
     low, high = _first(probabilities, tail), _first(probabilities[::-1], tail)
     successes = sum(_succeeds(outcome, metric, good) for outcome in outcomes)
