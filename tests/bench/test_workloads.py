@@ -55,7 +55,7 @@ def test_both_sides_take_the_same_steps(name: str) -> None:
 
 
 def test_one_bias_moves_half_as_far_as_two() -> None:
-    """One step without clipping: all else moves alike."""
+    """One step without clipping: all other weights move equally."""
     work = replace(SMALL[ONE_BIAS], clip_norm=1e9)
     assert isinstance(work, LanguageModelling)
     seqlab = SeqlabStep(work)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import optuna
 
 _STEPS_PER_EPOCH = 100
-"""Optuna counts in integers, so an epoch is divided into as many of its steps."""
+"""Number of steps per epoch in Optuna, which counts steps in integers."""
 _GUIDED = 5
 """Guided draws of a setting that was not tried yet; the draws after them are random."""
 
