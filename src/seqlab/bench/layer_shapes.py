@@ -16,7 +16,7 @@ TORCH_CLASSES: Mapping[str, type[nn.RNN] | type[nn.GRU] | type[nn.LSTM]] = {
     LSTM: nn.LSTM,
 }
 TORCH_LAYERS: Mapping[str, str] = {"elman": RNN, "gru": GRU, "gru-reset-before": GRU, "lstm": LSTM}
-"""Torch's layer for each cell. Its GRU applies the reset gate after the product; the number of operations is equal."""
+"""Torch's layer for each cell; its GRU applies the reset gate after the product, at equal operations."""
 
 MATMULS = 3
 """Matrix products of each weight: forward, its own gradient, the gradient of its input."""
