@@ -88,7 +88,7 @@ def diagnose(
     device: str = "cpu",
     as_json: Json = False,
 ) -> None:
-    """Diagnose the model of a run's best checkpoint: its gradient through time.
+    """Diagnose a run's best checkpoint: its gradient through time.
 
     Parameters
     ----------

@@ -71,7 +71,7 @@ def sample(
 def predict(
     name: Run, /, *texts: str, file: Path | None = None, encoding: str = "utf-8", as_json: Json = False
 ) -> None:
-    """Predict the label of each text, with the probabilities of all labels, or a number.
+    """Predict the label of each text, or its number.
 
     Parameters
     ----------

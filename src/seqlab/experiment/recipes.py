@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from seqlab.experiment import sizing
 from seqlab.experiment.experiment_config import (
@@ -106,7 +106,7 @@ def network(wanted: str, overrides: Sequence[str] = ()) -> ExperimentConfig:
     config, _ = configure(wanted, overrides)
     if config.method != "network":
         raise UserError(f"Recipe {wanted!r} must train a network. Got a baseline.")
-    return config
+    return cast("ExperimentConfig", config)
 
 
 def _read(wanted: str, extended_by: tuple[str, ...]) -> Recipe:

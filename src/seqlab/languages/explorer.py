@@ -49,6 +49,10 @@ class StateMachine(Protocol):
         """The string of tokens."""
         ...
 
+    def split(self, text: str) -> list[str]:
+        """The tokens of a text."""
+        ...
+
 
 class Explorer:
     """Numbers a language's states from 0, the start, and stores distributions and transitions.
