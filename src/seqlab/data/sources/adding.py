@@ -31,7 +31,7 @@ class AddingConfig(ExamplesConfig):
 
     >>> config = AddingConfig(length=4, train=2, valid=1, test=1)
     >>> corpus = config.read()
-    >>> corpus.texts["train"], corpus.numbers["train"]
+    >>> corpus.texts["train"], corpus.targets["train"]
     (['0.851,1 0.637,0 0.511,0 0.270,1', '0.308,0 0.041,1 0.075,0 0.016,1'], [1.121, 0.057])
     >>> marked_total("0.851,1 0.637,0 0.511,0 0.270,1")
     1.121
@@ -80,7 +80,7 @@ class Adding1997Config(ExamplesConfig):
     >>> corpus = config.read()
     >>> corpus.texts["train"][0]
     '0.702,-1 0.274,1 0.022,1 -0.461,0 -0.385,0 -0.919,-1'
-    >>> corpus.numbers["train"][0], 0.5 + marked_total(corpus.texts["train"][0]) / 4
+    >>> corpus.targets["train"][0], 0.5 + marked_total(corpus.texts["train"][0]) / 4
     (0.574, 0.574)
     """
 

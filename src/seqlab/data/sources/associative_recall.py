@@ -23,7 +23,7 @@ class AssociativeRecallConfig(ExamplesConfig):
 
     >>> config = AssociativeRecallConfig(pairs=3, train=2, valid=1, test=1)
     >>> corpus = config.read()
-    >>> corpus.texts["train"], [corpus.label_names[label] for label in corpus.labels["train"]]
+    >>> corpus.texts["train"], [corpus.label_names[label] for label in corpus.targets["train"]]
     (['l 7 d 8 u 0 d', 'w 0 g 6 u 3 w'], ['8', '0'])
     >>> recalled("c 9 k 8 f 1 k")
     8

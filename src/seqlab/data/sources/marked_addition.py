@@ -22,7 +22,7 @@ class MarkedAdditionConfig(ExamplesConfig):
 
     >>> config = MarkedAdditionConfig(length=5, train=2, valid=1, test=1)
     >>> corpus = config.read()
-    >>> corpus.texts["train"], [corpus.label_names[label] for label in corpus.labels["train"]]
+    >>> corpus.texts["train"], [corpus.label_names[label] for label in corpus.targets["train"]]
     (['8 -1 5 2 3', '0 0 -1 1 8'], ['8', '9'])
     >>> marked_sum("8 -1 5 2 3")
     8

@@ -43,7 +43,7 @@ class TableConfig(DatasetConfig):
     ...     path = pathlib.Path(folder, "films.csv")
     ...     _ = path.write_text("text,label,part\nGood!,yes,train\nBad,no,train\nFine,yes,valid\n")
     ...     corpus = TableConfig(path=str(path), split_column="part", test_fraction=0.0).read()
-    ...     {split: list(texts) for split, texts in corpus.texts.items()}, dict(corpus.labels)
+    ...     {split: list(texts) for split, texts in corpus.texts.items()}, dict(corpus.targets)
     ({'train': ['Good!', 'Bad'], 'valid': ['Fine']}, {'train': [1, 0], 'valid': [1]})
     """
 

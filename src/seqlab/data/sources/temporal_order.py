@@ -26,7 +26,7 @@ class TemporalOrderConfig(ExamplesConfig):
 
     >>> config = TemporalOrderConfig(length=10, train=2, valid=1, test=1)
     >>> corpus = config.read()
-    >>> corpus.texts["train"], [corpus.label_names[label] for label in corpus.labels["train"]]
+    >>> corpus.texts["train"], [corpus.label_names[label] for label in corpus.targets["train"]]
     (['E a Y d c Y c c d c B', 'E Y d b d X a b d c B'], ['U', 'S'])
     >>> order("E a X c d b Y a c B")
     'R'
