@@ -31,6 +31,13 @@ def test_the_last_bit_of_a_number_is_a_difference_with_its_path() -> None:
     assert found == "recipe/a > loss > 1: was 2.0, is 2.0000000000000004"
 
 
+def test_predictions_may_be_rounded_otherwise_and_no_more() -> None:
+    stored = {"environment": THERE, "cases": {"recipe/a": {"predicted": [0.25]}}}
+    for value, differences in ((0.25 * (1 + 1e-8), 0), (0.25 * (1 + 1e-5), 1)):
+        now = {"environment": THERE, "cases": {"recipe/a": {"predicted": [value]}}}
+        assert len(compare(stored, now, {}, {}, whole=True).differences) == differences
+
+
 def test_what_is_missing_or_new_is_a_difference() -> None:
     assert len(held_against(recorded(loss=[1.0]))) == 1
     assert len(held_against(recorded(more=1))) == 1
