@@ -20,7 +20,7 @@ help:  ## this list
 
 install: $(VENV)/.package  ## .venv from constraints.txt, and the package in it (not editable)
 
-demo: install  ## compare four models, write report.html (one to three minutes behind the installation)
+demo: install  ## compare four models, write report.html (one to three minutes after the installation)
 	$(BIN)/seqlab demo
 
 test: install  ## format, lint, types, imports, doctests and the core tests (minutes)
