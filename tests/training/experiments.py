@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from seqlab.runs import checkpoints, run_folder
@@ -101,11 +102,17 @@ def metrics(run: RunFolder) -> dict[str, float]:
     return json.loads((run.path / "finished.json").read_text())["metrics"]
 
 
-def killer(*functions: str) -> str:
-    """A program that is the command line, and kills itself at its `KILL_AT`-th call of these of `os`.
+def killed_at(call: int, *arguments: str, runs: Path, functions: Sequence[str]) -> int:
+    """Run the command line in a process that kills itself at its n-th call of these functions of `os`.
 
-    They are what saving consists of: it dies between any two steps of it.
+    They are what saving consists of: it dies between any two steps of it. Returns the exit status.
     """
+    environment = {**os.environ, "SEQLAB_RUNS": str(runs), "OMP_NUM_THREADS": "1", "KILL_AT": str(call)}
+    command = [sys.executable, "-c", _killer(functions), *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, check=False).returncode
+
+
+def _killer(functions: Sequence[str]) -> str:
     return f"""
 import os, signal, sys
 from seqlab.cli import run
@@ -118,7 +125,7 @@ def counted(function):
             os.kill(os.getpid(), signal.SIGKILL)
         return function(*arguments, **keywords)
     return call
-for name in {functions!r}:
+for name in {tuple(functions)!r}:
     setattr(os, name, counted(getattr(os, name)))
 sys.exit(run(sys.argv[1:]))
 """

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import own_files
 import pytest
 import tiny
-from experiments import finished, killer, only_run
+from experiments import finished, killed_at, only_run
 
 from seqlab.baselines.baseline import Baseline
 from seqlab.data.oracle_floor import floor
@@ -255,20 +252,13 @@ def test_killed_anywhere_it_starts_anew_and_ends_the_same(tmp_path: Path) -> Non
     killed, call = 0, 1
     while True:
         runs = tmp_path / f"killed-{call}"
-        program = killer("fsync", "rename", "replace")
-        environment = {**os.environ, "SEQLAB_RUNS": str(runs), "OMP_NUM_THREADS": "1", "KILL_AT": str(call)}
-        done = subprocess.run(
-            [sys.executable, "-c", program, "train", *GRAMS],
-            env=environment,
-            capture_output=True,
-            check=False,
-        )
-        if done.returncode == 0:
+        status = killed_at(call, "train", *GRAMS, runs=runs, functions=("fsync", "rename", "replace"))
+        if status == 0:
             break
-        assert done.returncode == -signal.SIGKILL
+        assert status == -signal.SIGKILL
         killed += 1
         if list(runs.glob("*/finished.json")):
-            # Killed behind the last rename: what counts as finished is whole.
+            # Killed after the last rename: what counts as finished is whole.
             assert json.loads((only_run(runs).path / "finished.json").read_text())["stopped"] == "fitted"
         finished("train", *GRAMS, runs=runs)
         assert _outcome(only_run(runs)) == expected

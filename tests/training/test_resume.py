@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
-from experiments import CLASSIFY, LANGUAGE, LAZY, STREAM, finished, killer, only_run, outcome, seqlab
+from experiments import CLASSIFY, LANGUAGE, LAZY, STREAM, finished, killed_at, only_run, outcome, seqlab
 
 from seqlab.runs import checkpoints
 from seqlab.runs.run_folder import RunFolder
@@ -73,15 +71,8 @@ def test_killed_within_the_writing_of_a_checkpoint(call: int, unbroken, tmp_path
     """The process kills itself at its n-th fsync, rename or unlink: between any two steps of saving."""
     expected = _reference(STREAM, unbroken, tmp_path)
     runs = tmp_path / "killed"
-    program = killer("fsync", "rename", "replace", "unlink", "rmdir")
-    environment = {**os.environ, "SEQLAB_RUNS": str(runs), "OMP_NUM_THREADS": "1", "KILL_AT": str(call)}
-    killed = subprocess.run(
-        [sys.executable, "-c", program, "train", *STREAM],
-        env=environment,
-        capture_output=True,
-        check=False,
-    )
-    assert killed.returncode == -signal.SIGKILL
+    functions = ("fsync", "rename", "replace", "unlink", "rmdir")
+    assert killed_at(call, "train", *STREAM, runs=runs, functions=functions) == -signal.SIGKILL
     finished("train", *STREAM, runs=runs)
     run = only_run(runs)
     assert outcome(run) == expected

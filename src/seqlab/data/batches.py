@@ -14,8 +14,7 @@ from typing_extensions import override
 
 from seqlab.data.batch import Batch, next_token_batch, windows
 from seqlab.data.dataset import Split
-from seqlab.data.ragged import Ragged
-from seqlab.data.sequences import Padded, pad
+from seqlab.data.sequences import pad, padded
 from seqlab.schema.errors import UserError
 
 Plan = Sequence[NDArray[np.int64]]
@@ -85,7 +84,7 @@ class LabelledBatches(Batches):
     @override
     def batch(self, index: int) -> Batch:
         rows = self._plan[index]
-        return Batch(_padded(self._text, rows), torch.from_numpy(self._targets[rows]))
+        return Batch(padded(self._text, rows), torch.from_numpy(self._targets[rows]))
 
 
 class NextTokenBatches(Batches):
@@ -108,7 +107,7 @@ class NextTokenBatches(Batches):
         inputs = np.concatenate([np.full((len(every), 1), self._start), text], axis=1)
         targets = np.concatenate([text, np.zeros((len(every), 1), dtype=np.int64)], axis=1)
         targets[every, lengths] = self._end
-        source = None if self._split.source is None else _padded(self._split.source, rows)
+        source = None if self._split.source is None else padded(self._split.source, rows)
         return next_token_batch(inputs, targets, lengths + 1, source)
 
 
@@ -205,8 +204,3 @@ class OverlappingWindows(Batches):
         if not 0 <= index < len(self):
             raise IndexError(index)
         return np.arange(index * self._batch_size, min((index + 1) * self._batch_size, self._windows))
-
-
-def _padded(text: Ragged, rows: NDArray[np.int64]) -> Padded:
-    tokens, lengths = pad(text, rows)
-    return Padded(torch.from_numpy(tokens), torch.from_numpy(lengths))

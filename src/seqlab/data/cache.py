@@ -1,7 +1,7 @@
 """Encoded datasets on disk: arrays as .npy files, opened memory-mapped, and one JSON file beside them.
 
 A folder is named after everything its content depends on, appears only when it is complete, and is never
-changed. Its arrays carry checkchecksums, so a damaged one is noticed, never read as other numbers.
+changed. Its arrays carry checksums, so a damaged one is noticed, never read as other numbers.
 """
 
 from __future__ import annotations
@@ -239,7 +239,7 @@ def _write(folder: Path, content: Content) -> None:
 
 
 def _write_split(folder: Path, name: str, split: Split) -> dict[str, int]:
-    """Write a split's arrays; returns their checkchecksums by name."""
+    """Write a split's arrays; returns their checksums by name."""
     arrays = _arrays(split)
     for key, array in arrays.items():
         np.save(folder / f"{name}.{key}.npy", array, allow_pickle=False)

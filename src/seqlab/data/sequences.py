@@ -69,3 +69,9 @@ def pad(text: Ragged, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArr
     indices = np.where(mask, begins[:, None] + steps, 0)
     tokens = text.tokens[indices] if len(text.tokens) else np.zeros_like(indices)
     return np.where(mask, tokens, 0).astype(np.int64), lengths
+
+
+def padded(text: Ragged, rows: NDArray[np.int64]) -> Padded:
+    """The named sequences of a text, padded at their ends."""
+    tokens, lengths = pad(text, rows)
+    return Padded(torch.from_numpy(tokens), torch.from_numpy(lengths))

@@ -11,7 +11,6 @@ from seqlab.data.tokenizers.tokenizer import Tokenizer
 from seqlab.languages.explorer import WRONG, Explorer
 from seqlab.languages.language import FormalLanguage
 from seqlab.languages.legacy_checks import LegacyCheck
-from seqlab.schema.errors import UserError
 
 
 class TokenOracle:
@@ -90,18 +89,3 @@ def foreign_tokens(language: FormalLanguage[Any], tokenizer: Tokenizer) -> list[
     vocabulary, alphabet = tokenizer.vocabulary, set(language.alphabet)
     special = vocabulary.special | {vocabulary.unknown}
     return [t for index, t in enumerate(vocabulary.tokens) if index not in special and t not in alphabet]
-
-
-def require_oracle(oracle: TokenOracle | None, dataset: str, tokenizer: Tokenizer) -> TokenOracle:
-    """The oracle of a dataset.
-
-    Raises:
-        UserError: the true distribution of its tokens is not known.
-    """
-    if oracle is None:
-        raise UserError(
-            "The true distribution of the data must be known: generated data, with "
-            "data.tokenizer.kind='characters', or 'whitespace' for words. "
-            f"Got data.kind={dataset!r} with tokenizer {tokenizer.spec()['kind']!r}."
-        )
-    return oracle

@@ -6,11 +6,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from seqlab.data.sequences import Padded
+from seqlab.data.ragged import ragged
+from seqlab.data.sequences import Padded, padded
 from seqlab.decode.prefill import Prefilled, prefill
 from seqlab.decode.sampling import SamplingOptions, sample_tokens
 from seqlab.models.model import SequenceModel, State
@@ -121,7 +123,8 @@ def generate(
     device = device_of(model)
     with evaluating(model):
         start = None if source is None else model.start(len(prompts), source.to(device))
-        prefilled = prefill(model, _padded(prompts).to(device), start)
+        inputs = padded(ragged(prompts), np.arange(len(prompts)))
+        prefilled = prefill(model, inputs.to(device), start)
         return sample(model, prefilled, limits=limits, options=options, generator=generator)
 
 
@@ -142,12 +145,6 @@ def _check(model: SequenceModel, prompts: Sequence[Sequence[int]]) -> None:
             f"{type(model).__name__} needs prompts of one length. "
             f"Got {sorted({len(prompt) for prompt in prompts})} tokens."
         )
-
-
-def _padded(prompts: Sequence[Sequence[int]]) -> Padded:
-    rows = [torch.tensor(prompt, dtype=torch.long) for prompt in prompts]
-    tokens = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
-    return Padded(tokens, torch.tensor([len(prompt) for prompt in prompts]))
 
 
 def _write(

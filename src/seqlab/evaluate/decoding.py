@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from seqlab.data.dataset import Split
 from seqlab.data.ragged import Ragged
-from seqlab.data.sequences import Padded, pad
+from seqlab.data.sequences import Padded, padded
 from seqlab.data.tokenizers.tokenizer import Tokenizer
 from seqlab.decode.generate import Generation, Limits, generate
 from seqlab.decode.sampling import SamplingOptions
@@ -63,7 +62,7 @@ def decode_sources(
             length=length,
             options=GREEDY,
             random=torch.Generator(),
-            source=_padded(sources, rows),
+            source=padded(sources, rows),
         )
     return generations
 
@@ -100,8 +99,3 @@ def _generate(
         generator=random,
         source=source,
     )
-
-
-def _padded(sources: Ragged, rows: NDArray[np.int64]) -> Padded:
-    tokens, lengths = pad(sources, rows)
-    return Padded(torch.from_numpy(tokens), torch.from_numpy(lengths))

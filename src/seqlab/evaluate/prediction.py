@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 
 from seqlab.data.batch import unlabelled
+from seqlab.data.batching import TokensConfig
 from seqlab.data.ragged import Ragged
-from seqlab.data.sequences import Padded, pad
+from seqlab.data.sequences import Padded, padded
 from seqlab.models.model import SequenceModel
 from seqlab.models.modes import device_of
 
 NUMBER = "number"
 """What an answer that is a number is called."""
 TOKENS_AT_ONCE = 20_000
-"""Padded tokens of texts that are read together, at most; one text may be longer."""
+"""Padded tokens of texts that are read together, at most; more where one text alone is longer."""
 
 
 @torch.no_grad()
@@ -29,28 +29,15 @@ def predict(model: SequenceModel, labels: Sequence[str], texts: Ragged) -> list[
         For each text the probability of each label; without labels the number under `NUMBER`.
     """
     answers: list[dict[str, float]] = [{}] * len(texts)
-    order = np.argsort(texts.lengths, kind="stable")
-    begin = 0
-    while begin < len(order):
-        # Sorted by length, so the number of texts that fit is bounded by the longest of them.
-        count = 1
-        while (
-            begin + count < len(order) and (count + 1) * texts.lengths[order[begin + count]] <= TOKENS_AT_ONCE
-        ):
-            count += 1
-        rows = order[begin : begin + count]
-        for row, answer in zip(rows.tolist(), _answers(model, labels, texts, rows), strict=True):
+    tokens = max(TOKENS_AT_ONCE, int(texts.lengths.max(initial=0)))
+    for rows in TokensConfig(tokens=tokens).plan(texts.lengths, seed=None):
+        for row, answer in zip(rows.tolist(), _answers(model, labels, padded(texts, rows)), strict=True):
             answers[row] = answer
-        begin += count
     return answers
 
 
-def _answers(
-    model: SequenceModel, labels: Sequence[str], texts: Ragged, rows: np.ndarray
-) -> list[dict[str, float]]:
-    tokens, lengths = pad(texts, rows)
-    inputs = Padded(torch.from_numpy(tokens), torch.from_numpy(lengths)).to(device_of(model))
-    outputs = model(unlabelled(inputs))[0].double()
+def _answers(model: SequenceModel, labels: Sequence[str], texts: Padded) -> list[dict[str, float]]:
+    outputs = model(unlabelled(texts.to(device_of(model))))[0].double()
     if not labels:
         return [{NUMBER: number} for number in outputs[:, 0].tolist()]
     return [dict(zip(labels, row, strict=True)) for row in outputs.softmax(dim=-1).tolist()]

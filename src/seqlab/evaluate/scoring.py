@@ -39,14 +39,18 @@ def score(
         UserError: there is no such split or metric.
     """
     data = split_of(experiment.dataset, split)
-    return _records(experiment, split, data, metrics, streams=streams, progress=progress)
+    batches = scoring_batches(experiment, data, streams)
+    return _records(experiment, split, data, batches, metrics, progress=progress)
 
 
 def score_training(experiment: NetworkExperiment) -> list[Record]:
     """Records of a part of the training split, without the loss, which training itself records."""
-    count, split = experiment.config.evaluation.train_sequences, experiment.dataset.splits["train"]
+    count = experiment.config.evaluation.train_sequences
+    if not count:
+        return []
+    part = experiment.dataset.splits["train"].subsample(count)
     metrics = [metric for metric in experiment.task.metrics if metric != "loss"]
-    return _records(experiment, "train", split.subsample(count), metrics) if count else []
+    return _records(experiment, "train", part, scoring_batches(experiment, part, streams=1), metrics)
 
 
 def score_exactly(
@@ -58,8 +62,9 @@ def score_exactly(
 ) -> SplitResult:
     """Metrics and items of a whole split, a running text in one stream; see `score`."""
     data = split_of(experiment.dataset, split)
-    items = ItemCollector(scoring_batches(experiment, data, streams=1).order)
-    records = _records(experiment, split, data, metrics, progress=progress, items=items)
+    batches = scoring_batches(experiment, data, streams=1)
+    items = ItemCollector(batches.order)
+    records = _records(experiment, split, data, batches, metrics, progress=progress, items=items)
     return SplitResult(records, items.scores())
 
 
@@ -74,9 +79,9 @@ def _records(
     experiment: NetworkExperiment,
     name: str,
     split: Split,
+    batches: Batches,
     metrics: Sequence[str],
     *,
-    streams: int = 1,
     progress: ScoringProgress | None = None,
     items: ItemCollector | None = None,
 ) -> list[Record]:
@@ -85,7 +90,7 @@ def _records(
     records = evaluate(
         experiment.model,
         task,
-        scoring_batches(experiment, split, streams),
+        batches,
         split=name,
         metrics=[key for key in metrics if key not in of_texts],
         items=items,

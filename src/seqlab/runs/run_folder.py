@@ -25,17 +25,16 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-
-import filelock
 
 from seqlab.runs import atomic
 from seqlab.runs.cards import Card, OracleCard
 from seqlab.runs.environment import Environment
 from seqlab.runs.format_version import check_format
 from seqlab.runs.journal import Journal
+from seqlab.runs.process_lock import process_lock
 from seqlab.runs.run_journals import (
     RECORDS,
     SAMPLES,
@@ -182,22 +181,14 @@ class RunFolder:
         atomic.remove_leftovers(self.path)
         atomic.remove_leftovers(self.checkpoints)
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self) -> AbstractContextManager[None]:
         """Hold the run: one process at a time may write it. The lock of a killed process is released.
 
         Raises:
             UserError: another process holds it.
         """
-        lock = filelock.FileLock(self.path / "lock")
-        try:
-            lock.acquire(blocking=False)
-        except filelock.Timeout:
-            raise UserError(f"{self.path} is in use by another process. Wait for it, or stop it.") from None
-        try:
-            yield
-        finally:
-            lock.release()
+        refusal = f"{self.path} is in use by another process. Wait for it, or stop it."
+        return process_lock(self.path, refusal)
 
     def _card_path(self, split: str) -> Path:
         return self.path / _CARDS / f"{split}.json"

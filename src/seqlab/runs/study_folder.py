@@ -15,18 +15,18 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import filelock
 from pydantic import with_config
 from typing_extensions import TypedDict
 
 from seqlab.runs import atomic
 from seqlab.runs.format_version import check_format
 from seqlab.runs.journal import Journal
+from seqlab.runs.process_lock import process_lock
 from seqlab.runs.run_folder import root
 from seqlab.runs.typed_json import EXACT, DamagedFileError, read_json
 from seqlab.schema.errors import UserError, unknown
@@ -150,24 +150,14 @@ class StudyFolder:
         """Record an evaluation on the test split before it is made, so that none is lost."""
         self._append(_TEST_EVALUATIONS, dataclasses.asdict(evaluation))
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self) -> AbstractContextManager[None]:
         """Hold the study: one process at a time may run it.
 
         Raises:
             UserError: another process holds it.
         """
-        lock = filelock.FileLock(self.path / "lock")
-        try:
-            lock.acquire(blocking=False)
-        except filelock.Timeout:
-            raise UserError(
-                f"{self.path} is in use: another process runs this study. Wait for it, or stop it."
-            ) from None
-        try:
-            yield
-        finally:
-            lock.release()
+        refusal = f"{self.path} is in use: another process runs this study. Wait for it, or stop it."
+        return process_lock(self.path, refusal)
 
     def _append(self, file: str, line: dict[str, Any]) -> None:
         path = self.path / file
