@@ -2,7 +2,7 @@
 
 mkdocs.yml says what the site is made of, Zensical builds it, and a broken link or a reference to a name that
 does not exist fails the build. Two kinds of pages are put beside those of `docs` first. README.md,
-RESULTS.md, CONTRIBUTING.md and CHANGELOG.md stand at the repository's root; their links are turned into
+RESULTS.md, CONTRIBUTING.md and CHANGELOG.md are at the repository's root; their links are turned into
 those of the site. The API reference has one page for the names of `seqlab.__all__` and one for each package
 below `src`, found by reading the sources without importing them: a module that moves takes its documentation
 with it.

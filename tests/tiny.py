@@ -63,7 +63,7 @@ REVIEWS = [
 
 
 class ReviewsConfig(DatasetConfig):
-    """Eight reviews of two kinds, told apart by one word."""
+    """Eight reviews of two kinds, which differ in one word."""
 
     kind: Literal["reviews"] = "reviews"
     """Name of the dataset."""

@@ -1,4 +1,4 @@
-"""seqlab in Python and in notebooks: train, load a run, look at it, use it."""
+"""seqlab in Python and in notebooks: train, load a run, inspect it, use it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def train(
     threads: int | None = None,
     quiet: bool = False,
 ) -> Run:
-    """Train a model, validate it, keep the best checkpoint; a stopped run goes on, a finished one is loaded.
+    """Train a model and keep its best checkpoint. An unfinished run continues, a finished one is loaded.
 
     Args:
         recipe: a shipped recipe's name, a TOML file, or a configuration.
@@ -83,7 +83,7 @@ def load_run(run: str | Path) -> Run:
 
 
 class Run:
-    """A run: what it was told, what it recorded, and its best model, loaded when first used."""
+    """A run: its settings, its records, and its best model, loaded when first used."""
 
     def __init__(self, run: RunFolder):
         self._folder = run
@@ -107,7 +107,7 @@ class Run:
             UserError: the run is unfinished.
         """
         if not self._folder.finished:
-            raise UserError(f"{self.path} must be finished to have results. `seqlab.train` goes on with it.")
+            raise UserError(f"{self.path} must be finished to have results. `seqlab.train` continues it.")
         return self._folder.summary()["metrics"]
 
     @cached_property
@@ -194,10 +194,10 @@ class Run:
         top_p: float | None = None,
         seed: int = 1,
     ) -> pl.DataFrame:
-        """Let a language model go on from a prompt.
+        """Let a language model continue a prompt.
 
         Args:
-            prompt: text to go on from.
+            prompt: text to continue.
             count: texts to write.
             length: tokens a text may have.
             temperature: divides the logits; 0 always takes the most likely token.

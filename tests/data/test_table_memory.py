@@ -27,7 +27,7 @@ print(sum(len(split) for split in dataset.splits.values()), dataset.splits["trai
 
 
 def write_rows(path: Path) -> None:
-    """Every word stands in the first 1,000 rows, which are repeated with their number before them."""
+    """Every word is in the first 1,000 rows, which are repeated with their number before them."""
     letters = random.Random(0)
     lines = [
         " ".join("".join(letters.choices("abcdefghij", k=5)) for _ in range(WORDS)) for _ in range(1_000)

@@ -1,4 +1,4 @@
-"""A run is held against the truth of its data: exact shares, an exact floor."""
+"""A run is compared with the true distribution of its data: exact shares, an exact floor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recorded values held against those of another time: to the last bit where the environment is the same."""
+"""Recorded values compared with earlier ones: to the last bit where the environment is the same."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Pins the numbers of every shipped recipe and study in small form, so that a refactoring cannot move them.
 
 `record.py OUT.json` writes them, `record.py --compare tests/golden/values.json` computes them again and
-names every difference. What a renaming has to adapt stands in the first two parts below, and `RENAMED` says
+names every difference. What a renaming has to adapt is in the first two parts below, and `RENAMED` says
 which stored names are called otherwise now.
 """
 
@@ -47,12 +47,12 @@ PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "tokenizers")
 
 
 def recipes_folder() -> Path:
-    """Where the shipped recipes stand."""
+    """The folder of the shipped recipes."""
     return Path(str(resources.files("seqlab"))) / "recipes"
 
 
 def studies_folder() -> Path:
-    """Where the shipped studies stand."""
+    """The folder of the shipped studies."""
     return Path(str(resources.files("seqlab"))) / "studies" / "shipped"
 
 
@@ -79,7 +79,7 @@ def command(*arguments: str) -> Any:
 
 
 def train_until(recipe: Path, step: int) -> None:
-    """Train a recipe as `seqlab train` does, and ask it to stop behind a step as Ctrl-C does."""
+    """Train a recipe as `seqlab train` does, and ask it to stop after a step as Ctrl-C does."""
     from seqlab.experiment import recipes
     from seqlab.training import run
 
@@ -282,7 +282,7 @@ STOPPED_AT = 3
 
 PARTS = ("all", "real", "other")
 TEXT, SERIES = 200, 16
-"""Characters of a text, and numbers of a list, beyond which a hash stands for the rest."""
+"""Characters of a text, and numbers of a list, beyond which a hash replaces the rest."""
 
 
 @dataclass(frozen=True)
@@ -324,7 +324,7 @@ def _resolved(recipe: str) -> Table:
 
 
 def resolved(recipe: str) -> Table:
-    """The settings of a shipped recipe over those it stands on."""
+    """The settings of a shipped recipe over those it extends."""
     return copy.deepcopy(_resolved(recipe))
 
 
@@ -350,7 +350,7 @@ def _same_kind(below: Table, table: Table) -> bool:
 
 
 def small_recipe(name: str) -> Table:
-    """A recipe, or a case of `EXTRA`, that stands on the shipped one and is small."""
+    """A recipe, or a case of `EXTRA`, that extends the shipped one and is small."""
     recipe, own = EXTRA.get(name, (name, {}))
     full = over(resolved(recipe), own)
     kinds = {key: full[key]["kind"] for key in ("data", "model", "batching") if key in full}
@@ -554,7 +554,7 @@ def series(values: Any, longest: int = SERIES) -> Any:
 
 
 def shortened(content: Any) -> Any:
-    """The same with long texts cut; a hash stands for what is left out."""
+    """The same with long texts cut; a hash replaces what is left out."""
     if isinstance(content, dict):
         return {key: shortened(value) for key, value in content.items()}
     if isinstance(content, list):

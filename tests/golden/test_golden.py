@@ -18,16 +18,16 @@ def recorded(**changes: object) -> dict[str, object]:
     return {"environment": THERE, "cases": {"recipe/a": {**STORED["cases"]["recipe/a"], **changes}}}
 
 
-def held_against(now: dict[str, object], **renamed: str) -> list[str]:
+def differences_from_stored(now: dict[str, object], **renamed: str) -> list[str]:
     return compare(STORED, now, renamed, {}, whole=True).differences
 
 
 def test_equal_values_do_not_differ() -> None:
-    assert held_against(recorded()) == []
+    assert differences_from_stored(recorded()) == []
 
 
 def test_the_last_bit_of_a_number_is_a_difference_with_its_path() -> None:
-    (found,) = held_against(recorded(loss=[1.0, 2.0000000000000004]))
+    (found,) = differences_from_stored(recorded(loss=[1.0, 2.0000000000000004]))
     assert found == "recipe/a > loss > 1: was 2.0, is 2.0000000000000004"
 
 
@@ -39,16 +39,16 @@ def test_predictions_may_be_rounded_otherwise_and_no_more() -> None:
 
 
 def test_what_is_missing_or_new_is_a_difference() -> None:
-    assert len(held_against(recorded(loss=[1.0]))) == 1
-    assert len(held_against(recorded(more=1))) == 1
-    assert held_against({"environment": THERE, "cases": {}})
+    assert len(differences_from_stored(recorded(loss=[1.0]))) == 1
+    assert len(differences_from_stored(recorded(more=1))) == 1
+    assert differences_from_stored({"environment": THERE, "cases": {}})
 
 
 def test_a_renamed_key_is_no_difference() -> None:
     now = recorded()
     case = now["cases"]["recipe/a"]  # type: ignore[index]
     case["updates"] = case.pop("steps")
-    assert held_against({**now, "cases": {"recipe/b": case}}, steps="updates", a="b") == []
+    assert differences_from_stored({**now, "cases": {"recipe/b": case}}, steps="updates", a="b") == []
 
 
 def test_in_another_environment_losses_are_compared_to_a_tolerance_and_texts_not() -> None:

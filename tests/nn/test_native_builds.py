@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _ctypes
 import subprocess
 import sys
 from pathlib import Path
@@ -30,6 +31,12 @@ def unset(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_best_available_build_is_the_default() -> None:
     assert builds.build_name() == builds.available_builds()[-1]
+
+
+def test_a_file_without_the_librarys_functions_is_no_build() -> None:
+    another = _ctypes.__file__  # loads, but has none of the functions, as a build of older sources
+    assert another is not None
+    assert binding.open_library(Path(another)) is None
 
 
 def test_reference_is_always_available(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ import seqlab
 from seqlab.nn.native import builds
 from seqlab.nn.recurrent import RecurrentStack
 layer = RecurrentStack("lstm", 3, 4, generator=torch.Generator().manual_seed(0))
-y, _ = layer(torch.ones(2, 20, 3), torch.tensor([20, 7]))
+y, _, _ = layer(torch.ones(2, 20, 3), torch.tensor([20, 7]))
 y.sum().backward()
 print(seqlab.__file__, builds.build_name(), all(bool(weight.grad.any()) for weight in layer.parameters()))
 """

@@ -61,7 +61,7 @@ LAZY = [
     "training.schedule.kind=linear",
     "training.clip_norm=1",
 ]
-"""A table of 5,000 rows, of which a batch uses some: rows lag behind at most moments."""
+"""A table of 5,000 rows, of which a batch uses some: most rows are out of date at most moments."""
 
 
 def seqlab(*arguments: str, runs: Path, **environment: str) -> subprocess.Popen[str]:

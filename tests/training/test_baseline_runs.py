@@ -1,4 +1,4 @@
-"""A baseline's run: its folder, what it is used for, killed and begun anew, and what is refused."""
+"""A baseline's run: its folder, what it is used for, killed and run again, and what is refused."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ def test_a_number_is_learned_scored_and_said() -> None:
         loaded.predict(["0.5,1 0.25,0"])
 
 
-def test_the_mean_is_what_a_number_is_held_against() -> None:
+def test_the_mean_is_the_baseline_of_a_number() -> None:
     sizes = ["data.length=4", "data.train=500", "data.valid=300", "data.test=30"]
     config, _ = recipes.configure("adding-mean", sizes)
     found = run_folder.open_run(Path(run.train(config, callback=tiny.Nobody())["run"]))

@@ -39,7 +39,7 @@ class BaselineModel(SequenceModel):
         read = list(zip(before.tensors[TOKENS].numpy(), before.tensors[LENGTHS].tolist(), strict=True))
         texts = [np.concatenate([old[:length], new]) for (old, length), new in zip(read, rows, strict=True)]
         steps = range(1, batch.inputs.steps + 1)
-        # A row that has ended stays as it is: what stands in its padding is not looked at.
+        # A row that has ended stays as it is: its padding is not read.
         seen = [
             text[: length + step] for text, (_, length) in zip(texts, read, strict=True) for step in steps
         ]

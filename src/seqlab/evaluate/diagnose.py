@@ -17,7 +17,7 @@ from seqlab.schema.records import Record
 
 
 def due(experiment: NetworkExperiment, validations: int) -> bool:
-    """Whether the model is looked into with the last one of so many validations."""
+    """Whether the model is diagnosed after this validation, every `gradient_every`-th one."""
     every = experiment.config.diagnostics.gradient_every
     return every > 0 and validations % every == 0
 
@@ -40,7 +40,7 @@ def diagnose(
         count: of rows; None: as many as the experiment's settings say.
 
     Raises:
-        UserError: there is no such diagnostic or split, or the model has nothing to look at.
+        UserError: there is no such diagnostic or split, or the model has nothing to diagnose.
     """
     chosen = {kind: DIAGNOSTICS[kind] for kind in kinds}
     if split not in experiment.dataset.splits:

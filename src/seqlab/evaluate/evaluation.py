@@ -50,7 +50,7 @@ def diagnose_run(
     Args:
         run: of a network.
         kinds: keys of `seqlab list diagnostics`.
-        split: whose rows are looked at.
+        split: whose rows are diagnosed.
         rows: how many; None: as many as the run's settings say.
         device: where the model lives.
 
@@ -58,7 +58,7 @@ def diagnose_run(
         Run, step, split and, for each diagnostic, what it found in sentences and in records.
 
     Raises:
-        UserError: no such split or diagnostic, nothing to look at, a damaged run, or one in use.
+        UserError: no such split or diagnostic, nothing to diagnose, a damaged run, or one in use.
     """
     threads = run.environment()["threads"]
     config = read_config(run)

@@ -74,7 +74,7 @@ class OracleCheck:
         )
 
     def compare(self, split: str) -> OracleComparison:
-        """The model's distributions beside the truth's, on texts from all over a split."""
+        """The model's distributions and the true ones, on texts from all over a split."""
         data = self._experiment.dataset.splits[split]
         oracle = self._oracle.longer if split == "longer" else self._oracle
         assert oracle is not None, "the split is drawn from it"

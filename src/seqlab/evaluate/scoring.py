@@ -1,4 +1,4 @@
-"""Scoring a split of a network's experiment the way its task, its batching and its model call for."""
+"""Scoring a split of a network's experiment as its task, its batching and its model require."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class TrainingConfig(Config):
     validations_per_epoch: int = Field(default=1, ge=1)
     """How often an epoch the validation split is scored."""
     patience: int | None = Field(default=None, ge=1)
-    """Validations without improvement after which training stops; none: it goes on to the end."""
+    """Validations without improvement after which training stops; none: it continues to the end."""
     fit_on: Literal["train", "train+valid"] = "train"
     """Which splits are learned from; with both, nothing is left to validate on, and the vocabulary stays
     that of `train`."""
@@ -65,10 +65,10 @@ class TrainingConfig(Config):
     """Seconds between two checkpoints, besides those after each validation; 0: after each step."""
     matmul: Literal["auto", "torch", "onednn", "native"] = "auto"
     """Matrix products of the output layer in training: torch's, those of the oneDNN inside torch, the native
-    library's, or (`auto`) the fastest way of each, measured once on this machine; the choice is recorded and
-    kept on resume."""
+    library's, or (`auto`) the fastest backend for each, measured once on this machine; the choice is recorded
+    and kept on resume."""
     tensorboard: bool = True
-    """Whether TensorBoard events are written beside the records."""
+    """Whether TensorBoard events are written in addition to the records."""
 
     @property
     def loss_options(self) -> LossOptions:
@@ -108,7 +108,7 @@ class SamplesConfig(Config):
 
 
 class DiagnosticsConfig(Config):
-    """What is looked at inside the model while it trains; nothing else in a run depends on it."""
+    """What is diagnosed inside the model while it trains; nothing else in a run depends on it."""
 
     gradient_every: int = Field(default=0, ge=0)
     """Validations from one measurement of the gradient through time to the next; 0: never."""
@@ -159,7 +159,7 @@ class ExperimentConfig(AnyExperimentConfig):
     samples: SamplesConfig = SamplesConfig()
     """What the model writes."""
     diagnostics: DiagnosticsConfig = DiagnosticsConfig()
-    """What is looked at inside the model."""
+    """What is diagnosed inside the model."""
 
     @override
     def dataset(self) -> Dataset:

@@ -1,4 +1,4 @@
-"""What a look inside a model comes to."""
+"""The results of a diagnostic."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Diagnosis:
 
 
 Diagnostic = Callable[[SequenceModel, Task, Batch, str], Diagnosis]
-"""Looks at a model on some rows of the split so named, dropout off; the model is left as found.
+"""Inspects a model on some rows of the split with this name, dropout off; the model is left as found.
 
-Raises UserError where the model has nothing to look at.
+Raises UserError where the model has nothing to inspect.
 """

@@ -102,7 +102,7 @@ def horizon(norms: Float[np.ndarray, " D"]) -> int | None:
 def diagnose(model: SequenceModel, task: Task, batch: Batch, split: str) -> Diagnosis:
     """`gradient_through_time` as records: curves of both norms and the horizon of each layer, if it has one.
 
-    A norm beyond the range of floating point stands in no curve.
+    A norm beyond the range of floating point is left out of the curve.
     """
     found = gradient_through_time(model, task, batch)
     records: list[Record] = []

@@ -26,8 +26,8 @@ class Scored:
     """Some of the targets that count; padding and mere context are gone already.
 
     nats: -log of the probability the model gave each target, of a number its density.
-    logits: of every output; (N, 0) where no metric looks at them; of a number what was predicted, (N, 1).
-    positions: where each target stands in its window or sequence, from 0; 0 for a whole text.
+    logits: of every output; (N, 0) where no metric reads them; of a number what was predicted, (N, 1).
+    positions: index of each target in its window or sequence, from 0; 0 for a whole text.
     """
 
     nats: Float[Tensor, " N"]
@@ -68,7 +68,7 @@ class Metric(ABC):
 
     @abstractmethod
     def records(self, split: str) -> list[Record]:
-        """What the split so named comes to.
+        """The results for the split with this name.
 
         Raises:
             UserError: nothing was counted.

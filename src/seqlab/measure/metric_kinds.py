@@ -1,4 +1,4 @@
-"""The room's visible tables: metrics and diagnostics by key."""
+"""The registries of metrics and diagnostics, by key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The room's visible table: tasks by kind."""
+"""The registry of tasks, by kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes what happens: deterministic records, samples, timings beside them, TensorBoard events."""
+"""Writes what happens: deterministic records, samples, timings apart from them, TensorBoard events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a configuration to a finished run folder: start, go on, finish."""
+"""From a configuration to a finished run folder: start, continue, finish."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def train(
     threads: int | None = None,
     callback: RunCallback,
 ) -> RunSummary:
-    """Run an experiment to its end; an unfinished run of the same configuration goes on.
+    """Run an experiment to its end; an unfinished run of the same configuration continues.
 
     A baseline is fitted at once, so an unfinished one starts from scratch, in the same folder.
 
@@ -87,7 +87,7 @@ def _train(
 
 
 def run_path(config: AnyExperimentConfig) -> Path:
-    """Where the run of an experiment stands, or will stand.
+    """The folder of an experiment's run, whether it exists or not.
 
     Raises:
         UserError: the data cannot be found.
@@ -96,7 +96,7 @@ def run_path(config: AnyExperimentConfig) -> Path:
 
 
 def resume(run: RunFolder, *, callback: RunCallback) -> RunSummary:
-    """Go on with a run, on as many threads as it began with.
+    """Continue a run, on as many threads as it began with.
 
     Raises:
         UserError: the folder is damaged, in use, or its data or seqlab's version is another one now.
@@ -112,7 +112,7 @@ def resume(run: RunFolder, *, callback: RunCallback) -> RunSummary:
 
 
 def _check_same_place(run: RunFolder, device: str | None, threads: int | None) -> None:
-    """An unfinished run goes on where it began: other threads would give other bits."""
+    """An unfinished run continues where it began: other threads would give other bits."""
     then = run.environment()
     pairs = (("device", device, then["device"]), ("threads", threads, then["threads"]))
     for name, asked, before in pairs:

@@ -156,12 +156,12 @@ def _open(build: str) -> ctypes.CDLL | None:
 
 
 def open_library(path: Path) -> ctypes.CDLL | None:
-    """The functions of the build at a path; None if the file cannot be loaded."""
+    """The functions of the build at a path; None if the file cannot be loaded or lacks one of them."""
     try:
         calls = ctypes.CDLL(str(path))
-    except OSError:
+        for name, (result, arguments) in _SIGNATURES.items():
+            function = getattr(calls, name)
+            function.restype, function.argtypes = result, arguments
+    except (OSError, AttributeError):  # AttributeError: built from other sources
         return None
-    for name, (result, arguments) in _SIGNATURES.items():
-        function = getattr(calls, name)
-        function.restype, function.argtypes = result, arguments
     return calls

@@ -68,7 +68,7 @@ def cross_entropy_(
 
 
 def head_fits(library: Library, weight: Float[Tensor, "V H"]) -> bool:
-    """Whether an output layer's weights fit into the caches, so that `head_loss` is the faster way."""
+    """Whether an output layer's weights fit into the caches, so that `head_loss` is faster."""
     return bool(library.calls.seqlab_head_fits(weight.shape[1], weight.shape[0]))
 
 

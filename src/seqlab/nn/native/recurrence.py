@@ -78,7 +78,7 @@ def native_scan(  # noqa: PLR0917 (as every scan, after the library)
 
 
 def reads_tokens(library: Library, cell: str, x: Lookup, h0: Float[Tensor, "B H"]) -> bool:
-    """Whether the library can read a layer's inputs from their table, and is faster that way."""
+    """Whether the library can read a layer's inputs from their table, and is faster when it does."""
     B, T, E = x.shape
     sizes = {"B": B, "T": T, "E": E, "H": h0.shape[1], "V": x.table.shape[0]}
     arguments = LayerArguments(
@@ -122,7 +122,7 @@ class _Scan(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         # Not `once_differentiable`: that would fail only when the second derivative is computed, and with a
-        # message that names no way out.
+        # message that names no remedy.
         if torch.is_grad_enabled():
             raise RuntimeError(
                 "Native recurrent layers have first derivatives only. For a second one set "
