@@ -13,7 +13,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --pyargs tests seqlab -n 2
 LEFTOVERS = if [ -d build ]; then find build -type f ! -name '*.so' -delete; fi
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo docs test .types-and-imports .core-tests test-slow sanitize clean
+.PHONY: help install demo docs test .types-and-imports .core-tests test-slow sanitize storm clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ docs: $(VENV)/.environment  ## the documentation with its API reference, into si
 
 sanitize: install  ## the native kernels' tests under AddressSanitizer and UndefinedBehaviorSanitizer (minutes)
 	$(BIN)/python tests/sanitized.py
+
+storm: install  ## 200 kills, disks that fill up, 10,000 damaged inputs (about two hours)
+	OMP_NUM_THREADS=1 PYTHONPATH=tests/storm:tests/training:tests $(BIN)/python tests/storm/storm.py
 
 clean:  ## delete .venv and everything that tools left behind
 	rm -rf $(VENV) build dist site src/*.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
