@@ -77,7 +77,7 @@ def load_run(run: str | Path) -> Run:
     """A run by its folder, its name, or an unambiguous beginning of its name.
 
     Raises:
-        UserError: no run, or several, answer to the name.
+        UserError: no run has this name, or several do.
     """
     return Run(run_folder.find(str(run)))
 

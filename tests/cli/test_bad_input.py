@@ -139,8 +139,8 @@ def test_of_several_runs_the_last_begun_is_named(refused, language: RunFolder) -
 
 
 def test_a_model_of_the_wrong_kind_is_refused(refused, language: RunFolder, classifier: RunFolder) -> None:
-    assert "must hold a classifier. Nearest: `seqlab sample`" in refused("predict", language.path.name, "(")
-    assert "must hold a language model. Nearest: `seqlab predict`" in refused("sample", classifier.path.name)
+    assert "must hold a classifier. Use `seqlab sample`" in refused("predict", language.path.name, "(")
+    assert "must hold a language model. Use `seqlab predict`" in refused("sample", classifier.path.name)
 
 
 def test_texts_to_predict(refused, classifier: RunFolder, tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_train_then_again_then_resume(seqlab, runs: Path) -> None:
     assert first.status == 0
     (path,) = runs.iterdir()
     assert path.name.startswith("brackets-lstm-")
-    assert "all 2 epochs done" in first.out
+    assert "2 of 2 epochs done" in first.out
     assert "validation, best checkpoint (step " in first.out
     assert f"Run folder: {path}" in first.err
     assert "epoch 1, step " in first.err

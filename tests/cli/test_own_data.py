@@ -20,7 +20,7 @@ QUICK = ["training.epochs=3", "training.tensorboard=false", "samples.max_tokens=
 def trained(seqlab, runs: Path, recipe: str, *arguments: str) -> Path:
     result = seqlab("train", recipe, *arguments, *QUICK)
     assert result.status == 0, result.err
-    assert "Chosen for " in result.err
+    assert "Settings chosen for " in result.err
     (path,) = runs.iterdir()
     return path
 

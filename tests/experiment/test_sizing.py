@@ -31,7 +31,7 @@ def _folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("recipe", own_files.RECIPES)
 def test_chosen_settings_are_reported_and_recorded(recipe: str, tmp_path: Path) -> None:
     config, (note,) = recipes.configure(recipe, [own_files.write(tmp_path, recipe)])
-    assert note.startswith("Chosen for ")
+    assert note.startswith("Settings chosen for ")
     chosen = dict(word.split("=") for word in note.split(": ")[1].split())
     assert {"training.epochs", "model.dropout", "batching.batch_size"} <= set(chosen)
     table = plain(config)
@@ -107,7 +107,7 @@ def test_splits_smaller_than_a_batch(recipe: str, rows: int, tmp_path: Path) -> 
         ],
     )
     summary = run.train(config, callback=tiny.Nobody())
-    assert summary["stopped"] == "all 2 epochs done"
+    assert summary["stopped"] == "2 of 2 epochs done"
     assert summary["metrics"]["loss"] > 0
 
 

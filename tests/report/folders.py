@@ -241,7 +241,7 @@ def _card(run: RunFolder, metrics: dict[str, float], seed: int) -> Card:
 def _summary(run: RunFolder, metrics: dict[str, float]) -> RunSummary:
     return {
         "run": str(run.path),
-        "stopped": "all 2 epochs done",
+        "stopped": "2 of 2 epochs done",
         "metrics": metrics,
         "monitor": {"name": "loss", "unit": "nats per token", "better": "lower"},
         "best_step": 40,

@@ -60,5 +60,5 @@ def _trial(study: StudyFolder, name: str, cell: str, rate: float, seed: int) -> 
             config={},
         )
     )
-    state, reason = ("failed", WHY) if fails else ("finished", "all 2 epochs done")
+    state, reason = ("failed", WHY) if fails else ("finished", "2 of 2 epochs done")
     study.add_event(Event(trial=number, state=state, reason=reason))

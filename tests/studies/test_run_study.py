@@ -122,7 +122,7 @@ def test_a_run_that_ended_early_has_censored_cells() -> None:
     first, second = cells(trial_runs(study), "loss")
     assert first.value is not None
     assert second.value is None
-    assert second.censored == "training ended before: no better for 1 validations"
+    assert second.censored == "training ended before: no improvement in 1 validations"
 
 
 def test_a_changed_study_is_refused_with_the_difference() -> None:

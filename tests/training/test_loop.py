@@ -167,7 +167,7 @@ def test_patience_stops_and_the_best_is_kept() -> None:
     found = tiny.fit(tiny.BRACKETS, *settings)
     values = tiny.records(found, "loss", "valid")
     summary = tiny.summary(found)
-    assert summary["stopped"] == "no better for 2 validations"
+    assert summary["stopped"] == "no improvement in 2 validations"
     best_step, best = min(values, key=lambda pair: pair[1])
     assert summary["best_step"] == best_step == values[-3][0]
     assert summary["metrics"]["loss"] == pytest.approx(best, rel=1e-6)

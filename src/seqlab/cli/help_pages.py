@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from cyclopts.help import HelpEntry, HelpPanel
@@ -23,7 +24,8 @@ class HelpPages:
         """Print what a command does."""
         if description:
             console.print()
-            console.print(_text(console, description).strip(), highlight=False, markup=False)
+            for paragraph in _paragraphs(_text(console, description)):
+                console.print(paragraph, highlight=False, markup=False)
 
     def __call__(self, console: Console, options: ConsoleOptions, panel: HelpPanel) -> None:
         """Print one group of commands, arguments or options."""
@@ -37,6 +39,14 @@ class HelpPages:
         console.print()
         console.print(f"{panel.title}:", style="bold", highlight=False)
         console.print(Padding(table, (0, 0, 0, 2)), highlight=False)
+
+
+def _paragraphs(text: str) -> Iterator[str]:
+    """The paragraphs of a docstring, separated by empty ones, without its line breaks: the console wraps."""
+    for index, paragraph in enumerate(text.strip().split("\n\n")):
+        if index:
+            yield ""
+        yield " ".join(paragraph.split())
 
 
 def _names(entry: HelpEntry) -> str:

@@ -39,10 +39,10 @@ class LoadedRun:
         """Probability of each label, for each text; where labels are numbers, the one number under `NUMBER`.
 
         Raises:
-            UserError: the model writes texts and labels none, or there is no text.
+            UserError: the model is a language model, or there is no text.
         """
         if self.config.task.output not in ("class", "number"):
-            raise UserError(f"{self.run.path} must hold a classifier. Nearest: `seqlab sample`.")
+            raise UserError(f"{self.run.path} must hold a classifier. Use `seqlab sample`.")
         if not texts:
             raise UserError("There must be at least one text to predict. Got none.")
         return predict(self.model, self.labels, ragged([self._ids(text) for text in texts]))
@@ -56,7 +56,7 @@ class LoadedRun:
             UserError: the model does not generate.
         """
         if self.config.task.output != "text":
-            raise UserError(f"{self.run.path} must hold a language model. Nearest: `seqlab predict`.")
+            raise UserError(f"{self.run.path} must hold a language model. Use `seqlab predict`.")
         return continue_prompts(
             self.model,
             self.tokenizer,

@@ -40,8 +40,10 @@ def fill(table: Table, config: AnyExperimentConfig) -> tuple[Table, str]:
     for key, value in chosen.items():
         table = _with(table, key.split("."), value)
     words = " ".join(f"{key}={value}" for key, value in chosen.items()) or "nothing, every setting is given"
-    what = "" if extent.running else f"{extent.texts:,} texts, "
-    return table, f"Chosen for {what}{extent.characters:,} characters to train on: {words}"
+    what = f"{extent.characters:,} characters of training text"
+    if not extent.running:
+        what = f"{extent.texts:,} training texts ({extent.characters:,} characters)"
+    return table, f"Settings chosen for {what}: {words}"
 
 
 def measure(data: DatasetConfig) -> Extent:

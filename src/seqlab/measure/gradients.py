@@ -84,8 +84,8 @@ def check_layers(model: SequenceModel) -> None:
     with traced(model) as traces:
         if not traces:
             raise UserError(
-                "A gradient through time needs a model with recurrent layers or attention. "
-                f"Got {type(model).__name__}. `seqlab list models` shows others."
+                "A gradient through time needs a model with recurrent layers or attention, and this one has "
+                "neither. `seqlab list models` shows others."
             )
 
 

@@ -268,7 +268,7 @@ def find(wanted: str) -> RunFolder:
     """The run a user names: by path, by folder name, or by an unambiguous beginning of it.
 
     Raises:
-        UserError: no run, or several, answer to the name.
+        UserError: no run has this name, or several do.
     """
     if exists(Path(wanted)):
         return open_run(Path(wanted))

@@ -109,7 +109,7 @@ class Loop:
             progress.epoch, progress.batch = progress.epoch + 1, 0
             self.training.carried = None
             if progress.epoch == config.epochs:
-                progress.stopped = f"all {config.epochs} epochs done"
+                progress.stopped = f"{config.epochs} of {config.epochs} epochs done"
         if config.max_steps is not None and progress.step >= config.max_steps:
             progress.stopped = f"{config.max_steps} steps done"
         if progress.step % config.record_every == 0 or progress.batch == 0 or progress.stopped:
@@ -149,7 +149,7 @@ class Loop:
             # Without a best step the newest checkpoint is the result.
             progress.best_step = progress.step if self.config.result == "best" else None
         elif self.config.patience and progress.validations_without_gain >= self.config.patience:
-            progress.stopped = f"no better for {self.config.patience} validations"
+            progress.stopped = f"no improvement in {self.config.patience} validations"
         self.recorder.record(write_samples(experiment, "sample", progress.step), progress.moment)
         if self.check is not None:
             self.recorder.record(self.check.validation(progress.step), progress.moment)

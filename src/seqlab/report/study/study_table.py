@@ -47,9 +47,9 @@ def _caption(study: ChapterStudy, *, censored: bool) -> str:
     )
     sentences = [
         f"Every setting of the study over its seeds: {words(study.monitor.name)} on the validation split, "
-        "the best first. Bold: the best setting of each architecture. The interval is the 95 % percentile "
-        "bootstrap interval of the median; with so few seeds it is only guaranteed to contain the true "
-        f"median in {coverage}."
+        "by architecture, each with its best setting first. Bold: the best setting of each architecture. "
+        "The interval is the 95 % percentile bootstrap interval of the median; with so few seeds it is only "
+        f"guaranteed to contain the true median in {coverage}."
     ]
     if censored:
         sentences.append(
