@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import own_files
@@ -10,7 +11,9 @@ import tiny
 
 from seqlab.experiment import recipes
 from seqlab.experiment.experiment_config import AnyExperimentConfig, ExperimentConfig, experiment_class
+from seqlab.experiment.parameter_counts import count
 from seqlab.schema.config import Table, fields, parse, plain, read_toml, to_toml
+from seqlab.schema.settings import flat
 from seqlab.training import run
 
 NAMES = recipes.names()
@@ -50,6 +53,38 @@ def test_parses_and_says_what_it_is(name: str, tmp_path: Path) -> None:
     config = configured(name, tmp_path)
     assert config.name == name
     assert parse(type(config), read_toml(to_toml(config), name)) == config
+
+
+CELLS = {"elman": "Elman", "lstm": "LSTM", "gru": "GRU", "gru-reset-before": "GRU"}
+RESET = {"gru": "(reset after)", "gru-reset-before": "(reset before)"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_description_is_that_of_its_settings(name: str, tmp_path: Path) -> None:
+    about, settings = recipes.read(name).about, flat(plain(configured(name, tmp_path)))
+    known = set(re.findall(r"\d+", " ".join(map(str, settings.values()))))
+    if settings["data.kind"] == "adding_1997":
+        known.add(str(settings["data.length"] * 11 // 10))  # of the longest example
+    sentence = re.sub(r"[\d,]+ parameters", "", about)
+    assert set(re.findall(r"\d+", sentence.replace(",", ""))) <= known
+    if (cell := settings.get("model.cell")) and name not in own_files.RECIPES:
+        layers, width = settings["model.layers"], settings["model.hidden_size"]
+        assert re.search(rf"{f'{layers} x ' if layers > 1 else ''}{CELLS[cell]} {width}\b", about) or (
+            f"{CELLS[cell]} {layers} x {width}" in about
+        )
+        assert all((words in about) == (RESET.get(cell) == words) for words in RESET.values())
+    if settings.get("model.kind") == "transformer-lm":
+        assert f"Transformer of {settings['model.layers']} layers of {settings['model.hidden_size']}" in about
+    assert ("tied" in about) <= settings.get("model.tied", False)
+
+
+COUNTED = [name for name in NAMES if "parameters" in recipes.read(name).about]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", COUNTED)
+def test_its_number_of_parameters(name: str) -> None:
+    assert f" {count(name)['total']:,} parameters" in recipes.read(name).about
 
 
 def _marks(name: str) -> list[pytest.MarkDecorator]:

@@ -223,20 +223,21 @@ def test_no_checkpoint_yet(refused, runs: Path) -> None:
         assert "must have a checkpoint. Got none; `seqlab resume` it first" in refused(command, str(run.path))
 
 
-@pytest.mark.parametrize("number", [1, 3])
+@pytest.mark.parametrize("number", [1, 4])
 def test_a_run_of_another_format(refused, language: RunFolder, number: int) -> None:
     about = json.loads((language.path / "run.json").read_text())
     (language.path / "run.json").write_text(json.dumps({**about, "format": number}))
     for command in ("resume", "evaluate", "sample"):
-        assert f"must have run format 2. Got {number}." in refused(command, language.path.name)
+        assert f"must have run format 3. Got {number}." in refused(command, language.path.name)
 
 
 def test_changed_data(refused, runs: Path, monkeypatch) -> None:
     run = tiny.broken_off(tiny.REVIEWS, step=2)
     monkeypatch.setattr(tiny.ReviewsConfig, "content_hash", lambda self: "f" * 64)
-    result = refused("resume", str(run.path))
-    assert "must be resumed on the data it began with" in result
-    assert "Got other content (ffffffffffff)" in result
+    for command in ("resume", "evaluate", "diagnose"):
+        result = refused(command, str(run.path))
+        assert "must be used with the data it began with: written by hand, SHA-256 6b86b273ff34" in result
+        assert "Got other content: written by hand, SHA-256 ffffffffffff" in result
 
 
 def test_a_config_changed_by_hand(refused, runs: Path) -> None:

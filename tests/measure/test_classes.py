@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn import metrics
 from torch.nn import functional
 
-from seqlab.measure.classes import MOST_CLASSES, Auc, Confusion, MacroF1
+from seqlab.measure.classes import Auc, Confusion, MacroF1
 from seqlab.measure.metric import Scored, TargetMetric
 from seqlab.schema.errors import UserError
 from seqlab.schema.records import Matrix, Scalar
@@ -87,9 +87,3 @@ def test_the_matrix_is_sklearns(classes: int, count: int, seed: int, ties: bool)
     assert np.array(record.values).tolist() == metrics.confusion_matrix(targets, logits.argmax(-1)).tolist()
     assert record.rows == record.columns == tuple(f"label {index}" for index in range(classes))
     assert record.unit == "texts; row: true class, column: predicted"
-
-
-@pytest.mark.parametrize(("cls", "name"), [(Auc, "auc"), (Confusion, "confusion_matrix")])
-def test_a_vocabulary_has_too_many_classes(cls: type[TargetMetric], name: str):
-    with pytest.raises(UserError, match=rf"Metric '{name}' needs at most 1,000 classes\. Got 1,001"):
-        cls("token").update(scored(torch.zeros(2, MOST_CLASSES + 1), torch.tensor([0, 1])))

@@ -213,6 +213,7 @@ def _card(run: RunFolder, metrics: dict[str, float], seed: int) -> Card:
     return {
         "metrics": metrics,
         "matrices": {},
+        "curves": {},
         "signatures": {},
         "budget": {"epochs": 2},
         "test_evaluations": 1,
@@ -233,6 +234,7 @@ def _card(run: RunFolder, metrics: dict[str, float], seed: int) -> Card:
         "sequences": 100,
         "tokens": 1500,
         "equal_to_training": 3,
+        "equal_to_others": {"test": 2},
         "vocabulary": 77,
         "environment": ENVIRONMENT,
     }

@@ -82,12 +82,12 @@ def test_an_ambiguous_or_unknown_name(run: RunFolder) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "remedy"), [(3, r"Install a newer seqlab\."), (1, r"Train the run again\.")]
+    ("number", "remedy"), [(4, r"Install a newer seqlab\."), (1, r"Train the run again\.")]
 )
 def test_another_format_is_refused(run: RunFolder, number: int, remedy: str) -> None:
     """Another format may have other keys, so it must be refused by its number, not as damage."""
     (run.path / "run.json").write_text(json.dumps({"format": number, "title": "toy"}))
-    with pytest.raises(UserError, match=rf"must have run format 2\. Got {number}\. {remedy}"):
+    with pytest.raises(UserError, match=rf"must have run format 3\. Got {number}\. {remedy}"):
         run_folder.open_run(run.path)
 
 

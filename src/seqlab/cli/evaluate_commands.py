@@ -34,13 +34,15 @@ def evaluate(
     split
         train, valid or test. Use test once, at the end.
     metric
-        Name of a metric (`seqlab list metrics`); can be repeated. Default: the metrics of the task.
+        Name of a metric (`seqlab list metrics`); can be repeated. Default: the metrics of the task. The
+        run's card keeps its other metrics.
     device
         Device to compute on: cpu, cuda or mps.
     as_json
         Print the evaluation card as JSON.
     """
     from seqlab.evaluate.evaluation import evaluate_run
+    from seqlab.report.tables import split_title
     from seqlab.runs import run_folder
 
     with working("Reading and encoding the data", quiet=as_json) as display:
@@ -48,13 +50,16 @@ def evaluate(
     if as_json:
         print_json(card)
         return
-    print_line(f"{card['run']}, {split}: {metrics_line(card['metrics'])}")
+    print_line(": ".join(filter(None, (f"{card['run']}, {split}", metrics_line(card["metrics"])))))
     kept = f"; checkpoint of step {card['checkpoint_step']:,}" if card["checkpoint_step"] else ""
     print_line(f"{card['sequences']:,} sequences, {card['tokens']:,} tokens, {card['scored_as']}{kept}")
+    for other, count in {"train": card["equal_to_training"], **card["equal_to_others"]}.items():
+        if count:
+            print_line(f"{count:,} of them are also in the {split_title(other)}")
     for title, matrix in card["matrices"].items():
         _print_matrix(title.replace("_", " "), matrix)
-    if card["equal_to_training"]:
-        print_line(f"{card['equal_to_training']:,} of them are also in the training split")
+    if card["curves"]:
+        _print_curves([{"name": name, **curve} for name, curve in card["curves"].items()])
 
 
 def _print_matrix(title: str, matrix: MatrixTable) -> None:

@@ -98,6 +98,7 @@ def _print_data(content: dict[str, Any]) -> None:
 
 _DATA_TABLES = {
     "splits": "split",
+    "shared": "texts that are also in",
     "lengths": "tokens per sequence",
     "classes": "class",
     "padding": "padding of the training split",

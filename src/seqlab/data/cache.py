@@ -26,11 +26,12 @@ from numpy.typing import NDArray
 from seqlab.data.dataset import About, Corpus, Dataset, Limit, Split
 from seqlab.data.fetch import cache_folder, writing
 from seqlab.data.ragged import Ragged
+from seqlab.data.shared_texts import SharedTexts, shared_texts, sharing_note
 from seqlab.data.tokenizers.tokenizer import Encoded, Tokenizer, TokenizerConfig, tokenizer_from
 from seqlab.runs.atomic import sync
 from seqlab.schema.errors import UserError
 
-ENCODING = 5
+ENCODING = 6
 """Version of a folder's content; raised when the same settings and sources give another one than before."""
 CHUNK = 2_000
 """Texts that are in memory together while they are encoded."""
@@ -102,6 +103,7 @@ class Content(NamedTuple):
     labels: tuple[str, ...]
     limit: Limit
     notes: tuple[str, ...]
+    shared: SharedTexts
 
 
 def encode(config: EncodableConfig) -> Content:
@@ -125,8 +127,11 @@ def encode(config: EncodableConfig) -> Content:
                 f"Dataset {config.kind!r} must hold tokens in every split. "
                 f"Tokenizer {config.tokenizer.kind!r} found none in {name!r}."
             )
-    notes = (*corpus.notes, *_empty_texts(splits))
-    return Content(tokenizer, source_tokenizer, splits, corpus.label_names, corpus.limit, notes)
+    shared = {} if corpus.running else shared_texts({name: split.text for name, split in splits.items()})
+    sizes = {name: len(split) for name, split in splits.items()}
+    sharing = [] if corpus.drawn else sharing_note(shared, sizes)
+    notes = (*corpus.notes, *_empty_texts(splits), *sharing)
+    return Content(tokenizer, source_tokenizer, splits, corpus.label_names, corpus.limit, notes, shared)
 
 
 def _empty_texts(splits: Mapping[str, Split]) -> list[str]:
@@ -225,6 +230,7 @@ def _write(folder: Path, content: Content) -> None:
                 "labels": content.labels,
                 "limit": dataclasses.asdict(content.limit),
                 "notes": content.notes,
+                "shared": content.shared,
                 "splits": checksums,
                 "texts_sha256": {name: split.texts_sha256 for name, split in content.splits.items()},
             }
@@ -267,6 +273,7 @@ def _load(folder: Path, config: EncodableConfig, content: str) -> Dataset:
         content_hash=content,
         about=config.about(),
         notes=tuple(meta["notes"]),
+        shared=meta["shared"],
         source_tokenizer=None if source_tokenizer is None else tokenizer_from(source_tokenizer),
     )
 

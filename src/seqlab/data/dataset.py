@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqlab.data.ragged import Ragged, concatenate
+from seqlab.data.shared_texts import SharedTexts, shared_texts
 from seqlab.data.tokenizers.tokenizer import Tokenizer
 from seqlab.schema.errors import UserError
 
@@ -90,7 +91,8 @@ class Dataset:
     `labels` are class names in the order of their ids, () without classes.
     `source_tokenizer` is that of the sources, None without sources.
     `content_hash` is the SHA-256 of the sources (or of the generator's settings), part of a run's
-    fingerprint. `notes` are sentences about the data that its user should read.
+    fingerprint. `notes` are sentences about the data that its user should read. `shared` counts the texts
+    that splits share; it is empty for running text.
     """
 
     name: str
@@ -102,6 +104,7 @@ class Dataset:
     about: About
     notes: tuple[str, ...] = ()
     source_tokenizer: Tokenizer | None = None
+    shared: SharedTexts = field(default_factory=dict)
 
     @property
     def running(self) -> bool:
@@ -130,7 +133,9 @@ class Dataset:
             )
         rest = {name: split for name, split in self.splits.items() if name not in ("train", "valid")}
         whole = _joined(self.splits["train"], self.splits["valid"])
-        return dataclasses.replace(self, splits={"train": whole, **rest})
+        splits = {"train": whole, **rest}
+        shared = shared_texts({name: split.text for name, split in splits.items()}) if self.shared else {}
+        return dataclasses.replace(self, splits=splits, shared=shared)
 
 
 def _joined(first: Split, second: Split) -> Split:
@@ -154,6 +159,7 @@ class Corpus:
     sources: a source for each text, see `Split.source`.
     running: each split is one running text, which has no end and no start but a line break.
     limit: how long texts are cut, after the vocabulary was built from the whole ones.
+    drawn: splits are independent draws from one distribution, so texts recur in several by chance.
     notes: what is no error but should be reported. Texts may be read again from their file each time they
     are iterated over.
     """
@@ -163,5 +169,6 @@ class Corpus:
     label_names: tuple[str, ...] = ()
     sources: Mapping[str, Sequence[str]] = field(default_factory=dict)
     running: bool = False
+    drawn: bool = False
     limit: Limit = Limit()
     notes: tuple[str, ...] = ()

@@ -32,7 +32,8 @@ def describe(config: DatasetConfig) -> dict[str, Any]:
     """Origin, sizes and statistics of every split, and the first training examples.
 
     Shares are fractions from 0 to 1, lengths are numbers of tokens. `splits` includes the share of unknown
-    tokens. `lengths` and `padding` are empty for running text; `classes` is empty without labels, otherwise
+    tokens; `shared` counts the texts of a split that are also in another one. `shared`, `lengths` and
+    `padding` are empty for running text; `classes` is empty without labels, otherwise
     it has the share of each class in every split.
     """
     dataset = config.build()
@@ -43,6 +44,10 @@ def describe(config: DatasetConfig) -> dict[str, Any]:
         "vocabulary": len(dataset.tokenizer.vocabulary),
         "content": dataset.content_hash,
         "splits": {name: _sizes(dataset, split) for name, split in dataset.splits.items()},
+        "shared": {
+            name: {other: others.get(other) for other in dataset.splits}
+            for name, others in dataset.shared.items()
+        },
         "lengths": {} if running else {name: _lengths(split) for name, split in dataset.splits.items()},
         "classes": _classes(dataset),
         "padding": {} if running else _padding(dataset.splits["train"].text.lengths),

@@ -5,16 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
-from seqlab.data.dataset import Dataset, Split
+from seqlab.data.dataset import Split
 from seqlab.evaluate.fitted import Fitted
 from seqlab.measure.item_collector import SplitResult
 from seqlab.measure.metric_kinds import METRICS
-from seqlab.runs.cards import Card
+from seqlab.runs.cards import Card, CurveTable, MatrixTable
 from seqlab.runs.run_folder import RunFolder
-from seqlab.schema.records import Matrix, Record, Scalar
+from seqlab.schema.records import Curve, Matrix, Record, Scalar
 
 
 def numbers(records: Sequence[Record]) -> dict[str, float]:
@@ -22,27 +19,62 @@ def numbers(records: Sequence[Record]) -> dict[str, float]:
     return {record.name: record.value for record in records if isinstance(record, Scalar)}
 
 
-def write_card(run: RunFolder, fitted: Fitted, split: str, exact: SplitResult) -> Card:
-    """Write the card of what was scored, and the score of each item; return the card."""
-    card = describe(run, fitted, split, exact)
-    run.write_scores(split, exact.scores)
-    run.write_card(card)
+def matrices(records: Sequence[Record]) -> dict[str, MatrixTable]:
+    """The metrics that are a matrix, by name."""
+    return {
+        record.name: {"rows": record.rows, "columns": record.columns, "values": record.values}
+        for record in records
+        if isinstance(record, Matrix)
+    }
+
+
+def curves(records: Sequence[Record]) -> dict[str, CurveTable]:
+    """The metrics that are a curve, by name."""
+    return {
+        record.name: {"x": record.x, "y": record.y, "x_unit": record.x_unit, "y_unit": record.y_unit}
+        for record in records
+        if isinstance(record, Curve)
+    }
+
+
+def write_card(
+    run: RunFolder, fitted: Fitted, split: str, metrics: Sequence[str], exact: SplitResult
+) -> Card:
+    """Write the card of what was scored, and the score of each item; return the card.
+
+    The run's card keeps numbers of the same weights that were not computed this time.
+    """
+    card, before = describe(run, fitted, split, metrics, exact), run.card(split)
+    same_weights = before is not None and before["checkpoint_step"] == card["checkpoint_step"]
+    # Without the outputs it is not known which targets are right, so scores that say it are kept.
+    if not same_weights or any(METRICS[metric].reads == "outputs" for metric in metrics):
+        run.write_scores(split, exact.scores)
+    run.write_card(_merged(before, card) if before is not None and same_weights else card)
     return card
 
 
-def describe(run: RunFolder, fitted: Fitted, split: str, exact: SplitResult) -> Card:
+def _merged(before: Card, card: Card) -> Card:
+    """A card with those metrics of an earlier one that it lacks."""
+    return {
+        **card,
+        "metrics": before["metrics"] | card["metrics"],
+        "matrices": before["matrices"] | card["matrices"],
+        "curves": before["curves"] | card["curves"],
+        "signatures": before["signatures"] | card["signatures"],
+    }
+
+
+def describe(run: RunFolder, fitted: Fitted, split: str, metrics: Sequence[str], exact: SplitResult) -> Card:
     """What one has to know to compare a number with another one."""
     dataset, data, records = fitted.dataset, fitted.dataset.splits[split], exact.records
+    shared = dict(dataset.shared.get(split, {}))
     return {
         "metrics": numbers(records),
-        "matrices": {
-            record.name: {"rows": record.rows, "columns": record.columns, "values": record.values}
-            for record in records
-            if isinstance(record, Matrix)
-        },
+        "matrices": matrices(records),
+        "curves": curves(records),
         "loss_unit": f"nats per {fitted.task.unit}",
         "unit": fitted.task.unit,
-        "signatures": {metric: METRICS.describe(metric) for metric in fitted.task.metrics},
+        "signatures": {metric: METRICS.describe(metric) for metric in metrics},
         "dataset": dataset.name,
         "split": split,
         "split_sha256": _digest(data),
@@ -51,7 +83,8 @@ def describe(run: RunFolder, fitted: Fitted, split: str, exact: SplitResult) -> 
         "tokens": int(data.text.offsets[-1]),
         "targets": int(exact.scores.targets.sum()),
         "end_token_counts": _end_counts(fitted, data),
-        "equal_to_training": _shared_with_training(dataset, data),
+        "equal_to_training": shared.pop("train", None),
+        "equal_to_others": shared,
         "scored_as": fitted.context(split),
         "vocabulary": len(dataset.tokenizer.vocabulary),
         "tokenizer": fitted.config.data.tokenizer.kind,
@@ -97,17 +130,3 @@ def _test_evaluations(run: RunFolder, split: str) -> int:
     """How often a split other than validation was scored before; validation may be scored freely."""
     before = None if split == "valid" else run.card(split)
     return 0 if before is None else before["test_evaluations"]
-
-
-def _shared_with_training(dataset: Dataset, split: Split) -> int | None:
-    """Sequences that also occur in the training split, token by token; None for running text."""
-    train = dataset.splits["train"]
-    if split.running or split is train:
-        return None
-    seen = {_key(ids) for ids in train.text}
-    return sum(_key(ids) in seen for ids in split.text)
-
-
-def _key(tokens: NDArray[np.int32]) -> bytes:
-    """16 bytes that identify a sequence, so that a large split does not come into memory whole."""
-    return hashlib.blake2b(tokens.tobytes(), digest_size=16).digest()

@@ -47,8 +47,6 @@ class FittedBaseline(Fitted):
     ) -> SplitResult:
         data = split_of(self.dataset, split)
         reads = {METRICS[key].reads for key in metrics}
-        if "texts" in reads:
-            raise UserError("'task.metrics' of a baseline must not read decoded texts.")
         pieces = self._pieces(split, dense="outputs" in reads, progress=progress)
         items = ItemCollector(None if data.running else np.arange(len(data)))
         unit, labels = self.task.unit, self.task.labels

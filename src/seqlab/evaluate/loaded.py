@@ -99,6 +99,22 @@ def read_config(run: RunFolder) -> AnyExperimentConfig:
     return parse_experiment(run.settings())
 
 
+def read_dataset(run: RunFolder, config: AnyExperimentConfig) -> Dataset:
+    """The data of a run, which must be what the run began with.
+
+    Raises:
+        UserError: it cannot be read, or has other content now.
+    """
+    then, now = run.data(), config.data.content_hash()
+    if then["content_hash"] != now:
+        raise UserError(
+            f"{run.path} must be used with the data it began with: {then['origin']}, "
+            f"SHA-256 {then['content_hash'][:12]}. Got other content: {config.data.about().origin}, "
+            f"SHA-256 {now[:12]}. Restore the data, or train again."
+        )
+    return config.dataset()
+
+
 def describe_data(dataset: Dataset, spec: InputSpec) -> DataSummary:
     """What a run folder keeps of its data: enough to use the model without it."""
     return {

@@ -7,8 +7,9 @@ from typing_extensions import override
 
 from seqlab.baselines.baseline import Baseline, FitContext
 from seqlab.data.dataset import Dataset
-from seqlab.experiment.experiment import Experiment, check_metrics
+from seqlab.experiment.experiment import Experiment
 from seqlab.experiment.experiment_config import BaselineExperimentConfig
+from seqlab.measure.suitable import check_metrics
 from seqlab.models.layer_counts import LayerCount
 from seqlab.schema.errors import UserError
 
@@ -33,7 +34,7 @@ class BaselineExperiment(Experiment):
             )
         self.config, self.dataset = config, dataset
         self.task = config.task.build(dataset)
-        check_metrics(self.task)
+        check_metrics(self.task.metrics, self.task, self.spec.outputs, dataset.splits)
         config.baseline.check(self.context)
 
     @property

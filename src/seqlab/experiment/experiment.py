@@ -9,7 +9,6 @@ import torch
 from seqlab.data.dataset import Dataset
 from seqlab.experiment.experiment_config import AnyExperimentConfig
 from seqlab.experiment.experiment_kinds import EXPERIMENTS
-from seqlab.measure.metric_kinds import METRICS
 from seqlab.models.input_spec import InputSpec
 from seqlab.models.layer_counts import LayerCount
 from seqlab.tasks.task import Task
@@ -57,13 +56,3 @@ def build(
         UserError: the parts do not fit each other.
     """
     return EXPERIMENTS[config.method](config, dataset, device, matmul)
-
-
-def check_metrics(task: Task) -> None:
-    """Refuse an unknown metric now rather than after an epoch.
-
-    Raises:
-        UserError: there is no such metric.
-    """
-    for metric in task.metrics:
-        METRICS[metric]

@@ -8,11 +8,12 @@ from typing_extensions import override
 from seqlab.data.dataset import Dataset
 from seqlab.data.token_oracle import TokenOracle
 from seqlab.experiment import seeding
-from seqlab.experiment.experiment import Experiment, check_metrics
+from seqlab.experiment.experiment import Experiment
 from seqlab.experiment.experiment_config import ExperimentConfig
 from seqlab.experiment.matmul_choice import choose, chosen
 from seqlab.experiment.row_wise import RowWiseSgd
 from seqlab.measure import gradients
+from seqlab.measure.suitable import check_metrics
 from seqlab.models.layer_counts import LayerCount, layer_counts
 from seqlab.models.model import SequenceModel
 from seqlab.nn.dropout import bind_generator
@@ -50,7 +51,7 @@ class NetworkExperiment(Experiment):
         self.config, self.dataset = config, dataset
         self.task = config.task.build(dataset, config.training.loss_options)
         self.oracle = config.data.oracle(dataset.tokenizer)
-        check_metrics(self.task)
+        check_metrics(self.task.metrics, self.task, self.spec.outputs, dataset.splits)
         _check_prompt(config, dataset, self.oracle)
         _check_batching(self)
         self.model = self._model(device)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -53,6 +55,9 @@ class Auc(TargetMetric):
     against all others. Every target's scores are kept, 8 K bytes each.
     """
 
+    most_outputs: ClassVar[int | None] = MOST_CLASSES
+    distinct_targets: ClassVar[int] = 2
+
     def __init__(self, unit: str, labels: tuple[str, ...] = ()):
         super().__init__(unit, labels)
         self._scores: list[NDArray[np.float64]] = []
@@ -60,7 +65,6 @@ class Auc(TargetMetric):
 
     def update(self, scored: Scored) -> None:
         """Keep the log probabilities of some targets: they have the order of the probabilities."""
-        _check_classes("auc", scored)
         self._scores.append(scored.logits.double().log_softmax(dim=-1).cpu().numpy())
         self._targets.append(scored.targets.cpu().numpy())
 
@@ -89,13 +93,14 @@ class Auc(TargetMetric):
 class Confusion(TargetMetric):
     """How many targets of each class were taken for each class."""
 
+    most_outputs: ClassVar[int | None] = MOST_CLASSES
+
     def __init__(self, unit: str, labels: tuple[str, ...] = ()):
         super().__init__(unit, labels)
         self._counts: Counts | None = None
 
     def update(self, scored: Scored) -> None:
         """Count some targets."""
-        _check_classes("confusion_matrix", scored)
         classes = scored.logits.shape[-1]
         pairs = (scored.targets * classes + scored.logits.argmax(dim=-1)).cpu().numpy()
         counts = np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
@@ -130,10 +135,3 @@ def area(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:
     above = int(positive.sum())
     wins = ranks[positive].sum() - above * (above + 1) / 2
     return float(wins / (above * (len(scores) - above)))
-
-
-def _check_classes(metric: str, scored: Scored) -> None:
-    if scored.logits.shape[-1] > MOST_CLASSES:
-        raise UserError(
-            f"Metric {metric!r} needs at most {MOST_CLASSES:,} classes. Got {scored.logits.shape[-1]:,}."
-        )

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from seqlab.schema.errors import UserError
 from seqlab.schema.records import Record
+from seqlab.tasks.loss_options import Output
 
 CLOSE = 0.04
 """How far off a predicted number may be to count as right (Hochreiter and Schmidhuber 1997, experiment 4)."""
@@ -62,6 +63,12 @@ class Metric(ABC):
 
     reads: ClassVar[Reads]
     """What it reads: nats of the targets alone, all outputs of the head, or decoded texts."""
+    outputs: ClassVar[tuple[Output, ...]] = ("class", "text", "translation")
+    """What a task must predict for the metric to be defined."""
+    most_outputs: ClassVar[int | None] = None
+    """Outputs of the head, at most; None: any number."""
+    distinct_targets: ClassVar[int] = 1
+    """Different targets that a split must have."""
 
     def __init__(self, unit: str, labels: tuple[str, ...] = ()):
         self.unit, self.labels = unit, labels
@@ -89,6 +96,7 @@ class TextMetric(Metric, ABC):
     """A metric of texts that a model writes; only where one is asked for is a split decoded."""
 
     reads: ClassVar[Reads] = "texts"
+    outputs: ClassVar[tuple[Output, ...]] = ("translation",)
 
     @abstractmethod
     def update(self, hypotheses: Sequence[str], references: Sequence[str]) -> None:

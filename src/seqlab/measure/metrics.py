@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from seqlab.measure.metric import Mean, Reads, Scored, TargetMetric
 from seqlab.schema.records import Record, Scalar
+from seqlab.tasks.loss_options import Output
 
 LARGEST_EXPONENT = math.log(sys.float_info.max)
 """exp of more nats than this is no float."""
@@ -31,6 +32,8 @@ class MeanNats(TargetMetric, ABC):
 class Loss(MeanNats):
     """Mean cross-entropy: sum of -ln p(target) over the number of targets, in nats."""
 
+    outputs: ClassVar[tuple[Output, ...]] = ("class", "number", "text", "translation")
+
     def records(self, split: str) -> list[Record]:
         """One scalar, `loss`; see `Metric.records`."""
         value = self._nats.value(split)
@@ -39,6 +42,8 @@ class Loss(MeanNats):
 
 class BitsPerToken(MeanNats):
     """Mean cross-entropy in bits: nats divided by ln 2."""
+
+    outputs: ClassVar[tuple[Output, ...]] = ("text", "translation")
 
     def records(self, split: str) -> list[Record]:
         """One scalar, `bits_per_token`; see `Metric.records`."""
@@ -58,6 +63,8 @@ class Perplexity(MeanNats):
 class Accuracy(TargetMetric):
     """Share of the targets that are right; see `Scored.right`."""
 
+    outputs: ClassVar[tuple[Output, ...]] = ("class", "number", "text", "translation")
+
     def __init__(self, unit: str, labels: tuple[str, ...] = ()):
         super().__init__(unit, labels)
         self._right = Mean()
@@ -74,6 +81,8 @@ class Accuracy(TargetMetric):
 
 class MeanSquaredError(TargetMetric):
     """Mean of (target - prediction)^2."""
+
+    outputs: ClassVar[tuple[Output, ...]] = ("number",)
 
     def __init__(self, unit: str, labels: tuple[str, ...] = ()):
         super().__init__(unit, labels)

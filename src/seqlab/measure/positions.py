@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from seqlab.measure.metric import Reads, Scored, TargetMetric, nothing_scored
 from seqlab.schema.records import Curve, Record
+from seqlab.tasks.loss_options import Output
 
 Sums = NDArray[np.float64]
 
@@ -22,6 +23,7 @@ class LossPerPosition(TargetMetric):
     """
 
     reads: ClassVar[Reads] = "nats"
+    outputs: ClassVar[tuple[Output, ...]] = ("text", "translation")
 
     def __init__(self, unit: str, labels: tuple[str, ...] = ()):
         super().__init__(unit, labels)

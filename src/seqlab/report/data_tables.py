@@ -26,6 +26,7 @@ CARD_ROWS = {
     "vocabulary": "vocabulary",
     "split_sha256": "SHA-256 of the encoded split",
     "texts_sha256": "SHA-256 of the texts",
+    "equal_to_others": "texts also in other splits",
 }
 """Titles of the entries of a card that its table shows. Seeds, steps and machines are in other tables."""
 

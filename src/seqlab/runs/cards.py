@@ -26,19 +26,31 @@ class MatrixTable(TypedDict):
 
 
 @with_config(EXACT)
+class CurveTable(TypedDict):
+    """Numbers `y` over an axis `x`, with their units."""
+
+    x: Sequence[float]
+    y: Sequence[float]
+    x_unit: str
+    y_unit: str
+
+
+@with_config(EXACT)
 class Card(TypedDict):
     """The card of one split of one run.
 
     metrics: those that are one number. loss_unit: nats per `unit`, which is what one target is. signatures:
     of each metric, which variant was computed. split_sha256: of the encoded split; texts_sha256: of its texts
     before they were encoded. end_token_counts: whether the end of a text is among the targets.
-    equal_to_training: sequences that also occur in the training split; None for running text. scored_as: what
-    the model saw before a target. seed: None of a baseline. test_evaluations: how often the split has been
-    scored, this time included; it stays 1 for the validation split, which may be scored freely.
+    equal_to_training: sequences that also occur in the training split; None for running text.
+    equal_to_others: the same for each other split. scored_as: what the model saw before a target. seed: None
+    of a baseline. test_evaluations: how often the split has been scored, this time included; it stays 1 for
+    the validation split, which may be scored freely.
     """
 
     metrics: dict[str, float]
     matrices: dict[str, MatrixTable]
+    curves: dict[str, CurveTable]
     loss_unit: str
     unit: str
     signatures: dict[str, str]
@@ -51,6 +63,7 @@ class Card(TypedDict):
     targets: int
     end_token_counts: bool
     equal_to_training: int | None
+    equal_to_others: Mapping[str, int]
     scored_as: str
     vocabulary: int
     tokenizer: str

@@ -52,7 +52,7 @@ from seqlab.schema.config import Table, read_toml
 from seqlab.schema.errors import UserError, WorkError, unknown
 from seqlab.schema.records import Moment, Record, Text, from_line, to_line
 
-FORMAT = 2
+FORMAT = 3
 _IDENTITY, _CONFIG, _DATA, _ENVIRONMENT = "run.json", "config.toml", "data.json", "environment.json"
 _FINISHED, _CARDS, _SCORES, _CHECKPOINTS = "finished.json", "cards", "scores", "checkpoints"
 _ORACLE = "oracle"

@@ -82,7 +82,7 @@ class ClassifyConfig(TaskConfig):
     def build(self, dataset: Dataset, options: LossOptions = NO_OPTIONS) -> Task:
         from seqlab.tasks.classify import ClassifyTask, balanced_weights
 
-        check_labelled(dataset, self.metrics)
+        check_labelled(dataset)
         targets = dataset.splits["train"].targets
         assert targets is not None, "there are names of them"
         balanced = options.class_weights == "balanced"
@@ -182,11 +182,11 @@ def check_numbered(dataset: Dataset) -> None:
         )
 
 
-def check_labelled(dataset: Dataset, metrics: Sequence[str]) -> None:
-    """Make sure that a dataset's texts can be classified, and that the metrics exist on every split.
+def check_labelled(dataset: Dataset) -> None:
+    """Make sure that a dataset's texts can be classified.
 
     Raises:
-        UserError: there are not two labels; or the area under a curve is asked of one class alone.
+        UserError: there are not two labels.
     """
     if len(dataset.labels) < 2:
         numbers = any(split.targets is not None for split in dataset.splits.values())
@@ -195,13 +195,6 @@ def check_labelled(dataset: Dataset, metrics: Sequence[str]) -> None:
             f"Task 'classify' needs a dataset with at least 2 labels. "
             f"Got {dataset.name!r} with {len(dataset.labels)}. Nearest: task.kind={nearest!r}."
         )
-    for name, split in dataset.splits.items():
-        if "auc" in metrics and split.targets is not None and len(set(split.targets.tolist())) < 2:
-            raise UserError(
-                f"'task.metrics' must leave out 'auc' where a split has texts of one label only. "
-                f"Got {dataset.labels[int(split.targets[0])]!r} in all of {name!r}. "
-                f"Nearest: task.metrics=loss,accuracy task.monitor=loss."
-            )
 
 
 def check_start(dataset: Dataset) -> tuple[int, int | None]:

@@ -53,7 +53,7 @@ def finish(
     records: list[Record] = []
     if "valid" in fitted.dataset.splits:
         result = fitted.score("valid", fitted.task.metrics, progress)
-        write_card(run, fitted, "valid", result)
+        write_card(run, fitted, "valid", fitted.task.metrics, result)
         records = result.records
     recorder.record([final(record) for record in records], ending.moment)
     recorder.record(further(records), ending.moment)

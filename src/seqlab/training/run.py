@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from seqlab.data.dataset import Dataset
-from seqlab.evaluate.loaded import describe_data, read_config
+from seqlab.evaluate.loaded import describe_data, read_config, read_dataset
 from seqlab.experiment.experiment import build
 from seqlab.experiment.experiment_config import AnyExperimentConfig
 from seqlab.experiment.numerics import numerics
@@ -105,9 +105,13 @@ def resume(run: RunFolder, *, callback: RunCallback) -> RunSummary:
         callback.message(f"{run.path} is finished; nothing to do.")
         return run.summary()
     config = read_config(run)
-    dataset = config.dataset()
+    dataset = read_dataset(run, config)
     if _fingerprint(config, dataset) != run.fingerprint:
-        raise UserError(_other_now(run, dataset))
+        versions = run.environment()["versions"]
+        raise UserError(
+            f"{run.path} must be resumed as it began: its {run.config_path.name} was changed, or seqlab was "
+            f"(then {versions['seqlab']}, now {metadata.version('seqlab')}). Restore it, or train again."
+        )
     return _go_on(run, config, dataset, callback)
 
 
@@ -157,17 +161,3 @@ def _fingerprint(config: AnyExperimentConfig, dataset: Dataset) -> str:
 
 def _print(config: AnyExperimentConfig, content_hash: str) -> str:
     return run_folder.fingerprint(canonical(config), content_hash, metadata.version("seqlab"))
-
-
-def _other_now(run: RunFolder, dataset: Dataset) -> str:
-    then = run.data()["content_hash"]
-    if then != dataset.content_hash:
-        return (
-            f"{run.path} must be resumed on the data it began with (SHA-256 {then[:12]}). "
-            f"Got other content ({dataset.content_hash[:12]}). Restore the data, or train again."
-        )
-    versions = run.environment()["versions"]
-    return (
-        f"{run.path} must be resumed as it began: its {run.config_path.name} was changed, or seqlab was "
-        f"(then {versions['seqlab']}, now {metadata.version('seqlab')}). Restore it, or train again."
-    )

@@ -70,6 +70,7 @@ class ExamplesConfig(SeededConfig, ABC):
             {name: examples.texts for name, examples in drawn.items()},
             answers,
             label_names=self.label_names,
+            drawn=True,
             notes=self._repetitions(),
         )
 

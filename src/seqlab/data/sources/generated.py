@@ -73,7 +73,8 @@ class GeneratedConfig(SeededConfig, ABC):
             name: language.draw(size, np.random.default_rng([self.seed, index]))
             for index, (name, size) in enumerate(sizes.items())
         }
-        return Corpus({**texts, **self._longer(np.random.default_rng([self.seed, len(sizes)]))})
+        longer = self._longer(np.random.default_rng([self.seed, len(sizes)]))
+        return Corpus({**texts, **longer}, drawn=True)
 
     def _longer(self, random: np.random.Generator) -> dict[str, list[str]]:
         """Splits in addition to the three."""
