@@ -57,7 +57,7 @@ class NGramConfig(BaselineConfig):
     kind: Literal["n-gram"] = "n-gram"
     """Name of the baseline."""
     task: ClassVar[str] = "language-model"
-    order: int = Field(default=5, ge=1)
+    order: int = Field(default=5, ge=1, le=100)
     """Tokens of the longest counted sequence: the predicted one and up to order - 1 before it."""
 
     @override

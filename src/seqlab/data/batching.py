@@ -56,6 +56,10 @@ class Batching(Config, ABC):
         """
 
     @abstractmethod
+    def most_tokens(self, lengths: Rows) -> int:
+        """Tokens of the largest batch of texts with these lengths, not shuffled; padding included."""
+
+    @abstractmethod
     def for_scoring(self, streams: int, window: int, *, carried: bool) -> Batching:
         """The batching with which a split is scored: every target once, with the most context there is.
 
@@ -63,6 +67,9 @@ class Batching(Config, ABC):
             streams: parts of a running text that are read side by side.
             window: least number of tokens that a carried state is unrolled over; it changes only memory.
             carried: whether the model can carry its state from window to window.
+
+        Raises:
+            UserError: a window has no room for context, which a model that carries no state needs.
         """
 
     @abstractmethod
@@ -97,6 +104,11 @@ class SequenceBatching(Batching, ABC):
 
         assert end is not None, "separate sequences have an end"
         return NextTokenBatches(split, self.plan(split.text.lengths + 1, seed), start=start, end=end)
+
+    @override
+    def most_tokens(self, lengths: Rows) -> int:
+        plan = self.plan(lengths, seed=None)
+        return max((len(rows) * int(lengths[rows].max()) for rows in plan), default=0)
 
     @override
     def for_scoring(self, streams: int, window: int, *, carried: bool) -> Batching:
@@ -237,9 +249,18 @@ class StreamConfig(_RunningText):
         return StreamWindows(tokens, batch_size=self.batch_size, sequence_length=length, start=start)
 
     @override
+    def most_tokens(self, lengths: Rows) -> int:
+        return min(int(lengths.sum()), self.batch_size * self.sequence_length)
+
+    @override
     def for_scoring(self, streams: int, window: int, *, carried: bool) -> Batching:
         if carried:
             return self.of_rows(streams, window)
+        if self.sequence_length < 2:
+            raise UserError(
+                "'batching.sequence_length' must be at least 2 for a model that cannot carry its state from "
+                f"window to window. Got {self.sequence_length}. Nearest: 2."
+            )
         return OverlappingBatching(batch_size=self.batch_size, window=self.sequence_length)
 
     @override
@@ -264,6 +285,10 @@ class OverlappingBatching(_RunningText):
         return OverlappingWindows(
             split.text.tokens, window=self.window, start=start, batch_size=self.batch_size
         )
+
+    @override
+    def most_tokens(self, lengths: Rows) -> int:
+        return min(int(lengths.sum()), self.batch_size * self.window)
 
     @override
     def for_scoring(self, streams: int, window: int, *, carried: bool) -> Batching:

@@ -15,7 +15,7 @@ import secrets
 import shutil
 import tempfile
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Literal, NamedTuple, Protocol
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from seqlab.data.dataset import About, Corpus, Dataset, Limit, Split
 from seqlab.data.fetch import cache_folder, writing
 from seqlab.data.ragged import Ragged
-from seqlab.data.shared_texts import SharedTexts, shared_texts, sharing_note
+from seqlab.data.shared_texts import Keys, shared_texts, sharing_note, text_keys
 from seqlab.data.tokenizers.tokenizer import Encoded, Tokenizer, TokenizerConfig, tokenizer_from
 from seqlab.runs.atomic import sync
 from seqlab.schema.errors import UserError
@@ -103,7 +103,6 @@ class Content(NamedTuple):
     labels: tuple[str, ...]
     limit: Limit
     notes: tuple[str, ...]
-    shared: SharedTexts
 
 
 def encode(config: EncodableConfig) -> Content:
@@ -127,11 +126,13 @@ def encode(config: EncodableConfig) -> Content:
                 f"Dataset {config.kind!r} must hold tokens in every split. "
                 f"Tokenizer {config.tokenizer.kind!r} found none in {name!r}."
             )
-    shared = {} if corpus.running else shared_texts({name: split.text for name, split in splits.items()})
-    sizes = {name: len(split) for name, split in splits.items()}
-    sharing = [] if corpus.drawn else sharing_note(shared, sizes)
-    notes = (*corpus.notes, *_empty_texts(splits), *sharing)
-    return Content(tokenizer, source_tokenizer, splits, corpus.label_names, corpus.limit, notes, shared)
+    notes = (*corpus.notes, *_empty_texts(splits), *([] if corpus.drawn else _sharing(splits)))
+    return Content(tokenizer, source_tokenizer, splits, corpus.label_names, corpus.limit, notes)
+
+
+def _sharing(splits: Mapping[str, Split]) -> list[str]:
+    keys = {name: split.keys for name, split in splits.items() if split.keys is not None}
+    return sharing_note(shared_texts(keys), {name: len(split) for name, split in splits.items()})
 
 
 def _empty_texts(splits: Mapping[str, Split]) -> list[str]:
@@ -146,21 +147,37 @@ def _empty_texts(splits: Mapping[str, Split]) -> list[str]:
 
 
 def _split(corpus: Corpus, name: str, tokenizer: Tokenizer, source_tokenizer: Tokenizer | None) -> Split:
-    digest = hashlib.sha256()
-    text = _encoded(corpus.texts[name], tokenizer, corpus.limit, digest.update)
+    digest, keys = hashlib.sha256(), list[Keys]()
+
+    def hashed(texts: list[str]) -> None:
+        digest.update(_bytes_of(texts))
+        keys.append(text_keys(texts))
+
+    text = _encoded(corpus.texts[name], tokenizer, corpus.limit, hashed)
     source = None
     if source_tokenizer is not None:
-        source = _encoded(corpus.sources[name], source_tokenizer, corpus.limit, digest.update)
+        source = _encoded(
+            corpus.sources[name],
+            source_tokenizer,
+            corpus.limit,
+            lambda texts: digest.update(_bytes_of(texts)),
+        )
         assert len(source) == len(text), "one source per text"
     values, targets = corpus.targets.get(name), None
     if values is not None:
         assert len(values) == len(text), "one target per text"
         targets = np.array(values, dtype=np.int64 if corpus.label_names else np.float64)
-    return Split(text, source, targets, corpus.running, digest.hexdigest())
+    hashes = None if corpus.running else np.concatenate(keys)
+    return Split(text, source, targets, corpus.running, digest.hexdigest(), hashes)
+
+
+def _bytes_of(texts: Sequence[str]) -> bytes:
+    """Some texts with the length of each, so that other ones have other bytes."""
+    return "".join(f"{len(text)} {text}" for text in texts).encode("utf-8", "surrogatepass")
 
 
 def _encoded(
-    texts: Iterable[str], tokenizer: Tokenizer, limit: Limit, hashed: Callable[[bytes], object]
+    texts: Iterable[str], tokenizer: Tokenizer, limit: Limit, hashed: Callable[[list[str]], object]
 ) -> Ragged:
     """The encoded texts; their tokens are in a file without a name, which is deleted with the array."""
     remaining = iter(texts)
@@ -170,7 +187,7 @@ def _encoded(
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
             while chunk := list(islice(remaining, CHUNK)):
-                hashed("".join(f"{len(text)} {text}" for text in chunk).encode("utf-8", "surrogatepass"))
+                hashed(chunk)
                 encoded = tokenizer.encode_batch(chunk)
                 if limit.max_length is not None:
                     encoded = cut(encoded, limit.max_length, limit.keep)
@@ -213,6 +230,8 @@ def _arrays(split: Split) -> dict[str, NDArray[Any]]:
         arrays |= {"source_tokens": split.source.tokens, "source_offsets": split.source.offsets}
     if split.targets is not None:
         arrays["targets"] = split.targets
+    if split.keys is not None:
+        arrays["keys"] = split.keys
     return arrays
 
 
@@ -230,7 +249,6 @@ def _write(folder: Path, content: Content) -> None:
                 "labels": content.labels,
                 "limit": dataclasses.asdict(content.limit),
                 "notes": content.notes,
-                "shared": content.shared,
                 "splits": checksums,
                 "texts_sha256": {name: split.texts_sha256 for name, split in content.splits.items()},
             }
@@ -273,7 +291,6 @@ def _load(folder: Path, config: EncodableConfig, content: str) -> Dataset:
         content_hash=content,
         about=config.about(),
         notes=tuple(meta["notes"]),
-        shared=meta["shared"],
         source_tokenizer=None if source_tokenizer is None else tokenizer_from(source_tokenizer),
     )
 
@@ -295,6 +312,7 @@ def _load_split(folder: Path, name: str, meta: Mapping[str, Any]) -> Split:
         arrays.get("targets"),
         meta["running"][name],
         meta["texts_sha256"][name],
+        arrays.get("keys"),
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqlab.data.ragged import Ragged, concatenate
-from seqlab.data.shared_texts import SharedTexts, shared_texts
+from seqlab.data.shared_texts import Keys, shared_texts
 from seqlab.data.tokenizers.tokenizer import Tokenizer
 from seqlab.schema.errors import UserError
 
@@ -26,6 +26,7 @@ class Split:
     targets: of each text the id of its class (int64) or a number (float64), (B,); None where there are none.
     running: whether the text is a running one, without an end, rather than separate sequences.
     texts_sha256: of the texts before they were cut and encoded, "" where there were none.
+    keys: a hash of each of them (B,); None of a running text.
     """
 
     text: Ragged
@@ -33,6 +34,7 @@ class Split:
     targets: NDArray[np.int64 | np.float64] | None = None
     running: bool = False
     texts_sha256: str = ""
+    keys: Keys | None = None
 
     def __len__(self) -> int:
         return len(self.text)
@@ -44,6 +46,7 @@ class Split:
             text=self.text.select(rows),
             source=None if self.source is None else self.source.select(rows),
             targets=None if self.targets is None else self.targets[rows],
+            keys=None if self.keys is None else self.keys[rows],
         )
 
     def subsample(self, count: int) -> Split:
@@ -91,8 +94,7 @@ class Dataset:
     `labels` are class names in the order of their ids, () without classes.
     `source_tokenizer` is that of the sources, None without sources.
     `content_hash` is the SHA-256 of the sources (or of the generator's settings), part of a run's
-    fingerprint. `notes` are sentences about the data that its user should read. `shared` counts the texts
-    that splits share; it is empty for running text.
+    fingerprint. `notes` are sentences about the data that its user should read.
     """
 
     name: str
@@ -104,12 +106,18 @@ class Dataset:
     about: About
     notes: tuple[str, ...] = ()
     source_tokenizer: Tokenizer | None = None
-    shared: SharedTexts = field(default_factory=dict)
 
     @property
     def running(self) -> bool:
         """Whether every split is one running text."""
         return self.splits["train"].running
+
+    @property
+    def shared(self) -> dict[str, dict[str, int]]:
+        """Of each split, how many of its texts are also in each other one; empty for running text."""
+        return shared_texts(
+            {name: split.keys for name, split in self.splits.items() if split.keys is not None}
+        )
 
     def target_text(self, split: Split, index: int) -> str:
         """The label of a text, or its number with four digits; "" where there is neither."""
@@ -133,22 +141,24 @@ class Dataset:
             )
         rest = {name: split for name, split in self.splits.items() if name not in ("train", "valid")}
         whole = _joined(self.splits["train"], self.splits["valid"])
-        splits = {"train": whole, **rest}
-        shared = shared_texts({name: split.text for name, split in splits.items()}) if self.shared else {}
-        return dataclasses.replace(self, splits=splits, shared=shared)
+        return dataclasses.replace(self, splits={"train": whole, **rest})
 
 
 def _joined(first: Split, second: Split) -> Split:
     text = concatenate(first.text, second.text)
     if first.running:
         text = Ragged(text.tokens, np.array([0, len(text.tokens)]))
-    source = targets = None
+    source = targets = keys = None
+    if first.keys is not None and second.keys is not None:
+        keys = np.concatenate([first.keys, second.keys])
     if first.source is not None and second.source is not None:
         source = concatenate(first.source, second.source)
     if first.targets is not None and second.targets is not None:
         targets = np.concatenate([first.targets, second.targets])
     digest = hashlib.sha256(f"{first.texts_sha256} {second.texts_sha256}".encode()).hexdigest()
-    return dataclasses.replace(first, text=text, source=source, targets=targets, texts_sha256=digest)
+    return dataclasses.replace(
+        first, text=text, source=source, targets=targets, texts_sha256=digest, keys=keys
+    )
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def _merged(before: Card, card: Card) -> Card:
 def describe(run: RunFolder, fitted: Fitted, split: str, metrics: Sequence[str], exact: SplitResult) -> Card:
     """What one has to know to compare a number with another one."""
     dataset, data, records = fitted.dataset, fitted.dataset.splits[split], exact.records
-    shared = dict(dataset.shared.get(split, {}))
+    shared = dataset.shared.get(split, {})
     return {
         "metrics": numbers(records),
         "matrices": matrices(records),

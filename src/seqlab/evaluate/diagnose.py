@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from seqlab.data.batch import Batch
-from seqlab.evaluate.scoring import WINDOW
-from seqlab.experiment.network_experiment import NetworkExperiment
+from seqlab.experiment.network_experiment import WINDOW, NetworkExperiment
 from seqlab.measure import gradients
 from seqlab.measure.diagnosis import Diagnosis
 from seqlab.measure.metric_kinds import DIAGNOSTICS

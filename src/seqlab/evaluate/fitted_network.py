@@ -11,7 +11,7 @@ from seqlab.data.dataset import Dataset
 from seqlab.data.tokenizers.tokenizer import Tokenizer
 from seqlab.evaluate import diagnose
 from seqlab.evaluate.fitted import Fitted, Loader, ScoringProgress, split_of
-from seqlab.evaluate.scoring import score_exactly, scoring_batches
+from seqlab.evaluate.scoring import score_exactly
 from seqlab.evaluate.weights import best_checkpoint, load_model
 from seqlab.experiment.experiment_config import ExperimentConfig
 from seqlab.experiment.network_experiment import NetworkExperiment
@@ -40,7 +40,7 @@ class FittedNetwork(Fitted):
 
     @override
     def context(self, split: str) -> str:
-        return scoring_batches(self._experiment, split_of(self.dataset, split), streams=1).context
+        return self._experiment.scoring_batches(split_of(self.dataset, split), streams=1).context
 
     @override
     def diagnose(self, kinds: Sequence[str], split: str, rows: int | None) -> dict[str, Diagnosis]:

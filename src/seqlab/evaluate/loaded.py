@@ -15,6 +15,7 @@ from seqlab.evaluate.fitted import loader
 from seqlab.evaluate.prediction import predict
 from seqlab.experiment import seeding
 from seqlab.experiment.experiment_config import AnyExperimentConfig, parse_experiment
+from seqlab.experiment.limits import check_texts
 from seqlab.models.input_spec import InputSpec
 from seqlab.models.model import SequenceModel
 from seqlab.runs.run_folder import RunFolder
@@ -53,10 +54,11 @@ class LoadedRun:
         """Texts that continue a prompt, `length` tokens at most.
 
         Raises:
-            UserError: the model does not generate.
+            UserError: the model does not generate, or there is no memory for so many tokens.
         """
         if self.config.task.output != "text":
             raise UserError(f"{self.run.path} must hold a language model. Use `seqlab predict`.")
+        check_texts(count, length, f"'count' {count} and 'length' {length}")
         return continue_prompts(
             self.model,
             self.tokenizer,

@@ -14,9 +14,6 @@ from seqlab.measure.item_collector import ItemCollector, SplitResult
 from seqlab.measure.metric_kinds import METRICS
 from seqlab.schema.records import Record
 
-WINDOW = 256
-"""Tokens a carried state is unrolled over in evaluation; the cutting changes nothing but memory."""
-
 
 def score(
     experiment: NetworkExperiment,
@@ -39,7 +36,7 @@ def score(
         UserError: there is no such split or metric.
     """
     data = split_of(experiment.dataset, split)
-    batches = scoring_batches(experiment, data, streams)
+    batches = experiment.scoring_batches(data, streams)
     return _records(experiment, split, data, batches, metrics, progress=progress)
 
 
@@ -50,7 +47,7 @@ def score_training(experiment: NetworkExperiment) -> list[Record]:
         return []
     part = experiment.dataset.splits["train"].subsample(count)
     metrics = [metric for metric in experiment.task.metrics if metric != "loss"]
-    return _records(experiment, "train", part, scoring_batches(experiment, part, streams=1), metrics)
+    return _records(experiment, "train", part, experiment.scoring_batches(part, streams=1), metrics)
 
 
 def score_exactly(
@@ -62,17 +59,10 @@ def score_exactly(
 ) -> SplitResult:
     """Metrics and items of a whole split, a running text in one stream; see `score`."""
     data = split_of(experiment.dataset, split)
-    batches = scoring_batches(experiment, data, streams=1)
+    batches = experiment.scoring_batches(data, streams=1)
     items = ItemCollector(batches.order)
     records = _records(experiment, split, data, batches, metrics, progress=progress, items=items)
     return SplitResult(records, items.scores())
-
-
-def scoring_batches(experiment: NetworkExperiment, split: Split, streams: int) -> Batches:
-    """One pass over a split: whole sequences, carried streams, or overlapping windows."""
-    carried = experiment.model.capabilities.carries_state
-    batching = experiment.config.batching.for_scoring(streams, WINDOW, carried=carried)
-    return experiment.task.batches(split, batching, None)
 
 
 def _records(

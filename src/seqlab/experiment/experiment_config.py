@@ -15,6 +15,7 @@ from seqlab.data.batching import Batching
 from seqlab.data.data_kinds import BATCHING, DATASETS
 from seqlab.data.dataset import Dataset
 from seqlab.data.dataset_config import DatasetConfig
+from seqlab.experiment import limits
 from seqlab.experiment.optimizers import OptimizerConfig
 from seqlab.experiment.schedules import ConstantConfig, ScheduleConfig
 from seqlab.experiment.training_kinds import OPTIMIZERS, SCHEDULES
@@ -106,6 +107,17 @@ class SamplesConfig(Config):
     checked_at_end: int = Field(default=1_000, ge=0)
     """The same at the end, of the weights that are the result."""
 
+    def check_memory(self) -> None:
+        """Check that there is memory for what the model writes at once.
+
+        Raises:
+            UserError: there is not.
+        """
+        length = self.max_tokens
+        for key in ("count", "checked", "checked_at_end"):
+            count = getattr(self, key)
+            limits.check_texts(count, length, f"samples.{key}={count} samples.max_tokens={length}")
+
 
 class DiagnosticsConfig(Config):
     """What is diagnosed inside the model while it trains; nothing else in a run depends on it."""
@@ -138,7 +150,7 @@ class AnyExperimentConfig(Config, ABC):
         """The encoded data, with the splits that the experiment has.
 
         Raises:
-            UserError: the data is not what it must be.
+            UserError: the data is not what it must be, or the settings ask for more memory than there is.
         """
 
 
@@ -163,6 +175,9 @@ class ExperimentConfig(AnyExperimentConfig):
 
     @override
     def dataset(self) -> Dataset:
+        # What no data can make fit is refused before any is read.
+        self.samples.check_memory()
+        limits.check_model(self.model, self.training.optimizer)
         return fitted_on(self.data.build(), self.training.fit_on)
 
 

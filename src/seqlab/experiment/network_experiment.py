@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
+from torch import nn
 from typing_extensions import override
 
-from seqlab.data.dataset import Dataset
+from seqlab.data.batches import Batches
+from seqlab.data.curriculum import short_first
+from seqlab.data.dataset import Dataset, Split
 from seqlab.data.token_oracle import TokenOracle
-from seqlab.experiment import seeding
+from seqlab.experiment import limits, seeding
 from seqlab.experiment.experiment import Experiment
 from seqlab.experiment.experiment_config import ExperimentConfig
 from seqlab.experiment.matmul_choice import choose, chosen
@@ -21,6 +26,10 @@ from seqlab.nn.embedding import Embedding
 from seqlab.nn.matmul import Matmul
 from seqlab.schema.errors import UserError
 
+WINDOW = 256
+"""Tokens a carried state is unrolled over in evaluation; the cutting changes nothing but memory."""
+DRAWN_AHEAD = 10_000
+"""Examples of further epochs that are drawn before training, to find out whether they can be learned from."""
 MANY_ROWS = 2_000
 """Rows of an embedding table from which it pays to move only those that a batch used."""
 
@@ -53,8 +62,10 @@ class NetworkExperiment(Experiment):
         self.oracle = config.data.oracle(dataset.tokenizer)
         check_metrics(self.task.metrics, self.task, self.spec.outputs, dataset.splits)
         _check_prompt(config, dataset, self.oracle)
-        _check_batching(self)
+        _check_settings(config, dataset)
+        limits.check_model(config.model, config.training.optimizer, self.spec)
         self.model = self._model(device)
+        _check_batches(self)
         _check_diagnostics(config, self.model)
         self.task.matmul = _matmul(config, device, matmul)
         dropout = seeding.generator(config.seed, "dropout", device=device)
@@ -72,6 +83,21 @@ class NetworkExperiment(Experiment):
     @override
     def count(self) -> list[LayerCount]:
         return layer_counts(self.model)
+
+    def scoring_batches(self, split: Split, streams: int) -> Batches:
+        """One pass over a split: whole sequences, carried streams, or overlapping windows."""
+        carried = self.model.capabilities.carries_state
+        batching = self.config.batching.for_scoring(streams, WINDOW, carried=carried)
+        return self.task.batches(split, batching, None)
+
+    def examples(self, epoch: int) -> Split:
+        """The training examples of an epoch, counted from 0: those of `train`, or its own."""
+        seed = seeding.derive(self.config.seed, "examples", epoch)
+        return self.config.data.training_split(self.dataset, seed)
+
+    def training_split(self, epoch: int) -> Split:
+        """What an epoch learns from: its examples, or the short ones of them."""
+        return short_first(self.examples(epoch), epoch, self.config.training.curriculum)
 
     def _model(self, device: torch.device) -> SequenceModel:
         generator = seeding.generator(self.config.seed, "weights")
@@ -91,9 +117,13 @@ def _matmul(config: ExperimentConfig, device: torch.device, name: str | None) ->
     return choose(config.training.matmul, device=device.type, threads=torch.get_num_threads())
 
 
-def _check_batching(experiment: NetworkExperiment) -> None:
-    """Check that every split can be cut, and that settings for sequences are not used for running text."""
-    config, dataset = experiment.config, experiment.dataset
+def _check_settings(config: ExperimentConfig, dataset: Dataset) -> None:
+    """Check that settings for sequences are not used for running text, and that the curriculum ends."""
+    if config.training.curriculum > config.training.epochs:
+        raise UserError(
+            f"'training.curriculum' must not be longer than the training, {config.training.epochs} epochs. "
+            f"Got {config.training.curriculum}. Nearest: {config.training.epochs}."
+        )
     if config.training.curriculum and config.batching.running:
         raise UserError(
             "'training.curriculum' must be 0 for running text, which has no short sequences. "
@@ -105,9 +135,28 @@ def _check_batching(experiment: NetworkExperiment) -> None:
             f"Got {config.evaluation.train_sequences}."
         )
     config.data.check_training(dataset)
+
+
+def _check_batches(experiment: NetworkExperiment) -> None:
+    """Cut every split once, for training and for scoring, so that what does not fit is refused now."""
+    config, dataset, task = experiment.config, experiment.dataset, experiment.task
+    splits = [*dataset.splits.values(), *_drawn_epochs(experiment)]
+    for split in splits:
+        task.batches(split, config.batching, seed=None)
     for split in dataset.splits.values():
-        # Cut every split once now, so that a batching that does not fit is refused before training.
-        experiment.task.batches(split, config.batching, seed=None)
+        experiment.scoring_batches(split, config.evaluation.streams)
+    head = experiment.model.head
+    limits.check_batches(splits, config.batching, head.in_features if isinstance(head, nn.Linear) else 1)
+
+
+def _drawn_epochs(experiment: NetworkExperiment) -> Iterator[Split]:
+    """The examples of the first epochs, where each has its own: they must be like those of `train`."""
+    train = experiment.dataset.splits["train"]
+    for epoch in range(min(experiment.config.training.epochs, 1 + DRAWN_AHEAD // len(train))):
+        split = experiment.examples(epoch)
+        if split is train:
+            return
+        yield split
 
 
 def _check_diagnostics(config: ExperimentConfig, model: SequenceModel) -> None:

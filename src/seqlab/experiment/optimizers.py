@@ -10,6 +10,7 @@ default implementation makes several passes over them.
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -225,3 +226,17 @@ class RmspropConfig(OptimizerConfig):
 
 def _fused(parameters: Sequence[torch.nn.Parameter]) -> bool:
     return all(p.device.type in _FUSED_DEVICES and p.is_floating_point() for p in parameters)
+
+
+def check_no_closure(optimizer: torch.optim.Optimizer) -> None:
+    """Refuse an optimizer that evaluates the loss several times per step, as LBFGS does.
+
+    Raises:
+        UserError: its `step` needs a closure.
+    """
+    closure = inspect.signature(optimizer.step).parameters.get("closure")
+    if closure is not None and closure.default is inspect.Parameter.empty:
+        raise UserError(
+            "'training.optimizer' must take one step per gradient, without a closure. "
+            f"Got {type(optimizer).__name__}. Nearest: adam."
+        )

@@ -37,7 +37,7 @@ class RecurrentClassifierConfig(ModelConfig):
     """Standard deviation of the normal distribution that learned vectors are drawn from."""
     hidden_size: int = Field(default=300, ge=1)
     """Units of a recurrent layer in one direction."""
-    layers: int = Field(default=1, ge=1)
+    layers: int = Field(default=1, ge=1, le=1_000)
     """Recurrent layers."""
     forget_bias: float = 0.0
     """Added at first to the bias of the gate that keeps the old state, the forget gate of an LSTM and the

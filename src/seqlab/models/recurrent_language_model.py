@@ -28,7 +28,7 @@ class RecurrentLanguageModelConfig(ModelConfig):
     """Features of an embedded token."""
     hidden_size: int = Field(default=650, ge=1)
     """Units of a recurrent layer."""
-    layers: int = Field(default=2, ge=1)
+    layers: int = Field(default=2, ge=1, le=1_000)
     """Recurrent layers."""
     forget_bias: float = 0.0
     """Added at first to the bias of the gate that keeps the old state, the forget gate of an LSTM and the

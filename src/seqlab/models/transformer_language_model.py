@@ -17,6 +17,17 @@ if TYPE_CHECKING:
     from seqlab.models.model import SequenceModel
 
 
+def nearest_divisor(number: int, wanted: int) -> int:
+    """The divisor of a number that is closest to another one; 1 where none is within 10,000 of it.
+
+    >>> nearest_divisor(12, 5), nearest_divisor(12, 99), nearest_divisor(10**9 + 7, 16)
+    (4, 12, 1)
+    """
+    wanted = min(wanted, number)
+    near = (n for distance in range(10_000) for n in (wanted - distance, wanted + distance) if n > 0)
+    return next((n for n in near if number % n == 0), 1)
+
+
 class TransformerLanguageModelConfig(ModelConfig):
     """Embedding * sqrt(hidden) + sinusoids -> dropout -> pre-norm layers -> norm -> Linear."""
 
@@ -24,7 +35,7 @@ class TransformerLanguageModelConfig(ModelConfig):
     """Name of the model."""
     hidden_size: int = Field(default=512, ge=1)
     """Features of a token, embedded or not."""
-    layers: int = Field(default=6, ge=1)
+    layers: int = Field(default=6, ge=1, le=1_000)
     """Transformer layers."""
     heads: int = Field(default=16, ge=1)
     """Attention heads of a layer, a divisor of hidden_size."""
@@ -47,8 +58,7 @@ class TransformerLanguageModelConfig(ModelConfig):
     @model_validator(mode="after")
     def _heads_divide(self) -> TransformerLanguageModelConfig:
         if self.hidden_size % self.heads:
-            divisors = [n for n in range(1, self.hidden_size + 1) if self.hidden_size % n == 0]
-            hint = min(divisors, key=lambda n: abs(n - self.heads))
+            hint = nearest_divisor(self.hidden_size, self.heads)
             raise UserError(
                 f"'heads' must divide 'hidden_size'. Got heads {self.heads}, hidden_size {self.hidden_size}. "
                 f"Nearest: heads = {hint}."

@@ -86,6 +86,8 @@ def read_toml(text: str, source: str) -> Table:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{source} must be a TOML file: {error}.") from None
+    except RecursionError:
+        raise UserError(f"{source} must be a TOML file. Got values nested too deeply to be read.") from None
 
 
 def override(cls: type[Config], table: Mapping[str, Any], assignment: str) -> tuple[Table, str]:

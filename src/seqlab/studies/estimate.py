@@ -11,7 +11,6 @@ import torch
 
 from seqlab.data.batch import Batch
 from seqlab.data.batches import SelectedBatches
-from seqlab.evaluate.scoring import scoring_batches
 from seqlab.experiment.experiment_config import ExperimentConfig
 from seqlab.experiment.network_experiment import NetworkExperiment
 from seqlab.experiment.numerics import numerics
@@ -114,7 +113,7 @@ def _validation_seconds(experiment: NetworkExperiment) -> float:
     split = experiment.dataset.splits.get("valid")
     if split is None:
         return 0.0
-    batches = scoring_batches(experiment, split, experiment.config.evaluation.streams)
+    batches = experiment.scoring_batches(split, experiment.config.evaluation.streams)
     sample = SelectedBatches(batches, _spread(len(batches), MEASURED))
     began = time.perf_counter()
     evaluate(experiment.model, experiment.task, sample, split="valid", metrics=("loss",))

@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 
 from seqlab.data.batch import Batch
-from seqlab.data.curriculum import short_first
 from seqlab.data.prefetcher import Prefetcher
 from seqlab.evaluate import diagnose as diagnosis
 from seqlab.evaluate.card import numbers
@@ -216,10 +215,7 @@ class Loop:
     def _batches(self, epoch: int) -> Sequence[Batch]:
         config = self.experiment.config
         order = seeding.derive(config.seed, "order", epoch)
-        examples = seeding.derive(config.seed, "examples", epoch)
-        train = config.data.training_split(self.experiment.dataset, examples)
-        split = short_first(train, epoch, config.training.curriculum)
-        return self.experiment.task.batches(split, config.batching, order)
+        return self.experiment.task.batches(self.experiment.training_split(epoch), config.batching, order)
 
     def _clock(self) -> Clock:
         """The clock of the schedule; epochs may differ in their number of batches, so steps are scaled."""
@@ -251,7 +247,8 @@ class Loop:
 
 def _due(done: int, batches: int, times: int) -> bool:
     """Whether one of `times` evenly spread moments of an epoch falls exactly after `done` batches."""
-    return any(done == -(-batches * k // times) for k in range(1, times + 1))
+    # Moment k is after batches * k / times, rounded up.
+    return done * times // batches > (done - 1) * times // batches
 
 
 def _where(progress: Progress) -> str:

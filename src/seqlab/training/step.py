@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from dataclasses import dataclass
 
@@ -11,7 +10,6 @@ import torch
 from seqlab.data.batch import Batch
 from seqlab.experiment.network_experiment import NetworkExperiment
 from seqlab.models.model import State
-from seqlab.schema.errors import UserError
 
 _CLOSE = 1e-6
 """Added to the norm before dividing by it, as torch's own clipping does."""
@@ -44,7 +42,6 @@ class Step:
 
     def __init__(self, experiment: NetworkExperiment):
         self._experiment = experiment
-        check_no_closure(experiment.optimizer)
         self._clip = experiment.config.training.clip_norm
         self._parameters = [p for group in experiment.optimizer.param_groups for p in group["params"]]
         self._scale = torch.ones((), device=self._parameters[0].device)
@@ -98,17 +95,3 @@ class Step:
         optimizer.step()
         if rows is not None:
             rows.step(rate, factor)
-
-
-def check_no_closure(optimizer: torch.optim.Optimizer) -> None:
-    """Refuse an optimizer that evaluates the loss several times per step, as LBFGS does.
-
-    Raises:
-        UserError: its `step` needs a closure.
-    """
-    closure = inspect.signature(optimizer.step).parameters.get("closure")
-    if closure is not None and closure.default is inspect.Parameter.empty:
-        raise UserError(
-            "'training.optimizer' must take one step per gradient, without a closure. "
-            f"Got {type(optimizer).__name__}. Nearest: adam."
-        )

@@ -49,7 +49,7 @@ class BpeConfig(TokenizerConfig):
 
     kind: Literal["bpe"] = "bpe"
     """Name of the tokenizer."""
-    size: int = Field(default=8000, ge=260)
+    size: int = Field(default=8000, ge=260, le=1_000_000)
     """Maximum vocabulary size, including the 256 bytes and the special tokens."""
     lower_case: bool = False
     """Whether texts are lower-cased first."""
@@ -90,7 +90,7 @@ class WordPieceConfig(TokenizerConfig):
 
     kind: Literal["wordpiece"] = "wordpiece"
     """Name of the tokenizer."""
-    size: int = Field(default=8000, ge=10)
+    size: int = Field(default=8000, ge=10, le=1_000_000)
     """Maximum vocabulary size, including special tokens and every character."""
     lower_case: bool = True
     """Whether texts are lower-cased first."""

@@ -1,0 +1,111 @@
+"""Sizes that an experiment asks for, estimated before they exist and refused where memory is smaller.
+
+Every estimate is from below: it counts what must be in memory at once, and nothing that may be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from seqlab.experiment.optimizers import OptimizerConfig, check_no_closure
+from seqlab.models.input_spec import InputSpec
+from seqlab.models.model_config import ModelConfig
+from seqlab.runs.memory import require_memory
+from seqlab.schema.config import plain
+
+if TYPE_CHECKING:
+    from seqlab.data.batching import Batching
+    from seqlab.data.dataset import Split
+
+FLOAT, TOKEN, TEXT = 4, 16, 200
+"""Bytes: of a float32 number; of a generated token, which is an integer and a random draw; of a text."""
+_LEAST = InputSpec(vocabulary=1, outputs=1, numbers=((0.0,),))
+"""What is known of the data before it is read."""
+_UNKNOWN = 1 << 80
+"""More parameters than any machine holds, where their number is too large for an integer of torch."""
+
+
+def check_texts(count: int, length: int, what: str) -> None:
+    """Check the texts that are generated together.
+
+    Args:
+        count: texts.
+        length: tokens of each, at most; there is memory for all of them from the start.
+        what: the settings that ask for them.
+
+    Raises:
+        UserError: they need more memory than there is.
+    """
+    require_memory(count * (length * TOKEN + TEXT), what)
+
+
+def check_model(model: ModelConfig, optimizer: OptimizerConfig, spec: InputSpec = _LEAST) -> None:
+    """Check weights, their gradients, and what the optimizer keeps of each weight.
+
+    Args:
+        model: what is built.
+        optimizer: what moves it.
+        spec: sizes of inputs and outputs; those of the smallest data where they are not known yet.
+
+    Raises:
+        UserError: they need more memory than there is, or the optimizer cannot be used.
+    """
+    count = count_parameters(model, spec)
+    if count is None:
+        return
+    sizes = {key: size for key, size in plain(model).items() if type(size) is int}
+    largest = sorted(sizes, key=lambda key: -sizes[key])
+    settings = " ".join(f"model.{key}={sizes[key]}" for key in largest)
+    number = "over 10^24 parameters" if count >= _UNKNOWN else f"{count:,} parameters"
+    copies = 2 + state_size(optimizer)
+    require_memory(count * copies * FLOAT, f"{settings}, {number} with gradients and optimizer state")
+
+
+def count_parameters(model: ModelConfig, spec: InputSpec) -> int | None:
+    """The number of a model's parameters, without memory for them; None where it cannot be told."""
+    import torch
+
+    try:
+        with torch.device("meta"):
+            built = model.build(spec, torch.Generator())
+    except (RuntimeError, TypeError) as error:
+        return _UNKNOWN if "overflow" in str(error).lower() else None
+    return sum(parameter.numel() for parameter in built.parameters())
+
+
+def state_size(optimizer: OptimizerConfig) -> int:
+    """Numbers that an optimizer keeps of each weight, found with a step on a small one.
+
+    Raises:
+        UserError: the optimizer cannot be used for training.
+    """
+    import torch
+
+    weight = torch.nn.Parameter(torch.zeros(8, 8))
+    weight.grad = torch.zeros(8, 8)
+    built = optimizer.build([weight])
+    check_no_closure(built)
+    built.step()
+    kept = [value for value in built.state.get(weight, {}).values() if isinstance(value, torch.Tensor)]
+    return sum(value.numel() for value in kept) // weight.numel()
+
+
+def check_batches(splits: Iterable[Split], batching: Batching, features: int) -> None:
+    """Check the features of every token of the largest batch, and their gradients.
+
+    Args:
+        splits: what is learned from.
+        batching: the settings that cut them.
+        features: of a token at the end of the model.
+
+    Raises:
+        UserError: they need more memory than there is.
+    """
+    tokens = max(batching.most_tokens(split.text.lengths) for split in splits)
+    settings = " ".join(f"batching.{key}={value}" for key, value in plain(batching).items())
+    require_memory(
+        tokens * features * 2 * FLOAT,
+        f"a batch of {tokens:,} tokens with {settings}",
+        "Nearest: smaller batches, or shorter texts (`data.max_length` cuts those of your own).",
+    )
