@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from seqlab.nn.dropout import Dropout
 from seqlab.nn.initial import linear
+from seqlab.nn.sizes import check_sizes
 from seqlab.schema.errors import UserError
 
 
@@ -67,7 +68,8 @@ class SelfAttention(nn.Module):
             draws from the global generator; "reference" always computes the equations.
 
     Raises:
-        UserError: the number of heads does not divide the hidden size, or dropout is not within its range.
+        UserError: a size is less than 1, the number of heads does not divide the hidden size, or dropout is
+            not within its range.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class SelfAttention(nn.Module):
         path: Literal["fast", "reference"] = "fast",
     ):
         super().__init__()
+        check_sizes({"hidden_size": hidden_size, "heads": heads})
         if hidden_size % heads:
             raise UserError(
                 f"'heads' must divide 'hidden_size'. Got heads {heads}, hidden_size {hidden_size}."

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqlab.nn.dropout import Dropout
+from seqlab.schema.errors import UserError
 
 
 class Reader(Protocol):
@@ -23,6 +24,26 @@ class Reader(Protocol):
     def __call__(self, tokens: Int[Tensor, "*N"]) -> Float[Tensor, "*N E"]:
         """The current vectors of the tokens; their gradients go to the reader, not to the table."""
         ...
+
+
+def look_up(tokens: Int[Tensor, "*N"], table: Float[Tensor, "V E"]) -> Float[Tensor, "*N E"]:
+    """The row of each token.
+
+    Raises:
+        UserError: a token is not an index of the table; on other devices than the CPU that is not checked.
+    """
+    try:
+        return functional.embedding(tokens, table)
+    except IndexError:
+        raise wrong_token(tokens, table) from None
+
+
+def wrong_token(tokens: Int[Tensor, "*N"], table: Float[Tensor, "V E"]) -> UserError:
+    """The error for the first token that is not an index of its table."""
+    wrong = next(token for token in tokens.flatten().tolist() if not 0 <= token < table.shape[0])
+    return UserError(
+        f"Tokens must be within 0 to {table.shape[0] - 1}, the rows of their table. Got {wrong}."
+    )
 
 
 @dataclass(frozen=True)
@@ -38,7 +59,7 @@ class Lookup:
     @cached_property
     def vectors(self) -> Float[Tensor, "B T E"]:
         """A vector for each token, looked up once."""
-        return functional.embedding(self.tokens, self.table)
+        return look_up(self.tokens, self.table)
 
     @cached_property
     def shape(self) -> torch.Size:
@@ -66,7 +87,9 @@ class Embedding(nn.Embedding):
 
     def forward(self, input: Int[Tensor, "*N"]) -> Float[Tensor, "*N E"]:
         """A vector for each token."""
-        return self.reader(input) if self.reader is not None and self._learns else super().forward(input)
+        if self.reader is not None and self._learns:
+            return self.reader(input)
+        return look_up(input, self.weight)
 
     def lookup(self, tokens: Int[Tensor, "B T"]) -> Lookup | Float[Tensor, "B T E"]:
         """The same for a layer that can read the table itself; vectors where a reader provides them."""
@@ -93,7 +116,7 @@ class Fixed(nn.Module):
 
     def forward(self, tokens: Int[Tensor, "*N"]) -> Float[Tensor, "*N E"]:
         """A vector for each token."""
-        return functional.embedding(tokens, self.get_buffer("table"))
+        return look_up(tokens, self.get_buffer("table"))
 
     def lookup(self, tokens: Int[Tensor, "B T"]) -> Lookup:
         """The same for a layer that can read the table itself."""

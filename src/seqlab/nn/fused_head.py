@@ -11,6 +11,7 @@ from torch import Tensor
 from seqlab.nn.matmul import TORCH, Matmul
 from seqlab.nn.native.builds import library_for
 from seqlab.nn.native.output import check_targets, cross_entropy_, head_fits, head_loss
+from seqlab.schema.errors import UserError
 
 MOST_LOGITS = 1 << 26
 """Logits in memory at once (256 MiB of float32); more targets are processed in several chunks."""
@@ -46,6 +47,11 @@ def linear_cross_entropy(
             device the check would have to wait for it.
         RuntimeError: in a second backward pass, or in one that is itself to be differentiated.
     """
+    V, H = weight.shape
+    if features.shape[1] != H:
+        raise UserError(f"Features must be of shape (targets, {H}). Got {tuple(features.shape)}.")
+    if bias is not None and len(bias) != V:
+        raise UserError(f"A bias must be of shape ({V},). Got {tuple(bias.shape)}.")
     total = _LinearCrossEntropy.apply(features, weight, bias, targets, label_smoothing, matmul)
     assert isinstance(total, Tensor)
     return total

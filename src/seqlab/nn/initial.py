@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from seqlab.nn.embedding import Embedding
+from seqlab.nn.sizes import check_sizes
 from seqlab.schema.errors import UserError
 
 
@@ -27,7 +28,11 @@ def linear(
         generator: source of the weights.
         bound: 1 / sqrt(inputs) when None, as in torch.
         bias_bound: `bound` when None; 0 starts the bias at zero.
+
+    Raises:
+        UserError: a size is less than 1.
     """
+    check_sizes({"inputs": inputs, "outputs": outputs})
     bound = 1 / math.sqrt(inputs) if bound is None else bound
     bias_bound = bound if bias_bound is None else bias_bound
     weight = torch.empty(outputs, inputs).uniform_(-bound, bound, generator=generator)
@@ -55,12 +60,14 @@ def output_layer(
 
 
 def uniform_embedding(tokens: int, size: int, *, bound: float, generator: torch.Generator) -> Embedding:
-    """A table (tokens, size) drawn from U(-bound, bound)."""
+    """A table (tokens, size) drawn from U(-bound, bound); both sizes are at least 1."""
+    check_sizes({"tokens": tokens, "size": size})
     return _embedding(torch.empty(tokens, size).uniform_(-bound, bound, generator=generator))
 
 
 def normal_embedding(tokens: int, size: int, *, std: float, generator: torch.Generator) -> Embedding:
-    """A table (tokens, size) drawn from N(0, std^2)."""
+    """A table (tokens, size) drawn from N(0, std^2); both sizes are at least 1."""
+    check_sizes({"tokens": tokens, "size": size})
     return _embedding(torch.empty(tokens, size).normal_(std=std, generator=generator))
 
 

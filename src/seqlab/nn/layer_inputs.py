@@ -1,6 +1,8 @@
-"""Checks of a recurrent layer's inputs. Legend: B batch size, T steps, E inputs, H units, G gates."""
+"""Checks of what layers read. Legend: B batch size, T steps, E inputs, H units, G gates."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -9,28 +11,35 @@ from seqlab.nn.cells import States, Weights
 from seqlab.nn.embedding import Lookup
 from seqlab.schema.errors import UserError
 
+RECURRENT = "recurrent layer"
+"""The kind of layer that messages name unless another one is given."""
 
-def check_inputs(x: Tensor | Lookup, weight_ih: Tensor) -> None:
-    """Check that inputs (B, T, E) fit the weights (G*H, E) that multiply them.
+
+def check_inputs(x: Tensor | Lookup, weight_ih: Tensor, layer: str = RECURRENT) -> None:
+    """Check that inputs (B, T, E) fit weights (..., E) that multiply them.
 
     Raises:
         UserError: shape, type or device do not fit.
     """
-    inputs = weight_ih.shape[1]
+    inputs = weight_ih.shape[-1]
     if len(x.shape) != 3 or x.shape[2] != inputs:
-        raise _wrong("inputs", f"(batch, steps, {inputs})", tuple(x.shape))
-    _check_type("inputs", x, weight_ih)
+        raise _wrong("inputs", f"(batch, steps, {inputs})", tuple(x.shape), layer)
+    _check_type("inputs", x, weight_ih, layer)
 
 
-def check_states(state: dict[str, Tensor], shape: tuple[int, ...]) -> None:
-    """Check that every state has this shape: batch size, layers times directions, units.
+def check_states(
+    state: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]], layer: str = RECURRENT
+) -> None:
+    """Check that there is every state of a layer, each of its shape, and no other one.
 
     Raises:
-        UserError: a state has another shape.
+        UserError: a state is missing, unknown or of another shape.
     """
-    for name, tensor in state.items():
-        if tuple(tensor.shape) != shape:
-            raise _wrong(f"state {name!r}", str(shape), tuple(tensor.shape))
+    if set(state) != set(shapes):
+        raise _wrong("state", f"named {', '.join(shapes)}", ", ".join(sorted(state)) or "none", layer)
+    for name, shape in shapes.items():
+        if tuple(state[name].shape) != shape:
+            raise _wrong(f"state {name!r}", str(shape), tuple(state[name].shape), layer)
 
 
 def check_layer(x: Tensor | Lookup, state: States, weights: Weights) -> None:
@@ -56,7 +65,7 @@ def check_layer(x: Tensor | Lookup, state: States, weights: Weights) -> None:
         _check_type(name, tensor, weights.weight_hh)
 
 
-def ragged_lengths(lengths: Tensor, x: Tensor | Lookup) -> Tensor | None:
+def ragged_lengths(lengths: Tensor, x: Tensor | Lookup, layer: str = RECURRENT) -> Tensor | None:
     """The lengths of a batch with padding; None for a batch without, which needs no masks.
 
     Raises:
@@ -66,22 +75,22 @@ def ragged_lengths(lengths: Tensor, x: Tensor | Lookup) -> Tensor | None:
     if lengths.dtype != torch.int64 or tuple(lengths.shape) != (B,) or lengths.device != x.device:
         required = f"torch.int64 of shape ({B},) on {x.device}"
         got = f"{lengths.dtype} of shape {tuple(lengths.shape)} on {lengths.device}"
-        raise _wrong("lengths", required, got)
+        raise _wrong("lengths", required, got, layer)
     if not B:
         return None
     # `int` waits for the device: a stack of layers therefore checks lengths once, not in every layer.
     shortest, longest = (int(extreme) for extreme in lengths.aminmax())
     for extreme in (shortest, longest):
         if not 0 <= extreme <= T:
-            raise _wrong("lengths", f"within 0 to {T}", extreme)
+            raise _wrong("lengths", f"within 0 to {T}", extreme, layer)
     return lengths if shortest < T else None
 
 
-def _check_type(name: str, tensor: Tensor | Lookup, weight: Tensor) -> None:
+def _check_type(name: str, tensor: Tensor | Lookup, weight: Tensor, layer: str = RECURRENT) -> None:
     if tensor.dtype != weight.dtype or tensor.device != weight.device:
         required = f"{weight.dtype} on {weight.device}, as the weights are"
-        raise _wrong(name, required, f"{tensor.dtype} on {tensor.device}")
+        raise _wrong(name, required, f"{tensor.dtype} on {tensor.device}", layer)
 
 
-def _wrong(name: str, required: str, got: object) -> UserError:
-    return UserError(f"A recurrent layer's {name} must be {required}. Got {got}.")
+def _wrong(name: str, required: str, got: object, layer: str = RECURRENT) -> UserError:
+    return UserError(f"A {layer}'s {name} must be {required}. Got {got}.")

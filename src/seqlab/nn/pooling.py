@@ -24,6 +24,8 @@ def max_over_time(
     x: Float[Tensor, "B T E"], linear: nn.Linear | None, lengths: Int[Tensor, " B"]
 ) -> Float[Tensor, "B H"]:
     """The maximum of each feature; its first position gets the whole gradient."""
+    if not x.shape[1]:
+        return mean_over_time(x, linear, lengths)  # nothing, as every pooling of no tokens
     if linear is not None:
         # ReLU is monotonic, so the maximum may be taken before it.
         return torch.relu(linear_max_over_time(x, linear.weight, linear.bias, lengths))
@@ -42,6 +44,8 @@ def last_over_time(
     x: Float[Tensor, "B T E"], linear: nn.Linear | None, lengths: Int[Tensor, " B"]
 ) -> Float[Tensor, "B H"]:
     """The value at a sequence's last token."""
+    if not x.shape[1]:
+        return mean_over_time(x, linear, lengths)
     last = last_token(x, lengths, x.new_zeros(x.shape[0], x.shape[2]))
     return _empty_zero(_mapped(last, linear), lengths)
 

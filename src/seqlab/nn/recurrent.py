@@ -15,6 +15,7 @@ from seqlab.nn.layer import Layer
 from seqlab.nn.layer_inputs import check_inputs, check_states, ragged_lengths
 from seqlab.nn.native.recurrence import Hidden
 from seqlab.nn.scan import Path, Scan
+from seqlab.nn.sizes import check_sizes
 from seqlab.nn.trace import Traceable
 from seqlab.schema.errors import UserError, unknown
 
@@ -42,7 +43,8 @@ class RecurrentStack(Layer, Traceable):
             computes every cell by its equations.
 
     Raises:
-        UserError: the cell is unknown, or has no gate for `forget_bias`, or dropout is not within its range.
+        UserError: the cell is unknown, or has no gate for `forget_bias`, or a size or dropout is not within
+            its range.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class RecurrentStack(Layer, Traceable):
             raise UserError(
                 f"'forget_bias' must be 0 for the cell {cell!r}, which has no gates. Got {forget_bias:g}."
             )
+        check_sizes({"input_size": input_size, "hidden_size": hidden_size, "layers": layers})
         self.cell_name, self.cell = cell, CELLS[cell]
         self.path: Path = path
         self.input_size, self.hidden_size, self.layers = input_size, hidden_size, layers
@@ -83,6 +86,7 @@ class RecurrentStack(Layer, Traceable):
 
     def start(self, batch_size: int) -> dict[str, Float[Tensor, "B LD H"]]:
         """The state before the first token: zeros."""
+        check_sizes({"batch_size": batch_size}, least=0)
         shape = (batch_size, self.layers * len(self.suffixes), self.hidden_size)
         weight = self._weights(0, "").weight_hh
         return {name: weight.new_zeros(shape) for name in self.cell.states}
@@ -108,13 +112,14 @@ class RecurrentStack(Layer, Traceable):
             Outputs, zero at padding, the lengths, and the new state.
 
         Raises:
-            UserError: shapes, types or devices do not fit the layer, or lengths are not within 0 to T.
+            UserError: shapes, types or devices do not fit the layer, a state is missing, or lengths are not
+                within 0 to T.
         """
         check_inputs(x, self._weights(0, "").weight_ih)
         ragged = ragged_lengths(lengths, x)
         state = self.start(x.shape[0]) if state is None else state
-        assert set(state) == set(self.cell.states), f"states are {self.cell.states}, got {set(state)}"
-        check_states(state, (x.shape[0], self.layers * len(self.suffixes), self.hidden_size))
+        shape = (x.shape[0], self.layers * len(self.suffixes), self.hidden_size)
+        check_states(state, dict.fromkeys(self.cell.states, shape))
         finals: list[States] = []
         total: Tensor | None = None
         if self.trace is not None:

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from seqlab.data.sequences import length_mask
 from seqlab.nn.cells import CELLS, Cell, States, Weights
-from seqlab.nn.embedding import Lookup
+from seqlab.nn.embedding import Lookup, vectors_of
 from seqlab.nn.layer_inputs import check_layer
 from seqlab.nn.native.binding import Library
 from seqlab.nn.native.builds import library_for
@@ -67,6 +67,8 @@ class Scan:
             UserError: shapes, types or devices do not fit each other.
         """
         check_layer(x, state, weights)
+        if not x.shape[1]:
+            return _no_steps(x, state, weights)
         native = _native(x, state, weights) if self.path == "fast" else None
         if isinstance(x, Lookup) and (native is None or not reads_tokens(native, self.cell, x, state[0])):
             x = x.vectors
@@ -99,6 +101,14 @@ class Scan:
             hidden(gradient if lengths is None else zero_padding(gradient, lengths))
 
         return receive
+
+
+def _no_steps(
+    x: Float[Tensor, "B T E"] | Lookup, state: States, weights: Weights
+) -> tuple[Float[Tensor, "B T H"], States]:
+    """No outputs, and the states as they were; part of the graph as any outputs are."""
+    products = functional.linear(vectors_of(x), weights.weight_ih)
+    return products[..., : weights.weight_hh.shape[1]], state
 
 
 def _native(x: Tensor | Lookup, state: States, weights: Weights) -> Library | None:

@@ -14,9 +14,13 @@ from seqlab.nn.attention import KeysValues, sinusoids, visible_keys
 from seqlab.nn.dropout import Dropout
 from seqlab.nn.embedding import Lookup, vectors_of
 from seqlab.nn.layer import Layer, LayerState
+from seqlab.nn.layer_inputs import check_inputs, check_states, ragged_lengths
 from seqlab.nn.padding import zero_padding
+from seqlab.nn.sizes import check_sizes
 from seqlab.nn.trace import Traceable
 from seqlab.nn.transformer import TransformerLayer
+
+KIND = "Transformer stack"
 
 
 class TransformerStack(Layer, Traceable):
@@ -36,7 +40,8 @@ class TransformerStack(Layer, Traceable):
         generator: source of the weights.
 
     Raises:
-        UserError: the heads do not divide the hidden size, or a dropout is out of range.
+        UserError: a size is less than 1, the heads do not divide the hidden size, or a dropout is out of
+            range.
     """
 
     causal = True
@@ -53,6 +58,8 @@ class TransformerStack(Layer, Traceable):
         generator: torch.Generator,
     ):
         super().__init__()
+        sizes = {"hidden_size": hidden_size, "feed_forward_size": feed_forward_size}
+        check_sizes({**sizes, "heads": heads, "layers": layers})
         self.dropout = Dropout(dropout)
         self.layers = nn.ModuleList(
             TransformerLayer(
@@ -76,6 +83,7 @@ class TransformerStack(Layer, Traceable):
 
     @override
     def start(self, batch_size: int) -> LayerState:
+        check_sizes({"batch_size": batch_size}, least=0)
         weight = self.norm.weight
         empty = weight.new_zeros(batch_size, *self._cache_shape)
         names = [f"{what}.{index}" for index in range(len(self.layers)) for what in ("keys", "values")]
@@ -95,6 +103,10 @@ class TransformerStack(Layer, Traceable):
         need_state: bool = True,
     ) -> tuple[Float[Tensor, "B T H"], Int[Tensor, " B"], LayerState | None]:
         T = x.shape[1]
+        check_inputs(x, self.norm.weight, KIND)
+        ragged_lengths(lengths, x, KIND)
+        if state is not None:
+            check_states(state, self._shapes(len(lengths), state), KIND)
         # Without a past, attention is plainly causal, which has a faster path than a mask.
         visible = None if state is None else visible_keys(state["valid"], T)
         y = self._positioned(vectors_of(x), None if state is None else state["position"])
@@ -113,6 +125,13 @@ class TransformerStack(Layer, Traceable):
         new["valid"] = mask if state is None else torch.cat([state["valid"], mask], dim=1)
         new["position"] = lengths if state is None else state["position"] + lengths
         return outputs, lengths, new
+
+    def _shapes(self, batch_size: int, state: LayerState) -> dict[str, tuple[int, ...]]:
+        """The shapes of a state of as many cached steps."""
+        past = state["valid"].shape[1] if "valid" in state and state["valid"].dim() == 2 else 0
+        heads, _, features = self._cache_shape
+        shapes = dict.fromkeys(self.start(0), (batch_size, heads, past, features))
+        return {**shapes, "valid": (batch_size, past), "position": (batch_size,)}
 
     def _positioned(
         self, x: Float[Tensor, "B T H"], position: Int[Tensor, " B"] | None

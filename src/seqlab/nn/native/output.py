@@ -21,8 +21,15 @@ def multiply(
     b: Float[Tensor, "K N"],
     bias: Float[Tensor, " N"] | None = None,
 ) -> Float[Tensor, "M N"]:
-    """The product a b + bias, all float32 on the CPU. A transposed view is read without a copy."""
+    """The product a b + bias, all float32 on the CPU. A transposed view is read without a copy.
+
+    Raises:
+        UserError: shapes do not fit. The library would read other memory.
+    """
     M, N, K = a.shape[0], b.shape[1], a.shape[1]
+    if b.shape[0] != K or (bias is not None and tuple(bias.shape) != (N,)):
+        got = [tuple(tensor.shape) for tensor in (a, b, bias) if tensor is not None]
+        raise UserError(f"Matrices must be of shapes (M, K) and (K, N), a bias (N,). Got {got}.")
     a, a_transposed = _stored(a)
     b, b_transposed = _stored(b)
     bias = None if bias is None else bias.contiguous()
@@ -87,11 +94,9 @@ def head_loss(  # noqa: PLR0917 (as the loss by torch, after the library)
     All tensors are float32 on the CPU. Gradients that are not `needed` are not computed, and None.
 
     Raises:
-        UserError: shapes do not fit, or there is not one target from 0 to V - 1 for each row.
+        UserError: there is not one target from 0 to V - 1 for each row.
     """
     (N, H), V = features.shape, weight.shape[0]
-    if weight.shape[1] != H:
-        raise UserError(f"Features must be of shape (targets, {weight.shape[1]}). Got {(N, H)}.")
     check_targets(targets, N, V)
     features = features if features.stride(1) == 1 or H == 1 else features.contiguous()
     weight, targets = weight.contiguous(), targets.contiguous()

@@ -16,9 +16,8 @@ from torch import Tensor
 
 from seqlab.data.sequences import length_mask
 from seqlab.nn.cells import States, Weights
-from seqlab.nn.embedding import Lookup
+from seqlab.nn.embedding import Lookup, wrong_token
 from seqlab.nn.native.binding import WRONG_TOKEN, Block, LayerArguments, Library, address, check
-from seqlab.schema.errors import UserError
 
 Hidden = Callable[[Tensor], None]
 """Receives dL/dh of every step in the backward pass, (B, T, H), zero at padding."""
@@ -182,17 +181,10 @@ def _forward(call: _Call, inputs: Any, y: Tensor, final: list[Tensor], save: boo
 
 def _check(status: int, inputs: Any) -> None:
     if status == WRONG_TOKEN:
-        raise _wrong_token(*inputs[:3])
+        table, tokens, lengths = inputs[:3]
+        read = tokens if lengths is None else tokens[length_mask(lengths, tokens.shape[1])]
+        raise wrong_token(read, table)
     check(status)
-
-
-def _wrong_token(table: Tensor, tokens: Tensor, lengths: Tensor | None) -> UserError:
-    """The error for the first token that is not an index of its table."""
-    read = tokens.flatten() if lengths is None else tokens[length_mask(lengths, tokens.shape[1])]
-    wrong = next(token for token in read.tolist() if not 0 <= token < table.shape[0])
-    return UserError(
-        f"Tokens must be within 0 to {table.shape[0] - 1}, the rows of their table. Got {wrong}."
-    )
 
 
 def _backward(
