@@ -53,6 +53,18 @@ def test_a_table_with_files_of_its_own_is_noted(tmp_path: Path) -> None:
     assert sentence in " ".join(dataset.notes)
 
 
+def test_a_text_that_is_much_longer_than_the_others_is_noted(tmp_path: Path) -> None:
+    rows = [f"{word} film,{label}\n" for word in "abcd" for label in "xy"]
+    (tmp_path / "t.csv").write_text("text,label\n" + "".join(rows) + "word " * 100_000 + ",x\n")
+    config = TableConfig(path=str(tmp_path / "t.csv"), test_fraction=0.0)
+    notes = [note for note in config.build().notes if "The longest text in" in note]
+    assert len(notes) == 1
+    assert "has 100,000 tokens, the median 2." in notes[0]
+    assert "'data.max_length' cuts longer texts" in notes[0]
+    shorter = config.model_copy(update={"max_length": 99_999})
+    assert not [note for note in shorter.build().notes if "The longest text in" in note]
+
+
 @pytest.mark.data
 @pytest.mark.slow
 def test_imdb_has_reviews_in_two_splits() -> None:

@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 from seqlab.data.dataset import About, Corpus, Dataset, Limit, Split
 from seqlab.data.fetch import cache_folder, writing
 from seqlab.data.ragged import Ragged
-from seqlab.data.shared_texts import Keys, shared_texts, sharing_note, text_keys
+from seqlab.data.shared_texts import Keys, text_keys
+from seqlab.data.split_notes import split_notes
 from seqlab.data.tokenizers.tokenizer import Encoded, Tokenizer, TokenizerConfig, tokenizer_from
 from seqlab.runs.atomic import sync
 from seqlab.schema.errors import UserError
@@ -126,24 +127,8 @@ def encode(config: EncodableConfig) -> Content:
                 f"Dataset {config.kind!r} must hold tokens in every split. "
                 f"Tokenizer {config.tokenizer.kind!r} found none in {name!r}."
             )
-    notes = (*corpus.notes, *_empty_texts(splits), *([] if corpus.drawn else _sharing(splits)))
+    notes = (*corpus.notes, *split_notes(splits, drawn=corpus.drawn))
     return Content(tokenizer, source_tokenizer, splits, corpus.label_names, corpus.limit, notes)
-
-
-def _sharing(splits: Mapping[str, Split]) -> list[str]:
-    keys = {name: split.keys for name, split in splits.items() if split.keys is not None}
-    return sharing_note(shared_texts(keys), {name: len(split) for name, split in splits.items()})
-
-
-def _empty_texts(splits: Mapping[str, Split]) -> list[str]:
-    """What to say about texts without a token; they are kept, and a model reads nothing in them."""
-    counts = {name: int((split.text.lengths == 0).sum()) for name, split in splits.items()}
-    return [
-        f"{count:,} of {len(splits[name]):,} texts in {name!r} hold no token: they are empty, or the "
-        "tokenizer finds nothing in them. They are kept."
-        for name, count in counts.items()
-        if count
-    ]
 
 
 def _split(corpus: Corpus, name: str, tokenizer: Tokenizer, source_tokenizer: Tokenizer | None) -> Split:
