@@ -21,6 +21,7 @@ from seqlab.schema.config import parse
 from seqlab.schema.errors import UserError
 
 SPEC = InputSpec(vocabulary=50, outputs=7)
+CPU = torch.device("cpu")
 KEPT = {"sgd": 0, "adam": 2}
 
 
@@ -118,11 +119,31 @@ def test_the_largest_batch(batching, tokens: int, monkeypatch: pytest.MonkeyPatc
 def refused(words: str, *settings: str, recipe: list[str] = tiny.BRACKETS) -> None:
     config = tiny.configure(recipe, *settings)
     with pytest.raises(UserError, match=words):
-        NetworkExperiment(config, config.dataset(), torch.device("cpu"))
+        NetworkExperiment(config, config.dataset(), CPU)
 
 
 def test_a_curriculum_longer_than_the_training() -> None:
-    refused(r"must not be longer than the training, 2 epochs\. Got 3\. Nearest: 2", "training.curriculum=3")
+    words = r"'training\.curriculum' must end before the training does\. Got 3; .* Nearest: 2"
+    refused(words, "training.curriculum=3")
+    config = tiny.configure(tiny.BRACKETS)
+    built = NetworkExperiment(config, config.dataset(), CPU)
+    steps = len(built.task.batches(built.dataset.splits["train"], config.batching, None))
+    few = f"training.max_steps={steps}"
+    refused(r"training\.max_steps=\d+\. Nearest: 2", "training.epochs=9", few, "training.curriculum=3")
+
+
+@pytest.mark.parametrize("setting", ["samples.prompt_tokens=2", "task.metrics=accuracy"])
+def test_settings_that_would_fail_or_do_nothing_at_the_end(setting: str, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.txt").write_text("a small text\n" * 30)
+    words = r"'samples\.prompt_tokens' must be 0 .* Got 2|'metrics' must contain 'loss', .* Got accuracy"
+
+    def build() -> None:
+        config = recipes.network("text-lm", ["data.path=own.txt", setting])
+        NetworkExperiment(config, config.dataset(), CPU)
+
+    with pytest.raises(UserError, match=words):
+        build()
 
 
 def test_windows_without_context() -> None:
@@ -130,14 +151,14 @@ def test_windows_without_context() -> None:
     stream = ["batching.kind=stream", "batching.sequence_length=1"]
     refused(r"'batching\.sequence_length' must be at least 2 .* Got 1\. Nearest: 2", *transformer, *stream)
     config: ExperimentConfig = tiny.configure(tiny.BRACKETS, *stream)
-    NetworkExperiment(config, config.dataset(), torch.device("cpu"))
+    NetworkExperiment(config, config.dataset(), CPU)
 
 
 def test_examples_of_later_epochs_must_have_known_tokens() -> None:
     """The few training examples lack letters that later epochs draw; validation and test happen not to."""
     sizes = ["data.train=8", "data.valid=1", "data.test=1", "data.pairs=1", "data.seed=35"]
     config = recipes.network("associative-recall-lstm", [*sizes, "data.resample_each_epoch=false"])
-    NetworkExperiment(config, config.dataset(), torch.device("cpu"))
+    NetworkExperiment(config, config.dataset(), CPU)
     config = recipes.network("associative-recall-lstm", [*sizes, "data.resample_each_epoch=true"])
     with pytest.raises(UserError, match=r"must be one of the vocabulary's"):
-        NetworkExperiment(config, config.dataset(), torch.device("cpu"))
+        NetworkExperiment(config, config.dataset(), CPU)

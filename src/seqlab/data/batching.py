@@ -69,7 +69,7 @@ class Batching(Config, ABC):
             carried: whether the model can carry its state from window to window.
 
         Raises:
-            UserError: a window has no room for context, which a model that carries no state needs.
+            UserError: a window has no context for a model that carries no state.
         """
 
     @abstractmethod
@@ -225,10 +225,8 @@ class _RunningText(Batching, ABC):
 
     @override
     def labelled_batches(self, split: Split, seed: int | None) -> Batches:
-        raise UserError(
-            "'batching.kind' must be 'sequences', 'tokens' or 'packed' for texts with a label or number. "
-            f"Got {self.kind!r}. Nearest: 'sequences'."
-        )
+        words = "must be 'sequences', 'tokens' or 'packed' for texts with a label or number"
+        raise UserError(f"'batching.kind' {words}. Got {self.kind!r}. Nearest: 'sequences'.")
 
 
 class StreamConfig(_RunningText):
@@ -257,10 +255,8 @@ class StreamConfig(_RunningText):
         if carried:
             return self.of_rows(streams, window)
         if self.sequence_length < 2:
-            raise UserError(
-                "'batching.sequence_length' must be at least 2 for a model that cannot carry its state from "
-                f"window to window. Got {self.sequence_length}. Nearest: 2."
-            )
+            words = "must be at least 2 for a model that cannot carry its state from window to window"
+            raise UserError(f"'batching.sequence_length' {words}. Got {self.sequence_length}. Nearest: 2.")
         return OverlappingBatching(batch_size=self.batch_size, window=self.sequence_length)
 
     @override
@@ -282,9 +278,8 @@ class OverlappingBatching(_RunningText):
     def next_token_batches(self, split: Split, seed: int | None, *, start: int, end: int | None) -> Batches:
         from seqlab.data.batches import OverlappingWindows
 
-        return OverlappingWindows(
-            split.text.tokens, window=self.window, start=start, batch_size=self.batch_size
-        )
+        tokens, window = split.text.tokens, self.window
+        return OverlappingWindows(tokens, window=window, start=start, batch_size=self.batch_size)
 
     @override
     def most_tokens(self, lengths: Rows) -> int:
@@ -300,8 +295,6 @@ class OverlappingBatching(_RunningText):
 
 
 def _check_budget(tokens: int, lengths: Rows) -> None:
-    longest = lengths.max(initial=0)
-    if longest > tokens:
-        raise UserError(
-            f"'batching.tokens' must be at least the longest sequence, {longest} tokens. Got {tokens}."
-        )
+    if (longest := lengths.max(initial=0)) > tokens:
+        words = f"must be at least the longest sequence, {longest} tokens"
+        raise UserError(f"'batching.tokens' {words}. Got {tokens}.")

@@ -15,7 +15,7 @@ import secrets
 import shutil
 import tempfile
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Literal, NamedTuple, Protocol
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from seqlab.data.dataset import About, Corpus, Dataset, Limit, Split
 from seqlab.data.fetch import cache_folder, writing
 from seqlab.data.ragged import Ragged
-from seqlab.data.shared_texts import Keys, text_keys
+from seqlab.data.shared_texts import Keys, bytes_of, text_keys
 from seqlab.data.split_notes import split_notes
 from seqlab.data.tokenizers.tokenizer import Encoded, Tokenizer, TokenizerConfig, tokenizer_from
 from seqlab.runs.atomic import sync
@@ -135,7 +135,7 @@ def _split(corpus: Corpus, name: str, tokenizer: Tokenizer, source_tokenizer: To
     digest, keys = hashlib.sha256(), list[Keys]()
 
     def hashed(texts: list[str]) -> None:
-        digest.update(_bytes_of(texts))
+        digest.update(bytes_of(texts))
         keys.append(text_keys(texts))
 
     text = _encoded(corpus.texts[name], tokenizer, corpus.limit, hashed)
@@ -145,7 +145,7 @@ def _split(corpus: Corpus, name: str, tokenizer: Tokenizer, source_tokenizer: To
             corpus.sources[name],
             source_tokenizer,
             corpus.limit,
-            lambda texts: digest.update(_bytes_of(texts)),
+            lambda texts: digest.update(bytes_of(texts)),
         )
         assert len(source) == len(text), "one source per text"
     values, targets = corpus.targets.get(name), None
@@ -154,11 +154,6 @@ def _split(corpus: Corpus, name: str, tokenizer: Tokenizer, source_tokenizer: To
         targets = np.array(values, dtype=np.int64 if corpus.label_names else np.float64)
     hashes = None if corpus.running else np.concatenate(keys)
     return Split(text, source, targets, corpus.running, digest.hexdigest(), hashes)
-
-
-def _bytes_of(texts: Sequence[str]) -> bytes:
-    """Some texts with the length of each, so that other ones have other bytes."""
-    return "".join(f"{len(text)} {text}" for text in texts).encode("utf-8", "surrogatepass")
 
 
 def _encoded(

@@ -14,7 +14,7 @@ from seqlab.data.dataset import Dataset, Split
 from seqlab.data.token_oracle import TokenOracle
 from seqlab.experiment import limits, seeding
 from seqlab.experiment.experiment import Experiment
-from seqlab.experiment.experiment_config import ExperimentConfig
+from seqlab.experiment.experiment_config import ExperimentConfig, TrainingConfig
 from seqlab.experiment.matmul_choice import choose, chosen
 from seqlab.experiment.row_wise import RowWiseSgd
 from seqlab.measure import gradients
@@ -25,6 +25,7 @@ from seqlab.nn.dropout import bind_generator
 from seqlab.nn.embedding import Embedding
 from seqlab.nn.matmul import Matmul
 from seqlab.schema.errors import UserError
+from seqlab.schema.settings import format_setting
 
 WINDOW = 256
 """Tokens a carried state is unrolled over in evaluation; the cutting changes nothing but memory."""
@@ -62,7 +63,7 @@ class NetworkExperiment(Experiment):
         self.oracle = config.data.oracle(dataset.tokenizer)
         check_metrics(self.task.metrics, self.task, self.spec.outputs, dataset.splits)
         _check_prompt(config, dataset, self.oracle)
-        _check_settings(config, dataset)
+        _check_settings(config, dataset, self.oracle)
         limits.check_model(config.model, config.training.optimizer, self.spec)
         self.model = self._model(device)
         _check_batches(self)
@@ -117,13 +118,8 @@ def _matmul(config: ExperimentConfig, device: torch.device, name: str | None) ->
     return choose(config.training.matmul, device=device.type, threads=torch.get_num_threads())
 
 
-def _check_settings(config: ExperimentConfig, dataset: Dataset) -> None:
-    """Check that settings for sequences are not used for running text, and that the curriculum ends."""
-    if config.training.curriculum > config.training.epochs:
-        raise UserError(
-            f"'training.curriculum' must not be longer than the training, {config.training.epochs} epochs. "
-            f"Got {config.training.curriculum}. Nearest: {config.training.epochs}."
-        )
+def _check_settings(config: ExperimentConfig, dataset: Dataset, oracle: TokenOracle | None) -> None:
+    """Check that settings are not used for data that they are not for."""
     if config.training.curriculum and config.batching.running:
         raise UserError(
             "'training.curriculum' must be 0 for running text, which has no short sequences. "
@@ -134,19 +130,39 @@ def _check_settings(config: ExperimentConfig, dataset: Dataset) -> None:
             "'evaluation.train_sequences' must be 0 for running text, which is one sequence. "
             f"Got {config.evaluation.train_sequences}."
         )
+    if config.samples.prompt_tokens and oracle is None:
+        raise UserError(
+            "'samples.prompt_tokens' must be 0 where the true distribution is not known. "
+            f"Got {config.samples.prompt_tokens} for {dataset.name!r}. Nearest: 'samples.prompt'."
+        )
     config.data.check_training(dataset)
 
 
 def _check_batches(experiment: NetworkExperiment) -> None:
     """Cut every split once, for training and for scoring, so that what does not fit is refused now."""
     config, dataset, task = experiment.config, experiment.dataset, experiment.task
-    splits = [*dataset.splits.values(), *_drawn_epochs(experiment)]
+    splits = [dataset.splits["train"], *dataset.splits.values(), *_drawn_epochs(experiment)]
     for split in splits:
         task.batches(split, config.batching, seed=None)
+    if config.training.curriculum:
+        _check_curriculum(config.training, len(task.batches(splits[0], config.batching, seed=None)))
     for split in dataset.splits.values():
         experiment.scoring_batches(split, config.evaluation.streams)
     head = experiment.model.head
     limits.check_batches(splits, config.batching, head.in_features if isinstance(head, nn.Linear) else 1)
+
+
+def _check_curriculum(training: TrainingConfig, steps: int) -> None:
+    """Check that training goes on after the curriculum, whose epochs have about half of an epoch's steps."""
+    longest = training.epochs
+    if training.max_steps is not None:
+        longest = min(longest, 2 * training.max_steps // steps)
+    if training.curriculum > longest:
+        raise UserError(
+            f"'training.curriculum' must end before the training does. Got {training.curriculum}; its epochs "
+            f"have about half of {steps:,} steps each, and training.epochs={training.epochs} "
+            f"training.max_steps={format_setting(training.max_steps)}. Nearest: {longest}."
+        )
 
 
 def _drawn_epochs(experiment: NetworkExperiment) -> Iterator[Split]:

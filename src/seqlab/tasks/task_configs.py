@@ -149,6 +149,15 @@ class LanguageModelConfig(TaskConfig):
     def monitor_spec(self) -> MetricSpec:
         return monitor_of("loss", "token")
 
+    @model_validator(mode="after")
+    def _loss_is_measured(self) -> LanguageModelConfig:
+        if "loss" not in self.metrics:
+            raise ValueError(
+                "'metrics' must contain 'loss', which picks the best checkpoint. "
+                f"Got {', '.join(self.metrics)}."
+            )
+        return self
+
     @override
     def build(self, dataset: Dataset, options: LossOptions = NO_OPTIONS) -> Task:
         from seqlab.tasks.language_modelling import LanguageModelTask
