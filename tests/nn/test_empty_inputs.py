@@ -16,7 +16,7 @@ from seqlab.data.sequences import Padded
 from seqlab.models.input_spec import InputSpec
 from seqlab.models.model_kinds import MODELS
 from seqlab.nn.cells import CELLS
-from seqlab.nn.embedding import Fixed
+from seqlab.nn.embedding import Fixed, Lookup
 from seqlab.nn.fused_head import linear_cross_entropy
 from seqlab.nn.initial import linear, normal_embedding, uniform_embedding
 from seqlab.nn.layer import Layer
@@ -185,10 +185,15 @@ def test_a_transformer_checks_what_it_reads() -> None:
 @pytest.mark.parametrize("token", [-1, 9])
 def test_tokens_outside_of_the_table(token: int) -> None:
     tokens = torch.full((2, 3), token)
-    for embedding in (normal_embedding(9, E, std=1.0, generator=generator()), Fixed(torch.eye(9))):
-        for call in (embedding, lambda t, e=embedding: e.lookup(t).vectors):
-            with pytest.raises(UserError, match=rf"Tokens must be within 0 to 8, .* Got {token}\."):
-                call(tokens)
+    learned, fixed = normal_embedding(9, E, std=1.0, generator=generator()), Fixed(torch.eye(9))
+    calls = (
+        lambda: learned(tokens),
+        lambda: fixed(tokens),
+        lambda: Lookup(tokens, learned.weight).vectors,
+    )
+    for call in calls:
+        with pytest.raises(UserError, match=rf"Tokens must be within 0 to 8, .* Got {token}\."):
+            call()
 
 
 def test_output_layers_of_no_targets_and_of_other_sizes() -> None:
