@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seqlab.data.tokenizers import subwords
 from seqlab.data.tokenizers.subwords import BpeConfig, WordPieceConfig
 from seqlab.data.tokenizers.tokenizer import tokenizer_from
 from seqlab.schema.errors import UserError
@@ -13,6 +14,7 @@ from seqlab.schema.errors import UserError
 TEXTS = ["the lower the better, the newest the better\n", "Größe matters: wider and wider\n"] * 4
 BPE = BpeConfig(size=294).train(TEXTS)
 TRAIN = """
+from seqlab.data.tokenizers import subwords
 from seqlab.data.tokenizers.subwords import WordPieceConfig, BpeConfig
 texts = ["%s" % " ".join(f"{a}{b}{c}" for a in "xyz" for b in "uvw" for c in "rst")] * 3
 for config in (WordPieceConfig(size=45), BpeConfig(size=290)):
@@ -102,3 +104,37 @@ def test_training_is_the_same_in_every_process():
         for _ in range(3)
     }
     assert len(runs) == 1
+
+
+def test_wordpiece_lists_every_character_that_occurs_inside_words():
+    """Those it does not list would get ids in random order."""
+    inside = "می\u200cروم ดี कि a\x01b so\xadft"
+    for character in sorted(set(inside) - {" "}):
+        assert f"##{character}" in _continuing_of(inside)
+        ids = WordPieceConfig(size=200).train([f"x{character}y x{character}z"] * 2).vocabulary.ids
+        assert f"##{character}" in ids
+    for character in " .!-_\t\n\u2003":
+        assert f"##{character}" not in _continuing_of(character)
+
+
+def _continuing_of(text: str) -> set[str]:
+    return set(subwords._continuing([text], lower_case=True))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "{",
+        "[" * 100_000,
+        '{"model": {"type": "BPE", "vocab": {"a": 0, "b": 9}, "merges": []}}',
+        '{"model": {"type": "BPE", "vocab": {"a": -1}, "merges": []}}',
+        '{"model": {"type": "BPE", "vocab": [], "merges": 3}}',
+        3,
+        None,
+        ["a"],
+    ],
+)
+def test_a_damaged_model_is_refused(damage: object):
+    spec = {"kind": "bpe", "running": False, "model": damage}
+    with pytest.raises(UserError, match=r"must be what `spec\(\)` wrote\. Got: "):
+        tokenizer_from(spec)

@@ -1,6 +1,7 @@
 import itertools
 import json
 import re
+import unicodedata
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 
 from seqlab.data.tokenizers.byte_level import BytesConfig
 from seqlab.data.tokenizers.characters import CharactersConfig
+from seqlab.data.tokenizers.marks import MARKS
 from seqlab.data.tokenizers.tokenizer import Tokenizer, tokenizer_from
 from seqlab.data.tokenizers.whitespace import WhitespaceConfig
 from seqlab.data.tokenizers.words import WordsConfig
@@ -33,8 +35,10 @@ def texts_of(tokenizer: Tokenizer, texts: list[str]) -> list[list[int]]:
 def test_words_follow_the_plain_rule(texts: list[str]):
     tokenizer = WordsConfig().train(texts)
     for text, ids in zip(texts, texts_of(tokenizer, texts), strict=True):
-        # Of ASCII letters only: as Unicode, the Kelvin sign would become a k.
-        lowered = "".join(c.lower() if c.isascii() else " " for c in text)
+        # A letter with a mark is another letter, with or without a composed form.
+        composed = re.sub(f"[A-Za-z][{MARKS}]+", " ", unicodedata.normalize("NFC", text))
+        # Of ASCII letters only: as Unicode, the long s would become an s.
+        lowered = "".join(c.lower() if c.isascii() else " " for c in composed)
         assert tokenizer.vocabulary.names(ids) == re.sub("[^a-z]", " ", lowered).split()
 
 
@@ -153,8 +157,30 @@ def test_whitespace_tokens_decode_to_the_same_lines(lines: list[list[str]]):
     assert tokenizer.decode(tokenizer.encode(text)) == text
 
 
+def words_with(**changed: object) -> dict[str, object]:
+    """The vocabulary of a spec, with other values for some parts of it."""
+    parts = {"tokens": [".pad", ".start", ".end", ".unk"], "pad": 0, "start": 1, "end": 2, "unknown": 3}
+    return {**parts, "numbers": None, **changed}
+
+
 @pytest.mark.parametrize(
-    "spec", [{}, {"kind": "words"}, {"kind": "bytes"}, {"kind": "words", "vocabulary": 3}]
+    "spec",
+    [
+        {},
+        {"kind": 3},
+        {"kind": "words"},
+        {"kind": "bytes"},
+        {"kind": "words", "vocabulary": 3},
+        {"kind": "words", "vocabulary": words_with(tokens="abcd")},
+        {"kind": "words", "vocabulary": words_with(tokens=[["a"], "b", "c", "d"])},
+        {"kind": "words", "vocabulary": words_with(tokens=["a", "a", "b", "c"])},
+        {"kind": "words", "vocabulary": words_with(pad=9)},
+        {"kind": "words", "vocabulary": words_with(pad=-1)},
+        {"kind": "words", "vocabulary": words_with(pad="0")},
+        {"kind": "words", "vocabulary": words_with(pad=True)},
+        {"kind": "words", "vocabulary": words_with(pad=10**5000)},
+        {"kind": "characters", "vocabulary": words_with(unknown=None)},
+    ],
 )
 def test_a_broken_spec_is_refused(spec: dict[str, object]):
     with pytest.raises(UserError, match="spec must be what"):

@@ -1,9 +1,11 @@
 import re
+import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seqlab.data.tokenizers.marks import MARKS
 from seqlab.data.tokenizers.tokenizer import tokenizer_from
 from seqlab.data.tokenizers.unicode_words import UnicodeWordsConfig, unicode_words, words_and_punctuation
 from seqlab.data.tokenizers.words import ascii_words
@@ -16,6 +18,53 @@ def test_words_of_many_alphabets():
     assert unicode_words("cafe\u0301 = café") == ["café", "café"]
     assert unicode_words("見る人") == ["見", "る", "人"]
     assert unicode_words("!?… <br/>") == ["br"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("ดี ดุ ที่นี่", ["ดี", "ดุ", "ที่นี่"]),
+        ("हिन्दी क्षत्रिय कि", ["हिन्दी", "क्षत्रिय", "कि"]),
+        ("مُحَمَّد می\u200cروم", ["مُحَمَّد", "می\u200cروم"]),
+        ("שָׁלוֹם, עולם", ["שָׁלוֹם", "עולם"]),
+        ("မြန်မာ ខ្មែរ", ["မြန်မာ", "ខ្មែរ"]),
+        ("x\u0304 o\u0328\u0304", ["x\u0304", "\u01ed"]),
+        ("1\ufe0f\u20e3", ["1\ufe0f\u20e3"]),
+        ("か\u3099き", ["が", "き"]),
+        ("\u2764\ufe0f", []),
+    ],
+)
+def test_marks_belong_to_their_letter_in_every_script(text: str, words: list[str]):
+    assert unicode_words(text) == words
+    for form in ("NFC", "NFD"):
+        assert unicode_words(unicodedata.normalize(form, text)) == words
+    letters = re.sub(r"[\s,]", "", text)
+    assert "".join(words_and_punctuation(letters)) == unicodedata.normalize("NFC", letters)
+
+
+def test_a_joined_emoji_is_one_symbol():
+    family, coder, heart = "👩\u200d👩\u200d👧", "👩🏽\u200d💻", "❤\ufe0f"
+    assert words_and_punctuation(f"{family} {coder}{heart}!") == [family, coder, heart, "!"]
+
+
+def test_the_marks_are_all_those_of_unicode():
+    mark = re.compile(f"[{MARKS}]")
+    for point in range(0x110000):
+        found = unicodedata.category(chr(point)).startswith("M")
+        assert (mark.match(chr(point)) is not None) == found, hex(point)
+
+
+def test_a_letter_with_an_accent_is_no_ascii_letter_however_it_is_written():
+    for text in ("café x̄y", unicodedata.normalize("NFD", "café x̄y")):
+        assert ascii_words(text) == ["caf", "y"]
+
+
+@given(st.text())
+def test_words_do_not_depend_on_the_normal_form(text: str):
+    for form in ("NFC", "NFD"):
+        written = unicodedata.normalize(form, text)
+        assert words_and_punctuation(written) == words_and_punctuation(text)
+        assert ascii_words(written) == ascii_words(text)
 
 
 @given(st.text(st.characters(codec="ascii")))

@@ -6,6 +6,7 @@ contain their spelling. Instead `.pad`, `.start` and `.end` get the ids after th
 
 from __future__ import annotations
 
+import string
 import unicodedata
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     import tokenizers
 
 _CHUNK = 1000  # texts encoded at once: bounds memory and still keeps all cores busy
+_SPACES = " \t\n\v\f\r"  # to Python, some control characters are spaces, too
 _LINE_BREAK = "Ċ"  # the character by which byte-level BPE represents byte 10
 
 
@@ -172,7 +174,10 @@ class _Subwords(Tokenizer):
 def _restored(spec: Spec) -> Tokenizer:
     from tokenizers import Tokenizer as Model
 
-    return _Subwords(spec["kind"], Model.from_str(spec["model"]), running=spec["running"])
+    model = Model.from_str(spec["model"])
+    if sorted(model.get_vocab().values()) != list(range(model.get_vocab_size())):
+        raise ValueError("a vocabulary whose ids have gaps")
+    return _Subwords(spec["kind"], model, running=spec["running"])
 
 
 def _subword_count(size: int, *, running: bool) -> int:
@@ -189,6 +194,7 @@ def _continuing(texts: Sequence[str], *, lower_case: bool) -> Iterator[str]:
 
 
 def _occurs_inside_words(character: str) -> bool:
+    """Whether the library does not split a word at this character; marks and joiners are inside words."""
     if character.isascii():
-        return character.isalnum()
-    return not character.isspace() and not unicodedata.category(character).startswith(("P", "C"))
+        return character not in string.punctuation and character not in _SPACES
+    return not character.isspace() and not unicodedata.category(character).startswith("P")

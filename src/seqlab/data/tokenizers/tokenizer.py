@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqlab.data.data_kinds import TOKENIZERS
+from seqlab.data.sources.file_content import damages
 from seqlab.data.tokenizers.vocabulary import Vocabulary
 from seqlab.languages.language import END
 from seqlab.schema.config import Config
-from seqlab.schema.errors import UserError
 
 Spec = dict[str, Any]
 PAD, START, UNKNOWN = ".pad", ".start", ".unk"
@@ -82,11 +82,9 @@ def tokenizer_from(spec: Spec) -> Tokenizer:
     Raises:
         UserError: the spec was not written by `Tokenizer.spec`.
     """
-    try:
+    with damages("A tokenizer's spec must be what `spec()` wrote."):
         config: type[TokenizerConfig] = TOKENIZERS[spec["kind"]]
         return config.restore(spec)
-    except (KeyError, TypeError):
-        raise UserError(f"A tokenizer's spec must be what `spec()` wrote. Got {str(spec)[:80]!r}.") from None
 
 
 def offsets_of(lengths: Iterable[int]) -> NDArray[np.int64]:
@@ -118,12 +116,18 @@ def _distinct(tokens: tuple[str, ...]) -> dict[str, int]:
 
 
 def vocabulary_from(spec: Spec) -> Vocabulary:
-    """The vocabulary in a spec, as `dataclasses.asdict` wrote it."""
+    """The vocabulary in a spec, as `dataclasses.asdict` wrote it.
+
+    Raises:
+        ValueError: it is no such vocabulary.
+    """
     parts = spec["vocabulary"]
-    return Vocabulary(
-        tuple(parts["tokens"]),
-        pad=parts["pad"],
-        start=parts["start"],
-        end=parts["end"],
-        unknown=parts["unknown"],
-    )
+    tokens, roles = parts["tokens"], {role: parts[role] for role in ("pad", "start", "end", "unknown")}
+    if not isinstance(tokens, list | tuple) or not all(isinstance(token, str) for token in tokens):
+        raise TypeError("a vocabulary whose tokens are not texts")
+    if len(set(tokens)) != len(tokens):
+        raise ValueError("a vocabulary that contains a token twice")
+    for role, index in roles.items():
+        if index is not None and (type(index) is not int or not 0 <= index < len(tokens)):
+            raise ValueError(f"a vocabulary of {len(tokens)} tokens whose {role!r} is {str(index)[:40]}")
+    return Vocabulary(tuple(tokens), **roles)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import unicodedata
 from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field
 from typing_extensions import override
 
+from seqlab.data.tokenizers.marks import JOINERS, MARKS, composed
 from seqlab.data.tokenizers.tokenizer import (
     Spec,
     Tokenizer,
@@ -23,13 +23,17 @@ from seqlab.data.tokenizers.tokenizer import (
 from seqlab.data.tokenizers.vocabulary import Vocabulary
 from seqlab.data.tokenizers.word_level import WordLevel, by_frequency, joined
 
-# Japanese kana and Chinese characters are written without spaces, so each is a word of its own. Marks (vowel
-# signs of Indic scripts, accents) belong to the letter before them, but `\w` does not match them.
+# Japanese kana and Chinese characters are written without spaces, so each is a word of its own.
 _SINGLE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
-_MARKS = "\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0900-\u0dff"
-_LETTERS = rf"[{_SINGLE}]|(?:[^\W{_SINGLE}]|[{_MARKS}])+"
-_WORD = re.compile(_LETTERS)
-_WORD_OR_PUNCTUATION = re.compile(rf"{_LETTERS}|\S")
+# `\w` does not match marks, which belong to the character before them.
+_MARK = f"[{MARKS}{JOINERS}]"
+_LETTERS = rf"[^\W{_SINGLE}]+(?:{_MARK}+[^\W{_SINGLE}]*)*|(?![{MARKS}])[{_SINGLE}]{_MARK}*"
+# Emoji may have a skin colour, and several joined ones are one.
+_EMOJI_MARK = f"[{MARKS}\U0001f3fb-\U0001f3ff]"
+_SYMBOL = rf"\S{_EMOJI_MARK}*(?:\u200d\S{_EMOJI_MARK}*)*"
+# Of text in ASCII, which is most of it, and of any other.
+_WORD = (re.compile(r"\w+"), re.compile(_LETTERS))
+_WORD_OR_PUNCTUATION = (re.compile(r"\w+|\S"), re.compile(rf"{_LETTERS}|{_SYMBOL}"))
 
 
 class UnicodeWordsConfig(TokenizerConfig):
@@ -86,12 +90,12 @@ class _UnicodeWords(WordLevel):
 
 
 def unicode_words(text: str) -> list[str]:
-    """Lower-case runs of letters and digits, case-folded and in Unicode normal form C.
+    """Lower-case runs of letters and digits with their marks, case-folded and in Unicode normal form C.
 
     >>> unicode_words("Don't! Café no. 7 映画 ФИЛЬМ")
     ['don', 't', 'café', 'no', '7', '映', '画', 'фильм']
     """
-    return _WORD.findall(_normalized(text))
+    return _split(text, *_WORD)
 
 
 def words_and_punctuation(text: str) -> list[str]:
@@ -100,12 +104,15 @@ def words_and_punctuation(text: str) -> list[str]:
     >>> words_and_punctuation("Don't! 7 %")
     ['don', "'", 't', '!', '7', '%']
     """
-    return _WORD_OR_PUNCTUATION.findall(_normalized(text))
+    return _split(text, *_WORD_OR_PUNCTUATION)
 
 
-def _normalized(text: str) -> str:
-    # Composed and decomposed accents look the same, so they must give the same word.
-    return unicodedata.normalize("NFC", text.casefold())
+def _split(text: str, ascii_word: re.Pattern[str], word: re.Pattern[str]) -> list[str]:
+    if text.isascii():
+        return ascii_word.findall(text.lower())
+    # Composed and decomposed accents look the same, so they must give the same word. Case folding replaces
+    # characters, hence the order of the marks after them is settled before and after it.
+    return word.findall(composed(composed(text).casefold()))
 
 
 _SPLIT = {False: unicode_words, True: words_and_punctuation}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field
 from typing_extensions import override
 
+from seqlab.data.tokenizers.marks import MARKS, composed
 from seqlab.data.tokenizers.tokenizer import (
     Spec,
     Tokenizer,
@@ -69,10 +71,16 @@ class _Words(WordLevel):
 _LETTERS = bytes(byte if chr(byte).isalpha() and byte < 128 else 32 for byte in range(256)).lower()
 
 
+# Some letters with a mark have no composed form.
+_MARKED = re.compile(f"[A-Za-z][{MARKS}]+")
+
+
 def ascii_words(text: str) -> list[str]:
     """Lower-case runs of the letters a-z; an accented letter separates words like punctuation does.
 
     >>> ascii_words("Don't! Café no. 7")
     ['don', 't', 'caf', 'no']
     """
+    if not text.isascii():
+        text = _MARKED.sub(" ", composed(text))
     return text.encode("ascii", "replace").translate(_LETTERS).decode("ascii").split()
