@@ -44,6 +44,11 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 
+def at_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every file count as unchanged for long."""
+    monkeypatch.setattr(fetch, "_REST", -(10**18))
+
+
 def downloads(cache: Path) -> list[Path]:
     return [path for path in (cache / "sources").rglob("*") if path.is_file()]
 
@@ -134,17 +139,49 @@ def test_checksums_are_kept_until_the_file_changes(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(fetch, "_read_checksums", counted)
     first = checksums_of(path)
     assert checksums_of(path) == first
-    assert len(reads) == 1
+    assert len(reads) == 2, "a file that changed a moment ago may change again unnoticed"
+    at_rest(monkeypatch)
+    assert checksums_of(path) == checksums_of(path) == first
+    assert len(reads) == 3
     path.write_bytes(b"two")
     os.utime(path, ns=(1, 1))
     assert checksums_of(path).sha256 == hashlib.sha256(b"two").hexdigest()
-    assert len(reads) == 2
+    assert len(reads) == 4
 
 
-def test_a_damaged_note_is_ignored(tmp_path: Path, cache: Path):
+def test_a_change_that_keeps_size_and_modification_time_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    at_rest(monkeypatch)
+    path = tmp_path / "file"
+    path.write_bytes(b"one")
+    before = path.stat()
+    checksums_of(path)
+    other = tmp_path / "other"
+    other.write_bytes(b"two")
+    other.replace(path)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert checksums_of(path).sha256 == hashlib.sha256(b"two").hexdigest()
+
+
+def test_a_damaged_note_is_ignored(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch):
+    at_rest(monkeypatch)
     path = tmp_path / "file"
     path.write_bytes(b"one")
     expected = checksums_of(path)
-    for note in (cache / "verified").iterdir():
-        note.write_text("{")
-    assert checksums_of(path) == expected
+    (note,) = (cache / "verified").iterdir()
+    whole = note.read_bytes()
+    for damage in (b"{", b"[]", b"[" * 100_000, whole.replace(b'"sha256": "7', b'"sha256": "8', 1)):
+        note.write_bytes(damage)
+        assert checksums_of(path) == expected
+    for index in range(0, len(whole), 7):
+        note.write_bytes(whole[:index] + bytes([whole[index] ^ 1]) + whole[index + 1 :])
+        assert checksums_of(path) == expected
+
+
+def test_leftovers_of_killed_downloads_are_removed(server: str, cache: Path):
+    leftover = cache / "sources" / "set" / ".fetching-file.bin-0123abcd"
+    leftover.parent.mkdir(parents=True)
+    leftover.write_bytes(b"half")
+    assert get(f"{server}/good").is_file()
+    assert not leftover.exists()

@@ -1,20 +1,17 @@
 """Encoded datasets on disk: arrays as .npy files, opened memory-mapped, and one JSON file beside them.
 
 A folder is named after everything its content depends on, appears only when it is complete, and is never
-changed. Its arrays carry checksums, so a damaged one is noticed, never read as other numbers.
+changed; see `cache_entry`.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import errno
 import hashlib
 import json
 import logging
-import secrets
-import shutil
+import os
 import tempfile
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 from pathlib import Path
@@ -23,14 +20,14 @@ from typing import IO, Any, Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from seqlab.data.cache_entry import check_entry, write_entry
 from seqlab.data.dataset import About, Corpus, Dataset, Limit, Split
 from seqlab.data.fetch import cache_folder, writing
 from seqlab.data.ragged import Ragged
-from seqlab.data.shared_texts import Keys, bytes_of, text_keys
+from seqlab.data.shared_texts import Keys, text_keys
 from seqlab.data.split_notes import split_notes
 from seqlab.data.tokenizers.tokenizer import Encoded, Tokenizer, TokenizerConfig, tokenizer_from
-from seqlab.runs.atomic import sync
-from seqlab.schema.errors import UserError
+from seqlab.schema.errors import UserError, WorkError
 
 ENCODING = 6
 """Version of a folder's content; raised when the same settings and sources give another one than before."""
@@ -39,7 +36,7 @@ CHUNK = 2_000
 
 _log = logging.getLogger(__name__)
 _META = "meta.json"
-_DAMAGES = (FileNotFoundError, EOFError, ValueError, KeyError, TypeError, AttributeError)
+_BLOCK = 1 << 20  # characters hashed together
 
 
 class EncodableConfig(Protocol):
@@ -81,17 +78,22 @@ def load_or_encode(config: EncodableConfig, settings: str) -> Dataset:
 
     Raises:
         UserError: a split holds nothing, or the source is not what it must be.
-        WorkError: the cache folder cannot be written.
+        WorkError: the cache folder cannot be written, or the source changed while it was read.
     """
     content = config.content_hash()
     folder = cache_folder() / "encoded" / f"{config.kind}-{_key(settings, content)}"
-    if folder.exists():
+    if os.path.lexists(folder):
         try:
             return _load(folder, config, content)
-        except _DAMAGES as error:
+        except Exception as error:  # whatever is wrong with it, it can be encoded again
             _log.warning("%s is damaged (%s) and is encoded again.", folder, error)
-            shutil.rmtree(folder)
-    _write(folder, encode(config))
+    encoded = encode(config)
+    if config.content_hash() != content:
+        raise WorkError(
+            f"The source of {config.kind!r} must not change while it is read. Got other content after "
+            "reading than before. Nothing was kept: run the same command again."
+        )
+    write_entry(folder, lambda empty: _fill(empty, encoded))
     return _load(folder, config, content)
 
 
@@ -135,7 +137,7 @@ def _split(corpus: Corpus, name: str, tokenizer: Tokenizer, source_tokenizer: To
     digest, keys = hashlib.sha256(), list[Keys]()
 
     def hashed(texts: list[str]) -> None:
-        digest.update(bytes_of(texts))
+        _hash(texts, digest.update)
         keys.append(text_keys(texts))
 
     text = _encoded(corpus.texts[name], tokenizer, corpus.limit, hashed)
@@ -145,7 +147,7 @@ def _split(corpus: Corpus, name: str, tokenizer: Tokenizer, source_tokenizer: To
             corpus.sources[name],
             source_tokenizer,
             corpus.limit,
-            lambda texts: digest.update(bytes_of(texts)),
+            lambda texts: _hash(texts, digest.update),
         )
         assert len(source) == len(text), "one source per text"
     values, targets = corpus.targets.get(name), None
@@ -175,6 +177,14 @@ def _encoded(
                 lengths.append(np.diff(encoded.offsets))
             tokens = _mapped(file)
     return Ragged(tokens, np.cumsum(np.concatenate([[0], *lengths]), dtype=np.int64))
+
+
+def _hash(texts: list[str], hashed: Callable[[bytes], object]) -> None:
+    """Texts with the length of each, so that other ones have other bytes."""
+    for text in texts:
+        hashed(f"{len(text)} ".encode())
+        for begin in range(0, len(text), _BLOCK):
+            hashed(text[begin : begin + _BLOCK].encode("utf-8", "surrogatepass"))
 
 
 def _mapped(file: IO[bytes]) -> NDArray[np.int32]:
@@ -215,51 +225,26 @@ def _arrays(split: Split) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def _write(folder: Path, content: Content) -> None:
-    """Write a folder under a temporary name and rename it when it is complete and on disk."""
-    temporary = folder.with_name(f".writing-{folder.name[:40]}-{secrets.token_hex(4)}")
-    try:
-        with writing(folder.parent):
-            temporary.mkdir(parents=True)
-            checksums = {name: _write_split(temporary, name, split) for name, split in content.splits.items()}
-            meta = {
-                "tokenizer": content.tokenizer.spec(),
-                "source_tokenizer": content.source_tokenizer and content.source_tokenizer.spec(),
-                "running": {name: split.running for name, split in content.splits.items()},
-                "labels": content.labels,
-                "limit": dataclasses.asdict(content.limit),
-                "notes": content.notes,
-                "splits": checksums,
-                "texts_sha256": {name: split.texts_sha256 for name, split in content.splits.items()},
-            }
-            (temporary / _META).write_text(json.dumps(meta), encoding="utf-8")
-            for file in sorted(temporary.iterdir()):
-                sync(file)
-            sync(temporary)
-            _rename(temporary, folder)
-            sync(folder.parent)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _write_split(folder: Path, name: str, split: Split) -> dict[str, int]:
-    """Write a split's arrays; returns their checksums by name."""
-    arrays = _arrays(split)
-    for key, array in arrays.items():
-        np.save(folder / f"{name}.{key}.npy", array, allow_pickle=False)
-    return {key: _checksum(array) for key, array in arrays.items()}
-
-
-def _rename(temporary: Path, folder: Path) -> None:
-    """Give the folder its name, unless another process was first: its folder holds the same."""
-    try:
-        temporary.rename(folder)
-    except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-            raise
+def _fill(folder: Path, content: Content) -> None:
+    """Write the arrays and the description of encoded texts to a folder."""
+    for name, split in content.splits.items():
+        for key, array in _arrays(split).items():
+            np.save(folder / f"{name}.{key}.npy", array, allow_pickle=False)
+    meta = {
+        "tokenizer": content.tokenizer.spec(),
+        "source_tokenizer": content.source_tokenizer and content.source_tokenizer.spec(),
+        "running": {name: split.running for name, split in content.splits.items()},
+        "labels": content.labels,
+        "limit": dataclasses.asdict(content.limit),
+        "notes": content.notes,
+        "splits": {name: list(_arrays(split)) for name, split in content.splits.items()},
+        "texts_sha256": {name: split.texts_sha256 for name, split in content.splits.items()},
+    }
+    (folder / _META).write_text(json.dumps(meta), encoding="utf-8")
 
 
 def _load(folder: Path, config: EncodableConfig, content: str) -> Dataset:
+    check_entry(folder)
     meta = json.loads((folder / _META).read_text(encoding="utf-8"))
     source_tokenizer = meta["source_tokenizer"]
     return Dataset(
@@ -276,13 +261,11 @@ def _load(folder: Path, config: EncodableConfig, content: str) -> Dataset:
 
 
 def _load_split(folder: Path, name: str, meta: Mapping[str, Any]) -> Split:
-    arrays: dict[str, NDArray[Any]] = {}
-    for key, expected in meta["splits"][name].items():
-        # As a plain array: indexing a numpy.memmap is slower.
-        array = np.asarray(np.load(folder / f"{name}.{key}.npy", mmap_mode="r", allow_pickle=False))
-        if _checksum(array) != expected:
-            raise ValueError(f"{name}.{key}.npy does not have its checksum")
-        arrays[key] = array
+    # As plain arrays: indexing a numpy.memmap is slower.
+    arrays: dict[str, NDArray[Any]] = {
+        key: np.asarray(np.load(folder / f"{name}.{key}.npy", mmap_mode="r", allow_pickle=False))
+        for key in meta["splits"][name]
+    }
     source = None
     if "source_tokens" in arrays:
         source = Ragged(arrays["source_tokens"], arrays["source_offsets"])
@@ -294,7 +277,3 @@ def _load_split(folder: Path, name: str, meta: Mapping[str, Any]) -> Split:
         meta["texts_sha256"][name],
         arrays.get("keys"),
     )
-
-
-def _checksum(array: NDArray[Any]) -> int:
-    return zlib.crc32(np.ascontiguousarray(array).data)

@@ -7,12 +7,14 @@ import json
 import logging
 import os
 import secrets
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import filelock
 import platformdirs
 
 from seqlab.runs.atomic import sync
@@ -20,6 +22,8 @@ from seqlab.schema.errors import UserError, WorkError
 
 _log = logging.getLogger(__name__)
 _TIMEOUT = 30.0  # seconds without a byte before a URL is given up
+_DOWNLOAD = 7200.0  # seconds to wait for another process's download
+_REST = 2_000_000_000  # nanoseconds since the last change of a file before its checksums are kept
 
 
 @dataclass(frozen=True)
@@ -56,29 +60,62 @@ def source_file(name: str, *, checksums: Sequence[str], urls: Sequence[str]) -> 
         _require(checksums_of(own), checksums, str(own))
         return own
     path = cache_folder() / "sources" / name
-    if path.is_file():
-        if checksums_of(path).match(checksums):
-            return path
-        _log.warning("%s is damaged and is fetched again.", path)
-        path.unlink()
-    _fetch(path, name, checksums, urls)
+    if not _is_good(path, checksums):
+        # A process that waits for another one's download finds the file.
+        with cache_lock(name.replace("/", "-"), timeout=_DOWNLOAD):
+            if not _is_good(path, checksums):
+                _discard(path)
+                _fetch(path, name, checksums, urls)
     return path
 
 
+def _is_good(path: Path, checksums: Sequence[str]) -> bool:
+    return path.is_file() and checksums_of(path).match(checksums)
+
+
+def _discard(path: Path) -> None:
+    """Remove a damaged file and what killed downloads left; the caller holds the file's lock."""
+    with writing(path.parent):
+        if os.path.lexists(path):
+            _log.warning("%s is damaged and is fetched again.", path)
+            path.unlink()
+        for leftover in path.parent.glob(f".fetching-{path.name}-*"):
+            leftover.unlink()
+
+
 def checksums_of(path: Path) -> Checksums:
-    """Checksums of a file, kept in the cache for as long as its size and modification time stay the same."""
-    status = path.stat()
-    state = {"path": str(path.resolve()), "size": status.st_size, "mtime_ns": status.st_mtime_ns}
-    note = cache_folder() / "verified" / f"{hashlib.sha256(state['path'].encode()).hexdigest()[:32]}.json"
-    try:
+    """Checksums of a file, kept in the cache for as long as the file system reports no change of the file."""
+    before, now = _state(path), time.time_ns()
+    name = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:32]
+    note = cache_folder() / "verified" / f"{name}.json"
+    # A missing or damaged note is not an error: the file is read.
+    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
         stored = json.loads(note.read_text(encoding="utf-8"))
-        if stored["file"] == state:
+        if stored["file"] == before and stored["sha256"] == _note_checksum(before, stored["checksums"]):
             return Checksums(**stored["checksums"])
-    except (OSError, ValueError, KeyError, TypeError):
-        pass  # a missing or damaged note is not an error: the file is read
     result = _read_checksums(path)
-    _write(note, json.dumps({"file": state, "checksums": asdict(result)}))
+    # A change within one tick of the file system's clock is not seen; so the file must have been at rest.
+    if _state(path) == before and now - before["ctime_ns"] > _REST:
+        checksums = asdict(result)
+        content = {"file": before, "checksums": checksums, "sha256": _note_checksum(before, checksums)}
+        _write(note, json.dumps(content))
     return result
+
+
+def _state(path: Path) -> dict[str, int]:
+    """What changes with the content of a file; the time of a change of status cannot be set by a program."""
+    status = path.stat()
+    return {
+        "size": status.st_size,
+        "mtime_ns": status.st_mtime_ns,
+        "ctime_ns": status.st_ctime_ns,
+        "inode": status.st_ino,
+        "device": status.st_dev,
+    }
+
+
+def _note_checksum(state: Mapping[str, int], checksums: Mapping[str, str]) -> str:
+    return hashlib.sha256(json.dumps([state, checksums], sort_keys=True).encode()).hexdigest()
 
 
 def _in_data_folder(name: str) -> Path | None:
@@ -198,6 +235,28 @@ def writing(folder: Path) -> Iterator[None]:
             "The cache folder must be writable; $SEQLAB_CACHE names another one. "
             f"Got {folder}: {error.strerror or error}."
         ) from error
+
+
+@contextmanager
+def cache_lock(name: str, *, timeout: float = 600.0) -> Iterator[None]:
+    """Hold a part of the cache; the lock of a killed process is released.
+
+    Args:
+        name: of the part.
+        timeout: seconds to wait for another process.
+
+    Raises:
+        WorkError: another process holds it for longer, or the cache cannot be written.
+    """
+    folder = cache_folder() / "locks"
+    lock = filelock.FileLock(folder / f"{name}.lock")
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=timeout)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _write(path: Path, text: str) -> None:

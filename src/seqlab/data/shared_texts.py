@@ -15,11 +15,6 @@ SharedTexts = Mapping[str, Mapping[str, int]]
 """Of each split, how many of its texts are also in each other split."""
 
 
-def bytes_of(texts: Iterable[str]) -> bytes:
-    """Some texts with the length of each, so that other ones have other bytes."""
-    return "".join(f"{len(text)} {text}" for text in texts).encode("utf-8", "surrogatepass")
-
-
 def text_keys(texts: Iterable[str]) -> Keys:
     """The hashes of some texts."""
     digests = (hashlib.blake2b(t.encode("utf-8", "surrogatepass"), digest_size=8).digest() for t in texts)
