@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import own_files
+import polars
 import pytest
 
 from seqlab.cli import evaluate_commands
@@ -112,7 +113,7 @@ def test_a_table_in_another_encoding(seqlab, refused, runs: Path, tmp_path: Path
     own = own_files.write(tmp_path, "text-classifier", rows=60)
     path = Path(own.removeprefix("data.path="))
     path.write_bytes(path.read_bytes().replace(b"film", b"caf\xe9"))
-    assert "--encoding cp1252" in refused("train", "text-classifier", own)
+    assert "data.encoding=cp1252" in refused("train", "text-classifier", own)
     arguments = ("train", "text-classifier", own, *QUICK, "--encoding", "cp1252")
     assert seqlab(*arguments).status == 0
     (run,) = runs.iterdir()
@@ -152,7 +153,10 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ([], "'data.path' must be given: The file; its extension"),
         (["data.path=films.xlsx"], "A table must end in .csv, .tsv, .jsonl, .parquet. Got 'films.xlsx'"),
         (["data.path=film.csv"], "film.csv must exist. Got no such file. Nearest: 'films.csv'"),
-        (["data.path=films.csv", "data.text_column=txt"], "must have a column 'txt'. Nearest: 'text'"),
+        (
+            ["data.path=films.csv", "data.text_column=txt"],
+            "must have a column 'txt'. Nearest: data.text_column=text",
+        ),
         (["data.path=films.csv", "task.metrics=loss,acuracy", "task.monitor=loss"], "Nearest: 'accuracy'"),
         (["data.path=films.csv", "task.monitor=los"], "'task.monitor' must be one of loss, accuracy"),
         (
@@ -170,3 +174,61 @@ def test_refused_with_nothing_created(
 ) -> None:
     assert words in refused("train", "text-classifier", *arguments)
     assert not runs.exists()
+
+
+def test_a_table_is_predicted_by_the_text_column_of_the_run(
+    seqlab, refused, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    own = own_files.write(tmp_path, "text-classifier", rows=60)
+    table = Path(own.removeprefix("data.path="))
+    table.write_text(table.read_text().replace("text,label", "review,label"))
+    trained(seqlab, runs, "text-classifier", own, "data.text_column=review")
+    texts = ["a lovely film\nof two lines", "dull, awful", ""]
+    rows = [{"id": index, "review": text} for index, text in enumerate(texts)]
+    polars.DataFrame(rows).write_parquet("new.parquet")
+    polars.DataFrame(rows).write_csv("new.csv")
+    polars.DataFrame(rows).write_csv("comma.csv", separator=";")
+    polars.DataFrame(rows).write_ndjson("new.jsonl")
+    expected = seqlab("predict", "text-classifier", *texts, "--json").out
+    for name in ("new.parquet", "new.csv", "comma.csv", "new.jsonl"):
+        result = seqlab("predict", "text-classifier", "--file", name, "--json")
+        assert (result.status, result.out) == (0, expected), name
+    assert (
+        "Note: A semicolon separates the columns of comma.csv."
+        in seqlab("predict", "text-classifier", "--file", "comma.csv").err
+    )
+    result = seqlab("predict", "text-classifier", "--file", "new.csv")
+    assert len(result.out.splitlines()) == 3, "one line per text"
+    assert "Note: 1 row spans several lines, the first at new.csv:2" in result.err
+
+    polars.DataFrame({"texts": texts}).write_csv("other.csv")
+    message = refused("predict", "text-classifier", "--file", "other.csv", "--column", "text")
+    assert "other.csv must have a column 'text'. Nearest: --column texts." in message
+    result = seqlab("predict", "text-classifier", "--file", "other.csv", "--column", "texts", "--json")
+    assert result.out == expected
+    Path("old.csv").write_bytes("review\ncaf\u00e9\n".encode("cp1252"))
+    assert "perhaps: --encoding cp1252." in refused("predict", "text-classifier", "--file", "old.csv")
+    assert seqlab("predict", "text-classifier", "--file", "old.csv", "--encoding", "cp1252").status == 0
+    polars.DataFrame({"review": ["a", None]}).write_parquet("null.parquet")
+    assert "null.parquet, row 2 must contain text" in refused(
+        "predict", "text-classifier", "--file", "null.parquet"
+    )
+    Path("lines.txt").write_text("a\n")
+    assert "'column' needs a table" in refused(
+        "predict", "text-classifier", "--file", "lines.txt", "--column", "a"
+    )
+    Path("empty.csv").write_text("review\n")
+    assert "Got only a header" in refused("predict", "text-classifier", "--file", "empty.csv")
+
+
+def test_data_show_prints_the_notes_that_training_prints(seqlab, runs: Path, tmp_path: Path) -> None:
+    path = tmp_path / "films.csv"
+    path.write_text("text;label\n" + "".join(f'"{i}\na";{"Pos" if i % 3 else "pos"}\n' for i in range(30)))
+    content = json.loads(seqlab("data", "show", "table", f"path={path}", "--json").out)
+    assert len(content["notes"]) == 3
+    shown = " ".join(seqlab("data", "show", "table", f"data.path={path}").out.split())
+    result = seqlab("train", "text-nbsvm", f"data.path={path}")
+    for note in content["notes"]:
+        assert f"Note: {note}" in " ".join(result.err.split())
+        assert f"Note: {note}" in shown

@@ -89,6 +89,8 @@ def _print_data(content: dict[str, Any]) -> None:
             shown = [[row, *map(_cell(name), cells.values())] for row, cells in rows.items()]
             out.print()
             print_table([heading, *next(iter(rows.values()))], shown)
+    for note in content.get("notes", []):
+        print_line(f"Note: {note}")
     for number, example in enumerate(content.get("examples", [])):
         if number == 0:
             out.print("\nexamples", style="bold")

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seqlab.cli.arguments import Json, Run
 from seqlab.cli.console import err, out, print_json
 from seqlab.cli.progress_display import working
 from seqlab.schema.errors import UserError
+
+if TYPE_CHECKING:
+    from seqlab.data.dataset_config import DatasetConfig
+
+_ENCODING = "--encoding "
 
 
 def sample(
@@ -69,7 +76,13 @@ def sample(
 
 
 def predict(
-    name: Run, /, *texts: str, file: Path | None = None, encoding: str = "utf-8", as_json: Json = False
+    name: Run,
+    /,
+    *texts: str,
+    file: Path | None = None,
+    column: str | None = None,
+    encoding: str | None = None,
+    as_json: Json = False,
 ) -> None:
     """Predict the label of each text, or its number.
 
@@ -78,9 +91,12 @@ def predict(
     texts
         Texts to predict. Without texts and without a file: standard input, one text per line.
     file
-        Text file, one text per line; lines without text are skipped.
+        Table (.csv, .tsv, .jsonl, .parquet), read as the run's own data, one text per row. Any other file:
+        one text per line; lines without text are skipped.
+    column
+        Column of the table with the texts. Default: that of the run's data.
     encoding
-        Encoding of the file, or of standard input.
+        Encoding of the file, or of standard input. Default: utf-8; for a table, that of the run's data.
     as_json
         Print the predictions as JSON.
     """
@@ -88,7 +104,7 @@ def predict(
     from seqlab.runs import run_folder
 
     loaded = load_run(run_folder.find(name))
-    inputs = list(texts) or _lines(file, encoding)
+    inputs = list(texts) or _texts(loaded.config.data, file, column, encoding)
     with working(f"Predicting {len(inputs):,} texts", quiet=as_json):
         predictions = loaded.predict(inputs)
     for text, values in zip(inputs, predictions, strict=True):
@@ -109,23 +125,45 @@ def _prediction_line(text: str, values: dict[str, float]) -> str:
     """The most likely label, or the number, and the text; a second line for more than two labels."""
     ranked = sorted(values.items(), key=lambda item: -item[1])
     label, value = ranked[0]
-    shown = text if len(text) <= 80 else text[:77] + "..."
+    shown = " ".join(text.splitlines())
+    shown = shown if len(shown) <= 80 else shown[:77] + "..."
     line = f"{label} {value:.3f}  {shown}"
     if len(ranked) <= 2:
         return line
     return f"{line}\n    " + ", ".join(f"{label} {value:.3f}" for label, value in ranked)
 
 
-def _lines(file: Path | None, encoding: str) -> list[str]:
-    """The lines with text, of a file or of standard input; those without are counted in a warning."""
-    from seqlab.data.sources.text_files import known_encoding, open_text
+def _texts(data: DatasetConfig, file: Path | None, column: str | None, encoding: str | None) -> list[str]:
+    """The texts of a table, or the lines of another file or of standard input; notes are printed."""
+    from seqlab.data.sources.table_format import Column
+    from seqlab.data.sources.table_rows import column_texts, is_table
+    from seqlab.data.sources.text_files import known_encoding, user_path
 
-    if file is None:
+    path = None if file is None else user_path(str(file))
+    if path is None or not is_table(path):
+        if column is not None:
+            raise UserError(f"'column' needs a table as 'file'. Got {str(file)!r}.")
+        return _lines(path, known_encoding(encoding or "utf-8"))
+    style = dataclasses.replace(data.table_format(), encoding_option=_ENCODING, settings=False)
+    if encoding is not None:
+        style = dataclasses.replace(style, encoding=known_encoding(encoding))
+    texts, notes = column_texts(path, Column(column or data.table_column().name, "--column "), style)
+    for note in notes:
+        err.print(f"Note: {note}", markup=False)
+    if not texts:
+        raise UserError(f"{path} must contain texts to predict. Got only a header.")
+    return texts
+
+
+def _lines(path: Path | None, encoding: str) -> list[str]:
+    """The lines with text; those without are counted in a warning."""
+    from seqlab.data.sources.text_files import text_lines
+
+    if path is None:
         # Only the line breaks of files: `splitlines` also splits at other separators, within texts.
-        lines = list(io.StringIO(_standard_input(known_encoding(encoding)), newline=None))
+        lines = list(io.StringIO(_standard_input(encoding), newline=None))
     else:
-        with open_text(file, known_encoding(encoding)) as stream:
-            lines = list(stream)
+        lines = list(text_lines(path, encoding, option=_ENCODING))
     texts = [line.rstrip("\n") for line in lines if line.strip()]
     if not texts:
         raise UserError("There must be at least one text to predict. Got none.")
@@ -136,9 +174,13 @@ def _lines(file: Path | None, encoding: str) -> list[str]:
 
 def _standard_input(encoding: str) -> str:
     # Bytes, because `sys.stdin` decodes by the terminal's encoding, and without the number of the line.
+    from seqlab.data.sources.file_content import HEAD, other_format
+
     data = sys.stdin.buffer.read()
+    if (other := other_format(data[:HEAD])) is not None:
+        raise UserError(f"Standard input must be text. Got {other}.")
     try:
-        return data.decode(encoding)
+        return data.decode(encoding).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise UserError(

@@ -8,6 +8,7 @@ from typing import Annotated
 from seqlab.data.cache import load_or_encode
 from seqlab.data.data_kinds import TOKENIZERS
 from seqlab.data.dataset import About, Corpus, Dataset, Split
+from seqlab.data.sources.table_format import Column, TableFormat
 from seqlab.data.token_oracle import TokenOracle
 from seqlab.data.tokenizers.tokenizer import Tokenizer, TokenizerConfig
 from seqlab.schema.config import Config, canonical
@@ -37,6 +38,14 @@ class DatasetConfig(Config, ABC):
     def source_tokenizer_config(self) -> TokenizerConfig:
         """The tokenizer of the sources, where texts have sources; that of the texts unless overridden."""
         return self.tokenizer
+
+    def table_column(self) -> Column:
+        """The column with the texts, in tables that a model of this data predicts."""
+        return Column("text", "")
+
+    def table_format(self) -> TableFormat:
+        """How such tables are written."""
+        return TableFormat()
 
     def oracle(self, tokenizer: Tokenizer) -> TokenOracle | None:
         """The true distribution of the texts over the tokens of a vocabulary; None where it is not known."""

@@ -11,7 +11,7 @@ from seqlab.schema.config import override, parse
 
 
 def dataset_config(name: str, overrides: Sequence[str] = ()) -> DatasetConfig:
-    """The settings of a dataset.
+    """The settings of a dataset; keys may begin with `data.`, as those of a recipe do.
 
     Raises:
         UserError: there is no such dataset, or a key or value is not valid.
@@ -19,5 +19,5 @@ def dataset_config(name: str, overrides: Sequence[str] = ()) -> DatasetConfig:
     cls: type[DatasetConfig] = DATASETS[name]
     table: dict[str, Any] = {"kind": name}
     for assignment in overrides:
-        table, _ = override(cls, table, assignment)
+        table, _ = override(cls, table, assignment.removeprefix("data."))
     return parse(cls, table)

@@ -33,8 +33,8 @@ def describe(config: DatasetConfig) -> dict[str, Any]:
 
     Shares are fractions from 0 to 1, lengths are numbers of tokens. `splits` includes the share of unknown
     tokens; `shared` counts the texts of a split that are also in another one. `shared`, `lengths` and
-    `padding` are empty for running text; `classes` is empty without labels, otherwise
-    it has the share of each class in every split.
+    `padding` are empty for running text; `classes` is empty without labels, otherwise it has the share of each
+    class in every split. `notes` are the sentences that training prints, too.
     """
     dataset = config.build()
     running = dataset.running
@@ -51,6 +51,7 @@ def describe(config: DatasetConfig) -> dict[str, Any]:
         "lengths": {} if running else {name: _lengths(split) for name, split in dataset.splits.items()},
         "classes": _classes(dataset),
         "padding": {} if running else _padding(dataset.splits["train"].text.lengths),
+        "notes": list(dataset.notes),
         "examples": _examples(dataset, SHOWN_OF_RUNNING_TEXT if running else SHOWN_TOKENS),
     }
 

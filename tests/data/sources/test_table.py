@@ -41,7 +41,13 @@ WRITERS = {".csv": write_csv, ".tsv": write_csv, ".jsonl": write_jsonl, ".parque
 
 
 def config(path: Path, **settings: Any) -> TableConfig:
-    return parse(DATASETS["table"], {"kind": "table", "path": str(path), **settings}, "data")
+    quoting = {"quoting": True} if path.suffix == ".tsv" else {}
+    return parse(DATASETS["table"], {"kind": "table", "path": str(path), **quoting, **settings}, "data")
+
+
+def remarks(notes: tuple[str, ...]) -> tuple[str, ...]:
+    """The notes but for that on the texts of two lines, which most tables here have."""
+    return tuple(note for note in notes if "several lines" not in note)
 
 
 def refused(path: Path, match: str, **settings: Any) -> None:
@@ -72,7 +78,7 @@ def test_every_format_gives_every_text_once(table: Write):
         "test": 4,
     }
     assert corpus.texts["train"][-1] == list(corpus.texts["train"])[31]
-    assert corpus.notes == ()
+    assert remarks(corpus.notes) == ()
 
 
 def test_all_formats_make_the_same_split(tmp_path: Path):
@@ -179,7 +185,7 @@ def test_the_description_names_the_columns_and_the_file(tmp_path: Path):
 def test_empty_texts_are_counted_reported_and_kept(table: Write):
     rows = [*ROWS, *(("", "yes") for _ in range(8)), ("?!", "no"), ("...", "no")]
     dataset = config(table(rows), test_fraction=0.0, valid_fraction=0.0).build()
-    (note,) = dataset.notes
+    (note,) = remarks(dataset.notes)
     assert note.startswith("10 of 50 texts in 'train' hold no token: they are empty, or the tokenizer")
     assert len(dataset.splits["train"]) == 50
     assert config(table(rows), test_fraction=0.0, valid_fraction=0.0).build().notes == dataset.notes, "cached"
@@ -187,15 +193,14 @@ def test_empty_texts_are_counted_reported_and_kept(table: Write):
 
 def test_texts_with_several_labels_are_reported(tmp_path: Path):
     path = write_csv(tmp_path / "a.csv", [*ROWS, (ROWS[0][0], "yes"), (ROWS[1][0], "no"), ROWS[2]])
-    (note,) = config(path).build().notes
+    (note,) = remarks(config(path).build().notes)
     assert note == f"2 texts have more than one label in {path}."
 
 
 def test_labels_that_a_split_lacks_are_reported(tmp_path: Path):
     rows = [*ROWS, ("a", "rare"), ("b", "rare"), ("b", "rare")]
-    assert config(write_csv(tmp_path / "a.csv", rows)).build().notes == (
-        "No text in 'test' has the label 'rare'.",
-    )
+    notes = config(write_csv(tmp_path / "a.csv", rows)).build().notes
+    assert remarks(notes) == ("No text in 'test' has the label 'rare'.",)
 
 
 def test_long_texts_are_cut(tmp_path: Path):
@@ -210,8 +215,11 @@ def test_a_text_may_be_longer_than_the_csv_modules_own_limit(tmp_path: Path):
 
 
 def test_a_missing_column(table: Write):
-    refused(table(ROWS, ("text", "labl")), r"must have a column 'label'\. Nearest: 'labl'\. .*: text, labl\.")
-    refused(table(ROWS), r"must have a column 'txt'\. Nearest: 'text'", text_column="txt")
+    refused(
+        table(ROWS, ("text", "labl")),
+        r"a column 'label'\. Nearest: data.label_column=labl\. .*: text, labl\.",
+    )
+    refused(table(ROWS), r"must have a column 'txt'\. Nearest: data.text_column=text\.", text_column="txt")
     refused(table(ROWS), r"must have a column 'part'", split_column="part")
 
 
@@ -269,7 +277,7 @@ def test_a_row_without_a_label_or_a_text(tmp_path: Path):
         refused(nothing, rf"{place} must contain a label in column 'label'\. Got none")
     for end in (".jsonl", ".parquet"):
         nothing = WRITERS[end](tmp_path / f"b{end}", [("a", "yes"), (None, "no"), ("c", "no")])
-        refused(nothing, r"2 must contain text in column 'text'\. Got nothing \(null\)")
+        refused(nothing, r"2 must contain text in column 'text'\. Got nothing \(null or NaN\)")
 
 
 def test_values_other_than_text(tmp_path: Path):
@@ -293,10 +301,10 @@ def test_a_file_that_is_not_utf8(tmp_path: Path):
     path.write_bytes(path.read_bytes().replace(b"text 2997", b"text \xe4"))
     refused(
         path,
-        r"a\.csv:2999 must be text in UTF-8\. .* perhaps: --encoding cp1252 \(the setting data\.encoding\)",
+        r"a\.csv:2999 must be text in UTF-8\. .* perhaps: data\.encoding=cp1252\.",
     )
     path.write_bytes("text,label\nä,1\n".encode("utf-16"))
-    refused(path, r"a\.csv:1 must be text in UTF-8\. .* perhaps: --encoding utf-16")
+    refused(path, r"a\.csv:1 must be text in UTF-8\. Got UTF-16\. Name its encoding: data\.encoding=utf-16\.")
     path = write_jsonl(tmp_path / "a.jsonl", ROWS)
     path.write_bytes(path.read_bytes() + b"\xff")
     refused(path, r"a\.jsonl:41 must be text in UTF-8")

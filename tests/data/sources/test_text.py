@@ -98,7 +98,7 @@ def test_it_is_encoded_as_running_text(book: Path):
 def test_another_encoding(book: Path):
     book.write_bytes(LINES.encode("cp1252"))
     assert "ä" in parts(config(str(book), encoding="cp1252"))["train"]
-    refused(str(book), r"book\.txt:1 must be text in UTF-8\. .*perhaps: --encoding cp1252")
+    refused(str(book), r"book\.txt:1 must be text in UTF-8\. .*perhaps: data\.encoding=cp1252")
 
 
 def test_missing_empty_and_short(book: Path, tmp_path: Path):

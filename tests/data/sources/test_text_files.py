@@ -29,7 +29,7 @@ def test_an_empty_file_and_a_folder_are_refused(tmp_path: Path):
     (tmp_path / "empty.txt").touch()
     with pytest.raises(UserError, match=r"empty\.txt must contain text\. Got an empty file"):
         read_text(tmp_path / "empty.txt")
-    with pytest.raises(UserError, match=r"must be a file that can be read\. Got: Is a directory"):
+    with pytest.raises(UserError, match=r"must be a file\. Got a folder"):
         read_text(tmp_path)
 
 

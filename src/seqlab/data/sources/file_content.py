@@ -66,7 +66,7 @@ def guessed_encoding(head: bytes) -> str | None:
         return marked
     pairs = len(head) // 2
     for name, zeros in (("utf-16-le", head[1::2]), ("utf-16-be", head[::2])):
-        if pairs and zeros.count(0) > 0.4 * pairs and head.count(0) < 1.2 * pairs:
+        if pairs > 3 and zeros.count(0) > 0.4 * pairs and head.count(0) < 1.2 * pairs:
             return name
     return None
 

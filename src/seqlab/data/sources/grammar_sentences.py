@@ -6,14 +6,13 @@ import functools
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from typing_extensions import override
 
 from seqlab.data.data_kinds import TOKENIZERS
 from seqlab.data.sources.generated import GeneratedConfig
-from seqlab.data.sources.text_files import read_text
+from seqlab.data.sources.text_files import read_text, user_path
 from seqlab.data.tokenizers.characters import CharactersConfig
 from seqlab.data.tokenizers.tokenizer import TokenizerConfig
 from seqlab.data.tokenizers.whitespace import WhitespaceConfig
@@ -85,14 +84,14 @@ class GrammarConfig(SentencesConfig):
 
     @override
     def words(self) -> ContextFree:
-        return _language(read_text(Path(self.path)), self.path)
+        return _language(read_text(user_path(self.path)), self.path)
 
     @override
     def content_hash(self) -> str:
         # Of the file's content, not of its path: a moved file is the same data.
         settings = {key: value for key, value in plain(self).items() if key not in ("tokenizer", "path")}
         text = json.dumps({**settings, "version": self.version}, sort_keys=True)
-        return hashlib.sha256((text + read_text(Path(self.path))).encode()).hexdigest()
+        return hashlib.sha256((text + read_text(user_path(self.path))).encode()).hexdigest()
 
 
 _TOY = ContextFree(TOY)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import compress, islice
 from pathlib import Path
@@ -17,14 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from seqlab.data.sources.table_rows import TableRow, as_text, location, read_rows
+from seqlab.data.sources.cell_text import as_text
+from seqlab.data.sources.table_format import Column, TableFormat, TableRow, location
+from seqlab.data.sources.table_rows import LineCounts, header_notes, read_rows, required_text
 from seqlab.schema.errors import UserError, nearest
 
 Integers = NDArray[np.int64]
 SPLITS = ("train", "valid", "test")
 _SYNONYMS = {"training": "train", "validation": "valid", "val": "valid", "dev": "valid"}
-_SHOWN = 3  # labels that an error or a note names
-_TYPES = {str: "text", int: "whole numbers", float: "numbers", bool: "truth values"}
+SHOWN = 3
+"""Labels that an error or a note names."""
 
 
 @dataclass(frozen=True)
@@ -35,21 +37,23 @@ class TableFile:
     text: str
     label: str
     split: str | None
-    encoding: str
+    style: TableFormat
 
     @property
-    def columns(self) -> tuple[str, ...]:
+    def text_column(self) -> Column:
+        """The column of texts, with the setting that names it."""
+        return Column(self.text, "data.text_column=")
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
         """The columns to read."""
-        return (self.text, self.label, *([self.split] if self.split is not None else []))
+        label = Column(self.label, "data.label_column=")
+        split = [] if self.split is None else [Column(self.split, "data.split_column=")]
+        return (self.text_column, label, *split)
 
     def location(self, row: TableRow) -> str:
         """Where a row is, for a message."""
         return location(self.path, row.position)
-
-    def texts(self, row: TableRow, *columns: str) -> Iterator[str | None]:
-        """A row's values in these columns as text; see `as_text`."""
-        for column, value in zip(columns, row.values, strict=True):
-            yield value if isinstance(value, str) else as_text(self.path, row.position, column, value)
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,8 @@ class LabelledTable:
 
     names: labels in the order of their first occurrence. labels: their indices, per row. texts: hashes, equal
     for equal texts. positions: lines, or row numbers. splits: index in `SPLITS` according to the split
-    column; 0 without one. types: of the values in the columns of texts and of labels.
+    column; 0 without one. types: of the values in the columns of texts and of labels. spaced: how many labels
+    had spaces around them, which are left out. notes: on how the file was read.
     """
 
     file: TableFile
@@ -68,6 +73,8 @@ class LabelledTable:
     positions: Integers
     splits: NDArray[np.int8]
     types: tuple[set[type], set[type]]
+    spaced: int = 0
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -118,11 +125,12 @@ class LabelledRows:
         labels, counts = np.unique(pairs[0], return_counts=True)
         single = [self.table.names[index] for index in labels[counts == 1]]
         if single and len(labels) > 1:
-            shown = ", ".join(f"{label!r} ({self.location(label)})" for label in single[:_SHOWN])
+            shown = ", ".join(f"{label!r} ({self.location(label)})" for label in single[:SHOWN])
             raise UserError(
                 "Every label must have at least 2 different texts, one to train on and one to validate on. "
-                f"Got one text for {shown}{_and_more(single)}. Add texts, remove the label, or give "
-                "'data.valid_path' and 'data.test_path'."
+                f"Got one text for {shown}{and_more(single)}. Add texts, remove the label, give "
+                "'data.valid_path' and 'data.test_path', or omit the splits: data.valid_fraction=0 "
+                "data.test_fraction=0."
             )
 
 
@@ -140,10 +148,11 @@ class RowTexts(Sequence[str]):
     def __iter__(self) -> Iterator[str]:
         wanted = np.zeros(int(self._rows.max(initial=-1)) + 1, dtype=np.uint8)
         wanted[self._rows] = 1
-        rows = read_rows(self._file.path, [self._file.text], self._file.encoding)
+        file = self._file
+        rows = read_rows(file.path, [file.text_column], file.style)
         # `compress` ends with the shorter of the two, so that reading stops after the last wanted row.
-        texts = (next(self._file.texts(row, self._file.text)) for row in compress(rows, wanted.tobytes()))
-        return (text or "" for text in texts)
+        for row in compress(rows, wanted.tobytes()):
+            yield required_text(file.path, file.text, row.position, row.values[0])
 
     def __getitem__(self, index: int) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]
         """One text; reads the file up to it."""
@@ -161,15 +170,19 @@ def scan(file: TableFile) -> LabelledTable:
     """
     names: dict[str, int] = {}
     types: tuple[set[type], set[type]] = (set(), set())
+    counts, spaced = LineCounts(file.path, file.style), 0
     labels, texts, positions, splits = array("q"), array("q"), array("q"), array("b")
-    for row in read_rows(file.path, file.columns, file.encoding):
-        text, label, split = _required(file, row)
+    for row in read_rows(file.path, file.columns, file.style):
+        counts.add(row)
         types[0].add(type(row.values[0]))
         types[1].add(type(row.values[1]))
-        labels.append(names.setdefault(label, len(names)))
-        texts.append(_digest(text, file, row))
+        text = required_text(file.path, file.text, row.position, row.values[0])
+        label = _required_label(file, row)
+        spaced += label != label.strip()
+        labels.append(names.setdefault(label.strip(), len(names)))
+        texts.append(_digest(text))
         positions.append(row.position)
-        splits.append(_split_index(split, file, row) if file.split is not None else 0)
+        splits.append(_split_index(file, row) if file.split is not None else 0)
     if not positions:
         raise UserError(f"{file.path} must contain rows with texts and labels. Got only a header.")
     return LabelledTable(
@@ -180,91 +193,25 @@ def scan(file: TableFile) -> LabelledTable:
         np.array(positions),
         np.array(splits, dtype=np.int8),
         types,
+        spaced,
+        (*header_notes(file.path, file.columns, file.style), *counts.notes()),
     )
 
 
-def _required(file: TableFile, row: TableRow) -> tuple[str, str, str | None]:
-    """A row's text, its label, and the value of the split column, which may be missing."""
-    text, label, *split = file.texts(row, *file.columns)
-    if text is None:
-        raise UserError(
-            f"{file.location(row)} must contain text in column {file.text!r}. Got nothing (null)."
-        )
-    if label is None or not (label := label.strip()):
+def _required_label(file: TableFile, row: TableRow) -> str:
+    label = as_text(file.path, row.position, file.label, row.values[1])
+    if label is None or not label.strip():
         raise UserError(f"{file.location(row)} must contain a label in column {file.label!r}. Got none.")
-    return text, label, split[0] if split else None
+    return label
 
 
-def check_labels(splits: Mapping[str, LabelledRows]) -> tuple[str, ...]:
-    """All labels of the training rows, sorted: numerically if all are whole numbers.
-
-    Raises:
-        UserError: there is only one label, or another split has a label that training does not have.
-    """
-    train = splits["train"]
-    names = train.label_names()
-    names.sort(key=int if all(_is_whole_number(name) for name in names) else None)
-    if len(names) < 2:
-        raise UserError(
-            f"Column {train.table.file.label!r} of {train.table.file.path} must contain at least 2 labels. "
-            f"Got {names[0]!r} in every training row."
-        )
-    for split, part in splits.items():
-        for label in part.label_names():
-            if label not in names:
-                hint = nearest(label, names)
-                raise UserError(
-                    f"{part.location(label)}: every label must occur in training. "
-                    f"Got {label!r} in {split!r} only.{f' Nearest: {hint!r}.' if hint else ''}"
-                )
-    return tuple(names)
-
-
-def label_notes(splits: Mapping[str, LabelledRows], names: Sequence[str]) -> Iterator[str]:
-    """Notes about labels that a split lacks, values of several types, and texts with several labels."""
-    for split, part in splits.items():
-        missing = sorted(set(names) - set(part.label_names()))
-        if missing:
-            shown = ", ".join(map(repr, missing[:_SHOWN]))
-            yield f"No text in {split!r} has the label {shown}{_and_more(missing)}."
-    tables = {id(part.table): part.table for part in splits.values()}
-    for table in tables.values():
-        yield from _type_notes(table)
-        pairs = np.unique(np.stack([table.texts, table.labels]), axis=1)
-        conflicting = int((np.unique(pairs[0], return_counts=True)[1] > 1).sum())
-        if conflicting:
-            one = "1 text has" if conflicting == 1 else f"{conflicting:,} texts have"
-            yield f"{one} more than one label in {table.file.path}."
-
-
-def _type_notes(table: LabelledTable) -> Iterator[str]:
-    for column, types in zip((table.file.text, table.file.label), table.types, strict=True):
-        if len(types) > 1:
-            found = ", ".join(sorted(_TYPES.get(one, one.__name__) for one in types))
-            yield (
-                f"Column {column!r} of {table.file.path} contains values of several types ({found}). All are "
-                'read as text, so 1 and "1" are equal, but 1, 1.0 and true are not.'
-            )
-
-
-def _and_more(labels: Sequence[str]) -> str:
-    """How many labels a message does not name."""
-    rest = len(labels) - _SHOWN
-    return f" and {rest:,} more {'label' if rest == 1 else 'labels'}" if rest > 0 else ""
-
-
-def _digest(text: str, file: TableFile, row: TableRow) -> int:
+def _digest(text: str) -> int:
     """A 64-bit hash; among a million texts, two different ones have the same one with probability 3e-8."""
-    try:
-        data = text.encode()
-    except UnicodeEncodeError:
-        raise UserError(
-            f"{file.location(row)} must contain whole characters. Got half of a surrogate pair."
-        ) from None
-    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big", signed=True)
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
 
 
-def _split_index(value: str | None, file: TableFile, row: TableRow) -> int:
+def _split_index(file: TableFile, row: TableRow) -> int:
+    value = as_text(file.path, row.position, file.split or "", row.values[2])
     name = (value or "").strip().lower()
     name = _SYNONYMS.get(name, name)
     if name not in SPLITS:
@@ -276,5 +223,7 @@ def _split_index(value: str | None, file: TableFile, row: TableRow) -> int:
     return SPLITS.index(name)
 
 
-def _is_whole_number(name: str) -> bool:
-    return name.removeprefix("-").isascii() and name.removeprefix("-").isdigit()
+def and_more(labels: Sequence[str], shown: int = SHOWN) -> str:
+    """How many labels a message does not name."""
+    rest = len(labels) - shown
+    return f" and {rest:,} more {'label' if rest == 1 else 'labels'}" if rest > 0 else ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
@@ -14,18 +13,12 @@ from typing_extensions import override
 from seqlab.data.data_kinds import TOKENIZERS
 from seqlab.data.dataset import About, Corpus, Limit
 from seqlab.data.dataset_config import DatasetConfig
-from seqlab.data.fetch import checksums_of
-from seqlab.data.sources.labelled_table import (
-    LabelledRows,
-    RowTexts,
-    TableFile,
-    check_labels,
-    label_notes,
-    scan,
-)
+from seqlab.data.sources.label_checks import check_labels, label_notes
+from seqlab.data.sources.labelled_table import LabelledRows, RowTexts, TableFile, scan
 from seqlab.data.sources.splitting import split_rows
+from seqlab.data.sources.table_format import Column, TableFormat, separator_of
 from seqlab.data.sources.table_rows import require_format
-from seqlab.data.sources.text_files import known_encoding, require_file
+from seqlab.data.sources.text_files import file_checksums, known_encoding, require_name, user_path
 from seqlab.data.tokenizers.tokenizer import TokenizerConfig
 from seqlab.data.tokenizers.unicode_words import UnicodeWordsConfig
 from seqlab.schema.errors import UserError
@@ -54,11 +47,11 @@ class TableConfig(DatasetConfig):
     path: str
     """The file; its extension, .csv, .tsv, .jsonl or .parquet, determines the format."""
     text_column: str = "text"
-    """Name of the column with the texts."""
+    """Name of the column with the texts, or its number from 1 if no column has this name."""
     label_column: str = "label"
-    """Name of the column with the labels; numbers are read as text."""
+    """Name or number of the column with the labels; numbers are read as text."""
     split_column: str | None = None
-    """Name of the column that is train, valid or test in each row; none: there is no such column."""
+    """Name or number of the column that is train, valid or test in each row; none: there is no such one."""
     valid_path: str | None = None
     """File of the split `valid`, with the same columns; none: it is made from the training rows."""
     test_path: str | None = None
@@ -71,6 +64,12 @@ class TableConfig(DatasetConfig):
     """Determines which rows go to the splits that are made."""
     encoding: str = "utf-8"
     """Encoding of CSV, TSV and JSONL files, e.g. cp1252; Parquet files are always UTF-8."""
+    separator: str | None = None
+    """Separator of the columns of CSV and TSV files: comma, semicolon, tab, pipe or another character; none:
+    the one that gives a header with the wanted columns."""
+    quoting: bool | None = None
+    """Whether fields of CSV and TSV files may be in double quotes, within which a separator or a line break
+    is text; none: in CSV files only."""
     max_length: int | None = Field(default=None, ge=1)
     """Maximum number of tokens of a text; none: no limit."""
     keep: Literal["first", "last"] = "first"
@@ -79,7 +78,12 @@ class TableConfig(DatasetConfig):
     @field_validator("path", "valid_path", "test_path")
     @classmethod
     def _supported_format(cls, value: str | None) -> str | None:
-        return None if value is None else require_format(value)
+        return None if value is None else require_format(require_name(value))
+
+    @field_validator("separator")
+    @classmethod
+    def _one_separator(cls, value: str | None) -> str | None:
+        return None if value is None else separator_of(value)
 
     @field_validator("encoding")
     @classmethod
@@ -112,9 +116,16 @@ class TableConfig(DatasetConfig):
     def content_hash(self) -> str:
         digest = hashlib.sha256()
         for split, name in self._files().items():
-            require_file(Path(name))
-            digest.update(f"{split} {checksums_of(Path(name)).sha256}\n".encode())
+            digest.update(f"{split} {file_checksums(user_path(name)).sha256}\n".encode())
         return digest.hexdigest()
+
+    @override
+    def table_column(self) -> Column:
+        return Column(self.text_column, "data.text_column=")
+
+    @override
+    def table_format(self) -> TableFormat:
+        return TableFormat(self.encoding, self.separator, self.quoting)
 
     @override
     def read(self) -> Corpus:
@@ -164,4 +175,5 @@ class TableConfig(DatasetConfig):
         return {split: name for split, name in files.items() if name is not None}
 
     def _file(self, name: str) -> TableFile:
-        return TableFile(Path(name), self.text_column, self.label_column, self.split_column, self.encoding)
+        columns = (self.text_column, self.label_column, self.split_column)
+        return TableFile(user_path(name), *columns, self.table_format())

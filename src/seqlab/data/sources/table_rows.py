@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from seqlab.data.sources.text_files import open_text, require_file
+from seqlab.data.sources.cell_text import as_text
+from seqlab.data.sources.parquet_rows import parquet_notes, parquet_rows
+from seqlab.data.sources.separated_rows import quoted, separated_notes, separated_rows
+from seqlab.data.sources.table_format import (
+    Column,
+    TableFormat,
+    TableRow,
+    find_column,
+    location,
+    number_notes,
+)
+from seqlab.data.sources.text_files import require_file, text_lines
 from seqlab.schema.errors import UserError, nearest
 
-_MAX_FIELD = 1 << 27  # characters of one field; the csv module's own limit is 131,072
-_SLICE = 50_000  # rows of a Parquet file in memory at once, in addition to its row group
-
-
-class TableRow(NamedTuple):
-    """The position of a row (its line, or its number in a Parquet file) and the values of the columns.
-
-    In CSV and TSV every value is text; JSONL and Parquet have types. See `as_text`.
-    """
-
-    position: int
-    values: tuple[Any, ...]
+Rows = Callable[[Path, Sequence[Column], TableFormat], Iterator[TableRow]]
+Notes = Callable[[Path, Sequence[Column], TableFormat], list[str]]
 
 
 def require_format(path: str) -> str:
@@ -40,154 +40,144 @@ def require_format(path: str) -> str:
     return path
 
 
-def read_rows(path: Path, columns: Sequence[str], encoding: str) -> Iterator[TableRow]:
+def is_table(path: Path) -> bool:
+    """Whether the name of a file is that of a table."""
+    return path.suffix.lower() in FORMATS
+
+
+def read_rows(path: Path, columns: Sequence[Column], style: TableFormat) -> Iterator[TableRow]:
     """The rows of a table in their order, read lazily.
 
     Args:
         path: a file with one of the extensions in `FORMATS`.
-        columns: names of the columns wanted, in the order of `TableRow.values`.
-        encoding: of the text; ignored for Parquet, which is always UTF-8.
+        columns: the wanted columns, in the order of `TableRow.values`.
+        style: how the file is written.
 
     Raises:
         UserError: the file is missing, damaged or not in this encoding, or a column is missing.
     """
     require_file(path)
-    return FORMATS[path.suffix.lower()](path, columns, encoding)
+    return FORMATS[path.suffix.lower()].rows(path, columns, style)
 
 
-def location(path: Path, position: int) -> str:
-    """Where a row is, for a message.
+def header_notes(path: Path, columns: Sequence[Column], style: TableFormat) -> list[str]:
+    """What the header alone decided: the separator, columns chosen by their numbers."""
+    require_file(path)
+    return FORMATS[path.suffix.lower()].notes(path, columns, style)
 
-    >>> location(Path("a.csv"), 7), location(Path("a.parquet"), 7)
-    ('a.csv:7', 'a.parquet, row 7')
+
+class LineCounts:
+    """Counts what a reader of the rows should report: rows over several lines, and quotes that are text."""
+
+    def __init__(self, path: Path, style: TableFormat):
+        self._path, self._style = path, style
+        self._unquoted = path.suffix.lower() in (".csv", ".tsv") and not quoted(path, style)
+        self._spanning = self._quotes = 0
+        self._first = self._longest = TableRow(0, ())
+
+    def add(self, row: TableRow) -> None:
+        """Count one row."""
+        if row.lines > 1:
+            self._spanning += 1
+            self._first = self._first if self._spanning > 1 else row
+            self._longest = max(self._longest, row, key=lambda one: one.lines)
+        if self._unquoted:
+            self._quotes += any(len(value) > 1 and value[0] == value[-1] == '"' for value in row.values)
+
+    def notes(self) -> Iterator[str]:
+        """Sentences about what was counted."""
+        if self._spanning:
+            rows = "1 row spans" if self._spanning == 1 else f"{self._spanning:,} rows span"
+            first, longest = (location(self._path, row.position) for row in (self._first, self._longest))
+            advice = self._style.advice("If their quotes are part of the texts: data.quoting=false.")
+            yield (
+                f"{rows} several lines, the first at {first}, the longest, of {self._longest.lines:,} lines, "
+                f"at {longest}.{advice}"
+            )
+        if self._quotes:
+            rows = "1 row has" if self._quotes == 1 else f"{self._quotes:,} rows have"
+            advice = self._style.advice("If they are not part of the texts: data.quoting=true.")
+            yield f"{rows} quotes around a field in {self._path}.{advice}"
+
+
+def column_texts(path: Path, column: Column, style: TableFormat) -> tuple[list[str], list[str]]:
+    """All texts of a column, and notes on how they were read.
+
+    Raises:
+        UserError: see `read_rows`; a row has no text.
     """
-    return f"{path}, row {position}" if path.suffix.lower() == ".parquet" else f"{path}:{position}"
+    counts = LineCounts(path, style)
+    texts = []
+    for row in read_rows(path, [column], style):
+        counts.add(row)
+        texts.append(required_text(path, column.name, row.position, row.values[0]))
+    return texts, [*header_notes(path, [column], style), *counts.notes()]
 
 
-def _csv(path: Path, columns: Sequence[str], encoding: str) -> Iterator[TableRow]:
-    return _separated(path, columns, encoding, ",")
+def required_text(path: Path, column: str, position: int, value: Any) -> str:
+    """The text of a row.
 
-
-def _tsv(path: Path, columns: Sequence[str], encoding: str) -> Iterator[TableRow]:
-    return _separated(path, columns, encoding, "\t")
-
-
-def _separated(path: Path, columns: Sequence[str], encoding: str, separator: str) -> Iterator[TableRow]:
-    csv.field_size_limit(_MAX_FIELD)
-    with open_text(path, encoding, newline="") as file:
-        reader = csv.reader(file, delimiter=separator, strict=True)
-        # `reader.line_num` is the last line of a row; quoted fields may span several.
-        line = 1
-        try:
-            header = next(reader, [])
-            indices = [_index(path, header, column) for column in columns]
-            line = reader.line_num + 1
-            for fields in reader:
-                if fields:  # the reader gives an empty list for an empty line
-                    _check_width(path, line, header, fields)
-                    yield TableRow(line, tuple(fields[index] for index in indices))
-                line = reader.line_num + 1
-        except csv.Error as error:
-            raise UserError(
-                f"{path}:{line} must be fields whose quotes are closed, doubled inside quotes. Got: {error}."
-            ) from None
-
-
-def _check_width(path: Path, line: int, header: Sequence[str], fields: Sequence[str]) -> None:
-    if len(fields) != len(header):
+    Raises:
+        UserError: it is missing, or no text.
+    """
+    text = as_text(path, position, column, value)
+    if text is None:
         raise UserError(
-            f"{path}:{line} must have as many fields as the header, {len(header)}. Got {len(fields)}. "
-            "A text that contains the separator must be in quotes."
+            f"{location(path, position)} must contain text in column {column!r}. Got nothing (null or NaN)."
         )
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise UserError(
+            f"{location(path, position)} must contain whole characters. Got half of a surrogate pair."
+        )
+    return text
 
 
-def _index(path: Path, header: Sequence[str], column: str) -> int:
-    _require_column(path, header, column)
-    if header.count(column) > 1:
-        raise UserError(f"{path} must have one column {column!r}. Got {header.count(column)} of this name.")
-    return header.index(column)
-
-
-def _require_column(path: Path, known: Sequence[str], column: str) -> None:
-    if not known:
+def _jsonl(path: Path, columns: Sequence[Column], style: TableFormat) -> Iterator[TableRow]:
+    names: list[str] = []
+    for line, found in _objects(path, style):
+        if not names:
+            known = list(found)
+            names = [known[find_column(path, known, column)] for column in columns]
+        yield TableRow(line, tuple(map(found.get, names)))
+    if not names:
         raise UserError(f"{path} must contain a table. Got an empty file.")
-    if column not in known:
-        hint = nearest(column, known)
-        raise UserError(
-            f"{path} must have a column {column!r}.{f' Nearest: {hint!r}.' if hint else ''} "
-            f"Its columns: {', '.join(known)}."
-        )
 
 
-def _jsonl(path: Path, columns: Sequence[str], encoding: str) -> Iterator[TableRow]:
-    with open_text(path, encoding) as file:
-        first = True
-        for line, text in enumerate(file, start=1):
-            if not text.strip():
-                continue
-            found = _object(path, line, text)
-            if first:
-                for column in columns:
-                    _require_column(path, tuple(found), column)
-                first = False
-            yield TableRow(line, tuple(map(found.get, columns)))
-        if first:
-            raise UserError(f"{path} must contain a table. Got an empty file.")
+def _jsonl_notes(path: Path, columns: Sequence[Column], style: TableFormat) -> list[str]:
+    return number_notes(path, next((list(found) for _, found in _objects(path, style)), []), columns)
+
+
+def _objects(path: Path, style: TableFormat) -> Iterator[tuple[int, dict[str, Any]]]:
+    for line, text in enumerate(text_lines(path, style.encoding, option=style.encoding_option), start=1):
+        if text.strip():
+            yield line, _object(path, line, text)
 
 
 def _object(path: Path, line: int, text: str) -> dict[str, Any]:
     try:
         found = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except RecursionError:
+        raise UserError(
+            f"{path}:{line} must be one JSON object. Got one that is nested too deeply."
+        ) from None
+    except ValueError as error:  # also a number of too many digits
         raise UserError(f"{path}:{line} must be one JSON object. Got: {error}.") from None
     if not isinstance(found, dict) or not found:
         raise UserError(f"{path}:{line} must be one JSON object with names and values. Got {text[:40]!r}.")
     return found
 
 
-def as_text(path: Path, position: int, column: str, value: Any) -> str | None:
-    """A value as text; numbers and truth values are written as in JSON, None remains None.
+class FileFormat(NamedTuple):
+    """How files with an extension are read: their rows, and what their header decides."""
 
-    >>> [as_text(Path("a.jsonl"), 1, "label", value) for value in ("a", 1, 0.5, True, None)]
-    ['a', '1', '0.5', 'true', None]
-
-    Raises:
-        UserError: it is a list, an object or something similar.
-    """
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, bool | int | float):
-        return json.dumps(value)
-    raise UserError(
-        f"{location(path, position)} must contain text or a number in column {column!r}. "
-        f"Got {str(value)[:40]!r}."
-    )
+    rows: Rows
+    notes: Notes
 
 
-def _parquet(path: Path, columns: Sequence[str], encoding: str) -> Iterator[TableRow]:
-    import polars
-
-    try:
-        table = polars.scan_parquet(path, glob=False)
-        known = table.collect_schema().names()
-        for column in columns:
-            _require_column(path, known, column)
-        position = 0
-        # One column may be requested twice (as text and as label); polars requires distinct names.
-        wanted = table.select(list(dict.fromkeys(columns)))
-        while (part := wanted.slice(position, _SLICE).collect()).height:
-            for values in zip(*(part[column] for column in columns), strict=True):
-                position += 1
-                yield TableRow(position, values)
-    except polars.exceptions.PolarsError as error:
-        reason = str(error).splitlines()[0][:200]
-        raise UserError(f"{path} must be a whole Parquet file. Got: {reason}.") from None
-
-
-FORMATS: dict[str, Callable[[Path, Sequence[str], str], Iterator[TableRow]]] = {
-    ".csv": _csv,
-    ".tsv": _tsv,
-    ".jsonl": _jsonl,
-    ".parquet": _parquet,
+FORMATS: dict[str, FileFormat] = {
+    ".csv": FileFormat(separated_rows, separated_notes),
+    ".tsv": FileFormat(separated_rows, separated_notes),
+    ".jsonl": FileFormat(_jsonl, _jsonl_notes),
+    ".parquet": FileFormat(parquet_rows, parquet_notes),
 }
-"""The reader of each file name extension."""
+"""The readers of each file name extension."""

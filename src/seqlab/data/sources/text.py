@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,14 +13,16 @@ from typing_extensions import override
 from seqlab.data.data_kinds import TOKENIZERS
 from seqlab.data.dataset import About, Corpus
 from seqlab.data.dataset_config import DatasetConfig
-from seqlab.data.fetch import checksums_of
-from seqlab.data.sources.text_files import known_encoding, open_text, require_file
+from seqlab.data.sources.file_search import FoundFiles, find_files, require_pattern
+from seqlab.data.sources.text_files import file_checksums, known_encoding, require_name, user_path, whole_text
 from seqlab.data.tokenizers.characters import CharactersConfig
 from seqlab.data.tokenizers.tokenizer import TokenizerConfig
 from seqlab.schema.errors import UserError
 from seqlab.schema.registry import ByKind
 
 _MAX_LINE = 10_000  # characters; splits begin at a line break unless lines are longer than this
+
+_SHOWN = 3  # copies that a note names
 
 
 class TextConfig(DatasetConfig):
@@ -39,7 +41,7 @@ class TextConfig(DatasetConfig):
     path: tuple[str, ...] = Field(min_length=1)
     """Files and folders, separated by commas; of a folder, all files that match `pattern`, sorted by name."""
     pattern: str = Field(default="*.txt", min_length=1)
-    """Which files of a folder and of its subfolders are read."""
+    """Which files of a folder and of its subfolders are read; hidden ones and links never are."""
     valid_path: tuple[str, ...] = ()
     """Files and folders of the split `valid`; empty: it is taken from the text."""
     test_path: tuple[str, ...] = ()
@@ -55,6 +57,16 @@ class TextConfig(DatasetConfig):
     @classmethod
     def _as_tuple(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
+
+    @field_validator("path", "valid_path", "test_path")
+    @classmethod
+    def _names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(require_name, value))
+
+    @field_validator("pattern")
+    @classmethod
+    def _inside_the_folder(cls, value: str) -> str:
+        return require_pattern(require_name(value))
 
     @field_validator("encoding")
     @classmethod
@@ -78,58 +90,56 @@ class TextConfig(DatasetConfig):
     @override
     def content_hash(self) -> str:
         digest = hashlib.sha256()
-        for split, files in self._files().items():
-            for file in files:
-                digest.update(f"{split} {checksums_of(file).sha256}\n".encode())
+        for split, found in self._found().items():
+            for file in _files(found):
+                digest.update(f"{split} {file_checksums(file).sha256}\n".encode())
         return digest.hexdigest()
 
     @override
     def read(self) -> Corpus:
-        texts = {split: "".join(map(self._read, files)) for split, files in self._files().items()}
+        found = self._found()
+        texts = {split: "".join(map(self._read, _files(parts))) for split, parts in found.items()}
         shares = {"valid": self.valid_fraction, "test": self.test_fraction}
         missing = {name: share for name, share in shares.items() if name not in texts}
         splits = {**texts, **split_at_lines(texts["train"], missing)}
         for name, text in splits.items():
             if not text:
                 raise UserError(f"The text must be long enough to be split. Got none for {name!r}.")
-        return Corpus({name: [text] for name, text in splits.items()}, running=True)
+        return Corpus({name: [text] for name, text in splits.items()}, running=True, notes=_notes(found))
 
     def _paths(self) -> dict[str, tuple[str, ...]]:
         paths = {"train": self.path, "valid": self.valid_path, "test": self.test_path}
         return {split: names for split, names in paths.items() if names}
 
-    def _files(self) -> dict[str, list[Path]]:
+    def _found(self) -> dict[str, list[FoundFiles]]:
         return {
-            split: [file for name in names for file in find_files(Path(name), self.pattern)]
+            split: [find_files(user_path(name), self.pattern) for name in names]
             for split, names in self._paths().items()
         }
 
     def _read(self, file: Path) -> str:
         """A file's text. A line break is added at its end if it is missing, so that files do not merge."""
-        with open_text(file, self.encoding) as stream:
-            text = stream.read()
+        text = whole_text(file, self.encoding)
         if not text:
             raise UserError(f"{file} must contain text. Got an empty file.")
         return text if text.endswith("\n") else f"{text}\n"
 
 
-def find_files(path: Path, pattern: str) -> list[Path]:
-    """The file itself, or the matching files of a folder and its subfolders, sorted by name.
+def _files(found: list[FoundFiles]) -> list[Path]:
+    return [file for one in found for file in one.files]
 
-    Raises:
-        UserError: there is no such file, or none in the folder matches.
-    """
-    if not path.is_dir():
-        require_file(path)
-        return [path]
-    files = sorted(file for file in path.rglob(pattern) if file.is_file())
-    if not files:
-        extensions = sorted({file.suffix for file in path.rglob("*") if file.is_file()})
-        raise UserError(
-            f"{path} must contain files that match 'data.pattern', {pattern!r}. "
-            f"Got none; its files have the extensions: {', '.join(extensions) or 'none at all'}."
-        )
-    return files
+
+def _notes(found: dict[str, list[FoundFiles]]) -> tuple[str, ...]:
+    """How many files of each folder are read, and which files hold the same as another."""
+    folders = [one.note() for parts in found.values() for one in parts if one.files != [one.folder]]
+    first: dict[str, Path] = {}
+    copies = []
+    for file in chain.from_iterable(map(_files, found.values())):
+        original = first.setdefault(file_checksums(file).sha256, file)
+        if original is not file:
+            copies.append(f"{file} holds the same text as {original}")
+    more = f" {len(copies) - _SHOWN:,} more files are copies." if len(copies) > _SHOWN else ""
+    return (*folders, *([f"{'; '.join(copies[:_SHOWN])}.{more}"] if copies else []))
 
 
 def split_at_lines(text: str, shares: dict[str, float]) -> dict[str, str]:

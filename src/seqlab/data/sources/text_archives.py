@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import gzip
 import tarfile
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from seqlab.data.sources.text_files import decode_utf8, missing_file
+from seqlab.data.sources.text_files import decode_utf8, require_file
 from seqlab.schema.errors import UserError
-
-_DAMAGE = (tarfile.TarError, zlib.error, EOFError, OSError)
 
 
 def archive_texts(archive: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, str]]:
@@ -29,6 +26,7 @@ def archive_texts(archive: Path, wanted: Callable[[str], bool]) -> Iterator[tupl
 
 def _members(archive: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
     last = "its beginning"
+    require_file(archive)
     try:
         with gzip.open(archive) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
             while (member := tar.next()) is not None:
@@ -40,14 +38,13 @@ def _members(archive: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str
                     file = tar.extractfile(member)
                     assert file is not None, "it is a file"
                     yield member.name, file.read()
-            # tarfile mistakes a damaged header for the end; after the true end there are only zeros.
-            if not _only_zeros(stream):
-                raise UserError(f"{archive} must be a whole .tar.gz archive. Got a damaged one after {last}.")
-    except FileNotFoundError:
-        raise missing_file(archive) from None
-    except _DAMAGE as error:
+            _check_end(stream)
+    except UserError:
+        raise
+    except Exception as error:  # the readers raise much more than they document
+        reason = f": {error}" if str(error) else ""
         raise UserError(
-            f"{archive} must be a whole .tar.gz archive. Got a damaged one after {last}: {error}."
+            f"{archive} must be a whole .tar.gz archive. Got a damaged one after {last}{reason}."
         ) from None
 
 
@@ -62,11 +59,18 @@ def _check(member: tarfile.TarInfo, archive: Path) -> None:
         raise UserError(f"{archive} must only contain files and folders. Got {what}, {member.name!r}.")
 
 
-def _only_zeros(stream: gzip.GzipFile) -> bool:
-    """Whether at least one zero follows, and nothing else; reading to the end also checks gzip's checksum."""
+def _check_end(stream: gzip.GzipFile) -> None:
+    """Make sure that at least one zero follows, and nothing else; this also checks gzip's checksum.
+
+    tarfile mistakes a damaged header for the end; after the true end there are only zeros.
+
+    Raises:
+        EOFError: the archive does not end here.
+    """
     found = False
     while block := stream.read(1 << 20):
         if block.count(0) != len(block):
-            return False
+            raise EOFError("no header, and not the end")
         found = True
-    return found
+    if not found:
+        raise EOFError("no end")

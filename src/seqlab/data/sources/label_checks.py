@@ -1,0 +1,142 @@
+"""The labels of a table's splits: their order, what is refused, and what their user should read."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from seqlab.data.sources.labelled_table import SHOWN, LabelledRows, LabelledTable, and_more
+from seqlab.schema.errors import UserError, nearest
+
+_TYPES = {str: "text", int: "whole numbers", float: "numbers", bool: "truth values"}
+_MISSING = frozenset({"nan", "null", "none", "na", "n/a", "#n/a"})
+# Small letters of Cyrillic and Greek that look like Latin ones in most fonts.
+_LOOK_ALIKE = str.maketrans("аеорсухіјѕԁһԛԝνοιτκρυχαωγ", "aeopcyxijsdhqwvoitkpuxawy")
+
+
+def check_labels(splits: Mapping[str, LabelledRows]) -> tuple[str, ...]:
+    """All labels of the training rows, sorted: numerically if all are whole numbers.
+
+    Raises:
+        UserError: there is only one label, one is missing among numbers, or another split has a label that
+            training does not have.
+    """
+    train = splits["train"]
+    names = train.label_names()
+    _check_missing(train, names)
+    names.sort(key=int if all(map(_is_whole_number, names)) else None)
+    if len(names) < 2:
+        raise UserError(
+            f"Column {train.table.file.label!r} of {train.table.file.path} must contain at least 2 labels. "
+            f"Got {names[0]!r} in every training row."
+        )
+    for split, part in splits.items():
+        for label in part.label_names():
+            if label not in names:
+                hint = nearest(label, names)
+                raise UserError(
+                    f"{part.location(label)}: every label must occur in training. "
+                    f"Got {label!r} in {split!r} only.{f' Nearest: {hint!r}.' if hint else ''}"
+                )
+    return tuple(names)
+
+
+def _check_missing(train: LabelledRows, names: Sequence[str]) -> None:
+    """Refuse `nan` and its like among numbers: text files have no other sign for a missing number."""
+    missing = [name for name in names if name.lower() in _MISSING]
+    if 0 < len(missing) < len(names) and all(_is_number(name) for name in names if name not in missing):
+        raise UserError(
+            f"{train.location(missing[0])} must contain a label in column {train.table.file.label!r}. "
+            f"Got {missing[0]!r} among numbers."
+        )
+
+
+def label_notes(splits: Mapping[str, LabelledRows], names: Sequence[str]) -> Iterator[str]:
+    """Notes on how the tables were read and on their labels."""
+    tables = {id(part.table): part.table for part in splits.values()}
+    for table in tables.values():
+        yield from table.notes
+    yield from _look_alike_notes(names)
+    for split, part in splits.items():
+        missing = sorted(set(names) - set(part.label_names()))
+        if missing:
+            shown = ", ".join(map(repr, missing[:SHOWN]))
+            yield f"No text in {split!r} has the label {shown}{and_more(missing)}."
+    for table in tables.values():
+        yield from _spaces_notes(table)
+        yield from _type_notes(table)
+        yield from _conflict_notes(table)
+
+
+def _look_alike_notes(names: Sequence[str]) -> Iterator[str]:
+    """One note on all labels that a reader could take for each other."""
+    groups: defaultdict[str, list[str]] = defaultdict(list)
+    for name in names:
+        groups[appearance(name)].append(name)
+    alike = [group for group in groups.values() if len(group) > 1]
+    if alike:
+        shown = "; ".join(" and ".join(map(_spelled, group[:SHOWN])) for group in alike[:SHOWN])
+        rest = f"; and {len(alike) - SHOWN:,} more groups" if len(alike) > SHOWN else ""
+        yield f"Labels that look the same are different labels: {shown}{rest}."
+
+
+def appearance(label: str) -> str:
+    """Equal for labels that look the same: by case, accents, spaces, similar letters, or their numbers.
+
+    >>> appearance("Good ") == appearance("gоod"), appearance("1.0") == appearance("1")
+    (True, True)
+    """
+    if _is_number(label):
+        return repr(float(label))
+    text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", label).casefold())
+    visible = "".join(one for one in text if unicodedata.category(one) != "Cf")
+    return " ".join(visible.translate(_LOOK_ALIKE).split())
+
+
+def _spelled(name: str) -> str:
+    """A label in quotes, with the code points of what cannot be told from its looks."""
+    plain = name.isascii() and name.isprintable()
+    return repr(name) if plain else f"{name!r} ({' '.join(f'{ord(one):04X}' for one in name[:12])})"
+
+
+def _spaces_notes(table: LabelledTable) -> Iterator[str]:
+    if table.spaced:
+        rows = "1 row has" if table.spaced == 1 else f"{table.spaced:,} rows have"
+        yield (
+            f"{rows} spaces around the label in column {table.file.label!r} of {table.file.path}. They are "
+            "not part of it."
+        )
+
+
+def _type_notes(table: LabelledTable) -> Iterator[str]:
+    for column, types in zip((table.file.text, table.file.label), table.types, strict=True):
+        if len(types) > 1:
+            found = ", ".join(sorted(_TYPES.get(one, one.__name__) for one in types))
+            yield (
+                f"Column {column!r} of {table.file.path} contains values of several types ({found}). All are "
+                'read as text, so 1 and "1" are equal, but 1, 1.0 and true are not.'
+            )
+
+
+def _conflict_notes(table: LabelledTable) -> Iterator[str]:
+    pairs = np.unique(np.stack([table.texts, table.labels]), axis=1)
+    conflicting = int((np.unique(pairs[0], return_counts=True)[1] > 1).sum())
+    if conflicting:
+        one = "1 text has" if conflicting == 1 else f"{conflicting:,} texts have"
+        yield f"{one} more than one label in {table.file.path}."
+
+
+def _is_whole_number(name: str) -> bool:
+    digits = name.removeprefix("-")
+    return len(digits) < 1000 and digits.isascii() and digits.isdigit()
+
+
+def _is_number(name: str) -> bool:
+    try:
+        return "_" not in name and math.isfinite(float(name))
+    except ValueError:
+        return False

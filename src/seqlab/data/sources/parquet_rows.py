@@ -1,0 +1,86 @@
+"""Rows of Parquet files, which are read by polars."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seqlab.data.sources.file_content import damages
+from seqlab.data.sources.table_format import Column, TableFormat, TableRow, find_column, number_notes
+
+if TYPE_CHECKING:
+    import polars
+
+_SLICE = 50_000  # rows in memory at once, in addition to their row group
+_STDERR = 2
+
+
+def parquet_rows(path: Path, columns: Sequence[Column], style: TableFormat) -> Iterator[TableRow]:
+    """The rows of a Parquet file; see `read_rows`."""
+    known = _names(path)
+    names = [known[find_column(path, known, column)] for column in columns]
+    position = 0
+    while (part := _slice(path, names, position)).height:
+        for values in zip(*(_values(part[name]) for name in names), strict=True):
+            position += 1
+            yield TableRow(position, values)
+
+
+def parquet_notes(path: Path, columns: Sequence[Column], style: TableFormat) -> list[str]:
+    """Which names the columns have that were chosen by their numbers."""
+    return number_notes(path, _names(path), columns)
+
+
+def _names(path: Path) -> list[str]:
+    import polars
+
+    with _foreign(path):
+        return polars.scan_parquet(path, glob=False).collect_schema().names()
+
+
+def _slice(path: Path, names: Sequence[str], position: int) -> polars.DataFrame:
+    import polars
+
+    # One column may be requested twice (as text and as label); polars requires distinct names.
+    wanted = list(dict.fromkeys(names))
+    with _foreign(path):
+        return polars.scan_parquet(path, glob=False).select(wanted).slice(position, _SLICE).collect()
+
+
+def _values(series: polars.Series) -> Sequence[Any]:
+    """A column's values; those of float32 as the Python numbers with the same shortest digits."""
+    if str(series.dtype) != "Float32":
+        return series.to_list()
+    return [None if value is None else float(str(np.float32(value))) for value in series]
+
+
+@contextmanager
+def _foreign(path: Path) -> Iterator[None]:
+    """Turn everything that polars raises on a damaged file into one sentence."""
+    with damages(f"{path} must be a whole Parquet file."), _no_panic_output():
+        yield
+
+
+@contextmanager
+def _no_panic_output() -> Iterator[None]:
+    """Leave out what Rust prints when it panics, before that becomes an exception; keep all other output."""
+    try:
+        saved = os.dup(_STDERR)
+    except OSError:  # there is no standard error
+        yield
+        return
+    with tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), _STDERR)
+        try:
+            yield
+        finally:
+            os.dup2(saved, _STDERR)
+            os.close(saved)
+        file.seek(0)
+        os.write(_STDERR, file.read())

@@ -1,0 +1,112 @@
+"""Rows of CSV and TSV files: the separator, quotes, and rows that span lines."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from seqlab.data.sources.table_format import (
+    SEPARATORS,
+    Column,
+    TableFormat,
+    TableRow,
+    find_column,
+    number_notes,
+    separator_name,
+)
+from seqlab.data.sources.text_files import text_lines
+from seqlab.schema.errors import UserError
+
+_MAX_FIELD = 1 << 27  # characters of one field; the csv module's own limit is 131,072
+
+
+class _Record(NamedTuple):
+    line: int  # its first one
+    lines: int
+    fields: list[str]
+
+
+def separated_rows(path: Path, columns: Sequence[Column], style: TableFormat) -> Iterator[TableRow]:
+    """The rows of a CSV or TSV file; see `read_rows`."""
+    records = _records(path, style, _separator(path, columns, style))
+    header = next(records, _Record(1, 1, [])).fields
+    indices = [find_column(path, header, column) for column in columns]
+    for record in records:
+        _check_width(path, record, header, style)
+        yield TableRow(record.line, tuple(record.fields[index] for index in indices), record.lines)
+
+
+def separated_notes(path: Path, columns: Sequence[Column], style: TableFormat) -> list[str]:
+    """What was found out about a CSV or TSV file by its header."""
+    separator = _separator(path, columns, style)
+    notes = number_notes(path, _header(path, style, separator), columns)
+    if style.separator is None and separator != _usual(path):
+        advice = style.advice("'data.separator' names another separator.")
+        notes.insert(0, f"A {separator_name(separator)} separates the columns of {path}.{advice}")
+    return notes
+
+
+def quoted(path: Path, style: TableFormat) -> bool:
+    """Whether fields may be in double quotes."""
+    return path.suffix.lower() != ".tsv" if style.quoting is None else style.quoting
+
+
+def _separator(path: Path, columns: Sequence[Column], style: TableFormat) -> str:
+    """The one in the settings, else the first one whose header has the columns, else that with the most."""
+    if style.separator is not None:
+        return style.separator
+    usual = _usual(path)
+    headers: dict[str, list[str]] = {usual: _header(path, style, usual)}
+    for separator in SEPARATORS.values():
+        with suppress(UserError):  # quotes that only fit another separator
+            headers.setdefault(separator, _header(path, style, separator))
+    for separator, header in headers.items():
+        with suppress(UserError):
+            for column in columns:
+                find_column(path, header, column)
+            return separator
+    return max(headers, key=lambda separator: len(headers[separator]))
+
+
+def _usual(path: Path) -> str:
+    return "\t" if path.suffix.lower() == ".tsv" else ","
+
+
+def _header(path: Path, style: TableFormat, separator: str) -> list[str]:
+    return next(_records(path, style, separator), _Record(1, 1, [])).fields
+
+
+def _records(path: Path, style: TableFormat, separator: str) -> Iterator[_Record]:
+    """The header and the rows; empty lines are none."""
+    csv.field_size_limit(_MAX_FIELD)
+    quoting = csv.QUOTE_MINIMAL if quoted(path, style) else csv.QUOTE_NONE
+    lines = text_lines(path, style.encoding, newline="", option=style.encoding_option)
+    reader = csv.reader(lines, delimiter=separator, strict=True, quoting=quoting)
+    # `reader.line_num` is the last line of a row; quoted fields may span several.
+    before = 0
+    try:
+        for fields in reader:
+            if fields:  # the reader gives an empty list for an empty line
+                yield _Record(before + 1, reader.line_num - before, fields)
+            before = reader.line_num
+    except csv.Error as error:
+        raise UserError(
+            f"{path}:{before + 1} must be fields whose quotes are closed, doubled inside quotes. "
+            f"Got: {error}."
+            f"{style.advice('If quotes are part of the texts: data.quoting=false.')}"
+        ) from None
+
+
+def _check_width(path: Path, record: _Record, header: Sequence[str], style: TableFormat) -> None:
+    if len(record.fields) == len(header):
+        return
+    remedy = " A text that contains the separator must be in quotes."
+    if not quoted(path, style):
+        remedy = style.advice("If its texts are in quotes: data.quoting=true.")
+    raise UserError(
+        f"{path}:{record.line} must have as many fields as the header, {len(header)}. "
+        f"Got {len(record.fields)}.{remedy}"
+    )
