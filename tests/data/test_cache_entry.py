@@ -58,7 +58,7 @@ def test_every_flipped_bit_is_noticed(entry: Path):
     random_ = random.Random(0)
     files = sorted(entry.iterdir())
     check_entry(entry)
-    for number in range(500):
+    for number in range(250):
         file = files[number % len(files)]
         bit = random_.randrange(8 * file.stat().st_size)
         flip(file, bit)

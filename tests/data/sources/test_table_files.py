@@ -102,7 +102,14 @@ def test_a_tsv_file_with_commas_and_an_unusual_separator(tmp_path: Path):
     assert rows(config(written(tmp_path / "a.tsv")).read()) == LINES
     path = written(tmp_path / "b.csv", "^")
     assert rows(config(path, separator="^").read()) == LINES
-    assert refusal(path).endswith("Its columns: text^label.")
+    assert "a comma between its columns. Got 'text^label'. Nearest: data.separator='^'." in refusal(path)
+    message = refusal(written(tmp_path / "c.csv", ";"), separator="pipe")
+    assert message.endswith(
+        "a pipe between its columns. Got 'text;label'. Nearest: data.separator=semicolon."
+    )
+    alone = tmp_path / "d.csv"
+    alone.write_text("text;label\na\n")
+    assert column_texts(alone, Column("text;label", ""), TableFormat())[0] == ["a"]
     with pytest.raises(UserError, match=r"'separator' must be comma, .* Got '::'"):
         config(path, separator="::")
 
@@ -367,6 +374,7 @@ def advised(settings: list[str]) -> list[str]:
     [
         ("a.csv", "review,label\na,x\nb,y\n".replace("review", "texts")),
         ("a.csv", "text,text,label\na,a,x\nb,b,y\n"),
+        ("a.csv", "text^label\na^x\nb^y\n"),
         ("a.csv", 'text,label\n"a,x\nb,y\n'),
         ("a.tsv", 'text\tlabel\n"a\tb"\tx\nb\ty\n'),
         ("a.csv", "text,label\ncaf\u00e9,x\nb,y\n"),

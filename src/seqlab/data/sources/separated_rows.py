@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -31,8 +32,11 @@ class _Record(NamedTuple):
 
 def separated_rows(path: Path, columns: Sequence[Column], style: TableFormat) -> Iterator[TableRow]:
     """The rows of a CSV or TSV file; see `read_rows`."""
-    records = _records(path, style, _separator(path, columns, style))
+    separator = _separator(path, columns, style)
+    records = _records(path, style, separator)
     header = next(records, _Record(1, 1, [])).fields
+    if len(header) == 1:
+        _check_separator(path, header[0], separator, columns, style)
     indices = [find_column(path, header, column) for column in columns]
     for record in records:
         _check_width(path, record, header, style)
@@ -69,6 +73,20 @@ def _separator(path: Path, columns: Sequence[Column], style: TableFormat) -> str
                 find_column(path, header, column)
             return separator
     return max(headers, key=lambda separator: len(headers[separator]))
+
+
+def _check_separator(
+    path: Path, header: str, separator: str, columns: Sequence[Column], style: TableFormat
+) -> None:
+    """Refuse a header that another separator would cut into the wanted columns."""
+    names = {column.name for column in columns}
+    for other in dict.fromkeys(header):
+        if names <= {name.strip(' "') for name in header.split(other)} and header not in names:
+            advice = style.advice(f"Nearest: data.separator={shlex.quote(separator_name(other))}.")
+            raise UserError(
+                f"{path} must have a {separator_name(separator)} between its columns. "
+                f"Got {header[:80]!r}.{advice}"
+            )
 
 
 def _usual(path: Path) -> str:
