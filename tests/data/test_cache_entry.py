@@ -187,15 +187,18 @@ with cache_lock("x"):
         pass
 
 
+@pytest.mark.parametrize(
+    "changed", [ROWS.replace("good day 3", "fine day 3"), ROWS[: len(ROWS) // 2], "text\n"]
+)
 def test_a_source_that_changes_while_it_is_read_is_not_kept(
-    config: TableConfig, cache: Path, monkeypatch: pytest.MonkeyPatch
+    config: TableConfig, cache: Path, monkeypatch: pytest.MonkeyPatch, changed: str
 ):
     read = TableConfig.read
     path = Path(config.path)
 
     def read_and_change(self: TableConfig) -> Any:
         corpus = read(self)
-        path.write_text(ROWS.replace("good day 3", "fine day 3"))
+        path.write_text(changed)
         return corpus
 
     with monkeypatch.context() as patch:

@@ -87,14 +87,22 @@ def load_or_encode(config: EncodableConfig, settings: str) -> Dataset:
             return _load(folder, config, content)
         except Exception as error:  # whatever is wrong with it, it can be encoded again
             _log.warning("%s is damaged (%s) and is encoded again.", folder, error)
-    encoded = encode(config)
+    try:
+        encoded = encode(config)
+    except Exception:
+        _check_unchanged(config, content)  # which would explain the error
+        raise
+    _check_unchanged(config, content)
+    write_entry(folder, lambda empty: _fill(empty, encoded))
+    return _load(folder, config, content)
+
+
+def _check_unchanged(config: EncodableConfig, content: str) -> None:
     if config.content_hash() != content:
         raise WorkError(
             f"The source of {config.kind!r} must not change while it is read. Got other content after "
             "reading than before. Nothing was kept: run the same command again."
         )
-    write_entry(folder, lambda empty: _fill(empty, encoded))
-    return _load(folder, config, content)
 
 
 class Content(NamedTuple):

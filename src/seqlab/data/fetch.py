@@ -84,7 +84,18 @@ def _discard(path: Path) -> None:
 
 
 def checksums_of(path: Path) -> Checksums:
-    """Checksums of a file, kept in the cache for as long as the file system reports no change of the file."""
+    """Checksums of a file, kept in the cache for as long as the file system reports no change of the file.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    try:
+        return _checksums_of(path)
+    except OSError as error:
+        raise UserError(f"{path} must be a file that can be read. Got: {error.strerror or error}.") from None
+
+
+def _checksums_of(path: Path) -> Checksums:
     before, now = _state(path), time.time_ns()
     name = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:32]
     note = cache_folder() / "verified" / f"{name}.json"

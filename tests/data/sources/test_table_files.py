@@ -221,7 +221,8 @@ NUMBERS: dict[str, tuple[list[Any], list[str]]] = {
     "whole": ([1, 2, 10], ["1", "2", "10"]),
     "decimal": ([0.1, 1.0, 2.5], ["0.1", "1.0", "2.5"]),
     "float32": ([np.float32(0.1), np.float32(1), np.float32(3.3)], ["0.1", "1.0", "3.3"]),
-    "tiny": ([1e-7, 1e22, 123456789.25], ["1e-07", "1e+22", "123456789.25"]),
+    "long": ([10.5, 2.5, 1.5], ["1.5", "2.5", "10.5"]),
+    "tiny": ([1e-7, 1e22, 123456789.25], ["1e-07", "123456789.25", "1e+22"]),
     "truth": ([True, False], ["false", "true"]),
 }
 
@@ -243,7 +244,7 @@ def test_numbers_are_the_same_labels_in_every_format(tmp_path: Path, name: str):
         (tmp_path / f"a{end}").write_text("\n".join([f"text{separator}label", *lines]))
     found = [config(tmp_path / f"a{end}").read() for end in (".parquet", ".jsonl", ".csv", ".tsv")]
     assert all(rows(corpus) == rows(found[0]) for corpus in found)
-    assert sorted(found[0].label_names) == sorted(labels)
+    assert found[0].label_names == tuple(labels)
 
 
 def test_dates_and_decimals_have_their_shortest_digits(tmp_path: Path):
@@ -375,6 +376,7 @@ def advised(settings: list[str]) -> list[str]:
         ("a.csv", "review,label\na,x\nb,y\n".replace("review", "texts")),
         ("a.csv", "text,text,label\na,a,x\nb,b,y\n"),
         ("a.csv", "text^label\na^x\nb^y\n"),
+        ("a.tsv", '"text"\t"label"\n"a"\t"x"\n"b"\t"y"\n'),
         ("a.csv", 'text,label\n"a,x\nb,y\n'),
         ("a.tsv", 'text\tlabel\n"a\tb"\tx\nb\ty\n'),
         ("a.csv", "text,label\ncaf\u00e9,x\nb,y\n"),

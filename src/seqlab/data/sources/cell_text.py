@@ -24,12 +24,12 @@ def as_text(path: Path, position: int, column: str, value: Any) -> str | None:
     ['2.5', '2020-01-02']
 
     Raises:
-        UserError: it is a list, an object or something similar.
+        UserError: it is a list, an object or something similar, or text with half of a surrogate pair.
     """
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, float) and math.isnan(value):
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
+    if isinstance(value, str):
+        return _whole(path, position, value)
     if isinstance(value, bool | int | float):
         return _number(path, position, column, value)
     if isinstance(value, Decimal):
@@ -42,6 +42,14 @@ def as_text(path: Path, position: int, column: str, value: Any) -> str | None:
         f"{location(path, position)} must contain text or a number in column {column!r}. "
         f"Got {str(value)[:40]!r}."
     )
+
+
+def _whole(path: Path, position: int, text: str) -> str:
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise UserError(
+            f"{location(path, position)} must contain whole characters. Got half of a surrogate pair."
+        )
+    return text
 
 
 def _number(path: Path, position: int, column: str, value: float) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from seqlab.data.sources.text_files import require_file
+from seqlab.data.sources.text_files import is_folder, require_file
 from seqlab.schema.errors import UserError
 
 
@@ -56,7 +56,7 @@ def find_files(path: Path, pattern: str) -> FoundFiles:
     Raises:
         UserError: there is no such file, none in the folder matches, or a folder cannot be read.
     """
-    if not path.is_dir():
+    if not is_folder(path):
         require_file(path)
         return FoundFiles(path, [path])
     found = FoundFiles(path)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from seqlab.data.sources.labelled_table import SHOWN, LabelledRows, LabelledTable, and_more
+from seqlab.data.sources.labelled_table import SHOWN, LabelledRows, LabelledTable, and_more, quoted_label
 from seqlab.schema.errors import UserError, nearest
 
 _TYPES = {str: "text", int: "whole numbers", float: "numbers", bool: "truth values"}
@@ -19,7 +20,7 @@ _LOOK_ALIKE = str.maketrans("аеорсухіјѕԁһԛԝνοιτκρυχαωγ"
 
 
 def check_labels(splits: Mapping[str, LabelledRows]) -> tuple[str, ...]:
-    """All labels of the training rows, sorted: numerically if all are whole numbers.
+    """All labels of the training rows, sorted: numerically if all are numbers.
 
     Raises:
         UserError: there is only one label, one is missing among numbers, or another split has a label that
@@ -28,11 +29,11 @@ def check_labels(splits: Mapping[str, LabelledRows]) -> tuple[str, ...]:
     train = splits["train"]
     names = train.label_names()
     _check_missing(train, names)
-    names.sort(key=int if all(map(_is_whole_number, names)) else None)
+    names.sort(key=_sort_key(names))
     if len(names) < 2:
         raise UserError(
             f"Column {train.table.file.label!r} of {train.table.file.path} must contain at least 2 labels. "
-            f"Got {names[0]!r} in every training row."
+            f"Got {quoted_label(names[0])} in every training row."
         )
     for split, part in splits.items():
         for label in part.label_names():
@@ -40,9 +41,16 @@ def check_labels(splits: Mapping[str, LabelledRows]) -> tuple[str, ...]:
                 hint = nearest(label, names)
                 raise UserError(
                     f"{part.location(label)}: every label must occur in training. "
-                    f"Got {label!r} in {split!r} only.{f' Nearest: {hint!r}.' if hint else ''}"
+                    f"Got {quoted_label(label)} in {split!r} only.{f' Nearest: {hint!r}.' if hint else ''}"
                 )
     return tuple(names)
+
+
+def _sort_key(names: Sequence[str]) -> Callable[[str], Any] | None:
+    """Whole numbers are compared exactly, however many digits they have."""
+    if all(map(_is_whole_number, names)):
+        return int
+    return float if all(map(_is_number, names)) else None
 
 
 def _check_missing(train: LabelledRows, names: Sequence[str]) -> None:
@@ -64,7 +72,7 @@ def label_notes(splits: Mapping[str, LabelledRows], names: Sequence[str]) -> Ite
     for split, part in splits.items():
         missing = sorted(set(names) - set(part.label_names()))
         if missing:
-            shown = ", ".join(map(repr, missing[:SHOWN]))
+            shown = ", ".join(map(quoted_label, missing[:SHOWN]))
             yield f"No text in {split!r} has the label {shown}{and_more(missing)}."
     for table in tables.values():
         yield from _spaces_notes(table)
@@ -99,8 +107,9 @@ def appearance(label: str) -> str:
 
 def _spelled(name: str) -> str:
     """A label in quotes, with the code points of what cannot be told from its looks."""
-    plain = name.isascii() and name.isprintable()
-    return repr(name) if plain else f"{name!r} ({' '.join(f'{ord(one):04X}' for one in name[:12])})"
+    if name.isascii() and name.isprintable():
+        return quoted_label(name)
+    return f"{quoted_label(name)} ({' '.join(f'{ord(one):04X}' for one in name[:12])})"
 
 
 def _spaces_notes(table: LabelledTable) -> Iterator[str]:

@@ -35,6 +35,7 @@ def separated_rows(path: Path, columns: Sequence[Column], style: TableFormat) ->
     separator = _separator(path, columns, style)
     records = _records(path, style, separator)
     header = next(records, _Record(1, 1, [])).fields
+    _check_quotes(path, header, columns, style)
     if len(header) == 1:
         _check_separator(path, header[0], separator, columns, style)
     indices = [find_column(path, header, column) for column in columns]
@@ -73,6 +74,14 @@ def _separator(path: Path, columns: Sequence[Column], style: TableFormat) -> str
                 find_column(path, header, column)
             return separator
     return max(headers, key=lambda separator: len(headers[separator]))
+
+
+def _check_quotes(path: Path, header: Sequence[str], columns: Sequence[Column], style: TableFormat) -> None:
+    """Refuse a header whose names are in quotes where quotes are text."""
+    missing = {column.name for column in columns} - set(header)
+    if not quoted(path, style) and missing and missing <= {name.strip('"') for name in header}:
+        advice = style.advice("If its fields are in quotes: data.quoting=true.")
+        raise UserError(f"{path} must have a header without quotes. Got {', '.join(header)[:80]}.{advice}")
 
 
 def _check_separator(

@@ -125,10 +125,6 @@ def required_text(path: Path, column: str, position: int, value: Any) -> str:
         raise UserError(
             f"{location(path, position)} must contain text in column {column!r}. Got nothing (null or NaN)."
         )
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        raise UserError(
-            f"{location(path, position)} must contain whole characters. Got half of a surrogate pair."
-        )
     return text
 
 

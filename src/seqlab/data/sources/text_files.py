@@ -156,8 +156,7 @@ def file_checksums(path: Path) -> Checksums:
         UserError: the file is missing, cannot be read, or can be read only once, as a pipe.
     """
     require_file(path)
-    with _readable(path):
-        return checksums_of(path)
+    return checksums_of(path)
 
 
 def require_file(path: Path) -> None:
@@ -172,6 +171,14 @@ def require_file(path: Path) -> None:
         kind = _KINDS.get(stat.S_IFMT(mode), "a device")
         remedy = " It is read more than once: write it to a file first." if stat.S_ISFIFO(mode) else ""
         raise UserError(f"{path} must be a file. Got {kind}.{remedy}")
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a path is a folder; False where it cannot be reached."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def require_present(path: Path) -> int:
