@@ -138,3 +138,39 @@ def test_a_damaged_model_is_refused(damage: object):
     spec = {"kind": "bpe", "running": False, "model": damage}
     with pytest.raises(UserError, match=r"must be what `spec\(\)` wrote\. Got: "):
         tokenizer_from(spec)
+
+
+@pytest.mark.parametrize("config", [BpeConfig(size=300), WordPieceConfig(size=60)])
+@pytest.mark.parametrize("lower_case", [False, True])
+def test_a_restored_model_is_the_trained_one(config: BpeConfig | WordPieceConfig, lower_case: bool):
+    tokenizer = config.model_copy(update={"lower_case": lower_case}).train(TEXTS)
+    assert tokenizer_from(tokenizer.spec()).spec() == tokenizer.spec()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("merges", [["t", "none"]]),
+        ("merges", [["t"]]),
+        ("merges", [["t", 3]]),
+        ("merges", "th"),
+        ("vocab", {"a": 0}),
+        ("vocab", {**BPE.vocabulary.ids, "t": True}),
+        ("vocab", {**BPE.vocabulary.ids, "t": 1}),
+        ("vocab", {**BPE.vocabulary.ids, "t": None}),
+        ("vocab", ["a"]),
+    ],
+)
+def test_a_damaged_part_of_a_model_is_refused_before_the_library_sees_it(key: str, value: object):
+    spec = BPE.spec()
+    model = json.loads(spec["model"])
+    model["model"][key] = value
+    with pytest.raises(UserError, match=r"must be what `spec\(\)` wrote\. Got: "):
+        tokenizer_from({**spec, "model": json.dumps(model)})
+
+
+def test_other_parts_of_a_model_change_nothing():
+    spec = BPE.spec()
+    model = json.loads(spec["model"])
+    model["model"] |= {"continuing_subword_prefix": "[" * 5000, "dropout": 0.5}
+    assert tokenizer_from({**spec, "model": json.dumps(model)}).spec() == spec

@@ -6,11 +6,12 @@ contain their spelling. Instead `.pad`, `.start` and `.end` get the ids after th
 
 from __future__ import annotations
 
+import json
 import string
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from itertools import chain
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -58,14 +59,9 @@ class BpeConfig(TokenizerConfig):
 
     @override
     def train(self, texts: Sequence[str], *, running: bool = False) -> Tokenizer:
-        from tokenizers import Tokenizer as Model
-        from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
+        from tokenizers import pre_tokenizers, trainers
 
-        model = Model(models.BPE())
-        if self.lower_case:
-            model.normalizer = normalizers.Lowercase()
-        model.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-        model.decoder = decoders.ByteLevel()
+        model = self._model({}, [])
         trainer = trainers.BpeTrainer(
             vocab_size=_subword_count(self.size, running=running),
             initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
@@ -77,7 +73,22 @@ class BpeConfig(TokenizerConfig):
     @classmethod
     @override
     def restore(cls, spec: Spec) -> Tokenizer:
-        return _restored(spec)
+        from tokenizers import pre_tokenizers
+
+        parts = _parts(spec, set(pre_tokenizers.ByteLevel.alphabet()))
+        model = cls(lower_case=parts.lower_case)._model(parts.entries, parts.merges)
+        return _Subwords("bpe", model, running=spec["running"])
+
+    def _model(self, entries: dict[str, int], merges: list[tuple[str, str]]) -> tokenizers.Tokenizer:
+        from tokenizers import Tokenizer as Model
+        from tokenizers import decoders, models, normalizers, pre_tokenizers
+
+        model = Model(models.BPE(entries, merges))
+        if self.lower_case:
+            model.normalizer = normalizers.Lowercase()
+        model.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        model.decoder = decoders.ByteLevel()
+        return model
 
 
 class WordPieceConfig(TokenizerConfig):
@@ -125,7 +136,9 @@ class WordPieceConfig(TokenizerConfig):
     @classmethod
     @override
     def restore(cls, spec: Spec) -> Tokenizer:
-        return _restored(spec)
+        parts = _parts(spec, {UNKNOWN})
+        model = cls(lower_case=parts.lower_case)._model(parts.entries)
+        return _Subwords("wordpiece", model, running=spec["running"])
 
     def _model(self, entries: dict[str, int]) -> tokenizers.Tokenizer:
         from tokenizers import Tokenizer as Model
@@ -171,13 +184,36 @@ class _Subwords(Tokenizer):
         return {"kind": self._kind, "running": running, "model": self._model.to_str()}
 
 
-def _restored(spec: Spec) -> Tokenizer:
-    from tokenizers import Tokenizer as Model
+class _Parts(NamedTuple):
+    """What training learned; everything else of a model is the package's choice."""
 
-    model = Model.from_str(spec["model"])
-    if sorted(model.get_vocab().values()) != list(range(model.get_vocab_size())):
+    entries: dict[str, int]
+    merges: list[tuple[str, str]]
+    lower_case: bool
+
+
+def _parts(spec: Spec, needed: Set[str]) -> _Parts:
+    """The learned parts of a spec, checked: the library crashes on some damaged ones.
+
+    Args:
+        spec: what `Tokenizer.spec` wrote.
+        needed: entries that every vocabulary of this kind has.
+
+    Raises:
+        ValueError: they do not fit together.
+    """
+    model = json.loads(spec["model"])
+    entries = model["model"]["vocab"]
+    merges = [(one, other) for one, other in model["model"].get("merges", [])]
+    if not needed <= entries.keys():
+        raise ValueError("a vocabulary that lacks a byte or the unknown token")
+    if [type(index) for index in entries.values()].count(int) < len(entries):
+        raise TypeError("a vocabulary whose ids are not whole numbers")
+    if sorted(entries.values()) != list(range(len(entries))):
         raise ValueError("a vocabulary whose ids have gaps")
-    return _Subwords(spec["kind"], model, running=spec["running"])
+    if not all({one, other, one + other} <= entries.keys() for one, other in merges):
+        raise ValueError("a merge that is not part of the vocabulary")
+    return _Parts(entries, merges, model["normalizer"] is not None)
 
 
 def _subword_count(size: int, *, running: bool) -> int:
