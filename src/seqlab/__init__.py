@@ -11,9 +11,11 @@ takes time; the functions do, when first called.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+# Not imported from `typing`, which takes longer than all of this: a Ctrl-C there would be a traceback.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from seqlab.api import Run, load_run, train
 
 __all__ = ["Run", "load_run", "train"]

@@ -41,9 +41,16 @@ def clock() -> Clock:
     return Clock()
 
 
+class Screen(io.StringIO):
+    """What a terminal receives."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 def terminal_of(width: int, clock: Clock) -> Console:
     return Console(
-        file=io.StringIO(),
+        file=Screen(),
         force_terminal=True,
         force_interactive=True,
         width=width,
@@ -57,7 +64,7 @@ def terminal_of(width: int, clock: Clock) -> Console:
 def terminal(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Console:
     """A terminal in place of standard error."""
     screen = terminal_of(request.param, clock)
-    monkeypatch.setattr(console, "err", screen)
+    monkeypatch.setattr(console, "err", lambda: screen)
     return screen
 
 
@@ -101,7 +108,8 @@ def test_the_bar_shows_epoch_loss_speed_and_time_left(terminal: Console, clock: 
 def test_on_a_narrow_terminal_the_text_comes_first(
     monkeypatch: pytest.MonkeyPatch, clock: Clock, width: int, line: str
 ) -> None:
-    monkeypatch.setattr(console, "err", terminal_of(width, clock))
+    screen = terminal_of(width, clock)
+    monkeypatch.setattr(console, "err", lambda: screen)
     with working("Reading", quiet=False) as display:
         train(display, clock)
         assert shown(display.bars) == [line]
@@ -160,8 +168,8 @@ def test_no_work_is_shown_right_after_training_has_ended(terminal: Console, cloc
 def test_no_bar_without_a_terminal_and_none_when_quiet(
     monkeypatch: pytest.MonkeyPatch, clock: Clock, quiet: bool
 ) -> None:
-    screen = Console(file=io.StringIO(), force_terminal=quiet, force_interactive=quiet, width=80)
-    monkeypatch.setattr(console, "err", screen)
+    screen = Console(file=Screen() if quiet else io.StringIO(), force_terminal=quiet, width=80)
+    monkeypatch.setattr(console, "err", lambda: screen)
     with working("Reading", quiet=quiet) as display:
         display.step(at(8), 2.0, 3)
         display.scored(5, 20)
@@ -198,8 +206,8 @@ def test_a_study_has_a_bar_for_all_runs_and_one_for_each_running(terminal: Conso
 def test_a_study_without_a_terminal_has_a_line_for_each_run(
     monkeypatch: pytest.MonkeyPatch, quiet: bool
 ) -> None:
-    screen = Console(file=io.StringIO(), force_terminal=quiet, force_interactive=quiet, width=80)
-    monkeypatch.setattr(console, "err", screen)
+    screen = Console(file=Screen() if quiet else io.StringIO(), force_terminal=quiet, width=80)
+    monkeypatch.setattr(console, "err", lambda: screen)
     display = StudyDisplay(quiet=quiet)
     display.started(trial(1), 2)
     display.progressed(1, 0.5, "loss 0.500")
@@ -212,10 +220,13 @@ def test_a_study_without_a_terminal_has_a_line_for_each_run(
     assert _text(screen) == ("" if quiet else expected)
 
 
-def test_a_terminal_wraps_lines_between_words_and_never_inside_a_path() -> None:
-    screen = Console(file=io.StringIO(), force_terminal=True, width=30, highlight=False, soft_wrap=True)
-    print_line("Run folder: /home/somebody/a-very-long-name/of-a-folder/runs", screen)
-    print_line("validation loss 0.5756, perplexity 1.7782, accuracy 0.6348", screen)
+def test_a_terminal_wraps_lines_between_words_and_never_inside_a_path(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    screen = terminal_of(30, clock)
+    monkeypatch.setattr(console, "out", lambda: screen)
+    print_line("Run folder: /home/somebody/a-very-long-name/of-a-folder/runs")
+    print_line("validation loss 0.5756, perplexity 1.7782, accuracy 0.6348")
     assert _text(screen).splitlines() == [
         "Run folder:",
         "/home/somebody/a-very-long-name/of-a-folder/runs",

@@ -1,45 +1,167 @@
-"""Printing that commands share: sentences, tables, JSON."""
+"""Printing that commands share: sentences, texts, headings, tables, JSON.
+
+Every command prints by these functions alone. They show data as it is: no markup, no emoji codes, and
+characters that a terminal would obey as visible escapes.
+"""
 
 from __future__ import annotations
 
 import json
+import math
+import os
+import re
 import sys
-import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Any, TextIO
 
+from rich.cells import cell_len
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
-# Rich assumes a width of 80 in a pipe, and would wrap lines that other programs read.
-out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 1_000)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
-"""Standard output, which in a pipe has no width, so that no line is wrapped; and standard error."""
+from seqlab.cli.visible import visible, visible_json
+
+_UNLIMITED = 1_000_000
+"""Width of a pipe or file, so that no line is wrapped."""
+_READABLE = 12
+"""Least width of a column, in cells, to which a narrow terminal wraps its content."""
 
 
-def print_line(text: str, console: Console = out) -> None:
+def out() -> Console:
+    """Standard output."""
+    return _console(sys.stdout)
+
+
+def err() -> Console:
+    """Standard error."""
+    return _console(sys.stderr)
+
+
+@lru_cache(maxsize=4)
+def _console(stream: TextIO) -> Console:
+    width = None if stream.isatty() else _UNLIMITED
+    return Console(file=stream, width=width, highlight=False, soft_wrap=True, _environ=_environment())
+
+
+def help_console() -> Console:
+    """For `--help`, which has the width of a page also in a pipe."""
+    return Console(highlight=False, _environ=_environment())
+
+
+def _environment() -> dict[str, str]:
+    """The environment, without a size of the terminal that is none."""
+    sizes = ("COLUMNS", "LINES")
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name not in sizes or (value.isascii() and value.isdigit() and int(value) > 0)
+    }
+
+
+def print_line(text: str) -> None:
     """Print a sentence; a terminal wraps it between words, never inside a path, and a pipe not at all."""
-    if console.is_terminal:
-        text = textwrap.fill(text, console.width, break_long_words=False, break_on_hyphens=False)
-    console.print(text, markup=False)
+    _print_sentence(text, out())
+
+
+def print_note(text: str) -> None:
+    """Print a sentence that is not the result, on standard error."""
+    _print_sentence(text, err())
+
+
+def _print_sentence(text: str, console: Console) -> None:
+    shown = visible(text, keep="\n\t", encoding=console.encoding)
+    if console.file.isatty():
+        lines = shown.expandtabs().split("\n")
+        console.print(Text("\n".join(_wrapped(line, console.width) for line in lines)))
+    else:
+        console.file.write(f"{shown}\n")
+
+
+def _wrapped(line: str, width: int) -> str:
+    """A line broken between words; a word that is too wide has a line of its own."""
+    wrapped, used = "", 0
+    for word in re.findall(r"\s*\S+", line):
+        fits = not used or used + cell_len(word) <= width
+        wrapped += word if fits else f"\n{word.lstrip()}"
+        used = used + cell_len(word) if fits else cell_len(word.lstrip())
+    return wrapped
+
+
+def print_text(text: str) -> None:
+    """Print a text that is data: in a pipe exactly as it is; on a terminal visible, and tabs as spaces."""
+    console = out()
+    if console.file.isatty():
+        console.print(Text(visible(text, keep="\n\t", encoding=console.encoding)))
+    else:
+        console.file.write(f"{text}\n")
+
+
+def print_heading(text: str, style: str = "bold") -> None:
+    """Print a heading."""
+    console = out()
+    console.print(Text(visible(text, keep="\n", encoding=console.encoding), style))
 
 
 def print_json(content: Any) -> None:
-    """Print one JSON document on standard output."""
-    sys.stdout.write(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    """Print one JSON document on standard output; a number that is not finite is null."""
+    document = json.dumps(_finite(content), indent=1, ensure_ascii=False, allow_nan=False)
+    sys.stdout.write(f"{visible_json(document, out().encoding)}\n")
+
+
+def _finite(content: Any) -> Any:
+    match content:
+        case float():
+            return content if math.isfinite(content) else None
+        case Mapping():
+            return {key: _finite(value) for key, value in content.items()}
+        case list() | tuple():
+            return [_finite(value) for value in content]
+        case _:
+            return content
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Print a plain table; columns of numbers and percentages are right-aligned, also with empty cells."""
+    """Print a plain table; columns of numbers and percentages are right-aligned, also with empty cells.
+
+    A cell that is a tuple has several lines. A terminal too narrow for the columns shows each row as a list
+    of names and values.
+    """
+    console = out()
+    shown = [[_cell(cell, console) for cell in row] for row in rows]
+    names = [_cell(column, console) for column in columns]
+    widths = [max(map(_width, column)) for column in zip(names, *shown, strict=True)]
+    if sum(min(width, _READABLE) + 1 for width in widths) - 1 > console.width:
+        _print_rows(names, shown)
+        return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for index, column in enumerate(columns):
+    for index, name in enumerate(names):
         numeric = bool(rows) and all(_is_number(row[index]) or row[index] == "" for row in rows)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*[escape(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row])
+        justify = "right" if numeric else "left"
+        table.add_column(
+            Text(name), justify=justify, overflow="fold", min_width=min(widths[index], _READABLE)
+        )
+    for row in shown:
+        table.add_row(*map(Text, row))
     # A table wraps within its columns, so it cannot be printed with soft wrapping.
-    out.print(table, soft_wrap=False)
+    console.print(table, soft_wrap=False)
+
+
+def _print_rows(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    for row in rows:
+        for name, cell in zip(names, row, strict=True):
+            print_line(f"{name}: {cell}" if name else cell)
+        print_line("")
+
+
+def _cell(cell: Any, console: Console) -> str:
+    if isinstance(cell, tuple):
+        return "\n".join(_cell(line, console) for line in cell)
+    return visible(f"{cell:,}" if isinstance(cell, int) else str(cell), encoding=console.encoding)
+
+
+def _width(cell: str) -> int:
+    return max((cell_len(line) for line in cell.split("\n")), default=0)
 
 
 def _is_number(cell: Any) -> bool:
@@ -60,10 +182,10 @@ def percent(share: float) -> str:
 
 def print_pairs(pairs: Mapping[str, Any]) -> None:
     """Print names and values, one pair per line."""
-    width = max((len(name) for name in pairs), default=0)
+    width = max(map(cell_len, pairs), default=0)
     for name, value in pairs.items():
         shown = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else value
-        print_line(f"{name:<{width}}  {shown}")
+        print_line(f"{name}{' ' * (width - cell_len(name))}  {shown}")
 
 
 def metrics_line(metrics: Mapping[str, float]) -> str:

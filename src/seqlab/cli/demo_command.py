@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqlab.cli.arguments import Json
-from seqlab.cli.console import err, out, print_json
+from seqlab.cli.console import print_heading, print_json, print_line, print_note, print_text
 from seqlab.schema.errors import UserError
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def demo(
     if seeds < 1:
         raise UserError(f"'seeds' must be at least 1. Got {seeds}. Nearest: 1.")
     if not as_json:
-        err.print(OPENING, markup=False)
+        print_note(OPENING)
     folders = [_run(name, seeds, quick, threads, quiet=as_json) for name in (BRACKETS, PYTHON)]
 
     from seqlab import report
@@ -88,7 +88,7 @@ def demo(
         print_json({"report": str(output), "studies": tables})
         return
     for parts in studies:
-        out.print(f"\n{parts[0].about['about']}", style="bold underline", markup=False)
+        print_heading(f"\n{parts[0].about['about']}", "bold underline")
         study_result.show(parts, allow_incomparable=False)
     _print_samples([part for parts in studies for part in parts])
     _print_next_steps(studies[-1][-1], output)
@@ -118,12 +118,12 @@ def _run(name: str, seeds: int, quick: bool, threads: int | None, *, quiet: bool
 
 
 def _print_samples(studies: Sequence[Study]) -> None:
-    out.print("\nSamples", style="bold underline")
+    print_heading("\nSamples", "bold underline")
     for study in studies:
         for group in study.best:
-            out.print(f"  {group.architecture}", markup=False)
+            print_line(f"  {group.architecture}")
             for label, text in _samples(group):
-                out.print(f"    {label}{text}", markup=False)
+                print_text(f"    {label}{text}")
 
 
 def _samples(group: Group) -> list[tuple[str, str]]:
@@ -133,7 +133,7 @@ def _samples(group: Group) -> list[tuple[str, str]]:
     for card in cards(group)[:1]:
         examples = (("valid  ", card["longest_valid"]), ("wrong  ", card["first_wrong"]))
         return [(label, shortened(text)) for label, text in examples if text is not None]
-    return [("", line[:SAMPLE_LENGTH]) for line in first_sample(group).splitlines() if line.strip()][:3]
+    return [("", shortened(line)) for line in first_sample(group).splitlines() if line.strip()][:3]
 
 
 def first_sample(group: Group) -> str:
@@ -158,7 +158,7 @@ def shortened(text: str) -> str:
 
 
 def _print_next_steps(study: Study, output: Path) -> None:
-    out.print(f"\nThe report is {output}. Open it in a browser:\n  {output.resolve().as_uri()}", markup=False)
-    out.print("\nGenerate text with the best model, or train on your own text:", markup=False)
-    out.print(f'  seqlab sample {study.best[0].cells[0].run.name} --prompt "class "', markup=False)
-    out.print("  seqlab train text-lm data.path=book.txt", markup=False)
+    print_line(f"\nThe report is {output}. Open it in a browser:\n  {output.resolve().as_uri()}")
+    print_line("\nGenerate text with the best model, or train on your own text:")
+    print_line(f'  seqlab sample {study.best[0].cells[0].run.name} --prompt "class "')
+    print_line("  seqlab train text-lm data.path=book.txt")

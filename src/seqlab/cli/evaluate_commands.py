@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from seqlab.cli.arguments import Json, Run
-from seqlab.cli.console import metrics_line, out, print_json, print_line, print_table
+from seqlab.cli.console import metrics_line, print_heading, print_json, print_line, print_table
 from seqlab.cli.progress_display import working
 from seqlab.schema.errors import UserError
 
@@ -67,7 +67,7 @@ def _print_matrix(title: str, matrix: MatrixTable) -> None:
     rows, columns, values = matrix["rows"], matrix["columns"], matrix["values"]
     # The records hold floats, also for counts.
     if len(columns) <= MAX_LABELS:
-        out.print(f"\n{title}: a row for each true label, a column for each predicted label", markup=False)
+        print_line(f"\n{title}: a row for each true label, a column for each predicted label")
         table = [[name, *(int(value) for value in line)] for name, line in zip(rows, values, strict=True)]
         print_table(["", *columns], table)
         return
@@ -78,7 +78,7 @@ def _print_matrix(title: str, matrix: MatrixTable) -> None:
         if value and true != predicted
     ]
     mistakes.sort(key=lambda mistake: -mistake[0])
-    out.print(f"\n{title} of {len(columns)} labels: the most frequent mistakes", markup=False)
+    print_line(f"\n{title} of {len(columns)} labels: the most frequent mistakes")
     table = [[true, predicted, count] for count, true, predicted in mistakes[:MAX_MISTAKES]]
     print_table(["true label", "predicted", "count"], table)
 
@@ -122,7 +122,7 @@ def diagnose(
         return
     print_line(f"{diagnosis['run']}, {split}, checkpoint of step {diagnosis['checkpoint_step']:,}")
     for kind, content in diagnosis["diagnostics"].items():
-        out.print(f"\n{kind}", style="bold", markup=False)
+        print_heading(f"\n{kind}")
         for sentence in content["found"]:
             print_line(sentence)
         curves = [record for record in content["records"] if "x" in record]
@@ -137,7 +137,7 @@ def _print_curves(curves: list[dict[str, Any]]) -> None:
     shown = [x for index, x in enumerate(axis) if index & (index - 1) == 0 or x == axis[-1]]
     values = [dict(zip(curve["x"], curve["y"], strict=True)) for curve in curves]
     columns = [curve["name"].replace("_", " ") for curve in curves]
-    out.print()
+    print_line("")
     print_table(
         [curves[0]["x_unit"], *columns],
         [[f"{x:g}", *(f"{by_x[x]:.4g}" if x in by_x else "" for by_x in values)] for x in shown],

@@ -6,7 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 from seqlab.cli.arguments import Json, Setting
-from seqlab.cli.console import metrics_line, out, percent, print_json, print_line, print_pairs, print_table
+from seqlab.cli.console import (
+    metrics_line,
+    percent,
+    print_heading,
+    print_json,
+    print_line,
+    print_pairs,
+    print_table,
+)
 from seqlab.cli.progress_display import working
 from seqlab.schema.errors import UserError, unknown
 
@@ -32,13 +40,13 @@ def list_(what: str = "all", /, *, as_json: Json = False) -> None:
         return
     for name, rows in content.items():
         if what == "all":
-            out.print(f"{name}:")
+            print_line(f"{name}:")
         if rows:
             print_table(("name", "description"), list(rows.items()))
         else:
-            out.print(_no_runs(), markup=False)
+            print_line(_no_runs())
         if what == "all":
-            out.print()
+            print_line("")
 
 
 def _no_runs() -> str:
@@ -87,13 +95,13 @@ def _print_data(content: dict[str, Any]) -> None:
         rows: dict[str, dict[str, Any]] = content.get(name, {})
         if rows:
             shown = [[row, *map(_cell(name), cells.values())] for row, cells in rows.items()]
-            out.print()
+            print_line("")
             print_table([heading, *next(iter(rows.values()))], shown)
     for note in content.get("notes", []):
         print_line(f"Note: {note}")
     for number, example in enumerate(content.get("examples", [])):
         if number == 0:
-            out.print("\nexamples", style="bold")
+            print_heading("\nexamples")
         for line in example.split("\n"):
             print_line(f"  {line}")
 
@@ -139,21 +147,21 @@ def params(*recipe: str, as_json: Json = False) -> None:
         print_json(counts)
         return
     for name, content in counts.items():
-        out.print(name, style="bold", markup=False)
+        print_heading(name)
         print_table(
             ("layer", "parameters", "formula"),
             [[layer["layer"], layer["parameters"], _formula(layer)] for layer in content["layers"]],
         )
-        out.print(f"total {content['total']:,}\n", markup=False)
+        print_line(f"total {content['total']:,}\n")
 
 
-def _formula(layer: dict[str, Any]) -> str:
+def _formula(layer: dict[str, Any]) -> tuple[str, ...]:
     """The formula in names of sizes, the formula in numbers, and tensors counted with another layer."""
     lines = [layer["formula"]] if layer["formula"] != layer["numbers"] else []
     total = f"{layer['parameters']:,}"
     lines += [f"{layer['numbers']} = {total}"] if layer["numbers"] not in ("", total) else []
     lines += [f"{tied.rpartition('.')[2]} is {owner}, counted there" for tied, owner in layer["tied"].items()]
-    return "\n".join(lines)
+    return tuple(lines)
 
 
 def _tables() -> dict[str, Any]:

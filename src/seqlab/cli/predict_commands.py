@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqlab.cli.arguments import Json, Run
-from seqlab.cli.console import err, out, print_json
+from seqlab.cli.console import print_json, print_line, print_note, print_text
 from seqlab.cli.progress_display import working
+from seqlab.cli.visible import visible
 from seqlab.schema.errors import UserError
 
 if TYPE_CHECKING:
@@ -65,14 +66,14 @@ def sample(
     loaded = load_run(run_folder.find(name))
     encoded = loaded.tokenizer.decode(loaded.tokenizer.encode(prompt))
     if encoded != prompt:
-        err.print(f"The model reads the prompt {prompt!r} as {encoded!r}.", markup=False)
+        print_note(f"The model reads the prompt {prompt!r} as {encoded!r}.")
     texts = loaded.sample(prompt, count=count, length=length, options=options, seed=seed)
     if as_json:
         print_json([{"prompt": text.prompt, "text": text.text, "complete": text.complete} for text in texts])
         return
     for number, text in enumerate(texts, start=1):
         mark = "" if text.complete else " ..."
-        out.print(f"[{number}] {prompt}{text.text}{mark}", markup=False)
+        print_text(f"[{number}] {prompt}{text.text}{mark}")
 
 
 def predict(
@@ -92,7 +93,7 @@ def predict(
         Texts to predict. Without texts and without a file: standard input, one text per line.
     file
         Table (.csv, .tsv, .jsonl, .parquet), read as the run's own data, one text per row. Any other file:
-        one text per line; lines without text are skipped.
+        one text per line; lines without text are skipped. A dash is standard input.
     column
         Column of the table with the texts. Default: that of the run's data.
     encoding
@@ -103,18 +104,20 @@ def predict(
     from seqlab.evaluate.loaded import load_run
     from seqlab.runs import run_folder
 
+    if texts and file is not None:
+        raise UserError("Texts are given either as arguments or by '--file'. Got both.")
     loaded = load_run(run_folder.find(name))
     inputs = list(texts) or _texts(loaded.config.data, file, column, encoding)
     with working(f"Predicting {len(inputs):,} texts", quiet=as_json):
         predictions = loaded.predict(inputs)
     for text, values in zip(inputs, predictions, strict=True):
         if set(loaded.tokenizer.encode(text)) <= {loaded.tokenizer.vocabulary.unknown}:
-            warning = (
-                f"The model knows no word of {text[:60]!r}; it predicts the same for all texts of this kind."
+            print_note(
+                f"The model knows no word of {_cut(text, 60)!r}; "
+                "it predicts the same for all texts of this kind."
             )
-            err.print(warning, markup=False)
         if not as_json:
-            out.print(_prediction_line(text, values), markup=False)
+            print_line(_prediction_line(text, values))
     if as_json:
         key = "probabilities" if loaded.labels else "answer"
         rows = zip(inputs, predictions, strict=True)
@@ -124,13 +127,14 @@ def predict(
 def _prediction_line(text: str, values: dict[str, float]) -> str:
     """The most likely label, or the number, and the text; a second line for more than two labels."""
     ranked = sorted(values.items(), key=lambda item: -item[1])
-    label, value = ranked[0]
-    shown = " ".join(text.splitlines())
-    shown = shown if len(shown) <= 80 else shown[:77] + "..."
-    line = f"{label} {value:.3f}  {shown}"
-    if len(ranked) <= 2:
-        return line
-    return f"{line}\n    " + ", ".join(f"{label} {value:.3f}" for label, value in ranked)
+    shown = [f"{visible(label)} {value:.3f}" for label, value in ranked]
+    line = f"{shown[0]}  " + visible(_cut(text, 80), keep="\t")
+    return line if len(shown) <= 2 else f"{line}\n    {', '.join(shown)}"
+
+
+def _cut(text: str, length: int) -> str:
+    """A text, without its end where it has more characters."""
+    return text if len(text) <= length else f"{text[: length - 3]}..."
 
 
 def _texts(data: DatasetConfig, file: Path | None, column: str | None, encoding: str | None) -> list[str]:
@@ -139,7 +143,7 @@ def _texts(data: DatasetConfig, file: Path | None, column: str | None, encoding:
     from seqlab.data.sources.table_rows import column_texts, is_table
     from seqlab.data.sources.text_files import known_encoding, user_path
 
-    path = None if file is None else user_path(str(file))
+    path = None if file is None or str(file) == "-" else user_path(str(file))
     if path is None or not is_table(path):
         if column is not None:
             raise UserError(f"'column' needs a table as 'file'. Got {str(file)!r}.")
@@ -149,7 +153,7 @@ def _texts(data: DatasetConfig, file: Path | None, column: str | None, encoding:
         style = dataclasses.replace(style, encoding=known_encoding(encoding))
     texts, notes = column_texts(path, Column(column or data.table_column().name, "--column "), style)
     for note in notes:
-        err.print(f"Note: {note}", markup=False)
+        print_note(f"Note: {note}")
     if not texts:
         raise UserError(f"{path} must contain texts to predict. Got only a header.")
     return texts
@@ -168,11 +172,13 @@ def _lines(path: Path | None, encoding: str) -> list[str]:
     if not texts:
         raise UserError("There must be at least one text to predict. Got none.")
     if len(texts) < len(lines):
-        err.print(f"{len(lines) - len(texts):,} of {len(lines):,} lines have no text and were skipped.")
+        print_note(f"{len(lines) - len(texts):,} of {len(lines):,} lines have no text and were skipped.")
     return texts
 
 
 def _standard_input(encoding: str) -> str:
+    if sys.stdin is None:
+        raise UserError("Standard input must hold texts, one per line. Got a closed one.")
     # Bytes, because `sys.stdin` decodes by the terminal's encoding, and without the number of the line.
     from seqlab.data.sources.file_content import HEAD, other_format
 

@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from seqlab.cli import console
 from seqlab.cli.console import duration
+from seqlab.cli.visible import visible
 
 _PATIENCE = 2.0
 """Seconds of work without a known length after which it is shown."""
@@ -25,7 +26,7 @@ class ProgressBars(Progress):
     """
 
     def __init__(self, *, quiet: bool):
-        err = console.err
+        err = console.err()
         super().__init__(
             # Without a width of its own, the bar takes what the text leaves of the line, if anything.
             BarColumn(bar_width=None, table_column=Column(max_width=30)),
@@ -34,7 +35,7 @@ class ProgressBars(Progress):
             transient=True,
             # The bars' console is standard error: results on standard output must not be printed there.
             redirect_stdout=False,
-            disable=quiet or not err.is_interactive,
+            disable=quiet or not (err.is_interactive and err.file.isatty()),
         )
 
     @override
@@ -50,10 +51,14 @@ class _TaskText(ProgressColumn):
     @override
     def render(self, task: Task) -> Text:
         if task.total is None:
-            return Text(f"{task.description} ... {task.elapsed or 0.0:.0f} s")
-        parts = [task.description]
+            return Text(f"{_label(task)} ... {task.elapsed or 0.0:.0f} s")
+        parts = [_label(task)]
         if task.speed and "tokens" in task.fields:
             parts.append(f"{task.fields['tokens'] * task.speed:,.0f} tokens/s")
         if task.time_remaining is not None:
             parts.append(f"{duration(task.time_remaining)} left")
         return Text("  ".join(parts))
+
+
+def _label(task: Task) -> str:
+    return visible(task.description, encoding=console.err().encoding)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.progress import TaskID
 
-from seqlab.cli import console
-from seqlab.cli.console import metrics_line, print_line
+from seqlab.cli.console import metrics_line, print_note
 from seqlab.cli.progress_bars import ProgressBars
 
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ class ProgressDisplay:
     def message(self, text: str) -> None:
         """Print a line above the bars."""
         if not self._quiet:
-            print_line(text, console.err)
+            print_note(text)
         self.working()
 
     def working(self, text: str = "Working") -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from seqlab.cli.arguments import Json
-from seqlab.cli.console import out, print_json
+from seqlab.cli.console import print_json, print_line
 from seqlab.schema.errors import UserError
 
 
@@ -59,6 +59,6 @@ def report(
     if as_json:
         print_json({"report": str(output), "static": None if static is None else str(static)})
         return
-    out.print(f"Report: {output} (open it in a browser)", markup=False)
+    print_line(f"Report: {output} (open it in a browser)")
     if static is not None:
-        out.print(f"Charts and tables: {static}", markup=False)
+        print_line(f"Charts and tables: {static}")

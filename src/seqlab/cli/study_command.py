@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from seqlab.cli.arguments import Json, Setting
-from seqlab.cli.console import duration, err, print_json, print_line, print_table
+from seqlab.cli.console import duration, print_json, print_line, print_note, print_table
 from seqlab.cli.study_display import StudyDisplay
 from seqlab.schema.errors import UserError
 
@@ -166,4 +166,4 @@ def _print_plan(forecast: Forecast, as_json: bool) -> None:
         for row in forecast.rows
     ]
     print_table(columns, rows)
-    err.print()
+    print_note("")

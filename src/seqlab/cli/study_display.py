@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.progress import TaskID
 
-from seqlab.cli import console
-from seqlab.cli.console import print_line
+from seqlab.cli.console import print_note
 from seqlab.cli.progress_bars import ProgressBars
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ class StudyDisplay:
         # Runs of a study repeat each other's messages; each is printed once.
         if not self._quiet and text not in self._messages:
             self._messages.add(text)
-            print_line(f"run {number}: {text}" if number else text, console.err)
+            print_note(f"run {number}: {text}" if number else text)
 
     def ended(self, trial: Trial, outcome: JobOutcome, value: float | None) -> None:
         """Called when a run ended."""
@@ -74,7 +73,7 @@ class StudyDisplay:
         if self._quiet or outcome.state == "interrupted":
             return
         result = f"{value:.4f}" if value is not None else f"{outcome.state}: {outcome.reason}"
-        print_line(f"{trial.number:>4}/{self._total}  {trial_label(trial)}  {result}", console.err)
+        print_note(f"{trial.number:>4}/{self._total}  {trial_label(trial)}  {result}")
 
     def close(self) -> None:
         """Remove the bars."""

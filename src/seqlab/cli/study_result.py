@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from seqlab.cli.best_table import best_table
-from seqlab.cli.console import out, percent, print_line, print_table
+from seqlab.cli.console import percent, print_heading, print_line, print_table
 from seqlab.compare.study_importance import importances
 from seqlab.compare.study_oracle import oracle_gaps
 from seqlab.compare.study_pairs import pairs
@@ -23,7 +23,7 @@ def show(parts: Sequence[Study], allow_incomparable: bool) -> None:
     """Print the comparison on each dataset; settings that cannot be ranked are shown in no order."""
     expectation = " ".join(str(parts[0].about.get("expectation", "")).split())
     if expectation:
-        out.print("\nExpected", style="bold")
+        print_heading("\nExpected")
         print_line(expectation)
     for part in parts:
         _show_part(part, allow_incomparable)
@@ -32,7 +32,7 @@ def show(parts: Sequence[Study], allow_incomparable: bool) -> None:
 def _show_part(study: Study, allow_incomparable: bool) -> None:
     split = f"{study.part}, validation" if study.part else "validation"
     metric = f"{study.monitor.name.replace('_', ' ')} in {study.monitor.display_unit}"
-    out.print(f"\nResults ({metric}, {split})", style="bold", markup=False)
+    print_heading(f"\nResults ({metric}, {split})")
     refusal = study.refusal()
     if refusal is not None and allow_incomparable:
         reason = refusal.partition(" --allow-incomparable")[0]
@@ -55,7 +55,7 @@ def _print_oracle_gaps(study: Study) -> None:
     gaps = oracle_gaps(study)
     if not gaps:
         return
-    out.print("\nCompared with the true distribution", style="bold")
+    print_heading("\nCompared with the true distribution")
     rows: list[list[Any]] = [
         [gap.architecture, f"{gap.above_floor:.4f}", percent(gap.valid), percent(gap.wrong), percent(gap.cut)]
         for gap in gaps
@@ -76,7 +76,7 @@ def _print_sentences(study: Study) -> None:
         ("Best at the edge of the tried values", study.edges),
     ):
         if sentences:
-            out.print(f"\n{title}", style="bold")
+            print_heading(f"\n{title}")
         for sentence in sentences:
             print_line(f"- {sentence}")
 
@@ -101,7 +101,7 @@ def _print_censored(study: Study) -> None:
     """Print how many cells have no value, by reason."""
     reasons = Counter(cell.censored for cell in study.cells if cell.censored)
     if reasons:
-        out.print(f"\n{reasons.total()} of {len(study.cells)} cells have no value", style="bold")
+        print_heading(f"\n{reasons.total()} of {len(study.cells)} cells have no value")
         for reason, count in reasons.items():
             print_line(f"- {count}: {reason}")
 
@@ -109,7 +109,7 @@ def _print_censored(study: Study) -> None:
 def show_test_evaluation(evaluation: FinalEvaluation) -> None:
     """Print the scores on the test split."""
     note = ", repeated from its cards" if evaluation.repeated else ""
-    out.print(f"\nTest split (evaluation {evaluation.number}{note})", style="bold", markup=False)
+    print_heading(f"\nTest split (evaluation {evaluation.number}{note})")
     metrics = list(
         dict.fromkeys(name for cards in evaluation.cards for card in cards for name in card["metrics"])
     )
