@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import subprocess
@@ -46,9 +47,23 @@ def test_version(seqlab) -> None:
     assert result.out.split(".")[0].isdigit()
 
 
-def test_help_does_not_load_torch() -> None:
-    code = "import sys, seqlab.cli; s = seqlab.cli.run(['--help']); sys.exit(s or 'torch' in sys.modules)"
+def test_help_of_every_command_does_not_load_torch() -> None:
+    code = f"""
+import sys
+from seqlab.cli import run
+for command in {COMMANDS!r}:
+    assert run([command, "--help"]) == 0
+sys.exit(bool({{"torch", "polars", "sklearn", "scipy", "altair"}} & set(sys.modules)))"""
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("columns", ["1", "20", "40"])
+def test_help_on_a_narrow_terminal_loses_no_word(seqlab, columns: str, monkeypatch) -> None:
+    words = sorted("".join(seqlab("predict", "--help").out.split()))
+    monkeypatch.setenv("COLUMNS", columns)
+    lines = seqlab("predict", "--help").out.splitlines()
+    assert sorted("".join("".join(lines).split())) == words
+    assert max(map(len, lines)) <= int(columns)
 
 
 def test_train_then_again_then_resume(seqlab, runs: Path) -> None:
@@ -187,6 +202,60 @@ def test_predict(seqlab, classifier: RunFolder, tmp_path: Path, monkeypatch) -> 
     with (tmp_path / "texts.txt").open() as stream:
         monkeypatch.setattr(sys, "stdin", stream)
         assert seqlab("predict", classifier.path.name).out == shown
+
+
+class Bytes:
+    """Standard input that holds bytes."""
+
+    def __init__(self, content: bytes):
+        self.buffer = io.BytesIO(content)
+
+
+@pytest.mark.parametrize("options", [[], ["--file", "-"]])
+def test_predict_reads_standard_input(seqlab, classifier: RunFolder, options: list[str], monkeypatch) -> None:
+    content = "\ufeffa good film\r\n\nb\x00d \u96fb\u5f71".encode()
+    monkeypatch.setattr(sys, "stdin", Bytes(content))
+    answers = json.loads(seqlab("predict", classifier.path.name, *options, "--json").out)
+    assert [answer["text"] for answer in answers] == ["a good film", "b\x00d \u96fb\u5f71"]
+
+
+def test_predict_refuses_input_that_is_closed_or_not_text_or_given_twice(
+    seqlab, classifier: RunFolder, monkeypatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    closed = seqlab("predict", classifier.path.name)
+    assert (closed.status, closed.out) == (2, "")
+    assert "Standard input must hold texts, one per line. Got a closed one." in closed.err
+    monkeypatch.setattr(sys, "stdin", Bytes(b"good\n\xff\xfe"))
+    wrong = seqlab("predict", classifier.path.name)
+    assert wrong.status == 2
+    assert "Standard input, line 2, must be text in UTF-8" in wrong.err
+    both = seqlab("predict", classifier.path.name, "a film", "--file", "texts.txt")
+    assert both.status == 2
+    assert "either as arguments or by '--file'. Got both." in both.err
+
+
+@pytest.mark.parametrize("text", ["-bad", "-5 degrees", "--bad film"])
+def test_a_text_that_begins_with_a_dash(seqlab, classifier: RunFolder, text: str) -> None:
+    refused = seqlab("predict", classifier.path.name, text)
+    assert (refused.status, refused.out) == (2, "")
+    assert f"Unknown option: {text}" in refused.err
+    assert "texts that begin with a dash follow ` -- `" in refused.err
+    assert seqlab("predict", classifier.path.name, "--", text).out.endswith(f"  {text}\n")
+
+
+def test_a_prompt_that_begins_with_a_dash(seqlab, language: RunFolder) -> None:
+    refused = seqlab("sample", language.path.name, "--prompt", "-x")
+    assert refused.status == 2
+    assert "follows an equals sign, as in --prompt=-x" in refused.err
+    assert seqlab("sample", language.path.name, "--prompt=-x").status == 0
+
+
+def test_a_prediction_is_one_line_and_cut_with_an_ellipsis(seqlab, classifier: RunFolder) -> None:
+    shown = seqlab("predict", classifier.path.name, "a\nb\tc", "good " * 40).out.splitlines()
+    assert len(shown) == 2
+    assert shown[0].endswith("  a\\nb\tc")
+    assert shown[1].endswith("good go...")
 
 
 def test_predict_warns_when_no_word_is_known(seqlab, classifier: RunFolder) -> None:

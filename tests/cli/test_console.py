@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import io
+import json
 import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
+import seqlab.cli
 from seqlab.cli import console
-from seqlab.cli.console import print_line
+from seqlab.cli.console import print_json, print_line, print_pairs, print_table
 from seqlab.cli.progress_bars import ProgressBars
 from seqlab.cli.progress_display import ProgressDisplay, working
 from seqlab.cli.study_display import StudyDisplay
@@ -234,6 +239,93 @@ def test_a_terminal_wraps_lines_between_words_and_never_inside_a_path(
         "perplexity 1.7782, accuracy",
         "0.6348",
     ]
+
+
+def test_wrapping_counts_cells_and_keeps_line_breaks_and_indents(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    screen = terminal_of(12, clock)
+    monkeypatch.setattr(console, "out", lambda: screen)
+    print_line("\n  \u96fb\u5f71 \u96fb\u5f71 \u96fb\u5f71 x\nend")
+    assert _text(screen).split("\n") == ["", "  \u96fb\u5f71 \u96fb\u5f71", "\u96fb\u5f71 x", "end", ""]
+
+
+ROWS = [["\u96fb\u5f71", 1234], ["e\u0301t\u00e9", 5], ["[bold]:smile:", 16]]
+
+
+def test_wide_and_combining_characters_keep_a_table_aligned(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(["\u6587", "count"], ROWS)
+    lines = capsys.readouterr().out.splitlines()
+    assert {cell_len(line) for line in lines} == {20}
+    assert [line.split() for line in lines[1:]] == [
+        [ROWS[0][0], "1,234"],
+        [ROWS[1][0], "5"],
+        [ROWS[2][0], "16"],
+    ]
+    print_pairs({"\u96fb\u5f71": 1, "abc": "x"})
+    assert capsys.readouterr().out == "\u96fb\u5f71  1\nabc   x\n"
+
+
+def test_a_long_table_in_a_pipe_is_not_wrapped(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(["name", "value"], [["x" * 3000, "y" * 3000]])
+    assert capsys.readouterr().out.splitlines()[1] == f"{'x' * 3000}  {'y' * 3000}"
+
+
+def test_a_terminal_too_narrow_for_a_table_shows_rows_and_loses_nothing(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    screen = terminal_of(20, clock)
+    monkeypatch.setattr(console, "out", lambda: screen)
+    print_table(["", "name of a thing", "value"], [["first one", "a rather long text", 1.5]])
+    assert _text(screen) == "first one\nname of a thing: a\nrather long text\nvalue: 1.5\n\n"
+
+
+def test_a_line_break_in_a_cell_is_escaped_and_lines_of_a_tuple_are_not(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    print_table(["a\tb"], [["x\ny"], [("one", "two")]])
+    assert [line.rstrip() for line in capsys.readouterr().out.splitlines()] == [
+        r"a\tb",
+        r"x\ny",
+        "one",
+        "two",
+    ]
+
+
+def test_numbers_of_json_that_are_not_finite_are_null(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"a": [float("nan"), 1.5, (float("inf"),)], "b": {"c": -float("inf")}})
+    assert json.loads(capsys.readouterr().out) == {"a": [None, 1.5, [None]], "b": {"c": None}}
+
+
+@pytest.mark.parametrize("columns", ["0", "-5", "abc", "", "\u00b2"])
+def test_a_width_that_is_none_is_ignored(columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setattr(sys, "stdout", Screen())
+    assert console.out().width >= 20
+    assert console.help_console().width >= 20
+
+
+def test_commands_print_by_the_functions_of_the_console_alone() -> None:
+    """A print of their own could pass a terminal escape, or read markup in data."""
+    found = []
+    for path in Path(seqlab.cli.__path__[0]).glob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("rich"):
+                found.append((path.stem, "rich"))
+            elif isinstance(node, ast.Name) and node.id == "print":
+                found.append((path.stem, "print"))
+            elif isinstance(node, ast.Attribute) and node.attr in ("stdout", "stderr"):
+                found.append((path.stem, "stream"))
+    with_rich = {name for name, what in found if what == "rich"}
+    assert with_rich == {"console", "help_pages", "progress_bars", "progress_display", "study_display"}
+    assert {name for name, what in found if what == "print"} == {"__init__"}
+    assert {name for name, what in found if what == "stream"} == {
+        "__init__",
+        "console",
+        "interrupts",
+        "streams",
+    }
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,17 @@ if TYPE_CHECKING:
     from seqlab.cli.interrupts import Interrupts
     from seqlab.cli.streams import StandardStreams
 
+_OPTION_HINT = (
+    "--help lists options. Settings are written without dashes, as in training.epochs=3; "
+    "texts that begin with a dash follow ` -- `, as in: seqlab predict RUN -- '-5 degrees'."
+)
+_VALUE_HINT = "A value that begins with a dash follows an equals sign, as in --prompt=-x."
+
 
 def main() -> None:
     """Entry point of `seqlab`."""
     # Before any other import: Ctrl-C may arrive in the first moment.
-    from seqlab.cli.interrupts import INTERRUPTED, Interrupts
+    from seqlab.cli.interrupts import Interrupts, exit_now
 
     interrupts = Interrupts()
     interrupts.install()
@@ -26,12 +32,12 @@ def main() -> None:
 
         streams = standard_streams()
         status = _checked(streams, run(sys.argv[1:], interrupts))
-    except BaseException:
-        if not interrupts.received:
+    except BaseException as error:
+        # An interrupt of the interrupt's own message, or of what a library made of it.
+        if not interrupts.received and not isinstance(error, KeyboardInterrupt):
             raise
-        status = INTERRUPTED
-    interrupts.ignore()
-    sys.exit(status)
+        exit_now()
+    interrupts.finish(status)
 
 
 def run(arguments: Sequence[str], interrupts: Interrupts | None = None) -> int:
@@ -66,7 +72,7 @@ def run(arguments: Sequence[str], interrupts: Interrupts | None = None) -> int:
 
 
 def _run(arguments: Sequence[str]) -> None:
-    from cyclopts import CycloptsError, UnknownOptionError
+    from cyclopts import CycloptsError, MissingArgumentError, UnknownOptionError
 
     from seqlab.cli.app import app
     from seqlab.cli.console import help_console
@@ -81,16 +87,11 @@ def _run(arguments: Sequence[str]) -> None:
             result_action="return_value",
         )
     except UnknownOptionError as error:
-        raise UserError(f"{error} {_dash_hint(error.token.keyword or error.token.value)}") from error
+        raise UserError(f"{error} {_OPTION_HINT}") from error
+    except MissingArgumentError as error:
+        raise UserError(f"{error} {_VALUE_HINT}" if "--" in str(error) else str(error)) from error
     except CycloptsError as error:
         raise UserError(str(error)) from error
-
-
-def _dash_hint(option: str) -> str:
-    """What an unknown option may be instead: a setting, or a text."""
-    if option.startswith("--") and " " not in option:
-        return "Settings are written without dashes, as in training.epochs=3; --help lists options."
-    return "A text that begins with a dash follows ` -- `, as in: seqlab predict RUN -- '-5 degrees'."
 
 
 def _checked(streams: StandardStreams, status: int) -> int:

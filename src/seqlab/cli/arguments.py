@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from seqlab.schema.errors import UserError
+
 Json = Annotated[bool, Parameter(name="--json")]
 Setting = Annotated[str, Parameter(name="key=value")]
+InputFile = Annotated[Path, Parameter(allow_leading_hyphen=True)]
+"""A path, or a dash for standard input."""
 Run = Annotated[str, Parameter(name="run", help="Folder of the run, or the start of its name.")]
+
+
+def check_output(output: Path | None) -> None:
+    """Refuse a path of a report that is a folder, before work of minutes or hours.
+
+    Raises:
+        UserError: it is.
+    """
+    if output is not None and output.is_dir():
+        raise UserError(f"'output' must be a file. Got the folder {str(output)!r}.")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seqlab.cli.arguments import Json
+from seqlab.cli.arguments import Json, check_output
 from seqlab.cli.console import print_heading, print_json, print_line, print_note, print_text
 from seqlab.schema.errors import UserError
 
@@ -66,8 +66,7 @@ def demo(
     as_json
         Print only the results, as JSON.
     """
-    if output.is_dir():
-        raise UserError(f"'output' must be a file. Got the folder {str(output)!r}.")
+    check_output(output)
     if seeds < 1:
         raise UserError(f"'seeds' must be at least 1. Got {seeds}. Nearest: 1.")
     if not as_json:

@@ -7,9 +7,12 @@ from typing import Any
 
 from cyclopts.help import HelpEntry, HelpPanel
 from rich.console import Console, ConsoleOptions
-from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
+
+_LEAST_MEANING = 24
+"""Width beside the names below which a terminal shows each meaning on lines of its own."""
 
 
 class HelpPages:
@@ -18,27 +21,33 @@ class HelpPages:
     def render_usage(self, console: Console, options: ConsoleOptions, usage: Any) -> None:
         """Print the line that shows how a command is written."""
         if usage:
-            console.print(f"Usage: {usage}".strip(), style="bold", highlight=False, markup=False)
+            console.print(Text(f"Usage: {usage}".strip(), "bold"))
 
     def render_description(self, console: Console, options: ConsoleOptions, description: Any) -> None:
         """Print what a command does."""
         if description:
             console.print()
             for paragraph in _paragraphs(_text(console, description)):
-                console.print(paragraph, highlight=False, markup=False)
+                console.print(Text(paragraph))
 
     def __call__(self, console: Console, options: ConsoleOptions, panel: HelpPanel) -> None:
         """Print one group of commands, arguments or options."""
         if not panel.entries:
             return
+        rows = [(_names(entry), _meaning(console, entry)) for entry in panel.entries]
+        console.print()
+        console.print(Text(f"{panel.title}:", "bold"))
+        if max(len(name) for name, _ in rows) + _LEAST_MEANING > console.width:
+            for name, meaning in rows:
+                console.print(Text(f"  {name}", overflow="fold"))
+                console.print(Padding(Text(meaning, overflow="fold"), (0, 0, 0, min(4, console.width // 5))))
+            return
         table = Table.grid(padding=(0, 2, 0, 0))
         table.add_column(no_wrap=True)
         table.add_column(overflow="fold")
-        for entry in panel.entries:
-            table.add_row(escape(_names(entry)), escape(_meaning(console, entry)))
-        console.print()
-        console.print(f"{panel.title}:", style="bold", highlight=False)
-        console.print(Padding(table, (0, 0, 0, 2)), highlight=False)
+        for name, meaning in rows:
+            table.add_row(Text(name), Text(meaning))
+        console.print(Padding(table, (0, 0, 0, 2)))
 
 
 def _paragraphs(text: str) -> Iterator[str]:

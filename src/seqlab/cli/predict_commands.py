@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seqlab.cli.arguments import Json, Run
+from seqlab.cli.arguments import InputFile, Json, Run
 from seqlab.cli.console import print_json, print_line, print_note, print_text
 from seqlab.cli.progress_display import working
 from seqlab.cli.visible import visible
@@ -80,7 +80,7 @@ def predict(
     name: Run,
     /,
     *texts: str,
-    file: Path | None = None,
+    file: InputFile | None = None,
     column: str | None = None,
     encoding: str | None = None,
     as_json: Json = False,

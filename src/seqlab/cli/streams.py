@@ -19,13 +19,16 @@ class TolerantFile(io.FileIO):
 
     @override
     def write(self, data: Buffer, /) -> int:
-        try:
-            # None: a non-blocking descriptor is not ready.
-            while self.error is None and (written := super().write(data)) is None:
-                select.select([], [self], [])
-        except OSError as error:
-            self.error = error
-        return memoryview(data).nbytes if self.error is not None else written
+        written = None
+        while written is None and self.error is None:
+            try:
+                written = super().write(data)
+            except OSError as error:
+                self.error = error
+            else:
+                if written is None:  # a non-blocking descriptor that is not ready
+                    select.select([], [self], [])
+        return memoryview(data).nbytes if written is None else written
 
     @property
     def lost(self) -> OSError | None:

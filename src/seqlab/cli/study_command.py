@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from seqlab.cli.arguments import Json, Setting
+from seqlab.cli.arguments import Json, Setting, check_output
 from seqlab.cli.console import duration, print_json, print_line, print_note, print_table
 from seqlab.cli.study_display import StudyDisplay
 from seqlab.schema.errors import UserError
@@ -65,6 +65,7 @@ def study(
     as_json
         Print only the result, as JSON.
     """
+    check_output(output)
     from seqlab.studies import design
     from seqlab.studies.forecast import forecast
     from seqlab.studies.resources import resources_for

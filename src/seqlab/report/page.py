@@ -14,7 +14,7 @@ from seqlab.report.run_data import read_run
 from seqlab.report.sections import Part
 from seqlab.report.study.chapter_study import chapter_studies, study_run_labels, study_runs
 from seqlab.report.study.study_parts import study_parts
-from seqlab.runs import atomic
+from seqlab.runs.output_file import write_output
 from seqlab.runs.run_folder import RunFolder
 from seqlab.runs.study_folder import StudyFolder
 from seqlab.schema.errors import UserError
@@ -63,7 +63,7 @@ def write(
         allow_incomparable=allow_incomparable,
     )
     content = PageContent(title, introduction, made, _parts(made, opened, samples=samples))
-    atomic.write_text(output, render(content), retry=RETRY)
+    write_output(output, render(content), retry=RETRY)
     if static is not None:
         write_static_files(static, content.tables, content.figures, VEGA_LITE)
     return output

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: finish the step, save, and report how to continue."""
+"""Ctrl-C, SIGTERM and SIGHUP: finish the step, save, and report how to continue."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from seqlab.schema.ending_signals import heeded_signals
+
 
 class Interrupted(KeyboardInterrupt):
     """Training was stopped by the user, after everything was saved."""
 
 
 class StopRequest:
-    """Whether a stop was requested; a second Ctrl-C stops immediately."""
+    """Whether a stop was requested; a second signal stops immediately."""
 
     def __init__(self) -> None:
         self.stop = False
@@ -37,13 +39,12 @@ class StopRequest:
 
 @contextmanager
 def catch_signals() -> Iterator[StopRequest]:
-    """Catch SIGINT and SIGTERM while the block runs; only the main thread can."""
+    """Catch the ending signals while the block runs; only the main thread can."""
     stop_request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield stop_request
         return
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, stop_request.request) for number in signals}
+    before = {number: signal.signal(number, stop_request.request) for number in heeded_signals()}
     try:
         yield stop_request
     finally:
