@@ -16,6 +16,7 @@ from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.config import override, parse, plain
 from seqlab.schema.errors import UserError, unknown
 from seqlab.schema.records import Scalar
+from seqlab.schema.visible import visible
 from seqlab.training.progress import Progress
 
 if TYPE_CHECKING:
@@ -273,4 +274,4 @@ class _Lines:
     def message(self, text: str) -> None:
         """A sentence the user should know."""
         if not self._quiet:
-            print(text)
+            print(visible(text, keep="\n\t"))

@@ -52,6 +52,12 @@ class Panic(BaseException):
         (WorkError("failed"), 1, "failed"),
         (MemoryError(), 1, "There must be more memory for this. Got: out of memory."),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), 1, "There must be more memory"),
+        (ImportError("x.so: failed to map segment from shared object"), 1, "There must be more memory"),
+        (
+            UnicodeEncodeError("utf-8", "ab\ud800", 2, 3, "no"),
+            2,
+            r"Texts and names must be UTF-8. Got 'ab\ud800'.",
+        ),
         (RecursionError("deep"), 2, "The input must be nested less deeply."),
         (Panic("index out of bounds"), 1, "Internal error, please report it: Panic: index out of bounds"),
         (RuntimeError("else"), 1, "Internal error, please report it: RuntimeError: else"),

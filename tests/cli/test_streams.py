@@ -145,7 +145,7 @@ def test_a_descriptor_that_does_not_block_gets_everything() -> None:
     read: list[str] = []
 
     def read_all() -> None:
-        with open(reader, encoding="utf-8") as stream:
+        with os.fdopen(reader, encoding="utf-8") as stream:
             read.append(stream.read())
 
     thread = threading.Thread(target=read_all)

@@ -23,7 +23,7 @@ _VALUE_HINT = "A value that begins with a dash follows an equals sign, as in --p
 def main() -> None:
     """Entry point of `seqlab`."""
     # Before any other import: Ctrl-C may arrive in the first moment.
-    from seqlab.cli.interrupts import Interrupts, exit_now
+    from seqlab.cli.interrupts import INTERRUPTED, Interrupts, exit_now
 
     interrupts = Interrupts()
     interrupts.install()
@@ -33,10 +33,12 @@ def main() -> None:
         streams = standard_streams()
         status = _checked(streams, run(sys.argv[1:], interrupts))
     except BaseException as error:
-        # An interrupt of the interrupt's own message, or of what a library made of it.
-        if not interrupts.received and not isinstance(error, KeyboardInterrupt):
-            raise
-        exit_now()
+        # An interrupt of the interrupt's own message, or no memory for the message on too little memory.
+        if interrupts.received or isinstance(error, KeyboardInterrupt):
+            exit_now("Interrupted.", INTERRUPTED)
+        if isinstance(error, MemoryError):
+            exit_now("There must be more memory for this.", 1)
+        raise
     interrupts.finish(status)
 
 
@@ -50,6 +52,7 @@ def run(arguments: Sequence[str], interrupts: Interrupts | None = None) -> int:
     Returns:
         The exit status: 0 done, 1 the work failed, 2 the input was wrong, 130 interrupted.
     """
+    from seqlab.cli.failure import failure
     from seqlab.cli.interrupts import INTERRUPTED
 
     try:
@@ -65,14 +68,12 @@ def run(arguments: Sequence[str], interrupts: Interrupts | None = None) -> int:
             return _print_error("Interrupted.", INTERRUPTED)
         if os.environ.get("SEQLAB_TRACEBACK"):
             raise
-        from seqlab.cli.failure import failure
-
         return _print_error(*failure(error))
     return 0
 
 
 def _run(arguments: Sequence[str]) -> None:
-    from cyclopts import CycloptsError, MissingArgumentError, UnknownOptionError
+    from cyclopts import CycloptsError, MissingArgumentError, UnknownCommandError, UnknownOptionError
 
     from seqlab.cli.app import app
     from seqlab.cli.console import help_console
@@ -90,6 +91,8 @@ def _run(arguments: Sequence[str]) -> None:
         raise UserError(f"{error} {_OPTION_HINT}") from error
     except MissingArgumentError as error:
         raise UserError(f"{error} {_VALUE_HINT}" if "--" in str(error) else str(error)) from error
+    except UnknownCommandError as error:
+        raise UserError(f"{error} {_OPTION_HINT}" if arguments[0].startswith("-") else str(error)) from error
     except CycloptsError as error:
         raise UserError(str(error)) from error
 
@@ -103,7 +106,7 @@ def _checked(streams: StandardStreams, status: int) -> int:
 
 
 def _print_error(message: str, status: int) -> int:
-    from seqlab.cli.visible import visible
+    from seqlab.schema.visible import visible
 
     print(visible(f"seqlab: {message}", keep="\n\t"), file=sys.stderr, flush=True)
     return status

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from seqlab.cli.visible import visible, visible_json
+from seqlab.schema.visible import visible, visible_json
 
 _UNLIMITED = 1_000_000
 """Width of a pipe or file, so that no line is wrapped."""

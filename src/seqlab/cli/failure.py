@@ -38,8 +38,8 @@ def failure(error: BaseException) -> tuple[str, int]:
             return str(error), FAILED
         case OSError(errno=int(number)):
             return _os_failure(error, number)
-        case RecursionError():
-            return "The input must be nested less deeply. Got more levels than can be read.", WRONG_INPUT
+        case UnicodeEncodeError() | RecursionError():
+            return _input_problem(error), WRONG_INPUT
         case _ if _is_out_of_memory(error):
             return _memory_failure(error)
         case _:
@@ -58,6 +58,14 @@ def _os_failure(error: OSError, number: int) -> tuple[str, int]:
     return f"{what}: {reason}.{remedy}", FAILED
 
 
+def _input_problem(error: UnicodeEncodeError | RecursionError) -> str:
+    match error:
+        case UnicodeEncodeError(object=text, start=start):
+            return f"Texts and names must be UTF-8. Got {text[max(0, start - 20) : start + 20]!r}."
+        case _:
+            return "The input must be nested less deeply. Got more levels than can be read."
+
+
 def _memory_failure(error: BaseException) -> tuple[str, int]:
     return (
         f"There must be more memory for this. Got: {str(error) or 'out of memory'}. "
@@ -67,8 +75,6 @@ def _memory_failure(error: BaseException) -> tuple[str, int]:
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    # Torch raises a RuntimeError.
-    phrases = ("can't allocate memory", "out of memory")
-    return isinstance(error, MemoryError | RuntimeError) and (
-        isinstance(error, MemoryError) or any(phrase in str(error) for phrase in phrases)
-    )
+    # Torch raises a RuntimeError, and the loader of libraries an ImportError.
+    phrases = ("can't allocate memory", "out of memory", "failed to map segment")
+    return isinstance(error, MemoryError) or any(phrase in str(error) for phrase in phrases)

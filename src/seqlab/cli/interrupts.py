@@ -45,21 +45,21 @@ class Interrupts:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.received:
-            exit_now()
+            exit_now("Interrupted.", INTERRUPTED)
         self.received = True
         raise KeyboardInterrupt
 
     def _unraisable(self, unraisable: Any) -> None:
         """Python drops an exception within a destructor or a callback; an interrupt must not be lost."""
         if issubclass(unraisable.exc_type, KeyboardInterrupt):
-            exit_now()
+            exit_now("Interrupted.", INTERRUPTED)
         sys.__unraisablehook__(unraisable)
 
 
-def exit_now() -> NoReturn:
-    """End the process at once, without any cleanup, as interrupted."""
+def exit_now(message: str, status: int) -> NoReturn:
+    """End the process at once, without any cleanup."""
     show_cursor = b"\x1b[?25h" if os.isatty(2) else b""
     try:
-        os.write(2, show_cursor + b"seqlab: Interrupted.\n")
+        os.write(2, show_cursor + f"seqlab: {message}\n".encode())
     finally:
-        os._exit(INTERRUPTED)
+        os._exit(status)

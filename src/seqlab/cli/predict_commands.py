@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from seqlab.cli.arguments import InputFile, Json, Run
 from seqlab.cli.console import print_json, print_line, print_note, print_text
 from seqlab.cli.progress_display import working
-from seqlab.cli.visible import visible
 from seqlab.schema.errors import UserError
+from seqlab.schema.visible import visible
 
 if TYPE_CHECKING:
     from seqlab.data.dataset_config import DatasetConfig

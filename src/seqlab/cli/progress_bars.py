@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from seqlab.cli import console
 from seqlab.cli.console import duration
-from seqlab.cli.visible import visible
+from seqlab.schema.visible import visible
 
 _PATIENCE = 2.0
 """Seconds of work without a known length after which it is shown."""
