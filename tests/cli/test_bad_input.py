@@ -264,3 +264,11 @@ def test_a_runs_folder_that_is_a_file_is_refused(seqlab, tmp_path: Path, monkeyp
     assert result.status == 1
     assert "cannot be written" in result.err
     assert run_folder.names() == []
+
+
+def test_words_and_options_that_a_command_does_not_take(refused) -> None:
+    assert "Only options may follow. Got 'one', 'two'." in refused("resume", "run", "one", "two")
+    assert 'Did you mean "list"?' in refused("lits")
+    assert "Did you mean --split?" in refused("evaluate", "run", "--splt", "test")
+    assert "`seqlab --help` lists commands." in refused("--hlep")
+    assert 'Did you mean "step"?' in refused("bench", "stepp")

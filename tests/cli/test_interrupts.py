@@ -39,8 +39,7 @@ def interrupted(count: int, signals: str, *arguments: str) -> subprocess.Complet
     )
 
 
-@pytest.mark.parametrize("count", [20, 150, 300, 900])
-@pytest.mark.parametrize("signals", ["2", "2,2"])
+@pytest.mark.parametrize(("count", "signals"), [(20, "2"), (20, "2,2"), (300, "2"), (900, "2,2")])
 def test_an_interrupt_during_imports(count: int, signals: str) -> None:
     done = interrupted(count, signals, "sample", "brackets")
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "seqlab: Interrupted.\n")

@@ -120,3 +120,9 @@ def _wait_for_workers(runs: Path) -> None:
     for path in runs.glob("*/lock"):
         with FileLock(path, timeout=60):
             pass
+
+
+def test_a_report_that_is_a_folder_is_refused_before_any_run(refused, runs: Path, tmp_path: Path) -> None:
+    message = refused("study", "brackets-cells", "--output", str(tmp_path))
+    assert "'output' must be a file. Got the folder" in message
+    assert not runs.exists()

@@ -13,12 +13,6 @@ if TYPE_CHECKING:
     from seqlab.cli.interrupts import Interrupts
     from seqlab.cli.streams import StandardStreams
 
-_OPTION_HINT = (
-    "--help lists options. Settings are written without dashes, as in training.epochs=3; "
-    "texts that begin with a dash follow ` -- `, as in: seqlab predict RUN -- '-5 degrees'."
-)
-_VALUE_HINT = "A value that begins with a dash follows an equals sign, as in --prompt=-x."
-
 
 def main() -> None:
     """Entry point of `seqlab`."""
@@ -33,7 +27,7 @@ def main() -> None:
         streams = standard_streams()
         status = _checked(streams, run(sys.argv[1:], interrupts))
     except BaseException as error:
-        # An interrupt of the interrupt's own message, or no memory for the message on too little memory.
+        # A signal while its own message was printed, or no memory even for a message.
         if interrupts.received or isinstance(error, KeyboardInterrupt):
             exit_now("Interrupted.", INTERRUPTED)
         if isinstance(error, MemoryError):
@@ -73,10 +67,11 @@ def run(arguments: Sequence[str], interrupts: Interrupts | None = None) -> int:
 
 
 def _run(arguments: Sequence[str]) -> None:
-    from cyclopts import CycloptsError, MissingArgumentError, UnknownCommandError, UnknownOptionError
+    from cyclopts import CycloptsError
 
     from seqlab.cli.app import app
     from seqlab.cli.console import help_console
+    from seqlab.cli.usage_errors import usage_message
     from seqlab.schema.errors import UserError
 
     try:
@@ -87,14 +82,8 @@ def _run(arguments: Sequence[str]) -> None:
             print_error=False,
             result_action="return_value",
         )
-    except UnknownOptionError as error:
-        raise UserError(f"{error} {_OPTION_HINT}") from error
-    except MissingArgumentError as error:
-        raise UserError(f"{error} {_VALUE_HINT}" if "--" in str(error) else str(error)) from error
-    except UnknownCommandError as error:
-        raise UserError(f"{error} {_OPTION_HINT}" if arguments[0].startswith("-") else str(error)) from error
     except CycloptsError as error:
-        raise UserError(str(error)) from error
+        raise UserError(usage_message(error)) from error
 
 
 def _checked(streams: StandardStreams, status: int) -> int:

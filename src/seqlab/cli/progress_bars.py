@@ -27,10 +27,11 @@ class ProgressBars(Progress):
 
     def __init__(self, *, quiet: bool):
         err = console.err()
+        has_ellipsis = err.encoding.startswith("utf")
         super().__init__(
             # Without a width of its own, the bar takes what the text leaves of the line, if anything.
             BarColumn(bar_width=None, table_column=Column(max_width=30)),
-            _TaskText(table_column=Column(no_wrap=True, overflow="ellipsis")),
+            _TaskText(table_column=Column(no_wrap=True, overflow="ellipsis" if has_ellipsis else "crop")),
             console=err,
             transient=True,
             # The bars' console is standard error: results on standard output must not be printed there.
