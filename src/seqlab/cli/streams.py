@@ -62,7 +62,7 @@ def _text(file: TolerantFile, encoding: str) -> TextIO:
 
 
 def standard_streams() -> StandardStreams:
-    """The process's own streams, in place of `sys.stdout` and `sys.stderr` from now on.
+    """The process's own streams, which replace `sys.stdout` and `sys.stderr` from now on.
 
     A closed standard output counts as one that cannot be written; a closed standard error discards.
     """

@@ -16,7 +16,7 @@ _UNPRINTABLE = re.compile(
 
 
 def visible(text: str, *, keep: str = "", encoding: str = "utf-8") -> str:
-    r"""The text with an escape in place of each character that is unprintable, or not in the encoding.
+    r"""The text with an escape for each character that is unprintable, or not in the encoding.
 
     Args:
         text: any text, for example a label or a name of a file.
@@ -31,7 +31,7 @@ def visible(text: str, *, keep: str = "", encoding: str = "utf-8") -> str:
 
 
 def visible_json(document: str, encoding: str = "utf-8") -> str:
-    r"""A JSON document with JSON's own escape in place of each such character; its content is the same.
+    r"""A JSON document with JSON's own escape for each such character; its content is the same.
 
     >>> print(visible_json('{"a": "\u202e 😀"}', "ascii"))
     {"a": "\u202e \ud83d\ude00"}
