@@ -77,3 +77,16 @@ def test_every_exception_is_a_sentence_on_standard_error(
         assert out == ""
         assert err.startswith(f"seqlab: {sentence}")
         assert err.count("\n") == 1
+
+
+def test_a_traceback_is_shown_on_request_where_the_user_did_nothing_wrong(monkeypatch, capsys) -> None:
+    monkeypatch.setenv("SEQLAB_TRACEBACK", "1")
+    assert run(["list", "modles"]) == 2
+    assert capsys.readouterr().err.startswith("seqlab: There is no list 'modles'.")
+
+    def fail() -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(list_commands, "_tables", fail)
+    with pytest.raises(MemoryError):
+        run(["list"])

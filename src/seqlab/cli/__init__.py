@@ -48,6 +48,7 @@ def run(arguments: Sequence[str], interrupts: Interrupts | None = None) -> int:
     """
     from seqlab.cli.failure import failure
     from seqlab.cli.interrupts import INTERRUPTED
+    from seqlab.schema.errors import UserError, WorkError
 
     try:
         _run(arguments)
@@ -60,7 +61,7 @@ def run(arguments: Sequence[str], interrupts: Interrupts | None = None) -> int:
     except BaseException as error:
         if interrupts is not None and interrupts.received:
             return _print_error("Interrupted.", INTERRUPTED)
-        if os.environ.get("SEQLAB_TRACEBACK"):
+        if os.environ.get("SEQLAB_TRACEBACK") and not isinstance(error, UserError | WorkError):
             raise
         return _print_error(*failure(error))
     return 0
