@@ -33,8 +33,8 @@ def describe(config: DatasetConfig) -> dict[str, Any]:
 
     Shares are fractions from 0 to 1, lengths are numbers of tokens. `splits` includes the share of unknown
     tokens; `shared` counts the texts of a split that are also in another one. `shared`, `lengths` and
-    `padding` are empty for running text; `classes` is empty without labels, otherwise it has the share of each
-    class in every split. `notes` are the sentences that training prints, too.
+    `padding` are empty for running text; `classes` is empty without labels, otherwise it has the share of
+    each class in every split. `notes` are the sentences that training prints, too.
     """
     dataset = config.build()
     running = dataset.running
