@@ -1,252 +1,278 @@
-"""Regular expressions, and their automata by Brzozowski's derivatives.
+"""Regular expressions, read by Python's own parser, and their deterministic automata.
 
-After Brzozowski, "Derivatives of Regular Expressions" (1964): the derivative of an expression by a token
-describes what may follow that token. The states of the automaton are the distinct derivatives.
+After Glushkov, "The abstract theory of automata" (1961): each letter that is written in an expression is a
+position, and what matters of a text is which positions may come next. Sets of positions are integers, whose
+bit i is position i.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from seqlab.languages.automaton import Automaton, uniform_automaton
 from seqlab.schema.errors import UserError
 
+if TYPE_CHECKING:
+    import sre_constants as constants
+    import sre_parse as parser
+else:
+    from re import _constants as constants
+    from re import _parser as parser
+
 MAX_STATES = 2_000
 """Number of states above which an expression is refused."""
-_SPECIAL = set("()[]{}|*+?.^$\\")
-
-
-@dataclass(frozen=True)
-class Expression:
-    """A regular expression, in a canonical form so that equal derivatives compare equal.
-
-    kind: `nothing` (no string), `empty` (the empty string), `token`, `concatenation` of the parts,
-    `alternation` between them, or `repetition` of the only part, any number of times.
-    """
-
-    kind: str
-    token: str = ""
-    parts: tuple[Expression, ...] = ()
-
-    @property
-    def nullable(self) -> bool:
-        """Whether it matches the empty string."""
-        match self.kind:
-            case "empty" | "repetition":
-                return True
-            case "concatenation":
-                return all(part.nullable for part in self.parts)
-            case "alternation":
-                return any(part.nullable for part in self.parts)
-        return False
-
-    def derivative(self, token: str) -> Expression:
-        """What may follow the token."""
-        match self.kind:
-            case "token":
-                return EMPTY if self.token == token else NOTHING
-            case "alternation":
-                return _alternation(*(part.derivative(token) for part in self.parts))
-            case "repetition":
-                return _concatenation(self.parts[0].derivative(token), self)
-            case "concatenation":
-                first, rest = self.parts[0], _concatenation(*self.parts[1:])
-                skipped = rest.derivative(token) if first.nullable else NOTHING
-                return _alternation(_concatenation(first.derivative(token), rest), skipped)
-        return NOTHING
-
-
-NOTHING, EMPTY = Expression("nothing"), Expression("empty")
+MAX_TRANSITIONS = 200_000
+"""Number of transitions above which an expression is refused."""
+MAX_POSITIONS = 10_000
+"""Letters and classes, each as often as it is repeated, above which an expression is refused."""
+MAX_LETTERS = 1_000
+"""Letters of a class, and different letters of an expression, above which it is refused."""
+_SURROGATES = range(0xD800, 0xE000)
+_REPEATS = (constants.MAX_REPEAT, constants.MIN_REPEAT)
+"""Greedy and lazy: as the whole text must match, they match the same texts."""
+_REFUSED = {
+    constants.ANY: "'.' (every character)",
+    constants.NOT_LITERAL: "'[^...]' (all other characters)",
+    constants.NEGATE: "'[^...]' (all other characters)",
+    constants.CATEGORY: "classes such as '\\d', '\\w' and '\\s' (every such character of Unicode)",
+    constants.AT: "anchors such as '^', '$' and '\\b' (the whole text is matched without them)",
+    constants.ASSERT: "lookaround",
+    constants.ASSERT_NOT: "lookaround",
+    constants.GROUPREF: "references to groups",
+    constants.GROUPREF_EXISTS: "references to groups",
+    constants.POSSESSIVE_REPEAT: "possessive repetition",
+    constants.ATOMIC_GROUP: "atomic groups",
+}
+_Node = tuple[Any, Any]
+"""Of the parser: the kind and what belongs to it."""
 
 
 def automaton(pattern: str, stop: float) -> Automaton:
     """The language of a regular expression in which all possible next tokens are equally likely.
 
-    Letters match themselves; `( ) | * + ? {m} {m,n} [abc] [a-z]` mean what they do in Python, and a backslash
-    makes the character after it match itself. Where a string may end it does so with probability `stop`, or
-    with certainty if nothing can follow.
+    It has the texts that `re.fullmatch` accepts, each character a token. What is not a plain regular
+    expression is refused: classes without a list of letters, anchors, lookaround, references, possessive
+    repetition, upper case for lower case. Where a string may end it does so with probability `stop`, or with
+    certainty if nothing can follow.
 
     >>> automaton("(ab|c)+", 0.5).is_member("abc"), automaton("(ab|c)+", 0.5).is_member("ac")
     (True, False)
 
     Raises:
-        UserError: the expression is malformed (the position is named), matches nothing, or needs too many
-            states.
+        UserError: the expression is malformed (the position is named), has what is refused, matches nothing
+            but the empty text, or needs too many states.
     """
-    first = _Parser(pattern).parse()
-    alphabet = tuple(sorted(_tokens(first)))
+    positions = _Positions(pattern)
+    start = positions.read()
+    alphabet = sorted(positions.having)
     if not alphabet:
         raise UserError(f"'pattern' must have strings with at least one letter. Got {pattern!r}.")
-    states: dict[Expression, int] = {first: 0}
-    targets: list[Mapping[str, int]] = []
-    for expression in (pending := [first]):  # the list grows while it is iterated over
+    # A state: the positions that may come next, and whether the text may end.
+    states: dict[tuple[int, bool], int] = {(start.first, start.nullable): 0}
+    targets: list[dict[str, int]] = []
+    for possible, _ in (pending := list(states)):  # the list grows while it is iterated over
         row = {}
-        for token in alphabet:
-            target = expression.derivative(token)
-            if target == NOTHING:
+        for letter in alphabet:
+            read = possible & positions.having[letter]
+            if not read:
                 continue
+            target = positions.after(read), bool(read & start.last)
             if target not in states:
                 states[target] = len(states)
                 pending.append(target)
-            row[token] = states[target]
+            row[letter] = states[target]
         targets.append(row)
-        if len(states) > MAX_STATES:
+        if len(states) > MAX_STATES or sum(map(len, targets)) > MAX_TRANSITIONS:
             raise UserError(
-                f"'pattern' must need at most {MAX_STATES:,} states. Got {pattern!r}, which needs more."
+                f"'pattern' must need at most {MAX_STATES:,} states and {MAX_TRANSITIONS:,} transitions "
+                f"between them. Got {_shortened(pattern)}, which needs more."
             )
-    accepting = {number for expression, number in states.items() if expression.nullable}
+    accepting = {number for (_, may_end), number in states.items() if may_end}
     return uniform_automaton(alphabet, targets, accepting, stop)
 
 
-def _tokens(expression: Expression) -> set[str]:
-    own = {expression.token} if expression.kind == "token" else set()
-    return own.union(*(_tokens(part) for part in expression.parts))
+@dataclass(frozen=True)
+class _Fragment:
+    """A part of an expression: whether it matches the empty text, and where its texts can begin and end."""
+
+    nullable: bool = True
+    first: int = 0
+    last: int = 0
 
 
-# Without the simplifications below, derivatives of a repetition would grow for ever, and the automaton would
-# never be complete.
+@dataclass
+class _Positions:
+    """The positions of an expression.
 
+    having: of each letter, the positions where it is written. follow: of each position, those after it.
+    """
 
-def _concatenation(*parts: Expression) -> Expression:
-    """The parts in a row: flat, without empty ones."""
-    flat = [
-        p for part in parts for p in (part.parts if part.kind == "concatenation" else (part,)) if p != EMPTY
-    ]
-    if NOTHING in flat:
-        return NOTHING
-    if len(flat) < 2:
-        return flat[0] if flat else EMPTY
-    return Expression("concatenation", parts=tuple(flat))
+    pattern: str
+    having: dict[str, int] = field(default_factory=dict)
+    follow: list[int] = field(default_factory=list)
 
+    def read(self) -> _Fragment:
+        """All positions of the expression."""
+        try:
+            tree = _parsed(self.pattern)
+            self._check_flags(tree.state.flags)
+            nodes: list[_Node] = tree.data
+            count = sum(map(_count, nodes))
+            if count > MAX_POSITIONS:
+                self._refuse(f"must repeat its letters at most {MAX_POSITIONS:,} times", f"{count:,} letters")
+            return self._sequence(nodes)
+        except RecursionError:
+            raise UserError("'pattern' must not be nested so deeply. Got too many levels.") from None
 
-def _alternation(*parts: Expression) -> Expression:
-    """Any of the parts: flat, sorted, each once."""
-    flat = {
-        p for part in parts for p in (part.parts if part.kind == "alternation" else (part,)) if p != NOTHING
-    }
-    if len(flat) < 2:
-        return next(iter(flat), NOTHING)
-    return Expression("alternation", parts=tuple(sorted(flat, key=repr)))
-
-
-def _repetition(part: Expression) -> Expression:
-    """The part any number of times."""
-    if part in (EMPTY, NOTHING):
-        return EMPTY
-    return part if part.kind == "repetition" else Expression("repetition", parts=(part,))
-
-
-class _Parser:
-    """Parses a pattern from left to right by recursive descent."""
-
-    def __init__(self, pattern: str):
-        self._pattern, self._position = pattern, 0
-
-    def parse(self) -> Expression:
-        found = self._alternatives()
-        if self._position < len(self._pattern):
-            raise self._error("must not close a parenthesis that is not open")
+    def after(self, read: int) -> int:
+        """The positions that may follow any of these."""
+        found = 0
+        for position in _bits(read):
+            found |= self.follow[position]
         return found
 
-    def _alternatives(self) -> Expression:
-        parts = [self._sequence()]
-        while self._take("|"):
-            parts.append(self._sequence())
-        return _alternation(*parts)
-
-    def _sequence(self) -> Expression:
-        parts = []
-        while self._peek not in ("", "|", ")"):
-            parts.append(self._repeated())
-        return _concatenation(*parts)
-
-    def _repeated(self) -> Expression:
-        part = self._single()
-        while self._peek in ("*", "+", "?", "{"):
-            match self._next():
-                case "*":
-                    part = _repetition(part)
-                case "+":
-                    part = _concatenation(part, _repetition(part))
-                case "?":
-                    part = _alternation(EMPTY, part)
-                case _:
-                    part = self._counted(part)
+    def _sequence(self, nodes: list[_Node]) -> _Fragment:
+        part = _Fragment()
+        for node in nodes:
+            part = self._joined(part, self._part(node))
         return part
 
-    def _counted(self, part: Expression) -> Expression:
-        minimum = self._number()
-        maximum: int | None = minimum
-        if self._take(","):
-            maximum = self._number() if self._peek != "}" else None
-        if not self._take("}"):
-            raise self._error("must close '{' with '}'")
-        if maximum is None:
-            return _concatenation(*[part] * minimum, _repetition(part))
-        if maximum < minimum:
-            raise self._error(f"must repeat from a number to a higher one, not from {minimum} to {maximum}")
-        return _concatenation(*[part] * minimum, *[_alternation(EMPTY, part)] * (maximum - minimum))
+    def _joined(self, one: _Fragment, other: _Fragment) -> _Fragment:
+        self._connect(one.last, other.first)
+        return _Fragment(
+            one.nullable and other.nullable,
+            one.first | (other.first if one.nullable else 0),
+            other.last | (one.last if other.nullable else 0),
+        )
 
-    def _number(self) -> int:
-        digits = ""
-        while self._peek.isdigit():
-            digits += self._next()
-        if not digits:
-            raise self._error("must have a number after '{'")
-        return int(digits)
+    def _part(self, node: _Node) -> _Fragment:
+        kind, content = node
+        if kind == constants.LITERAL:
+            return self._letters([(content, content)])
+        if kind == constants.IN:
+            return self._letters([self._range(item) for item in content])
+        if kind == constants.BRANCH:
+            parts = [self._sequence(list(branch)) for branch in content[1]]
+            first = last = 0
+            for part in parts:
+                first, last = first | part.first, last | part.last
+            return _Fragment(any(part.nullable for part in parts), first, last)
+        if kind == constants.SUBPATTERN:
+            _, flags, _, nodes = content
+            self._check_flags(flags)
+            return self._sequence(list(nodes))
+        if kind in _REPEATS:
+            return self._repeated(*content)
+        return self._refuse_kind(kind)
 
-    def _single(self) -> Expression:
-        character = self._next()
-        if character == "(":
-            found = self._alternatives()
-            if not self._take(")"):
-                raise self._error("must close '(' with ')'")
-            return found
-        if character == "[":
-            return self._character_class()
-        if character == "\\":
-            if not self._peek:
-                raise self._error("must have a character after '\\'")
-            return Expression("token", self._next())
-        if character in _SPECIAL:
-            raise self._error(
-                f"must not have {character!r} here (after '\\' it matches itself)",
-                position=self._position - 1,
+    def _repeated(self, least: int, most: int, nodes: Any) -> _Fragment:
+        """Copies in a row: the text may go from each one to the next, and end after enough of them."""
+        endless = most == constants.MAXREPEAT
+        whole = _Fragment(nullable=least == 0)
+        copies = _copies(least, most)
+        previous = _Fragment()
+        for number in range(1, copies + 1):
+            copy = self._sequence(list(nodes))
+            self._connect(previous.last, copy.first)
+            # If a copy may be empty, so may all: fewer copies are then as good as more.
+            ends = number >= least or copy.nullable
+            whole = _Fragment(
+                whole.nullable or copy.nullable,
+                whole.first | (copy.first if number == 1 else 0),
+                whole.last | (copy.last if ends else 0),
             )
-        return Expression("token", character)
+            previous = copy
+        if endless:
+            self._connect(previous.last, previous.first)
+        return whole
 
-    def _character_class(self) -> Expression:
-        tokens: list[str] = []
-        while self._peek != "]":
-            if not self._peek or self._peek == "^":
-                raise self._error("must close '[' with ']', without '^'")
-            first = self._next()
-            # A hyphen before the closing bracket is a hyphen, as in Python.
-            if self._peek == "-" and self._pattern[self._position + 1 : self._position + 2] not in ("", "]"):
-                self._next()
-                tokens += [chr(code) for code in range(ord(first), ord(self._next()) + 1)]
-            else:
-                tokens.append(first)
-        self._next()
-        if not tokens:
-            raise self._error("must have letters between '[' and ']'")
-        return _alternation(*(Expression("token", token) for token in tokens))
+    def _letters(self, ranges: list[tuple[int, int]]) -> _Fragment:
+        size = sum(high - low + 1 for low, high in ranges)
+        if size > MAX_LETTERS:
+            self._refuse(f"must have at most {MAX_LETTERS:,} letters in a class", f"{size:,}")
+        if any(low < _SURROGATES.stop and high >= _SURROGATES.start for low, high in ranges):
+            self._refuse("must consist of characters", "half of a surrogate pair")
+        position = 1 << len(self.follow)
+        self.follow.append(0)
+        for letter in {chr(code) for low, high in ranges for code in range(low, high + 1)}:
+            self.having[letter] = self.having.get(letter, 0) | position
+        if len(self.having) > MAX_LETTERS:
+            self._refuse(f"must have at most {MAX_LETTERS:,} different letters", "more")
+        return _Fragment(nullable=False, first=position, last=position)
 
-    @property
-    def _peek(self) -> str:
-        """The next character; empty at the end."""
-        return self._pattern[self._position : self._position + 1]
+    def _range(self, item: _Node) -> tuple[int, int]:
+        kind, content = item
+        if kind == constants.LITERAL:
+            return content, content
+        return content if kind == constants.RANGE else self._refuse_kind(kind)
 
-    def _next(self) -> str:
-        self._position += 1
-        return self._pattern[self._position - 1]
+    def _connect(self, before: int, after: int) -> None:
+        for position in _bits(before):
+            self.follow[position] |= after
 
-    def _take(self, character: str) -> bool:
-        taken = self._peek == character
-        self._position += taken
-        return taken
+    def _check_flags(self, flags: int) -> None:
+        if flags & re.IGNORECASE:
+            self._refuse("must write upper and lower case letters", "the flag 'i'")
 
-    def _error(self, requirement: str, position: int | None = None) -> UserError:
-        position = self._position if position is None else position
-        return UserError(f"'pattern' {requirement}. Got {self._pattern!r} at position {position}.")
+    def _refuse_kind(self, kind: Any) -> NoReturn:
+        self._refuse(
+            "must consist of letters, `( ) | * + ? {m} {m,n} [abc] [a-z]` and escaped characters",
+            _REFUSED.get(kind, str(kind).lower()),
+        )
+
+    def _refuse(self, requirement: str, found: str) -> NoReturn:
+        raise UserError(f"'pattern' {requirement}. Got {found} in {_shortened(self.pattern)}.")
+
+
+def _parsed(pattern: str) -> parser.SubPattern:
+    """The tree of an expression as Python reads it."""
+    try:
+        with warnings.catch_warnings():
+            # Python warns of what it will read otherwise one day.
+            warnings.simplefilter("ignore")
+            return parser.parse(pattern)
+    except re.error as error:
+        raise UserError(
+            f"'pattern' must be a regular expression of Python: {error.msg}. "
+            f"Got {_shortened(pattern)} at position {error.pos}."
+        ) from None
+    except (OverflowError, ValueError):  # of its numbers
+        raise UserError(
+            f"'pattern' must repeat its letters at most {MAX_POSITIONS:,} times. "
+            f"Got a far larger number in {_shortened(pattern)}."
+        ) from None
+
+
+def _count(node: _Node) -> int:
+    """Positions of a node, each as often as it is repeated."""
+    kind, content = node
+    if kind == constants.BRANCH:
+        return sum(_count(inner) for branch in content[1] for inner in branch)
+    if kind == constants.SUBPATTERN:
+        return sum(map(_count, content[3]))
+    if kind in _REPEATS:
+        least, most, nodes = content
+        # At least 1 for each copy: there may be any number of empty ones.
+        return _copies(least, most) * max(1, sum(map(_count, nodes)))
+    return 1
+
+
+def _copies(least: int, most: int) -> int:
+    """How often a repeated part is written out; the last copy of an endless repetition is repeated."""
+    return max(least, 1) if most == constants.MAXREPEAT else most
+
+
+def _bits(positions: int) -> Iterator[int]:
+    """The indices of the bits that are set."""
+    while positions:
+        lowest = positions & -positions
+        yield lowest.bit_length() - 1
+        positions ^= lowest
+
+
+def _shortened(pattern: str) -> str:
+    return repr(pattern) if len(pattern) <= 60 else f"{pattern[:60]!r} and more"
