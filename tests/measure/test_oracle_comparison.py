@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -111,3 +112,32 @@ def test_a_text_is_accepted_where_every_position_is() -> None:
     by_length, by_depth = found.acceptance("valid")
     assert dict(zip(by_depth.x, by_depth.y, strict=True))[1] == 1
     assert by_length.x == tuple(sorted(set(found.lengths.tolist())))
+
+
+def test_a_comparison_depends_on_the_model_and_the_texts_alone() -> None:
+    """Not on what was compared before, and not on the order of the texts."""
+    config = BracketsConfig(**SIZES, max_length=20)
+    dataset, language = config.build(), config.language()
+    task, valid = LanguageModelConfig().build(dataset), dataset.splits["valid"]
+    split = valid.select(np.flatnonzero(valid.text.lengths <= 6))
+
+    def smoothed(prefix: str) -> dict[str, float]:
+        """Wrong tokens are more likely than the rarest token of long texts, not than that of short ones."""
+        right = dict(language.next_token(prefix))
+        return {token: 0.7 * right.get(token, 0.0) + 0.1 for token in ("(", ")", END)}
+
+    model, fresh = Table(dataset, smoothed), TokenOracle(language, dataset.tokenizer)
+    first = compare(model, task, fresh, split)
+    used = TokenOracle(language, dataset.tokenizer)
+    for ids in dataset.splits["train"].text:
+        used.walk(ids)
+    rarest = [float(o.explorer.probabilities[o.explorer.probabilities > 0].min()) for o in (used, fresh)]
+    assert rarest[0] / 2 < 0.1 < rarest[1] / 2
+    assert first.accepted.all()
+    for again in (compare(model, task, fresh, split), compare(model, task, used, split)):
+        for field in dataclasses.fields(first):
+            assert np.array_equal(getattr(first, field.name), getattr(again, field.name)), field.name
+    order = np.arange(len(split))[::-1]
+    reversed_order = compare(model, task, TokenOracle(language, dataset.tokenizer), split.select(order))
+    assert reversed_order.accepted.all()
+    assert np.array_equal(np.sort(reversed_order.divergence), np.sort(first.divergence))

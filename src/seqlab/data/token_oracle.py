@@ -72,16 +72,10 @@ class TokenOracle:
 
     @property
     def depths(self) -> NDArray[np.int64]:
-        """(S,) open brackets in each state met so far, -1 where the language has no depth."""
+        """(S,) open brackets in each explored state, -1 where the language has no depth."""
         states = (self.explorer.state(number) for number in range(len(self.explorer.probabilities)))
         depths = (self.language.depth(state) for state in states)
         return np.array([-1 if depth is None else depth for depth in depths])
-
-    @property
-    def rarest(self) -> float:
-        """The smallest probability above 0 that was met so far."""
-        met = self.explorer.probabilities
-        return float(met[met > 0].min())
 
 
 def foreign_tokens(language: FormalLanguage[Any], tokenizer: Tokenizer) -> list[str]:

@@ -18,7 +18,7 @@ import numpy as np
 from seqlab.languages.grammar import Grammar, Symbols
 from seqlab.languages.language import END
 
-_ROOT = ""
+ROOT = ""
 """The name of the rule for a whole string; names in a user's grammar are never empty."""
 
 
@@ -64,7 +64,7 @@ class EarleyParser:
         """The column before the first word."""
         column = EarleyColumn(0)
         start = next(iter(self._rules))
-        self._add(column, [Item(_ROOT, (start,), column, 1.0, 1.0)])
+        self._add(column, [Item(ROOT, (start,), column, 1.0, 1.0)])
         return column
 
     def distribution(self, column: EarleyColumn) -> dict[str, float]:
@@ -90,7 +90,8 @@ class EarleyParser:
         word_class = self._representative[word]
         known = column.successors.get(word_class)
         if known is None:
-            known = column.successors[word_class] = self._scan(column, word)
+            # Of the class, whichever word was asked for first: equal up to rounding is not equal.
+            known = column.successors[word_class] = self._scan(column, word_class)
         return known
 
     def _scan(self, column: EarleyColumn, word: str) -> EarleyColumn:
@@ -126,7 +127,7 @@ class EarleyParser:
             key = max(complete, key=lambda key: (key[0], self._rank(key[1])))
             done = complete.pop(key)
             origin, inner = done[0].origin, sum(item.inner for item in done)
-            if key[1] == _ROOT:
+            if key[1] == ROOT:
                 column.ended += inner
                 continue
             for item in origin.waiting.get(key[1], ()):
@@ -154,10 +155,10 @@ class EarleyParser:
 
     def _rank(self, name: str) -> int:
         """Higher for a name that others derive alone: it is complete before those."""
-        return 0 if name == _ROOT else self._ranks[name]
+        return 0 if name == ROOT else self.ranks[name]
 
     @cached_property
-    def _ranks(self) -> dict[str, int]:
+    def ranks(self) -> dict[str, int]:
         """1 + the longest path to each name through rules with a single symbol, of which no cycle exists."""
         ranks = dict.fromkeys(self._rules, 1)
         for _ in self._rules:
@@ -196,7 +197,8 @@ def _interchangeable(grammar: Grammar) -> dict[str, str]:
     """For each word, the first word that it is interchangeable with.
 
     Two words are interchangeable if replacing one by the other maps rules to rules and changes all their
-    probabilities by the same factor: then the columns after them are equal.
+    probabilities by the same factor: then the columns after them are equal. A word that a rule has twice is
+    interchangeable with none, because the second occurrence depends on the first.
     """
     classes: dict[object, str] = {}
     return {word: classes.setdefault(_uses(grammar, word), word) for word in grammar.words}
@@ -210,6 +212,8 @@ def _uses(grammar: Grammar, word: str) -> object:
         for symbols, probability in choices
         if word in symbols
     ]
+    if any(symbols.count("") > 1 for _, symbols, _ in uses):
+        return word
     uses.sort()
     first = uses[0][2]
     return tuple((name, symbols, round(probability / first, 12)) for name, symbols, probability in uses)

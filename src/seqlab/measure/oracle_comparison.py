@@ -63,14 +63,34 @@ class OracleComparison:
 def compare(model: SequenceModel, task: Task, oracle: TokenOracle, split: Split) -> OracleComparison:
     """Compare model and oracle after every prefix of every text, dropout off.
 
-    A token is likely if its probability is more than half that of the rarest token met; so a model accepts a
-    text if at each position it distinguishes the tokens that may follow from those that may not, after the
-    criterion of Gers and Schmidhuber (2001), whose nets output 1 or 0 for each token.
+    A token is likely if its probability is more than half that of the rarest token that may follow anywhere
+    in these texts; so a model accepts a text if at each position it distinguishes the tokens that may follow
+    from those that may not, after the criterion of Gers and Schmidhuber (2001), whose nets output 1 or 0 for
+    each token.
     """
+    batches = [(batch, _states(batch, oracle)) for batch in task.batches(split, _ROWS, None)]
+    # All texts first: the threshold must depend neither on their order nor on earlier comparisons.
+    threshold = min(_rarest(states, oracle) for _, states in batches) / 2
     parts = [
-        _part(batch, _log_probabilities(model, batch), oracle) for batch in task.batches(split, _ROWS, None)
+        _part(batch, states, _log_probabilities(model, batch), oracle, threshold=threshold)
+        for batch, states in batches
     ]
     return OracleComparison(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+
+
+def _states(batch: Batch, oracle: TokenOracle) -> NDArray[np.int64]:
+    """(B, T) before each target, `WRONG` after the end."""
+    states = np.full(batch.inputs.tokens.shape, WRONG)
+    lengths = batch.inputs.lengths.tolist()
+    for row, (targets, length) in enumerate(zip(batch.target_values.numpy(), lengths, strict=True)):
+        states[row, :length] = oracle.walk(targets[: length - 1])
+    return states
+
+
+def _rarest(states: NDArray[np.int64], oracle: TokenOracle) -> float:
+    """The smallest probability above 0 in these states."""
+    probabilities = oracle.rows(np.unique(states[states != WRONG]))
+    return float(probabilities[probabilities > 0].min())
 
 
 def _log_probabilities(model: SequenceModel, batch: Batch) -> NDArray[np.float64]:
@@ -80,17 +100,21 @@ def _log_probabilities(model: SequenceModel, batch: Batch) -> NDArray[np.float64
     return torch.log_softmax(logits.double().cpu(), dim=-1).numpy()
 
 
-def _part(batch: Batch, logs: NDArray[np.float64], oracle: TokenOracle) -> Part:
+def _part(
+    batch: Batch,
+    states: NDArray[np.int64],
+    logs: NDArray[np.float64],
+    oracle: TokenOracle,
+    *,
+    threshold: float,
+) -> Part:
     """The fields of `OracleComparison` for one batch."""
     lengths = batch.inputs.lengths.numpy()
-    states = np.full(batch.inputs.tokens.shape, WRONG)
-    for row, (targets, length) in enumerate(zip(batch.target_values.numpy(), lengths, strict=True)):
-        states[row, :length] = oracle.walk(targets[: length - 1])
     inside = np.arange(states.shape[1]) < lengths[:, None]
     probabilities, depths = oracle.rows(states), oracle.depths[states]
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(probabilities > 0, probabilities * (np.log(probabilities) - logs), 0.0)
-    distinguished = ((np.exp(logs) > oracle.rarest / 2) == (probabilities > 0)).all(axis=-1)
+    distinguished = ((np.exp(logs) > threshold) == (probabilities > 0)).all(axis=-1)
     positions = np.broadcast_to(np.arange(states.shape[1]), states.shape)
     return (
         terms.sum(axis=-1)[inside],
