@@ -98,7 +98,7 @@ def _oracle_columns(oracle: dict[str, float]) -> dict[str, float]:
         "valid samples, %": 100 * oracle["valid_samples"],
         "valid of complete samples, %": 100 * oracle["valid_of_complete_samples"],
         "complete samples, %": 100 * oracle["complete_samples"],
-        "true strings within the limit, %": 100 * oracle["complete_of_truth"],
+        "expected complete samples, %": 100 * oracle["expected_complete_samples"],
         "loss above the floor, %": 100 * oracle["above_floor"] / oracle["floor"],
     }
     if "samples_passing_legacy_check" in oracle:

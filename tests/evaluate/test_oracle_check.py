@@ -9,7 +9,7 @@ import tiny
 import torch
 
 from seqlab.data import oracle_floor as truth
-from seqlab.data.sources.brackets import BracketsConfig
+from seqlab.data.sources.brackets import OPEN, BracketsConfig
 from seqlab.evaluate.oracle_check import oracle_check
 from seqlab.experiment.network_experiment import NetworkExperiment
 from seqlab.runs.run_folder import RunFolder
@@ -37,6 +37,8 @@ def test_a_finished_run_has_a_card_with_its_distance_to_the_truth(tiny_run: RunF
     assert metrics["divergence"] >= 0
     assert metrics["entropy"] == config.language().entropy().per_token
     assert metrics["samples_passing_legacy_check"] >= metrics["valid_samples"]
+    assert metrics["expected_complete_samples"] == pytest.approx(sum(walk_shares("", 8).values()))
+    assert 0 < metrics["expected_length_distance"] < 0.2
     assert "50 samples of at most 8 tokens" in card["scored_as"]
     for one in card["explained"]:
         error = config.language().first_error(one["text"])
@@ -46,6 +48,54 @@ def test_a_finished_run_has_a_card_with_its_distance_to_the_truth(tiny_run: RunF
             error.token,
             list(error.allowed),
         ]
+
+
+def walk_shares(prompt: str, limit: int) -> dict[int, float]:
+    """Probabilities of the lengths of brackets with a prompt: a walk over the number of open brackets.
+
+    Of at most 20 brackets, as `tiny.BRACKETS` has them, and of those of at most `limit` after the prompt.
+    """
+    shares, walk = dict[int, float](), {prompt.count("(") - prompt.count(")"): 1.0}
+    for written in range(21 - len(prompt)):
+        shares[len(prompt) + written] = walk.pop(0, 0.0) if prompt or written else 0.0
+        moved = dict[int, float]()
+        for depth, probability in walk.items() if prompt or written else [(0, 1.0)]:
+            for step, share in ((1, OPEN), (-1, 1 - OPEN)) if depth else ((1, 1.0),):
+                moved[depth + step] = moved.get(depth + step, 0.0) + probability * share
+        walk = moved
+    whole = sum(shares.values())
+    return {n: share / whole for n, share in shares.items() if share and n <= len(prompt) + limit}
+
+
+@pytest.mark.parametrize("prompt", ["((", ""])
+def test_what_is_expected_follows_the_prompt_and_the_limit_of_samples(
+    prompt: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path / "cache"))
+    run = tiny.fit(tiny.BRACKETS, f"samples.prompt={prompt}", "samples.max_tokens=10")
+    card = run.oracle_card()
+    assert card is not None
+    shares = walk_shares(prompt, 10)
+    assert card["metrics"]["expected_complete_samples"] == pytest.approx(sum(shares.values()))
+    (expected,) = [r for r, _ in run.records() if isinstance(r, Curve) and r.split == "oracle"]
+    assert dict(zip(expected.x, expected.y, strict=True)) == pytest.approx(
+        {length: share / sum(shares.values()) for length, share in shares.items()}
+    )
+
+
+def test_prompts_of_random_texts_are_expected_as_often_as_they_were_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path / "cache"))
+    config = tiny.configure(tiny.BRACKETS, "samples.prompt_tokens=3", "samples.max_tokens=7")
+    check = oracle_check(NetworkExperiment(config, config.dataset(), torch.device("cpu")))
+    assert check is not None
+    texts = check.draw(40, "check", 1)
+    prompts = [text.prompt for text in texts]
+    complete = [1.0 if prompt == "()" else sum(walk_shares(prompt, 7).values()) for prompt in prompts]
+    assert len(set(prompts)) > 1
+    assert check.expected(texts).complete == pytest.approx(sum(complete) / len(texts))
 
 
 def test_each_validation_records_divergence_and_shares(tiny_run: RunFolder) -> None:

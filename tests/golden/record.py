@@ -126,6 +126,7 @@ RENAMED: dict[str, str] = {
     "truth": "oracle",
     "samples_valid_by_course": "samples_passing_legacy_check",
     "place": "position",
+    "complete_of_truth": "expected_complete_samples",
 }
 """Stored names (of cases, metrics, splits, settings, kinds) that are called otherwise now: old to new."""
 REWORDED: dict[str, str] = {}

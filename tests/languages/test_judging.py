@@ -7,6 +7,7 @@ import pytest
 from seqlab.languages.character_level import CharacterLevel
 from seqlab.languages.context_free import ContextFree
 from seqlab.languages.dyck import Dyck
+from seqlab.languages.expected_lengths import ExpectedLengths
 from seqlab.languages.judging import Sample, judge
 from seqlab.languages.language import END
 from seqlab.languages.legacy_checks import LEGACY_CHECKS
@@ -30,7 +31,7 @@ def test_shares_are_counted_by_hand() -> None:
         BRACKETS,
         samples,
         seen={"()"},
-        lengths={2: 0.5, 4: 0.5},
+        expected=ExpectedLengths(1.0, {2: 0.5, 4: 0.5}),
         legacy_check=LEGACY_CHECKS["counted-brackets"],
     )
     assert found.valid == 3 / 6
@@ -51,7 +52,7 @@ def test_shares_are_counted_by_hand() -> None:
 
 
 def test_without_complete_samples_their_shares_are_unknown() -> None:
-    found = judge(BRACKETS, [Sample("((", False)], lengths={2: 1.0})
+    found = judge(BRACKETS, [Sample("((", False)], expected=ExpectedLengths(1.0, {2: 1.0}))
     assert (found.valid, found.wrong, found.cut) == (0, 0, 1)
     assert found.valid_of_complete is found.novel is found.length_distance is None
     assert "valid_of_complete_samples" not in found.shares

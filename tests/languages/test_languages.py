@@ -4,92 +4,25 @@ from __future__ import annotations
 
 import itertools
 import math
-import re
-from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 import pytest
+from small_languages import GRAMMARS, LANGUAGES, derived, strings
 
+from seqlab.languages import markov
 from seqlab.languages.character_level import CharacterLevel
 from seqlab.languages.context_free import ContextFree
-from seqlab.languages.copying import Copying
 from seqlab.languages.counting import Counting
 from seqlab.languages.dyck import Dyck
 from seqlab.languages.explorer import WRONG, Explorer
-from seqlab.languages.expression import automaton
-from seqlab.languages.grammar import uniform_grammar
-from seqlab.languages.language import END, FormalLanguage
+from seqlab.languages.grammar import Grammar, uniform_grammar
+from seqlab.languages.language import END
 from seqlab.languages.length_bounded import LengthBounded
-from seqlab.languages.regular import ndfa, parity, tomita
+from seqlab.languages.regular import parity, tomita
 from seqlab.languages.toy import TOY
 from seqlab.schema.errors import UserError
 
-Member = Callable[[str], bool]
-PAIRS = ("()", "[]", "{}", "<>")
-
-
-def balanced(text: str) -> bool:
-    """One pair around brackets that cancel out."""
-    inner = text[1:-1]
-    while any(pair in inner for pair in PAIRS):
-        for pair in PAIRS:
-            inner = inner.replace(pair, "")
-    return len(text) > 1 and text[0] + text[-1] in PAIRS and not inner
-
-
-def deep(text: str) -> int:
-    return max(itertools.accumulate(1 if bracket in "([{<" else -1 for bracket in text), default=0)
-
-
-def odd_zeros_after_odd_ones(text: str) -> bool:
-    runs = [(bit, len(list(run))) for bit, run in itertools.groupby(text)]
-    return any(a == "1" and n % 2 and m % 2 for (a, n), (_, m) in itertools.pairwise(runs))
-
-
-TOMITA: dict[int, Member] = {
-    1: lambda text: re.fullmatch("1*", text) is not None,
-    2: lambda text: re.fullmatch("(10)*", text) is not None,
-    3: lambda text: not odd_zeros_after_odd_ones(text),
-    4: lambda text: "000" not in text,
-    5: lambda text: text.count("0") % 2 == 0 and text.count("1") % 2 == 0,
-    6: lambda text: (text.count("0") - text.count("1")) % 3 == 0,
-    7: lambda text: re.fullmatch("0*1*0*1*", text) is not None,
-}
-EXPRESSIONS = ["(ab|c)+", "a{2,3}b?", "[a-c]*a", "((a|b)(a|b))*", "a(b|)c*", r"\(a*\)"]
-
-
-def counted(letters: str) -> Member:
-    return lambda text: bool(text) and text == "".join(x * text.count("a") for x in letters)
-
-
-LANGUAGES: dict[str, tuple[FormalLanguage[Any], Member, int]] = {
-    "ndfa": (ndfa(("ab", "cd"), 0.25), lambda t: re.fullmatch("s((ab)*|(cd)*)s", t) is not None, 7),
-    "brackets": (Dyck(1, 7 / 16, None), balanced, 12),
-    "brackets of depth 2": (Dyck(1, 0.6, 2), lambda t: balanced(t) and deep(t) <= 2, 12),
-    "two kinds of brackets": (Dyck(2, 0.4, 3), lambda t: balanced(t) and deep(t) <= 3, 8),
-    "a^n b^n": (Counting(2, 0.3), counted("ab"), 8),
-    "a^n b^n c^n": (Counting(3, 0.3), counted("abc"), 9),
-    "copying": (Copying(2, 3, 1), lambda t: re.fullmatch("([ab]{3})_:\\1", t) is not None, 8),
-    "copying without a gap": (Copying(3, 2, 0), lambda t: re.fullmatch("([abc]{2}):\\1", t) is not None, 5),
-    "parity": (parity(0.2), lambda t: t.count("1") % 2 == 0, 9),
-    **{f"tomita {n}": (tomita(n, 0.2), member, 9) for n, member in TOMITA.items()},
-    **{
-        f"expression {pattern}": (
-            automaton(pattern, 0.3),
-            lambda t, pattern=pattern: re.fullmatch(pattern, t) is not None,
-            6,
-        )
-        for pattern in EXPRESSIONS
-    },
-}
 EVERY = pytest.mark.parametrize("name", list(LANGUAGES))
-
-
-def strings(alphabet: tuple[str, ...], longest: int) -> Iterator[str]:
-    for length in range(longest + 1):
-        for tokens in itertools.product(alphabet, repeat=length):
-            yield "".join(tokens)
 
 
 @EVERY
@@ -206,31 +139,6 @@ def test_kinds_of_brackets_are_equally_likely() -> None:
     assert max(counts) / min(counts) < 1.1
 
 
-GRAMMARS = {
-    "ambiguous": {"s": ["s s", "a", "b", "a b", "b b", "a a a", "c"]},
-    "left recursive": {"s": ["s a", "b", "t c", "b b"], "t": ["s", "d", "d d", "d e"]},
-    "rules alone": {"s": ["t", "u x"], "t": ["u", "v y"], "u": ["v", "a"], "v": ["a", "b u"]},
-    "nested": {"s": ["( s )", "a", "( s ) s", "b", "c"]},
-}
-
-
-def derived(rules: dict[str, list[str]], longest: int) -> dict[tuple[str, ...], float]:
-    """Every string up to a length, by expanding the leftmost name in all ways, with its probability."""
-    found: dict[tuple[str, ...], float] = {}
-    forms: list[tuple[tuple[str, ...], float]] = [((next(iter(rules)),), 1.0)]
-    while forms:
-        form, probability = forms.pop()
-        first = next((i for i, symbol in enumerate(form) if symbol in rules), None)
-        if first is None:
-            found[form] = found.get(form, 0.0) + probability
-            continue
-        for written in rules[form[first]]:
-            further = form[:first] + tuple(written.split()) + form[first + 1 :]
-            if len(further) <= longest:
-                forms.append((further, probability / len(rules[form[first]])))
-    return found
-
-
 @pytest.mark.parametrize("name", list(GRAMMARS))
 def test_a_grammar_sums_the_probabilities_of_all_derivations(name: str) -> None:
     rules = GRAMMARS[name]
@@ -321,6 +229,7 @@ BAD = {
     r"must not be empty\. Got an empty one": {"s": ["a", ""]},
     r"Got the same one twice": {"s": ["a", "a"]},
     r"must have at least one choice\. Got none": {"s": []},
+    r"'\.end' must not be a word": {"s": ["a .end"]},
 }
 
 
@@ -328,27 +237,6 @@ BAD = {
 def test_an_invalid_grammar_is_refused_with_the_reason(words: str) -> None:
     with pytest.raises(UserError, match=words):
         uniform_grammar(BAD[words])
-
-
-BAD_EXPRESSIONS = {
-    "(a": "must close '(' with ')'",
-    "a)": "must not close a parenthesis that is not open",
-    "*a": "must not have '*' here",
-    "a{2": "must close '{' with '}'",
-    "a{x}": "must have a number after '{'",
-    "a{3,2}": "from a number to a higher one",
-    "[a": "must close '[' with ']'",
-    "[]": "must have letters between",
-    "": "must have strings with at least one letter",
-    "a.b": "must not have '.' here",
-    "(a|b)*a(a|b){12}": "must need at most 2,000 states",
-}
-
-
-@pytest.mark.parametrize("pattern", list(BAD_EXPRESSIONS))
-def test_a_malformed_expression_is_refused_with_its_position(pattern: str) -> None:
-    with pytest.raises(UserError, match=re.escape(BAD_EXPRESSIONS[pattern])):
-        automaton(pattern, 0.5)
 
 
 def test_settings_out_of_range_are_refused() -> None:
@@ -360,6 +248,7 @@ def test_settings_out_of_range_are_refused() -> None:
         (lambda: Counting(2, 0.0), "'stop' must be above 0"),
         (lambda: tomita(8, 0.1), "'number' must be from 1 to 7. Got 8. Nearest: 7."),
         (lambda: parity(1.5), "'stop' must be above 0 and at most 1"),
+        (lambda: parity(1e-12), "'stop' must be at least 1e-09"),
         (lambda: LengthBounded(Counting(2, 0.5), 3, 3), "must have strings of 3 to 3 tokens"),
         (
             lambda: LengthBounded(Counting(2, 0.5), 4, 3),
@@ -375,3 +264,34 @@ def test_kinds_do_not_multiply_the_states_of_an_entropy() -> None:
     one, two = (LengthBounded(Dyck(kinds, 7 / 16, None), 1, 40).entropy() for kinds in (1, 2))
     assert two.tokens == one.tokens
     assert two.per_string == pytest.approx(one.per_string + (one.tokens - 1) / 2 * math.log(2))
+
+
+@pytest.mark.parametrize(("opening", "depth"), [(0.0, 3), (0.3, 1), (0.5, 6), (0.6, 5), (0.2, None)])
+def test_the_entropy_of_brackets_in_closed_form_is_that_of_their_markov_chain(
+    opening: float, depth: int | None
+) -> None:
+    found = Dyck(1, opening, depth).entropy()
+    expected = markov.entropy(Dyck(1, opening, depth or 60))
+    assert found.per_string == pytest.approx(expected.per_string, rel=1e-9)
+    assert found.tokens == pytest.approx(expected.tokens, rel=1e-9)
+    two = Dyck(2, opening, depth).entropy()
+    assert two.per_string == pytest.approx(found.per_string + (found.tokens - 1) / 2 * math.log(2))
+
+
+def test_interchangeable_words_give_the_same_bits_in_any_order() -> None:
+    """The probabilities after a word depend neither on the language's history nor on a word of its class."""
+    rules = {"s": (("n v", 0.3), ("n v n", 0.7)), "n": tuple((word, 1 / 7) for word in "abcdefg")}
+    rules |= {"v": (("x", 0.1), ("y", 0.2), ("z n", 0.7))}
+    grammar = Grammar({name: tuple((tuple(w.split()), p) for w, p in row) for name, row in rules.items()})
+    prefixes = [f"{n} {v}" for n in "abcdefg" for v in "xyz"]
+    forward, backward = ContextFree(grammar), ContextFree(grammar)
+    found = {prefix: dict(forward.next_token(prefix)) for prefix in prefixes}
+    assert found == {prefix: dict(backward.next_token(prefix)) for prefix in reversed(prefixes)}
+
+
+def test_characters_of_a_string_on_average_are_those_of_all_strings() -> None:
+    rules = {"s": ["go t", "t t", "so"], "t": ["on", "t1 ten", "a"], "t1": ["x", "yz"]}
+    language, known = CharacterLevel(ContextFree(uniform_grammar(rules))), derived(rules, 9)
+    expected = sum(p * len(" ".join(words)) for words, p in known.items())
+    assert language.mean_tokens == pytest.approx(expected)
+    assert language.entropy().tokens == pytest.approx(expected + 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +14,7 @@ from seqlab.decode.sampling import SamplingOptions
 from seqlab.evaluate.decoding import continue_prompts
 from seqlab.experiment import seeding
 from seqlab.experiment.network_experiment import NetworkExperiment
+from seqlab.languages.expected_lengths import ExpectedLengths, expected_lengths
 from seqlab.languages.judging import Judgement, Sample, judge
 from seqlab.languages.language import FormalLanguage
 from seqlab.measure.oracle_comparison import NATS, OracleComparison, compare
@@ -24,8 +24,6 @@ from seqlab.schema.records import Curve, Record, Scalar, Text
 
 TEXTS = 1_000
 """Texts of a split on which distributions are compared."""
-DRAWN = 20_000
-"""Strings from which the lengths of the language are counted."""
 SAMPLES = "samples"
 """The split of records that are of samples."""
 
@@ -35,6 +33,10 @@ class OracleCheck:
 
     def __init__(self, experiment: NetworkExperiment, oracle: TokenOracle):
         self._experiment, self._oracle = experiment, oracle
+        settings = experiment.config.samples
+        if settings.checked or settings.checked_at_end:
+            # Lengths that cannot be computed are refused now, not after training.
+            expected_lengths(oracle.language, {settings.prompt: 1}, settings.max_tokens)
 
     def validation(self, step: int) -> list[Record]:
         """What is recorded with each validation."""
@@ -68,7 +70,7 @@ class OracleCheck:
             self._oracle.language,
             samples,
             seen=self._seen,
-            lengths=self._lengths,
+            expected=self.expected(texts),
             words=self._oracle.words,
             legacy_check=self._oracle.legacy_check,
         )
@@ -112,8 +114,8 @@ class OracleCheck:
         if settings.checked_at_end:
             texts = self.draw(settings.checked_at_end, "final check", 0)
             found = self.judge(texts)
-            fits = sum(share for length, share in self._lengths.items() if length <= settings.max_tokens)
-            metrics |= {**found.shares, "complete_of_truth": fits}
+            expected = self.expected(texts)
+            metrics |= found.shares | _expected_shares(expected, texts)
             card["longest_valid"] = found.longest_valid
             card["first_wrong"] = found.explained[0][0] if found.explained else None
             card["explained"] = [
@@ -125,7 +127,7 @@ class OracleCheck:
                 }
                 for text, error in found.explained
             ]
-            records += _lengths_of(self._oracle.language, texts, self._lengths)
+            records += _lengths_of(self._oracle.language, texts, expected)
             how += f"; {len(texts):,} samples of at most {settings.max_tokens} tokens"
         card["scored_as"] = how
         return card, records
@@ -134,12 +136,10 @@ class OracleCheck:
     def _seen(self) -> frozenset[str]:
         return frozenset(truth.texts(self._experiment.dataset, "train"))
 
-    @cached_property
-    def _lengths(self) -> Mapping[int, float]:
-        language = self._oracle.language
-        texts = language.draw(DRAWN, np.random.default_rng(0))
-        counts = Counter(len(language.split(text)) for text in texts)
-        return {length: count / DRAWN for length, count in counts.items()}
+    def expected(self, texts: list[Text]) -> ExpectedLengths:
+        """The lengths of strings of the true distribution after the same prompts, cut at the same length."""
+        prompts = Counter(text.prompt for text in texts)
+        return expected_lengths(self._oracle.language, prompts, self._experiment.config.samples.max_tokens)
 
     def _prompts(self, count: int, purpose: str, step: int) -> list[str]:
         settings = self._experiment.config.samples
@@ -180,10 +180,17 @@ def write_oracle_card(run: RunFolder, check: OracleCheck, *, loss: float, step: 
     return records
 
 
-def _lengths_of(
-    language: FormalLanguage[Any], texts: list[Text], lengths: Mapping[int, float]
-) -> list[Record]:
-    """Shares of lengths, of samples that ended and of the language."""
+def _expected_shares(expected: ExpectedLengths, texts: list[Text]) -> dict[str, float]:
+    """What as many strings of the true distribution have, by the names under which it is recorded."""
+    shares = {"expected_complete_samples": expected.complete}
+    complete = sum(text.complete for text in texts)
+    if complete and expected.lengths:
+        shares["expected_length_distance"] = expected.expected_distance(complete)
+    return shares
+
+
+def _lengths_of(language: FormalLanguage[Any], texts: list[Text], expected: ExpectedLengths) -> list[Record]:
+    """Shares of lengths, of samples that ended and of the strings of the language that do."""
     ended = [text for text in texts if text.complete]
     counts = Counter(len(language.split(text.prompt + text.text)) for text in ended)
     shares = {length: count / len(ended) for length, count in counts.items()}
@@ -193,10 +200,10 @@ def _lengths_of(
             x=tuple(sorted(known)),
             y=tuple(known[length] for length in sorted(known)),
             x_unit="tokens",
-            y_unit="fraction of texts",
+            y_unit="fraction of complete texts",
             split=split,
         )
-        for split, known in ((SAMPLES, shares), ("oracle", lengths))
+        for split, known in ((SAMPLES, shares), ("oracle", expected.lengths))
         if known
     ]
 

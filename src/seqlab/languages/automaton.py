@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from typing_extensions import override
 
@@ -11,6 +12,8 @@ from seqlab.languages import markov
 from seqlab.languages.language import END, Entropy, FormalLanguage
 from seqlab.schema.errors import UserError
 
+MIN_STOP = 1e-9
+"""Probability to end below which strings are practically endless."""
 Transitions = Mapping[str, tuple[float, int]]
 """Of one state: the probability of each token, and the state after it."""
 Targets = Mapping[str, int]
@@ -29,6 +32,7 @@ class Automaton(FormalLanguage[int]):
     (True, False, {'b': 0.25, '.end': 0.75})
     """
 
+    length_follows_from: ClassVar[str] = "the probability to end ('stop')"
     symbols: tuple[str, ...]
     transitions: tuple[Transitions, ...]
 
@@ -76,10 +80,14 @@ def uniform_automaton(
     with certainty.
 
     Raises:
-        UserError: the language is empty, or `stop` is not above 0 and at most 1.
+        UserError: the language is empty, or `stop` is not from 1e-9 to 1.
     """
     if not 0 < stop <= 1:
         raise UserError(f"'stop' must be above 0 and at most 1. Got {stop}.")
+    if stop < MIN_STOP:
+        raise UserError(
+            f"'stop' must be at least {MIN_STOP}, or strings would be practically endless. Got {stop}."
+        )
     useful = _states_reaching(targets, accepting)
     if 0 not in useful:
         raise UserError("A language must have at least one string. Got none.")
@@ -93,10 +101,15 @@ def uniform_automaton(
 
 def _states_reaching(targets: Sequence[Targets], wanted: set[int]) -> set[int]:
     """States from which one of the wanted ones can be reached."""
-    found, size = set(wanted), -1
-    while len(found) != size:
-        size = len(found)
-        found |= {state for state, row in enumerate(targets) if found & set(row.values())}
+    sources: dict[int, list[int]] = {}
+    for state, row in enumerate(targets):
+        for target in row.values():
+            sources.setdefault(target, []).append(state)
+    found, pending = set(wanted), list(wanted)
+    while pending:
+        new = set(sources.get(pending.pop(), ())) - found
+        found |= new
+        pending += new
     return found
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from typing_extensions import override
 
+from seqlab.languages.context_free import ContextFree
 from seqlab.languages.language import END, Entropy, FormalLanguage
+from seqlab.languages.length_table import Floats
 
-LENGTH_SAMPLES = 20_000
-"""Strings from which the mean number of characters is estimated."""
 WordState = tuple[Any, str]
 """The state of the language of words before the current word, and the characters of that word so far."""
 
@@ -30,7 +30,8 @@ class CharacterLevel(FormalLanguage[WordState]):
     {' ': 0.5, '.end': 0.5}
     """
 
-    words: FormalLanguage[Any]
+    length_follows_from: ClassVar[str] = ContextFree.length_follows_from
+    words: ContextFree
 
     @property
     @override
@@ -77,16 +78,36 @@ class CharacterLevel(FormalLanguage[WordState]):
 
     @override
     def entropy(self) -> Entropy:
-        # Nats per string are those of the words. No closed form is known for characters per string.
+        # Nats per string are those of the words.
         words = self.words.entropy()
-        texts = self.words.draw(LENGTH_SAMPLES, np.random.default_rng(0))
-        characters = sum(map(len, texts)) / len(texts)
         return Entropy(
-            per_string=words.per_string, tokens=characters + 1, error=words.error, strings=words.strings
+            per_string=words.per_string,
+            tokens=self.mean_tokens + 1,
+            error=words.error,
+            strings=words.strings,
         )
 
+    @property
     @override
-    def draw(self, count: int, random: np.random.Generator) -> list[str]:
+    def mean_tokens(self) -> float:
+        # A space between words, so one less than words.
+        return self.words.grammar.mean_sum(lambda word: len(word) + 1) - 1
+
+    @override
+    def remaining_lengths(self, state: WordState, limit: int) -> Floats:
+        before, letters = state
+        shares = {word: share for word, share in self._next_words(before).items() if word.startswith(letters)}
+        rest = self.words.remaining_characters(limit)
+        found = np.zeros(limit + 1)
+        for word, share in shares.items():
+            begin = len(word) - len(letters)
+            if begin <= limit:
+                after = rest.after(self.words.advance(before, word))
+                found[begin:] += share * after[: limit + 1 - begin]
+        return found / sum(shares.values())
+
+    @override
+    def _drawn(self, count: int, random: np.random.Generator) -> list[str]:
         return self.words.draw(count, random)
 
     def _next_words(self, before: Any) -> Mapping[str, float]:

@@ -1,6 +1,6 @@
 """Context-free languages: the strings that a weighted grammar generates.
 
-Legend: R rules (choices of all names), S symbols of the strings that are being derived.
+Legend: R rules (choices of all names), S words of the strings that are being derived.
 """
 
 from __future__ import annotations
@@ -16,12 +16,16 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from seqlab.languages.earley import EarleyColumn, EarleyParser
-from seqlab.languages.explorer import CHUNK
+from seqlab.languages.explorer import chunk_sizes
 from seqlab.languages.grammar import Grammar
 from seqlab.languages.language import Entropy, FormalLanguage
+from seqlab.languages.remaining_sizes import RemainingSizes
 
 ENTROPY_SAMPLES = 20_000
 """Strings from which the entropy is estimated where derivations do not determine it."""
+FEWEST_SAMPLES, LONG = 100, 100
+"""Fewer strings, as few as this, are taken where they have more words than `LONG` on average: the time to
+read one grows with the square of its words."""
 
 Integers = NDArray[np.int64]
 
@@ -37,6 +41,7 @@ class ContextFree(FormalLanguage[EarleyColumn]):
     """
 
     separator: ClassVar[str] = " "
+    length_follows_from: ClassVar[str] = "the probabilities of the rules"
     grammar: Grammar
 
     @property
@@ -77,41 +82,85 @@ class ContextFree(FormalLanguage[EarleyColumn]):
     def entropy(self) -> Entropy:
         # In closed form only where each string has one derivation; in general no closed form is known, so the
         # entropy is the mean of exact -log probabilities over many strings.
-        tokens = self.grammar.mean_words + 1
+        tokens = self.mean_tokens + 1
         if self.unambiguous:
             return Entropy(per_string=self.grammar.derivation_nats, tokens=tokens)
         return estimate(self, tokens)
 
+    @property
     @override
-    def draw(self, count: int, random: np.random.Generator) -> list[str]:
+    def mean_tokens(self) -> float:
+        return self.grammar.mean_sum(lambda word: 1)
+
+    @override
+    def remaining_lengths(self, state: EarleyColumn, limit: int) -> NDArray[np.float64]:
+        return self._remaining(limit, characters=False).after(state)
+
+    def remaining_characters(self, limit: int) -> RemainingSizes:
+        """How many characters follow after a prefix, up to a limit; a word comes with the space before it."""
+        return self._remaining(limit, characters=True)
+
+    def _remaining(self, limit: int, *, characters: bool) -> RemainingSizes:
+        known = self._tables.get((limit, characters))
+        if known is None:
+            sizes = {word: len(word) + 1 if characters else 1 for word in self.alphabet}
+            known = RemainingSizes(self.grammar, self._parser, sizes, limit)
+            self._tables[limit, characters] = known
+        return known
+
+    @cached_property
+    def _tables(self) -> dict[tuple[int, bool], RemainingSizes]:
+        return {}
+
+    @override
+    def _drawn(self, count: int, random: np.random.Generator) -> list[str]:
         # Not word by word as in other languages: few strings share states of the parser, and derivations are
         # cheap.
         texts: list[str] = []
-        while len(texts) < count:
-            symbols, rows = self._derive(random)
-            words, bounds = self._symbols[symbols], np.searchsorted(rows, np.arange(CHUNK + 1)).tolist()
-            listed = words.tolist()
-            texts += [" ".join(listed[b:e]) for b, e in pairwise(bounds)]
+        for size in chunk_sizes(self.mean_tokens):
+            if len(texts) >= count:
+                break
+            words, bounds = self._yield(self._derive(size, random))
+            listed = self._symbols[words].tolist()
+            texts += [" ".join(listed[begin:end]) for begin, end in pairwise(bounds.tolist())]
         return texts[:count]
 
-    def _derive(self, random: np.random.Generator) -> tuple[Integers, Integers]:
-        """(S,) words of `CHUNK` random sentences by index in `_symbols`, and (S,) the sentence of each.
-
-        In each round every name in every sentence is replaced by one of its choices.
-        """
+    def _derive(self, size: int, random: np.random.Generator) -> list[_Level]:
+        """The derivations of random sentences: in each level the choices of the names of the level above."""
+        levels, symbols = list[_Level](), np.zeros(size, dtype=np.int64)
         rules = self._rules
-        symbols, rows = np.zeros(CHUNK, dtype=np.int64), np.arange(CHUNK)
-        while (is_name := symbols < len(self.grammar.rules)).any():
-            rule = np.full(len(symbols), -1)
-            draws = symbols[is_name] + random.random(int(is_name.sum()))
-            rule[is_name] = np.searchsorted(rules.cumulative, draws, side="right")
-            lengths = np.where(is_name, rules.lengths[rule], 1)
+        while len(symbols):
+            names = np.flatnonzero(symbols < len(self.grammar.rules))
+            draws = symbols[names] + random.random(len(names))
+            rule = np.searchsorted(rules.cumulative, draws, side="right")
+            lengths = rules.lengths[rule]
+            levels.append(_Level(symbols, names, lengths))
             begins = np.cumsum(lengths) - lengths
-            source = np.repeat(np.arange(len(symbols)), lengths)
-            offset = np.arange(len(source)) - begins[source]
-            written = rules.symbols[rules.begins[rule[source]] + offset]
-            symbols, rows = np.where(is_name[source], written, symbols[source]), rows[source]
-        return symbols, rows
+            offset = np.arange(int(lengths.sum())) - np.repeat(begins, lengths)
+            symbols = rules.symbols[np.repeat(rules.begins[rule], lengths) + offset]
+        return levels
+
+    def _yield(self, levels: list[_Level]) -> tuple[Integers, Integers]:
+        """(S,) words of all sentences by index in `_symbols`, and where each sentence begins, and the end."""
+        counts = [np.ones(0, dtype=np.int64)]
+        for level in reversed(levels):  # the words below each symbol
+            below = np.concatenate([[0], np.cumsum(counts[-1])])
+            ends = np.cumsum(level.lengths)
+            count = np.ones(len(level.symbols), dtype=np.int64)
+            count[level.names] = below[ends] - below[ends - level.lengths]
+            counts.append(count)
+        bounds = np.concatenate([[0], np.cumsum(counts[-1])])
+        words, begins = np.empty(bounds[-1], dtype=np.int64), bounds[:-1]
+        for level, below in zip(levels, counts[-2::-1], strict=True):
+            is_word = np.ones(len(level.symbols), dtype=bool)
+            is_word[level.names] = False
+            words[begins[is_word]] = level.symbols[is_word]
+            # A symbol begins where its name does, after the words of the name's symbols before it.
+            before = np.cumsum(below) - below
+            ends = np.cumsum(level.lengths)
+            first = np.repeat(ends - level.lengths, level.lengths)
+            begins = np.repeat(begins[level.names], level.lengths) + before - before[first]
+        return words, bounds
 
     @cached_property
     def _symbols(self) -> NDArray[np.object_]:
@@ -135,6 +184,19 @@ class ContextFree(FormalLanguage[EarleyColumn]):
 
 
 @dataclass(frozen=True)
+class _Level:
+    """Symbols at one depth of derivations.
+
+    symbols: all of them, from left to right. names: indices of those that are names. lengths: the number of
+    symbols that each name is replaced by, which are in the next level.
+    """
+
+    symbols: Integers
+    names: Integers
+    lengths: Integers
+
+
+@dataclass(frozen=True)
 class _FlatRules:
     """All rules in flat arrays.
 
@@ -151,7 +213,8 @@ class _FlatRules:
 
 def estimate(language: FormalLanguage[EarleyColumn], tokens: float) -> Entropy:
     """Nats per string as a mean over many random strings, each one's exact; `tokens` is known."""
-    texts = language.draw(ENTROPY_SAMPLES, np.random.default_rng(0))
+    share = min(1.0, LONG / tokens) ** 2
+    texts = language.draw(max(FEWEST_SAMPLES, int(ENTROPY_SAMPLES * share)), np.random.default_rng(0))
     nats = np.array([language.nats(text) for text in texts])
     error = float(nats.std(ddof=1)) / math.sqrt(len(nats))
     return Entropy(per_string=float(nats.mean()), tokens=tokens, error=error, strings=len(nats))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import string
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from typing_extensions import override
@@ -30,6 +31,7 @@ class Copying(FormalLanguage[str]):
         UserError: `letters` is not from 1 to 26, `length` is below 1, or `gap` below 0.
     """
 
+    length_follows_from: ClassVar[str] = "'length' and 'gap'"
     letters: int
     length: int
     gap: int
@@ -63,7 +65,7 @@ class Copying(FormalLanguage[str]):
         return state + token
 
     @override
-    def draw(self, count: int, random: np.random.Generator) -> list[str]:
+    def _drawn(self, count: int, random: np.random.Generator) -> list[str]:
         # Whole words: nearly every word has states of its own, so a walk over states would store them all.
         drawn = random.integers(self.letters, size=(count, self.length))
         words = ["".join(string.ascii_lowercase[letter] for letter in row) for row in drawn.tolist()]

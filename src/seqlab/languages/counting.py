@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 from dataclasses import dataclass
+from typing import ClassVar
 
 from typing_extensions import override
 
@@ -28,6 +30,7 @@ class Counting(FormalLanguage[tuple[int, int]]):
         UserError: `letters` is not from 2 to 4, or `stop` is not above 0 and at most 1.
     """
 
+    length_follows_from: ClassVar[str] = "'stop'"
     letters: int
     stop: float
 
@@ -63,6 +66,11 @@ class Counting(FormalLanguage[tuple[int, int]]):
         if remaining != _GROWING:
             return count, remaining - 1
         return (count + 1, _GROWING) if token == "a" else (count, (self.letters - 1) * count - 1)
+
+    @override
+    def length_class(self, state: tuple[int, int]) -> Hashable:
+        # Once n is known, so is the remaining length.
+        return state if state[1] == _GROWING else state[1]
 
     @override
     def entropy(self) -> Entropy:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from typing_extensions import override
 
-from seqlab.languages import markov
 from seqlab.languages.language import END, Entropy, FormalLanguage, binary_entropy
 from seqlab.schema.errors import UserError
 
@@ -36,6 +36,7 @@ class Dyck(FormalLanguage[str]):
             (strings would be infinite or have no mean length); or `max_depth` is below 1.
     """
 
+    length_follows_from: ClassVar[str] = "'opening' and 'max_depth'"
     kinds: int
     opening: float
     max_depth: int | None
@@ -108,16 +109,30 @@ class Dyck(FormalLanguage[str]):
     def entropy(self) -> Entropy:
         """In closed form.
 
-        Without a maximum depth, a walk of 1 / (1 - 2p) steps is expected after the first bracket, where p is
-        `opening` (Wald 1944). Each step costs H(p) + p ln k nats for k kinds; the first bracket costs ln k,
-        and the end is certain. With a maximum depth, the Markov chain of depths is solved.
+        While a bracket is open, p / q further ones of the next depth open in it, where p is `opening` and
+        q = 1 - p; so (p/q)^d pairs have d open brackets before them (a branching process; Wald 1944 for the
+        sum without a maximum depth). Each choice costs H(p) nats, and there are 1/q of them for each pair
+        that is not at the maximum depth; each pair costs ln k for k kinds; everything else is certain.
         """
-        p, kind = self.opening, math.log(self.kinds)
+        p = self.opening
         if self.max_depth is None:
-            steps = 1 / (1 - 2 * p)
-            return Entropy(per_string=kind + steps * (binary_entropy(p) + p * kind), tokens=2 + steps)
-        skeleton = markov.entropy(self.skeleton())
-        return Entropy(per_string=skeleton.per_string + self.fill_entropy(skeleton), tokens=skeleton.tokens)
+            pairs = (1 - p) / (1 - 2 * p)
+            choices = 1 / (1 - 2 * p)
+        else:
+            pairs = _geometric_sum(p / (1 - p), self.max_depth)
+            choices = _geometric_sum(p / (1 - p), self.max_depth - 1) / (1 - p)
+        nats = choices * binary_entropy(p) + pairs * math.log(self.kinds)
+        return Entropy(per_string=nats, tokens=2 * pairs + 1)
+
+
+def _geometric_sum(ratio: float, terms: int) -> float:
+    """1 + r + r^2 + ...; infinite where it is too large for a float."""
+    if ratio == 1:
+        return float(terms)
+    try:
+        return math.expm1(terms * math.log(ratio)) / (ratio - 1) if ratio > 0 else float(terms > 0)
+    except OverflowError:
+        return math.inf
 
 
 def _with_kinds(skeleton: str, kinds: Iterator[int]) -> str:

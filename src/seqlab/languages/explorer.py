@@ -5,15 +5,19 @@ Legend: S states reached so far, V tokens of the alphabet (column V is the end),
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from itertools import pairwise
+import itertools
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 CHUNK = 8192
-"""Strings drawn together. A constant, so that a larger draw begins with the strings of a smaller one."""
+"""Strings drawn together where they are short."""
+SHORT = 128
+"""Tokens that the strings of a language may have on average to be short."""
+FEW = 4
+"""Strings drawn together first where they are long."""
 WRONG = -1
 """The number of the state after an impossible token."""
 _UNKNOWN = -2
@@ -33,6 +37,11 @@ class StateMachine(Protocol):
         """Every token."""
         ...
 
+    @property
+    def mean_tokens(self) -> float:
+        """Expected tokens of a string, without its end."""
+        ...
+
     def start(self) -> Any:
         """The state before the first token."""
         ...
@@ -45,6 +54,10 @@ class StateMachine(Protocol):
         """The state after one more token."""
         ...
 
+    def length_class(self, state: Any) -> Hashable:
+        """Equal for states from which the remaining length has the same distribution."""
+        ...
+
     def join(self, tokens: Sequence[str]) -> str:
         """The string of tokens."""
         ...
@@ -52,6 +65,20 @@ class StateMachine(Protocol):
     def split(self, text: str) -> list[str]:
         """The tokens of a text."""
         ...
+
+
+def chunk_sizes(mean_tokens: float) -> Iterator[int]:
+    """How many strings are drawn together, one chunk after the other.
+
+    Long strings come in few at first, so that few of them cost little. The sizes depend on the language
+    alone, so that a larger draw begins with the strings of a smaller one.
+    """
+    if mean_tokens <= SHORT:
+        yield from itertools.repeat(CHUNK)
+    most, size = max(FEW, int(CHUNK * SHORT / mean_tokens)), FEW
+    while True:
+        yield size
+        size = min(2 * size, most)
 
 
 class Explorer:
@@ -68,10 +95,10 @@ class Explorer:
         self.end = len(self.columns)
         self._numbers: dict[Hashable, int] = {}
         self._states: list[Any] = []
-        # Both have more rows than states: rows are added by doubling, as a list grows.
+        # All have more rows than states: rows are added by doubling, as a list grows.
         self._probabilities = np.zeros((16, self.end + 1))
         self._next = np.full((16, self.end + 1), _UNKNOWN)
-        self._cumulative = np.zeros((0, self.end + 1))
+        self._cumulative, self._summed = np.zeros((16, self.end + 1)), 0
         self._number(language.start())
 
     @property
@@ -104,14 +131,16 @@ class Explorer:
     def draw(self, count: int, random: np.random.Generator) -> list[str]:
         """Random strings; a larger count begins with the strings of a smaller one."""
         texts: list[str] = []
-        while len(texts) < count:
-            texts += self._draw_chunk(random)
+        for size in chunk_sizes(self.language.mean_tokens):
+            if len(texts) >= count:
+                break
+            texts += self._draw_chunk(size, random)
         return texts[:count]
 
-    def _draw_chunk(self, random: np.random.Generator) -> list[str]:
-        """`CHUNK` strings in parallel, one token of each unfinished string per step."""
-        rows, states = np.arange(CHUNK), np.zeros(CHUNK, dtype=np.int64)
-        lengths, steps = np.zeros(CHUNK, dtype=np.int64), []
+    def _draw_chunk(self, size: int, random: np.random.Generator) -> list[str]:
+        """Strings in parallel, one token of each unfinished string per step."""
+        rows, states = np.arange(size), np.zeros(size, dtype=np.int64)
+        lengths, steps = np.zeros(size, dtype=np.int64), []
         while len(rows):
             columns = self._pick(states, random.random(len(rows)))
             unfinished = columns != self.end
@@ -123,10 +152,14 @@ class Explorer:
 
     def _pick(self, states: Integers, draws: Floats) -> Integers:
         """The first column whose cumulative probability exceeds the draw."""
-        if len(self._cumulative) < len(self._states):
-            cumulative = np.cumsum(self.probabilities, axis=1)
+        known, reached = self._summed, len(self._states)
+        if known < reached:
+            if len(self._cumulative) < len(self._probabilities):
+                self._cumulative = np.resize(self._cumulative, self._probabilities.shape)
+            sums = np.cumsum(self._probabilities[known:reached], axis=1)
             # Rounding must not leave a sum just below 1, or a draw above it would select no column.
-            self._cumulative = cumulative / cumulative[:, -1:]
+            self._cumulative[known:reached] = sums / sums[:, -1:]
+            self._summed = reached
         return (self._cumulative[states] <= draws[:, None]).sum(axis=1)
 
     def _steps(self, states: Integers, columns: Integers) -> Integers:
@@ -149,9 +182,9 @@ class Explorer:
         # Joining all characters once and slicing is much faster than joining each string.
         if all(len(token) == 1 for token in alphabet) and not self.language.separator:
             text = "".join(np.array(alphabet, dtype="U1")[flat].tolist()) if len(flat) else ""
-            return [text[begin:end] for begin, end in pairwise(bounds)]
+            return [text[begin:end] for begin, end in itertools.pairwise(bounds)]
         tokens = [alphabet[column] for column in flat.tolist()]
-        return [self.language.join(tokens[begin:end]) for begin, end in pairwise(bounds)]
+        return [self.language.join(tokens[begin:end]) for begin, end in itertools.pairwise(bounds)]
 
     def _step(self, number: int, column: int) -> int:
         """The state after one more token."""

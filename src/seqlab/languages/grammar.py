@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from seqlab.languages.language import END
 from seqlab.schema.errors import UserError
 
 Symbols = tuple[str, ...]
@@ -55,14 +56,16 @@ class Grammar:
         names = list(self.rules)
         begin = np.zeros(len(names))
         begin[0] = 1.0
-        uses = np.linalg.solve(np.eye(len(names)) - self._expected().T, begin)
+        try:
+            uses = np.linalg.solve(np.eye(len(names)) - self._expected().T, begin)
+        except np.linalg.LinAlgError:  # of numbers that are too large for floats
+            uses = np.full(len(names), math.inf)
         return dict(zip(names, uses.tolist(), strict=True))
 
-    @cached_property
-    def mean_words(self) -> float:
-        """Words of a string, on average."""
+    def mean_sum(self, size: Callable[[str], int]) -> float:
+        """Sum of the sizes of a string's words, on average."""
         return sum(
-            self.mean_uses[name] * probability * sum(symbol not in self.rules for symbol in symbols)
+            self.mean_uses[name] * probability * sum(size(s) for s in symbols if s not in self.rules)
             for name, choices in self.rules.items()
             for symbols, probability in choices
         )
@@ -157,6 +160,8 @@ def _check_choices(name: str, choices: Sequence[tuple[Symbols, float]]) -> None:
                 f"Probabilities must be above 0. Got {probability} for {' '.join(symbols)!r} in rule "
                 f"{name!r}."
             )
+    if any(END in symbols for symbols, _ in choices):
+        raise UserError(f"{END!r} must not be a word: it is the end of a string. Got it in rule {name!r}.")
     if len({symbols for symbols, _ in choices}) < len(choices):
         raise UserError(f"Choices of rule {name!r} must differ from each other. Got the same one twice.")
     total = sum(probability for _, probability in choices)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from seqlab.languages.expected_lengths import ExpectedLengths
 from seqlab.languages.language import END, FirstError, FormalLanguage
 
 MAX_EXPLAINED = 5
@@ -31,7 +32,7 @@ class Judgement:
     texts. distinct: different texts. known_words: of all generated words, those of the language; None for
     languages of letters. passed_legacy_check: accepted by the legacy check; None without one.
     length_distance: largest difference between the cumulative distributions of lengths, of complete samples
-    and of the language (the Kolmogorov-Smirnov statistic).
+    and expected of them (the Kolmogorov-Smirnov statistic).
     """
 
     count: int
@@ -71,7 +72,7 @@ def judge(
     samples: Sequence[Sample],
     *,
     seen: Collection[str] = (),
-    lengths: Mapping[int, float] | None = None,
+    expected: ExpectedLengths | None = None,
     words: Collection[str] | None = None,
     legacy_check: Callable[[str], bool] | None = None,
 ) -> Judgement:
@@ -81,7 +82,7 @@ def judge(
         language: the language they should belong to.
         samples: at least one.
         seen: the training texts.
-        lengths: distribution of the lengths of the language's strings, in tokens without the end.
+        expected: the lengths of the language's strings after the same prompts, cut at the same length.
         words: words that a text of the language may contain; None if texts have no words.
         legacy_check: a check that also accepts cut texts.
 
@@ -104,7 +105,7 @@ def judge(
         valid_of_complete=len(valid) / len(complete) if complete else None,
         novel=sum(text not in seen for text in valid) / len(valid) if valid else None,
         distinct=len({sample.text for sample in samples}) / total,
-        length_distance=_length_distance(language, complete, lengths) if lengths and complete else None,
+        length_distance=_length_distance(language, complete, expected),
         known_words=_known_words(samples, words) if words is not None else None,
         passed_legacy_check=sum(legacy_check(s.text) for s in samples) / total if legacy_check else None,
         longest_valid=max(valid, key=len, default=None),
@@ -130,15 +131,11 @@ def _first_error(language: FormalLanguage[Any], sample: Sample) -> FirstError | 
 
 
 def _length_distance(
-    language: FormalLanguage[Any], complete: Sequence[Sample], lengths: Mapping[int, float]
-) -> float:
-    counts = Counter(len(language.split(sample.text)) for sample in complete)
-    ours = theirs = largest = 0.0
-    for length in sorted({*counts, *lengths}):
-        ours += counts[length] / len(complete)
-        theirs += lengths.get(length, 0.0)
-        largest = max(largest, abs(ours - theirs))
-    return largest
+    language: FormalLanguage[Any], complete: Sequence[Sample], expected: ExpectedLengths | None
+) -> float | None:
+    if expected is None or not expected.lengths or not complete:
+        return None
+    return expected.distance(Counter(len(language.split(sample.text)) for sample in complete))
 
 
 def _known_words(samples: Sequence[Sample], words: Collection[str]) -> float | None:

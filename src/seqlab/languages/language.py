@@ -11,10 +11,15 @@ from typing import Any, ClassVar, Generic, TypeVar
 import numpy as np
 
 from seqlab.languages.explorer import Explorer
+from seqlab.languages.length_table import Floats, lengths_from
 from seqlab.schema.errors import UserError
 
 END = ".end"
 """The end of a string, as an outcome of the distribution of the next token."""
+MAX_MEAN_TOKENS = 100_000
+"""Mean number of tokens of a string above which none is drawn: strings would be practically endless."""
+NO_MEAN = 1e12
+"""A mean above which solutions of linear systems are rounding errors."""
 State = TypeVar("State", bound=Hashable)
 
 
@@ -68,6 +73,8 @@ class FormalLanguage(ABC, Generic[State]):
 
     separator: ClassVar[str] = ""
     """Written between the tokens of a string."""
+    length_follows_from: ClassVar[str]
+    """The settings that decide how long strings are, as an error names them."""
 
     @property
     @abstractmethod
@@ -90,6 +97,15 @@ class FormalLanguage(ABC, Generic[State]):
     def entropy(self) -> Entropy:
         """Nats and tokens per string: in closed form, or if none is known as a mean over many strings."""
 
+    @property
+    def mean_tokens(self) -> float:
+        """Expected tokens of a string, without its end."""
+        return self.entropy().tokens - 1
+
+    def remaining_lengths(self, state: State, limit: int) -> Floats:
+        """(limit+1,) probability that a string ends after exactly n further tokens, for n from 0."""
+        return lengths_from(self, state, limit)
+
     def length_class(self, state: State) -> Hashable:
         """Equal for states from which the remaining length of a string has the same distribution."""
         return state
@@ -99,7 +115,30 @@ class FormalLanguage(ABC, Generic[State]):
         return None
 
     def draw(self, count: int, random: np.random.Generator) -> list[str]:
-        """Random strings; a larger count begins with the strings of a smaller one."""
+        """Random strings; a larger count begins with the strings of a smaller one.
+
+        Raises:
+            UserError: strings are practically endless.
+        """
+        self.check_mean_tokens()
+        return self._drawn(count, random)
+
+    def check_mean_tokens(self) -> None:
+        """Make sure that strings can be drawn.
+
+        Raises:
+            UserError: strings have no mean length, or a practically endless one.
+        """
+        mean = self.mean_tokens
+        if not 0 <= mean <= MAX_MEAN_TOKENS:
+            found = f"{mean:,.0f}" if 0 <= mean < NO_MEAN else f"more than {NO_MEAN:,.0f}"
+            raise UserError(
+                f"Strings must have at most {MAX_MEAN_TOKENS:,} tokens on average, or one would be "
+                f"practically endless. Got {found}, which follows from {self.length_follows_from}."
+            )
+
+    def _drawn(self, count: int, random: np.random.Generator) -> list[str]:
+        """Random strings of a language whose strings are not too long."""
         # A generator of its own: otherwise the number of strings would change what they are filled with.
         (filling,) = random.spawn(1)
         return self.fill(Explorer(self.skeleton()).draw(count, random), filling)
@@ -131,10 +170,19 @@ class FormalLanguage(ABC, Generic[State]):
             UserError: no string begins with this prefix; the tokens that are possible instead of its first
                 wrong one are named.
         """
-        states = list(self._states(self.split(prefix)))
-        if len(states) <= len(self.split(prefix)):
+        return self.distribution(self.state_after(prefix))
+
+    def state_after(self, prefix: str) -> State:
+        """The state after a written prefix.
+
+        Raises:
+            UserError: as `next_token` does.
+        """
+        tokens = self.split(prefix)
+        states = list(self._states(tokens))
+        if len(states) <= len(tokens):
             raise UserError(self._not_a_prefix(prefix, states))
-        return self.distribution(states[-1])
+        return states[-1]
 
     def is_prefix(self, text: str) -> bool:
         """Whether some string begins with this text."""

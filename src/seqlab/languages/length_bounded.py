@@ -6,17 +6,16 @@ Legend: C length classes, M the maximum number of tokens.
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.sparse import csc_matrix
 from typing_extensions import override
 
 from seqlab.languages import markov
 from seqlab.languages.language import END, Entropy, FormalLanguage
+from seqlab.languages.length_table import Floats, LengthTable, length_table
 from seqlab.schema.errors import UserError
 
 CountedState = tuple[Any, int]
@@ -38,12 +37,15 @@ class LengthBounded(FormalLanguage[CountedState]):
     {')': 1.0}
 
     Raises:
-        UserError: no string has an allowed length.
+        UserError: no string has an allowed length, or such strings are too rare for a float, or too long.
     """
 
+    length_follows_from: ClassVar[str] = "'min_length' and 'max_length'"
     whole: FormalLanguage[Any]
     min_length: int
     max_length: int
+    table: LengthTable | None = field(default=None, repr=False, compare=False)
+    """That of the whole language up to a length not below `max_length`, to share it; None: it is computed."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.min_length <= self.max_length:
@@ -52,7 +54,8 @@ class LengthBounded(FormalLanguage[CountedState]):
             )
         if self.probability_mass() == 0:
             raise UserError(
-                f"A language must have strings of {self.min_length} to {self.max_length} tokens. Got none."
+                f"A language must have strings of {self.min_length} to {self.max_length} tokens. "
+                "Got none that is likely enough to be drawn."
             )
 
     @property
@@ -118,74 +121,42 @@ class LengthBounded(FormalLanguage[CountedState]):
         skeleton = markov.entropy(self.skeleton())
         return Entropy(per_string=skeleton.per_string + self.fill_entropy(skeleton), tokens=skeleton.tokens)
 
+    @property
+    @override
+    def mean_tokens(self) -> float:
+        lengths = np.arange(self.min_length, self.max_length + 1)
+        probabilities = self._table.ends[lengths, 0]
+        return float(probabilities @ lengths / probabilities.sum())
+
+    @override
+    def remaining_lengths(self, state: CountedState, limit: int) -> Floats:
+        inner, before = state
+        lengths = np.array(self.whole.remaining_lengths(inner, self.max_length - before))
+        lengths[: max(0, self.min_length - before)] = 0.0
+        found = np.zeros(limit + 1)
+        found[: len(lengths)] = lengths[: limit + 1]
+        return found / lengths.sum()
+
     def probability_mass(self) -> float:
         """The probability that a string of the whole language has an allowed length."""
         return self._ends_in_bounds(self.whole.start(), 0)
 
     def _ends_in_bounds(self, state: Any, before: int) -> float:
         """w: the probability to end at an allowed length from a state of the whole language."""
-        index = self._classes.indices.get(self.whole.length_class(state))
+        index = self._table.indices.get(self.whole.length_class(state))
         # Classes beyond M tokens are not indexed: no allowed string reaches them.
         return 0.0 if index is None or before > self.max_length else float(self._weights[before, index])
 
     @cached_property
-    def _classes(self) -> _LengthClasses:
-        return _length_classes(self.whole, self.max_length)
+    def _table(self) -> LengthTable:
+        return self.table or length_table(self.whole, self.whole.start(), self.max_length)
 
     @cached_property
-    def _weights(self) -> NDArray[np.float64]:
+    def _weights(self) -> Floats:
         """(M+1, C): after n tokens, the probability to end at an allowed length."""
-        ends_after = [self._classes.ending]
-        for _ in range(self.max_length):
-            ends_after.append(self._classes.transitions @ ends_after[-1])
-        table = np.stack(ends_after)
-        # Each window is summed by itself. Differences of cumulative sums would be faster, but cancel all
-        # digits where ends become rare, at great lengths.
-        return np.stack(
-            [
-                table[max(0, self.min_length - before) : self.max_length - before + 1].sum(axis=0)
-                for before in range(self.max_length + 1)
-            ]
-        )
-
-
-@dataclass(frozen=True)
-class _LengthClasses:
-    """The length classes as a Markov chain: (C, C) probabilities between them, (C,) of ending at once."""
-
-    indices: dict[Hashable, int]
-    transitions: csc_matrix
-    ending: NDArray[np.float64]
-
-
-def _length_classes(language: FormalLanguage[Any], steps: int) -> _LengthClasses:
-    """The classes that can be reached within a number of steps, found breadth first.
-
-    One state represents its class: what is computed from the chain is the distribution of the remaining
-    length, which all states of a class share.
-    """
-    first = language.start()
-    indices: dict[Hashable, int] = {language.length_class(first): 0}
-    frontier, ending = [first], dict[int, float]()
-    rows, columns, probabilities = list[int](), list[int](), list[float]()
-    for _ in range(steps + 1):
-        reached = []
-        for state in frontier:
-            index = indices[language.length_class(state)]
-            for token, probability in language.distribution(state).items():
-                if token == END:
-                    ending[index] = probability
-                    continue
-                target = language.advance(state, token)
-                target_class = language.length_class(target)
-                if target_class not in indices:
-                    indices[target_class] = len(indices)
-                    reached.append(target)
-                rows.append(index)
-                columns.append(indices[target_class])
-                probabilities.append(probability)
-        frontier = reached
-    size = len(indices)
-    # Several tokens may lead from one class to another; csc_matrix adds their probabilities.
-    transitions = csc_matrix((probabilities, (rows, columns)), shape=(size, size))
-    return _LengthClasses(indices, transitions, np.array([ending.get(index, 0.0) for index in range(size)]))
+        ends, longest = self._table.ends, self.max_length
+        # While strings are too short to end, each window is summed by itself. Differences of cumulative sums
+        # would be faster, but cancel all digits where ends become rare, at great lengths.
+        short = [ends[self.min_length - n : longest - n + 1].sum(axis=0) for n in range(self.min_length)]
+        others = np.cumsum(ends[: longest - self.min_length + 1], axis=0)[::-1]
+        return np.concatenate([np.reshape(short, (len(short), ends.shape[1])), others])

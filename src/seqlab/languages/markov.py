@@ -6,12 +6,13 @@ all its infinitely many strings are then solutions of linear systems with S unkn
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csc_matrix, identity
-from scipy.sparse.linalg import spsolve
+from scipy.sparse.linalg import MatrixRankWarning, spsolve
 
 from seqlab.languages.explorer import Explorer
 from seqlab.languages.language import Entropy, FormalLanguage
@@ -35,7 +36,10 @@ def entropy(language: FormalLanguage[Any]) -> Entropy:
     size = len(explorer.probabilities)
     start = np.zeros(size)
     start[0] = 1.0
-    visits = np.asarray(spsolve(csc_matrix(identity(size) - probabilities.T), start))
+    with warnings.catch_warnings():
+        # A chain that practically never ends: the solution is not finite.
+        warnings.simplefilter("ignore", MatrixRankWarning)
+        visits = np.asarray(spsolve(csc_matrix(identity(size) - probabilities.T), start))
     return Entropy(per_string=float(visits @ _entropies(explorer.probabilities)), tokens=float(visits.sum()))
 
 

@@ -16,11 +16,12 @@ ORACLE_COLUMNS = {
     "wrong_samples": ReportColumn("wrong", "fraction of samples"),
     "cut_samples": ReportColumn("cut", "fraction of samples"),
     "complete_samples": ReportColumn("complete", "fraction of samples"),
-    "complete_of_truth": ReportColumn("true strings within the limit", "fraction of strings"),
+    "expected_complete_samples": ReportColumn("complete, expected", "fraction of samples"),
     "valid_of_complete_samples": ReportColumn("valid", "fraction of complete samples"),
     "novel_samples": ReportColumn("novel", "fraction of valid samples"),
     "distinct_samples": ReportColumn("distinct", "fraction of samples"),
     "length_distance": ReportColumn("length distance", "Kolmogorov-Smirnov"),
+    "expected_length_distance": ReportColumn("length distance, expected", "Kolmogorov-Smirnov"),
     "known_words": ReportColumn("known words", "fraction of words"),
     "samples_passing_legacy_check": ReportColumn("valid by the legacy check", "fraction of samples"),
     "accepted": ReportColumn("accepted", "fraction of texts"),
@@ -52,7 +53,8 @@ def _caption(recorded: Collection[str], cards: Sequence[OracleCard]) -> str:
         "Models compared with the true distribution of the data. The floor is the loss of the true "
         "distribution itself on the validation split; the loss above it is what the model has not learned. "
         "Divergence: Kullback-Leibler divergence of the model's distributions from the true ones. A cut "
-        "sample reached the maximum length before its end and is neither valid nor wrong."
+        "sample reached the maximum length before its end and is neither valid nor wrong. Expected: what as "
+        "many strings of the true distribution have, after the same prompts and cut at the same length."
     ]
     if "accepted_longer" in recorded:
         sentences.append(

@@ -64,6 +64,11 @@ class AddingConfig(ExamplesConfig):
 
     @property
     @override
+    def longest_example(self) -> int:
+        return self.length
+
+    @property
+    @override
     def distinct_examples(self) -> int:
         return (SCALE + 1) ** self.length
 
@@ -116,6 +121,11 @@ class Adding1997Config(ExamplesConfig):
             ],
             0.5 + (numbers * (marks == 1)).sum(axis=1) / SCALE / 4,
         )
+
+    @property
+    @override
+    def longest_example(self) -> int:
+        return self.length + self.length // 10
 
     @property
     @override

@@ -49,6 +49,11 @@ class AssociativeRecallConfig(ExamplesConfig):
 
     @property
     @override
+    def longest_example(self) -> int:
+        return 2 * self.pairs + 1
+
+    @property
+    @override
     def distinct_examples(self) -> int:
         return math.perm(len(KEYS), self.pairs) * 10**self.pairs * self.pairs
 

@@ -13,7 +13,7 @@ from typing_extensions import override
 from seqlab.data.data_kinds import TOKENIZERS
 from seqlab.data.dataset import Corpus, Dataset, Split
 from seqlab.data.ragged import Ragged
-from seqlab.data.sources.seeded import SeededConfig
+from seqlab.data.sources.seeded import SeededConfig, check_size
 from seqlab.data.tokenizers.tokenizer import TokenizerConfig
 from seqlab.data.tokenizers.whitespace import WhitespaceConfig
 from seqlab.schema.errors import UserError
@@ -54,12 +54,19 @@ class ExamplesConfig(SeededConfig, ABC):
 
     @property
     @abstractmethod
+    def longest_example(self) -> int:
+        """Maximum number of tokens of an example."""
+
+    @property
+    @abstractmethod
     def distinct_examples(self) -> int:
         """A lower bound on the number of different examples."""
 
     @override
     def read(self) -> Corpus:
         sizes = {"train": self.train, "valid": self.valid, "test": self.test}
+        for name, size in sizes.items():
+            check_size(name, size, self.longest_example)
         # One generator per split: with a common one, a larger `train` would change `valid` and `test`.
         drawn = {
             name: self.draw(size, np.random.default_rng([self.seed, index]))

@@ -12,13 +12,14 @@ from typing_extensions import override
 
 from seqlab.data.data_kinds import TOKENIZERS
 from seqlab.data.dataset import Corpus
-from seqlab.data.sources.seeded import SeededConfig
+from seqlab.data.sources.seeded import SeededConfig, check_size
 from seqlab.data.token_oracle import TokenOracle, foreign_tokens
 from seqlab.data.tokenizers.characters import CharactersConfig
 from seqlab.data.tokenizers.tokenizer import Tokenizer, TokenizerConfig
 from seqlab.languages.language import FormalLanguage
 from seqlab.languages.legacy_checks import LEGACY_CHECKS
 from seqlab.languages.length_bounded import LengthBounded
+from seqlab.languages.length_table import length_table, possible_lengths
 from seqlab.schema.errors import UserError
 from seqlab.schema.registry import ByKind
 
@@ -68,6 +69,9 @@ class GeneratedConfig(SeededConfig, ABC):
     def read(self) -> Corpus:
         sizes = {"train": self.train, "valid": self.valid, "test": self.test}
         language = self.language()
+        language.check_mean_tokens()
+        for name, size in sizes.items():
+            check_size(name, size, language.mean_tokens + 1)
         # One generator per split: with a common one, a larger `train` would change `valid` and `test`.
         texts = {
             name: language.draw(size, np.random.default_rng([self.seed, index]))
@@ -87,7 +91,7 @@ class LimitedConfig(GeneratedConfig, ABC):
     tokenizer: Annotated[TokenizerConfig, ByKind(TOKENIZERS)] = CharactersConfig()
     """How texts become tokens."""
     max_length: int | None = Field(default=None, ge=1)
-    """Maximum number of tokens of a sequence; longer ones are drawn again; none: no limit."""
+    """Maximum number of tokens of a sequence; the others keep their proportions; none: no limit."""
     longer_max_length: int | None = Field(default=None, ge=1)
     """Maximum number of tokens in the split `longer`, which tests length generalisation: all lengths above
     `max_length` are equally frequent in it; none: there is no such split."""
@@ -121,11 +125,8 @@ class LimitedConfig(GeneratedConfig, ABC):
     def _longer(self, random: np.random.Generator) -> dict[str, list[str]]:
         if self.longer_max_length is None or self.max_length is None:
             return {}
-        lengths = range(self.max_length + 1, self.longer_max_length + 1)
-        # Not every length occurs: balanced brackets have even lengths only.
-        languages = [
-            found for length in lengths if (found := _of_length(self.unlimited(), length)) is not None
-        ]
+        check_size("longer", self.longer, self.longer_max_length)
+        languages = _of_each_length(self.unlimited(), self.max_length + 1, self.longer_max_length)
         if not languages:
             raise UserError(
                 f"There must be strings of {self.max_length + 1} to {self.longer_max_length} tokens. "
@@ -139,12 +140,15 @@ class LimitedConfig(GeneratedConfig, ABC):
         return {"longer": [text for part in texts for text in part]}
 
 
-def _of_length(language: FormalLanguage[Any], length: int) -> FormalLanguage[Any] | None:
-    """The strings of one length; None if there are none."""
-    try:
-        return LengthBounded(language, length, length)
-    except UserError:
-        return None
+def _of_each_length(language: FormalLanguage[Any], least: int, most: int) -> list[LengthBounded]:
+    """The strings of each length that occurs: balanced brackets, for example, have even lengths only."""
+    possible = possible_lengths(language, language.start(), most)
+    table = length_table(language, language.start(), most)
+    return [
+        LengthBounded(language, length, length, table)
+        for length in range(least, most + 1)
+        if possible[length]
+    ]
 
 
 @functools.lru_cache(maxsize=16)

@@ -14,7 +14,7 @@ from seqlab.data.data_kinds import TOKENIZERS
 from seqlab.data.sources.generated import GeneratedConfig
 from seqlab.data.sources.text_files import read_text, user_path
 from seqlab.data.tokenizers.characters import CharactersConfig
-from seqlab.data.tokenizers.tokenizer import TokenizerConfig
+from seqlab.data.tokenizers.tokenizer import PAD, START, TokenizerConfig
 from seqlab.data.tokenizers.whitespace import WhitespaceConfig
 from seqlab.languages.character_level import CharacterLevel
 from seqlab.languages.context_free import ContextFree
@@ -84,7 +84,10 @@ class GrammarConfig(SentencesConfig):
 
     @override
     def words(self) -> ContextFree:
-        return _language(read_text(user_path(self.path)), self.path)
+        language = _language(read_text(user_path(self.path)), self.path)
+        if not self.tokenizer.character_level:
+            _check_words(language.alphabet, self.path)
+        return language
 
     @override
     def content_hash(self) -> str:
@@ -110,6 +113,15 @@ def _language(text: str, path: str) -> ContextFree:
         found = ", ".join(map(repr, table)) or "nothing"
         raise UserError(f"Grammar {path!r} must have one table, 'rules', and nothing else. Got {found}.")
     return ContextFree(Grammar({name: _choices(name, written) for name, written in rules.items()}))
+
+
+def _check_words(words: tuple[str, ...], path: str) -> None:
+    for special in (PAD, START):
+        if special in words:
+            raise UserError(
+                f"Words of grammar {path!r} must not be tokens that models use for themselves. "
+                f"Got {special!r}."
+            )
 
 
 def _choices(name: str, written: Any) -> tuple[tuple[Symbols, float], ...]:

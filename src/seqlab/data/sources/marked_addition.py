@@ -47,6 +47,11 @@ class MarkedAdditionConfig(ExamplesConfig):
 
     @property
     @override
+    def longest_example(self) -> int:
+        return self.length
+
+    @property
+    @override
     def distinct_examples(self) -> int:
         return (self.length - 2) * 10 ** (self.length - 1)
 

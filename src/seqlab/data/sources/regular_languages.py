@@ -63,7 +63,7 @@ class RegularExpressionConfig(LimitedConfig):
     kind: Literal["regular-expression"] = "regular-expression"
     """Name of the dataset."""
     pattern: str
-    """The expression: letters, `( ) | * + ? {m} {m,n} [abc] [a-z]`; a backslash escapes a character."""
+    """The expression as Python reads it: letters, `( ) | * + ? {m} {m,n} [abc] [a-z]` and escapes."""
     stop: float = Field(default=0.1, gt=0, le=1)
     """Probability to end where a sequence may end."""
 

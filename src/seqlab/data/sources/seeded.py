@@ -12,6 +12,10 @@ from typing_extensions import override
 from seqlab.data.dataset import About
 from seqlab.data.dataset_config import DatasetConfig
 from seqlab.schema.config import plain
+from seqlab.schema.errors import UserError
+
+MAX_TOKENS = 100_000_000
+"""Tokens of a split above which it is not generated."""
 
 
 class SeededConfig(DatasetConfig, ABC):
@@ -32,3 +36,23 @@ class SeededConfig(DatasetConfig, ABC):
         settings = {key: value for key, value in plain(self).items() if key != "tokenizer"}
         text = json.dumps({**settings, "version": self.version}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def check_size(setting: str, count: int, tokens: float) -> None:
+    """Make sure that a split is small enough to be generated, before it is.
+
+    Args:
+        setting: the one that asks for the number of texts.
+        count: texts of the split.
+        tokens: of a text, on average or at most.
+
+    Raises:
+        UserError: it is too large.
+    """
+    if count * tokens > MAX_TOKENS:
+        most = int(MAX_TOKENS / tokens)
+        nearest = f"{setting}={most}, or shorter texts" if most else "shorter texts"
+        raise UserError(
+            f"{setting!r} must ask for at most {MAX_TOKENS:,} tokens. Got {count:,} texts of {tokens:,.0f} "
+            f"tokens, {count * tokens:,.0f} together. Nearest: {nearest}."
+        )

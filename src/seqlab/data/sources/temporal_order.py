@@ -58,6 +58,11 @@ class TemporalOrderConfig(ExamplesConfig):
 
     @property
     @override
+    def longest_example(self) -> int:
+        return self.length + self.length // 10
+
+    @property
+    @override
     def distinct_examples(self) -> int:
         return len(CLASSES) * len(FILLERS) ** (self.length - 4)
 
