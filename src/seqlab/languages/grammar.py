@@ -12,6 +12,8 @@ import numpy as np
 from seqlab.languages.language import END
 from seqlab.schema.errors import UserError
 
+MAX_RULES = 2_000
+"""Names of rules above which a grammar is refused: sums over derivations take the cube of their number."""
 Symbols = tuple[str, ...]
 """The right-hand side of a rule, or a part of it: words and names of rules."""
 Rules = Mapping[str, tuple[tuple[Symbols, float], ...]]
@@ -32,6 +34,8 @@ class Grammar:
     def __post_init__(self) -> None:
         if not self.rules:
             raise UserError("A grammar must have at least one rule. Got none.")
+        if len(self.rules) > MAX_RULES:
+            raise UserError(f"A grammar must have at most {MAX_RULES:,} rules. Got {len(self.rules):,}.")
         for name, choices in self.rules.items():
             _check_choices(name, choices)
         self._check_reachable()

@@ -5,15 +5,15 @@ Legend: C length classes, M the maximum number of tokens.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 from typing_extensions import override
 
-from seqlab.languages import markov
 from seqlab.languages.language import END, Entropy, FormalLanguage
 from seqlab.languages.length_table import Floats, LengthTable, length_table
 from seqlab.schema.errors import UserError
@@ -117,9 +117,24 @@ class LengthBounded(FormalLanguage[CountedState]):
 
     @override
     def entropy(self) -> Entropy:
-        # Over the skeleton, which has far fewer states: k kinds of brackets alone multiply them by k^depth.
-        skeleton = markov.entropy(self.skeleton())
-        return Entropy(per_string=skeleton.per_string + self.fill_entropy(skeleton), tokens=skeleton.tokens)
+        """A sum over the states after each number of tokens.
+
+        Over the skeleton, which has far fewer states: k kinds of brackets alone multiply them by k^depth.
+        """
+        skeleton, nats, tokens = self.skeleton(), 0.0, 0.0
+        reached = {skeleton.start(): 1.0}
+        while reached:
+            following: dict[CountedState, float] = {}
+            for state, visits in reached.items():
+                for token, share in skeleton.distribution(state).items():
+                    nats -= visits * share * math.log(share)
+                    tokens += visits * share
+                    if token != END:
+                        after = skeleton.advance(state, token)
+                        following[after] = following.get(after, 0.0) + visits * share
+            reached = following
+        found = Entropy(per_string=nats, tokens=tokens)
+        return replace(found, per_string=nats + self.fill_entropy(found))
 
     @property
     @override
