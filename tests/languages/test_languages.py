@@ -230,6 +230,8 @@ BAD = {
     r"Got the same one twice": {"s": ["a", "a"]},
     r"must have at least one choice\. Got none": {"s": []},
     r"'\.end' must not be a word": {"s": ["a .end"]},
+    r"name of a rule must be one word\. Got ''": {"": ["a"]},
+    r"name of a rule must be one word\. Got 'a b'": {"s": ["c"], "a b": ["d"]},
     r"must have at most 2,000 rules\. Got 2,001": {f"s{i}": ["a"] for i in range(2_001)},
 }
 

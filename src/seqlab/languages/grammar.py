@@ -151,6 +151,8 @@ class Grammar:
 
 
 def _check_choices(name: str, choices: Sequence[tuple[Symbols, float]]) -> None:
+    if name.split() != [name]:
+        raise UserError(f"The name of a rule must be one word. Got {name!r}.")
     if not choices:
         raise UserError(f"Rule {name!r} must have at least one choice. Got none.")
     for symbols, probability in choices:

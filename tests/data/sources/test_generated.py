@@ -84,3 +84,11 @@ def test_words_of_a_grammar_are_not_those_that_models_use(tmp_path: Path) -> Non
     path.write_text('[rules]\ns = ["a .pad", "b"]\n', encoding="utf-8")
     with pytest.raises(UserError, match=r"must not be tokens that models use for themselves\. Got '\.pad'"):
         GrammarConfig(path=str(path), **SMALL).read()
+
+
+@pytest.mark.parametrize("choices", ["{a = true}", '{a = "1"}', "3", '["a", "a"]', '["a", 2]'])
+def test_choices_are_texts_or_have_numbers_as_probabilities(choices: str, tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text(f"[rules]\ns = {choices}\n", encoding="utf-8")
+    with pytest.raises(UserError, match="Rule 's' must be a list of different texts, or a table"):
+        GrammarConfig(path=str(path), **SMALL).read()

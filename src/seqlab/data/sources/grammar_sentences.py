@@ -127,7 +127,7 @@ def _check_words(words: tuple[str, ...], path: str) -> None:
 def _choices(name: str, written: Any) -> tuple[tuple[Symbols, float], ...]:
     if isinstance(written, list):
         written = dict.fromkeys(written, 1 / max(1, len(written))) if _distinct_texts(written) else written
-    if not isinstance(written, dict) or not all(isinstance(value, int | float) for value in written.values()):
+    if not isinstance(written, dict) or not all(type(value) in (int, float) for value in written.values()):
         raise UserError(
             f"Rule {name!r} must be a list of different texts, or a table of texts with probabilities. "
             f"Got {written!r}."
