@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import connected_components
 
 from seqlab.languages.language import END
 from seqlab.schema.errors import UserError
@@ -141,13 +143,20 @@ class Grammar:
     def _check_mean_length(self) -> None:
         # Expansions form a branching process, which dies out with a finite mean if and only if the spectral
         # radius of the matrix of expected offspring is below 1.
-        radius = float(np.abs(np.linalg.eigvals(self._expected())).max())
+        radius = _spectral_radius(self._expected())
         if radius >= 1 - 1e-9:
             raise UserError(
                 "Strings must have a finite mean length. Got rules that write themselves "
                 f"{radius:.3f} times on average, which must be below 1. Nearest: a higher probability for "
                 "choices that end."
             )
+
+
+def _spectral_radius(matrix: np.ndarray) -> float:
+    """The largest absolute eigenvalue, which is one of a strongly connected part of the matrix."""
+    count, parts = connected_components(csr_matrix(matrix), directed=True, connection="strong")
+    rows = [np.flatnonzero(parts == part) for part in range(count)]
+    return max(float(np.abs(np.linalg.eigvals(matrix[np.ix_(part, part)])).max()) for part in rows)
 
 
 def _check_choices(name: str, choices: Sequence[tuple[Symbols, float]]) -> None:
