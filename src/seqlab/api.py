@@ -17,6 +17,7 @@ from seqlab.schema.config import override, parse, plain
 from seqlab.schema.errors import UserError, unknown
 from seqlab.schema.records import Scalar
 from seqlab.schema.visible import visible
+from seqlab.stats.formatting import format_value
 from seqlab.training.progress import Progress
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class Run:
     def __repr__(self) -> str:
         if not self._folder.finished:
             return f"{self.path.name}: unfinished"
-        results = ", ".join(f"{name} {value:.4f}" for name, value in self.metrics.items())
+        results = ", ".join(f"{name} {format_value(value)}" for name, value in self.metrics.items())
         return f"{self.path.name}: {results}"
 
     @property
@@ -266,7 +267,7 @@ class _Lines:
 
     def validated(self, progress: Progress, metrics: dict[str, float], best: bool) -> bool:
         """The metrics of one validation; never a reason to stop."""
-        results = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+        results = ", ".join(f"{name} {format_value(value)}" for name, value in metrics.items())
         epoch = round(progress.moment.epoch, 2)
         self.message(f"epoch {epoch:g}, step {progress.step:,}: {results}{' (best so far)' if best else ''}")
         return False

@@ -12,6 +12,7 @@ from known_cells import cell
 from seqlab.compare.study import Study
 from seqlab.compare.study_cells import StudyCell
 from seqlab.compare.study_importance import ALL, importances
+from seqlab.compare.study_pairs import pairs
 from seqlab.schema.metric_spec import MetricSpec
 
 LOSS = MetricSpec(name="loss", unit="nats per token", better="lower")
@@ -80,3 +81,19 @@ def test_a_best_setting_at_the_end_of_what_was_tried_is_named() -> None:
     assert study(inside).edges == []
     with_words = [cell("lstm", {WIDTH: width}, 1.0) for width in (10, 20, 30, "auto")]
     assert study(with_words).edges == []
+
+
+def test_a_best_setting_that_an_inner_one_equals_is_at_no_edge() -> None:
+    values = {10: 0.1 + 0.2, 20: 0.3, 30: 0.4}
+    assert study([cell("lstm", {WIDTH: width}, value) for width, value in values.items()]).edges == []
+    assert study([cell("lstm", {WIDTH: width}, 0.3) for width in values]).edges == []
+
+
+def test_equal_settings_keep_their_order_however_they_round() -> None:
+    cells = [cell("lstm", {WIDTH: 10}, 0.1 + 0.2), cell("lstm", {WIDTH: 20}, 0.3), cell("gru", {}, 0.3)]
+    known = study(cells)
+    assert [(group.architecture, group.label) for group in known.best] == [
+        ("gru", ""),
+        ("lstm", "hidden_size=10"),
+    ]
+    assert pairs(known).found[0].sentence.startswith("gru and lstm equal; ")

@@ -9,7 +9,7 @@ import pytest
 
 from seqlab.schema.errors import UserError
 from seqlab.schema.metric_spec import MetricSpec
-from seqlab.stats.forest import Span, forest_importance
+from seqlab.stats.forest import FEWEST, Span, forest_importance
 from seqlab.stats.grid import SettingCell
 
 LOSS = MetricSpec(name="loss", unit="nats per token", better="lower")
@@ -60,3 +60,25 @@ def test_too_few_or_equal_settings_are_refused() -> None:
         forest_importance(draws(9), LOSS, spans=SPANS)
     with pytest.raises(UserError, match="At least one setting must have two values"):
         forest_importance([SettingCell(settings={"cell": "x"}, values=(1.0,))] * 10, LOSS)
+
+
+@pytest.mark.parametrize("scale", [2.0**-60, 2.0**60])
+def test_shares_do_not_depend_on_the_unit_of_the_values(scale: float) -> None:
+    def cells(unit: float) -> list[SettingCell]:
+        return [
+            SettingCell(settings={"a": a, "b": b}, values=(unit * (a + b / 4),))
+            for a in range(4)
+            for b in range(4)
+        ]
+
+    expected = [effect.share for effect in forest_importance(cells(1.0), LOSS).effects]
+    assert [effect.share for effect in forest_importance(cells(scale), LOSS).effects] == pytest.approx(
+        expected
+    )
+
+
+def test_values_that_differ_by_rounding_alone_have_no_variance() -> None:
+    values = [0.3 if index % 2 else 0.1 + 0.2 for index in range(FEWEST)]
+    cells = [SettingCell(settings={"a": a, "b": a % 3}, values=(value,)) for a, value in enumerate(values)]
+    found = forest_importance(cells, LOSS)
+    assert (found.variance, found.effects) == (0.0, ())

@@ -201,7 +201,7 @@ def test_sentences() -> None:
     assert found.significant
     assert found.sentence == "LSTM better than GRU by 4.0 points, 95 % 2.9 to 5.1, over 5,000 texts"
     same = compared(*discordant(0, 0), TEXTS)
-    assert same.sentence == "LSTM and GRU equal, over 50 texts: not significant (p = 1)"
+    assert same.sentence == "GRU and LSTM equal, over 50 texts: not significant (p = 1)"
     random = np.random.default_rng(8)
     worse = random.exponential(size=2_000)
     running = ItemScoring(score="nats", unit="token", running=True)

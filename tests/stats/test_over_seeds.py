@@ -130,7 +130,7 @@ def test_sentences() -> None:
         "7 seeds: significant over seeds (p = 0.016)"
     )
     assert compared([1.0] * 6, [1.0] * 6).sentence == (
-        "LSTM and GRU equal; 6 seeds: not significant over seeds (p = 1)"
+        "GRU and LSTM equal; 6 seeds: not significant over seeds (p = 1)"
     )
 
 
@@ -181,8 +181,70 @@ def test_seeds_with_which_both_failed_are_ties() -> None:
     assert (found.difference, found.p, found.censored) == (0.0, 1.0, False)
     half = compared([None, None, None, 1.0], [None, 2.0, 1.5, 2.0])
     assert half.difference is None
-    assert not half.first_is_better
+    assert half.winner == "GRU"
     assert half.sentence.startswith("GRU better than LSTM by the seeds with which the other failed; 4 seeds")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "words"),
+    [
+        ([None, 0.95], [0.7, 0.7], "neither GRU nor LSTM better, each with as many of the seeds; "),
+        ([None, 0.9, None, 0.8], [0.7, None, 0.7, None], "neither GRU nor LSTM better"),
+        ([None, 0.9], [0.7, None], "neither GRU nor LSTM better"),
+        ([None, 0.95, 0.7], [0.7, 0.7, 0.7], "GRU and LSTM equal; "),
+        ([None, None, 0.95], [0.7, 0.7, 0.7], "GRU better than LSTM by the seeds with which"),
+        ([None, 0.95, 0.95], [0.7, 0.7, 0.7], "LSTM better than GRU by 25 points in the median"),
+        ([0.1 + 0.2] * 6, [0.3] * 6, "GRU and LSTM equal; 6 seeds: not significant over seeds (p = 1)"),
+        ([0.5], [0.5], "GRU and LSTM equal; "),
+    ],
+)
+@pytest.mark.parametrize("metric", [ACCURACY, LOSS])
+def test_the_sentence_is_the_same_whoever_is_named_first(
+    first: Values, second: Values, words: str, metric: MetricSpec
+) -> None:
+    there = over_seeds(outcomes(first), outcomes(second), names=("LSTM", "GRU"), metric=metric)
+    back = over_seeds(outcomes(second), outcomes(first), names=("GRU", "LSTM"), metric=metric)
+    assert there.sentence == back.sentence
+    assert there.winner == back.winner
+    if metric is ACCURACY:
+        assert there.sentence.startswith(words)
+
+
+@given(st.lists(st.tuples(*[st.none() | st.sampled_from([0.1, 0.3, 0.1 + 0.2])] * 2), min_size=1, max_size=7))
+def test_no_order_of_the_models_and_no_rounding_makes_a_winner(
+    pairs: list[tuple[float | None, float | None]],
+) -> None:
+    one, other = zip(*pairs, strict=True)
+    rounded = [[None if value is None else round(value, 1) for value in side] for side in (one, other)]
+    there, back, exact = compared(one, other), compared(other, one), compared(*rounded)
+    assert (there.p, there.difference is None) == (back.p, exact.difference is None)
+    assert there.p == exact.p
+    assert there.winner == exact.winner
+    # The names are swapped, too, so the winner is the other one.
+    assert {there.winner, back.winner} in ({"LSTM", "GRU"}, {None})
+
+
+def test_small_numbers_have_four_significant_digits() -> None:
+    mse = MetricSpec(name="mse", unit="squared error", better="lower")
+    assert compared([3.3e-8] * 6, [2.6e-8] * 6, mse).sentence == (
+        "GRU better than LSTM by 7e-09 squared error, 95 % 7e-09 to 7e-09; "
+        "6 seeds: significant over seeds (p = 0.031)"
+    )
+    spread = compared([3.31234e-8, 3.4e-8, 3.3e-8, 3.5e-8, 3.2e-8, 3.3e-8], [2.6e-8] * 6, mse)
+    assert spread.sentence.startswith("GRU better than LSTM by 7.354e-09 squared error, 95 % 6e-09 to 9e-09")
+
+
+def test_ranks_tie_however_differences_round() -> None:
+    # Differences of 1, 1 and 2 tenths, and one that is larger than all.
+    first, second = [0.3, 0.8, 0.9, None], [0.2, 0.7, 0.7, 0.5]
+    gaps = np.array([1.0, 1.0, 2.0, -9.0])
+    expected = stats.permutation_test(
+        (np.sign(gaps) * stats.rankdata(np.abs(gaps)),),
+        np.sum,
+        permutation_type="samples",
+        n_resamples=ALL,
+    )
+    assert compared(first, second, ACCURACY).p == pytest.approx(expected.pvalue)
 
 
 def test_many_seeds_are_drawn_and_agree_with_students_t() -> None:

@@ -175,6 +175,37 @@ def test_sentences() -> None:
     )
 
 
+def test_a_value_reaches_the_good_one_however_it_rounds() -> None:
+    for metric in (LOSS, MetricSpec(name="accuracy", unit="fraction of texts", better="higher")):
+        for value, good in ((0.1 + 0.2, 0.3), (0.3, 0.1 + 0.2)):
+            assert summarize(outcomes([value]), metric, good=good).successes == 1
+
+
+def test_values_that_differ_by_rounding_alone_have_no_spread() -> None:
+    assert summarize(outcomes([0.3, 0.1 + 0.2, 0.3]), LOSS).sentence.startswith(
+        "median loss 0.3000 nats per token over 3 seeds, from 0.3000 to 0.3000"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "spread", "text"),
+    [
+        (3.3e-8, 0.0, "3.3e-08"),
+        (2.34567e-8, 1e-9, "2.346e-08"),
+        (0.000123456, 1e-7, "0.0001235"),
+        (3.3e-8, 0.1, "3.3e-08"),
+        (0.5123456, 1e-9, "0.512346"),
+        (0.0, 0.0, "0.000"),
+        (-2.6e-8, 0.0, "-2.6e-08"),
+        (1.5e300, 0.0, "1.5e+300"),
+        (12345.678, 0.0, "12346"),
+        (None, 0.0, "censored"),
+    ],
+)
+def test_numbers_keep_their_digits(value: float | None, spread: float, text: str) -> None:
+    assert LOSS.format_number(value, spread) == text
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_value_that_is_not_a_number_is_refused(value: float) -> None:
     with pytest.raises(UserError, match=r"value of seed 3 must be finite, or None .* Got (nan|inf)"):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqlab.compare.study_cost import Cost, cost
 from seqlab.compare.study_steps import counts_steps, steps_to_success
+from seqlab.stats.ties import difference
 
 if TYPE_CHECKING:
     from seqlab.compare.study import Group, Study
@@ -30,17 +31,18 @@ def _columns(study: Study) -> list[Column]:
     def number(value: float | None) -> str:
         return study.monitor.format_number(value, spread)
 
+    def ends(group: Group) -> tuple[float | None, float | None]:
+        return group.summary.interval.low, group.summary.interval.high
+
     def over_seeds(text: Callable[[Group], str]) -> Callable[[Group, Cost | None], str]:
         """The cell of a statistic that needs several seeds."""
         return lambda group, _: text(group) if _has_several_seeds(group) else _MISSING
 
     def interval(group: Group) -> str:
-        return " to ".join(number(end) for end in group.summary.interval.ends)
+        return " to ".join(number(end) for end in ends(group))
 
     # With few seeds the interval is the range, which is shown already.
-    differs = any(
-        _range(group) != group.summary.interval.ends for group in groups if _has_several_seeds(group)
-    )
+    differs = any(_range(group) != ends(group) for group in groups if _has_several_seeds(group))
     return [
         ("architecture", True, lambda group, _: _name(group)),
         ("best setting", any(group.label for group in groups), lambda group, _: group.label or _MISSING),
@@ -80,4 +82,4 @@ def _range(group: Group) -> tuple[float | None, float | None]:
 def _spread(study: Study) -> float:
     """The spread that decides the number of decimals: a tenth of that between the best settings."""
     values = [v for g in study.ranked for v in (g.summary.lowest, g.summary.highest) if v is not None]
-    return (max(values, default=0.0) - min(values, default=0.0)) / 10
+    return difference(max(values, default=0.0), min(values, default=0.0)) / 10

@@ -21,6 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from seqlab.schema.visible import visible, visible_json
+from seqlab.stats.formatting import format_value
 
 _UNLIMITED = 1_000_000
 """Width of a pipe or file, so that no line is wrapped."""
@@ -189,12 +190,12 @@ def print_pairs(pairs: Mapping[str, Any]) -> None:
 
 
 def metrics_line(metrics: Mapping[str, float]) -> str:
-    """Metrics in one line, four decimals.
+    """Metrics in one line.
 
     >>> metrics_line({"loss": 1.23456, "accuracy": 0.5})
     'loss 1.2346, accuracy 0.5000'
     """
-    return ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+    return ", ".join(f"{name} {format_value(value)}" for name, value in metrics.items())
 
 
 def duration(seconds: float) -> str:

@@ -9,6 +9,7 @@ from rich.progress import TaskID
 
 from seqlab.cli.console import print_note
 from seqlab.cli.progress_bars import ProgressBars
+from seqlab.stats.formatting import format_value
 
 if TYPE_CHECKING:
     from seqlab.runs.study_folder import Trial
@@ -72,7 +73,7 @@ class StudyDisplay:
         self._update_study()
         if self._quiet or outcome.state == "interrupted":
             return
-        result = f"{value:.4f}" if value is not None else f"{outcome.state}: {outcome.reason}"
+        result = format_value(value) if value is not None else f"{outcome.state}: {outcome.reason}"
         print_note(f"{trial.number:>4}/{self._total}  {trial_label(trial)}  {result}")
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ from seqlab.compare.study_importance import importances
 from seqlab.compare.study_oracle import oracle_gaps
 from seqlab.compare.study_pairs import pairs
 from seqlab.compare.study_steps import counts_steps
+from seqlab.stats.formatting import format_value
 
 if TYPE_CHECKING:
     from seqlab.compare.study import Study
@@ -57,14 +58,20 @@ def _print_oracle_gaps(study: Study) -> None:
         return
     print_heading("\nCompared with the true distribution")
     rows: list[list[Any]] = [
-        [gap.architecture, f"{gap.above_floor:.4f}", percent(gap.valid), percent(gap.wrong), percent(gap.cut)]
+        [
+            gap.architecture,
+            format_value(gap.above_floor),
+            percent(gap.valid),
+            percent(gap.wrong),
+            percent(gap.cut),
+        ]
         for gap in gaps
     ]
     print_table(("architecture", "above the floor", "valid", "wrong", "cut"), rows)
     print_line(
         "The floor, the loss of the true distribution on the same tokens, is "
-        f"{gaps[0].floor:.4f} nats per token. Valid, wrong, cut: samples that follow the rules, break them, "
-        "or did not end in time. Medians over seeds."
+        f"{format_value(gaps[0].floor)} nats per token. Valid, wrong, cut: samples that follow the rules, "
+        "break them, or did not end in time. Medians over seeds."
     )
 
 
@@ -127,4 +134,4 @@ def show_test_evaluation(evaluation: FinalEvaluation) -> None:
 
 
 def _median(values: list[float]) -> str:
-    return f"{statistics.median(values):.4f}" if values else "-"
+    return format_value(statistics.median(values)) if values else "-"

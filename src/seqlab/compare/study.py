@@ -19,6 +19,7 @@ from seqlab.schema.settings import format_setting, format_settings
 from seqlab.stats.censored import SeedOutcome
 from seqlab.stats.reliability import Reliability, Setting, near, reliability
 from seqlab.stats.summary import Summary, summarize
+from seqlab.stats.ties import order_key
 
 DATASET = ("data", "data.kind")
 """Axes whose values are different datasets, so that their numbers are not ranked together."""
@@ -151,11 +152,18 @@ class Study:
         # A value such as "auto" cannot be ordered among numbers.
         if len(values) < 3 or len({str(value) for value in own}) > len(values):
             return ""
-        return {min(values): "smallest", max(values): "largest"}.get(group.setting[key], "")
+        ends = {min(values): "smallest", max(values): "largest"}
+        as_good = [other.setting[key] for other in self.groups if self._ties(other, group)]
+        return ends.get(group.setting[key], "") if all(value in ends for value in as_good) else ""
+
+    def _ties(self, one: Group, other: Group) -> bool:
+        """Whether two settings of an architecture are equally good."""
+        same = one.architecture == other.architecture
+        return same and self.loss(one.summary.median) == self.loss(other.summary.median)
 
     def loss(self, value: float | None) -> float:
-        """A value with its sign turned so that lower is better; censored ones last."""
-        return math.inf if value is None else -self.monitor.gain(value)
+        """A value, signed so that lower is better and rounded so that ties tie; censored ones last."""
+        return math.inf if value is None else order_key(-self.monitor.gain(value))
 
     def _leaders(self, groups: Sequence[Group]) -> list[Group]:
         # A setting that a search did not confirm has fewer seeds, and may have been lucky.

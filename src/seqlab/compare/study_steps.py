@@ -6,6 +6,7 @@ from seqlab.compare.study import Group, Study
 from seqlab.compare.study_cells import StudyCell
 from seqlab.schema.metric_spec import MetricSpec
 from seqlab.stats.censored import finite, ordered, quantile
+from seqlab.stats.ties import reaches
 
 
 def counts_steps(study: Study) -> bool:
@@ -30,7 +31,7 @@ def steps_to_success(group: Group, study: Study) -> float | None:
 
 def _first(cell: StudyCell, monitor: MetricSpec, good: float) -> float | None:
     """The step of a run's first success; None where it had none."""
-    successes = (step for step, value in _course(cell, monitor.name) if monitor.gain(value - good) >= 0)
+    successes = (step for step, value in _course(cell, monitor.name) if reaches(value, good, monitor))
     return next(successes, None)
 
 

@@ -14,6 +14,7 @@ from seqlab.report.run_styles import Style, StyleBook
 from seqlab.runs.cards import Card
 from seqlab.schema.errors import UserError
 from seqlab.schema.metric_spec import MetricSpec
+from seqlab.stats.ties import order_key
 
 MANY_RUNS = 12
 """Runs of a chapter up to which each is shown on its own; with more, groups come first."""
@@ -243,8 +244,8 @@ def _rank(entry: Entry, monitor: MetricSpec) -> tuple[bool, str, str, bool, floa
 
 
 def _loss(value: float | None, monitor: MetricSpec) -> float:
-    """The value with a sign so that lower is better; infinite where it is missing."""
-    return math.inf if value is None else -monitor.gain(value)
+    """The value, signed so that lower is better and rounded so that ties tie; infinite where missing."""
+    return math.inf if value is None else order_key(-monitor.gain(value))
 
 
 def _titles(groups: Sequence[Sequence[RunData]]) -> list[str]:

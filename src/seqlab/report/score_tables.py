@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import statistics
+from collections.abc import Sequence
 
 from seqlab.report.chapters import Chapter
 from seqlab.report.tables import RUN_COLUMNS, CellValue, ReportColumn, ReportTable, run_cells, words
@@ -41,9 +43,17 @@ def _seed_rows(chapter: Chapter) -> list[tuple[CellValue, ...]]:
         for metric in metrics:
             values = [entry.results[metric] for entry in same_label if metric in entry.results]
             if len(values) > 1:
-                spread = (statistics.fmean(values), statistics.stdev(values), min(values), max(values))
-                rows.append((label, words(metric), len(values), *spread))
+                rows.append((label, words(metric), len(values), *_spread(values)))
     return rows
+
+
+def _spread(values: Sequence[float]) -> tuple[CellValue, ...]:
+    """Mean, standard deviation, lowest and highest; None for one that is above the largest float."""
+    # Relative to a power of 2, which changes no digit: sums of numbers near the largest float overflow.
+    size = math.ldexp(1.0, math.frexp(max(map(abs, values)))[1] - 1)
+    relative = [value / size for value in values]
+    found = (size * statistics.fmean(relative), size * statistics.stdev(relative))
+    return *(value if math.isfinite(value) else None for value in found), min(values), max(values)
 
 
 def other_splits_table(chapter: Chapter) -> ReportTable | None:

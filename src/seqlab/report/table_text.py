@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 
 from seqlab.report.tables import CellValue, ReportTable
+from seqlab.stats.formatting import format_value
 
 DIGITS = ((1000.0, 0), (100.0, 1), (10.0, 2))
 """Pairs of a size and the decimals of a column whose smallest number has at least that size; otherwise 4."""
@@ -23,10 +24,12 @@ def is_numeric(values: Sequence[CellValue]) -> bool:
 def format_column(values: Sequence[CellValue]) -> list[str]:
     """A column's cells for people: equal decimals, thousands separators, an empty text for None.
 
+    A number of which those decimals would show fewer than four digits has these.
+
     >>> format_column([0.5, 0.25, None, 3])
     ['0.50', '0.25', '', '3']
-    >>> format_column([1234.5, 20000.0]), format_column([3e-9, 1.0])
-    (['1,234', '20,000'], ['3e-09', '1'])
+    >>> format_column([1234.5, 20000.0]), format_column([3e-9, 0.012345, 1.0])
+    (['1,234', '20,000'], ['3e-09', '0.01235', '1.0000'])
     """
     decimals = _decimals([abs(value) for value in values if isinstance(value, float) and value])
     return [_format_cell(value, decimals) for value in values]
@@ -42,11 +45,8 @@ def _format_cell(value: CellValue, decimals: int) -> str:
     match value:
         case None:
             return ""
-        # Fixed decimals would show these as zero.
-        case float() if value and abs(value) < 5e-4:
-            return f"{value:.3g}"
         case float():
-            return f"{value:,.{decimals}f}"
+            return format_value(value, decimals, separator=",")
         case int():
             return f"{value:,}"
         case _:

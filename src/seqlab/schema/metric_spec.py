@@ -8,6 +8,12 @@ from typing import Literal
 
 Better = Literal["higher", "lower"]
 _MOST_DECIMALS = 6
+_SIGNIFICANT = 4
+"""Digits of a number that is too small for a fixed number of decimals."""
+_SMALL = 10.0 ** (_SIGNIFICANT - 1 - _MOST_DECIMALS)
+"""Size below which the most decimals show fewer digits than that."""
+LARGE = 1e12
+"""Size from which a number is written with an exponent."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,13 +51,18 @@ class MetricSpec:
     def format_number(self, value: float | None, spread: float) -> str:
         """A value without its unit, with the decimals that show a spread of that size.
 
-        Where the spread is 0, with about four digits.
+        Where the spread is 0, with about four digits. A value that is not a fraction is never rounded to 0.
         """
         if value is None:
             return "censored"
-        digits = decimals((spread or abs(value) / 100) * self._scale)
+        number = value * self._scale
+        digits = decimals(spread * self._scale or abs(number) / 100)
+        fixed = round(number, digits)
+        lost = (not fixed and self._scale == 1) or (digits == _MOST_DECIMALS and abs(number) < _SMALL)
+        if number and (lost or abs(number) >= LARGE):
+            return f"{number:.{_SIGNIFICANT}g}"
         # Adding zero makes 0 of -0.
-        return f"{round(value * self._scale, digits) + 0.0:.{digits}f}"
+        return f"{fixed + 0.0:.{digits}f}"
 
     def format(self, value: float | None, spread: float) -> str:
         """A value with its unit."""

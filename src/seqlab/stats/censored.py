@@ -7,9 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from seqlab.schema.errors import UserError
 from seqlab.schema.metric_spec import Better
 
@@ -94,13 +91,3 @@ def quantile(ascending: Sequence[float], share: float) -> float:
     position = share * (len(ascending) - 1)
     below = math.floor(position)
     return between(ascending[below], ascending[min(below + 1, len(ascending) - 1)], position - below)
-
-
-def mean_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Ranks from 1 in ascending order, ties sharing their mean rank.
-
-    >>> mean_ranks(np.array([5.0, 1.0, 5.0])).tolist()
-    [2.5, 1.0, 2.5]
-    """
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(counts) - (counts - 1) / 2)[inverse]

@@ -11,6 +11,7 @@ from seqlab.schema.errors import UserError
 from seqlab.schema.metric_spec import MetricSpec
 from seqlab.stats.grid import Level, SettingCell, format_levels, scaled
 from seqlab.stats.importance import Effect, Importance
+from seqlab.stats.ties import equal
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -60,7 +61,9 @@ def forest_importance(
     ranks = any(value is None for cell in cells for value in cell.values)
     values = [float(runs.mean()) for runs in scaled(cells, metric, "rank" if ranks else "value")]
     mean = math.fsum(values) / len(values)
-    variance = math.fsum((value - mean) ** 2 for value in values) / len(values)
+    # Rounding alone must not be divided among the axes.
+    same = equal(min(values), max(values))
+    variance = 0.0 if same else math.fsum((value - mean) ** 2 for value in values) / len(values)
     shares = _shares(cells, axes, values, spans or {}) if variance else {}
     effects = [Effect(axes=(name,), share=share, noise=None, p=None) for name, share in shares.items()]
     return Importance(
@@ -101,7 +104,9 @@ def _shares(
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="minimize")
-    for cell, value in zip(cells, values, strict=True):
+    # From 0 to about 1, because a forest takes a variance below 1e-16 for none.
+    low, size = min(values), 2.0 ** math.frexp(max(values) - min(values))[1]
+    for cell, value in zip(cells, [(value - low) / size for value in values], strict=True):
         params = {name: _scaled_level(cell.settings[name], spans.get(name)) for name in axes}
         study.add_trial(optuna.trial.create_trial(params=params, distributions=dict(axes), value=value))
     shares = FanovaImportanceEvaluator(seed=_SEED).evaluate(study)

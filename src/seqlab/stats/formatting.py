@@ -1,6 +1,10 @@
-"""Counts, shares and p-values as text."""
+"""Values, counts, shares and p-values as text."""
 
 from __future__ import annotations
+
+from typing import Literal
+
+from seqlab.schema.metric_spec import LARGE
 
 
 def counted(count: int, noun: str) -> str:
@@ -10,6 +14,17 @@ def counted(count: int, noun: str) -> str:
     ('1 seed', '5,000 texts')
     """
     return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
+def format_value(value: float, decimals: int = 4, *, separator: Literal["", ","] = "") -> str:
+    """A number with this number of decimals, or with four significant digits where these would show fewer.
+
+    >>> [format_value(value) for value in (12.34567, 0.05, 0.012345, 3.3e-8, 0.0, 1e300)]
+    ['12.3457', '0.0500', '0.01235', '3.3e-08', '0.0000', '1e+300']
+    """
+    fixed, significant = f"{value:.{decimals}f}", f"{value:.4g}"
+    small = abs(value) < 0.1 and float(fixed) != float(significant)
+    return significant if small or abs(value) >= LARGE else f"{value:{separator}.{decimals}f}"
 
 
 def percent(share: float) -> str:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from seqlab.schema.errors import UserError
 from seqlab.schema.metric_spec import MetricSpec
-from seqlab.stats.censored import check_value, mean_ranks
+from seqlab.stats.censored import check_value
+from seqlab.stats.ties import mean_ranks
 
 Level = str | int | float | bool | None
 

@@ -13,7 +13,9 @@ from seqlab.schema.metric_spec import MetricSpec
 from seqlab.stats.formatting import counted, format_p
 from seqlab.stats.interval import LEVEL, Interval, check_level, format_size, middle, two_sided_p
 from seqlab.stats.item_scores import ItemScores, Score, Unit, averaged, check_same, metric_of
+from seqlab.stats.over_seeds import better_of, in_order
 from seqlab.stats.resample import RESAMPLES, default_block, ratios
+from seqlab.stats.ties import difference, differences
 
 LEAST_UNITS = 20
 """The least number of items or blocks for a test: with 20, percentile intervals cover 91 to 93 %, not 95."""
@@ -75,9 +77,9 @@ class ItemsComparison:
         return self.enough_items and p <= 1 - self.interval.level + _SLACK
 
     @property
-    def first_is_better(self) -> bool:
-        """Whether the first model is at least as good on these items."""
-        return self.metric.gain(self.difference) >= 0
+    def winner(self) -> str | None:
+        """The better model on these items; None where they are equal."""
+        return better_of(self.first, self.second, self.metric.gain(self.difference))
 
     @property
     def sentence(self) -> str:
@@ -85,10 +87,10 @@ class ItemsComparison:
         return f"{self._who()}, {self._over()}{self._doubt()}"
 
     def _who(self) -> str:
-        if self.difference == 0:
-            return f"{self.first} and {self.second} equal"
-        better, worse = (self.first, self.second) if self.first_is_better else (self.second, self.first)
-        return f"{better} better than {worse} {format_size(self.difference, self.interval, self.metric)}"
+        one, other = in_order(self.first, self.second, self.winner)
+        if self.winner is None:
+            return f"{one} and {other} equal"
+        return f"{one} better than {other} {format_size(self.difference, self.interval, self.metric)}"
 
     def _over(self) -> str:
         words = f"over {counted(self.targets, self.unit)}"
@@ -96,7 +98,9 @@ class ItemsComparison:
             words += f" in blocks of {self.block}"
         if max(self.seeds) == 1:
             return words
-        seeds = " and ".join(str(count) for count in dict.fromkeys(self.seeds))
+        named_first, _ = in_order(self.first, self.second, self.winner)
+        counts = self.seeds if named_first == self.first else self.seeds[::-1]
+        seeds = " and ".join(str(count) for count in dict.fromkeys(counts))
         return f"{words}, each averaged over {seeds} seeds"
 
     def _doubt(self) -> str:
@@ -180,7 +184,7 @@ def over_items(
     one, other = averaged(first), averaged(second)
     check_same(one, other)
     block, score = plan.block_of(len(one)), plan.score
-    gaps = one.scores(score) - other.scores(score)
+    gaps = differences(one.scores(score), other.scores(score))
     draws = ratios(gaps, one.targets, block=block, resamples=plan.resamples, seed=plan.seed)
     ends = middle(draws, plan.level)
     assert ends is not None, "the plan has enough resamples"
@@ -194,7 +198,7 @@ def over_items(
         unit=plan.unit,
         first_value=one.value(score),
         second_value=other.value(score),
-        difference=float(gaps.sum() / one.targets.sum()),
+        difference=difference(one.value(score), other.value(score)),
         interval=Interval(low=ends[0], high=ends[1], level=plan.level, method=plan.method),
         p=exact.p if exact else two_sided_p(draws),
         test=exact.method if exact else plan.method,

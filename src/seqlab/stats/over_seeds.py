@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 
 from seqlab.schema.errors import UserError
 from seqlab.schema.metric_spec import Better, MetricSpec
-from seqlab.stats.censored import SeedOutcome, by_seed, finite, mean_ranks, quantile
+from seqlab.stats.censored import SeedOutcome, by_seed, finite, quantile
 from seqlab.stats.formatting import counted, format_p
 from seqlab.stats.interval import LEVEL, Draws, Interval, check_level, format_size, middle, two_sided_p
+from seqlab.stats.ties import TIE, difference, mean_ranks
 
 MOST_EXACT = 20
 """Seeds up to which all 2^n sign flips are computed; of more, `DRAWS` random ones."""
 DRAWS = 99_999
-_TIE = 1e-12
+_SLACK = 1e-12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,28 +53,31 @@ class SeedsComparison:
     @property
     def enough_seeds(self) -> bool:
         """Whether this number of seeds can give a significant difference at this level."""
-        return self.smallest_p <= 1 - self.level + _TIE
+        return self.smallest_p <= 1 - self.level + _SLACK
 
     @property
     def significant(self) -> bool:
         """Whether the models differ significantly, after the correction where there is one."""
-        return (self.p if self.adjusted_p is None else self.adjusted_p) <= 1 - self.level + _TIE
+        return (self.p if self.adjusted_p is None else self.adjusted_p) <= 1 - self.level + _SLACK
 
     @property
-    def first_is_better(self) -> bool:
-        """Whether the first model is at least as good: by the difference, or else with more of the seeds."""
-        if self.difference is not None:
-            return self.metric.gain(self.difference) >= 0
-        differences = _differences(self.first_values, self.second_values, self.metric.better)
-        return self.metric.gain(float(np.sign(differences).sum())) >= 0
+    def winner(self) -> str | None:
+        """The better model, by the difference or else with more of the seeds; None where neither is."""
+        gap = self.difference
+        if gap is None:
+            signs = np.sign(_differences(self.first_values, self.second_values, self.metric.better))
+            gap = float(signs.sum())
+        return better_of(self.first, self.second, self.metric.gain(gap))
 
     @property
     def sentence(self) -> str:
         """Which model is better, by how much, and whether that is significant."""
-        better, worse = (self.first, self.second) if self.first_is_better else (self.second, self.first)
-        if self.difference == 0:
-            return f"{self.first} and {self.second} equal; {self.verdict}"
-        return f"{better} better than {worse} {self._by()}; {self.verdict}"
+        one, other = in_order(self.first, self.second, self.winner)
+        if self.winner is not None:
+            return f"{one} better than {other} {self._by()}; {self.verdict}"
+        if self.difference is None:
+            return f"neither {one} nor {other} better, each with as many of the seeds; {self.verdict}"
+        return f"{one} and {other} equal; {self.verdict}"
 
     @property
     def verdict(self) -> str:
@@ -131,11 +135,13 @@ def over_seeds(
     seeds = tuple(sorted(pairs))
     values = [tuple(pairs[seed][side].value for seed in seeds) for side in (0, 1)]
     differences = _differences(values[0], values[1], metric.better)
+    # Flips that tie with the observed sum must count on both sides, however they round.
+    tie = _tie(values[0], values[1], differences)
     exact = "exact" if len(seeds) <= MOST_EXACT else f"{DRAWS:,} draws"
     censored = not bool(np.isfinite(differences).all())
-    flipped = _signed_ranks(differences) if censored else differences
+    flipped = _signed_ranks(differences, tie) if censored else differences
     draws = subset_means(flipped, seed)
-    ends = None if censored else middle(draws, level)
+    ends = None if censored else middle(np.where(np.abs(draws) <= tie, 0.0, draws), level)
     method = f"sign flips of {'signed ranks' if censored else 'the mean'}, {exact}"
     return SeedsComparison(
         first=names[0],
@@ -145,12 +151,9 @@ def over_seeds(
         first_values=values[0],
         second_values=values[1],
         censored=censored,
-        difference=finite(
-            quantile(np.sort(differences).tolist(), 0.5) if censored else float(differences.mean())
-        ),
+        difference=_average(differences, tie, censored=censored),
         interval=ends and Interval(low=ends[0], high=ends[1], level=level, method=method),
-        # Flips that tie with the observed sum must count on both sides, however they round.
-        p=two_sided_p(draws, _TIE * float(np.abs(flipped).max())),
+        p=two_sided_p(draws, _SLACK * float(np.abs(flipped).max()) if censored else tie),
         smallest_p=2.0 ** (1 - len(seeds)) if len(seeds) <= MOST_EXACT else 2 / (DRAWS + 1),
         test=method,
         level=level,
@@ -163,7 +166,25 @@ def needed_seeds(level: float = LEVEL) -> int:
     >>> needed_seeds(0.95), needed_seeds(0.99)
     (6, 8)
     """
-    return math.ceil(1 - math.log2(1 - level) - _TIE)
+    return math.ceil(1 - math.log2(1 - level) - _SLACK)
+
+
+def better_of(first: str, second: str, gain: float) -> str | None:
+    """The first model where its gain is above 0, the second where it is below, else None."""
+    if gain == 0:
+        return None
+    return first if gain > 0 else second
+
+
+def in_order(first: str, second: str, winner: str | None) -> tuple[str, str]:
+    """The better model and the other one; without a better one in the order of their names.
+
+    >>> in_order("a", "b", "b"), in_order("b", "a", None)
+    (('b', 'a'), ('a', 'b'))
+    """
+    if winner is None:
+        return min(first, second), max(first, second)
+    return winner, second if winner == first else first
 
 
 def subset_means(values: NDArray[np.float64], seed: int = 0) -> Draws:
@@ -203,7 +224,7 @@ def _paired(
 def _differences(
     first: Sequence[float | None], second: Sequence[float | None], better: Better
 ) -> NDArray[np.float64]:
-    """First minus second, infinite where one is censored, 0 where both are."""
+    """First minus second, infinite where one is censored, 0 where both are or where they are equal."""
     worse = -math.inf if better == "higher" else math.inf
     differences = []
     for one, other in zip(first, second, strict=True):
@@ -211,10 +232,27 @@ def _differences(
             # Both are None where both failed: a tie.
             differences.append(0.0 if one is other else worse if one is None else -worse)
         else:
-            differences.append(one - other)
+            differences.append(difference(one, other))
     return np.array(differences, dtype=np.float64)
 
 
-def _signed_ranks(differences: NDArray[np.float64]) -> NDArray[np.float64]:
+def _tie(
+    first: Sequence[float | None], second: Sequence[float | None], differences: NDArray[np.float64]
+) -> float:
+    """The rounding error of a mean of differences: that of the largest value of seeds that differ."""
+    differing = zip(first, second, differences, strict=True)
+    sizes = [abs(value) for *pair, gap in differing if gap for value in pair if value is not None]
+    return TIE * max(sizes, default=0.0)
+
+
+def _average(differences: NDArray[np.float64], tie: float, *, censored: bool) -> float | None:
+    """Their mean or, with censored seeds, their median; None where that is censored."""
+    if censored:
+        return finite(quantile(np.sort(differences).tolist(), 0.5))
+    mean = float(differences.mean())
+    return 0.0 if abs(mean) <= tie else mean
+
+
+def _signed_ranks(differences: NDArray[np.float64], tie: float) -> NDArray[np.float64]:
     """Ranks of the absolute differences, with their signs; 0 stays 0."""
-    return np.sign(differences) * mean_ranks(np.abs(differences))
+    return np.sign(differences) * mean_ranks(np.abs(differences), np.full(len(differences), tie))

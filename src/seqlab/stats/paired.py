@@ -50,7 +50,7 @@ class Comparison:
             return self.seeds.sentence
         if self.seeds is None:
             return self.items.sentence
-        agree = self.items.first_is_better == self.seeds.first_is_better
+        agree = self.items.winner == self.seeds.winner
         return f"{self.items.sentence}; {self.seeds.verdict if agree else self.seeds.sentence}"
 
 

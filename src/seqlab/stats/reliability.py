@@ -10,6 +10,7 @@ from seqlab.schema.errors import UserError
 from seqlab.schema.metric_spec import MetricSpec
 from seqlab.stats.censored import check_value, finite, ordered, quantile
 from seqlab.stats.formatting import counted
+from seqlab.stats.ties import order_key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,10 +99,12 @@ def reliability(settings: Sequence[Setting], metric: MetricSpec, *, within: floa
         groups.setdefault(setting.architecture, []).append(setting)
     overall = _best([setting.value for setting in settings], metric)
     found = [_of_one(group, metric, within, overall) for group in groups.values()]
+
+    def rank(one: Reliability) -> tuple[float, float, str]:
+        return -order_key(one.near_overall_best), order_key(_loss(one.median, metric)), one.architecture
+
     # The name breaks ties, so that the order does not depend on that of the settings.
-    return sorted(
-        found, key=lambda one: (-one.near_overall_best, _loss(one.median, metric), one.architecture)
-    )
+    return sorted(found, key=rank)
 
 
 def expected_best(values: Sequence[float | None], metric: MetricSpec) -> list[float | None]:
@@ -154,7 +157,7 @@ def _of_one(
 
 
 def _best(values: Sequence[float | None], metric: MetricSpec) -> float | None:
-    return min(values, key=lambda value: _loss(value, metric))
+    return min(values, key=lambda value: order_key(_loss(value, metric)))
 
 
 def _loss(value: float | None, metric: MetricSpec) -> float:

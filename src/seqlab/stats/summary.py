@@ -12,6 +12,7 @@ from seqlab.schema.metric_spec import MetricSpec
 from seqlab.stats.censored import SeedOutcome, between, by_seed, finite, ordered, quantile
 from seqlab.stats.formatting import counted, percent
 from seqlab.stats.interval import LEVEL, Interval, binomial_share, check_level
+from seqlab.stats.ties import difference, reaches
 
 MOST_SEEDS = 1_000
 """Of more, the number of resamples exceeds the largest float."""
@@ -58,7 +59,7 @@ class Summary:
     def _middle(self) -> str:
         five = (self.lowest, self.lower_quartile, self.median, self.upper_quartile, self.highest)
         known = [value for value in five if value is not None]
-        spread = max(known, default=0.0) - min(known, default=0.0)
+        spread = difference(max(known, default=0.0), min(known, default=0.0))
         median = self.metric.format(self.median, spread)
         if self.seeds == 1:
             return f"{self.metric.name} {median} with 1 seed, so the spread is unknown"
@@ -204,4 +205,4 @@ def _first(probabilities: Sequence[tuple[float, float]], tail: float) -> float:
 def _succeeds(outcome: SeedOutcome, metric: MetricSpec, good: float | None) -> bool:
     if outcome.value is None or good is None:
         return outcome.value is not None
-    return metric.gain(outcome.value - good) >= 0
+    return reaches(outcome.value, good, metric)

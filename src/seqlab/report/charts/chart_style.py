@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+import sys
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ import altair as alt
 from seqlab.report.charts.figure import Row
 from seqlab.report.tables import CellValue, words
 from seqlab.schema.metric_spec import MetricSpec
+from seqlab.stats.ties import equal
 
 HEIGHT = 280
 WIDTH = 640
@@ -59,8 +61,8 @@ def value_scale(values: Sequence[float], *, fixed: bool = False, padding: int = 
     """
     lowest, highest = min(values), max(values)
     # A single value is in the middle of an axis from 0, instead of at an end of a random range.
-    if lowest == highest and highest > 0:
-        return alt.Scale(domain=[0, 2 * highest])
+    if equal(lowest, highest):
+        return alt.Scale(domain=sorted([0.0, finite(2 * highest)]) if highest else [-1.0, 1.0])
     log = lowest > 0 and highest / statistics.median(values) > WIDE_RANGE
     if not fixed:
         return alt.Scale(
@@ -70,9 +72,9 @@ def value_scale(values: Sequence[float], *, fixed: bool = False, padding: int = 
             padding=padding or alt.Undefined,
         )
     if log:
-        return alt.Scale(type="log", domain=[lowest / 1.1, highest * 1.1])
-    margin = 0.05 * (highest - lowest)
-    return alt.Scale(domain=[lowest - margin, highest + margin], zero=False, nice=True)
+        return alt.Scale(type="log", domain=[lowest / 1.1, finite(highest * 1.1)])
+    margin = 0.05 * highest - 0.05 * lowest
+    return alt.Scale(domain=[finite(lowest - margin), finite(highest + margin)], zero=False, nice=True)
 
 
 def cost_scale(values: Sequence[float]) -> alt.Scale:
@@ -80,7 +82,7 @@ def cost_scale(values: Sequence[float]) -> alt.Scale:
     lowest, highest = min(values), max(values)
     if lowest > 0 and highest / lowest > WIDE_RANGE / 2:
         margin = (highest / lowest) ** 0.05
-        return alt.Scale(type="log", domain=[lowest / margin, highest * margin], nice=False)
+        return alt.Scale(type="log", domain=[lowest / margin, finite(highest * margin)], nice=False)
     return alt.Scale(zero=False, nice=True, padding=12)
 
 
@@ -123,6 +125,11 @@ def layered(*layers: Any, height: int = HEIGHT) -> dict[str, Any]:
     }
     chart = alt.layer(*layers).properties(width=WIDTH, height=height)
     return {**chart.to_dict(validate=False), "config": config}
+
+
+def finite(value: float) -> float:
+    """The value, or the largest number of its sign where it overflowed: JSON has no infinity."""
+    return max(-sys.float_info.max, min(value, sys.float_info.max))
 
 
 def rounded(value: CellValue) -> CellValue:

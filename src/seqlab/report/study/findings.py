@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from seqlab.compare.study import Group
@@ -11,14 +12,16 @@ from seqlab.report.study.chapter_study import ChapterStudy
 from seqlab.report.tables import words
 from seqlab.stats.formatting import counted
 from seqlab.stats.reliability import Reliability
+from seqlab.stats.ties import difference
 
 
 def findings(
     study: ChapterStudy, pairs: Pairs, reliability: Sequence[Reliability], importances: Importances
 ) -> list[str]:
     """Order, best settings, pairs, reliability, importance, and best settings at the edge of the grid."""
-    ranked = [group.architecture for group in study.best if group.summary.median is not None]
-    sentences = [_order(ranked, pairs)] if len(ranked) > 1 else []
+    leaders = [group for group in study.best if group.summary.median is not None]
+    ranked = [group.architecture for group in leaders]
+    sentences = [_order(study, leaders, pairs)] if len(ranked) > 1 else []
     sentences += [_best_setting(study, group) for group in study.best]
     sentences += [f"{sentence}." for sentence in pairs.about(ranked[0])] if ranked else []
     sentences += [pairs.why_not] if pairs.why_not else []
@@ -29,10 +32,14 @@ def findings(
     return [*sentences, *(f"{edge}." for edge in study.edges)]
 
 
-def _order(ranked: Sequence[str], pairs: Pairs) -> str:
+def _order(study: ChapterStudy, leaders: Sequence[Group], pairs: Pairs) -> str:
     significant = any(pair.seeds is not None and pair.seeds.significant for pair in pairs.found)
     caution = "" if significant else "; no difference is significant over seeds"
-    return f"Order by the median of the best setting: {', then '.join(ranked)}{caution}."
+    equals = itertools.groupby(leaders, key=lambda group: study.loss(group.summary.median))
+    order = [" and ".join(group.architecture for group in tied) for _, tied in equals]
+    if len(order) == 1:
+        return f"The median of the best setting is equal: {order[0]}{caution}."
+    return f"Order by the median of the best setting: {', then '.join(order)}{caution}."
 
 
 def _importance(importances: Importances) -> str:
@@ -49,7 +56,7 @@ def _best_setting(study: ChapterStudy, group: Group) -> str:
     name = f"{group.architecture}{f' at {group.label}' if group.label else ''}"
     if not values:
         return f"{name}: no seed has a value ({group.why})."
-    spread = max(values) - min(values)
+    spread = difference(max(values), min(values))
     lowest, highest = metric.format_number(min(values), spread), metric.format_number(max(values), spread)
     median = f"median {words(metric.name)} {metric.format(group.summary.median, spread)}"
     sentence = f"{name}: {median}, {lowest} to {highest} over {counted(len(values), 'seed')}"

@@ -15,6 +15,7 @@ from seqlab.report.charts.figure import Figure, Panel, Row
 from seqlab.report.study.chapter_study import ChapterStudy, is_number
 from seqlab.report.tables import ReportColumn, words
 from seqlab.schema.settings import format_setting, short_names
+from seqlab.stats.ties import difference
 
 LEARNING_RATE = "learning_rate"
 BEST_FRAME = "#f59e0b"
@@ -117,7 +118,7 @@ def _rows(study: ChapterStudy, axes: _GridAxes, cells: Cells) -> tuple[Row, ...]
         row_key = axes.row_key(key)
         best[row_key] = min(best.get(row_key, float("inf")), study.loss(group.summary.median))
     darkest, lightest = _colour_range(study, cells)
-    distance = abs(lightest - darkest)
+    distance = abs(difference(lightest, darkest))
     return tuple(
         {
             "architecture": key[0],
