@@ -14,7 +14,7 @@ from seqlab.runs.atomic import TEMPORARY, directory, remove_leftovers, write_tex
 from seqlab.runs.journal import Journal
 from seqlab.runs.run_folder import RunFolder
 from seqlab.runs.run_shapes import DataSummary
-from seqlab.schema.errors import UserError, WorkError
+from seqlab.schema.errors import InUseError, UserError, WorkError
 from seqlab.schema.records import Moment, Scalar, Text, to_line
 
 
@@ -24,7 +24,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
     return create("f" * 64)
 
 
-def create(fingerprint: str) -> RunFolder:
+def create(fingerprint: str, name: str = "toy") -> RunFolder:
     data: DataSummary = {
         "name": "toy",
         "content_hash": "a" * 64,
@@ -39,7 +39,7 @@ def create(fingerprint: str) -> RunFolder:
         "tokenizer": {"kind": "words"},
     }
     made = environment.describe(threads=1, device="cpu", kernels="torch", matmul="torch")
-    return run_folder.create("toy", fingerprint, config="seed = 1\n", data=data, environment=made)
+    return run_folder.create(name, fingerprint, config="seed = 1\n", data=data, environment=made)
 
 
 def test_a_directory_that_fails_leaves_nothing(tmp_path: Path) -> None:
@@ -79,6 +79,21 @@ def test_an_ambiguous_or_unknown_name(run: RunFolder) -> None:
         run_folder.find("toy")
     with pytest.raises(UserError, match=r"no run 'toy-eeeef'\. Nearest: 'toy-eeee"):
         run_folder.find("toy-eeeef")
+
+
+def test_a_complete_name_comes_before_a_beginning() -> None:
+    """`x1` is no beginning of `x19` where there is a run x1; several runs x1 are ambiguous."""
+    folders = {name: create(print_ * 64, name) for name, print_ in (("x1", "a"), ("x19", "b"), ("x1-9", "c"))}
+    for name, folder in folders.items():
+        assert run_folder.find(name) == folder
+        assert run_folder.find(folder.path.name) == folder
+    for beginning in ("x1-a", "x1-aaaaaaaaaaa", "x19-"):
+        assert run_folder.find(beginning) == folders["x1" if "a" in beginning else "x19"]
+    with pytest.raises(UserError, match=r"'x' must name one run\. Got 3: x1-9-c+, x1-a+, x19-b+\."):
+        run_folder.find("x")
+    create("d" * 64, "x1")
+    with pytest.raises(UserError, match=r"'x1' must name one run\. Got 2: x1-a+, x1-d+\."):
+        run_folder.find("x1")
 
 
 @pytest.mark.parametrize(
@@ -171,7 +186,7 @@ def test_one_process_at_a_time(run: RunFolder) -> None:
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"held\n"
-        with pytest.raises(UserError, match="in use by another process"), run.lock():
+        with pytest.raises(InUseError, match="in use by another process"), run.lock():
             pass
         process.kill()
     with run.lock():

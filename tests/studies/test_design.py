@@ -15,6 +15,7 @@ from seqlab.studies import design as designs
 from seqlab.studies.axes import EPOCHS
 from seqlab.studies.design import Design
 from seqlab.studies.grid_search import grid
+from seqlab.studies.lost_settings import lost_settings
 from seqlab.studies.run_study import begin
 from seqlab.studies.study_space import StudySpace
 
@@ -82,6 +83,99 @@ def test_one_run_answers_for_several_epochs_where_the_schedule_does_not_depend_o
     ] * 2
 
 
+def test_an_axis_gives_a_setting_that_has_no_default() -> None:
+    settings = {**SMALL, "data": {"kind": "tomita", "train": 20, "max_length": 20}}
+    design = small_design(settings=settings, axes={"data.number": [1, 2], "model.cell": ["lstm", "gru"]})
+    begin(design, unadjusted)
+    numbers = [(trial.architecture, trial.config["data"]["number"]) for trial in trials_of(design)]
+    assert numbers == [("lstm", 1), ("lstm", 2), ("gru", 1), ("gru", 2)]
+    with pytest.raises(UserError, match=r"Axis 'data.number': 'data.number' must be .*Got 9"):
+        begin(small_design(name="wrong", settings=settings, axes={"data.number": [1, 9]}), unadjusted)
+    with pytest.raises(UserError, match=r"Study 'without': 'data.number' must be given"):
+        begin(small_design(name="without", settings=settings), unadjusted)
+
+
+def test_architectures_of_one_kind_are_named_by_their_settings() -> None:
+    models = [{"kind": "recurrent-lm", "hidden_size": size} for size in (4, 5)]
+    trials = trials_of(small_design(axes={"model": models}))
+    names = [trial.architecture for trial in trials]
+    assert names == ["recurrent-lm hidden_size=4", "recurrent-lm hidden_size=5"]
+
+
+def test_none_is_a_value_of_settings_that_may_be_none() -> None:
+    clipped = {**SMALL, "training": {**SMALL["training"], "clip_norm": 5.0}}
+    trials = trials_of(small_design(settings=clipped, axes={"training.clip_norm": ["none", 1.0]}))
+    assert [trial.setting["training.clip_norm"] for trial in trials] == ["none", 1.0]
+    assert [trial.config["training"].get("clip_norm") for trial in trials] == [None, 1.0]
+    with pytest.raises(UserError, match=r"Axis 'training.epochs'.*Got 'none'"):
+        begin(small_design(axes={EPOCHS: ["none"]}), unadjusted)
+
+
+def test_settings_that_another_kind_drops_are_reported(tmp_path: Path) -> None:
+    models = [{"kind": "transformer-lm", "heads": 2}, {"cell": "gru"}, {"kind": "recurrent-lm", "layers": 2}]
+    without = {key: value for key, value in SMALL.items() if key != "model"}
+    (sentence,) = lost_settings(small_design(axes={"model": models}, settings=without))
+    assert sentence.startswith(
+        "transformer-lm is of another kind than in brackets-lstm and does not keep its settings: "
+    )
+    assert "model.hidden_size=512 in place of 16" in sentence
+    assert "heads" not in sentence
+    kept = small_design(axes={"model": models}, settings={**without, "model": {"hidden_size": 16}})
+    assert "hidden_size" not in "".join(lost_settings(kept))
+    recipe = write(tmp_path / "mine.toml", 'base = "brackets-lstm"\ndata.train = 100\n')
+    axes = {"data.kind": ["brackets", "ndfa"]}
+    (data,) = lost_settings(small_design(base=str(recipe), axes=axes, settings={"data.valid": 50}))
+    assert data.startswith("data.kind=ndfa is of another kind than in mine")
+    assert "data.train=140000 in place of 100" in data
+    assert "data.valid" not in data
+    assert lost_settings(small_design()) == []
+
+
+def test_the_order_of_a_kind_and_its_settings_does_not_matter() -> None:
+    kind, size = {"model.kind": "transformer-lm"}, {"model.hidden_size": 8, "model.heads": 2}
+    without = {key: value for key, value in SMALL.items() if key != "model"}
+    configs = [
+        small_design(settings={**without, **first, **second}).experiment({}, 1)
+        for first, second in ((kind, size), (size, kind))
+    ]
+    assert plain(configs[0].model) == plain(configs[1].model)
+    assert plain(configs[0].model)["hidden_size"] == 8
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"axes": {key: list(range(1, 1001)) for key in (EPOCHS, "model.hidden_size", "data.train")}},
+            r"at most 20,000 cells. Got 1,000,000,000: 1,000 values of axis 'training.epochs' x 1,000 values "
+            r"of axis 'model.hidden_size' x 1,000 values of axis 'data.train'\.$",
+        ),
+        (
+            {"search": {"kind": "random", "trials": 10**9}, "axes": {RATE: {"low": 0.1, "high": 0.2}}},
+            r"Got 1,000,000,000: 1,000,000,000 runs of each architecture \('search.trials'",
+        ),
+        (
+            {"axes": {EPOCHS: list(range(1, 10**6))}},
+            r"Got 999,999: 999,999 values of axis 'training.epochs'\.$",
+        ),
+        ({"seeds": range(1000), "axes": {EPOCHS: list(range(1, 30))}}, r"Got 29,000: .* x 1,000 seeds\.$"),
+    ],
+)
+def test_too_many_cells_are_counted_before_any_is_made(changes: dict[str, Any], words: str) -> None:
+    if "seeds" in changes:
+        changes = {**changes, "seeds": list(changes["seeds"])}
+    with pytest.raises(UserError, match=words):
+        begin(small_design(**changes), unadjusted)
+
+
+def test_a_search_of_few_settings_may_have_many_trials() -> None:
+    search = {"kind": "tpe", "trials": 10**9, "confirm": 10**9}
+    design = small_design(search=search, seeds=[1, 2, 3])
+    begin(design, unadjusted)
+    expected = design.config.search.expected(StudySpace(design, unadjusted))
+    assert len(expected) == 2 + 2 * 2
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -99,6 +193,14 @@ def test_one_run_answers_for_several_epochs_where_the_schedule_does_not_depend_o
         ({"axes": {RATE: {"low": 2, "high": 1}}, "search": {"kind": "random"}}, "from 'low' to a higher"),
         ({"axes": {RATE: {"low": 0, "high": 1, "log": True}}, "search": {"kind": "tpe"}}, "both above 0"),
         ({"axes": {"model.cell": ["lstn"]}}, "Axis 'model.cell'.*Nearest: 'lstm'"),
+        ({"axes": {RATE: [1, 1.0]}}, "must differ from each other"),
+        ({"axes": {"model": [{"cell": "lstm"}, {"cell": "lstm"}]}}, "must differ from each other"),
+        ({"axes": {"data.tokenizer.kind": ["1", 1]}}, "must differ from each other"),
+        ({"axes": {RATE: {"low": 1, "high": 2, "step": 1}}}, "no setting of the range of axis .* 'step'"),
+        ({"axes": {RATE: {"low": 1}}}, "must have numbers 'low' and 'high'"),
+        ({"axes": {RATE: {"low": -1e308, "high": 1e308}}}, "a finite distance away"),
+        ({"axes": {RATE: {"low": 1, "high": 10**30}}}, "a finite distance away"),
+        ({"axes": {"training": {}}}, "Axis 'training' must have numbers"),
     ],
 )
 def test_a_wrong_axis_is_named(changes: dict[str, Any], words: str) -> None:
@@ -111,6 +213,8 @@ def test_a_wrong_axis_is_named(changes: dict[str, Any], words: str) -> None:
     [
         ({"seeds": [1, 1]}, "'seeds' must differ"),
         ({"seeds": []}, "'seeds'"),
+        ({"seeds": list(range(1001))}, "'seeds' must be at most 1,000 numbers. Got 1,001"),
+        ({"settings": {"seed": 3}}, "'seed' must not be a setting.*Got seed=3. Nearest: seeds=3"),
         ({"base": None}, "'base' must be given once.*Got none"),
         ({"axes": {"base": ["ndfa-lstm"]}}, "'base' must be given once.*Got both"),
         ({"search": {"kind": "gird"}}, "There is no search 'gird'. Nearest: 'grid'"),
@@ -134,6 +238,21 @@ def test_a_study_is_named_after_its_file_and_finds_recipes_next_to_it(tmp_path: 
     assert (plain(experiment.model)["hidden_size"], experiment.training.optimizer.learning_rate) == (5, 0.5)
 
 
+def test_an_override_that_an_axis_or_the_seeds_would_hide_is_refused(tmp_path: Path) -> None:
+    file = str(write(tmp_path / "a.toml", 'base = "brackets-lstm"\naxes.model.cell = ["lstm"]\n'))
+    with pytest.raises(UserError, match=r"Got 'model.cell=gru' and axis 'model.cell'"):
+        designs.read(file, ["model.cell=gru"])
+    with pytest.raises(UserError, match=r"Nearest: seeds=3"):
+        designs.read(file, ["seed=3"])
+    assert designs.read(file, ["training.patience=none"]).settings == {"training.patience": None}
+
+
+def test_an_override_is_parsed_with_the_kinds_of_the_study(tmp_path: Path) -> None:
+    text = 'base = "brackets-lstm"\nsettings.data = {kind = "tomita", number = 1}\n'
+    config = designs.read(str(write(tmp_path / "a.toml", text)), ["data.number=3"])
+    assert plain(designs.Design(config).experiment({}, 1).data)["number"] == 3
+
+
 def test_a_missing_or_damaged_study_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"There is no study 'bracket-cells'\. Nearest: 'brackets-cells'"):
         designs.read("bracket-cells")
@@ -141,6 +260,9 @@ def test_a_missing_or_damaged_study_file_is_refused(tmp_path: Path) -> None:
         designs.read(str(tmp_path / "none.toml"))
     with pytest.raises(UserError, match="must be a TOML file"):
         designs.read(str(write(tmp_path / "bad.toml", "axes = [")))
+    (tmp_path / "latin.toml").write_bytes(b'about = "\xe9"')
+    with pytest.raises(UserError, match=r"must be UTF-8 text\. Got an invalid byte at offset 9"):
+        designs.read(str(tmp_path / "latin.toml"))
 
 
 @pytest.mark.parametrize("name", designs.names())

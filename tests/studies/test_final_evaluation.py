@@ -96,5 +96,5 @@ def test_an_unfinished_study_is_not_scored_on_the_test_split() -> None:
 def test_a_study_of_failures_has_nothing_to_choose() -> None:
     design = small_design(axes={RATE: [1e30]})
     study = run_small(design)
-    with pytest.raises(UserError, match=r"must have a finished run\. Got none"):
+    with pytest.raises(WorkError, match=r"must have a finished run\. Got none"):
         evaluated(design, study)

@@ -7,8 +7,10 @@ import os
 import shutil
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
+import tiny
 from small_studies import RATE, SMALL, StudyRecorder, results, run_small, small_design, value
 
 from seqlab import report
@@ -16,11 +18,14 @@ from seqlab.compare.oracle_metrics import ORACLE_METRICS
 from seqlab.compare.study import read
 from seqlab.compare.study_cells import cells, trial_runs
 from seqlab.compare.study_importance import importances
+from seqlab.compare.study_oracle import oracle_gaps
 from seqlab.compare.study_pairs import pairs
 from seqlab.runs import run_folder, study_folder
-from seqlab.schema.errors import DiskError, UserError, WorkError
+from seqlab.runs.study_folder import Event, Trial
+from seqlab.schema.errors import DiskError, InUseError, UserError, WorkError
 from seqlab.studies import job, worker
 from seqlab.studies.axes import EPOCHS
+from seqlab.studies.job import JobOutcome
 from seqlab.studies.trial_state import state
 from seqlab.training import run
 
@@ -144,8 +149,57 @@ def test_a_changed_recipe_is_a_changed_study(tmp_path: Path) -> None:
 
 def test_two_processes_cannot_run_one_study() -> None:
     study = run_small(small_design())
-    with study.lock(), pytest.raises(UserError, match="in use: another process runs this study"):
+    with study.lock(), pytest.raises(InUseError, match="in use: another process runs this study"):
         run_small(small_design())
+
+
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_run_in_use_is_no_failure_and_the_study_comes_back_to_it(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, processes: int
+) -> None:
+    """Another process trains the first run; it ends once the study has nothing else to do."""
+    whole = results(run_small(small_design(seeds=[1, 2])))
+    monkeypatch.setenv("SEQLAB_RUNS", str(runs.parent / "others"))
+    design = small_design(seeds=[1, 2])
+    config = design.experiment({RATE: 0.01}, 1)
+    with pytest.raises(KeyboardInterrupt):
+        run.train(config, threads=1, callback=tiny.Nobody(tiny.stop_at(3)))
+    held = run_folder.open_run(run.run_path(config)).lock()
+    held.__enter__()
+
+    class Releases(StudyRecorder):
+        def ended(self, trial: Trial, outcome: JobOutcome, value: float | None) -> None:
+            super().ended(trial, outcome, value)
+            if [state for _, state in self.outcomes].count("finished") == 3:
+                held.__exit__(None, None, None)
+
+    recorder = Releases()
+    study = run_small(design, processes=processes, recorder=recorder)
+    assert (1, "in use") in recorder.outcomes
+    assert recorder.outcomes[-1] == (1, "finished")
+    assert any("Another process trains run 1" in message for message in recorder.messages)
+    assert {event.state for event in study.events().values()} == {"finished"}
+    assert results(study) == whole
+
+
+def test_whoever_ends_a_run_its_result_counts() -> None:
+    """A finished folder counts whatever was recorded of an earlier attempt."""
+    study = run_small(small_design())
+    study.add_event(Event(trial=1, state="failed", reason="in use by another process"))
+    study.add_event(Event(trial=2, state="pruned", reason="others were better"))
+    assert [state(trial_run) for trial_run in trial_runs(study)] == ["finished"] * 2
+    assert [cell.censored for cell in cells(trial_runs(study), "loss")] == ["", ""]
+    recorder = StudyRecorder()
+    run_small(small_design(), recorder=recorder)
+    assert recorder.started_numbers == []
+
+
+def test_a_study_in_which_every_run_fails_has_failed() -> None:
+    study = run_small(small_design(axes={RATE: [1e30]}))
+    with pytest.raises(
+        WorkError, match=r"'small' must have a finished run. Got none. Run 1 failed: The .*nan"
+    ):
+        read(study)
 
 
 def test_a_removed_run_is_trained_again_with_a_message(runs: Path) -> None:
@@ -301,3 +355,45 @@ def test_a_monitor_that_no_oracle_card_has_is_refused() -> None:
         small_design(monitor="acepted")
     with pytest.raises(UserError, match="'monitor' needs a grid without an axis of epochs"):
         small_design(monitor="divergence", axes={EPOCHS: [1, 2]})
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"monitor": "valid_samples", "axes": {"samples.checked_at_end": [9, 0]}},
+            "Got 'valid_samples', but 'samples.checked_at_end' is 0",
+        ),
+        ({"monitor": "accepted_longer"}, "'data.longer_max_length' is none"),
+        (
+            {
+                "monitor": "accepted",
+                "settings": {**SMALL, "data": {"train": 20, "tokenizer": {"kind": "bytes"}}},
+            },
+            "the true distribution is not known of the data 'brackets'",
+        ),
+        (
+            {"monitor": "accepted", "axes": {"training.fit_on": ["train", "train+valid"]}},
+            "'training.fit_on' is 'train.valid'",
+        ),
+        (
+            {"base": None, "axes": {"base": ["brackets-lstm", "imdb-lstm"]}, "settings": {}},
+            "Got 'loss' and 'acc",
+        ),
+    ],
+)
+def test_a_monitor_that_a_run_will_not_have_is_refused_before_the_first(
+    changes: dict[str, Any], words: str
+) -> None:
+    recorder = StudyRecorder()
+    with pytest.raises(UserError, match=words):
+        run_small(small_design(**changes), recorder=recorder)
+    assert recorder.started_numbers == run_folder.names() == []
+
+
+def test_without_checked_samples_the_distance_from_the_true_distribution_is_known() -> None:
+    settings = {**SMALL, "samples": {"count": 0, "checked": 0, "checked_at_end": 0}}
+    (part,) = read(run_small(small_design(settings=settings)))
+    (gap,) = oracle_gaps(part)
+    assert gap.above_floor > 0
+    assert (gap.valid, gap.wrong, gap.cut) == (None, None, None)

@@ -13,7 +13,11 @@ from seqlab.compare.study import read
 from seqlab.compare.study_cells import trial_runs
 from seqlab.studies.axis import Choices, Range
 from seqlab.studies.drawn_search import DrawnSearchConfig
+from seqlab.studies.job import run_job
 from seqlab.studies.random_search import RandomConfig
+from seqlab.studies.resources import Resources
+from seqlab.studies.run_study import begin
+from seqlab.studies.run_trials import TrialQueue
 from seqlab.studies.search_trial import SearchTrial
 from seqlab.studies.tpe_search import TpeConfig
 from seqlab.tasks.monitors import monitor_of
@@ -47,6 +51,50 @@ def test_draws_are_within_the_axes_and_depend_on_the_seed_alone(config: Any) -> 
         assert setting["size"] in range(1, 10)
         assert setting["cell"] in ("a", "b")
         assert setting["rate"] == float(f"{setting['rate']:.4g}")
+
+
+RANGES = [
+    (0.9999, 0.99999, False),
+    (0.9999, 0.99999, True),
+    (0.1, 0.1 + 0.2, False),
+    (1.0, math.nextafter(1.0, 2.0), True),
+    (-3e-8, 2e-8, False),
+    (5e-324, 1e-320, True),
+    (1e300, 1e308, True),
+    (1, 3, True),
+    (1, 2**62, True),
+    (-(2**62), 2**62, False),
+    (1, 2.5, False),
+]
+
+
+@pytest.mark.parametrize(("low", "high", "log"), RANGES)
+def test_what_is_drawn_is_between_the_ends(low: float, high: float, log: bool) -> None:
+    axis, random = Range("x", low, high, log=log), np.random.default_rng(0)
+    found = [axis.draw(random) for _ in range(200)]
+    # The ends themselves, and what a float may round to beyond them.
+    found += [axis.decode(end) for end in (low, high)]
+    found += [axis.decode(math.nextafter(low, -math.inf)), axis.decode(math.nextafter(high, math.inf))]
+    assert all(low <= value <= high for value in found)
+    whole = isinstance(low, int) and isinstance(high, int)
+    assert {type(value) for value in found} == {int if whole else float}
+    wide = high - low if whole else math.inf
+    assert len(set(found)) > (50 if wide > 100 and math.nextafter(low, high) < high else 1)
+
+
+@pytest.mark.parametrize(("low", "high", "log"), RANGES[:3])
+def test_a_guided_search_stays_between_the_ends(low: float, high: float, log: bool) -> None:
+    settings = drawn_in(TpeConfig(startup=2), (Range("rate", low, high, log=log),))
+    assert all(low <= setting["rate"] <= high for setting in settings)
+
+
+def drawn_in(config: DrawnSearchConfig, axes: Any) -> list[dict[str, Any]]:
+    history: list[SearchTrial] = []
+    for _ in range(6):
+        setting = config.propose(axes, LOWER, history, 0)
+        assert setting is not None
+        history.append(SearchTrial(setting=setting, state="finished", value=setting["rate"]))
+    return [dict(trial.setting) for trial in history]
 
 
 def test_random_draws_fill_a_log_axis_evenly() -> None:
@@ -147,3 +195,38 @@ def test_a_pruned_run_has_a_censored_cell() -> None:
     again = StudyRecorder()
     run_small(small_design(**table), recorder=again)
     assert again.started_numbers == []
+
+
+PRUNED: dict[str, Any] = {
+    "axes": {RATE: [0.1, 0.2, 0.3]},
+    "search": {"kind": "tpe", "trials": 3, "startup": 1, "pruning": "median", "confirm": 2},
+    "seeds": [1, 2],
+}
+
+
+def test_further_seeds_of_the_best_settings_are_never_pruned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pruner would stop every run but the first."""
+    monkeypatch.setattr(TpeConfig, "_should_stop", lambda self, monitor, earlier, *others: bool(earlier))
+    recorder = StudyRecorder()
+    study = run_small(small_design(**PRUNED), recorder=recorder)
+    assert [state for _, state in recorder.outcomes] == ["finished", "pruned", "pruned", "finished"]
+    confirmed = study.trials()[3]
+    assert (confirmed.seed, confirmed.setting) == (2, study.trials()[0].setting)
+
+
+def test_the_best_are_chosen_after_every_run_of_the_search(runs: Any) -> None:
+    """Several jobs are taken at a time; the last search run ends after the study asks for more."""
+    design = small_design(axes={RATE: [0.1, 1e-9]}, search={"kind": "random", "trials": 2}, seeds=[1, 2])
+    folder, plan = begin(design, lambda config: config)
+    plan.prepare()
+    queue = TrialQueue(plan, Resources(threads=1), StudyRecorder())
+    jobs = [queue.next(), queue.next()]
+    assert queue.next() is None
+    for job in jobs[::-1]:
+        assert job is not None
+        assert queue.next() is None
+        queue.finish(job.number, run_job(job, queue))
+    last = queue.next()
+    assert last is not None
+    (trial,) = [trial for trial in folder.trials() if trial.number == last.number]
+    assert (trial.seed, trial.setting) == (2, {RATE: 0.1})

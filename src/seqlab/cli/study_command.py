@@ -67,15 +67,18 @@ def study(
     """
     check_output(output)
     from seqlab.studies import design
-    from seqlab.studies.forecast import forecast
     from seqlab.studies.resources import resources_for
 
     if plan and final:
         raise UserError("A study is either planned or run. Got both '--plan' and '--final'.")
     budget = [] if equal is None else _budget(equal)
     designed = design.Design(design.read(file, (*overrides, *budget)))
+    # Before anything that takes seconds to import.
+    designed.check()
     resources = resources_for(processes, device, threads)
     if plan:
+        from seqlab.studies.forecast import forecast
+
         _print_plan(forecast(designed, resources, processes), as_json)
         return
     from seqlab.studies.run_study import evaluate_study, run_study

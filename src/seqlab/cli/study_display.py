@@ -69,9 +69,10 @@ class StudyDisplay:
         """Called when a run ended."""
         if (run := self._runs.pop(trial.number, None)) is not None:
             self.bars.remove_task(run.task)
-        self._ended += outcome.state != "interrupted"
+        has_ended = outcome.state not in ("interrupted", "in use")
+        self._ended += has_ended
         self._update_study()
-        if self._quiet or outcome.state == "interrupted":
+        if self._quiet or not has_ended:
             return
         result = format_value(value) if value is not None else f"{outcome.state}: {outcome.reason}"
         print_note(f"{trial.number:>4}/{self._total}  {trial_label(trial)}  {result}")

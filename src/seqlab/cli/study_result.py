@@ -61,9 +61,7 @@ def _print_oracle_gaps(study: Study) -> None:
         [
             gap.architecture,
             format_value(gap.above_floor),
-            percent(gap.valid),
-            percent(gap.wrong),
-            percent(gap.cut),
+            *("-" if share is None else percent(share) for share in (gap.valid, gap.wrong, gap.cut)),
         ]
         for gap in gaps
     ]
@@ -71,7 +69,7 @@ def _print_oracle_gaps(study: Study) -> None:
     print_line(
         "The floor, the loss of the true distribution on the same tokens, is "
         f"{format_value(gaps[0].floor)} nats per token. Valid, wrong, cut: samples that follow the rules, "
-        "break them, or did not end in time. Medians over seeds."
+        "break them, or did not end in time (-: none were checked). Medians over seeds."
     )
 
 

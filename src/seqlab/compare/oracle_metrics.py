@@ -20,6 +20,9 @@ ORACLE_METRICS: dict[str, MetricSpec] = {
 }
 """By the names of an oracle card's metrics."""
 
+OF_SAMPLES = frozenset({"valid_samples"})
+"""Those that are known where samples are checked at the end."""
+
 
 def oracle_metric(about: Mapping[str, Any]) -> MetricSpec | None:
     """The metric that a study's settings name; None where they name none and the task's monitor counts."""

@@ -13,7 +13,7 @@ from seqlab.compare.comparable import refusal
 from seqlab.compare.oracle_metrics import oracle_metric
 from seqlab.compare.study_cells import OpenStudy, StudyCell, TrialRun, cells, monitor_of_runs, open_study
 from seqlab.runs.study_folder import StudyFolder
-from seqlab.schema.errors import UserError
+from seqlab.schema.errors import WorkError
 from seqlab.schema.metric_spec import MetricSpec
 from seqlab.schema.settings import format_setting, format_settings
 from seqlab.stats.censored import SeedOutcome
@@ -196,28 +196,39 @@ def parts(opened: OpenStudy) -> list[Study]:
     """A study's comparison; where datasets are an axis, a part for each of them.
 
     Raises:
-        UserError: no run is finished yet, or a folder is damaged.
+        WorkError: no run is finished.
+        UserError: a folder is damaged.
     """
     monitor = oracle_metric(opened.about) or monitor_of_runs(opened.runs)
     if monitor is None:
-        raise UserError(f"Study {opened.name!r} must have a finished run. Got none.")
+        raise WorkError(
+            f"Study {opened.name!r} must have a finished run. Got none{_first_reason(opened.runs)}"
+        )
     every = cells(opened.runs, monitor.name)
-    names = dict.fromkeys(_dataset(cell) for cell in every)
+    names = dict.fromkeys(dataset_of(cell.setting) for cell in every)
     return [
         Study(
             name=opened.name,
             part=name,
             about=opened.about,
             monitor=monitor,
-            cells=tuple(without_dataset(cell) for cell in every if _dataset(cell) == name),
+            cells=tuple(without_dataset(cell) for cell in every if dataset_of(cell.setting) == name),
         )
         for name in names
     ]
 
 
-def _dataset(cell: StudyCell) -> str:
-    """The dataset of a cell, where that is an axis."""
-    return " ".join(format_setting(cell.setting[key]) for key in DATASET if key in cell.setting)
+def _first_reason(runs: Sequence[TrialRun]) -> str:
+    """The end of a sentence: why the first run that ended did not finish."""
+    ended = next((run for run in runs if run.event is not None), None)
+    if ended is None or ended.event is None:
+        return "."
+    return f". Run {ended.trial.number} {ended.event.state}: {ended.event.reason}"
+
+
+def dataset_of(setting: Mapping[str, Any]) -> str:
+    """The dataset of a setting, where that is an axis; else empty."""
+    return " ".join(format_setting(setting[key]) for key in DATASET if key in setting)
 
 
 def without_dataset(cell: StudyCell) -> StudyCell:

@@ -14,15 +14,15 @@ class OracleGap:
     """An architecture at its best setting, medians over seeds.
 
     floor: loss of the true distribution, in nats per token; above_floor: the model's loss above that. valid,
-    wrong, cut: shares of the samples; cut ones did not end in time.
+    wrong, cut: shares of the samples, None where none were checked; cut ones did not end in time.
     """
 
     architecture: str
     floor: float
     above_floor: float
-    valid: float
-    wrong: float
-    cut: float
+    valid: float | None
+    wrong: float | None
+    cut: float | None
 
 
 def oracle_gaps(study: Study) -> list[OracleGap]:
@@ -45,11 +45,15 @@ def _gap(group: Group, cards: list[OracleCard]) -> OracleGap:
     def median(metric: str) -> float:
         return statistics.median(card["metrics"][metric] for card in cards)
 
+    def share(metric: str) -> float | None:
+        known = [card["metrics"][metric] for card in cards if metric in card["metrics"]]
+        return statistics.median(known) if known else None
+
     return OracleGap(
         architecture=group.architecture,
         floor=median("floor"),
         above_floor=median("above_floor"),
-        valid=median("valid_samples"),
-        wrong=median("wrong_samples"),
-        cut=median("cut_samples"),
+        valid=share("valid_samples"),
+        wrong=share("wrong_samples"),
+        cut=share("cut_samples"),
     )

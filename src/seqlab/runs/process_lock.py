@@ -8,7 +8,7 @@ from pathlib import Path
 
 import filelock
 
-from seqlab.schema.errors import UserError
+from seqlab.schema.errors import InUseError
 
 
 @contextmanager
@@ -20,13 +20,13 @@ def process_lock(folder: Path, refusal: str) -> Iterator[None]:
         refusal: the message where another process holds it.
 
     Raises:
-        UserError: another process holds it.
+        InUseError: another process holds it.
     """
     lock = filelock.FileLock(folder / "lock")
     try:
         lock.acquire(blocking=False)
     except filelock.Timeout:
-        raise UserError(refusal) from None
+        raise InUseError(refusal) from None
     try:
         yield
     finally:

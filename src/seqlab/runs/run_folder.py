@@ -185,7 +185,7 @@ class RunFolder:
         """Hold the run: one process at a time may write it. The lock of a killed process is released.
 
         Raises:
-            UserError: another process holds it.
+            InUseError: another process holds it.
         """
         refusal = f"{self.path} is in use by another process. Wait for it, or stop it."
         return process_lock(self.path, refusal)
@@ -265,7 +265,9 @@ def open_run(path: Path) -> RunFolder:
 
 
 def find(wanted: str) -> RunFolder:
-    """The run a user names: by path, by folder name, or by an unambiguous beginning of it.
+    """The run a user names: by path, by folder name, by its own name, or by an unambiguous beginning.
+
+    A complete name comes first: `x1` is the run x1, although the name of the run x19 begins with it.
 
     Raises:
         UserError: no run has this name, or several do.
@@ -273,7 +275,7 @@ def find(wanted: str) -> RunFolder:
     if exists(Path(wanted)):
         return open_run(Path(wanted))
     known = names()
-    matches = [name for name in known if name.startswith(wanted)]
+    matches = _matching(wanted, known)
     if len(matches) > 1 and wanted not in matches:
         newest = max(matches, key=lambda name: (root() / name / _IDENTITY).stat().st_mtime_ns)
         raise UserError(
@@ -283,6 +285,14 @@ def find(wanted: str) -> RunFolder:
     if not matches:
         raise unknown("run", wanted, known)
     return open_run(root() / (wanted if wanted in matches else matches[0]))
+
+
+def _matching(wanted: str, known: Sequence[str]) -> list[str]:
+    """The folders with this name, else those of the runs with this name, else those that begin with it."""
+    if wanted in known:
+        return [wanted]
+    exact = [name for name in known if name.rpartition("-")[0] == wanted]
+    return exact or [name for name in known if name.startswith(wanted)]
 
 
 def names() -> list[str]:

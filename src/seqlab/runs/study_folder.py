@@ -154,7 +154,7 @@ class StudyFolder:
         """Hold the study: one process at a time may run it.
 
         Raises:
-            UserError: another process holds it.
+            InUseError: another process holds it.
         """
         refusal = f"{self.path} is in use: another process runs this study. Wait for it, or stop it."
         return process_lock(self.path, refusal)

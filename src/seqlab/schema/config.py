@@ -35,7 +35,7 @@ def parse(cls: type[AnyConfig], table: Mapping[str, Any], where: str = "") -> An
 
     Args:
         cls: class of the config.
-        table: keys and plain values, as TOML gives them.
+        table: keys and plain values, as TOML gives them; "none" is None where a setting may be None.
         where: the key of the table itself, for messages.
 
     Raises:
@@ -156,12 +156,19 @@ def _change_kind(table: Mapping[str, Any], name: str, old: Table, kind: str, whe
 
 
 def _parse_field(field: FieldInfo, value: Any, where: str) -> Any:
+    if _is_none(field, value):
+        return None
     inner = None if value is None else _config_class(field, value, where)
     if inner is None or isinstance(value, Config):
         return tuple(value) if isinstance(value, list) else value
     if not isinstance(value, Mapping):
         raise UserError(f"{where!r} must be a table. Got {value!r}.")
     return parse(inner, {**_defaults(field, inner), **value}, where)
+
+
+def _is_none(field: FieldInfo, value: Any) -> bool:
+    """Whether a value is the text "none" of a setting that may be None: TOML has no null."""
+    return isinstance(value, str) and value.lower() == "none" and type(None) in get_args(field.annotation)
 
 
 def _defaults(field: FieldInfo, inner: type[Config]) -> Table:
@@ -201,7 +208,7 @@ def _from_text(field: FieldInfo, text: str, where: str) -> Any:
     """Read an override's text as the field's type, so that `column=1` stays text for a text field."""
     annotation: Any = field.annotation
     options = get_args(annotation)
-    if type(None) in options and text.lower() == "none":
+    if _is_none(field, text):
         return None
     value: Any = text
     # Lists are stored as tuples, because configs are frozen and hashable.

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from typing import Any, TypeGuard
 
 from seqlab.compare.study_cells import EPOCHS
-from seqlab.schema.errors import UserError
+from seqlab.schema.errors import UserError, unknown
+from seqlab.schema.settings import format_setting
 from seqlab.studies.axis import Axis, Choices, Range
 
 __all__ = ["ARCHITECTURE", "EPOCHS", "combinations", "read"]
 
 ARCHITECTURE = ("base", "model", "model.kind", "model.cell")
 """Axes that define what is compared; the other axes are settings that each of these is tried with."""
-_RANGE = {"low", "high", "log"}
+_RANGE = ("low", "high", "log")
+MOST_SHOWN = 10
+"""Values of an axis that a message lists."""
+_LARGEST = 2**63
+"""Integers of a range are below this in size: they are drawn as 64 bits."""
 
 
 def read(axes: Mapping[str, Any]) -> list[Axis]:
@@ -48,10 +53,19 @@ def combinations(axes: Sequence[Axis]) -> list[dict[str, Any]]:
     return [dict(zip(keys, combination, strict=True)) for combination in values]
 
 
+def overlap(key: str, other: str) -> bool:
+    """Whether two keys are of one setting, or one is of a table with the other.
+
+    >>> overlap("model", "model.cell"), overlap("model.cell", "model.cells")
+    (True, False)
+    """
+    return key == other or key.startswith(f"{other}.") or other.startswith(f"{key}.")
+
+
 def _leaves(table: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
     for key, value in table.items():
-        # A table of a range's keys only is an axis itself; any other table nests further keys.
-        if isinstance(value, Mapping) and not set(value) <= _RANGE:
+        # A table with an end of a range is an axis itself; any other table nests further keys.
+        if isinstance(value, Mapping) and value and not set(value) & set(_RANGE):
             yield from _leaves(value, f"{prefix}{key}.")
         else:
             yield prefix + key, value
@@ -63,7 +77,7 @@ def _check_key(key: str, known: Sequence[str]) -> None:
         raise UserError(f"An axis must be a setting that may vary. Got {key!r}. Nearest: {nearest}.")
     for other in known:
         # `model` and `model.cell` would overwrite each other, depending on their order.
-        if key == other or key.startswith(f"{other}.") or other.startswith(f"{key}."):
+        if overlap(key, other):
             raise UserError(f"A setting must have one axis. Got two: {other!r} and {key!r}.")
 
 
@@ -72,21 +86,53 @@ def _axis(key: str, value: Any) -> Axis:
         return _range(key, value)
     if not isinstance(value, list | tuple) or not value:
         raise UserError(f"Axis {key!r} must be a list of values, or {{low, high, log}}. Got {value!r}.")
-    # Compared in pairs, because values may be tables, which cannot be members of a set.
-    if any(value[i] == value[j] for i, j in itertools.combinations(range(len(value)), 2)):
-        raise UserError(f"The values of axis {key!r} must differ from each other. Got {list(value)!r}.")
+    # As texts, too: the results of two values that are written alike could not be distinguished.
+    different = len({_hashable(each) for each in value}), len({format_setting(each) for each in value})
+    if min(different) < len(value):
+        raise UserError(f"The values of axis {key!r} must differ from each other. Got {_shown(value)}.")
     return Choices(key, tuple(value))
 
 
+def _hashable(value: Any) -> Hashable:
+    """Equal for equal values."""
+    match value:
+        case list():
+            return tuple(_hashable(each) for each in value)
+        case dict():
+            return frozenset((key, _hashable(each)) for key, each in value.items())
+        case _:
+            return value
+
+
+def _shown(values: Sequence[Any]) -> str:
+    """A list of values, of a long one the beginning."""
+    more = f", and {len(values) - MOST_SHOWN:,} more" if len(values) > MOST_SHOWN else ""
+    return f"{list(values[:MOST_SHOWN])!r}{more}"
+
+
 def _range(key: str, table: Mapping[str, Any]) -> Range:
+    for name in table:
+        if name not in _RANGE:
+            raise unknown(f"setting of the range of axis {key!r}", name, _RANGE)
     low, high, log = table.get("low"), table.get("high"), table.get("log", False)
-    # To Python a bool is an int.
-    numbers = all(isinstance(end, int | float) and not isinstance(end, bool) for end in (low, high))
-    if not (numbers and isinstance(log, bool)):
+    if not (_is_number(low) and _is_number(high) and isinstance(log, bool)):
         raise UserError(f"Axis {key!r} must have numbers 'low' and 'high'. Got {dict(table)!r}.")
-    assert low is not None
-    assert high is not None
-    if not (math.isfinite(low) and math.isfinite(high) and low < high and (low > 0 or not log)):
+    if not (_is_drawable(low, high) and low < high and (low > 0 or not log)):
         positive = ", both above 0 where 'log' is true" if log else ""
-        raise UserError(f"Axis {key!r} must go from 'low' to a higher 'high'{positive}. Got {dict(table)!r}.")
+        raise UserError(
+            f"Axis {key!r} must go from 'low' to a higher 'high'{positive}, a finite distance away. "
+            f"Got {dict(table)!r}."
+        )
     return Range(key, low, high, log)
+
+
+def _is_number(value: Any) -> TypeGuard[int | float]:
+    # To Python a bool is an int.
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_drawable(low: float, high: float) -> bool:
+    """Whether numbers can be drawn between these."""
+    if isinstance(low, int) and isinstance(high, int):
+        return max(abs(low), abs(high)) < _LARGEST
+    return math.isfinite(low) and math.isfinite(high) and math.isfinite(high - low)

@@ -15,8 +15,11 @@ from seqlab.schema.errors import UserError
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
-DIGITS = 4
-"""Significant digits of a drawn number: as many as a person would type."""
+DIGITS, MOST_DIGITS = 4, 17
+"""Significant digits of a drawn number: as many as a person would type, or more where a range is so narrow
+that it has few numbers of that length; a float has no more than the latter."""
+_STEPS = 100
+"""Numbers of so many digits that a range has at least."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +164,20 @@ class Range(Axis):
 
     @override
     def decode(self, drawn: Any) -> Any:
-        if self._integer:
-            # Rounding an integer drawn on a log axis may leave the range.
-            return min(self.high, max(self.low, round(drawn)))
-        return float(f"{drawn:.{DIGITS}g}")
+        rounded = round(drawn) if self._integer else float(f"{drawn:.{self._digits}g}")
+        # Rounding, and the logarithm, may leave the range.
+        inside = min(self.high, max(self.low, rounded))
+        return inside if self._integer else float(inside)
+
+    @property
+    def _digits(self) -> int:
+        """Significant digits of a drawn number."""
+        if self.log:
+            # Where a step is relative to the number.
+            size, width = 1.0, math.log(self.high) - math.log(self.low)
+        else:
+            size, width = max(abs(self.low), abs(self.high)), self.high - self.low
+        if not width:
+            return MOST_DIGITS
+        needed = 1 + math.floor(math.log10(size)) + math.ceil(-math.log10(width / _STEPS))
+        return min(MOST_DIGITS, max(DIGITS, needed))

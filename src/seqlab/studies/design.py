@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
@@ -10,13 +11,17 @@ from pathlib import Path
 from typing import Any, cast
 
 from seqlab.experiment import recipes
-from seqlab.experiment.experiment_config import AnyExperimentConfig, ExperimentConfig
+from seqlab.experiment.experiment_config import AnyExperimentConfig, ExperimentConfig, experiment_class
 from seqlab.schema.config import Table, override, parse, plain, read_toml
 from seqlab.schema.errors import UserError, unknown
+from seqlab.schema.settings import format_setting
 from seqlab.studies import axes
 from seqlab.studies.axes import ARCHITECTURE
 from seqlab.studies.axis import Axis
 from seqlab.studies.study_config import StudyConfig
+
+MOST_CELLS = 20_000
+"""Cells that a study has, at most: one for each setting and seed."""
 
 
 @dataclass(frozen=True)
@@ -37,21 +42,32 @@ class Design:
         return axes.combinations([axis for axis in self.axes if axis.key in ARCHITECTURE])
 
     def name_of(self, architecture: Mapping[str, Any]) -> str:
-        """The name of an architecture: its cell or kind, or its recipe where two share that."""
+        """The name of an architecture: its cell or kind; where two share that, its recipe or its settings."""
         return self._names[self.architectures.index(dict(architecture))]
 
     @cached_property
     def _names(self) -> list[str]:
-        models = [self.experiment(setting, self.config.seeds[0]).model for setting in self.architectures]
+        models = [self.example(architecture).model for architecture in self.architectures]
         names = [str(plain(model).get("cell") or model.kind) for model in models]
-        if len(set(names)) == len(names):
-            return names
-        return [", ".join(_short(value) for value in setting.values()) for setting in self.architectures]
+        for write in (_short, format_setting):
+            if len(set(names)) == len(names):
+                break
+            names = [", ".join(map(write, architecture.values())) for architecture in self.architectures]
+        return names
 
     @cached_property
     def setting_axes(self) -> list[Axis]:
         """The other axes."""
         return [axis for axis in self.axes if axis.key not in ARCHITECTURE]
+
+    @cached_property
+    def first_setting(self) -> dict[str, Any]:
+        """The first value of each of these."""
+        return {axis.key: axis.examples[0] for axis in self.setting_axes}
+
+    def example(self, architecture: Mapping[str, Any]) -> ExperimentConfig:
+        """An experiment of an architecture: with the first value of each other axis, and the first seed."""
+        return self.experiment({**self.first_setting, **architecture}, self.config.seeds[0])
 
     @cached_property
     def recipes(self) -> dict[str, recipes.Recipe]:
@@ -65,12 +81,14 @@ class Design:
         Raises:
             UserError: a key or a value is wrong; the axis is named.
         """
-        recipe = self.recipes[str(setting.get("base", self.config.base))]
-        table = recipes.put(self._table(setting), "seed", seed)
         try:
-            experiment = recipes.experiment(recipe, table)[0]
+            return self._parsed(setting, seed)
         except UserError as error:
             raise self._explained(error, setting) from None
+
+    def _parsed(self, setting: Mapping[str, Any], seed: int) -> ExperimentConfig:
+        recipe = self.recipe_of(setting)
+        experiment, _ = recipes.experiment(recipe, recipes.put(self._table(setting), "seed", seed))
         if experiment.method != ExperimentConfig.method:
             raise UserError(
                 f"'base' must be a recipe that trains a network. Got {recipe.name!r}. "
@@ -107,11 +125,12 @@ class Design:
 
     def _table(self, setting: Mapping[str, Any]) -> Table:
         """All settings but the seed, not parsed yet."""
-        table = self.recipes[str(setting.get("base", self.config.base))].table
+        table = self.recipe_of(setting).table
         axis = [(key, value) for key, value in setting.items() if key != "base"]
-        # Axes come twice: one that picks another kind drops all settings of the old kind, so it has to come
-        # before the study's settings, which hold for every kind; and an axis overrides the study's settings.
-        for key, value in (*axis, *self.config.settings.items(), *axis):
+        # All come twice: what picks another kind drops all settings of the old kind, so it has to come before
+        # the study's settings, which hold for every kind; and an axis overrides the study's settings.
+        settings = self.config.settings.items()
+        for key, value in (*axis, *settings, *settings, *axis):
             table = recipes.put(table, key, value)
         return table
 
@@ -119,24 +138,62 @@ class Design:
         """Parse the experiment of each value of each axis separately, so that an error names its axis.
 
         Raises:
-            UserError: an axis names no setting, a value is wrong, or the search cannot use an axis.
+            UserError: an axis names no setting, a value is wrong, the search cannot use an axis, or there are
+                too many cells.
         """
         self.config.search.check(self.axes)
+        self._check_size()
+        for setting in self.single_settings():
+            self.experiment(setting, self.config.seeds[0])
         for name in self.config.baselines:
-            self.baseline(name, {})
+            self.baseline(name, self.first_setting)
+
+    def single_settings(self) -> Iterator[dict[str, Any]]:
+        """Each value of each axis, the others at their first value."""
         for architecture in self.architectures:
-            # The recipe alone comes first, so that its own errors are not blamed on an axis.
-            first = {axis.key: axis.examples[0] for axis in self.setting_axes}
-            for setting in ({}, first):
-                self.experiment({**architecture, **setting}, self.config.seeds[0])
+            first = {**self.first_setting, **architecture}
+            yield first
             for axis in self.setting_axes:
-                for value in axis.examples:
-                    self.experiment({**architecture, axis.key: value}, self.config.seeds[0])
+                yield from ({**first, axis.key: value} for value in axis.examples)
+
+    def recipe_of(self, setting: Mapping[str, Any]) -> recipes.Recipe:
+        """The recipe that a setting extends."""
+        return self.recipes[str(setting.get("base", self.config.base))]
+
+    def _check_size(self) -> None:
+        """Count the cells before any is made."""
+        factors = {
+            f"values of axis {axis.key!r}": axis.size for axis in self.axes if axis.key in ARCHITECTURE
+        }
+        seeds = len(self.config.seeds)
+        each = self.config.search.runs_per_architecture(self.setting_axes, seeds)
+        count = math.prod(int(size) for size in factors.values()) * each
+        if count <= MOST_CELLS:
+            return
+        if self.config.search.exhaustive:
+            factors |= {f"values of axis {axis.key!r}": axis.size for axis in self.setting_axes} | {
+                "seeds": seeds
+            }
+        else:
+            factors |= {"runs of each architecture ('search.trials', 'search.confirm')": each}
+        asked = " x ".join(f"{int(size):,} {what}" for what, size in factors.items() if size > 1)
+        raise UserError(f"A study must have at most {MOST_CELLS:,} cells. Got {count:,}: {asked}.")
 
     def _explained(self, error: UserError, setting: Mapping[str, Any]) -> UserError:
-        """The error with the axis that it is about."""
+        """The error with the axis that it is about; none where the recipe alone has the same error."""
         keys = [key for key in setting if key != "base" and f"'{key}" in str(error)]
-        return UserError(f"Axis {keys[0]!r}: {error}" if keys else f"Study {self.config.name!r}: {error}")
+        recipe = {key: value for key, value in setting.items() if key == "base"}
+        if not keys or (recipe != setting and str(self._error(recipe)) == str(error)):
+            return UserError(f"Study {self.config.name!r}: {error}")
+        return UserError(f"Axis {max(keys, key=len)!r}: {error}")
+
+    def _error(self, setting: Mapping[str, Any]) -> UserError | None:
+        """What is wrong with a setting."""
+        try:
+            self._parsed(setting, self.config.seeds[0])
+        except UserError as error:
+            return error
+        return None
 
 
 def read(wanted: str, overrides: Sequence[str] = ()) -> StudyConfig:
@@ -151,7 +208,7 @@ def read(wanted: str, overrides: Sequence[str] = ()) -> StudyConfig:
     if path.suffix == ".toml":
         if not path.is_file():
             raise UserError(f"There is no study file {wanted!r}.")
-        table = read_toml(path.read_text(encoding="utf-8"), f"Study {wanted!r}")
+        table = read_toml(_text(path), f"Study {wanted!r}")
         table.setdefault("name", path.stem)
         table = _with_recipe_paths(table, path.parent)
     elif wanted in names():
@@ -172,6 +229,13 @@ def names() -> list[str]:
 def about(name: str) -> str:
     """The one line of a shipped study."""
     return str(read_toml(_shipped(name), name).get("about", ""))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} must be UTF-8 text. Got an invalid byte at offset {error.start}.") from None
 
 
 def _shipped(name: str) -> str:
@@ -198,12 +262,22 @@ def _overridden(table: Table, assignment: str) -> Table:
     key = assignment.partition("=")[0].strip()
     if key.split(".")[0] in StudyConfig.model_fields:
         return override(StudyConfig, table, assignment)[0]
+    taken = [axis.key for axis in axes.read(table.get("axes", {})) if axes.overlap(axis.key, key)]
+    if taken:
+        raise UserError(
+            f"A setting of a study must not be one of its axes. Got {assignment!r} and axis {taken[0]!r}. "
+            "Nearest: another file, with other values of the axis."
+        )
     base = str(table.get("base") or next(iter(table.get("axes", {}).get("base", [])), ""))
-    # The recipe's own table decides how the text is parsed: the kinds in it pick the fields.
-    value, _ = override(ExperimentConfig, recipes.read(base).table, assignment)
+    settings = table.get("settings", {})
+    # The kinds in the recipe and in the study's settings pick the fields, which decide how text is parsed.
+    value = recipes.read(base).table
+    for setting in settings.items():
+        value = recipes.put(value, *setting)
+    value, _ = override(experiment_class(value), value, assignment)
     for name in key.split("."):
         value = value[name]
-    return {**table, "settings": {**table.get("settings", {}), key: value}}
+    return {**table, "settings": {**settings, key: value}}
 
 
 def _short(value: Any) -> str:

@@ -22,7 +22,7 @@ from seqlab.studies.search_config import SearchConfig
 from seqlab.studies.search_space import SearchSpace
 from seqlab.studies.search_trial import SearchTrial, ValidationCurve
 from seqlab.studies.study_plan import StudyPlan
-from seqlab.studies.trial_state import monitor_of, search_trial
+from seqlab.studies.trial_state import monitor_of, search_trial, state
 
 _REDRAWS = 1000
 """Draws of a setting that was not tried yet, before the search gives up."""
@@ -68,7 +68,7 @@ class DrawnSearchConfig(SearchConfig, ABC):
         setting = {axis.key: axis.middle for axis in space.axes}
         trials = space.baselines()
         for architecture in space.architectures:
-            for _ in range(self.runs_per_architecture(space)):
+            for _ in range(self.runs_per_architecture(space.axes, len(space.seeds))):
                 number = len(trials) + 1
                 trials.append(space.trial(architecture, setting, number=number, seed=space.seeds[0]))
         return trials
@@ -77,9 +77,10 @@ class DrawnSearchConfig(SearchConfig, ABC):
     def plan(self, space: SearchSpace, folder: StudyFolder) -> StudyPlan:
         return DrawnPlan(self, space, folder)
 
-    def runs_per_architecture(self, space: SearchSpace) -> int:
-        """Number of runs, at most."""
-        return self.trials + self.confirm * (len(space.seeds) - 1)
+    @override
+    def runs_per_architecture(self, axes: Sequence[Axis], seeds: int) -> int:
+        settings = int(min(self.trials, math.prod(axis.size for axis in axes)))
+        return settings + min(self.confirm, settings) * (seeds - 1)
 
     def propose(
         self, axes: Sequence[Axis], monitor: MetricSpec, history: Sequence[SearchTrial], index: int
@@ -118,27 +119,35 @@ class DrawnPlan(StudyPlan):
             self.folder.add_trial(trial)
 
     @override
-    def runs(self) -> Iterator[Trial]:
+    def runs(self) -> Iterator[Trial | None]:
         yield from self.open_runs()
         yield from self._searched()
+        # Which settings are the best is known once every run of the search has ended.
+        while any(state(run) == "open" for run in trial_runs(self.folder) if self._is_searched(run.trial)):
+            yield None
         yield from self._confirmed()
 
     @property
     @override
     def total(self) -> int:
-        each = self._search.runs_per_architecture(self.space)
+        each = self._search.runs_per_architecture(self.space.axes, len(self.space.seeds))
         return each * len(self.space.architectures) + len(self.space.baselines())
 
     @override
     def should_stop(self, trial: Trial, curve: ValidationCurve) -> bool:
-        """What the pruner decides from the earlier runs of the same architecture."""
-        if self._should_prune is None:
+        """What the pruner decides from the earlier runs of the same architecture.
+
+        The further seeds of the best settings are never stopped: they measure, and search no more.
+        """
+        if self._should_prune is None or not self._is_searched(trial):
             return False
         monitor = monitor_of(trial)
         earlier = [
             search_trial(run, monitor)
             for run in trial_runs(self.folder)
-            if run.trial.architecture == trial.architecture and run.trial.number < trial.number
+            if run.trial.architecture == trial.architecture
+            and run.trial.number < trial.number
+            and self._is_searched(run.trial)
         ]
         # Later runs are left out, so that the decision is the same when a study resumes.
         running = SearchTrial(setting=trial.setting, state="open", value=None, curve=tuple(curve))
@@ -164,6 +173,10 @@ class DrawnPlan(StudyPlan):
                 for setting in self._best(architecture):
                     if not self._is_recorded(architecture, setting, seed):
                         yield self._recorded(architecture, setting, seed)
+
+    def _is_searched(self, trial: Trial) -> bool:
+        """Whether a run is one of the search itself, which uses the first seed."""
+        return trial.seed == self.space.seeds[0] and not trial.baseline
 
     def _history(self, architecture: Mapping[str, Any]) -> list[TrialRun]:
         """The runs of an architecture with the first seed."""

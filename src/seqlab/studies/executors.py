@@ -6,6 +6,7 @@ study: the results of a run are in the run's folder.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import connection
@@ -28,7 +29,12 @@ class JobSource(Protocol):
     """Where jobs come from, and where their outcomes go."""
 
     def next(self) -> Job | None:
-        """The next job; None where there is none now, which further outcomes may change."""
+        """The next job; None where there is none now."""
+        ...
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there will be another job although no job is running."""
         ...
 
     def finish(self, number: int, outcome: JobOutcome) -> bool:
@@ -53,7 +59,13 @@ class InlineExecutor(Executor):
 
     @override
     def run(self, jobs: JobSource, callback: JobCallback) -> None:
-        while (job := jobs.next()) is not None:
+        while True:
+            job = jobs.next()
+            if job is None:
+                if not jobs.waiting:
+                    return
+                time.sleep(POLL_SECONDS)
+                continue
             outcome = run_job(job, callback)
             if not jobs.finish(job.number, outcome):
                 if outcome.state == "interrupted":
@@ -86,7 +98,7 @@ class ProcessExecutor(Executor):
             else:
                 self._assign_jobs(jobs, workers)
             busy = {worker.connection: worker for worker in workers if worker.attempt is not None}
-            if not busy:
+            if not busy and (stop_request.stop or not wanted or not jobs.waiting):
                 return
             for ready in connection.wait(list(busy), POLL_SECONDS):
                 assert isinstance(ready, Connection)

@@ -15,6 +15,8 @@ from seqlab.studies.axes import EPOCHS
 from seqlab.studies.budgets import adjustment
 from seqlab.studies.design import Design
 from seqlab.studies.estimate import Estimates
+from seqlab.studies.known_monitor import check_monitor
+from seqlab.studies.lost_settings import lost_settings
 from seqlab.studies.resources import Resources
 from seqlab.studies.study_space import StudySpace
 
@@ -59,6 +61,7 @@ def forecast(design: Design, resources: Resources, processes: int) -> Forecast:
         UserError: an axis is wrong, or the data cannot be read.
     """
     design.check()
+    check_monitor(design)
     estimates = Estimates(resources.device, resources.threads)
     adjust = adjustment(design.config.budget, estimates.seconds_per_step)
     trials = design.config.search.expected(StudySpace(design, adjust))
@@ -69,7 +72,7 @@ def forecast(design: Design, resources: Resources, processes: int) -> Forecast:
         for name in dict.fromkeys(trial.architecture for trial in networks)
     )
     return Forecast(
-        sentences=(*_counts(design, trials), *_on_epochs(design, networks)),
+        sentences=(*_counts(design, trials), *_on_epochs(design, networks), *lost_settings(design)),
         rows=rows,
         seconds=sum(row.seconds * (row.runs - row.done) / row.runs for row in rows) / processes,
         bytes=sum(row.bytes for row in rows),

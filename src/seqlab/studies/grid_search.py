@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
@@ -26,7 +27,12 @@ class GridConfig(SearchConfig):
 
     @override
     def check(self, axes: Sequence[Axis]) -> None:
-        combinations(axes)
+        for axis in axes:
+            axis.grid()
+
+    @override
+    def runs_per_architecture(self, axes: Sequence[Axis], seeds: int) -> int:
+        return math.prod(len(axis.grid()) for axis in axes) * seeds
 
     @override
     def expected(self, space: SearchSpace) -> list[Trial]:
@@ -48,7 +54,7 @@ class GridPlan(StudyPlan):
             self.folder.add_trial(trial)
 
     @override
-    def runs(self) -> Iterator[Trial]:
+    def runs(self) -> Iterator[Trial | None]:
         return self.open_runs()
 
     @property

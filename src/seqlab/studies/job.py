@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from seqlab.experiment.experiment_config import parse_experiment
-from seqlab.schema.errors import DiskError, UserError, WorkError
+from seqlab.schema.errors import DiskError, InUseError, UserError, WorkError
 from seqlab.training import run
 from seqlab.training.interrupt import Interrupted
 from seqlab.training.progress import Progress
@@ -29,9 +29,12 @@ class Job:
 
 @dataclass(frozen=True)
 class JobOutcome:
-    """How a run ended. interrupted: the whole study was asked to stop. full: the disk is full."""
+    """How a run ended. interrupted: the whole study was asked to stop. full: the disk is full.
 
-    state: Literal["finished", "failed", "pruned", "interrupted", "full"]
+    in use: it has not ended, as another process trains it.
+    """
+
+    state: Literal["finished", "failed", "pruned", "interrupted", "full", "in use"]
     reason: str = ""
 
 
@@ -56,19 +59,30 @@ def run_job(job: Job, callback: JobCallback) -> JobOutcome:
     reporter = _JobReporter(job, callback)
     try:
         run.train(parse_experiment(job.config), device=job.device, threads=job.threads, callback=reporter)
-    except DiskError as error:
-        return JobOutcome("full", str(error))
-    except (UserError, WorkError) as error:
-        return JobOutcome("failed", str(error))
-    except Interrupted:
-        # A pruned run is stopped as if by Ctrl-C, so that everything is saved.
-        return JobOutcome("pruned", reporter.pruned) if reporter.pruned else JobOutcome("interrupted")
-    except KeyboardInterrupt:
-        return JobOutcome("interrupted")
-    except Exception as error:
-        # A fault in one run must not end the others.
-        return JobOutcome("failed", f"{type(error).__name__}: {error}")
+    except (KeyboardInterrupt, Exception) as error:
+        return _outcome(error, reporter.pruned)
     return JobOutcome("finished")
+
+
+def _outcome(error: BaseException, pruned: str) -> JobOutcome:
+    """The outcome of a run that ended with an error; `pruned`: why it was stopped, if so."""
+    outcome = JobOutcome("interrupted")
+    match error:
+        case DiskError():
+            outcome = JobOutcome("full", str(error))
+        case InUseError():
+            outcome = JobOutcome("in use", str(error))
+        case UserError() | WorkError():
+            outcome = JobOutcome("failed", str(error))
+        # A pruned run is stopped as if by Ctrl-C, so that everything is saved.
+        case Interrupted() if pruned:
+            outcome = JobOutcome("pruned", pruned)
+        case Exception():
+            # A fault in one run must not end the others.
+            outcome = JobOutcome("failed", f"{type(error).__name__}: {error}")
+        case _:
+            pass
+    return outcome
 
 
 class _JobReporter:

@@ -15,6 +15,8 @@ from seqlab.studies.design import Design
 from seqlab.studies.estimate import Estimates
 from seqlab.studies.executors import Executor, InlineExecutor, ProcessExecutor
 from seqlab.studies.final_evaluation import FinalEvaluation, evaluate_on_test
+from seqlab.studies.known_monitor import check_monitor
+from seqlab.studies.lost_settings import lost_settings
 from seqlab.studies.resources import Resources
 from seqlab.studies.run_trials import run_trials
 from seqlab.studies.study_callback import StudyCallback
@@ -36,7 +38,8 @@ def run_study(
         callback: called as runs start, progress and end.
 
     Raises:
-        UserError: a setting of the study is wrong, or its folder is in use.
+        UserError: a setting of the study is wrong.
+        InUseError: another process runs the study.
         DiskError: the disk is full.
         KeyboardInterrupt: a stop was requested; everything is saved.
     """
@@ -51,6 +54,8 @@ def run_study(
     if retry:
         with folder.lock():
             folder.forget_failures()
+    for sentence in lost_settings(design):
+        callback.message(0, sentence)
     executor: Executor = InlineExecutor() if processes == 1 else ProcessExecutor(processes)
     if processes > 1:
         _choose_matmul(resources)
@@ -62,9 +67,10 @@ def begin(design: Design, adjust: Adjust) -> tuple[StudyFolder, StudyPlan]:
     """The folder and plan of a study, new or resumed.
 
     Raises:
-        UserError: an axis is wrong, or the study was begun with other settings.
+        UserError: an axis or the monitor is wrong, or the study was begun with other settings.
     """
     design.check()
+    check_monitor(design)
     # Kept with the study, because a recipe's file may change after the study was begun.
     tables = {name: recipe.table for name, recipe in design.recipes.items()}
     config, version = design.config, metadata.version("seqlab")

@@ -14,14 +14,15 @@ from seqlab.studies.job import Job, JobCallback, JobOutcome
 from seqlab.studies.resources import Resources
 from seqlab.studies.study_callback import StudyCallback
 from seqlab.studies.study_plan import StudyPlan, stop_reason
-from seqlab.studies.trial_state import check_readable, missing, monitor_of
+from seqlab.studies.trial_state import check_readable, is_in_use, missing, monitor_of
 
 
 def run_trials(plan: StudyPlan, executor: Executor, resources: Resources, callback: StudyCallback) -> None:
     """Run every trial that is not done yet.
 
     Raises:
-        UserError: another process runs the study, or the folder of a finished run is damaged.
+        UserError: the folder of a finished run is damaged.
+        InUseError: another process runs the study.
         KeyboardInterrupt: a stop was requested; everything is saved.
         DiskError: the disk is full.
     """
@@ -51,12 +52,15 @@ class TrialQueue(JobSource, JobCallback):
     def __init__(self, plan: StudyPlan, resources: Resources, callback: StudyCallback):
         self._plan, self._resources, self._callback = plan, resources, callback
         self._running: dict[int, Trial] = {}
+        self._in_use: dict[int, Trial] = {}
+        """Runs that other processes train; the study comes back to them."""
         self._runs = plan.runs()
+        self._ask_plan = True
         self.disk_error = ""
 
     @override
     def next(self) -> Job | None:
-        trial = next(self._runs, None)
+        trial = self._planned() or self._released()
         if trial is None:
             return None
         self._running[trial.number] = trial
@@ -64,12 +68,35 @@ class TrialQueue(JobSource, JobCallback):
         device, threads = self._resources.device, self._resources.threads
         return Job(number=trial.number, config=trial.config, device=device, threads=threads)
 
+    def _planned(self) -> Trial | None:
+        """The next run of the plan, which is asked again only after another run has ended."""
+        trial = next(self._runs, None) if self._ask_plan else None
+        self._ask_plan = trial is not None
+        return trial
+
+    def _released(self) -> Trial | None:
+        """A run that another process trained and does not hold any more."""
+        free = (number for number, trial in self._in_use.items() if not is_in_use(trial_run(trial)))
+        number = next(free, None)
+        return None if number is None else self._in_use.pop(number)
+
+    @property
+    @override
+    def waiting(self) -> bool:
+        return bool(self._in_use)
+
     @override
     def finish(self, number: int, outcome: JobOutcome) -> bool:
         """Record an outcome on disk before anything else begins."""
         trial = self._running.pop(number)
+        self._ask_plan = True
         if outcome.state == "full":
             self.disk_error = outcome.reason
+        elif outcome.state == "in use":
+            self._in_use[number] = trial
+            self._callback.message(
+                0, f"Another process trains run {number}: the study waits for it after its other runs."
+            )
         elif outcome.state != "interrupted":
             self._plan.folder.add_event(Event(trial=number, state=outcome.state, reason=outcome.reason))
         summary = trial_run(trial).summary if outcome.state == "finished" else None

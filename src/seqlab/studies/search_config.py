@@ -31,6 +31,10 @@ class SearchConfig(Config, ABC):
         """
 
     @abstractmethod
+    def runs_per_architecture(self, axes: Sequence[Axis], seeds: int) -> int:
+        """Number of runs of each architecture, at most: of all its cells where axes are listed."""
+
+    @abstractmethod
     def expected(self, space: SearchSpace) -> list[Trial]:
         """The runs there will be, at most; drawn settings are represented by the middle of their axes."""
 

@@ -11,6 +11,7 @@ from seqlab.schema.config import Config
 from seqlab.schema.errors import unknown
 from seqlab.schema.registry import ByKind
 from seqlab.schema.settings import flat
+from seqlab.stats.summary import MOST_SEEDS
 from seqlab.studies.grid_search import GridConfig
 from seqlab.studies.search_config import SearchConfig
 from seqlab.studies.search_kinds import SEARCHES
@@ -70,9 +71,22 @@ class StudyConfig(Config):
     @field_validator("seeds")
     @classmethod
     def _seeds_differ(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(seeds) > MOST_SEEDS:
+            raise ValueError(f"'seeds' must be at most {MOST_SEEDS:,} numbers. Got {len(seeds):,}.")
         if len(set(seeds)) < len(seeds):
             raise ValueError(f"'seeds' must differ from each other. Got {list(seeds)}.")
         return seeds
+
+    @field_validator("settings")
+    @classmethod
+    def _no_seed(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        if "seed" in settings:
+            seed = settings["seed"]
+            raise ValueError(
+                "'seed' must not be a setting of a study, which runs every setting with each of its 'seeds'. "
+                f"Got seed={seed}. Nearest: seeds={seed}."
+            )
+        return settings
 
     @field_validator("monitor")
     @classmethod

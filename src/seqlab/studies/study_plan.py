@@ -23,8 +23,11 @@ class StudyPlan(ABC):
         """Record all runs that are known before the first one begins."""
 
     @abstractmethod
-    def runs(self) -> Iterator[Trial]:
-        """Every run that is not done, each recorded in the study's folder before it is returned."""
+    def runs(self) -> Iterator[Trial | None]:
+        """Every run that is not done, each recorded in the study's folder before it is returned.
+
+        None: the next run depends on the results of others that have not ended yet.
+        """
 
     @property
     @abstractmethod

@@ -45,7 +45,7 @@ class StudySpace(SearchSpace):
 
     @override
     def monitor(self, architecture: Mapping[str, Any]) -> MetricSpec:
-        return self._design.experiment(architecture, self.seeds[0]).task.monitor_spec
+        return self._design.example(architecture).task.monitor_spec
 
     @override
     def shares_epochs(self, architecture: Mapping[str, Any], setting: Mapping[str, Any]) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from seqlab.compare.study_cells import TrialRun
 from seqlab.experiment.experiment_config import parse_experiment
 from seqlab.runs.study_folder import Trial
-from seqlab.schema.errors import UserError
+from seqlab.schema.errors import InUseError, UserError
 from seqlab.schema.metric_spec import MetricSpec
 from seqlab.studies.search_trial import SearchTrial, TrialState
 
@@ -20,6 +20,17 @@ def state(run: TrialRun) -> TrialState:
     if run.event is None or run.event.state == "finished":
         return "open"
     return run.event.state
+
+
+def is_in_use(run: TrialRun) -> bool:
+    """Whether another process works in the folder of a run."""
+    if run.folder is None:
+        return False
+    try:
+        with run.folder.lock():
+            return False
+    except InUseError:
+        return True
 
 
 def search_trial(run: TrialRun, monitor: MetricSpec) -> SearchTrial:

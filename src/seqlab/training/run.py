@@ -71,7 +71,9 @@ def _train(
     path = run_folder.run_path(config.name, fingerprint)
     if run_folder.exists(path):
         run = run_folder.open_run(path)
-        _check_same_place(run, device, threads)
+        # Whoever holds the run may end it, whatever it began with.
+        with run.lock():
+            _check_same_place(run, device, threads)
         return _go_on(run, config, dataset, callback)
     # Building everything first finds what does not fit before a folder exists.
     experiment = build(config, dataset, place, None)

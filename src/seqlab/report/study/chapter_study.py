@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import Any
 
 from seqlab.compare.oracle_metrics import oracle_metric
-from seqlab.compare.study import Study, short, without_dataset
-from seqlab.compare.study_cells import OpenStudy, cells
+from seqlab.compare.study import Study, dataset_of, short, without_dataset
+from seqlab.compare.study_cells import OpenStudy, StudyCell, cells
 from seqlab.report.chapters import Chapter, RunLabel
 from seqlab.report.charts.chart_style import GREY
 from seqlab.report.run_styles import Style
@@ -21,6 +21,8 @@ class ChapterStudy(Study):
     """A study's cells on the data of one chapter."""
 
     chapter: Chapter
+    not_begun: tuple[StudyCell, ...] = ()
+    """Cells on data of no chapter: none of their runs was started."""
 
     @cached_property
     def axes(self) -> dict[str, list[Any]]:
@@ -61,12 +63,15 @@ def study_runs(study: OpenStudy) -> list[RunFolder]:
 
 
 def chapter_studies(study: OpenStudy, chapters: Sequence[Chapter]) -> list[ChapterStudy]:
-    """The study on each chapter that has cells of it; runs that were not started belong to the first."""
-    names = [{run.folder.path.name for run in chapter.runs} for chapter in chapters]
-    everywhere = set().union(*names)
-    studies = []
-    for index, (chapter, here) in enumerate(zip(chapters, names, strict=True)):
-        own = [run for run in study.runs if run.name in here or (index == 0 and run.name not in everywhere)]
+    """The study on each chapter that has cells of it; a run that was not started belongs to its dataset's."""
+    home = {run.folder.path.name: index for index, chapter in enumerate(chapters) for run in chapter.runs}
+    # Reversed, so that the first chapter of a dataset decides.
+    datasets = {dataset_of(run.trial.setting): home[run.name] for run in study.runs[::-1] if run.name in home}
+    homes = [home.get(run.name, datasets.get(dataset_of(run.trial.setting))) for run in study.runs]
+    lost = [run for run, index in zip(study.runs, homes, strict=True) if index is None]
+    studies: list[ChapterStudy] = []
+    for index, chapter in enumerate(chapters):
+        own = [run for run, other in zip(study.runs, homes, strict=True) if other == index]
         if not own:
             continue
         metric = oracle_metric(study.about) or chapter.monitor
@@ -77,6 +82,7 @@ def chapter_studies(study: OpenStudy, chapters: Sequence[Chapter]) -> list[Chapt
                 monitor=metric,
                 cells=tuple(without_dataset(cell) for cell in cells(own, metric.name)),
                 chapter=chapter,
+                not_begun=() if studies else tuple(cells(lost, metric.name)),
             )
         )
     return studies

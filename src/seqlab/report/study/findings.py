@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-from seqlab.compare.study import Group
+from seqlab.compare.study import Group, dataset_of, short
 from seqlab.compare.study_importance import Importances
 from seqlab.compare.study_pairs import Pairs
 from seqlab.report.study.chapter_study import ChapterStudy
@@ -29,7 +29,18 @@ def findings(
         sentences.append(f"Most reliable is {reliability[0].sentence}.")
     if len(study.groups) > 1:
         sentences.append(_importance(importances))
-    return [*sentences, *(f"{edge}." for edge in study.edges)]
+    return [*sentences, *(f"{edge}." for edge in study.edges), *_not_begun(study)]
+
+
+def _not_begun(study: ChapterStudy) -> list[str]:
+    """A sentence on each dataset of the study of which no run was started."""
+    reasons: dict[str, list[str]] = {}
+    for cell in study.not_begun:
+        reasons.setdefault(dataset_of(cell.setting) or "other data", []).append(short(cell.censored))
+    return [
+        f"No run on {dataset} was started: {counted(len(why), 'cell')} without a value ({why[0]})."
+        for dataset, why in reasons.items()
+    ]
 
 
 def _order(study: ChapterStudy, leaders: Sequence[Group], pairs: Pairs) -> str:
