@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import folders
 
 from seqlab.runs import study_folder
@@ -62,3 +64,37 @@ def _trial(study: StudyFolder, name: str, cell: str, rate: float, seed: int) -> 
     )
     state, reason = ("failed", WHY) if fails else ("finished", "2 of 2 epochs done")
     study.add_event(Event(trial=number, state=state, reason=reason))
+
+
+NAMES = (
+    "constructor",
+    "__proto__",
+    "line\u2028separator",
+    'it\'s "quoted" \\',
+    folders.HOSTILE,
+    "=cmd|calc",
+    "![picture](http://example.invalid/a.png) www.example.invalid [link](javascript:alert(1))",
+    "control\x00\x1b[31m\x9b",
+    "long" * 100,
+)
+"""Names that a page, a chart, a spreadsheet or a terminal could interpret."""
+
+
+def make_hostile(cells: Iterable[tuple[str, str]]) -> StudyFolder:
+    """A run for each pair of an architecture and a setting."""
+    study = study_folder.begin("hostile", {"about": folders.HOSTILE, "expectation": "none"}, {}, "0.1.0")
+    for number, (architecture, path) in enumerate(cells, start=1):
+        run = folders.make(cell=f"cell{number}", loss=0.5 + number / 100)
+        study.add_trial(
+            Trial(
+                number=number,
+                architecture=architecture,
+                setting={"data.path": path, "layers": number % 2},
+                seed=1,
+                epochs=(),
+                run=run.path.name,
+                config={},
+            )
+        )
+        study.add_event(Event(trial=number, state="finished", reason="all 2 epochs done"))
+    return study

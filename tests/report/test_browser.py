@@ -11,6 +11,7 @@ from pathlib import Path
 
 import folders
 import pytest
+import study
 from html_tree import Element, page
 from PIL import Image
 from selenium import webdriver
@@ -233,3 +234,19 @@ def test_every_part_can_be_reached_by_keyboard(browser: WebDriver) -> None:
     assert not table.is_displayed()
     fold.send_keys(Keys.ENTER)
     assert table.is_displayed()
+
+
+def test_names_of_every_kind_are_drawn_and_nothing_in_them_is_interpreted(tmp_path: Path, runs: Path) -> None:
+    made = study.make_hostile((name, path) for name in study.NAMES for path in study.NAMES[:2])
+    written = report.write([], tmp_path / "r.html", title=folders.HOSTILE, studies=[made])
+    # Without a driver to wait for the charts, the document is taken once its first frames were drawn.
+    visited = visit(written, tmp_path, "--dump-dom", "--run-all-compositor-stages-before-draw")
+    assert [line for line in visited.console if "WARN" not in line] == []
+    assert [url for url in visited.requests if not url.startswith("file:")] == []
+    charts = [e for e in visited.document.all("div") if e.attributes.get("class", "").startswith("chart")]
+    assert len(charts) > 5
+    assert all(chart.all("svg") for chart in charts)
+    labels = {text.text.rstrip("\u200b") for chart in charts for text in chart.all("text")}
+    assert {"constructor", "__proto__", "line\\u2028separator", "=cmd|calc"} <= labels
+    assert len(visited.document.all("script")) == 2
+    assert visited.document.all("img") == []

@@ -348,3 +348,20 @@ def test_baselines_alone_have_units_and_no_curves(tmp_path: Path) -> None:
     head, row = table(document, "Results on the validation split of reviews")
     assert (row[head.index("architecture")], row[head.index("loss nats per token")]) == ("n-gram", "0.9")
     assert "Learning curves" not in document.text
+
+
+def test_runs_whose_metrics_are_near_the_largest_float_have_a_page(tmp_path: Path) -> None:
+    runs = [folders.make(seed=seed, loss=loss) for seed, loss in ((1, 1.7e308), (2, 1.6e308), (3, 0.5))]
+    path = report.write(runs, tmp_path / "r.html", title="Diverged")
+    document = page(path)
+    (data,) = [e.text for e in document.all("script") if e.attributes.get("type") == "application/json"]
+    json.loads(data, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    head, *rows = table(document, "Equal settings with several seeds")
+    (row,) = [row for row in rows if row[1] == "loss"]
+    assert float(row[head.index("mean")]) == pytest.approx(1.1e308)
+    assert "1.7e+308" in path.read_text(encoding="utf-8")
+
+
+def test_halves_of_surrogate_pairs_become_escapes(tmp_path: Path) -> None:
+    path = report.write([folders.make()], tmp_path / "r.html", title="half \ud800")
+    assert page(path).all("h1")[0].text == "half \\ud800"

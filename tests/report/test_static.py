@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
+import html
+import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import folders
 import pytest
+import study
+from markdown_it import MarkdownIt
 
 from seqlab import report
 from seqlab.report.table_text import to_csv, to_markdown
@@ -68,3 +73,62 @@ def test_tables_hold_the_records(exported: Path) -> None:
     assert results.startswith("Results on the validation split of reviews")
     assert "| 3,494 |" in results
     assert {path.stem for path in exported.glob("*.csv")} == {path.stem for path in exported.glob("*.md")}
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("hostile")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEQLAB_RUNS", str(root / "runs"))
+        made = study.make_hostile((name, path) for name in study.NAMES[:1] for path in study.NAMES)
+        report.write([], root / "r.html", title="Hostile", studies=[made], static=root / "files")
+    return root / "files"
+
+
+def test_charts_are_drawn_whatever_the_names_are(hostile: Path) -> None:
+    figures = list(hostile.glob("*.svg"))
+    assert len(figures) > 3
+    for path in figures:
+        assert ET.parse(path).getroot().tag.endswith("svg")
+        assert path.with_suffix(".png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    assert max(len(path.name) for path in hostile.iterdir()) < 255
+
+
+def test_no_cell_of_a_spreadsheet_is_a_formula(hostile: Path) -> None:
+    cells = []
+    for path in hostile.glob("*.csv"):
+        with path.open(newline="", encoding="utf-8") as stream:
+            cells += [cell for row in csv.reader(stream) for cell in row]
+    assert "'=cmd|calc" in cells
+    for cell in cells:
+        if cell.strip().startswith(("=", "+", "-", "@")):
+            float(cell)
+
+
+def test_numbers_stay_numbers_in_a_spreadsheet() -> None:
+    values = (-0.5, "-0.5", "+3", "-1e-05", 7, "-x", "@a", "\t=1", "+", "=1+1", "a-b")
+    table = dataclasses.replace(TABLE, columns=(ReportColumn("-n"),), rows=tuple((each,) for each in values))
+    cells = [row[0] for row in csv.reader(to_csv(table).splitlines(keepends=True))]
+    kept = ["-0.5", "-0.5", "+3", "-1e-05", "7"]
+    assert cells == ["'-n", *kept, "'-x", "'@a", "'\t=1", "'+", "'=1+1", "a-b"]
+
+
+def test_markdown_interprets_nothing_in_a_table(hostile: Path) -> None:
+    parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    shown = set()
+    for path in hostile.glob("*.md"):
+        rendered = parser.render(path.read_text(encoding="utf-8"))
+        assert not re.search(r"<(a|img|em|strong|s|b|script)\b", rendered), path.name
+        shown |= set(re.findall(r"<td[^>]*>(.*?)</td>", rendered, re.DOTALL))
+    texts = {html.unescape(text) for text in shown}
+    assert {"constructor", "__proto__", "=cmd|calc", study.NAMES[6]} <= texts
+    assert folders.HOSTILE in texts
+
+
+def test_markdown_shows_a_cell_as_it_is() -> None:
+    text = "*a* _b_ my_key `c` ~~d~~ [e](f) ![g](h) <i> &lt; a|b \\ $k$ # l"
+    table = dataclasses.replace(TABLE, caption="", rows=((text, 1.0),))
+    rendered = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(to_markdown(table))
+    (cell,) = re.findall(r"<td>(.*?)</td>", rendered)
+    assert html.unescape(cell) == text
+    assert "<" not in cell

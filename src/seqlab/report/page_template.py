@@ -64,7 +64,7 @@ def render(content: PageContent) -> str:
     # The policy of the page allows the script with this digest, and no other.
     script = _script() if figures else ""
     digest = hashlib.sha256(script.encode("utf-8")).digest()
-    return _environment().from_string(_read_file("page.html.j2")).render(
+    html = _environment().from_string(_read_file("page.html.j2")).render(
         title=content.title,
         paragraphs=content.paragraphs,
         summary=summarize_chapters(content.chapters),
@@ -80,6 +80,8 @@ def render(content: PageContent) -> str:
         script_hash=base64.b64encode(digest).decode("ascii"),
         version=metadata.version("seqlab"),
     )  # fmt: skip
+    # Halves of surrogate pairs, which no file of text can hold, become escapes.
+    return html.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def summarize_chapters(chapters: Sequence[Chapter]) -> str:

@@ -11,6 +11,13 @@ from collections.abc import Sequence
 from seqlab.report.tables import CellValue, ReportTable
 from seqlab.stats.formatting import format_value
 
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_MARKUP = re.compile(
+    r"[\\`*\[\]|~$]"  # escapes, code, emphasis, links and pictures, columns, deleted text, formulas
+    r"|(?<![^\W_])_|_(?![^\W_])"  # emphasis: underscores, but not those inside a word
+    r"|:(?=//)|(?<=www)\.|@"  # addresses
+)
+_ENTITIES = {"&": "&amp;", "<": "&lt;"}
 DIGITS = ((1000.0, 0), (100.0, 1), (10.0, 2))
 """Pairs of a size and the decimals of a column whose smallest number has at least that size; otherwise 4."""
 
@@ -67,19 +74,34 @@ def to_csv(table: ReportTable) -> str:
     """One line per row, numbers with every digit, after a line of column titles with units."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(headings(table))
-    writer.writerows([exact(cell) for cell in row] for row in table.rows)
+    writer.writerow([_no_formula(title) for title in headings(table)])
+    writer.writerows([_csv_cell(cell) for cell in row] for row in table.rows)
     return stream.getvalue()
 
 
+def _csv_cell(value: CellValue) -> str:
+    return _no_formula(value) if isinstance(value, str) else exact(value)
+
+
+def _no_formula(text: str) -> str:
+    """The text, after an apostrophe where a spreadsheet would take it for a formula; a number stays one.
+
+    >>> [_no_formula(text) for text in ("=cmd", " @SUM(A1)", "-5", "-1e-3", "a=b")]
+    ["'=cmd", "' @SUM(A1)", '-5', '-1e-3', 'a=b']
+    """
+    if text.strip()[:1] not in ("=", "+", "-", "@") or _NUMBER.fullmatch(text):
+        return text
+    return f"'{text}"
+
+
 def to_markdown(table: ReportTable) -> str:
-    """The caption, then a Markdown table."""
+    """The caption, then a Markdown table; what users wrote in them is text."""
     columns = list(zip(*table.rows, strict=True))
     rows = zip(*(format_column(column) for column in columns), strict=True)
     rule = ["---:" if is_numeric(column) else "---" for column in columns]
     lines = [headings(table), rule, *rows]
     body = "\n".join("| " + " | ".join(_one_line(cell) for cell in line) + " |" for line in lines)
-    return f"{table.caption}\n\n{body}\n"
+    return f"{_markdown_caption(table.caption)}\n\n{body}\n"
 
 
 def slug(text: str) -> str:
@@ -101,8 +123,22 @@ def to_html(caption: str) -> str:
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(caption))
 
 
+def _markdown_caption(caption: str) -> str:
+    """A caption as Markdown: the parts between backticks are code, everything else is text."""
+    parts = re.split(r"(`[^`]+`)", " ".join(caption.split("\n")))
+    return "".join(part if index % 2 else _markdown_text(part) for index, part in enumerate(parts))
+
+
 def _one_line(text: str) -> str:
-    # The backslash is first: later replacements add backslashes of their own.
-    for mark, escaped in (("\\", "\\\\"), ("|", "\\|"), ("<", "&lt;"), ("\r", ""), ("\n", "<br>")):
-        text = text.replace(mark, escaped)
-    return text
+    return _markdown_text(text.replace("\r", "")).replace("\n", "<br>")
+
+
+def _markdown_text(text: str) -> str:
+    r"""A text of which Markdown interprets nothing: no picture, link, HTML, code or formula.
+
+    >>> print(_markdown_text("![a](http://b) <img> my_key _c_ &lt;"))
+    !\[a\](http\://b) &lt;img> my_key \_c\_ &amp;lt;
+    """
+    # Entities come last, as a backslash before one would be text.
+    escaped = _MARKUP.sub(lambda match: f"\\{match[0]}", text)
+    return re.sub("[&<]", lambda match: _ENTITIES[match[0]], escaped)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from seqlab.report.charts.drawable import drawable
 from seqlab.report.run_styles import Style
 from seqlab.report.tables import CellValue, ReportColumn, ReportTable
 
@@ -100,6 +101,10 @@ class Figure:
     def height(self) -> int:
         """Approximate height of a chart with its axes, in pixels."""
         return int(next(iter(self.charts.values()))["height"]) + AXES_HEIGHT
+
+    def complete(self, chart: Mapping[str, Any], rows: Sequence[Row]) -> dict[str, Any]:
+        """A chart with its data, for a file or a notebook."""
+        return drawable({**chart, "datasets": {"rows": list(rows)}, "background": "white"})
 
     def panel_rows(self, panel: Panel) -> tuple[Row, ...]:
         """The rows of a panel."""

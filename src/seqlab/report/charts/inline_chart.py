@@ -26,5 +26,4 @@ class InlineChart(alt.LayerChart):
 
 def inline_chart(figure: Figure, axis: str) -> InlineChart:
     """A figure over one of its axes, with its data."""
-    complete = {**figure.charts[axis], "datasets": {"rows": list(figure.rows)}, "background": "white"}
-    return InlineChart.from_dict(complete)
+    return InlineChart.from_dict(figure.complete(figure.charts[axis], figure.rows))

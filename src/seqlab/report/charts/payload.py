@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from seqlab.report.charts.chart_style import rounded
+from seqlab.report.charts.drawable import drawable
 from seqlab.report.charts.figure import Figure, Row
 
 
@@ -21,10 +22,10 @@ def payload(figures: Sequence[Figure]) -> dict[str, Any]:
         "tables": [_columns(figure.rows) for figure in sources],
         "figures": [
             {
-                "charts": figure.charts,
+                "charts": drawable(figure.charts),
                 "rows": indices[figure.source or figure.name],
                 "by": figure.by,
-                "panels": [panel.value for panel in figure.panels],
+                "panels": [drawable(panel.value) for panel in figure.panels],
                 "choice": figure.choice,
                 "longest": figure.longest_label,
             }
@@ -40,7 +41,7 @@ def _columns(rows: Sequence[Row]) -> dict[str, Any]:
 
 def _column(values: Sequence[Any]) -> Any:
     if not any(isinstance(value, str) for value in values):
-        return [rounded(value) for value in values]
+        return [rounded(drawable(value)) for value in values]
     texts = list(dict.fromkeys(values))
     indices = {text: index for index, text in enumerate(texts)}
-    return {"texts": texts, "indices": [indices[value] for value in values]}
+    return {"texts": drawable(texts), "indices": [indices[value] for value in values]}

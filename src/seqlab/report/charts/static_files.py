@@ -9,7 +9,7 @@ from typing import Any
 import vl_convert
 
 from seqlab.report.charts.chart_style import WIDTH
-from seqlab.report.charts.figure import Figure, Row
+from seqlab.report.charts.figure import Figure
 from seqlab.report.table_text import slug, to_csv, to_markdown
 from seqlab.report.tables import ReportTable
 from seqlab.runs import atomic
@@ -19,6 +19,8 @@ SCALE = 2.0
 RETRY = "write the report again"
 MOST_CHOICES = 1
 """Number of panels that become files where a reader would choose one of many."""
+LONGEST_NAME = 100
+"""Characters of a title in a file's name: file systems take 255 bytes, of which other parts need some."""
 LEGEND_SYMBOL, LEGEND_CHARACTER = 44, 7.5
 """Approximate widths in a legend, in units of the chart; `page.js` uses the same."""
 
@@ -45,13 +47,19 @@ def write_static_files(
     """
     files: Files = {}
     for number, table in enumerate(tables, start=1):
-        files |= _table_files(f"table-{number:02}-{slug(table.name)}", table)
+        files |= _table_files(f"table-{number:02}-{_short_slug(table.name)}", table)
     for number, figure in enumerate(figures, start=1):
-        files |= _figure_files(f"figure-{number:02}-{slug(figure.name)}", figure, vl_version)
+        files |= _figure_files(f"figure-{number:02}-{_short_slug(figure.name)}", figure, vl_version)
     for name, content in files.items():
-        encoded = content.encode("utf-8") if isinstance(content, str) else content
+        # Halves of surrogate pairs, which no file of text can hold, become escapes.
+        encoded = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
         atomic.write_bytes(folder / name, encoded, retry=RETRY)
     return [folder / name for name in files]
+
+
+def _short_slug(title: str) -> str:
+    """The title as a part of a file's name, which a number before it makes unique."""
+    return slug(title[:LONGEST_NAME])
 
 
 def _table_files(stem: str, table: ReportTable) -> Files:
@@ -72,16 +80,15 @@ def _figure_files(stem: str, figure: Figure, vl_version: str) -> Files:
 def _panel_files(stem: str, chart: dict[str, Any], figure: Figure, vl_version: str) -> Files:
     """Files of each panel; only of the first one where a reader would choose."""
     if not figure.panels:
-        return _chart_files(stem, chart, figure.rows, vl_version)
+        return _chart_files(stem, figure.complete(chart, figure.rows), vl_version)
     files: Files = {}
     panels = figure.panels[:MOST_CHOICES] if figure.choice else figure.panels
     for number, panel in enumerate(panels, start=1):
-        name = f"{stem}-{number:02}-{slug(panel.title)[:40]}"
-        files |= _chart_files(name, chart, figure.panel_rows(panel), vl_version)
+        name = f"{stem}-{number:02}-{_short_slug(panel.title)}"
+        files |= _chart_files(name, figure.complete(chart, figure.panel_rows(panel)), vl_version)
     return files
 
 
-def _chart_files(stem: str, chart: dict[str, Any], rows: Sequence[Row], vl_version: str) -> Files:
-    complete = {**chart, "datasets": {"rows": list(rows)}, "background": "white"}
+def _chart_files(stem: str, complete: dict[str, Any], vl_version: str) -> Files:
     svg = vl_convert.vegalite_to_svg(complete, vl_version=vl_version)
     return {f"{stem}.svg": svg, f"{stem}.png": vl_convert.svg_to_png(svg, scale=SCALE)}
