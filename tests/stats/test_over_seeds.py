@@ -216,7 +216,7 @@ def test_no_order_of_the_models_and_no_rounding_makes_a_winner(
 ) -> None:
     one, other = zip(*pairs, strict=True)
     rounded = [[None if value is None else round(value, 1) for value in side] for side in (one, other)]
-    there, back, exact = compared(one, other), compared(other, one), compared(*rounded)
+    there, back, exact = compared(one, other), compared(other, one), compared(rounded[0], rounded[1])
     assert (there.p, there.difference is None) == (back.p, exact.difference is None)
     assert there.p == exact.p
     assert there.winner == exact.winner

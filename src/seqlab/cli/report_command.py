@@ -28,7 +28,7 @@ def report(
     Parameters
     ----------
     run
-        Folders of runs, finished or not, or the starts of their names.
+        Folders or names of runs, finished or not, or unambiguous starts of their folders' names.
     output
         Path of the page, which needs no other file and no network.
     title

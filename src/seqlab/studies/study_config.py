@@ -50,11 +50,11 @@ class StudyConfig(Config):
     baselines: tuple[str, ...] = ()
     """Recipes of baselines, each run once on the same data."""
     settings: dict[str, Any] = Field(default_factory=dict)
-    """Settings of every run; they override those of its recipe."""
+    """Settings of every run; they override those of its recipe. "none": not given, where that is possible."""
     axes: dict[str, Any] = Field(default_factory=dict)
     """Settings that vary: a list of values each or, where settings are drawn, `{low, high, log}`."""
     seeds: tuple[int, ...] = Field(default=(1, 2, 3), min_length=1)
-    """Seeds that every setting is run with."""
+    """Seeds that every setting is run with; at most 1,000."""
     search: Annotated[SearchConfig, ByKind(SEARCHES)] = GridConfig()
     """How settings are picked."""
     budget: BudgetConfig | None = None
