@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import statistics
 from pathlib import Path
@@ -19,8 +20,9 @@ from seqlab.report.run_data import read_run
 from seqlab.report.study.chapter_study import chapter_studies, study_run_labels, study_runs
 from seqlab.report.study.grid_heat_map import grid_heat_map
 from seqlab.report.study.seeds_figure import seeds_figure
-from seqlab.runs import run_folder
+from seqlab.runs import run_folder, study_folder
 from seqlab.runs.run_folder import RunFolder
+from seqlab.runs.study_folder import Event, Trial
 from seqlab.schema.errors import UserError
 
 runs = folders.runs_of_the_test
@@ -185,3 +187,32 @@ def test_the_median_of_lines_by_hand() -> None:
     medians = [(row["epoch"], row["value"]) for row in median_rows(rows, "architecture", "median")]
     # At epoch 1 the lines have 2 (interpolated), 2 and 5; at epoch 2 the third line has ended.
     assert medians == [(0.0, 2.0), (1.0, 2.0), (2.0, 2.5)]
+
+
+def test_a_dataset_of_which_no_run_was_started_is_named(tmp_path: Path) -> None:
+    known = study_folder.begin("parts", {"about": "", "expectation": ""}, {}, "0.1.0")
+    run, about = folders.make(), {"architecture": "lstm", "seed": 1, "epochs": (), "config": {}}
+    known.add_trial(Trial(number=1, setting={"data.kind": "dyck"}, run=run.path.name, **about))
+    known.add_trial(Trial(number=2, setting={"data.kind": "ndfa"}, run="none-1", **about))
+    known.add_event(Event(trial=2, state="failed", reason="'batching.tokens' is too small. Got 4."))
+    document = page(report.write([], tmp_path / "r.html", title="Parts", studies=[known]))
+    assert "No run on ndfa was started: 1 cell without a value (failed: 'batching.tokens' is too small)." in [
+        item.text for item in document.all("li")
+    ]
+    assert len(table(document, "Every setting of the study over its seeds")) == 2
+
+
+def test_equal_values_have_a_page_without_a_winner(tmp_path: Path) -> None:
+    known = study_folder.begin("equal", {"about": "", "expectation": ""}, {}, "0.1.0")
+    for number, (cell, seed) in enumerate(itertools.product(("lstm", "gru"), (1, 2)), start=1):
+        # Equal but for rounding.
+        run = folders.make(cell=cell, seed=seed, loss=0.3 if cell == "gru" else 0.1 + 0.2)
+        about = {"architecture": cell, "seed": seed, "epochs": (), "config": {}}
+        known.add_trial(Trial(number=number, setting={}, run=run.path.name, **about))
+    document = page(report.write([], tmp_path / "r.html", title="Equal", studies=[known]))
+    findings = [item.text for item in document.all("li")]
+    assert (
+        "The median of the best setting is equal: gru and lstm; no difference is significant over seeds."
+        in findings
+    )
+    assert any(finding.startswith("gru and lstm equal") for finding in findings)

@@ -118,7 +118,7 @@ def test_settings_that_another_kind_drops_are_reported(tmp_path: Path) -> None:
     assert sentence.startswith(
         "transformer-lm is of another kind than in brackets-lstm and does not keep its settings: "
     )
-    assert "model.hidden_size=512 in place of 16" in sentence
+    assert "model.hidden_size=512 instead of 16" in sentence
     assert "heads" not in sentence
     kept = small_design(axes={"model": models}, settings={**without, "model": {"hidden_size": 16}})
     assert "hidden_size" not in "".join(lost_settings(kept))
@@ -126,7 +126,7 @@ def test_settings_that_another_kind_drops_are_reported(tmp_path: Path) -> None:
     axes = {"data.kind": ["brackets", "ndfa"]}
     (data,) = lost_settings(small_design(base=str(recipe), axes=axes, settings={"data.valid": 50}))
     assert data.startswith("data.kind=ndfa is of another kind than in mine")
-    assert "data.train=140000 in place of 100" in data
+    assert "data.train=140000 instead of 100" in data
     assert "data.valid" not in data
     assert lost_settings(small_design()) == []
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
 import numpy as np
 import pytest
-from small_studies import RATE, StudyRecorder, results, run_small, small_design
+from small_studies import RATE, SMALL, StudyRecorder, results, run_small, small_design
 
 from seqlab.compare.study import read
 from seqlab.compare.study_cells import trial_runs
@@ -230,3 +231,15 @@ def test_the_best_are_chosen_after_every_run_of_the_search(runs: Any) -> None:
     assert last is not None
     (trial,) = [trial for trial in folder.trials() if trial.number == last.number]
     assert (trial.seed, trial.setting) == (2, {RATE: 0.1})
+
+
+def test_values_that_do_not_fit_each_other_are_drawn_again() -> None:
+    """The number of heads must divide the width: of 2 x 3 settings, one does not fit."""
+    axes = {"model.hidden_size": [12, 8], "model.heads": [1, 4, 3]}
+    settings = {**SMALL, "model": {"kind": "transformer-lm", "layers": 1}}
+    design = small_design(axes=axes, settings=settings, search={"kind": "random", "trials": 6})
+    _, plan = begin(design, lambda config: config)
+    taken = list(itertools.islice(plan.runs(), 5))
+    found = [trial.setting for trial in taken if trial is not None]
+    sizes = {(setting["model.hidden_size"], setting["model.heads"]) for setting in found}
+    assert sizes == {(12, 1), (12, 4), (12, 3), (8, 1), (8, 4)}

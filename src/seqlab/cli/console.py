@@ -175,9 +175,11 @@ def _is_number(cell: Any) -> bool:
 def percent(share: float) -> str:
     """A fraction as a percentage; a small one has more decimals.
 
-    >>> percent(0.5), percent(0.00123), percent(0.0)
-    ('50.0 %', '0.12 %', '0.0 %')
+    >>> percent(0.5), percent(0.00123), percent(3e-7), percent(0.0)
+    ('50.0 %', '0.12 %', '3e-05 %', '0.0 %')
     """
+    if 0 < share < 1e-3:
+        return f"{100 * share:.2g} %"
     return f"{share:.2%}".replace("%", " %") if 0 < share < 0.01 else f"{share:.1%}".replace("%", " %")
 
 

@@ -141,12 +141,17 @@ class Design:
             UserError: an axis names no setting, a value is wrong, the search cannot use an axis, or there are
                 too many cells.
         """
+        assert self._checked, "what is wrong is raised"
+
+    @cached_property
+    def _checked(self) -> bool:
         self.config.search.check(self.axes)
         self._check_size()
         for setting in self.single_settings():
             self.experiment(setting, self.config.seeds[0])
         for name in self.config.baselines:
             self.baseline(name, self.first_setting)
+        return True
 
     def single_settings(self) -> Iterator[dict[str, Any]]:
         """Each value of each axis, the others at their first value."""

@@ -16,6 +16,7 @@ from typing_extensions import override
 
 from seqlab.compare.study_cells import TrialRun, trial_runs
 from seqlab.runs.study_folder import StudyFolder, Trial
+from seqlab.schema.errors import UserError
 from seqlab.schema.metric_spec import MetricSpec
 from seqlab.studies.axis import Axis
 from seqlab.studies.search_config import SearchConfig
@@ -83,7 +84,12 @@ class DrawnSearchConfig(SearchConfig, ABC):
         return settings + min(self.confirm, settings) * (seeds - 1)
 
     def propose(
-        self, axes: Sequence[Axis], monitor: MetricSpec, history: Sequence[SearchTrial], index: int
+        self,
+        axes: Sequence[Axis],
+        monitor: MetricSpec,
+        history: Sequence[SearchTrial],
+        index: int,
+        fits: Callable[[Mapping[str, Any]], bool] = lambda setting: True,
     ) -> dict[str, Any] | None:
         """The next setting of an architecture; None where every setting was tried.
 
@@ -92,6 +98,7 @@ class DrawnSearchConfig(SearchConfig, ABC):
             monitor: the metric to improve.
             history: all trials of the architecture so far, in their order.
             index: of the architecture among the others.
+            fits: whether the values of a setting fit each other; one that does not is drawn again.
         """
         known = [dict(trial.setting) for trial in history]
         if len(known) >= math.prod(axis.size for axis in axes):
@@ -100,7 +107,7 @@ class DrawnSearchConfig(SearchConfig, ABC):
             # Seeded by the state of the search alone, so that a resumed search draws the same settings.
             random = np.random.default_rng([self.seed, index, len(history), attempt])
             setting = self.draw(axes, monitor, history, random=random, attempt=attempt)
-            if setting not in known:
+            if setting not in known and fits(setting):
                 return setting
         return None
 
@@ -160,12 +167,34 @@ class DrawnPlan(StudyPlan):
                 # A resumed search has some of these runs already.
                 if len(history) > count:
                     continue
-                monitor = self.space.monitor(architecture)
-                setting = self._search.propose(
-                    self.space.axes, monitor, [search_trial(run, monitor) for run in history], index
-                )
+                setting = self._proposed(architecture, index, history)
                 if setting is not None:
                     yield self._recorded(architecture, setting, self.space.seeds[0])
+
+    def _proposed(
+        self, architecture: Mapping[str, Any], index: int, history: Sequence[TrialRun]
+    ) -> dict[str, Any] | None:
+        """The next setting of an architecture, whose values fit each other.
+
+        Raises:
+            UserError: no setting fits; why the last one drawn does not.
+        """
+        misfits: list[UserError] = []
+
+        def fits(setting: Mapping[str, Any]) -> bool:
+            try:
+                self.space.trial(architecture, setting, number=0, seed=self.space.seeds[0])
+            except UserError as error:
+                misfits.append(error)
+                return False
+            return True
+
+        monitor = self.space.monitor(architecture)
+        known = [search_trial(run, monitor) for run in history]
+        setting = self._search.propose(self.space.axes, monitor, known, index, fits)
+        if setting is None and misfits and not history:
+            raise misfits[-1]
+        return setting
 
     def _confirmed(self) -> Iterator[Trial]:
         for seed in self.space.seeds[1:]:

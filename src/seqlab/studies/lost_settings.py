@@ -47,8 +47,13 @@ def _lost(design: Design, setting: Mapping[str, Any]) -> dict[str, Any]:
     return {
         key: now[key]
         for key, value in before.items()
-        if key in now and now[key] != value and key not in given and not key.endswith("kind")
+        if key in now and key not in given and not key.endswith("kind") and _differ(now[key], value)
     }
+
+
+def _differ(now: Any, before: Any) -> bool:
+    # As text, too: a recipe writes "none" for what is None.
+    return now != before and format_setting(now) != format_setting(before)
 
 
 def _values(config: Config, above: str = "") -> dict[str, Any]:
@@ -67,7 +72,7 @@ def _sentence(design: Design, what: str, setting: Mapping[str, Any], lost: Mappi
     recipe = design.recipe_of(setting)
     before = flat(recipe.table)
     changes = ", ".join(
-        f"{key}={format_setting(now)} in place of {format_setting(before[key])}" for key, now in lost.items()
+        f"{key}={format_setting(now)} instead of {format_setting(before[key])}" for key, now in lost.items()
     )
     return (
         f"{what} is of another kind than in {recipe.name} and does not keep its settings: {changes}. "
