@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 from typing_extensions import override
@@ -68,6 +69,10 @@ class Automaton(FormalLanguage[int]):
 
     @override
     def entropy(self) -> Entropy:
+        return self._entropy
+
+    @cached_property
+    def _entropy(self) -> Entropy:
         return markov.entropy(self)
 
 

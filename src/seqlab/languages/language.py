@@ -73,8 +73,8 @@ class FormalLanguage(ABC, Generic[State]):
 
     separator: ClassVar[str] = ""
     """Written between the tokens of a string."""
-    length_follows_from: ClassVar[str]
-    """The settings that decide how long strings are, as an error names them."""
+    length_follows_from: ClassVar[str] = "the settings of the language"
+    """What decides how long strings are, as an error names it."""
 
     @property
     @abstractmethod
