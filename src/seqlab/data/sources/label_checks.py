@@ -106,7 +106,7 @@ def appearance(label: str) -> str:
 
 
 def _spelled(name: str) -> str:
-    """A label in quotes, with the code points of what cannot be told from its looks."""
+    """A label in quotes, with the code points of characters whose shape does not identify them."""
     if name.isascii() and name.isprintable():
         return quoted_label(name)
     return f"{quoted_label(name)} ({' '.join(f'{ord(one):04X}' for one in name[:12])})"
