@@ -22,7 +22,9 @@ from seqlab.tasks.task import Task
 Piece = tuple[Tensor, Scored]
 """Some targets, and the index of the sequence of each, counted through all batches."""
 TARGETS_AT_ONCE = 1024
-"""Targets whose logits exist at a time: 40 MB for 10,000 outputs in float32."""
+"""Targets whose logits exist at a time, at most."""
+LOGITS_AT_ONCE = 1 << 20
+"""Logits that exist at a time, at most (4 MiB of float32), unless one target has more."""
 
 
 def evaluate(
@@ -140,10 +142,12 @@ def _score(
     features, state = model.features(batch, state)
     kept, targets, positions = features[mask], batch.target_values[mask], _positions(batch)[mask]
     rows = mask.nonzero()[:, 0]
+    outputs = model.head(kept[:0]).shape[1]
+    count = max(1, min(TARGETS_AT_ONCE, LOGITS_AT_ONCE // max(1, outputs)))
 
     def pieces() -> Iterator[tuple[Scored, Tensor]]:
-        for begin in range(0, len(targets), TARGETS_AT_ONCE):
-            part = slice(begin, begin + TARGETS_AT_ONCE)
+        for begin in range(0, len(targets), count):
+            part = slice(begin, begin + count)
             nats, logits = task.scores(model.head, kept[part], targets[part])
             yield Scored(nats, logits, targets[part], positions[part]), rows[part]
 

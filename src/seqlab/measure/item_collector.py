@@ -9,6 +9,7 @@ from jaxtyping import Int
 from numpy.typing import NDArray
 from torch import Tensor
 
+from seqlab.measure.growing_array import GrowingArray
 from seqlab.measure.metric import Scored
 from seqlab.runs.split_scores import SplitScores
 from seqlab.schema.records import Record
@@ -32,16 +33,18 @@ class ItemCollector:
 
     def __init__(self, order: NDArray[np.int64] | None):
         self._order = order
-        self._parts: list[tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]] = []
+        self._rows, self._nats = GrowingArray(np.int64), GrowingArray(np.float64)
+        self._right = GrowingArray(np.bool_)
 
     def add(self, rows: Int[Tensor, " N"], scored: Scored) -> None:
         """Count some targets, each standing in a row of the pass; without logits none counts as right."""
-        part = (rows.cpu().numpy(), scored.nats.double().cpu().numpy(), scored.right.cpu().numpy())
-        self._parts.append(part)
+        self._rows.extend(rows.cpu().numpy())
+        self._nats.extend(scored.nats.double().cpu().numpy())
+        self._right.extend(scored.right.cpu().numpy())
 
     def scores(self) -> SplitScores:
         """All that was added, in the order of the data."""
-        rows, nats, right = (np.concatenate(parts) for parts in zip(*self._parts, strict=True))
+        rows, nats, right = self._rows.values, self._nats.values, self._right.values
         if self._order is None:
             ones = np.ones(len(nats), dtype=np.int64)
             return SplitScores(nats=nats, targets=ones, right=right.astype(np.int64), running=True)
