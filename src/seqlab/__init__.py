@@ -11,6 +11,8 @@ takes time; the functions do, when first called.
 
 from __future__ import annotations
 
+import os
+
 # Not imported from `typing`, which takes longer than all of this: a Ctrl-C there would be a traceback.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +21,11 @@ if TYPE_CHECKING:
     from seqlab.api import Run, load_run, train
 
 __all__ = ["Run", "load_run", "train"]
+
+# Threads that wait for others sleep after some microseconds, so that other programs on the same cores do not
+# make two threads slower than one. OpenMP reads this once, when torch is loaded: it must be set before.
+if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"} & set(os.environ):
+    os.environ |= {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "300"}
 
 
 def __getattr__(name: str) -> Any:

@@ -43,7 +43,7 @@ def train(
         recipe: a shipped recipe's name, a TOML file, or a configuration.
         overrides: settings, each `key=value`, e.g. `["model.hidden_size=200", "training.epochs=3"]`.
         device: where the model lives: cpu, cuda, mps; None is the CPU.
-        threads: of the numerical libraries; None is all cores.
+        threads: of the numerical libraries; None is as many as make its steps faster.
         quiet: print nothing; else a line for each validation.
 
     Raises:

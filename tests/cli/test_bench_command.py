@@ -10,6 +10,7 @@ import pytest
 import torch
 from small_workloads import SMALL
 
+from seqlab.bench import busy_bench as busy
 from seqlab.bench import layer_bench as layers
 from seqlab.bench import step_bench as step
 from seqlab.bench import workloads
@@ -50,6 +51,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(layers, "MIN_GFLOP", 1e-12)
     for module in (step, layers):
         monkeypatch.setattr(module, "peak_probe", partial(MatrixPeak, (64,)))
+    monkeypatch.setattr(busy, "MEASURED_SECONDS", 1e-6)
 
 
 def test_the_table(seqlab) -> None:
@@ -140,6 +142,14 @@ def test_memory_is_measured_in_separate_processes(seqlab) -> None:
         (["bench", "layers", "--rounds", "0"], "'rounds' must be at least 1. Got 0. Nearest: 1."),
         (["bench", "layers", "--threads", "0"], "'threads' must be at least 1. Got 0."),
         (["bench", "layers", "--memory"], "Unknown option: --memory."),
+        (
+            ["bench", "busy", "--workload", "ndfa-lst"],
+            "There is no workload 'ndfa-lst'. Nearest: 'ndfa-lstm'",
+        ),
+        (["bench", "busy", "--workload", "ndfa-lstm-loop"], "There is no workload 'ndfa-lstm-loop'."),
+        (["bench", "busy", "--burners", "0"], "'burners' must be at least 1. Got 0. Nearest: 1."),
+        (["bench", "busy", "--threads", "1"], "'threads' must be at least 2. Got 1. Nearest: 2."),
+        (["bench", "busy", "--rounds", "0"], "'rounds' must be at least 1. Got 0. Nearest: 1."),
     ],
 )
 def test_wrong_input(refused, arguments: list[str], words: str) -> None:
@@ -147,9 +157,14 @@ def test_wrong_input(refused, arguments: list[str], words: str) -> None:
 
 
 def test_help_names_the_options(seqlab) -> None:
-    assert {"step", "layers"} <= set(seqlab("bench", "--help").out.split())
+    assert {"step", "layers", "busy"} <= set(seqlab("bench", "--help").out.split())
     common = ("--rounds", "--threads", "--json")
-    for name, own in {"step": ("--workload", "--memory"), "layers": ("--shape", "--cell")}.items():
+    options = {
+        "step": ("--workload", "--memory"),
+        "layers": ("--shape", "--cell"),
+        "busy": ("--workload", "--burners"),
+    }
+    for name, own in options.items():
         result = seqlab("bench", name, "--help")
         assert result.status == 0
         for word in (f"Usage: seqlab bench {name} [OPTIONS]", "\nOptions:", *own, *common):
@@ -198,3 +213,34 @@ def test_layers_as_json(seqlab) -> None:
 def test_there_is_no_remark_on_a_gru_that_was_not_measured(seqlab) -> None:
     result = seqlab("bench", "layers", "--shape", "64x100x128x128", "--cell", "gru", "--rounds", "1")
     assert "gru-reset-before" not in result.out
+
+
+def test_the_table_of_the_busy_machine(seqlab) -> None:
+    result = seqlab("bench", "busy", "--rounds", "1", "--burners", "1", "--workload", "ndfa-lstm")
+    assert (result.status, result.err) == (0, "")
+    setup, heading, row = result.out.splitlines()
+    assert f", 2 threads, torch {torch.__version__}, kernels {builds.build_name()}; " in setup
+    assert setup.endswith("; medians of 1 round; busy beside 1 burner")
+    assert heading.split()[:8] == ["workload", "idle", "1", "thread", "idle", "2", "threads", "idle"]
+    name, *speeds, lower, to, upper, goal = row.split()
+    idle_one, idle_two, idle_ratio, busy_one, busy_two, busy_ratio = (
+        float(speed.replace(",", "")) for speed in speeds
+    )
+    assert (name, to, goal) == ("ndfa-lstm", "to", "0.9")
+    assert idle_ratio == pytest.approx(idle_two / idle_one, abs=0.01)
+    assert busy_ratio == pytest.approx(busy_two / busy_one, abs=0.01)
+    assert float(lower) == float(upper) == busy_ratio, "of one round"
+
+
+def test_the_busy_machine_as_json(seqlab) -> None:
+    asked = ["--rounds", "2", "--burners", "1", "--workload", "imdb-linear", "--threads", "3"]
+    result = seqlab("bench", "busy", *asked, "--json")
+    assert (result.status, result.err) == (0, "")
+    content = json.loads(result.out)
+    assert set(content) == {*KEYS, "burners"}
+    assert (content["benchmark"], content["burners"], content["threads"]) == ("busy", 1, 3)
+    (row,) = content["rows"]
+    assert (row["workload"], row["goal"]) == ("imdb-linear", 0.9)
+    for key in ("idle_one", "idle_several", "busy_one", "busy_several", "idle_ratio", "busy_ratio"):
+        assert set(row[key]) == SPREAD
+        assert 0 < row[key]["lower"] <= row[key]["median"] <= row[key]["upper"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -111,6 +112,18 @@ def test_same_bits_for_the_same_input_and_threads(library: Library, cell: str, s
     other = Case(cell, 7, 3, 5, 33)
     run(library, other, *other.tensors(), None, number=number)
     assert same_bits(run(library, case, inputs, upstream, case.lengths(), number=number), first)
+
+
+@pytest.mark.parametrize("cell", ["gru-reset-before", "lstm"])
+def test_more_threads_than_processors(library: Library, cell: str) -> None:
+    """Threads that share the units of a layer wait at each step, and sleep when that takes long."""
+    number = 2 * (os.cpu_count() or 1) + 3
+    case = Case(cell, 3, 60, 30, 130)
+    inputs, upstream = case.tensors()
+    expected, _ = exact(case, inputs, upstream, None)
+    first = run(library, case, inputs, upstream, None, number=number)
+    agree(first, expected, context=str(case))
+    assert same_bits(run(library, case, inputs, upstream, None, number=number), first)
 
 
 def test_calls_from_several_threads_at_once(library: Library) -> None:

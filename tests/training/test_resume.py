@@ -98,11 +98,17 @@ def test_ctrl_c_saves_and_says_how_to_go_on(unbroken, tmp_path: Path) -> None:
 
 
 def test_resume_keeps_the_threads_it_began_with(tmp_path: Path) -> None:
-    process = seqlab("train", *STREAM, "--threads", "1", runs=tmp_path)
+    process = seqlab("train", *STREAM, "--threads", "2", runs=tmp_path)
     while not list(tmp_path.glob("*/checkpoints/step-*")):
         time.sleep(0.005)
     process.kill()
     process.communicate()
     run = only_run(tmp_path)
-    finished("resume", str(run.path), runs=tmp_path, OMP_NUM_THREADS="2")
-    assert RunFolder.summary(run)["cost"]["threads"] == 1
+    finished("resume", str(run.path), runs=tmp_path, OMP_NUM_THREADS="1")
+    assert run.environment()["threads"] == RunFolder.summary(run)["cost"]["threads"] == 2
+
+
+def test_small_steps_run_on_one_thread_whatever_is_available(tmp_path: Path) -> None:
+    finished("train", *STREAM, runs=tmp_path, OMP_NUM_THREADS="2")
+    run = only_run(tmp_path)
+    assert run.environment()["threads"] == RunFolder.summary(run)["cost"]["threads"] == 1

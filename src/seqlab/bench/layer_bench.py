@@ -104,7 +104,7 @@ def run(
         shapes: sizes.
         cells: keys of `TORCH_LAYERS`.
         rounds: measurements of each side.
-        threads: of the numerical libraries; None is all cores.
+        threads: of the numerical libraries; None is `default_threads`.
         announce: called with what is measured next.
 
     Raises:

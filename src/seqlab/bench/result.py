@@ -21,7 +21,8 @@ class Result(Generic[R]):
     """Measurements, and the machine and software they were made with.
 
     kernels: name of the build of recurrent layers; see `seqlab.nn.native.builds.build_name`.
-    peak_of: operations whose rate is the machine's peak. rounds: number of measurements per median.
+    peak_of: operations whose rate is the machine's peak; "" where that is not measured. rounds: number of
+    measurements per median.
     """
 
     processor: str
@@ -33,14 +34,14 @@ class Result(Generic[R]):
     rows: list[R]
 
 
-def result(rows: list[R], *, peak: Peak, rounds: int) -> Result[R]:
+def result(rows: list[R], *, peak: Peak | None, rounds: int) -> Result[R]:
     """Rows, with the current processor, threads and versions."""
     return Result(
         processor=environment.processor(),
         threads=torch.get_num_threads(),
         torch=torch.__version__,
         kernels=builds.build_name(),
-        peak_of=peak.of,
+        peak_of="" if peak is None else peak.of,
         rounds=rounds,
         rows=rows,
     )

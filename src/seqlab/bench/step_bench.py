@@ -79,7 +79,7 @@ def run(
     Args:
         works: the workloads.
         rounds: steps timed on each side.
-        threads: of the numerical libraries; None is all cores.
+        threads: of the numerical libraries; None is `default_threads`.
         memory: whether peaks of memory are measured, too.
         announce: called with what is measured next.
 

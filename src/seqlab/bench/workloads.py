@@ -120,3 +120,12 @@ def named(names: Sequence[str]) -> list[Workload]:
         UserError: there is no workload with a name.
     """
     return picked("workload", names, WORKLOADS)
+
+
+def of_seqlab(names: Sequence[str]) -> list[Workload]:
+    """The same for measurements of seqlab's side alone: without the workloads against a Python loop.
+
+    Raises:
+        UserError: there is no such workload with a name.
+    """
+    return picked("workload", names, {name: w for name, w in WORKLOADS.items() if w.against == PLAIN})

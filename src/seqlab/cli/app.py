@@ -55,14 +55,18 @@ for order, (command, arguments) in enumerate(_COMMANDS):
 _bench = App(
     name="bench",
     help="Measure speed, as ratios within one process.",
-    help_epilogue="`seqlab bench step --help` and `seqlab bench layers --help` show the options.",
-    usage="seqlab bench step|layers [OPTIONS]",
+    help_epilogue="`seqlab bench step --help`, for example, shows the options of a benchmark.",
+    usage="seqlab bench step|layers|busy [OPTIONS]",
     version=app.version,
     group_parameters="Options",
     sort_key=len(_COMMANDS),
 )
 for order, (name, command) in enumerate(
-    {"step": bench_commands.bench_step, "layers": bench_commands.bench_layers}.items()
+    {
+        "step": bench_commands.bench_step,
+        "layers": bench_commands.bench_layers,
+        "busy": bench_commands.bench_busy,
+    }.items()
 ):
     usage = f"seqlab bench {name} [OPTIONS]"
     _bench.command(command, name=name, sort_key=order, usage=usage, help_epilogue="", version=app.version)

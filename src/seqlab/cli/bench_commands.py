@@ -1,4 +1,4 @@
-"""`seqlab bench step` and `seqlab bench layers`: speed, as ratios."""
+"""`seqlab bench step`, `layers` and `busy`: speed, as ratios."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from seqlab.cli.progress_display import working
 from seqlab.stats.formatting import counted
 
 if TYPE_CHECKING:
-    from seqlab.bench import layer_bench, step_bench
+    from seqlab.bench import busy_bench, layer_bench, step_bench
     from seqlab.bench.result import Result
 
 MAKERS = """MKL inside torch chooses slower code on AMD processors than on Intel's, so ratios differ
@@ -41,6 +41,17 @@ LAYER_COLUMNS = (
     "goal share",
     "peak GFLOP/s",
 )
+BUSY_COLUMNS = (
+    "workload",
+    "idle 1 thread",
+    "idle {} threads",
+    "idle ratio",
+    "busy 1 thread",
+    "busy {} threads",
+    "busy ratio",
+    "quartiles",
+    "goal",
+)
 
 
 def bench_step(
@@ -63,7 +74,7 @@ def bench_step(
     rounds
         Steps timed on each side.
     threads
-        Number of threads. Default: all cores.
+        Number of threads. Default: OMP_NUM_THREADS, at most the processors that this process may use.
     memory
         Also measure the peak of resident memory, of each side in a separate process.
     as_json
@@ -111,7 +122,7 @@ def bench_layers(
     rounds
         Measurements of each side.
     threads
-        Number of threads. Default: all cores.
+        Number of threads. Default: OMP_NUM_THREADS, at most the processors that this process may use.
     as_json
         Print everything as JSON, including quartiles.
     """
@@ -129,12 +140,76 @@ def bench_layers(
     print_table(LAYER_COLUMNS, [_layer_cells(row) for row in measured.rows])
 
 
-def _print_setup(measured: Result[Any]) -> None:
-    print_line(
-        f"{measured.processor}, {counted(measured.threads, 'thread')}, torch {measured.torch}, "
-        f"kernels {measured.kernels}; peak of {measured.peak_of}; medians of {measured.rounds} rounds"
+def bench_busy(
+    *,
+    workload: tuple[str, ...] = (),
+    burners: int = 2,
+    rounds: int = 9,
+    threads: int = 2,
+    as_json: Json = False,
+) -> None:
+    """Compare training on several threads with one thread, alone and beside other work.
+
+    Speeds are in tokens per second. All four take turns in one process. The other work is processes that keep
+    one processor busy each; they wait while the idle machine is measured. A ratio of 1.5 means that several
+    threads do 1.5 times the work of one.
+
+    Parameters
+    ----------
+    workload
+        Name of a workload; can be repeated. Default: all.
+    burners
+        Number of processes that keep a processor busy each.
+    rounds
+        Measurements of each speed.
+    threads
+        Number of threads that is compared with one.
+    as_json
+        Print everything as JSON, including quartiles.
+    """
+    with working("Loading", quiet=as_json) as display:
+        from seqlab.bench import busy_bench, workloads
+
+        measured = busy_bench.run(
+            workloads.of_seqlab(workload),
+            burner_count=burners,
+            rounds=rounds,
+            threads=threads,
+            announce=display.working,
+        )
+    if as_json:
+        print_json({"benchmark": "busy", "burners": burners, **asdict(measured)})
+        return
+    print_line(f"{_machine(measured)}; busy beside {counted(burners, 'burner')}")
+    print_table(
+        [column.format(threads) for column in BUSY_COLUMNS], [_busy_cells(row) for row in measured.rows]
     )
+
+
+def _print_setup(measured: Result[Any]) -> None:
+    print_line(_machine(measured, f"peak of {measured.peak_of}; "))
     print_line(" ".join(MAKERS.split()))
+
+
+def _machine(measured: Result[Any], peak: str = "") -> str:
+    return (
+        f"{measured.processor}, {counted(measured.threads, 'thread')}, torch {measured.torch}, "
+        f"kernels {measured.kernels}; {peak}medians of {counted(measured.rounds, 'round')}"
+    )
+
+
+def _busy_cells(row: busy_bench.BusyRow) -> Sequence[Any]:
+    return (
+        row.workload,
+        round(row.idle_one.median),
+        round(row.idle_several.median),
+        round(row.idle_ratio.median, 2),
+        round(row.busy_one.median),
+        round(row.busy_several.median),
+        round(row.busy_ratio.median, 2),
+        f"{row.busy_ratio.lower:.2f} to {row.busy_ratio.upper:.2f}",
+        row.goal,
+    )
 
 
 def _step_cells(row: step_bench.StepRow) -> Sequence[Any]:

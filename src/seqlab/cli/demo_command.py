@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,8 +33,6 @@ QUICK = {
 }
 SEEDS = 3
 """Of the shipped study on brackets."""
-THREADS = 2
-"""Default, at most: steps of models this small take milliseconds, and more threads would mostly wait."""
 SAMPLE_LENGTH = 64
 """Characters printed of a sample, at most."""
 
@@ -62,7 +59,7 @@ def demo(
     quick
         Take a few steps per run only, to check that everything works; the numbers mean nothing.
     threads
-        Number of threads. Default: 2.
+        Number of threads. Default: as for `seqlab train`.
     as_json
         Print only the results, as JSON.
     """
@@ -108,7 +105,7 @@ def _run(name: str, seeds: int, quick: bool, threads: int | None, *, quiet: bool
         overrides.append(f"seeds={','.join(str(seed) for seed in range(1, seeds + 1))}")
         suffix += f"-{seeds}-seeds"
     designed = design.Design(design.read(name, [*overrides, f"name={name}{suffix}"]))
-    resources = resources_for(1, None, min(THREADS, os.cpu_count() or 1) if threads is None else threads)
+    resources = resources_for(1, None, threads)
     display = StudyDisplay(quiet=quiet)
     try:
         return run_study(designed, resources, processes=1, retry=False, callback=display)

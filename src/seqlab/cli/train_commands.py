@@ -37,7 +37,8 @@ def train(
     device
         Device to train on: cpu, cuda or mps. Default: cpu.
     threads
-        Number of threads. Default: all cores.
+        Number of threads. Default: as many as make the steps of this model faster, at most OMP_NUM_THREADS
+        and the processors that this process may use.
     as_json
         Print only the result, as JSON.
     """

@@ -153,6 +153,14 @@ class AnyExperimentConfig(Config, ABC):
             UserError: the data is not what it must be, or the settings ask for more memory than there is.
         """
 
+    @abstractmethod
+    def step_gflop(self, dataset: Dataset) -> float:
+        """Operations of a training step, in 10^9; 0 where there are no steps.
+
+        Raises:
+            UserError: the settings do not fit the data.
+        """
+
 
 class ExperimentConfig(AnyExperimentConfig):
     """A network trained by gradient steps."""
@@ -180,6 +188,13 @@ class ExperimentConfig(AnyExperimentConfig):
         limits.check_model(self.model, self.training.optimizer)
         return fitted_on(self.data.build(), self.training.fit_on)
 
+    @override
+    def step_gflop(self, dataset: Dataset) -> float:
+        from seqlab.experiment import step_work
+
+        task = self.task.build(dataset, self.training.loss_options)
+        return step_work.step_gflop(self.model, task, self.batching, dataset)
+
 
 class BaselineExperimentConfig(AnyExperimentConfig):
     """A baseline, fitted at once: it has neither steps nor a seed."""
@@ -194,6 +209,10 @@ class BaselineExperimentConfig(AnyExperimentConfig):
     @override
     def dataset(self) -> Dataset:
         return fitted_on(self.data.build(), self.fit_on)
+
+    @override
+    def step_gflop(self, dataset: Dataset) -> float:
+        return 0.0
 
 
 def parse_experiment(table: Mapping[str, Any]) -> AnyExperimentConfig:

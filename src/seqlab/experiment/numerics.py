@@ -7,7 +7,13 @@ from contextlib import contextmanager
 
 import torch
 
+from seqlab.runs.processors import usable_threads
 from seqlab.schema.errors import UserError
+
+
+def default_threads() -> int:
+    """Threads where nobody requests a number: `usable_threads`, or fewer if torch was set to fewer before."""
+    return min(usable_threads(), torch.get_num_threads())
 
 
 @contextmanager
@@ -16,7 +22,7 @@ def numerics(device: str, threads: int | None) -> Iterator[torch.device]:
 
     Args:
         device: torch's name of it.
-        threads: number of threads of the numerical libraries; None leaves it unchanged.
+        threads: number of threads of the numerical libraries; None is `default_threads`.
 
     Raises:
         UserError: there is no such device, or threads is not positive.
@@ -25,7 +31,7 @@ def numerics(device: str, threads: int | None) -> Iterator[torch.device]:
         raise UserError(f"'threads' must be at least 1. Got {threads}.")
     found = _device(device)
     threads_before, flushed_before = torch.get_num_threads(), _flushes_denormals()
-    torch.set_num_threads(threads or threads_before)
+    torch.set_num_threads(threads or default_threads())
     # Gradients of confident models fall below 1e-38; denormals make processors a hundred times slower.
     torch.set_flush_denormal(True)
     try:

@@ -14,6 +14,7 @@ from seqlab.data.batches import SelectedBatches
 from seqlab.experiment.experiment_config import ExperimentConfig
 from seqlab.experiment.network_experiment import NetworkExperiment
 from seqlab.experiment.numerics import numerics
+from seqlab.experiment.thread_choice import threads_for
 from seqlab.measure.evaluate import evaluate
 from seqlab.schema.config import canonical
 from seqlab.training.step import Step
@@ -55,8 +56,9 @@ class Estimates:
         """The expected cost of an experiment's run."""
         key = _cost_key(config)
         if key not in self._known:
-            with numerics(self._device, self._threads) as device:
-                experiment = NetworkExperiment(config, config.dataset(), device, matmul=None)
+            dataset = config.dataset()
+            with numerics(self._device, threads_for(config, dataset, self._threads)) as device:
+                experiment = NetworkExperiment(config, dataset, device, matmul=None)
                 self._known[key] = _measure(experiment)
         return self._known[key]
 

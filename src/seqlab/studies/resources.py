@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
+from seqlab.runs.processors import usable_threads
 from seqlab.schema.errors import UserError
 
 
@@ -26,7 +26,7 @@ def resources_for(processes: int, device: str | None, threads: int | None) -> Re
         raise UserError(f"'processes' must be at least 1. Got {processes}.")
     if processes == 1:
         return Resources(device=device, threads=threads)
-    available = threads or os.cpu_count() or 1
+    available = threads or usable_threads()
     if processes > available:
         raise UserError(f"'processes' must be at most the threads, {available}. Got {processes}.")
     # The same number for each run, even if a thread stays idle: the bits of results depend on it.

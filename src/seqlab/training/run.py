@@ -13,6 +13,7 @@ from seqlab.evaluate.loaded import describe_data, read_config, read_dataset
 from seqlab.experiment.experiment import build
 from seqlab.experiment.experiment_config import AnyExperimentConfig
 from seqlab.experiment.numerics import numerics
+from seqlab.experiment.thread_choice import threads_for
 from seqlab.nn.native import builds
 from seqlab.runs import environment, run_folder
 from seqlab.runs.environment import Environment
@@ -38,7 +39,8 @@ def train(
     Args:
         config: everything that decides the numbers.
         device: where the model lives; None is the CPU, or where an unfinished run began.
-        threads: of the numerical libraries; None is all cores, or as many as an unfinished run began with.
+        threads: of the numerical libraries; None is as many as pay for its steps, or as many as an unfinished
+            run began with.
         callback: receives the progress.
 
     Returns:
@@ -75,17 +77,18 @@ def _train(
         with run.lock():
             _check_same_place(run, device, threads)
         return _go_on(run, config, dataset, callback)
-    # Building everything first finds what does not fit before a folder exists.
-    experiment = build(config, dataset, place, None)
-    run = run_folder.create(
-        config.name,
-        fingerprint,
-        config=to_toml(config),
-        data=describe_data(dataset, experiment.spec),
-        environment=_environment(place.type, experiment.matmul),
-    )
-    with run.lock():
-        return FITS[config.method](experiment, run, callback)
+    with numerics(place.type, threads_for(config, dataset, threads)):
+        # Building everything first finds what does not fit before a folder exists.
+        experiment = build(config, dataset, place, None)
+        run = run_folder.create(
+            config.name,
+            fingerprint,
+            config=to_toml(config),
+            data=describe_data(dataset, experiment.spec),
+            environment=_environment(place.type, experiment.matmul),
+        )
+        with run.lock():
+            return FITS[config.method](experiment, run, callback)
 
 
 def run_path(config: AnyExperimentConfig) -> Path:

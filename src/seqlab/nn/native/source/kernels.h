@@ -15,7 +15,8 @@
  * Ownership: the caller owns every array, and the library keeps no pointer after a call returns. Arrays of
  * one call must not overlap. Working memory comes from a pool that the library owns.
  * Threads: functions may be called from several threads at once. One call uses `threads` OpenMP threads; the
- * same input and the same number of threads give bit-identical results.
+ * same input and the same number of threads give bit-identical results. Within a call, a thread that waits
+ * for another one sleeps after some microseconds; between calls OpenMP's settings decide how threads wait.
  * Errors: only `size` and the range of tokens are checked; the caller checks shapes and types. Functions
  * that can fail return 0 on success and one of the codes below otherwise; on failure they write nothing.
  */

@@ -5,7 +5,14 @@
 #include <sched.h>
 
 #include <atomic>
+#include <climits>
 #include <cstdint>
+
+#if defined(__linux__)
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 #if defined(__SSE__)
 #include <xmmintrin.h>
@@ -22,27 +29,53 @@ inline Range share(int64_t count, int64_t part, int64_t parts) {
     return {count * part / parts, count * (part + 1) / parts};
 }
 
-// A spinning barrier: steps of a recurrence take microseconds, and putting a thread to sleep takes longer.
-// After `SPINS` turns a waiting thread yields, because the one it waits for may have lost its processor.
+// Puts the calling thread to sleep while `word` has the value `expected`. It may return earlier, so the caller
+// checks again. Where the system has no such call, the thread only gives up its turn.
+inline void sleep_while(std::atomic<uint32_t> &word, uint32_t expected) {
+#if defined(__linux__)
+    syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, expected, nullptr, nullptr, 0);
+#else
+    if (word.load(std::memory_order_acquire) == expected) sched_yield();
+#endif
+}
+
+// Wakes all threads that sleep on `word`.
+inline void wake_all(std::atomic<uint32_t> &word) {
+#if defined(__linux__)
+    syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
+#else
+    static_cast<void>(word);
+#endif
+}
+
+// A barrier that spins for some microseconds, as long as a step of a recurrence takes, and then sleeps: the
+// thread that it waits for may have lost its processor, and then needs this one.
 class Barrier {
   public:
     explicit Barrier(int members) : members_(members) {}
 
     void wait() {
         if (members_ == 1) return;
-        const int round = round_.load(std::memory_order_acquire);
+        const uint32_t round = round_.load(std::memory_order_acquire);
         if (arrived_.fetch_add(1, std::memory_order_acq_rel) == members_ - 1) {
             // Reset before the round is published: a released thread may enter the next round at once.
             arrived_.store(0, std::memory_order_relaxed);
-            round_.store(round + 1, std::memory_order_release);
+            round_.store(round + 1);
+            // Either this thread sees the sleeper, or the sleeper sees the new round before it sleeps.
+            if (sleepers_.load()) wake_all(round_);
             return;
         }
-        for (int turns = 0; round_.load(std::memory_order_acquire) == round; ++turns)
-            turns < SPINS ? pause() : static_cast<void>(sched_yield());
+        for (int turns = 0; turns < SPINS; ++turns) {
+            if (round_.load(std::memory_order_acquire) != round) return;
+            pause();
+        }
+        sleepers_.fetch_add(1);
+        while (round_.load() == round) sleep_while(round_, round);
+        sleepers_.fetch_sub(1);
     }
 
   private:
-    static constexpr int SPINS = 4000;  // about 50 microseconds
+    static constexpr int SPINS = 400;  // about 5 microseconds
 
     static void pause() {
 #if defined(__SSE__)
@@ -53,10 +86,10 @@ class Barrier {
     }
 
     alignas(64) std::atomic<int> arrived_{0};
-    alignas(64) std::atomic<int> round_{0};
+    alignas(64) std::atomic<uint32_t> round_{0};
+    std::atomic<int> sleepers_{0};
     const int members_;
 };
-
 // One of the `size` threads that share a piece of work.
 struct Member {
     int number, size;
