@@ -16,8 +16,10 @@ from seqlab.evaluate.prediction import predict
 from seqlab.experiment import seeding
 from seqlab.experiment.experiment_config import AnyExperimentConfig, parse_experiment
 from seqlab.experiment.limits import check_texts
+from seqlab.experiment.numerics import numerics
 from seqlab.models.input_spec import InputSpec
 from seqlab.models.model import SequenceModel
+from seqlab.models.modes import device_of
 from seqlab.runs.run_folder import RunFolder
 from seqlab.runs.run_shapes import DataSummary
 from seqlab.schema.errors import UserError
@@ -46,7 +48,8 @@ class LoadedRun:
             raise UserError(f"{self.run.path} must hold a classifier. Use `seqlab sample`.")
         if not texts:
             raise UserError("There must be at least one text to predict. Got none.")
-        return predict(self.model, self.labels, ragged([self._ids(text) for text in texts]))
+        with numerics(device_of(self.model).type, None):
+            return predict(self.model, self.labels, ragged([self._ids(text) for text in texts]))
 
     def sample(
         self, prompt: str, *, count: int, length: int, options: SamplingOptions, seed: int
@@ -59,15 +62,16 @@ class LoadedRun:
         if self.config.task.output != "text":
             raise UserError(f"{self.run.path} must hold a language model. Use `seqlab predict`.")
         check_texts(count, length, f"'count' {count} and 'length' {length}")
-        return continue_prompts(
-            self.model,
-            self.tokenizer,
-            [prompt] * count,
-            name="sample",
-            length=length,
-            options=options,
-            random=seeding.generator(seed, "sample"),
-        )
+        with numerics(device_of(self.model).type, None):
+            return continue_prompts(
+                self.model,
+                self.tokenizer,
+                [prompt] * count,
+                name="sample",
+                length=length,
+                options=options,
+                random=seeding.generator(seed, "sample"),
+            )
 
     def _ids(self, text: str) -> list[int]:
         return self.limit.cut(self.tokenizer.encode(text))
