@@ -11,6 +11,9 @@ import hypothesis
 import pytest
 from jaxtyping import install_import_hook
 
+# Imported before any test imports torch, so that OpenMP's threads wait passively; see docs/speed.md.
+import seqlab
+
 install_import_hook(["seqlab.nn", "seqlab.models", "seqlab.tasks"], "beartype.beartype")
 
 # Machines in use stall at any time, so no deadline; and what passed once must pass again. To look for
@@ -30,8 +33,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_report_header() -> list[str]:
-    import seqlab
-
     data = os.environ.get("SEQLAB_DATA") or "not set, tests marked data are skipped"
     return [f"seqlab: {', '.join(seqlab.__path__)}", f"SEQLAB_DATA: {data}"]
 

@@ -18,6 +18,8 @@ from seqlab.bench.burner import Burners, burners
 from seqlab.bench.busy_bench import measure, row
 from seqlab.bench.measure import WARM_ROUNDS
 from seqlab.bench.workloads import PLAIN, WORKLOADS, of_seqlab
+from seqlab.experiment import matmul_choice
+from seqlab.nn.matmul import TORCH
 
 PROGRAM = """
 from seqlab.bench.burner import burners
@@ -42,6 +44,7 @@ class Switch(Burners):
 def test_every_round_takes_the_four_speeds_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a clock that ticks once per reading and room for one step, a step takes two ticks."""
     monkeypatch.setattr(busy_bench, "MEASURED_SECONDS", 2.0)
+    monkeypatch.setattr(matmul_choice, "fastest", lambda: TORCH)
     work, switch, ticks = SMALL["ndfa-lstm"], Switch(), count()
     taken = measure(work, 2, 2, switch, clock=lambda: float(next(ticks)))
     tokens = work.batch_size * work.sequence_length

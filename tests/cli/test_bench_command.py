@@ -15,6 +15,8 @@ from seqlab.bench import layer_bench as layers
 from seqlab.bench import step_bench as step
 from seqlab.bench import workloads
 from seqlab.bench.measure import MatrixPeak
+from seqlab.experiment import matmul_choice
+from seqlab.nn.matmul import TORCH
 from seqlab.nn.native import builds
 
 LAYER_HEADINGS = [
@@ -52,6 +54,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (step, layers):
         monkeypatch.setattr(module, "peak_probe", partial(MatrixPeak, (64,)))
     monkeypatch.setattr(busy, "MEASURED_SECONDS", 1e-6)
+    # Which backend is the fastest takes seconds to measure, once for each number of threads.
+    monkeypatch.setattr(matmul_choice, "fastest", lambda: TORCH)
 
 
 def test_the_table(seqlab) -> None:

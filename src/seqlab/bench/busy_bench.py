@@ -77,7 +77,10 @@ def run(
 def measure(
     work: Workload, rounds: int, threads: int, switch: Burners, clock: Clock = time.perf_counter
 ) -> dict[str, list[float]]:
-    """Tokens per second of each round: `idle_one`, `idle_several`, `busy_one` and `busy_several`."""
+    """Tokens per second of each round: `idle_one`, `idle_several`, `busy_one` and `busy_several`.
+
+    Every speed is of the same network, with the matmul backend for the current number of threads.
+    """
     step, batches = SeqlabStep(work), itertools.cycle(work.batches())
 
     def speed(number: int, busy: bool) -> float:

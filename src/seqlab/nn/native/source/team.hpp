@@ -2,7 +2,6 @@
 #pragma once
 
 #include <omp.h>
-#include <sched.h>
 
 #include <atomic>
 #include <climits>
@@ -12,6 +11,8 @@
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#else
+#include <sched.h>
 #endif
 
 #if defined(__SSE__)
