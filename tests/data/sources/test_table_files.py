@@ -107,6 +107,10 @@ def test_a_tsv_file_with_commas_and_an_unusual_separator(tmp_path: Path):
     assert message.endswith(
         "a pipe between its columns. Got 'text;label'. Nearest: data.separator=semicolon."
     )
+    for name in ("texts", "my text", "my-text"):
+        (tmp_path / "e.csv").write_text(f"{name}\na\n")
+        with pytest.raises(UserError, match=r"must have a column 'text'\. Nearest: "):
+            column_texts(tmp_path / "e.csv", Column("text", ""), TableFormat())
     alone = tmp_path / "d.csv"
     alone.write_text("text;label\na\n")
     assert column_texts(alone, Column("text;label", ""), TableFormat())[0] == ["a"]

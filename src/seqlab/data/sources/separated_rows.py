@@ -89,7 +89,9 @@ def _check_separator(
 ) -> None:
     """Refuse a header that another separator would cut into the wanted columns."""
     names = {column.name for column in columns}
-    for other in dict.fromkeys(header):
+    # The name of a single column may contain any character.
+    likely = header if len(names) > 1 else SEPARATORS.values()
+    for other in (one for one in dict.fromkeys(likely) if not one.isalnum()):
         if names <= {name.strip(' "') for name in header.split(other)} and header not in names:
             advice = style.advice(f"Nearest: data.separator={shlex.quote(separator_name(other))}.")
             raise UserError(
