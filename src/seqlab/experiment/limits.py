@@ -63,7 +63,7 @@ def check_model(model: ModelConfig, optimizer: OptimizerConfig, spec: InputSpec 
 
 
 def count_parameters(model: ModelConfig, spec: InputSpec) -> int | None:
-    """The number of a model's parameters, without memory for them; None where it cannot be told."""
+    """The number of a model's parameters, without memory for them; None where it cannot be known."""
     import torch
 
     try:
