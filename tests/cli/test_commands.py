@@ -133,6 +133,17 @@ def test_evaluate_gives_the_metrics_asked_for(seqlab, language: RunFolder) -> No
     assert metrics["loss"] == tiny.summary(language)["metrics"]["loss"]
 
 
+def test_evaluate_prints_a_curve_and_the_card_keeps_its_numbers(seqlab, language: RunFolder) -> None:
+    before = json.loads((language.path / "cards" / "valid.json").read_text())
+    result = seqlab("evaluate", language.path.name, "--metric", "loss_per_position")
+    after = json.loads((language.path / "cards" / "valid.json").read_text())
+    curve = after["curves"]["loss_per_position"]
+    assert result.status == 0
+    assert re.search(rf"^ *1 +{curve['y'][0]:.4g}\b", result.out, flags=re.MULTILINE)
+    assert "accuracy" not in result.out
+    assert after["metrics"] == before["metrics"]
+
+
 def test_diagnose(seqlab, language: RunFolder) -> None:
     result = seqlab("diagnose", language.path.name, "--rows", "5")
     assert result.status == 0

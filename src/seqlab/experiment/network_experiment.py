@@ -153,7 +153,7 @@ def _check_batches(experiment: NetworkExperiment) -> None:
 
 
 def _check_curriculum(training: TrainingConfig, steps: int) -> None:
-    """Check that training continues after the curriculum, whose epochs have about half of an epoch's steps."""
+    """Check that training continues after the curriculum, whose epochs have about half of the steps."""
     longest = training.epochs
     if training.max_steps is not None:
         longest = min(longest, 2 * training.max_steps // steps)
