@@ -42,15 +42,15 @@ def test_the_same_study_is_found_again_and_another_is_refused(study: StudyFolder
 
 
 @pytest.mark.parametrize(
-    ("number", "remedy"), [(3, "Install a newer seqlab"), (1, "Delete the folder to start the study again")]
+    ("number", "remedy"), [(4, "Install a newer seqlab"), (1, "Delete the folder to start the study again")]
 )
 def test_another_format_is_refused(study: StudyFolder, number: int, remedy: str) -> None:
     (study.path / "study.json").write_text(json.dumps({"format": number}))
-    with pytest.raises(UserError, match=rf"must have study format 2\. Got {number}\. {remedy}"):
+    with pytest.raises(UserError, match=rf"must have study format 3\. Got {number}\. {remedy}"):
         study.about()
 
 
-@pytest.mark.parametrize("content", ["{", "{}", "[]", '{"format": 2}'])
+@pytest.mark.parametrize("content", ["{", "{}", "[]", '{"format": 3}'])
 def test_a_damaged_file_is_named_with_a_remedy(study: StudyFolder, content: str) -> None:
     (study.path / "study.json").write_text(content)
     with pytest.raises(UserError, match=r"study\.json is damaged: .* Delete the folder"):

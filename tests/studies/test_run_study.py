@@ -18,7 +18,7 @@ from seqlab.compare.study_cells import cells, trial_runs
 from seqlab.compare.study_importance import importances
 from seqlab.compare.study_pairs import pairs
 from seqlab.runs import run_folder, study_folder
-from seqlab.schema.errors import DiskError, UserError, WorkError
+from seqlab.schema.errors import DiskError, InUseError, UserError, WorkError
 from seqlab.studies import job, worker
 from seqlab.studies.axes import EPOCHS
 from seqlab.studies.trial_state import state
@@ -144,7 +144,7 @@ def test_a_changed_recipe_is_a_changed_study(tmp_path: Path) -> None:
 
 def test_two_processes_cannot_run_one_study() -> None:
     study = run_small(small_design())
-    with study.lock(), pytest.raises(UserError, match="in use: another process runs this study"):
+    with study.lock(), pytest.raises(InUseError, match="in use: another process runs this study"):
         run_small(small_design())
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from typing_extensions import TypedDict
 
-from seqlab.runs.typed_json import read_json
+from seqlab.runs.typed_json import parse_json, read_text
 from seqlab.schema.errors import UserError
 
 
@@ -28,7 +28,8 @@ def check_format(file: Path, what: str, known: int, *, older: str) -> None:
     Raises:
         UserError: the formats differ, or the file is damaged.
     """
-    stored = read_json(file, _StoredFormat)["format"]
+    # Not its check, which another format may not have.
+    stored = parse_json(read_text(file), _StoredFormat, file)["format"]
     if stored == known:
         return
     remedy = older if stored < known else "Install a newer seqlab."

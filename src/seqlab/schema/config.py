@@ -84,8 +84,10 @@ def read_toml(text: str, source: str) -> Table:
     """
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise UserError(f"{source} must be a TOML file: {error}.") from None
+    except RecursionError:
+        raise UserError(f"{source} must be a TOML file: it is nested too deeply.") from None
 
 
 def override(cls: type[Config], table: Mapping[str, Any], assignment: str) -> tuple[Table, str]:
