@@ -12,6 +12,8 @@ from typing import Any
 from seqlab.compare.comparable import refusal
 from seqlab.compare.oracle_metrics import oracle_metric
 from seqlab.compare.study_cells import OpenStudy, StudyCell, TrialRun, cells, monitor_of_runs, open_study
+from seqlab.runs.cards import Card
+from seqlab.runs.run_folder import RunFolder
 from seqlab.runs.study_folder import StudyFolder
 from seqlab.schema.errors import UserError
 from seqlab.schema.metric_spec import MetricSpec
@@ -139,7 +141,7 @@ class Study:
         cards = {}
         for group in self.ranked:
             run = group.cells[0].run.folder
-            card = None if run is None else run.card("valid")
+            card = None if run is None else _card(run)
             if card is not None:
                 cards[group.architecture] = card
         return refusal(cards)
@@ -205,6 +207,14 @@ def parts(opened: OpenStudy) -> list[Study]:
         )
         for name in names
     ]
+
+
+def _card(run: RunFolder) -> Card | None:
+    """The card of the validation split; None where it is damaged, which the report of the run states."""
+    try:
+        return run.card("valid")
+    except UserError:
+        return None
 
 
 def _dataset(cell: StudyCell) -> str:

@@ -142,8 +142,8 @@ def _manifest(path: Path) -> Manifest:
     file = path / _MANIFEST
     if not os.path.lexists(file):
         raise DamagedFileError(f"{path} must be a checkpoint with a {_MANIFEST}. Got none. {_remedy(path)}")
+    check_format(file, "checkpoint", FORMAT, older=_remedy(path))
     try:
-        check_format(file, "checkpoint", FORMAT, older=_remedy(path))
         return read_json(file, Manifest, _subject(path))
     except DamagedFileError as error:
         raise DamagedFileError(f"{error} {_remedy(path)}") from None

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from pathlib import Path
 
 from seqlab.runs import atomic
@@ -51,6 +52,8 @@ from seqlab.schema.errors import DamagedFileError, UserError, WorkError, unknown
 
 FORMAT = 3
 _FILES = {IDENTITY, CONFIG, DATA, ENVIRONMENT, FINISHED, LOCK, *JOURNALS}
+_RUN_NAME = re.compile(r".+-[0-9a-f]{12}")
+"""A folder of such a name is the rest of a damaged run if it has nothing else."""
 _FOLDERS = {CARDS, SCORES, CHECKPOINTS, TENSORBOARD}
 
 
@@ -162,4 +165,4 @@ def names() -> list[str]:
 
 
 def _is_run(path: Path) -> bool:
-    return exists(path) or os.path.lexists(path / CONFIG)
+    return exists(path) or _RUN_NAME.fullmatch(path.name) is not None

@@ -110,8 +110,8 @@ class StudyFolder:
             UserError: the file is damaged, or of another format.
         """
         file, remedy = self.path / _ABOUT, "Delete the folder to start the study again."
+        check_format(file, "study", FORMAT, older=remedy)
         try:
-            check_format(file, "study", FORMAT, older=remedy)
             return read_json(file, StudyRecord, _ABOUT)
         except DamagedFileError as error:
             raise DamagedFileError(f"{error} {remedy}") from None

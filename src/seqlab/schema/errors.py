@@ -18,7 +18,7 @@ class WorkError(RuntimeError):
 
 
 class DamagedFileError(UserError):
-    """A file of a folder that seqlab wrote is missing, or is not what seqlab wrote there."""
+    """A file of a folder that seqlab wrote is missing, or is not what this version wrote there."""
 
 
 class InUseError(WorkError):
