@@ -28,16 +28,20 @@ _NAME = 50
 
 
 @contextmanager
-def directory(path: Path) -> Iterator[Path]:
+def directory(path: Path, retry: str = RESUME) -> Iterator[Path]:
     """A directory that appears under its name only when it is complete and on disk.
 
     Yields a temporary sibling to fill. It is fsynced and renamed, and its parent is fsynced. Where anything
     fails, the temporary one is removed, and what had the name before still has it.
 
+    Args:
+        path: of the directory.
+        retry: what a user does after a failure, for the message.
+
     Raises:
         DiskError: the disk is full or cannot be written, or there is a directory of that name.
     """
-    with disk_errors(path):
+    with disk_errors(path, retry):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary, descriptor = _new(path, _make_directory)
         try:
