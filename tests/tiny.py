@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
@@ -160,4 +159,4 @@ def samples(run: RunFolder) -> list[Text]:
 
 def summary(run: RunFolder) -> dict[str, Any]:
     """Results of a finished run."""
-    return json.loads((run.path / "finished.json").read_text())
+    return dict(run.summary())

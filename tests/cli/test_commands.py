@@ -13,7 +13,7 @@ import pytest
 import tiny
 
 from seqlab.cli.app import app
-from seqlab.runs.run_folder import RunFolder
+from seqlab.runs.run_folder import RunFolder, open_run
 
 COMMANDS = [
     *("demo", "list", "data", "params", "train", "resume", "study", "evaluate", "diagnose"),
@@ -90,7 +90,7 @@ def test_json_of_training_is_the_summary_and_nothing_else(seqlab, runs: Path) ->
     result = seqlab("train", *tiny.BRACKETS, "--json")
     (path,) = runs.iterdir()
     assert result.err == ""
-    assert json.loads(result.out) == json.loads((path / "finished.json").read_text())
+    assert json.loads(result.out) == open_run(path).summary()
 
 
 def test_dropped_settings_are_reported(seqlab) -> None:

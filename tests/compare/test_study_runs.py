@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ from known_cells import cell
 
 import seqlab
 from seqlab.compare.study import Study
+from seqlab.compare.study_cells import cells, monitor_of_runs, trial_run
 from seqlab.compare.study_cost import cost
+from seqlab.runs.study_folder import Event
 from seqlab.schema.metric_spec import MetricSpec
 
 LOSS = MetricSpec(name="loss", unit="nats per token", better="lower")
@@ -50,3 +53,19 @@ def test_one_module_opens_the_runs_of_a_study() -> None:
     package = Path(str(seqlab.__file__)).parent
     modules = [path for name in ("compare", "report") for path in (package / name).rglob("*.py")]
     assert [path.name for path in modules if "open_run" in path.read_text("utf-8")] == ["study_cells.py"]
+
+
+def test_a_damaged_run_is_a_cell_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path))
+    folder = tiny.fit(tiny.BRACKETS)
+    trial = cell("lstm", {}, 1.0, folder=folder).run.trial
+    trial = replace(trial, run=folder.path.name, epochs=())
+    failed = Event(trial=trial.number, state="failed", reason="another process had it")
+    (found,) = cells([trial_run(trial, failed)], "loss")
+    assert (found.value, found.censored) == (folder.summary()["metrics"]["loss"], "")
+    for file in ("finished.json", "run.json"):
+        (folder.path / file).write_text("{")
+        (found,) = cells([trial_run(trial)], "loss")
+        assert found.value is None
+        assert found.censored.startswith(f"damaged: {folder.path / file} is damaged")
+        assert monitor_of_runs([trial_run(trial)]) is None

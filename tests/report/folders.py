@@ -12,6 +12,7 @@ import pytest
 from seqlab.runs import run_folder
 from seqlab.runs.cards import Card
 from seqlab.runs.environment import Environment
+from seqlab.runs.journal import Journal, journal_text, mark_of
 from seqlab.runs.run_folder import RunFolder
 from seqlab.runs.run_shapes import DataSummary, RunSummary
 from seqlab.schema.records import Curve, Matrix, Moment, Record, Scalar, Text, to_line
@@ -84,12 +85,14 @@ def card(run: RunFolder, **changed: Any) -> None:
 
 
 def write(run: RunFolder, file: str, lines: list[str]) -> None:
-    (run.path / file).write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+    (run.path / file).write_text(journal_text(lines, file), encoding="utf-8")
 
 
 def append(run: RunFolder, file: str, *lines: str) -> None:
-    with (run.path / file).open("a", encoding="utf-8") as stream:
-        stream.writelines(line + "\n" for line in lines)
+    journal = Journal(run.path / file, mark_of(run.path / file))
+    for line in lines:
+        journal.append(line)
+    journal.close()
 
 
 def shapes(run: RunFolder) -> None:
@@ -269,6 +272,7 @@ def all_kinds(root: Path) -> list[RunFolder]:
     shapes(runs[0])
     damaged = make(seed=4, loss=0.875)
     (damaged.path / "config.toml").write_text("seed = <script>")
-    append(damaged, "records.jsonl", '{"shape":"scalar","ste')
+    with (damaged.path / "records.jsonl").open("a") as stream:
+        stream.write('{"shape":"scalar","ste\n')
     assert all(run.path.parent == root for run in runs)
     return [*runs, damaged]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import folders
 import pytest
+import rewritten
 import study
 from html_tree import page
 
@@ -30,8 +31,7 @@ HORIZON = 1.0
 
 def set_length(length: int, run: RunFolder) -> None:
     """Give the run data of this length."""
-    config = run.path / "config.toml"
-    config.write_text(config.read_text().replace("[data]\n", f"[data]\nlength = {length}\n"))
+    rewritten.config(run, run.config_text().replace("[data]\n", f"[data]\nlength = {length}\n"))
     folders.card(run, split_sha256=f"{length:064}")
 
 

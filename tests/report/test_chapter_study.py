@@ -21,7 +21,6 @@ from seqlab.report.study.chapter_study import chapter_studies, study_run_labels,
 from seqlab.report.study.grid_heat_map import grid_heat_map
 from seqlab.report.study.seeds_figure import seeds_figure
 from seqlab.runs import run_folder, study_folder
-from seqlab.runs.run_folder import RunFolder
 from seqlab.runs.study_folder import Event, Trial
 from seqlab.schema.errors import UserError
 
@@ -153,7 +152,7 @@ def test_a_study_on_different_data_has_a_part_for_each(tmp_path: Path) -> None:
     mixed = study.make(failed=False)
     for trial in mixed.trials():
         if trial.seed == 3:
-            folders.card(RunFolder(run_folder.root() / trial.run, "", ""), tokenizer="bytes")
+            folders.card(run_folder.open_run(run_folder.root() / trial.run), tokenizer="bytes")
     with pytest.raises(UserError, match="the tokenizer: 'words'"):
         report.write([], tmp_path / "r.html", title="Mixed", studies=[mixed])
     document = page(

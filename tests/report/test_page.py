@@ -9,6 +9,7 @@ from pathlib import Path
 
 import folders
 import pytest
+import rewritten
 from html_tree import Element, page, table
 
 from seqlab import report
@@ -191,8 +192,8 @@ def test_data_settings_command_and_environment(tmp_path: Path) -> None:
 def test_unfinished_and_damaged_runs_are_shown_as_such(written: Element) -> None:
     notice = next(e for e in written.all("section") if e.attributes.get("class") == "notice").text
     assert "is unfinished. Its records so far are shown" in notice
-    assert "records.jsonl:13 must hold one record per line" in notice
-    assert "config.toml must be a TOML file" in notice
+    assert "records.jsonl:13 is damaged" in notice
+    assert "config.toml was changed after the run began" in notice
     states = [row[4] for row in table(written, "Run folders")[1:]]
     assert states == ["finished", "finished", "finished", "unfinished", "finished, damaged"]
     head, *rows = table(written, "validation split of reviews, sorted by architecture")
@@ -218,8 +219,7 @@ def test_no_damage_hides_the_other_runs(tmp_path: Path, file: str) -> None:
 
 def test_texts_of_users_and_models_are_escaped(tmp_path: Path, runs: Path) -> None:
     run = folders.make(cell=folders.HOSTILE.replace('"', "'").replace("\u2028", ""))
-    about = run.data()
-    (run.path / "data.json").write_text(json.dumps({**about, "name": folders.HOSTILE}))
+    rewritten.json_file(run, "data.json", {"name": folders.HOSTILE})
     path = report.write([run], tmp_path / "r.html", title=folders.HOSTILE, introduction=folders.HOSTILE)
     document = page(path)
     assert len(document.all("script")) == 2

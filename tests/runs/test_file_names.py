@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import seqlab
-from seqlab.runs import checkpoints, run_folder, run_journals, study_folder
+from seqlab.runs import checkpoints, run_files, run_folder, run_journals, study_folder
 
 PACKAGE = Path(str(seqlab.__file__)).parent
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
@@ -23,7 +23,7 @@ def names_of(*modules: object) -> set[str]:
     return {value for value in values if isinstance(value, str) and FILE.fullmatch(value)}
 
 
-NAMES = names_of(checkpoints, run_folder, run_journals, study_folder)
+NAMES = names_of(checkpoints, run_files, run_folder, run_journals, study_folder)
 FOLDERS = ("cards/", "scores/", "checkpoints/", "tensorboard/")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -11,11 +12,34 @@ import pytest
 
 from seqlab.runs import checkpoints, environment, run_folder
 from seqlab.runs.atomic import TEMPORARY, directory, remove_leftovers, write_text
-from seqlab.runs.journal import Journal
+from seqlab.runs.journal import Journal, check_journal, journal_text, mark_of
 from seqlab.runs.run_folder import RunFolder
-from seqlab.runs.run_shapes import DataSummary
+from seqlab.runs.run_shapes import DataSummary, RunSummary
 from seqlab.schema.errors import InUseError, UserError, WorkError
 from seqlab.schema.records import Moment, Scalar, Text, to_line
+
+LOSS = Scalar(name="loss", value=0.5, unit="nats per token", split="train")
+MOMENT = Moment(step=1, epoch=0.5, tokens=3)
+SUMMARY: RunSummary = {
+    "run": "toy",
+    "stopped": "done",
+    "metrics": {"loss": 0.5},
+    "monitor": {"name": "loss", "unit": "nats per token", "better": "lower"},
+    "best_step": 1,
+    "steps": 1,
+    "epochs": 0.5,
+    "tokens": 3,
+    "parameters": 7,
+    "cost": {
+        "training_seconds": 1.0,
+        "evaluation_seconds": 1.0,
+        "tokens_per_second": 3.0,
+        "peak_memory_mib": 9.0,
+        "threads": 1,
+        "processor": "",
+        "device": "cpu",
+    },
+}
 
 
 @pytest.fixture
@@ -158,19 +182,57 @@ def test_broken_lines_are_refused_or_left_out(run: RunFolder) -> None:
     moment = Moment(step=1, epoch=0.5, tokens=3)
     sound = to_line(loss, moment)
     infinite = sound.replace('0.5,"unit', '1e999,"unit')
-    (run.path / "records.jsonl").write_text("\n".join([sound, infinite, sound[:20], sound]))
+    text = journal_text([sound, infinite, sound, sound, sound], "records.jsonl")
+    path = run.path / "records.jsonl"
+    lines = text.splitlines(keepends=True)
+    path.write_text("".join([*lines[:3], lines[3].replace('"step":1', '"step":2'), lines[4]]))
     with pytest.raises(UserError, match=r"records\.jsonl:2 must hold finite numbers"):
         list(run.records())
     broken: list[UserError] = []
-    assert list(run.records(broken.append)) == [(loss, moment)] * 2
-    assert ["jsonl:2 must hold finite" in str(broken[0]), "jsonl:3 must hold one record" in str(broken[1])]
+    assert list(run.records(broken.append)) == [(loss, moment)] * 3
+    words = ["jsonl:2 must hold finite numbers", "jsonl:4 is damaged: it does not fit its 'check'"]
+    assert [word in str(error) for word, error in zip(words, broken, strict=True)] == [True, True]
+
+
+@pytest.mark.parametrize("line", [b"{", b"", b"\xff", b"[1]", b'{"a":' + b"[" * 100_000, b"9" * 5000])
+def test_whatever_a_line_holds_it_is_left_out(run: RunFolder, line: bytes) -> None:
+    path, journal = run.path / "records.jsonl", Journal(run.path / "records.jsonl", None)
+    journal.append(to_line(LOSS, MOMENT))
+    journal.close()
+    path.write_bytes(path.read_bytes() + line + b"\n")
+    with pytest.raises(UserError, match=r"records\.jsonl:2 is damaged"):
+        list(run.records())
+    broken: list[UserError] = []
+    assert list(run.records(broken.append)) == [(LOSS, MOMENT)]
+    assert len(broken) == 1
+
+
+def test_lines_are_changed_moved_and_left_out(run: RunFolder) -> None:
+    """Each changes what a reader would see; lines after the change still fit each other."""
+    lines = [to_line(dataclasses.replace(LOSS, value=value), MOMENT) for value in (0.5, 0.25, 0.125)]
+    path = run.path / "records.jsonl"
+    first, second, third = journal_text(lines, path.name).splitlines(keepends=True)
+    for text, number in ((first + third, 2), (second + third, 1), (first + third + second, 2)):
+        path.write_text(text)
+        with pytest.raises(UserError, match=rf"records\.jsonl:{number} is damaged"):
+            list(run.records())
+    path.write_text(first + second + third)
+    run.finish(SUMMARY)
+    path.write_text(first + second)
+    with pytest.raises(UserError, match="must hold at least the"):
+        list(run.records())
+    # Sound lines, but not those that the run ended with.
+    path.write_text(journal_text(reversed(lines), path.name))
+    with pytest.raises(UserError, match="is not what it was"):
+        list(run.records())
 
 
 def test_records_keep_texts_with_any_separator(run: RunFolder) -> None:
     """U+2028 ends a line for `splitlines`, but not in a file of JSON lines."""
     text = Text(name="sample", prompt="", text="one\u2028two\u0085three", complete=True)
     moment = Moment(step=1, epoch=0.5, tokens=3)
-    (run.path / "samples.jsonl").write_text(to_line(text, moment) + "\n", encoding="utf-8")
+    content = journal_text([to_line(text, moment)], "samples.jsonl")
+    (run.path / "samples.jsonl").write_text(content, encoding="utf-8")
     assert list(run.samples()) == [(text, moment)]
     (run.path / "samples.jsonl").write_text("", encoding="utf-8")
     assert list(run.samples()) == []
@@ -186,7 +248,8 @@ def test_one_process_at_a_time(run: RunFolder) -> None:
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"held\n"
-        with pytest.raises(InUseError, match="in use by another process"), run.lock():
+        holder = rf"in use by another process\. .* It is process {process.pid} on "
+        with pytest.raises(InUseError, match=holder), run.lock():
             pass
         process.kill()
     with run.lock():
@@ -195,21 +258,36 @@ def test_one_process_at_a_time(run: RunFolder) -> None:
 
 def test_a_journal_goes_back_to_its_offset(tmp_path: Path) -> None:
     path = tmp_path / "records.jsonl"
-    journal = Journal(path, 0)
-    journal.append("one")
-    offset = journal.sync()
-    journal.append("two, after the checkpoint")
+    journal = Journal(path, None)
+    journal.append('{"n":1}')
+    mark = journal.sync()
+    journal.append('{"n":2}')
     journal.close()
-    again = Journal(path, offset)
-    again.append("zwei")
+    again = Journal(path, mark)
+    again.append('{"n":3}')
     again.close()
-    assert path.read_text() == "one\nzwei\n"
+    assert path.read_text() == journal_text(['{"n":1}', '{"n":3}'], path.name)
 
 
 def test_a_journal_that_lost_lines_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "records.jsonl").write_text("one\n")
-    with pytest.raises(UserError, match=r"must hold at least the 10 bytes .* Got 4"):
-        Journal(tmp_path / "records.jsonl", 10)
+    path = tmp_path / "records.jsonl"
+    path.write_text(journal_text(['{"n":1}'], path.name))
+    size = path.stat().st_size
+    with pytest.raises(UserError, match=rf"must hold at least the {size + 9} bytes .* Got {size}"):
+        check_journal(path, {"bytes": size + 9, "check": "a" * 32})
+
+
+def test_a_journal_never_writes_through_another_name(tmp_path: Path) -> None:
+    """A backup made of hard links keeps its content."""
+    path, backup = tmp_path / "records.jsonl", tmp_path / "backup"
+    path.write_text(journal_text(['{"n":1}', '{"n":2}'], path.name))
+    before = path.read_text()
+    backup.hardlink_to(path)
+    journal = Journal(path, mark_of(path))
+    journal.append('{"n":3}')
+    journal.close()
+    assert backup.read_text() == before
+    assert path.read_text() == journal_text(['{"n":1}', '{"n":2}', '{"n":3}'], path.name)
 
 
 def _checkpoint(run: RunFolder, step: int, content: str = "weights") -> Path:
@@ -264,7 +342,7 @@ def test_another_checkpoint_format_is_refused(run: RunFolder, number: int, remed
     _checkpoint(run, 1)
     path = _checkpoint(run, 2)
     (path / "manifest.json").write_text(json.dumps({"format": number}))
-    with pytest.raises(UserError, match=rf"must have checkpoint format 2\. Got {number}\. {remedy}"):
+    with pytest.raises(UserError, match=rf"must have checkpoint format 3\. Got {number}\. {remedy}"):
         checkpoints.verify(path, run.fingerprint)
 
 
@@ -295,8 +373,8 @@ def test_a_full_disk_leaves_the_checkpoints_before(run: RunFolder) -> None:
 
 
 def test_a_journal_on_a_full_disk_keeps_whole_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    journal = Journal(tmp_path / "records.jsonl", 0)
-    journal.append("whole")
+    journal = Journal(tmp_path / "records.jsonl", None)
+    journal.append('{"n":1}')
 
     class Full:
         def __init__(self, file) -> None:
@@ -314,6 +392,7 @@ def test_a_journal_on_a_full_disk_keeps_whole_lines(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(journal, "_file", Full(journal._file))
     with pytest.raises(WorkError, match=r"No space left on device.*Free space there"):
-        journal.append("second")
+        journal.append('{"n":2}')
     journal._file.file.close()  # pyright: ignore[reportAttributeAccessIssue]
-    assert (tmp_path / "records.jsonl").read_text() == "whole\n"
+    whole = journal_text(['{"n":1}'], "records.jsonl")
+    assert (tmp_path / "records.jsonl").read_text() == whole

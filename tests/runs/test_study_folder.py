@@ -42,15 +42,15 @@ def test_the_same_study_is_found_again_and_another_is_refused(study: StudyFolder
 
 
 @pytest.mark.parametrize(
-    ("number", "remedy"), [(3, "Install a newer seqlab"), (1, "Delete the folder to start the study again")]
+    ("number", "remedy"), [(4, "Install a newer seqlab"), (1, "Delete the folder to start the study again")]
 )
 def test_another_format_is_refused(study: StudyFolder, number: int, remedy: str) -> None:
     (study.path / "study.json").write_text(json.dumps({"format": number}))
-    with pytest.raises(UserError, match=rf"must have study format 2\. Got {number}\. {remedy}"):
+    with pytest.raises(UserError, match=rf"must have study format 3\. Got {number}\. {remedy}"):
         study.about()
 
 
-@pytest.mark.parametrize("content", ["{", "{}", "[]", '{"format": 2}'])
+@pytest.mark.parametrize("content", ["{", "{}", "[]", '{"format": 3}'])
 def test_a_damaged_file_is_named_with_a_remedy(study: StudyFolder, content: str) -> None:
     (study.path / "study.json").write_text(content)
     with pytest.raises(UserError, match=r"study\.json is damaged: .* Delete the folder"):
@@ -61,3 +61,28 @@ def test_a_line_without_a_needed_key_is_named(study: StudyFolder) -> None:
     (study.path / "test_evaluations.jsonl").write_text('{"number": 1}\n')
     with pytest.raises(UserError, match=r"test_evaluations\.jsonl:1 is damaged"):
         study.test_evaluations()
+
+
+@pytest.mark.parametrize(
+    "file", ["study.json", "trials.jsonl", "events.jsonl", "test_evaluations.jsonl", "lock"]
+)
+def test_nothing_leads_out_of_a_study(study: StudyFolder, tmp_path: Path, file: str) -> None:
+    (tmp_path / "mine").write_text("mine")
+    (study.path / file).unlink(missing_ok=True)
+    (study.path / file).symlink_to(tmp_path / "mine")
+    with pytest.raises(UserError, match=rf"{file} must be a plain file\. Got a link"):
+        study_folder.find("small")
+    with pytest.raises(UserError, match="Got a link"):
+        study_folder.begin("small", {"seeds": (1, 2)}, {"toy": {}}, "0.1.0")
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
+@pytest.mark.parametrize("run", ["../toy", "/toy", "a/b", "a\\b", "..", "", "a\x00", "a\x1b[2J"])
+def test_a_trial_names_a_folder_of_a_run(study: StudyFolder, run: str) -> None:
+    study.add_trial(
+        Trial(
+            number=1, architecture="lstm", setting={}, seed=1, epochs=(), run=run, config={}, baseline=False
+        )
+    )
+    with pytest.raises(UserError, match=r"trials\.jsonl:1 must give a plain name, without folders\. Got"):
+        study.trials()

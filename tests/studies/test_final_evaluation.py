@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import rewritten
 from small_studies import RATE, StudyRecorder, run_small, small_design
 
 from seqlab.compare.study import read
@@ -64,9 +65,7 @@ def test_a_cell_of_an_epoch_is_trained_again_to_that_epoch_to_the_bit() -> None:
     assert row.folder is not None
     kept = (again.path / "records.jsonl").read_text().split('"final_')[0].rsplit("\n", 1)[0]
     assert (row.folder.path / "records.jsonl").read_text().startswith(kept)
-    (row.folder.path / "records.jsonl").write_text(
-        (row.folder.path / "records.jsonl").read_text().replace('"value":1.', '"value":2.', 1)
-    )
+    rewritten.journal(row.folder, "records.jsonl", lambda line: line.replace('"value":1.', '"value":2.'))
     (row,) = trial_runs(study)
     with pytest.raises(WorkError, match=r"must repeat .* to the bit. Record 1 differs"):
         check_same_records(row, again)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
+import rewritten
 from tiny import BRACKETS, Nobody, broken_off, fit
 
 from seqlab.nn.native import builds
@@ -60,8 +60,7 @@ def test_a_resumed_run_keeps_its_build(kernels: str, again: str, monkeypatch: py
 
 def test_where_the_build_is_gone_the_run_goes_on_and_says_so() -> None:
     broken = broken_off(BRACKETS, "training.checkpoint_seconds=0", step=2)
-    then = broken.environment()
-    (broken.path / "environment.json").write_text(json.dumps({**then, "kernels": "neon"}))
+    rewritten.json_file(broken, "environment.json", {"kernels": "neon"})
     callback = Watching()
     run.resume(broken, callback=callback)
     assert callback.kernels == {builds.build_name()}

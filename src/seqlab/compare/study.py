@@ -12,8 +12,10 @@ from typing import Any
 from seqlab.compare.comparable import refusal
 from seqlab.compare.oracle_metrics import oracle_metric
 from seqlab.compare.study_cells import OpenStudy, StudyCell, TrialRun, cells, monitor_of_runs, open_study
+from seqlab.runs.cards import Card
+from seqlab.runs.run_folder import RunFolder
 from seqlab.runs.study_folder import StudyFolder
-from seqlab.schema.errors import WorkError
+from seqlab.schema.errors import UserError, WorkError
 from seqlab.schema.metric_spec import MetricSpec
 from seqlab.schema.settings import format_setting, format_settings
 from seqlab.stats.censored import SeedOutcome
@@ -140,7 +142,7 @@ class Study:
         cards = {}
         for group in self.ranked:
             run = group.cells[0].run.folder
-            card = None if run is None else run.card("valid")
+            card = None if run is None else _card(run)
             if card is not None:
                 cards[group.architecture] = card
         return refusal(cards)
@@ -224,6 +226,14 @@ def _first_reason(runs: Sequence[TrialRun]) -> str:
     if ended is None or ended.event is None:
         return "."
     return f". Run {ended.trial.number} {ended.event.state}: {ended.event.reason}"
+
+
+def _card(run: RunFolder) -> Card | None:
+    """The card of the validation split; None where it is damaged, which the report of the run states."""
+    try:
+        return run.card("valid")
+    except UserError:
+        return None
 
 
 def dataset_of(setting: Mapping[str, Any]) -> str:

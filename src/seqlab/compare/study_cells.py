@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -22,12 +24,15 @@ EPOCHS = "training.epochs"
 class TrialRun:
     """A trial with the folder of its run, opened; None where there is none (yet), or it is damaged.
 
+    damage: why the folder could not be opened.
+
     A snapshot: what was read once is kept, so a run that is still being trained needs a new one.
     """
 
     trial: Trial
     folder: RunFolder | None
     event: Event | None
+    damage: str = ""
 
     @property
     def name(self) -> str:
@@ -134,28 +139,46 @@ def trial_runs(study: StudyFolder) -> list[TrialRun]:
 
 def trial_run(trial: Trial, event: Event | None = None) -> TrialRun:
     """A trial with its run."""
-    return TrialRun(trial, _open(trial.run), event)
+    folder, damage = _open(trial.run)
+    return TrialRun(trial, folder, event, damage)
 
 
 def cells(trial_runs: Sequence[TrialRun], metric: str) -> list[StudyCell]:
     """Every cell, in the order of the trials; a run that covers several epochs has one for each."""
-    return [cell for run in trial_runs for cell in _cells(run, metric)]
+    return [cell for run in trial_runs for cell in _readable_cells(run, metric)]
 
 
 def monitor_of_runs(trial_runs: Sequence[TrialRun]) -> MetricSpec | None:
     """The metric that picked the runs' checkpoints, of networks first; None before a run is finished."""
     # A baseline may monitor another metric than the networks that it is compared with.
     for run in sorted(trial_runs, key=lambda run: run.trial.baseline):
-        if run.summary is not None:
-            return MetricSpec(**run.summary["monitor"])
+        # A damaged run must not hide the others.
+        with suppress(UserError):
+            if run.summary is not None:
+                return MetricSpec(**run.summary["monitor"])
     return None
+
+
+def _readable_cells(run: TrialRun, metric: str) -> list[StudyCell]:
+    """The cells of a run; where its folder is damaged without values, with the reason."""
+    try:
+        return list(_cells(run, metric))
+    except UserError as error:
+        unknown = StudyCell(
+            run=run, setting=run.trial.setting, epochs=None, value=None, censored=f"damaged: {error}"
+        )
+    covered = run.trial.epochs
+    if not covered:
+        return [unknown]
+    setting = run.trial.setting
+    return [replace(unknown, setting={**setting, EPOCHS: epochs}, epochs=epochs) for epochs in covered]
 
 
 def _cells(run: TrialRun, metric: str) -> Iterator[StudyCell]:
     setting, covered = run.trial.setting, run.trial.epochs
     if not covered:
         value = run.measured(metric)
-        without = f"{metric} is not known of it" if run.summary else _reason(run)
+        without = f"{metric} is not known of it" if run.summary is not None else _reason(run)
         yield StudyCell(
             run=run, setting=setting, epochs=None, value=value, censored="" if value is not None else without
         )
@@ -174,18 +197,21 @@ def _cells(run: TrialRun, metric: str) -> Iterator[StudyCell]:
 
 
 def _reason(run: TrialRun) -> str:
-    """Why a cell has no value."""
-    if run.event is not None and run.event.state != "finished":
-        return f"{run.event.state}: {run.event.reason}"
+    """Why a cell has no value; a finished folder counts, whatever an earlier event says."""
+    if run.damage:
+        return f"damaged: {run.damage}"
     if run.summary is not None:
         return f"training ended before: {run.summary['stopped']}"
+    if run.event is not None and run.event.state != "finished":
+        return f"{run.event.state}: {run.event.reason}"
     return "not finished" if run.folder is not None else "not begun"
 
 
-def _open(name: str) -> RunFolder | None:
+def _open(name: str) -> tuple[RunFolder | None, str]:
+    """A run by its folder's name; None where it is missing or damaged, with the reason of damage."""
     path = run_folder.root() / name
     try:
-        return run_folder.open_run(path) if path.exists() else None
-    except UserError:
+        return (run_folder.open_run(path) if os.path.lexists(path) else None), ""
+    except UserError as error:
         # One damaged run must not hide the others; its cells are censored.
-        return None
+        return None, str(error)

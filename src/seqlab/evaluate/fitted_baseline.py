@@ -14,6 +14,7 @@ from seqlab.data.dataset import Dataset
 from seqlab.data.tokenizers.tokenizer import Tokenizer
 from seqlab.evaluate.baseline_model import BaselineModel
 from seqlab.evaluate.fitted import Fitted, Loader, ScoringProgress, split_of
+from seqlab.evaluate.weights import reading
 from seqlab.experiment.baseline_experiment import BaselineExperiment
 from seqlab.experiment.experiment_config import BaselineExperimentConfig
 from seqlab.measure.diagnosis import Diagnosis
@@ -102,7 +103,8 @@ def _kept(run: RunFolder, config: BaselineExperimentConfig, context: FitContext)
     if not path.exists():
         raise UserError(f"{run.path} must have a fitted baseline. Got none; `seqlab resume` it first.")
     checkpoints.verify(path, run.fingerprint)
-    return config.baseline.restore(context, load_file(path / checkpoints.BASELINE))
+    with reading(path):
+        return config.baseline.restore(context, load_file(path / checkpoints.BASELINE))
 
 
 def _scored(piece: TargetScores) -> Scored:

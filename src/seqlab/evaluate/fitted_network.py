@@ -12,7 +12,7 @@ from seqlab.data.tokenizers.tokenizer import Tokenizer
 from seqlab.evaluate import diagnose
 from seqlab.evaluate.fitted import Fitted, Loader, ScoringProgress, split_of
 from seqlab.evaluate.scoring import score_exactly
-from seqlab.evaluate.weights import best_checkpoint, load_model
+from seqlab.evaluate.weights import load_best
 from seqlab.experiment.experiment_config import ExperimentConfig
 from seqlab.experiment.network_experiment import NetworkExperiment
 from seqlab.measure.diagnosis import Diagnosis
@@ -56,7 +56,7 @@ class NetworkLoader(Loader):
     @override
     def fitted(self, run: RunFolder, dataset: Dataset, device: torch.device) -> FittedNetwork:
         experiment = NetworkExperiment(self._config, dataset, device)
-        counters = load_model(run, best_checkpoint(run), experiment.model)["progress"]
+        counters = load_best(run, experiment.model)["progress"]
         moment = Moment(step=counters["step"], epoch=float(counters["epoch"]), tokens=counters["tokens"])
         return FittedNetwork(experiment, moment)
 
@@ -69,5 +69,5 @@ class NetworkLoader(Loader):
         labels: tuple[str, ...],
     ) -> tuple[SequenceModel, int]:
         model = self._config.model.build(spec, torch.Generator())
-        counters = load_model(run, best_checkpoint(run), model)
+        counters = load_best(run, model)
         return model.eval(), counters["progress"]["step"]

@@ -13,6 +13,7 @@ from seqlab.decode.sampling import SamplingOptions
 from seqlab.evaluate.decoding import continue_prompts
 from seqlab.evaluate.fitted import loader
 from seqlab.evaluate.prediction import predict
+from seqlab.evaluate.weights import reading
 from seqlab.experiment import seeding
 from seqlab.experiment.experiment_config import AnyExperimentConfig, parse_experiment
 from seqlab.experiment.limits import check_texts
@@ -85,9 +86,10 @@ def load_run(run: RunFolder) -> LoadedRun:
     """
     config = read_config(run)
     data = run.data()
-    tokenizer = tokenizer_from(data["tokenizer"])
-    labels = tuple(data["labels"])
-    spec = InputSpec.from_table(data["spec"], tokenizer.vocabulary.numbers)
+    with reading(run.path):
+        tokenizer = tokenizer_from(data["tokenizer"])
+        labels = tuple(data["labels"])
+        spec = InputSpec.from_table(data["spec"], tokenizer.vocabulary.numbers)
     model, step = loader(config).model(run, spec, tokenizer, labels)
     return LoadedRun(
         run=run,
@@ -101,7 +103,12 @@ def load_run(run: RunFolder) -> LoadedRun:
 
 
 def read_config(run: RunFolder) -> AnyExperimentConfig:
-    """The configuration a run was made with."""
+    """The configuration a run was made with.
+
+    Raises:
+        UserError: the files that decide the run's results are damaged, or not those it began with.
+    """
+    run.check()
     return parse_experiment(run.settings())
 
 

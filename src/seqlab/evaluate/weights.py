@@ -6,6 +6,9 @@ import errno
 import json
 import os
 import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,24 @@ from torch import Tensor, nn
 from seqlab.runs import checkpoints
 from seqlab.runs.checkpoints import COUNTERS, MODEL
 from seqlab.runs.run_folder import RunFolder
-from seqlab.schema.errors import UserError
+from seqlab.runs.typed_json import read_text
+from seqlab.schema.errors import DamagedFileError, UserError
+
+
+def load_best(run: RunFolder, model: nn.Module) -> dict[str, Any]:
+    """Put the best weights of a run into a model; returns the counters.
+
+    Raises:
+        UserError: there is no checkpoint, or it is damaged, of another run, or does not fit the model.
+    """
+    while True:
+        path = best_checkpoint(run)
+        try:
+            return load_model(run, path, model)
+        except DamagedFileError:
+            # A run that is being trained deletes a checkpoint when there is a better one.
+            if path.exists() or best_checkpoint(run) == path:
+                raise
 
 
 def load_model(run: RunFolder, path: Path, model: nn.Module) -> dict[str, Any]:
@@ -26,9 +46,10 @@ def load_model(run: RunFolder, path: Path, model: nn.Module) -> dict[str, Any]:
         UserError: the checkpoint is damaged, of another run, or does not fit the model.
     """
     checkpoints.verify(path, run.fingerprint)
-    content = json.loads((path / COUNTERS).read_text(encoding="utf-8"))
-    load_weights(path, model, content["aliases"])
-    return content["counters"]
+    with reading(path):
+        content = read_counters(path)
+        load_weights(path, model, content["aliases"])
+        return content["counters"]
 
 
 def best_checkpoint(run: RunFolder) -> Path:
@@ -37,13 +58,47 @@ def best_checkpoint(run: RunFolder) -> Path:
     Raises:
         UserError: the run has no checkpoint yet, or its best one is gone.
     """
+    if run.finished:
+        return run.checkpoints / checkpoints.name(run.summary()["best_step"])
     newest = newest_checkpoint(run)
     if newest is None:
         raise UserError(f"{run.path} must have a checkpoint. Got none; `seqlab resume` it first.")
     checkpoints.verify(newest, run.fingerprint)
-    counters = json.loads((newest / COUNTERS).read_text(encoding="utf-8"))["counters"]
-    step = counters["progress"]["best_step"]
-    return newest if step is None else run.checkpoints / checkpoints.name(step)
+    with reading(newest):
+        step = read_counters(newest)["counters"]["progress"]["best_step"]
+        return newest if step is None else run.checkpoints / checkpoints.name(step)
+
+
+def read_counters(path: Path) -> dict[str, Any]:
+    """What a checkpoint holds besides tensors."""
+    return json.loads(read_text(path / COUNTERS))
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Read the files of a checkpoint.
+
+    Raises:
+        DamagedFileError: they are gone, or not what seqlab writes.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except (
+        SafetensorError,
+        OSError,
+        KeyError,
+        IndexError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        RuntimeError,
+    ) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise DamagedFileError(
+            f"{path} must hold what seqlab writes. Got other content ({reason}). Delete it, or train again."
+        ) from None
 
 
 def newest_checkpoint(run: RunFolder) -> Path | None:
@@ -58,7 +113,12 @@ def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
         OSError: the disk is full, or cannot be written.
     """
     try:
+        # safetensors lets nobody else read what it writes; a file made here has the mode of the umask.
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
+        os.close(descriptor)
         save_file({name: _whole(tensor) for name, tensor in tensors.items()}, path)
+        path.chmod(mode)
     except SafetensorError as error:
         # safetensors gives the operating system's error as text, its number in "(os error 28)".
         number = re.search(r"os error (\d+)", str(error))
@@ -94,8 +154,18 @@ def load_weights(path: Path, model: nn.Module, aliases: dict[str, str]) -> None:
     """
     weights = load_file(path / MODEL)
     weights |= {name: weights[owner] for name, owner in aliases.items()}
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:300]
-        raise UserError(f"{path} must hold the weights of this model. Got others: {reason}") from None
+    kinds = {name: _kind(tensor) for name, tensor in model.state_dict().items()}
+    for name in sorted(kinds.keys() | weights.keys()):
+        got = _kind(weights[name]) if name in weights else "none"
+        wanted = kinds.get(name, "none")
+        if got != wanted:
+            raise DamagedFileError(
+                f"{path} must hold the weights of this model: {name!r} is {wanted}. Got {got}. "
+                "Delete the checkpoint, or train again."
+            )
+    model.load_state_dict(weights)
+
+
+def _kind(tensor: Tensor) -> str:
+    """The shape and the type of a tensor, which loading would convert silently."""
+    return f"{tuple(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"

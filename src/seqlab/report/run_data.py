@@ -10,8 +10,9 @@ from typing import TypeVar
 
 from seqlab.runs.cards import Card, OracleCard
 from seqlab.runs.environment import Environment
+from seqlab.runs.journal import OnDamage
 from seqlab.runs.run_folder import RunFolder
-from seqlab.runs.run_journals import OnDamage, Timing
+from seqlab.runs.run_journals import Timing
 from seqlab.runs.run_shapes import DataSummary, RunSummary
 from seqlab.schema.config import Table
 from seqlab.schema.errors import UserError

@@ -1,45 +1,60 @@
-"""Writing a file or a directory completely or not at all, even if the process is killed."""
+"""Writing a file or a directory completely or not at all, even if the process is killed.
+
+Everything is written under a temporary name, which nobody else uses: it is new, random, and locked as long as
+its writer lives. So a temporary file without a lock is a leftover of a killed process.
+"""
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import re
+import secrets
 import shutil
-from collections.abc import Iterator
+import stat
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from seqlab.runs.plain_files import SAFELY
 from seqlab.schema.errors import DiskError
 
 TEMPORARY = ".writing-"
 RESUME = "`seqlab resume` the run"
 """What a user does once the disk can be written again, where it is a run's file that could not be."""
+_NAME = 50
+"""Characters of a name that its temporary name has: file systems limit the length."""
 
 
 @contextmanager
-def directory(path: Path) -> Iterator[Path]:
+def directory(path: Path, retry: str = RESUME) -> Iterator[Path]:
     """A directory that appears under its name only when it is complete and on disk.
 
     Yields a temporary sibling to fill. It is fsynced and renamed, and its parent is fsynced. Where anything
     fails, the temporary one is removed, and what had the name before still has it.
 
+    Args:
+        path: of the directory.
+        retry: what a user does after a failure, for the message.
+
     Raises:
-        DiskError: the disk is full or cannot be written.
+        DiskError: the disk is full or cannot be written, or there is a directory of that name.
     """
-    temporary = path.with_name(f"{TEMPORARY}{path.name}-{os.getpid()}")
-    try:
-        with disk_errors(path):
-            shutil.rmtree(temporary, ignore_errors=True)
-            temporary.mkdir(parents=True)
+    with disk_errors(path, retry):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary, descriptor = _new(path, _make_directory)
+        try:
             yield temporary
             # In this order: a name on the disk must never refer to content that is not there yet.
             for file in sorted(temporary.iterdir()):
                 sync(file)
-            sync(temporary)
+            os.fsync(descriptor)
             temporary.rename(path)
             sync(path.parent)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        finally:
+            os.close(descriptor)
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_text(path: Path, text: str, *, retry: str = RESUME) -> None:
@@ -50,6 +65,9 @@ def write_text(path: Path, text: str, *, retry: str = RESUME) -> None:
 def write_bytes(path: Path, content: bytes, *, retry: str = RESUME) -> None:
     """Write a small file completely, replacing the old one in one step; its folder is created.
 
+    Other names of the old file, and a file that a link led to, keep their content. Leftovers of killed
+    processes that wrote the same file are removed.
+
     Args:
         path: of the file.
         content: of the file.
@@ -58,31 +76,113 @@ def write_bytes(path: Path, content: bytes, *, retry: str = RESUME) -> None:
     Raises:
         DiskError: the disk is full or cannot be written.
     """
-    temporary = path.with_name(f"{TEMPORARY}{path.name}")
     with disk_errors(path, retry):
         path.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(path.parent, path.name)
+        temporary, descriptor = _new(path, _make_file)
         try:
-            temporary.write_bytes(content)
+            # Unbuffered, so that an error is raised here and not when the file is closed.
+            with open(descriptor, "wb", buffering=0, closefd=False) as file:
+                write_all(file.write, content)
             sync(temporary)
             temporary.replace(path)
-        except OSError:
-            # Nobody else would look for it: a report is written to a folder of the user's.
+            sync(path.parent)
+        finally:
+            os.close(descriptor)
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
-            raise
-        sync(path.parent)
+
+
+def write_all(write: Callable[[memoryview], int | None], content: bytes) -> None:
+    """Write everything with a function that may write less than it was given, as unbuffered files do."""
+    rest = memoryview(content)
+    while rest:
+        rest = rest[write(rest) or 0 :]
+
+
+def remove(path: Path) -> None:
+    """Delete a directory, renamed first, so that a kill never leaves half of it under its name.
+
+    Raises:
+        DiskError: it cannot be renamed.
+    """
+    temporary = _temporary(path)
+    with disk_errors(path):
+        path.rename(temporary)
+    shutil.rmtree(temporary, ignore_errors=True)
 
 
 def remove_leftovers(folder: Path, name: str = "") -> None:
     """Delete what killed processes left half-written under `name` (under any name).
 
-    Only the holder of a run's lock may do this in the run's own folder.
+    What a living process is writing is locked, and stays.
     """
-    for leftover in folder.glob(f"{TEMPORARY}{name}*"):
-        if leftover.is_dir():
-            shutil.rmtree(leftover)
+    pattern = f"{re.escape(name[:_NAME])}-[0-9a-f]{{16}}" if name else ".*"
+    ours = re.compile(re.escape(TEMPORARY) + pattern)
+    # A folder that is gone, or that belongs to somebody else, needs no cleaning.
+    with suppress(OSError), os.scandir(folder) as entries:
+        for leftover in [Path(entry.path) for entry in entries if ours.fullmatch(entry.name)]:
+            with suppress(OSError):
+                _remove_unused(leftover)
+
+
+def _remove_unused(path: Path) -> None:
+    mode = os.lstat(path).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        return
+    descriptor = os.open(path, os.O_RDONLY | SAFELY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if stat.S_ISDIR(mode):
+            shutil.rmtree(path, ignore_errors=True)
         else:
-            leftover.unlink()
+            path.unlink(missing_ok=True)
+    finally:
+        os.close(descriptor)
+
+
+def _new(path: Path, make: Callable[[Path], int]) -> tuple[Path, int]:
+    """A new temporary sibling, locked, and its descriptor."""
+    while True:
+        temporary = _temporary(path)
+        descriptor = make(temporary)
+        # A process that removes leftovers may have taken it for one before it was locked.
+        if _lock(descriptor) and is_same(temporary, descriptor):
+            return temporary, descriptor
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    """Lock a new file; False where another process has locked it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        # Some network file systems have no locks; there nobody removes leftovers either.
+        return True
+    return True
+
+
+def is_same(path: Path, descriptor: int) -> bool:
+    """Whether a path still refers to the file that was opened."""
+    try:
+        return os.path.samestat(os.lstat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _make_file(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | SAFELY, 0o666)
+
+
+def _make_directory(path: Path) -> int:
+    path.mkdir()
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | SAFELY)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f"{TEMPORARY}{path.name[:_NAME]}-{secrets.token_hex(8)}")
 
 
 def sync(path: Path) -> None:

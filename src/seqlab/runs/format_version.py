@@ -6,8 +6,8 @@ from pathlib import Path
 
 from typing_extensions import TypedDict
 
-from seqlab.runs.typed_json import read_json
-from seqlab.schema.errors import UserError
+from seqlab.runs.typed_json import parse_json, read_text
+from seqlab.schema.errors import DamagedFileError
 
 
 class _StoredFormat(TypedDict):
@@ -23,13 +23,17 @@ def check_format(file: Path, what: str, known: int, *, older: str) -> None:
         file: the JSON file in the folder that names the format.
         what: has the format: run, study or checkpoint.
         known: the format number that this version writes.
-        older: the remedy where the folder has an older format.
+        older: the remedy where the folder has an older format, or the file is damaged.
 
     Raises:
-        UserError: the formats differ, or the file is damaged.
+        DamagedFileError: the formats differ, or the file is damaged.
     """
-    stored = read_json(file, _StoredFormat)["format"]
+    # Not its check, which another format may not have.
+    try:
+        stored = parse_json(read_text(file), _StoredFormat, file)["format"]
+    except DamagedFileError as error:
+        raise DamagedFileError(f"{error} {older}") from None
     if stored == known:
         return
     remedy = older if stored < known else "Install a newer seqlab."
-    raise UserError(f"{file.parent} must have {what} format {known}. Got {stored}. {remedy}")
+    raise DamagedFileError(f"{file.parent} must have {what} format {known}. Got {stored}. {remedy}")

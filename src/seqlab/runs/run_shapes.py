@@ -8,17 +8,22 @@ from typing import Any
 from pydantic import with_config
 from typing_extensions import TypedDict
 
+from seqlab.runs.journal import JournalMark
 from seqlab.runs.typed_json import EXACT
 from seqlab.schema.metric_spec import Better, MetricSpec
 
 
 @with_config(EXACT)
 class RunIdentity(TypedDict):
-    """What makes a folder a run folder; the fingerprint is that of `run_folder.fingerprint`."""
+    """What makes a folder a run folder; the fingerprint is that of `run_folder.fingerprint`.
+
+    config: the check of the file of the settings.
+    """
 
     format: int
     name: str
     fingerprint: str
+    config: str
 
 
 @with_config(EXACT)
@@ -90,6 +95,13 @@ class RunSummary(TypedDict):
     tokens: int
     parameters: int
     cost: RunCost
+
+
+@with_config(EXACT)
+class FinishedRun(RunSummary):
+    """What a finished run keeps: its results, and what its journals were at the end."""
+
+    journals: dict[str, JournalMark]
 
 
 def monitor_entry(monitor: MetricSpec) -> MonitorEntry:

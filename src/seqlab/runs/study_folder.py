@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,15 +26,17 @@ from typing_extensions import TypedDict
 
 from seqlab.runs import atomic
 from seqlab.runs.format_version import check_format
-from seqlab.runs.journal import Journal
-from seqlab.runs.process_lock import process_lock
+from seqlab.runs.journal import Journal, Parsed, journal_text, mark_of, read_lines
+from seqlab.runs.plain_files import check_folder, check_name
+from seqlab.runs.process_lock import LOCK, process_lock
 from seqlab.runs.run_folder import root
-from seqlab.runs.typed_json import EXACT, DamagedFileError, read_json
-from seqlab.schema.errors import UserError, unknown
+from seqlab.runs.typed_json import EXACT, read_json, to_json
+from seqlab.schema.errors import DamagedFileError, UserError, unknown
 
-FORMAT = 2
+FORMAT = 3
 _ABOUT, _TRIALS, _EVENTS = "study.json", "trials.jsonl", "events.jsonl"
 _TEST_EVALUATIONS = "test_evaluations.jsonl"
+_FILES = {_ABOUT, _TRIALS, _EVENTS, _TEST_EVALUATIONS, LOCK}
 
 
 @with_config(EXACT)
@@ -107,30 +110,23 @@ class StudyFolder:
             UserError: the file is damaged, or of another format.
         """
         file, remedy = self.path / _ABOUT, "Delete the folder to start the study again."
+        check_format(file, "study", FORMAT, older=remedy)
         try:
-            check_format(file, "study", FORMAT, older=remedy)
-            return read_json(file, StudyRecord)
+            return read_json(file, StudyRecord, _ABOUT)
         except DamagedFileError as error:
-            raise UserError(f"{error} {remedy}") from None
+            raise DamagedFileError(f"{error} {remedy}") from None
 
     def trials(self) -> list[Trial]:
         """Every run, in the order in which they were planned."""
-        return [
-            Trial(**{**line, "epochs": tuple(line["epochs"])})
-            for line in self._lines(_TRIALS, "run", "setting", "seed", "architecture", "epochs")
-        ]
+        return list(self._lines(_TRIALS, _trial))
 
     def events(self) -> dict[int, Event]:
         """The state in which each run ended, by the number of its trial; the last event counts."""
-        events = (Event(**line) for line in self._lines(_EVENTS, "trial", "state", "reason"))
-        return {event.trial: event for event in events}
+        return {event.trial: event for event in self._lines(_EVENTS, lambda line, _: Event(**line))}
 
     def test_evaluations(self) -> list[EvaluationOnTest]:
         """Every evaluation on the test split."""
-        return [
-            EvaluationOnTest(**{**line, "runs": tuple(line["runs"])})
-            for line in self._lines(_TEST_EVALUATIONS, "number", "split", "of", "fit_on", "runs")
-        ]
+        return list(self._lines(_TEST_EVALUATIONS, _evaluation))
 
     def add_trial(self, trial: Trial) -> None:
         """Record a run before it begins."""
@@ -143,8 +139,8 @@ class StudyFolder:
     def forget_failures(self) -> None:
         """Remove the events of failed runs, so that these are tried again."""
         kept = [event for event in self.events().values() if event.state != "failed"]
-        lines = [json.dumps(dataclasses.asdict(event)) + "\n" for event in kept]
-        atomic.write_text(self.path / _EVENTS, "".join(lines))
+        lines = [json.dumps(dataclasses.asdict(event), ensure_ascii=False) for event in kept]
+        atomic.write_text(self.path / _EVENTS, journal_text(lines, _EVENTS))
 
     def add_test_evaluation(self, evaluation: EvaluationOnTest) -> None:
         """Record an evaluation on the test split before it is made, so that none is lost."""
@@ -162,26 +158,29 @@ class StudyFolder:
     def _append(self, file: str, line: dict[str, Any]) -> None:
         path = self.path / file
         # A process that was killed while writing left half a line, about something that had not begun yet.
-        whole = path.read_bytes().rfind(b"\n") + 1 if path.exists() else 0
-        journal = Journal(path, whole)
+        journal = Journal(path, mark_of(path))
         try:
             journal.append(json.dumps(line, ensure_ascii=False))
             journal.sync()
         finally:
             journal.close()
 
-    def _lines(self, file: str, *needed: str) -> Iterator[dict[str, Any]]:
-        path = self.path / file
-        if not path.exists():
-            return
-        # A line without its end may be half written; `_append` removes it.
-        whole = path.read_text(encoding="utf-8").rpartition("\n")[0]
-        for number, line in enumerate(whole.split("\n") if whole else [], start=1):
+    def _lines(self, file: str, make: Callable[[dict[str, Any], str], Parsed]) -> Iterator[Parsed]:
+        def parse(line: str, source: str) -> Parsed:
             try:
-                content = json.loads(line)
-                yield {**content, **{key: content[key] for key in needed}}
-            except (json.JSONDecodeError, KeyError, TypeError):
-                raise UserError(f"{path}:{number} is damaged. Got {line[:80]!r}.") from None
+                return make(json.loads(line), source)
+            except (json.JSONDecodeError, KeyError, TypeError, RecursionError):
+                raise DamagedFileError(f"{source} is damaged. Got {line[:80]!r}.") from None
+
+        return read_lines(self.path / file, parse)
+
+
+def _trial(line: dict[str, Any], source: str) -> Trial:
+    return Trial(**{**line, "epochs": tuple(line["epochs"]), "run": check_name(line["run"], source)})
+
+
+def _evaluation(line: dict[str, Any], source: str) -> EvaluationOnTest:
+    return EvaluationOnTest(**{**line, "runs": tuple(check_name(run, source) for run in line["runs"])})
 
 
 def studies_root() -> Path:
@@ -201,19 +200,18 @@ def begin(name: str, study: Mapping[str, Any], recipes: Mapping[str, Any], versi
     Raises:
         UserError: a study of this name was begun with other settings; each difference is named.
     """
-    folder = StudyFolder(studies_root() / name)
+    folder = _opened(studies_root() / name)
     about: StudyRecord = {
         "format": FORMAT,
         "version": version,
         "study": dict(study),
         "recipes": dict(recipes),
     }
-    text = json.dumps(about, indent=1, ensure_ascii=False)
-    if not (folder.path / _ABOUT).exists():
-        atomic.write_text(folder.path / _ABOUT, text)
+    if not os.path.lexists(folder.path / _ABOUT):
+        atomic.write_text(folder.path / _ABOUT, to_json(about, _ABOUT))
         return folder
     # Through JSON, because a tuple becomes a list there.
-    then, now = folder.about(), json.loads(text)
+    then, now = folder.about(), json.loads(json.dumps(about))
     if then != now:
         raise UserError(
             f"Study {name!r} was begun with other settings: {'; '.join(differences(then, now))}. "
@@ -247,11 +245,17 @@ def find(wanted: str) -> StudyFolder:
     Raises:
         UserError: there is none.
     """
-    if (Path(wanted) / _ABOUT).exists():
-        return StudyFolder(Path(wanted))
+    if os.path.lexists(Path(wanted) / _ABOUT):
+        return _opened(Path(wanted))
     if wanted not in names():
         raise unknown("study", wanted, names())
-    return StudyFolder(studies_root() / wanted)
+    return _opened(studies_root() / wanted)
+
+
+def _opened(path: Path) -> StudyFolder:
+    """A study's folder, in which nothing leads out of it."""
+    check_folder(path, files=_FILES, folders=(), prefix=atomic.TEMPORARY)
+    return StudyFolder(path)
 
 
 def names() -> list[str]:

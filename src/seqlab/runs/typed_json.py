@@ -1,4 +1,7 @@
-"""JSON files of a declared shape (a `TypedDict`), with errors that name the file and the key."""
+"""JSON files of a declared shape (a `TypedDict`), with errors that name the file and the key.
+
+A sealed file ends with a check that binds it to its subject: see `seal`.
+"""
 
 from __future__ import annotations
 
@@ -11,49 +14,67 @@ from typing import Any, TypeVar
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from seqlab.runs import atomic
-from seqlab.schema.errors import UserError
+from seqlab.runs.plain_files import read_bytes
+from seqlab.runs.seal import check_of, seal, unseal
+from seqlab.schema.errors import DamagedFileError
 
 Shape = TypeVar("Shape")
 EXACT = ConfigDict(extra="forbid", strict=True)
 """For `with_config` of a shape: a key that the shape does not declare is an error, too."""
 
 
-class DamagedFileError(UserError):
-    """A file of a folder that seqlab wrote is missing, or its content is not what seqlab writes."""
-
-
-def read_json(path: Path, shape: type[Shape]) -> Shape:
-    """The content of a JSON file.
+def read_json(path: Path, shape: type[Shape], subject: str) -> Shape:
+    """The content of a sealed JSON file.
 
     Raises:
-        DamagedFileError: the file is missing, is not JSON, lacks a key of the shape or has another one.
+        DamagedFileError: the file is missing, is not JSON, lacks a key of the shape or has another one, was
+            changed, or belongs elsewhere.
     """
-    text = read_text(path)
+    text, check = unseal(read_text(path))
+    content = parse_json(text, shape, path)
+    if check is None:
+        raise DamagedFileError(f"{path} is damaged: its 'check' is missing.")
+    if check != check_of(text, subject):
+        raise DamagedFileError(
+            f"{path} is damaged: its content does not fit its 'check'. It was changed, or belongs elsewhere."
+        )
+    return content
+
+
+def parse_json(text: str, shape: type[Shape], path: Path) -> Shape:
+    """The content of a JSON text; `path` is named in the error.
+
+    Raises:
+        DamagedFileError: it is not JSON, lacks a key of the shape or has another one.
+    """
     try:
         return _adapter(shape).validate_json(text)
     except ValidationError as error:
         raise DamagedFileError(f"{path} is damaged: {_reason(error.errors()[0])}.") from None
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file, whole or not at all.
+def write_json(path: Path, content: Mapping[str, Any], subject: str) -> None:
+    """Write a sealed JSON file, whole or not at all.
 
     Raises:
         WorkError: the disk is full or cannot be written.
     """
-    atomic.write_text(path, json.dumps(content, indent=1))
+    atomic.write_text(path, to_json(content, subject))
+
+
+def to_json(content: Mapping[str, Any], subject: str) -> str:
+    """The text of a sealed JSON file."""
+    return seal(json.dumps(content, indent=1, ensure_ascii=False), subject)
 
 
 def read_text(path: Path) -> str:
     """The content of a text file.
 
     Raises:
-        DamagedFileError: the file is missing or not text.
+        DamagedFileError: the file is missing, no plain file, or not text.
     """
     try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise DamagedFileError(f"{path.parent} is damaged: {path.name} is missing.") from None
+        return read_bytes(path).decode("utf-8")
     except UnicodeDecodeError:
         raise DamagedFileError(f"{path} is damaged: it is not UTF-8 text.") from None
 

@@ -84,7 +84,7 @@ def read_toml(text: str, source: str) -> Table:
     """
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise UserError(f"{source} must be a TOML file: {error}.") from None
     except RecursionError:
         raise UserError(f"{source} must be a TOML file. Got values nested too deeply to be read.") from None

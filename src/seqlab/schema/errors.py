@@ -17,6 +17,10 @@ class WorkError(RuntimeError):
     """The input was right, but the work failed: a full disk, a diverged loss (exit status 1)."""
 
 
+class DamagedFileError(UserError):
+    """A file of a folder that seqlab wrote is missing, or is not what this version wrote there."""
+
+
 class InUseError(WorkError):
     """Another process works in the folder of a run or study, which is no failure of either."""
 

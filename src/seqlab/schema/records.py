@@ -99,7 +99,7 @@ def from_line(line: str, source: str) -> tuple[Record, Moment]:
         shape = _SHAPES[content.pop("shape")]
         record = shape(**{key: _tuples(value) for key, value in content.items()})
         sound = _finite((moment.step, moment.epoch, moment.tokens)) and _sound(record)
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         raise UserError(f"{source} must hold one record per line. Got {line[:80]!r}.") from None
     if not sound:
         raise UserError(f"{source} must hold finite numbers and texts. Got {line[:80]!r}.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 
 import torch
@@ -11,7 +10,7 @@ from seqlab.baselines.baseline import Baseline
 from seqlab.evaluate.fitted_baseline import FittedBaseline
 from seqlab.evaluate.weights import save_tensors
 from seqlab.experiment.baseline_experiment import BaselineExperiment
-from seqlab.runs import checkpoints
+from seqlab.runs import atomic, checkpoints
 from seqlab.runs.run_folder import RunFolder
 from seqlab.runs.run_shapes import RunSummary
 from seqlab.training.callback import RunCallback
@@ -30,7 +29,7 @@ def fit(experiment: BaselineExperiment, run: RunFolder, callback: RunCallback) -
     fitted = FittedBaseline(experiment, baseline)
     moment, parameters = fitted.moment, fitted.parameters
     ending = Ending(stopped="fitted", moment=moment, best_step=0, parameters=parameters, seconds=seconds)
-    recorder = Recorder(run, {}, 0, tensorboard=False)
+    recorder = Recorder(run, {})
     try:
         speed = moment.tokens / max(seconds, 1e-9)
         recorder.timing(moment, seconds=seconds, tokens_per_second=speed)
@@ -43,7 +42,7 @@ def fit(experiment: BaselineExperiment, run: RunFolder, callback: RunCallback) -
 def _keep(run: RunFolder, baseline: Baseline) -> None:
     """Write what was fitted in place of what a killed process may have left."""
     for old in checkpoints.checkpoints(run.checkpoints):
-        shutil.rmtree(old)
+        atomic.remove(old)
     with checkpoints.new_checkpoint(run.checkpoints, 0, run.fingerprint) as path:
         tensors = {name: torch.from_numpy(array) for name, array in baseline.arrays().items()}
         save_tensors(tensors, path / checkpoints.BASELINE)

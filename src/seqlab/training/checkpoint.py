@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +13,15 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from seqlab.evaluate.weights import load_weights, save_tensors, unique_tensors
+from seqlab.evaluate.weights import load_weights, read_counters, reading, save_tensors, unique_tensors
 from seqlab.experiment.row_wise import RowWiseSgd
 from seqlab.models.model import State
 from seqlab.runs import checkpoints
 from seqlab.runs.checkpoints import COUNTERS, MODEL, TRAINING
+from seqlab.runs.journal import JournalMark
 from seqlab.runs.run_folder import RunFolder
 from seqlab.training import state_tree
+from seqlab.training.progress import Progress
 
 KEPT = 2
 
@@ -36,9 +38,16 @@ class Training:
 
 
 def save(
-    run: RunFolder, step: int, best_step: int | None, training: Training, counters: dict[str, Any]
+    run: RunFolder, progress: Progress, training: Training, schedule: Any, marks: Mapping[str, JournalMark]
 ) -> None:
     """Write the checkpoint of a step, then delete those that are no longer needed.
+
+    Args:
+        run: the run.
+        progress: its counters.
+        training: what is trained.
+        schedule: state of the schedule.
+        marks: what the journals are now.
 
     Raises:
         WorkError: the disk is full; earlier checkpoints stay valid.
@@ -51,38 +60,47 @@ def save(
     raw = {} if training.rows is None else training.rows.state()
     tensors |= {f"rows.{name}": tensor for name, tensor in raw.items()}
     with (
-        checkpoints.new_checkpoint(run.checkpoints, step, run.fingerprint) as path,
+        checkpoints.new_checkpoint(run.checkpoints, progress.step, run.fingerprint, marks) as path,
         _up_to_date(training.rows, raw),
     ):
         weights, aliases = unique_tensors(training.model.state_dict())
         save_tensors(weights, path / MODEL)
         save_tensors(tensors, path / TRAINING)
+        counters = {"progress": progress.to_table(), "schedule": schedule}
         content = {"aliases": aliases, "optimizer": optimizer, "counters": counters}
         (path / COUNTERS).write_text(json.dumps(content, allow_nan=False), encoding="utf-8")
-    checkpoints.prune(run.checkpoints, KEPT, best_step)
+    checkpoints.prune(run.checkpoints, KEPT, progress.best_step)
 
 
-def load(run: RunFolder, path: Path, training: Training) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Saved:
+    """What a checkpoint has besides the state of live objects: the arguments of `save`."""
+
+    progress: Progress
+    schedule: Any
+    marks: Mapping[str, JournalMark]
+
+
+def load(run: RunFolder, path: Path, training: Training) -> Saved:
     """Load the state of a checkpoint into the live objects.
-
-    Returns:
-        The counters that `save` received.
 
     Raises:
         UserError: the checkpoint is damaged, of another run, or does not fit the model.
     """
-    checkpoints.verify(path, run.fingerprint)
-    content = json.loads((path / COUNTERS).read_text(encoding="utf-8"))
-    load_weights(path, training.model, content["aliases"])
-    tensors = load_file(path / TRAINING)
-    _restore_optimizer(training.optimizer, state_tree.unpack(content["optimizer"], tensors))
-    if training.rows is not None:
-        training.rows.restore(_below(tensors, "rows."))
-    for name, generator in training.generators.items():
-        generator.set_state(tensors[f"generator.{name}"])
-    carried = _below(tensors, "carried.")
-    training.carried = State(carried) if carried else None
-    return content["counters"]
+    manifest = checkpoints.verify(path, run.fingerprint)
+    with reading(path):
+        content = read_counters(path)
+        load_weights(path, training.model, content["aliases"])
+        tensors = load_file(path / TRAINING)
+        _restore_optimizer(training.optimizer, state_tree.unpack(content["optimizer"], tensors))
+        if training.rows is not None:
+            training.rows.restore(_below(tensors, "rows."))
+        for name, generator in training.generators.items():
+            generator.set_state(tensors[f"generator.{name}"])
+        carried = _below(tensors, "carried.")
+        training.carried = State(carried) if carried else None
+        counters = content["counters"]
+        return Saved(Progress.from_table(counters["progress"]), counters["schedule"], manifest["journals"])
 
 
 @contextmanager

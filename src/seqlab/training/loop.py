@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from seqlab.data.batch import Batch
 from seqlab.data.prefetcher import Prefetcher
@@ -17,6 +17,7 @@ from seqlab.evaluate.weights import newest_checkpoint
 from seqlab.experiment import seeding
 from seqlab.experiment.network_experiment import NetworkExperiment
 from seqlab.experiment.schedules import Clock
+from seqlab.runs.journal import JournalMark
 from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.errors import WorkError
 from seqlab.schema.records import Scalar
@@ -27,6 +28,7 @@ from seqlab.training.interrupt import Interrupted, StopRequest
 from seqlab.training.progress import Progress, RecordInterval
 from seqlab.training.recorder import Recorder
 from seqlab.training.step import NotFiniteError, Step, StepResult
+from seqlab.training.tensorboard_events import TensorBoardEvents
 
 
 class Loop:
@@ -193,24 +195,24 @@ class Loop:
 
     def _save(self) -> None:
         self._tick()
-        counters = {
-            "offsets": self.recorder.sync(),
-            "progress": self.progress.to_table(),
-            "schedule": self.schedule.state(),
-        }
-        checkpoint.save(self.run, self.progress.step, self.progress.best_step, self.training, counters)
+        marks = self.recorder.sync()
+        checkpoint.save(self.run, self.progress, self.training, self.schedule.state(), marks)
         self._saved_at = time.monotonic()
 
     def _open(self) -> Recorder:
         """Load the newest checkpoint; without one, start the journals from the beginning."""
-        offsets: dict[str, int] = {}
+        marks: Mapping[str, JournalMark] = {}
         newest = newest_checkpoint(self.run)
         if newest is not None:
-            counters = checkpoint.load(self.run, newest, self.training)
-            offsets = counters["offsets"]
-            self.progress = Progress.from_table(counters["progress"])
-            self.schedule.restore(counters["schedule"])
-        return Recorder(self.run, offsets, self.progress.step, self.config.tensorboard)
+            saved = checkpoint.load(self.run, newest, self.training)
+            self.progress, marks = saved.progress, saved.marks
+            self.schedule.restore(saved.schedule)
+        recorder = Recorder(self.run, marks)
+        if self.config.tensorboard:
+            recorder.add_events(
+                TensorBoardEvents(self.run.tensorboard, self.progress.step, self.callback.message)
+            )
+        return recorder
 
     def _batches(self, epoch: int) -> Sequence[Batch]:
         config = self.experiment.config

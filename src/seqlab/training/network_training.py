@@ -8,7 +8,7 @@ from seqlab.evaluate.card import numbers
 from seqlab.evaluate.fitted_network import FittedNetwork
 from seqlab.evaluate.oracle_check import write_oracle_card
 from seqlab.evaluate.sampled_texts import write_samples
-from seqlab.evaluate.weights import best_checkpoint, load_model
+from seqlab.evaluate.weights import load_best
 from seqlab.experiment.network_experiment import NetworkExperiment
 from seqlab.runs import checkpoints
 from seqlab.runs.run_folder import RunFolder
@@ -37,7 +37,7 @@ def fit(experiment: NetworkExperiment, run: RunFolder, callback: RunCallback) ->
 def _finish(run: RunFolder, loop: Loop, stop_request: StopRequest) -> RunSummary:
     """Score the best checkpoint exactly, with its samples and the comparison with the true distribution."""
     experiment, progress = loop.experiment, loop.progress
-    load_model(run, best_checkpoint(run), experiment.model)
+    load_best(run, experiment.model)
     step = progress.best_step if progress.best_step is not None else progress.step
     moment = Moment(step=step, epoch=progress.moment.epoch, tokens=progress.tokens)
 

@@ -80,15 +80,22 @@ def _train(
     with numerics(place.type, threads_for(config, dataset, threads)):
         # Building everything first finds what does not fit before a folder exists.
         experiment = build(config, dataset, place, None)
+        made = _environment(place.type, experiment.matmul)
         run = run_folder.create(
             config.name,
             fingerprint,
             config=to_toml(config),
             data=describe_data(dataset, experiment.spec),
-            environment=_environment(place.type, experiment.matmul),
+            environment=made,
         )
-        with run.lock():
-            return FITS[config.method](experiment, run, callback)
+        if run.environment() == made:
+            with run.lock():
+                # Another process may have finished it meanwhile.
+                return (
+                    _result(run, callback) if run.finished else FITS[config.method](experiment, run, callback)
+                )
+    # Another process made it first, elsewhere.
+    return _go_on(run, config, dataset, callback)
 
 
 def run_path(config: AnyExperimentConfig) -> Path:
@@ -107,8 +114,7 @@ def resume(run: RunFolder, *, callback: RunCallback) -> RunSummary:
         UserError: the folder is damaged, in use, or its data or seqlab's version is another one now.
     """
     if run.finished:
-        callback.message(f"{run.path} is finished; nothing to do.")
-        return run.summary()
+        return _result(run, callback)
     config = read_config(run)
     dataset = read_dataset(run, config)
     if _fingerprint(config, dataset) != run.fingerprint:
@@ -137,8 +143,8 @@ def _go_on(
 ) -> RunSummary:
     with run.lock():
         if run.finished:
-            callback.message(f"{run.path} is finished; nothing to do.")
-            return run.summary()
+            return _result(run, callback)
+        run.check()
         run.remove_leftovers()
         then = run.environment()
         with numerics(then["device"], then["threads"]) as place, _kernels(then):
@@ -146,6 +152,11 @@ def _go_on(
             for difference in environment.differences(then, _environment(then["device"], experiment.matmul)):
                 callback.message(f"Not to the bit as it would have been: {difference}.")
             return FITS[config.method](experiment, run, callback)
+
+
+def _result(run: RunFolder, callback: RunCallback) -> RunSummary:
+    callback.message(f"{run.path} is finished; nothing to do.")
+    return run.summary()
 
 
 def _environment(device: str, matmul: str) -> Environment:

@@ -1,0 +1,219 @@
+"""What a run folder holds, and the typed reader and writer of each file; see `run_folder` for its layout."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from seqlab.runs import atomic, checkpoints
+from seqlab.runs.cards import Card, OracleCard
+from seqlab.runs.environment import Environment
+from seqlab.runs.journal import Journal, JournalMark, OnDamage, mark_of, read_lines
+from seqlab.runs.process_lock import process_lock
+from seqlab.runs.run_journals import (
+    JOURNALS,
+    RECORDS,
+    SAMPLES,
+    TIMINGS,
+    RunJournals,
+    Timing,
+    timing_from_line,
+)
+from seqlab.runs.run_shapes import DataSummary, FinishedRun, RunIdentity, RunSummary
+from seqlab.runs.seal import check_of
+from seqlab.runs.split_scores import SplitScores, read_split_scores, write_split_scores
+from seqlab.runs.typed_json import Shape, read_json, read_text, write_json
+from seqlab.schema.config import Table, read_toml
+from seqlab.schema.errors import DamagedFileError
+from seqlab.schema.records import Moment, Record, Text, from_line, to_line
+
+IDENTITY, CONFIG, DATA, ENVIRONMENT = "run.json", "config.toml", "data.json", "environment.json"
+FINISHED, CARDS, SCORES, CHECKPOINTS = "finished.json", "cards", "scores", "checkpoints"
+TENSORBOARD = "tensorboard"
+_ORACLE = "oracle"
+"""Name of the card that compares with the true distribution, where other cards have that of their split."""
+_RESTORE = "Restore it from a copy, or delete the folder and train again."
+_REWRITE = "Delete it; `seqlab evaluate` writes it again."
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A run on disk. `create` makes it whole, `open_run` opens it."""
+
+    path: Path
+    name: str
+    fingerprint: str
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the checkpoints."""
+        return self.path / CHECKPOINTS
+
+    @property
+    def tensorboard(self) -> Path:
+        """The folder of TensorBoard's events."""
+        return self.path / TENSORBOARD
+
+    @property
+    def config_path(self) -> Path:
+        """The file of the settings, which `seqlab train` takes, too."""
+        return self.path / CONFIG
+
+    def config_text(self) -> str:
+        """Every setting, as TOML.
+
+        Raises:
+            UserError: the file is missing, damaged, changed or of another run; so for every reader below.
+        """
+        text = read_text(self.config_path)
+        identity = read_json(self.path / IDENTITY, RunIdentity, IDENTITY)
+        if identity["config"] != check_of(text, self.subject(CONFIG)):
+            raise DamagedFileError(f"{self.config_path} was changed after the run began. {_RESTORE}")
+        return text
+
+    def settings(self) -> Table:
+        """Every setting, as a table."""
+        return read_toml(self.config_text(), str(self.config_path))
+
+    def data(self) -> DataSummary:
+        """What the run keeps of its data."""
+        return self._read(DATA, DataSummary)
+
+    def environment(self) -> Environment:
+        """The environment in which the run began."""
+        return self._read(ENVIRONMENT, Environment)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run is finished."""
+        return os.path.lexists(self.path / FINISHED)
+
+    def summary(self) -> RunSummary:
+        """Results and cost of a finished run, with the path by which the folder was opened."""
+        content = {**self._finished(), "run": str(self.path)}
+        return RunSummary(**{key: content[key] for key in RunSummary.__annotations__})
+
+    def finish(self, summary: RunSummary) -> None:
+        """Mark the run as finished, with its results and cost."""
+        marks = {name: mark_of(self.path / name) for name in JOURNALS}
+        write_json(self.path / FINISHED, {**summary, "journals": marks}, self.subject(FINISHED))
+
+    def records(self, on_damage: OnDamage | None = None) -> Iterator[tuple[Record, Moment]]:
+        """Everything recorded but texts, in order; a broken line is an error, or goes to `on_damage`."""
+        return read_lines(self.path / RECORDS, from_line, on_damage, self._mark(RECORDS))
+
+    def samples(self, on_damage: OnDamage | None = None) -> Iterator[tuple[Text, Moment]]:
+        """The texts that the model wrote, in order."""
+        lines = read_lines(self.path / SAMPLES, from_line, on_damage, self._mark(SAMPLES))
+        return ((record, moment) for record, moment in lines if isinstance(record, Text))
+
+    def timings(self, on_damage: OnDamage | None = None) -> Iterator[Timing]:
+        """The timings of training, in order; of a resumed run the steps repeat."""
+        return read_lines(self.path / TIMINGS, timing_from_line, on_damage, self._mark(TIMINGS))
+
+    def journals(self, marks: Mapping[str, JournalMark]) -> RunJournals:
+        """The growing files, cut to the marks of a checkpoint and open for writing."""
+        return RunJournals(self.path, marks)
+
+    def append(self, records: Sequence[Record], moment: Moment) -> None:
+        """Add records to those of a finished run."""
+        path = self.path / RECORDS
+        journal = Journal(path, mark_of(path))
+        try:
+            for record in records:
+                journal.append(to_line(record, moment))
+            journal.sync()
+        finally:
+            journal.close()
+
+    def card(self, split: str) -> Card | None:
+        """The evaluation card of a split; None where the split was not scored."""
+        file = _card_file(split)
+        return self._read(file, Card, _REWRITE) if os.path.lexists(self.path / file) else None
+
+    def cards(self) -> dict[str, Card]:
+        """The evaluation cards of all splits that were scored."""
+        names = sorted(path.stem for path in (self.path / CARDS).glob("[!.]*.json"))
+        return {name: card for name in names if name != _ORACLE and (card := self.card(name)) is not None}
+
+    def write_card(self, card: Card) -> None:
+        """Write the evaluation card of its split."""
+        file = _card_file(card["split"])
+        write_json(self.path / file, card, self.subject(file))
+
+    def oracle_card(self) -> OracleCard | None:
+        """The comparison with the true distribution; None where that is not known."""
+        file = _card_file(_ORACLE)
+        return self._read(file, OracleCard) if os.path.lexists(self.path / file) else None
+
+    def write_oracle_card(self, card: OracleCard) -> None:
+        """Write the comparison with the true distribution."""
+        file = _card_file(_ORACLE)
+        write_json(self.path / file, card, self.subject(file))
+
+    def scores(self, split: str) -> SplitScores | None:
+        """The scores of each item of a split; None where the split was not scored."""
+        path, subject = self._scores(split)
+        return read_split_scores(path, subject) if os.path.lexists(path) else None
+
+    def write_scores(self, split: str, scores: SplitScores) -> None:
+        """Write the scores of each item of a split."""
+        path, subject = self._scores(split)
+        write_split_scores(path, scores, subject)
+
+    def check(self) -> None:
+        """Make sure that what decides the run's results is what it began with.
+
+        Raises:
+            UserError: settings, data or environment were changed, or are of another run.
+        """
+        self.config_text()
+        self.data()
+        self.environment()
+
+    def remove_leftovers(self) -> None:
+        """Delete what killed processes left half-written."""
+        for folder in (self.path, *(self.path / name for name in (CHECKPOINTS, CARDS, SCORES))):
+            atomic.remove_leftovers(folder)
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Hold the run: one process at a time may write it. The lock of a killed process is released.
+
+        Raises:
+            InUseError: another process holds it.
+        """
+        refusal = f"{self.path} is in use by another process. Wait for it, or stop it."
+        return process_lock(self.path, refusal)
+
+    def subject(self, file: str) -> str:
+        """What a file of this run is, for its check."""
+        return f"{self.fingerprint}/{file}"
+
+    def _finished(self) -> FinishedRun:
+        return self._read(FINISHED, FinishedRun, "Delete it; `seqlab resume` scores the run again.")
+
+    def _read(self, file: str, shape: type[Shape], remedy: str = _RESTORE) -> Shape:
+        try:
+            return read_json(self.path / file, shape, self.subject(file))
+        except DamagedFileError as error:
+            raise DamagedFileError(f"{error} {remedy}") from None
+
+    def _mark(self, journal: str) -> JournalMark | None:
+        """A moment that a journal had: the end of the run, or its newest checkpoint."""
+        try:
+            marks = self._finished()["journals"] if self.finished else checkpoints.marks(self.checkpoints)
+        except DamagedFileError:
+            # Whoever reads that file itself receives the error.
+            return None
+        return marks.get(journal)
+
+    def _scores(self, split: str) -> tuple[Path, str]:
+        file = f"{SCORES}/{split}.safetensors"
+        return self.path / file, self.subject(file)
+
+
+def _card_file(name: str) -> str:
+    return f"{CARDS}/{name}.json"
