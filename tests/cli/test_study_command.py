@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import random
 import time
@@ -9,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from experiments import finished, seqlab
-from filelock import FileLock
 
 from seqlab.compare import study_pairs
 
@@ -118,8 +118,8 @@ def _recorded(runs: Path) -> int:
 def _wait_for_workers(runs: Path) -> None:
     """Processes whose parent was killed notice it soon, and release the locks of their runs."""
     for path in runs.glob("*/lock"):
-        with FileLock(path, timeout=60):
-            pass
+        with path.open("r+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
 
 
 def test_a_report_that_is_a_folder_is_refused_before_any_run(refused, runs: Path, tmp_path: Path) -> None:
