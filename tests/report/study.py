@@ -96,5 +96,5 @@ def make_hostile(cells: Iterable[tuple[str, str]]) -> StudyFolder:
                 config={},
             )
         )
-        study.add_event(Event(trial=number, state="finished", reason="all 2 epochs done"))
+        study.add_event(Event(trial=number, state="finished", reason="2 of 2 epochs done"))
     return study

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 FLOAT, TOKEN, TEXT = 4, 16, 200
 """Bytes: of a float32 number; of a generated token, which is an integer and a random draw; of a text."""
-_LEAST = InputSpec(vocabulary=1, outputs=1, numbers=((0.0,),))
-"""What is known of the data before it is read."""
+_LEAST = InputSpec(vocabulary=1, outputs=1, source_vocabulary=1, numbers=((0.0,),))
+"""The smallest sizes that a model may need, before the data is read."""
 _UNKNOWN = 1 << 80
 """More parameters than any machine holds, where their number is too large for an integer of torch."""
 

@@ -20,10 +20,12 @@ def resources_for(processes: int, device: str | None, threads: int | None) -> Re
     """The resources of each run where `processes` runs share the threads of the machine.
 
     Raises:
-        UserError: the number of processes is not positive or exceeds the number of threads.
+        UserError: a number is not positive, or there are more processes than threads.
     """
     if processes < 1:
         raise UserError(f"'processes' must be at least 1. Got {processes}.")
+    if threads is not None and threads < 1:
+        raise UserError(f"'threads' must be at least 1. Got {threads}.")
     if processes == 1:
         return Resources(device=device, threads=threads)
     available = threads or usable_threads()
