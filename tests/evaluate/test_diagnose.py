@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
 import tiny
@@ -11,6 +13,7 @@ import torch
 from seqlab.evaluate.diagnose import rows
 from seqlab.evaluate.evaluation import diagnose_run
 from seqlab.experiment.network_experiment import NetworkExperiment
+from seqlab.measure.metric_kinds import DIAGNOSTICS
 from seqlab.schema.errors import UserError
 from seqlab.schema.records import Curve
 from seqlab.training import run
@@ -116,3 +119,19 @@ def test_refused() -> None:
         diagnose_run(folder, ["gradient"], split="valid", rows=None)
     with pytest.raises(UserError, match=r"no split 'vaild'. Nearest: 'valid'"):
         diagnose_run(folder, ["gradient-through-time"], split="vaild", rows=None)
+
+
+def test_of_all_diagnostics_those_run_that_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tiny.fit(tiny.BRACKETS, "training.epochs=1")
+    table = cast("dict[str, tuple[str, str]]", DIAGNOSTICS.table)
+    monkeypatch.setitem(table, "never", ("test_diagnose:fits_no_model", "a diagnostic that fits no model"))
+    monkeypatch.setitem(sys.modules, "test_diagnose", sys.modules[__name__])
+    found = diagnose_run(folder, [], split="valid", rows=None)["diagnostics"]
+    assert found["gradient-through-time"]["records"]
+    assert found["never"] == {"found": ["It fits no model."], "records": []}
+    with pytest.raises(UserError, match="It fits no model"):
+        diagnose_run(folder, ["never"], split="valid", rows=None)
+
+
+def fits_no_model(*_: object) -> None:
+    raise UserError("It fits no model.")

@@ -58,14 +58,14 @@ def make(
     cell: str = "lstm",
     loss: float = 0.5,
     finished: bool = True,
-    optimiser: str = "",
+    optimizer: str = "",
     rate: str = "0.1",
 ) -> RunFolder:
     """A run of four records and two validations under `SEQLAB_RUNS`."""
-    fingerprint = run_folder.fingerprint(name, cell + optimiser + rate, f"{seed} {loss} {finished}")
+    fingerprint = run_folder.fingerprint(name, cell + optimizer + rate, f"{seed} {loss} {finished}")
     config = _config(name, seed, cell)
-    if optimiser:
-        config += f'[training.optimizer]\nkind = "{optimiser}"\nlearning_rate = {rate}\n'
+    if optimizer:
+        config += f'[training.optimizer]\nkind = "{optimizer}"\nlearning_rate = {rate}\n'
     run = run_folder.create(name, fingerprint, config=config, data=DATA, environment=ENVIRONMENT)
     write(run, "records.jsonl", [to_line(record, moment) for record, moment in _records(loss)])
     write(run, "timings.jsonl", [_timing(step) for step in (10, 20, 30, 40)])

@@ -49,7 +49,7 @@ def _trial(study: StudyFolder, name: str, cell: str, rate: float, seed: int) -> 
     number, fails = len(study.trials()) + 1, rate == 9.0
     value = 5.0 if fails else loss(cell, rate, seed)
     run = folders.make(
-        name=name, cell=cell, seed=seed, loss=value, finished=not fails, optimiser="adam", rate=str(rate)
+        name=name, cell=cell, seed=seed, loss=value, finished=not fails, optimizer="adam", rate=str(rate)
     )
     study.add_trial(
         Trial(

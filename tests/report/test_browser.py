@@ -146,7 +146,7 @@ def _until_drawn(driver: WebDriver, axis: str) -> None:
 
 
 def _axis_titles(driver: WebDriver) -> set[str]:
-    titles = {"optimiser steps", "epochs", "seconds of training"}
+    titles = {"optimizer steps", "epochs", "seconds of training"}
     return titles & {text.text for text in driver.find_elements(By.CSS_SELECTOR, ".chart svg text")}
 
 
@@ -206,7 +206,7 @@ def test_the_chosen_run_is_drawn(short: WebDriver) -> None:
 
 @pytest.mark.skipif(DRIVER is None, reason="needs chromedriver (apt-get install chromium-driver)")
 def test_the_axis_is_switched_by_click_and_by_keyboard(browser: WebDriver) -> None:
-    assert _axis_titles(browser) == {"optimiser steps"}
+    assert _axis_titles(browser) == {"optimizer steps"}
     browser.find_element(By.XPATH, "//label[contains(., 'seconds of training')]").click()
     _until_drawn(browser, "seconds")
     assert _axis_titles(browser) == {"seconds of training"}

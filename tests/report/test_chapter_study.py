@@ -178,7 +178,7 @@ def test_a_study_on_different_data_has_a_part_for_each(tmp_path: Path) -> None:
 def test_the_median_of_lines_by_hand() -> None:
     lines = {1: [(0.0, 1.0), (2.0, 3.0)], 2: [(0.0, 2.0), (2.0, 2.0)], 3: [(0.0, 9.0), (1.0, 5.0)]}
     rows = [
-        {"run": run, "label": "a", "architecture": "a", "optimiser": "b", "split": "valid", "kind": "run",
+        {"run": run, "label": "a", "architecture": "a", "optimizer": "b", "split": "valid", "kind": "run",
          **dict.fromkeys(AXES), "epoch": epoch, "value": value}
         for run, line in lines.items()
         for epoch, value in line

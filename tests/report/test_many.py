@@ -19,9 +19,9 @@ CELLS = ("elman", "gru", "lstm", "transformer", "mgu")
 pytestmark = pytest.mark.slow
 
 
-def _long(cell: str, optimiser: str, rate: str, seed: int) -> RunFolder:
+def _long(cell: str, optimizer: str, rate: str, seed: int) -> RunFolder:
     """A run of 150 records and 60 validations."""
-    run = folders.make(cell=cell, seed=seed, loss=0.5 + seed / 64, optimiser=optimiser, rate=rate)
+    run = folders.make(cell=cell, seed=seed, loss=0.5 + seed / 64, optimizer=optimizer, rate=rate)
     lines = []
     for step in range(50, 1550, 10):
         moment = Moment(step=step, epoch=step / 20, tokens=step * 100)
@@ -36,9 +36,9 @@ def _long(cell: str, optimiser: str, rate: str, seed: int) -> RunFolder:
 
 def test_two_hundred_runs_stay_usable(tmp_path: Path) -> None:
     made = [
-        _long(cell, optimiser, rate, seed)
+        _long(cell, optimizer, rate, seed)
         for cell in CELLS
-        for optimiser in ("adam", "sgd")
+        for optimizer in ("adam", "sgd")
         for rate in ("0.3", "0.1", "0.03", "0.01")
         for seed in range(5)
     ]

@@ -138,13 +138,13 @@ def test_classifiers_with_other_tokenizers_are_ranked_on_the_same_texts(tmp_path
     assert len(rows) == 3
 
 
-def test_rows_are_sorted_by_architecture_then_optimiser(tmp_path: Path) -> None:
+def test_rows_are_sorted_by_architecture_then_optimizer(tmp_path: Path) -> None:
     made = [
-        folders.make(cell="lstm", optimiser="sgd", loss=0.1),
-        folders.make(cell="gru", optimiser="sgd", loss=0.2),
-        folders.make(cell="lstm", optimiser="adam", loss=0.3),
-        folders.make(cell="gru", optimiser="adam", loss=0.15),
-        folders.make(cell="gru", optimiser="adam", loss=0.05, finished=False),
+        folders.make(cell="lstm", optimizer="sgd", loss=0.1),
+        folders.make(cell="gru", optimizer="sgd", loss=0.2),
+        folders.make(cell="lstm", optimizer="adam", loss=0.3),
+        folders.make(cell="gru", optimizer="adam", loss=0.15),
+        folders.make(cell="gru", optimizer="adam", loss=0.05, finished=False),
     ]
     document = page(report.write(made, tmp_path / "r.html", title="Sorted"))
     head, *rows = table(document, "Results on")

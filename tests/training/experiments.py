@@ -90,7 +90,7 @@ def only_run(runs: Path) -> RunFolder:
 
 
 def outcome(run: RunFolder) -> dict[str, bytes]:
-    """Everything that must be equal to the bit: weights, optimiser and generators, records, samples."""
+    """Everything that must be equal to the bit: weights, optimizer and generators, records, samples."""
     newest = checkpoints.checkpoints(run.checkpoints)[-1]
     files = [newest / "model.safetensors", newest / "training.safetensors"]
     files += [run.path / "records.jsonl", run.path / "samples.jsonl"]

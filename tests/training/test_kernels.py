@@ -53,7 +53,7 @@ def test_a_resumed_run_keeps_its_build(kernels: str, again: str, monkeypatch: py
     else:
         fit(BRACKETS, "training.checkpoint_seconds=0", callback=callback)
     assert callback.kernels == {kernels}
-    assert not any("Not to the bit" in message for message in callback.messages)
+    assert not any("Not the same bits" in message for message in callback.messages)
     assert broken.environment()["kernels"] == kernels
     assert builds.build_name() == builds.available_builds()[-1], "only the run was held to it"
 
@@ -65,6 +65,6 @@ def test_where_the_build_is_gone_the_run_goes_on_and_says_so() -> None:
     run.resume(broken, callback=callback)
     assert callback.kernels == {builds.build_name()}
     assert (
-        f"Not to the bit as it would have been: kernels: neon then, {builds.build_name()} now."
+        f"Not the same bits as without interruption: kernels: neon then, {builds.build_name()} now."
         in callback.messages
     )

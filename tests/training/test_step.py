@@ -1,4 +1,4 @@
-"""A training step against the same written plainly: mean loss, torch's clipping, torch's optimisers."""
+"""A training step against the same written plainly: mean loss, torch's clipping, torch's optimizers."""
 
 from __future__ import annotations
 

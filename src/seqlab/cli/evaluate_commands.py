@@ -109,14 +109,12 @@ def diagnose(
         Print the diagnostics as JSON.
     """
     from seqlab.evaluate.evaluation import diagnose_run
-    from seqlab.measure.metric_kinds import DIAGNOSTICS
     from seqlab.runs import run_folder
 
     if rows is not None and rows < 1:
         raise UserError(f"'rows' must be at least 1. Got {rows}. Nearest: 1.")
-    kinds = diagnostic or tuple(DIAGNOSTICS)
     with working("Diagnosing the best checkpoint", quiet=as_json):
-        diagnosis = diagnose_run(run_folder.find(name), kinds, split=split, rows=rows, device=device)
+        diagnosis = diagnose_run(run_folder.find(name), diagnostic, split=split, rows=rows, device=device)
     if as_json:
         print_json(diagnosis)
         return

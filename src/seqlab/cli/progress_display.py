@@ -30,7 +30,7 @@ class ProgressDisplay:
         self.bars.start()
 
     def step(self, progress: Progress, loss: float, total_epochs: float) -> None:
-        """Called after each optimiser step."""
+        """Called after each optimizer step."""
         if self.bars.disable:
             return
         epoch = progress.moment.epoch

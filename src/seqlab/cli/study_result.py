@@ -42,7 +42,7 @@ def _show_part(study: Study, allow_incomparable: bool) -> None:
     print_line("Seconds: training of one run with its validations. Seconds, parameters: medians over seeds.")
     if counts_steps(study):
         print_line(
-            "Steps to success: optimiser steps to the first successful validation, median over seeds; "
+            "Steps to success: optimizer steps to the first successful validation, median over seeds; "
             "-: most seeds had none."
         )
     _print_oracle_gaps(study)

@@ -11,7 +11,7 @@ from seqlab.experiment.network_experiment import WINDOW, NetworkExperiment
 from seqlab.measure import gradients
 from seqlab.measure.diagnosis import Diagnosis
 from seqlab.measure.metric_kinds import DIAGNOSTICS
-from seqlab.schema.errors import unknown
+from seqlab.schema.errors import UserError, unknown
 from seqlab.schema.records import Record
 
 
@@ -30,22 +30,32 @@ def with_validation(experiment: NetworkExperiment) -> list[Record]:
 def diagnose(
     experiment: NetworkExperiment, kinds: Sequence[str], split: str, count: int | None
 ) -> dict[str, Diagnosis]:
-    """What each diagnostic finds on rows of a split.
+    """What each diagnostic finds on rows of a split; of all, those that fit the model.
 
     Args:
         experiment: with the weights to look into.
-        kinds: keys of `seqlab list diagnostics`.
+        kinds: keys of `seqlab list diagnostics`; () for all.
         split: name of the split.
         count: of rows; None: as many as the experiment's settings say.
 
     Raises:
         UserError: there is no such diagnostic or split, or the model has nothing to diagnose.
     """
-    chosen = {kind: DIAGNOSTICS[kind] for kind in kinds}
+    chosen = {kind: DIAGNOSTICS[kind] for kind in kinds or DIAGNOSTICS}
     if split not in experiment.dataset.splits:
         raise unknown("split", split, experiment.dataset.splits)
     batch = rows(experiment, split, experiment.config.diagnostics.sequences if count is None else count)
-    return {kind: look(experiment.model, experiment.task, batch, split) for kind, look in chosen.items()}
+    found: dict[str, Diagnosis] = {}
+    refusals: list[UserError] = []
+    for kind, inspect in chosen.items():
+        try:
+            found[kind] = inspect(experiment.model, experiment.task, batch, split)
+        except UserError as error:
+            refusals.append(error)
+            found[kind] = Diagnosis([], [str(error)])
+    if refusals and (kinds or len(refusals) == len(chosen)):
+        raise refusals[0]
+    return found
 
 
 def rows(experiment: NetworkExperiment, split: str, count: int) -> Batch:

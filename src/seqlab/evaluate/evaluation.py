@@ -61,7 +61,7 @@ def diagnose_run(
 
     Args:
         run: of a network.
-        kinds: keys of `seqlab list diagnostics`.
+        kinds: keys of `seqlab list diagnostics`; () for all that fit the model.
         split: whose rows are diagnosed.
         rows: how many; None: as many as the run's settings say.
         device: where the model lives.

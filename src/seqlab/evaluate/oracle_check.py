@@ -83,7 +83,7 @@ class OracleCheck:
         return compare(self._experiment.model, self._experiment.task, oracle, data.subsample(TEXTS))
 
     def card(self, loss: float, step: int) -> tuple[OracleCard, list[Record]]:
-        """The oracle card of the weights of an optimiser step, given their loss on the validation split."""
+        """The oracle card of the weights of an optimizer step, given their loss on the validation split."""
         settings = self._experiment.config.samples
         floor = truth.floor(self._oracle.language, self._experiment.dataset, "valid")
         compared, records = self.compare("valid"), list[Record]()
@@ -170,7 +170,7 @@ def write_oracle_card(run: RunFolder, check: OracleCheck, *, loss: float, step: 
         run: where the card goes.
         check: of the experiment with these weights.
         loss: of these weights on the validation split, in nats per token.
-        step: the optimiser step that gave them.
+        step: the optimizer step that gave them.
 
     Returns:
         Records of the same.

@@ -36,7 +36,7 @@ class TrainingConfig(Config):
     epochs: int = Field(default=10, ge=1)
     """Passes over the training split, at most."""
     max_steps: int | None = Field(default=None, ge=1)
-    """Optimiser steps, at most; none: as many as the epochs have."""
+    """Optimizer steps, at most; none: as many as the epochs have."""
     optimizer: Annotated[OptimizerConfig, ByKind(OPTIMIZERS)]
     """Rule that turns gradients into steps."""
     schedule: Annotated[ScheduleConfig, ByKind(SCHEDULES)] = ConstantConfig()
@@ -61,7 +61,7 @@ class TrainingConfig(Config):
     """Epochs in which short sequences come first: epoch k of n learns from the shortest k/(n+1) of them, all
     later ones from all. Sequences only, not running text."""
     record_every: int = Field(default=20, ge=1)
-    """Optimiser steps between two records of the training loss; each epoch ends with one, too."""
+    """Optimizer steps between two records of the training loss; each epoch ends with one, too."""
     checkpoint_seconds: float = Field(default=60.0, ge=0.0)
     """Seconds between two checkpoints, besides those after each validation; 0: after each step."""
     matmul: Literal["auto", "torch", "onednn", "native"] = "auto"

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from seqlab.compare.comparable import NOT_RECORDED, CardDifference, comparable_groups, differences, refusal
-from seqlab.report.naming import architecture_of, labels, optimiser_of, setting_differences
+from seqlab.report.naming import architecture_of, labels, optimizer_of, setting_differences
 from seqlab.report.run_data import RunData
 from seqlab.report.run_styles import Style, StyleBook
 from seqlab.runs.cards import Card
@@ -41,7 +41,7 @@ class Entry:
     number: int
     label: str
     architecture: str
-    optimiser: str
+    optimizer: str
     style: Style
     results: Mapping[str, float]
     scored_as: str
@@ -61,7 +61,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Chapter:
-    """Runs whose numbers can be ranked: by architecture, then by optimiser, the best first.
+    """Runs whose numbers can be ranked: by architecture, then by optimizer, the best first.
 
     monitor: the metric on the validation split that ranks them.
     """
@@ -228,7 +228,7 @@ def _entry(run: RunData, label: str, run_label: RunLabel | None) -> Entry:
         number=0,
         label=label,
         architecture=run_label.architecture if run_label else architecture_of(run),
-        optimiser=optimiser_of(run),
+        optimizer=optimizer_of(run),
         style=Style("", "", ()),
         results=metrics,
         scored_as=scored_as,
@@ -239,8 +239,8 @@ def _entry(run: RunData, label: str, run_label: RunLabel | None) -> Entry:
 
 def _rank(entry: Entry, monitor: MetricSpec) -> tuple[bool, str, str, bool, float]:
     loss = _loss(entry.results.get(monitor.name), monitor)
-    # Baselines are last; a censored run comes after the finished ones with its architecture and optimiser.
-    return entry.baseline, entry.architecture, entry.optimiser, bool(entry.censored), loss
+    # Baselines are last; a censored run comes after the finished ones with its architecture and optimizer.
+    return entry.baseline, entry.architecture, entry.optimizer, bool(entry.censored), loss
 
 
 def _loss(value: float | None, monitor: MetricSpec) -> float:

@@ -34,8 +34,8 @@ def architecture_of(run: RunData) -> str:
     return str(model.get("cell") or model.get("kind") or "unknown")
 
 
-def optimiser_of(run: RunData) -> str:
-    """The kind of a run's optimiser, with its schedule where the learning rate is not constant."""
+def optimizer_of(run: RunData) -> str:
+    """The kind of a run's optimizer, with its schedule where the learning rate is not constant."""
     training = run.settings.get("training", {})
     kind = training.get("optimizer", {}).get("kind", "none")
     schedule = training.get("schedule", {}).get("kind", "constant")

@@ -11,13 +11,13 @@ from seqlab.report.tables import CellValue, ReportColumn, ReportTable, metric_co
 from seqlab.schema.settings import short_names
 
 COVERED = ("training.optimizer.kind", "training.schedule.kind", "model.cell", "model.kind", "baseline.kind")
-"""Settings that the columns of architecture and optimiser already show."""
+"""Settings that the columns of architecture and optimizer already show."""
 
 FilledColumn = tuple[ReportColumn, list[CellValue]]
 
 
 def results_table(chapter: Chapter) -> ReportTable:
-    """One row per run, by architecture, then by optimiser, the best first."""
+    """One row per run, by architecture, then by optimizer, the best first."""
     entries = chapter.entries
     filled = [
         *_identity(entries),
@@ -44,8 +44,8 @@ def _identity(entries: Sequence[Entry]) -> list[FilledColumn]:
         (ReportColumn("run"), [entry.number for entry in entries]),
         (ReportColumn("architecture"), [entry.architecture for entry in entries]),
         (
-            ReportColumn("optimiser"),
-            [None if entry.optimiser == "none" else entry.optimiser for entry in entries],
+            ReportColumn("optimizer"),
+            [None if entry.optimizer == "none" else entry.optimizer for entry in entries],
         ),
         (ReportColumn("seed"), [entry.seed for entry in entries]),
     ]
@@ -101,13 +101,13 @@ def _outcome(entries: Sequence[Entry]) -> list[FilledColumn]:
 def _caption(chapter: Chapter) -> str:
     best = "highest" if chapter.monitor.better == "higher" else "lowest"
     sentences = [
-        f"Results on the validation split of {chapter.title}, sorted by architecture, then by optimiser, the "
+        f"Results on the validation split of {chapter.title}, sorted by architecture, then by optimizer, the "
         f"{best} {words(chapter.monitor.name)} first. Bold: the best run of each architecture. Each finished "
         "run was scored again with its best checkpoint, on every target exactly once. Shared settings are "
         "listed under Settings. The command repeats the run."
     ]
     if any(entry.baseline for entry in chapter.entries):
-        sentences.append("A baseline is fitted without optimiser steps.")
+        sentences.append("A baseline is fitted without optimizer steps.")
     if any(entry.censored for entry in chapter.entries):
         sentences.append(
             "Censored: the run did not finish; its best validation so far is shown, and it is not ranked."

@@ -27,7 +27,7 @@ Adjust = Callable[[ExperimentConfig], ExperimentConfig]
 
 @dataclass(frozen=True)
 class EpochSize:
-    """One pass over the training split: optimiser steps and tokens."""
+    """One pass over the training split: optimizer steps and tokens."""
 
     steps: int
     tokens: int

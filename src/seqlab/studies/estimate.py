@@ -29,7 +29,7 @@ CHECKPOINTS = 2
 class ExpectedCost:
     """The cost of one run.
 
-    step_seconds, validation_seconds: of one optimiser step and of one validation. steps, validations: of the
+    step_seconds, validation_seconds: of one optimizer step and of one validation. steps, validations: of the
     run. bytes: on disk.
     """
 
@@ -63,7 +63,7 @@ class Estimates:
         return self._known[key]
 
     def seconds_per_step(self, config: ExperimentConfig) -> float:
-        """Seconds of training per optimiser step, including the share of validations."""
+        """Seconds of training per optimizer step, including the share of validations."""
         cost = self.of(config)
         return cost.seconds / cost.steps
 
@@ -83,7 +83,7 @@ def _measure(experiment: NetworkExperiment) -> ExpectedCost:
     if config.training.max_steps is not None:
         steps = min(steps, config.training.max_steps)
     validations = max(1, round(steps / len(batches) * config.training.validations_per_epoch))
-    # Steps first: they create the optimiser's state, which checkpoints hold.
+    # Steps first: they create the optimizer's state, which checkpoints hold.
     step_seconds = _step_seconds(experiment, batches)
     return ExpectedCost(
         step_seconds=step_seconds,
@@ -132,7 +132,7 @@ def _spread(count: int, wanted: int) -> Sequence[int]:
 
 
 def _bytes(experiment: NetworkExperiment) -> int:
-    """Bytes of a checkpoint: the weights and the optimiser's state."""
+    """Bytes of a checkpoint: the weights and the optimizer's state."""
     tensors = [*experiment.model.parameters()]
     for state in experiment.optimizer.state.values():
         tensors += [value for value in state.values() if isinstance(value, torch.Tensor)]

@@ -107,7 +107,7 @@ class _JobReporter:
 
     def message(self, text: str) -> None:
         # Other messages are the same for every run of the study.
-        if text.startswith(("Not to the bit", "Note: ")):
+        if text.startswith(("Not the same bits", "Note: ")):
             self._callback.message(self._job.number, text)
 
     def _report(self, share: float, text: str) -> None:

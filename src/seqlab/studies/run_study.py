@@ -108,7 +108,7 @@ class _RetrainingCallback:
         pass
 
     def message(self, text: str) -> None:
-        if text.startswith(("Run folder", "Not to the bit")):
+        if text.startswith(("Run folder", "Not the same bits")):
             self._callback.message(0, text)
 
 

@@ -150,7 +150,7 @@ def _go_on(
         with numerics(then["device"], then["threads"]) as place, _kernels(then):
             experiment = build(config, dataset, place, then["matmul"])
             for difference in environment.differences(then, _environment(then["device"], experiment.matmul)):
-                callback.message(f"Not to the bit as it would have been: {difference}.")
+                callback.message(f"Not the same bits as without interruption: {difference}.")
             return FITS[config.method](experiment, run, callback)
 
 

@@ -15,7 +15,7 @@ def caption_of_all(number: RecordedNumber) -> str:
 
 
 def caption_of_groups(number: RecordedNumber, field: str) -> str:
-    """The caption of a figure with a panel for each architecture or optimiser."""
+    """The caption of a figure with a panel for each architecture or optimizer."""
     name = capitalized(words(number.name))
     opening = (
         f"{name} by {field} on {number.chapter.title}, {number.unit}. All panels have the same vertical axis."

@@ -9,7 +9,7 @@ import altair as alt
 from seqlab.report.charts.chart_style import GREY, HEIGHT, baseline_rules, layered, over_rows
 from seqlab.report.charts.curve_points import AXES
 from seqlab.report.charts.palette import Palette, points
-from seqlab.report.charts.recorded_number import OPTIMISER_MEDIAN, RecordedNumber
+from seqlab.report.charts.recorded_number import OPTIMIZER_MEDIAN, RecordedNumber
 
 Layers = list[alt.Chart]
 
@@ -97,8 +97,8 @@ def _faint_lines(number: RecordedNumber, base: alt.Chart, axis: str, median: str
         # Training, where it is not the only split, is the thin dashed line.
         dash, width = ([5, 3], 1.8) if which != split else ([1, 0], 3)
         medians = _select(base, axis, median, which)
-        if median == OPTIMISER_MEDIAN:
-            # An optimiser has runs of several architectures, so none of their colours.
+        if median == OPTIMIZER_MEDIAN:
+            # An optimizer has runs of several architectures, so none of their colours.
             medians = medians.encode(color=alt.value(GREY))
         layers.append(medians.mark_line(strokeWidth=width, strokeDash=dash))
     return layers

@@ -10,7 +10,7 @@ from seqlab.report.chapters import Chapter, Entry
 from seqlab.report.charts.figure import Row
 from seqlab.schema.records import Moment, Scalar
 
-AXES = {"step": "optimiser steps", "epoch": "epochs", "seconds": "seconds of training"}
+AXES = {"step": "optimizer steps", "epoch": "epochs", "seconds": "seconds of training"}
 """Fields of a row that can be the horizontal axis of a curve, with the titles of the axes."""
 MOST_POINTS = 300
 """Largest number of points per line; of more records, evenly spaced ones are drawn."""
@@ -48,7 +48,7 @@ def _entry_rows(entry: Entry, name: str, split: str, most: int) -> Iterator[Row]
             "run": entry.number,
             "label": entry.label,
             "architecture": entry.architecture,
-            "optimiser": entry.optimiser,
+            "optimizer": entry.optimizer,
             "split": split,
             "step": moment.step,
             "epoch": moment.epoch,
@@ -71,7 +71,7 @@ def baseline_rows(chapter: Chapter, name: str) -> list[Row]:
     for entry in chapter.entries:
         if entry.baseline and name in entry.results:
             values.setdefault(entry.label, entry.results[name])
-    empty = dict.fromkeys(("run", "architecture", "optimiser", *AXES))
+    empty = dict.fromkeys(("run", "architecture", "optimizer", *AXES))
     return [
         {"kind": "baseline", "label": label, "split": "valid", **empty, "value": value}
         for label, value in values.items()
@@ -103,7 +103,7 @@ def median_rows(rows: Sequence[Row], by: str, kind: str) -> list[Row]:
 
 
 def _median_row(kind: str, group: Row, axis: str, point: tuple[float, float]) -> Row:
-    empty = dict.fromkeys(("run", "label", "architecture", "optimiser", *AXES))
+    empty = dict.fromkeys(("run", "label", "architecture", "optimizer", *AXES))
     return {**empty, "kind": kind, **group, axis: point[0], "value": point[1]}
 
 

@@ -1,4 +1,4 @@
-"""Learning curves: of all runs together, of each architecture, of each optimiser, of each run."""
+"""Learning curves: of all runs together, of each architecture, of each optimizer, of each run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from seqlab.report.charts.palette import architecture_palette, run_palette
 from seqlab.report.charts.recorded_number import (
     HORIZON,
     MEDIAN,
-    OPTIMISER_MEDIAN,
+    OPTIMIZER_MEDIAN,
     SAMPLES,
     RecordedNumber,
     recorded_number,
@@ -97,12 +97,12 @@ def _all_runs(number: RecordedNumber) -> Figure:
 
 
 def _views(number: RecordedNumber, overview: Figure) -> list[Figure]:
-    """The same lines by architecture, by optimiser and run by run, where that shows more."""
+    """The same lines by architecture, by optimizer and run by run, where that shows more."""
     chapter = number.chapter
     networks = sum(not entry.baseline for entry in chapter.entries)
     figures = [
         _grouped(number, overview, field, median)
-        for field, median in (("architecture", MEDIAN), ("optimiser", OPTIMISER_MEDIAN))
+        for field, median in (("architecture", MEDIAN), ("optimizer", OPTIMIZER_MEDIAN))
         if 1 < number.count_groups(field) < networks
     ]
     return [*figures, _run_by_run(number, overview)] if chapter.many else figures

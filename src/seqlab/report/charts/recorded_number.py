@@ -14,8 +14,8 @@ HORIZON = "gradient_horizon"
 """Prefix of the names of horizons, which are recorded on validation but are no metrics."""
 SAMPLES = "samples"
 """Recorded in place of the split of a number counted on samples."""
-MEDIAN, OPTIMISER_MEDIAN = "median", "median of an optimiser"
-"""Kinds of rows: the median of an architecture's runs, and of an optimiser's."""
+MEDIAN, OPTIMIZER_MEDIAN = "median", "median of an optimizer"
+"""Kinds of rows: the median of an architecture's runs, and of an optimizer's."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class RecordedNumber:
         return any(row["kind"] == "baseline" for row in self.rows)
 
     def count_groups(self, field: str) -> int:
-        """The number of architectures, or of optimisers."""
+        """The number of architectures, or of optimizers."""
         return _count_groups(self.chapter, field)
 
     def longest_record(self) -> int:
@@ -68,9 +68,9 @@ def recorded_number(chapter: Chapter, name: str, unit: str, splits: tuple[str, .
     """The records of a number on these splits, with the rows that charts add to them."""
     rows = run_rows(chapter, name, splits)
     medians = median_rows(rows, "architecture", MEDIAN) if chapter.many else []
-    # The median of a single optimiser would mix all runs of the figure.
-    if chapter.many and _count_groups(chapter, "optimiser") > 1:
-        medians += median_rows(rows, "optimiser", OPTIMISER_MEDIAN)
+    # The median of a single optimizer would mix all runs of the figure.
+    if chapter.many and _count_groups(chapter, "optimizer") > 1:
+        medians += median_rows(rows, "optimizer", OPTIMIZER_MEDIAN)
     baselines = baseline_rows(chapter, name) if "valid" in splits else []
     return RecordedNumber(chapter, name, unit, splits, (*rows, *medians, *baselines))
 

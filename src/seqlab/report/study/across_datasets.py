@@ -76,7 +76,7 @@ def _steps(studies: Sequence[ChapterStudy]) -> Figure:
         steps,
         ReportColumn("steps to success", "steps"),
         name="steps to success",
-        caption="Optimiser steps until the first validation that is a success, median over seeds. No point: "
+        caption="Optimizer steps until the first validation that is a success, median over seeds. No point: "
         "most seeds had no success.",
     )
 
