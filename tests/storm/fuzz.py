@@ -133,7 +133,8 @@ class Fuzzer:
     def _copy(self, run_path: Path) -> Path:
         """A copy of a run's folder that may be damaged, always at the same path."""
         copy = self.folder / "victims" / run_path.name
-        shutil.rmtree(copy, ignore_errors=True)
+        # Whole, because the damage may have made the run's folder a link.
+        shutil.rmtree(copy.parent, ignore_errors=True)
         shutil.copytree(run_path, copy, symlinks=True)
         return copy
 

@@ -63,10 +63,12 @@ MEASURED = {
     "tokens_per_second",
     "peak_memory_mib",
     "test_evaluations",
+    "journals",
+    "check",
 }
 """Keys of JSON files that differ from folder to folder or from time to time.
 
-A killed evaluation on the test split may have been counted already.
+A killed evaluation on the test split may have been counted already. Checks cover the other keys, too.
 """
 
 
@@ -181,7 +183,8 @@ def run_outcome(path: Path) -> dict[str, Any]:
     """What the commands decided about one run, by file."""
     parts: dict[str, Any] = dict(outcome(run_folder.open_run(path)))
     # A killed `evaluate` may have recorded its numbers already; then the next one records the same again.
-    parts["records.jsonl"] = list(dict.fromkeys(parts["records.jsonl"].splitlines()))
+    records = (json.dumps(_decided(json.loads(line))) for line in parts["records.jsonl"].splitlines())
+    parts["records.jsonl"] = list(dict.fromkeys(records))
     for file in [path / "finished.json", *sorted((path / "cards").glob("*.json"))]:
         parts[file.name] = _decided(json.loads(file.read_text(encoding="utf-8")))
     return parts
