@@ -18,7 +18,7 @@ import filelock
 import platformdirs
 
 from seqlab.runs.atomic import sync
-from seqlab.schema.errors import UserError, WorkError
+from seqlab.schema.errors import DiskError, UserError, WorkError
 
 _log = logging.getLogger(__name__)
 _TIMEOUT = 30.0  # seconds without a byte before a URL is given up
@@ -242,7 +242,7 @@ def writing(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise WorkError(
+        raise DiskError(
             "The cache folder must be writable; $SEQLAB_CACHE names another one. "
             f"Got {folder}: {error.strerror or error}."
         ) from error
