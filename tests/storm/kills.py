@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
+from experiments import counting_program
 from scenarios import SCENARIOS, Scenario, differences, outcomes, remove, run_paths, start, undisturbed
 
 FUNCTIONS = (
@@ -28,27 +29,6 @@ FUNCTIONS = (
     "truncate",
 )
 """What writing, pruning and reporting consist of."""
-COUNTED = f"""
-import os, signal, sys
-calls, last = 0, int(os.environ.get("STORM_KILL_AT", "0"))
-def counted(function):
-    def call(*arguments, **keywords):
-        global calls
-        calls += 1
-        if calls == last:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return function(*arguments, **keywords)
-    return call
-from seqlab.cli import run
-for name in {FUNCTIONS!r}:
-    setattr(os, name, counted(getattr(os, name)))
-status = run(sys.argv[1:])
-if path := os.environ.get("STORM_CALLS"):
-    with open(path, "a") as file:
-        print(calls, file=file)
-sys.exit(status)
-"""
-"""A command line that counts its calls of these functions, and kills itself at one of them."""
 
 
 @dataclass
@@ -114,7 +94,7 @@ def _killed(scenario: Scenario, command: _Command, folder: Path, draw: random.Ra
     """Start a command and kill it; whether it died of that, or was finished before."""
     words = scenario.arguments(command.words, folder)
     if draw.random() < 0.5 and command.calls:
-        process = _counting(words, folder, STORM_KILL_AT=str(draw.randint(1, command.calls)))
+        process = _counting(words, folder, KILL_AT=str(draw.randint(1, command.calls)))
         process.communicate(timeout=600)
     else:
         process = start(words, folder)
@@ -133,7 +113,7 @@ def _measured(scenario: Scenario, folder: Path) -> list[_Command]:
 
     def timed(words: Sequence[str], where: Path) -> subprocess.Popen[str]:
         seconds.append(time.monotonic())
-        return _counting(words, where, STORM_CALLS=str(counts))
+        return _counting(words, where, CALLS=str(counts))
 
     undisturbed(scenario, folder, timed)
     seconds.append(time.monotonic())
@@ -146,7 +126,7 @@ def _measured(scenario: Scenario, folder: Path) -> list[_Command]:
 
 
 def _counting(words: Sequence[str], folder: Path, **variables: str) -> subprocess.Popen[str]:
-    return start(words, folder, COUNTED, **variables)
+    return start(words, folder, counting_program(FUNCTIONS), **variables)
 
 
 def stopped_run(settings: Sequence[str], folder: Path) -> Path:
@@ -156,7 +136,7 @@ def stopped_run(settings: Sequence[str], folder: Path) -> Path:
     for quarter in (3, 2, 1):
         where = folder / f"stopped-{quarter}"
         scenario.prepare(where)
-        _counting(command.words, where, STORM_KILL_AT=str(command.calls * quarter // 4)).communicate()
+        _counting(command.words, where, KILL_AT=str(command.calls * quarter // 4)).communicate()
         for path in run_paths(where):
             if list(path.glob("checkpoints/step-*")) and not (path / "finished.json").exists():
                 return path

@@ -108,15 +108,19 @@ def killed_at(call: int, *arguments: str, runs: Path, functions: Sequence[str]) 
     They are what saving consists of: it dies between any two steps of it. Returns the exit status.
     """
     environment = {**os.environ, "SEQLAB_RUNS": str(runs), "OMP_NUM_THREADS": "1", "KILL_AT": str(call)}
-    command = [sys.executable, "-c", _killer(functions), *arguments]
+    command = [sys.executable, "-c", counting_program(functions), *arguments]
     return subprocess.run(command, env=environment, capture_output=True, check=False).returncode
 
 
-def _killer(functions: Sequence[str]) -> str:
+def counting_program(functions: Sequence[str]) -> str:
+    """The command line as a program that counts its calls of these functions of `os`.
+
+    It kills itself at the call that $KILL_AT numbers, and adds the number of its calls to the file $CALLS.
+    """
     return f"""
 import os, signal, sys
 from seqlab.cli import run
-calls, last = 0, int(os.environ["KILL_AT"])
+calls, last = 0, int(os.environ.get("KILL_AT", "0"))
 def counted(function):
     def call(*arguments, **keywords):
         global calls
@@ -127,5 +131,9 @@ def counted(function):
     return call
 for name in {tuple(functions)!r}:
     setattr(os, name, counted(getattr(os, name)))
-sys.exit(run(sys.argv[1:]))
+status = run(sys.argv[1:])
+if path := os.environ.get("CALLS"):
+    with open(path, "a") as file:
+        print(calls, file=file)
+sys.exit(status)
 """

@@ -10,7 +10,7 @@ _UNPRINTABLE = re.compile(
     "\u2028\u2029"  # line and paragraph separators
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # they reorder the text around them
     "\ufeff"  # a byte order mark, which has no width
-    "\ud800-\udfff"  # halves of surrogate pairs, which no encoding has
+    "\ud800-\udfff\ufffe\uffff"  # no characters: halves of surrogate pairs, which no encoding has, and others
     "]"
 )
 

@@ -8,17 +8,10 @@ process that writes PNG.
 from __future__ import annotations
 
 import math
-import re
 from typing import Any
 
-_UNDRAWABLE = re.compile(
-    "["
-    "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"  # control characters
-    "\u2028\u2029"  # line and paragraph separators
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # they reorder the text around them
-    "\ud800-\udfff\ufffe\uffff"  # no characters
-    "]"
-)
+from seqlab.schema.visible import visible
+
 _PROPERTIES = frozenset(
     {
         "__defineGetter__",
@@ -61,4 +54,4 @@ def drawable(value: Any) -> Any:
 def _text(text: str) -> str:
     # A character without width makes another text of the name of a property, which looks the same.
     shown = text + _ZERO_WIDTH if text in _PROPERTIES else text
-    return _UNDRAWABLE.sub(lambda match: ascii(match[0])[1:-1], shown)
+    return visible(shown, keep="\t\n\r\ufeff")
