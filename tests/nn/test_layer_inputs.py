@@ -106,6 +106,12 @@ def test_states_of_another_number_of_layers(layers: int, path: Path) -> None:
         stack("elman", path, layers=2)(*good(), {"h": torch.zeros(B, layers, H)})
 
 
+@pytest.mark.parametrize("state", [torch.zeros(B, 1, H), (torch.zeros(B, 1, H),) * 2], ids=["h", "(h, c)"])
+def test_states_as_torch_takes_them(state: object) -> None:
+    with pytest.raises(UserError, match=r"state must be a dictionary of h, c\. Got (Tensor|tuple)"):
+        stack("lstm", "fast")(*good(), state)
+
+
 @pytest.mark.parametrize("path", PATHS)
 def test_the_second_state_is_checked_too(path: Path) -> None:
     with pytest.raises(UserError, match=r"state 'c' must be \(3, 1, 5\)\. Got \(3, 1, 6\)"):

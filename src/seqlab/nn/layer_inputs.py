@@ -33,8 +33,10 @@ def check_states(
     """Check that there is every state of a layer, each of its shape, and no other one.
 
     Raises:
-        UserError: a state is missing, unknown or of another shape.
+        UserError: it is no dictionary, or a state is missing, unknown or of another shape.
     """
+    if not isinstance(state, Mapping):  # torch's layers take a tensor or a tuple of them
+        raise _wrong("state", f"a dictionary of {', '.join(shapes)}", type(state).__name__, layer)
     if set(state) != set(shapes):
         raise _wrong("state", f"named {', '.join(shapes)}", ", ".join(sorted(state)) or "none", layer)
     for name, shape in shapes.items():
