@@ -61,8 +61,8 @@ def study(
     device
         Device to train on: cpu, cuda or mps. Default: cpu.
     threads
-        Number of threads, of all processes together. Default: OMP_NUM_THREADS, at most the processors that
-        this process may use; with one process each run has as many of them as make its steps faster.
+        Number of threads, of all processes together. Default: the processors that this process may use,
+        and at most OMP_NUM_THREADS for each; with one process each run has as many as make its steps faster.
     as_json
         Print only the result, as JSON.
     """

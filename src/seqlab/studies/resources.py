@@ -20,7 +20,7 @@ def resources_for(processes: int, device: str | None, threads: int | None) -> Re
     """The resources of each run where `processes` runs share the threads of the machine.
 
     Raises:
-        UserError: a number is not positive, or there are more processes than threads.
+        UserError: a number is not positive, or there are more processes than threads or processors.
     """
     if processes < 1:
         raise UserError(f"'processes' must be at least 1. Got {processes}.")
@@ -28,8 +28,10 @@ def resources_for(processes: int, device: str | None, threads: int | None) -> Re
         raise UserError(f"'threads' must be at least 1. Got {threads}.")
     if processes == 1:
         return Resources(device=device, threads=threads)
-    available = threads or usable_threads()
+    # OMP_NUM_THREADS limits the threads of each process, not how many there are.
+    available = threads or usable_threads({})
     if processes > available:
         raise UserError(f"'processes' must be at most the threads, {available}. Got {processes}.")
     # The same number for each run, even if a thread stays idle: the bits of results depend on it.
-    return Resources(device=device, threads=available // processes)
+    share = available // processes
+    return Resources(device=device, threads=share if threads else min(share, usable_threads()))
