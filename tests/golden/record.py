@@ -115,19 +115,7 @@ class Stopper:
 
 # --- Settings: how each kind of part is made small, what is recorded beyond recipes, and renamed names. ---
 
-RENAMED: dict[str, str] = {
-    "gru-after": "gru",
-    "gru-before": "gru-reset-before",
-    "far": "longer",
-    "recognised_texts": "accepted",
-    "recognised_far_texts": "accepted_longer",
-    "recognised_by_length": "accepted_by_length",
-    "recognised_by_depth": "accepted_by_depth",
-    "truth": "oracle",
-    "samples_valid_by_course": "samples_passing_legacy_check",
-    "place": "position",
-    "complete_of_truth": "expected_complete_samples",
-}
+RENAMED: dict[str, str] = {}
 """Stored names (of cases, metrics, splits, settings, kinds) that are called otherwise now: old to new."""
 REWORDED: dict[str, str] = {}
 """Parts of stored texts that are written otherwise now, e.g. a special token: old to new."""
