@@ -22,6 +22,8 @@ BEST_FRAME = "#f59e0b"
 """Colour of the frame around the best cell of each row; visible on light and dark cells."""
 MOST_VALUES = 40
 """Values of an axis up to which a grid is drawn."""
+_WIDTH = 800
+"""Pixels that the columns of a grid share on a wide page."""
 _SHADED = 0.8
 """Share of the cells, from the best, that have different colours; the rest have the lightest colour."""
 ARCHITECTURE = "architecture"
@@ -155,7 +157,8 @@ def _sorted_values(study: ChapterStudy, key: str) -> list[str]:
 def _chart(study: ChapterStudy, axes: _GridAxes, names: dict[str, str]) -> dict[str, Any]:
     down, across = _sorted_values(study, axes.down), _sorted_values(study, axes.across)
     across_title = None if axes.architectures_across else words(names[axes.across])
-    top = alt.Axis(orient="top", labelAngle=0, labelOverlap=True, ticks=False, domain=False, labelLimit=90)
+    limit = max(60, _WIDTH // len(across))
+    top = alt.Axis(orient="top", labelAngle=0, labelOverlap=True, ticks=False, domain=False, labelLimit=limit)
     base = over_rows().encode(
         x=alt.X("across:N", sort=across, title=across_title, axis=top),
         y=alt.Y(
