@@ -265,3 +265,11 @@ def test_words_and_options_that_a_command_does_not_take(refused) -> None:
     assert "Did you mean --split?" in refused("evaluate", "run", "--splt", "test")
     assert "`seqlab --help` lists commands." in refused("--hlep")
     assert 'Did you mean "step"?' in refused("bench", "stepp")
+
+
+@pytest.mark.parametrize("setting", ["data.train", "model.hidden_size", "samples.count"])
+def test_a_number_too_large_for_a_float_is_a_size_as_any_other(
+    refused: Callable[..., str], setting: str
+) -> None:
+    message = refused("params", "brackets-lstm", f"{setting}={'1' * 400}")
+    assert setting.rpartition(".")[2] in message

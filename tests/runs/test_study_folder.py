@@ -64,7 +64,7 @@ def test_a_line_without_a_needed_key_is_named(study: StudyFolder) -> None:
 
 
 @pytest.mark.parametrize(
-    "file", ["study.json", "trials.jsonl", "events.jsonl", "test_evaluations.jsonl", "lock"]
+    "file", ["study.json", "trials.jsonl", "events.jsonl", "test_evaluations.jsonl", "report.html", "lock"]
 )
 def test_nothing_leads_out_of_a_study(study: StudyFolder, tmp_path: Path, file: str) -> None:
     (tmp_path / "mine").write_text("mine")

@@ -124,7 +124,7 @@ def _print_result(
 def _write_report(study: StudyFolder, output: Path | None, *, allow_incomparable: bool) -> Path:
     from seqlab import report
 
-    page = output or study.path / "report.html"
+    page = output or study.report
     return report.write(
         [], page, title=f"Study {study.name}", studies=[study], allow_incomparable=allow_incomparable
     )

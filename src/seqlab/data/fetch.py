@@ -101,7 +101,8 @@ def _checksums_of(path: Path) -> Checksums:
     note = cache_folder() / "verified" / f"{name}.json"
     # A missing or damaged note is not an error: the file is read.
     with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
-        stored = json.loads(note.read_text(encoding="utf-8"))
+        # Reading a pipe would wait for its writer.
+        stored = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}
         if stored["file"] == before and stored["sha256"] == _note_checksum(before, stored["checksums"]):
             return Checksums(**stored["checksums"])
     result = _read_checksums(path)

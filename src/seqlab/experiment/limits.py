@@ -69,6 +69,8 @@ def count_parameters(model: ModelConfig, spec: InputSpec) -> int | None:
     try:
         with torch.device("meta"):
             built = model.build(spec, torch.Generator())
+    except OverflowError:
+        return _UNKNOWN
     except (RuntimeError, TypeError) as error:
         return _UNKNOWN if "overflow" in str(error).lower() else None
     return sum(parameter.numel() for parameter in built.parameters())

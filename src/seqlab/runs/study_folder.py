@@ -5,6 +5,7 @@
         trials.jsonl              one line per run: its settings, its seed, and the name of its folder
         events.jsonl              the final state of each run, with the reason where it did not finish
         test_evaluations.jsonl    one line per evaluation on the test split
+        report.html               the report, unless another path was given
         lock
 
 Results are in the folders of the runs and nowhere else. No other module knows these names.
@@ -35,8 +36,8 @@ from seqlab.schema.errors import DamagedFileError, UserError, unknown
 
 FORMAT = 3
 _ABOUT, _TRIALS, _EVENTS = "study.json", "trials.jsonl", "events.jsonl"
-_TEST_EVALUATIONS = "test_evaluations.jsonl"
-_FILES = {_ABOUT, _TRIALS, _EVENTS, _TEST_EVALUATIONS, LOCK}
+_TEST_EVALUATIONS, _REPORT = "test_evaluations.jsonl", "report.html"
+_FILES = {_ABOUT, _TRIALS, _EVENTS, _TEST_EVALUATIONS, _REPORT, LOCK}
 
 
 @with_config(EXACT)
@@ -102,6 +103,11 @@ class StudyFolder:
     def name(self) -> str:
         """The study's name."""
         return self.path.name
+
+    @property
+    def report(self) -> Path:
+        """The file of the report, where no other one was asked for."""
+        return self.path / _REPORT
 
     def about(self) -> StudyRecord:
         """What the study was begun with.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from abc import ABC
 from typing import ClassVar
 
@@ -49,10 +50,11 @@ def check_size(setting: str, count: int, tokens: float) -> None:
     Raises:
         UserError: it is too large.
     """
-    if count * tokens > MAX_TOKENS:
+    # Not their product, because a count may be too large for a float.
+    if count > MAX_TOKENS / tokens:
         most = int(MAX_TOKENS / tokens)
         nearest = f"{setting}={most}, or shorter texts" if most else "shorter texts"
         raise UserError(
             f"{setting!r} must ask for at most {MAX_TOKENS:,} tokens. Got {count:,} texts of {tokens:,.0f} "
-            f"tokens, {count * tokens:,.0f} together. Nearest: {nearest}."
+            f"tokens, {count * math.ceil(tokens):,} together. Nearest: {nearest}."
         )
