@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import tiny
 
-from seqlab.runs import checkpoints, run_folder
+from seqlab.runs import checkpoints
 from seqlab.runs.run_folder import RunFolder
 
 TRAIN = ["train", *tiny.BRACKETS]
@@ -256,7 +256,9 @@ def test_a_runs_folder_that_is_a_file_is_refused(seqlab, tmp_path: Path, monkeyp
     result = seqlab(*TRAIN)
     assert result.status == 1
     assert "cannot be written" in result.err
-    assert run_folder.names() == []
+    result = seqlab("list", "runs")
+    assert (result.status, result.out) == (2, "")
+    assert "must be a folder that can be read" in result.err
 
 
 def test_words_and_options_that_a_command_does_not_take(refused) -> None:
@@ -273,3 +275,15 @@ def test_a_number_too_large_for_a_float_is_a_size_as_any_other(
 ) -> None:
     message = refused("params", "brackets-lstm", f"{setting}={'1' * 400}")
     assert setting.rpartition(".")[2] in message
+
+
+def test_a_report_never_replaces_a_file_of_a_run(refused: Callable[..., str], language: RunFolder) -> None:
+    before = (language.path / "run.json").read_bytes()
+    message = refused("report", language.path.name, "--output", str(language.path / "run.json"))
+    assert "'output' must not be a file of a run" in message
+    assert (language.path / "run.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["n" * 151, "n" * 300])
+def test_a_name_has_at_most_150_letters(refused: Callable[..., str], name: str) -> None:
+    assert "'name' must have at most 150 characters" in refused("params", "brackets-lstm", f"name={name}")

@@ -164,6 +164,8 @@ REFUSED = {
     r"[\u0000-\uffff]": "at most 1,000 letters in a class. Got 65,536",
     r"[\u0100-\u0400][\u0500-\u0800]": "at most 1,000 different letters",
     "a{100000}": "must repeat its letters at most 10,000 times. Got 100,000",
+    "(([a-z]?){100}){100}": "must have fewer parts that can follow each other",
+    "[a-z]?" * 5000: "must have fewer parts that can follow each other",
     "((a{1000}){1000}){1000}": "Got 1,000,000,000 letters",
     "(?:(?:a{0})b{0}){1000000000}": "must repeat its letters",
     "a{4294967295}": "must repeat its letters",

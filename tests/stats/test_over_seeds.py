@@ -270,3 +270,14 @@ def test_different_seeds_are_refused() -> None:
         compared([], [])
     with pytest.raises(UserError, match="more than once"):
         over_seeds(outcomes([1.0]) * 2, outcomes([1.0]), names=("a", "b"), metric=LOSS)
+
+
+def test_where_the_median_is_0_the_model_wins_that_failed_with_fewer_seeds() -> None:
+    solved, failing = [1.0] * 15, [1.0] * 8 + [None] * 7
+    outcomes = [[SeedOutcome(seed=i, value=v) for i, v in enumerate(values)] for values in (solved, failing)]
+    accuracy = MetricSpec(name="accuracy", unit="fraction of texts", better="higher")
+    found = over_seeds(*outcomes, names=("A", "B"), metric=accuracy)
+    assert found.significant
+    assert found.sentence.startswith(
+        "A better than B by the seeds with which the other failed; 15 seeds: sig"
+    )

@@ -17,10 +17,12 @@ Run = Annotated[str, Parameter(name="run", help="Folder of the run, or the start
 
 
 def check_output(output: Path | None) -> None:
-    """Refuse a path of a report that is a folder, before work of minutes or hours.
+    """Refuse a path of a report that is a folder or belongs to a run, before work of minutes or hours.
 
     Raises:
         UserError: it is.
     """
     if output is not None and output.is_dir():
         raise UserError(f"'output' must be a file. Got the folder {str(output)!r}.")
+    if output is not None and output.exists() and (output.parent / "run.json").exists():
+        raise UserError(f"'output' must not be a file of a run. Got {str(output)!r}.")

@@ -51,12 +51,12 @@ def help_console() -> Console:
 
 
 def _environment() -> dict[str, str]:
-    """The environment, without a size of the terminal that is none."""
+    """The environment, without a size of the terminal that no terminal has."""
     sizes = ("COLUMNS", "LINES")
     return {
         name: value
         for name, value in os.environ.items()
-        if name not in sizes or (value.isascii() and value.isdigit() and int(value) > 0)
+        if name not in sizes or (value.isascii() and value.isdigit() and 0 < int(value[:5]) < 10_000)
     }
 
 

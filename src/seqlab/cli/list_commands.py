@@ -119,7 +119,7 @@ _DATA_TABLES = {
 def _cell(table: str) -> Callable[[Any], Any]:
     def show(value: Any) -> Any:
         if not isinstance(value, float):
-            return value
+            return "-" if value is None else value
         return round(value, 1) if table == "lengths" else percent(value)
 
     return show

@@ -180,16 +180,20 @@ def _standard_input(encoding: str) -> str:
     if sys.stdin is None:
         raise UserError("Standard input must hold texts, one per line. Got a closed one.")
     # Bytes, because `sys.stdin` decodes by the terminal's encoding, and without the number of the line.
-    from seqlab.data.sources.file_content import HEAD, other_format
+    from seqlab.data.sources.file_content import HEAD, guessed_encoding, other_format
 
     data = sys.stdin.buffer.read()
     if (other := other_format(data[:HEAD])) is not None:
         raise UserError(f"Standard input must be text. Got {other}.")
+    hint = f"Name its encoding, for example --encoding {guessed_encoding(data[:HEAD]) or 'cp1252'}."
     try:
-        return data.decode(encoding).removeprefix("\ufeff")
+        text = data.decode(encoding)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise UserError(
-            f"Standard input, line {line}, must be text in {encoding.upper()}. Got bytes that are not. "
-            "Name its encoding, for example --encoding cp1252."
+            f"Standard input, line {line}, must be text in {encoding.upper()}. Got bytes that are not. {hint}"
         ) from None
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise UserError(f"Standard input, line {line}, must be text. Got a zero byte. {hint}")
+    return text.removeprefix("\ufeff")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from seqlab.cli.arguments import Json
+from seqlab.cli.arguments import Json, check_output
 from seqlab.cli.console import print_json, print_line, print_note
 from seqlab.schema.errors import DamagedFileError, UserError
 
@@ -49,6 +49,7 @@ def report(
 
     if not run:
         raise UserError("`seqlab report` needs at least one run (`seqlab list runs`). Got none.")
+    check_output(output)
     folders, left_out = _found(run)
     write(
         folders,

@@ -210,6 +210,8 @@ def cut(encoded: Encoded, max_length: int, keep: Literal["first", "last"]) -> En
     [1, 2, 3, 4]
     """
     lengths = np.diff(encoded.offsets)
+    # It may be larger than an integer of numpy.
+    max_length = min(max_length, int(lengths.max(initial=0)))
     begins = np.repeat(encoded.offsets[:-1], lengths)
     positions = np.arange(len(encoded.tokens)) - begins
     if keep == "last":

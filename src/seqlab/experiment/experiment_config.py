@@ -131,7 +131,7 @@ class DiagnosticsConfig(Config):
 class AnyExperimentConfig(Config, ABC):
     """Everything that decides an experiment's numbers; nothing else does."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=150)
     """Beginning of the run folder's name."""
     data: Annotated[DatasetConfig, ByKind(DATASETS)]
     """What is learned from."""

@@ -56,7 +56,8 @@ def _is_name(name: object) -> bool:
 
 def _read(path: Path) -> dict[str, str]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        # Reading a pipe would wait for its writer.
+        content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     except (OSError, json.JSONDecodeError):
         return {}  # a new measurement replaces it
     return content if isinstance(content, dict) else {}

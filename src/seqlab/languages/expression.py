@@ -29,6 +29,8 @@ MAX_TRANSITIONS = 200_000
 """Number of transitions above which an expression is refused."""
 MAX_POSITIONS = 10_000
 """Letters and classes, each as often as it is repeated, above which an expression is refused."""
+MAX_WORK = 2_000_000
+"""Positions visited while the automaton is built, above which an expression is refused: about a second."""
 MAX_LETTERS = 1_000
 """Letters of a class, and different letters of an expression, above which it is refused."""
 _SURROGATES = range(0xD800, 0xE000)
@@ -75,12 +77,14 @@ def automaton(pattern: str, stop: float) -> Automaton:
     states: dict[tuple[int, bool], int] = {(start.first, start.nullable): 0}
     targets: list[dict[str, int]] = []
     for possible, _ in (pending := list(states)):  # the list grows while it is iterated over
-        row = {}
+        row, reached = {}, {}
         for letter in alphabet:
             read = possible & positions.having[letter]
             if not read:
                 continue
-            target = positions.after(read), bool(read & start.last)
+            # Letters of one class are written at the same positions.
+            target = reached.get(read) or (positions.after(read), bool(read & start.last))
+            reached[read] = target
             if target not in states:
                 states[target] = len(states)
                 pending.append(target)
@@ -109,11 +113,13 @@ class _Positions:
     """The positions of an expression.
 
     having: of each letter, the positions where it is written. follow: of each position, those after it.
+    work: positions visited so far.
     """
 
     pattern: str
     having: dict[str, int] = field(default_factory=dict)
     follow: list[int] = field(default_factory=list)
+    work: int = 0
 
     def read(self) -> _Fragment:
         """All positions of the expression."""
@@ -131,7 +137,7 @@ class _Positions:
     def after(self, read: int) -> int:
         """The positions that may follow any of these."""
         found = 0
-        for position in _bits(read):
+        for position in self._visited(read):
             found |= self.follow[position]
         return found
 
@@ -211,8 +217,14 @@ class _Positions:
         return content if kind == constants.RANGE else self._refuse_kind(kind)
 
     def _connect(self, before: int, after: int) -> None:
-        for position in _bits(before):
+        for position in self._visited(before):
             self.follow[position] |= after
+
+    def _visited(self, positions: int) -> Iterator[int]:
+        self.work += positions.bit_count()
+        if self.work > MAX_WORK:
+            self._refuse("must have fewer parts that can follow each other", "too many")
+        return _bits(positions)
 
     def _check_flags(self, flags: int) -> None:
         if flags & re.IGNORECASE:

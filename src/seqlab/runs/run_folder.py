@@ -168,7 +168,7 @@ def names() -> list[str]:
     """Names of the run folders under `root`, sound or damaged."""
     try:
         folders = sorted(path.name for path in root().iterdir())
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return []
     except OSError as error:
         raise UserError(f"{root()} must be a folder that can be read. Got: {error.strerror}.") from None

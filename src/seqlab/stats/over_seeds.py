@@ -64,7 +64,8 @@ class SeedsComparison:
     def winner(self) -> str | None:
         """The better model, by the difference or else with more of the seeds; None where neither is."""
         gap = self.difference
-        if gap is None:
+        # Where seeds failed the median may be 0, although one model wins with more of them.
+        if gap is None or (gap == 0 and self.censored):
             signs = np.sign(_differences(self.first_values, self.second_values, self.metric.better))
             gap = float(signs.sum())
         return better_of(self.first, self.second, self.metric.gain(gap))
@@ -89,7 +90,7 @@ class SeedsComparison:
         return f"{seeds}: {significant} over seeds ({format_p(self.p, self.adjusted_p)})"
 
     def _by(self) -> str:
-        if self.difference is None:
+        if not self.difference:
             return "by the seeds with which the other failed"
         if self.interval is None:
             average = "in the median, as some seeds failed" if self.censored else "in the mean"

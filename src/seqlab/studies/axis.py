@@ -179,5 +179,5 @@ class Range(Axis):
             size, width = max(abs(self.low), abs(self.high)), self.high - self.low
         if not width:
             return MOST_DIGITS
-        needed = 1 + math.floor(math.log10(size)) + math.ceil(-math.log10(width / _STEPS))
+        needed = 1 + math.floor(math.log10(size)) + math.ceil(math.log10(_STEPS) - math.log10(width))
         return min(MOST_DIGITS, max(DIGITS, needed))

@@ -167,6 +167,9 @@ class Design:
 
     def _check_size(self) -> None:
         """Count the cells before any is made."""
+        for axis in self.axes:
+            if axis.key in ARCHITECTURE and math.isinf(axis.size):
+                raise UserError(f"Axis {axis.key!r} must list its values: architectures. Got a range.")
         factors = {
             f"values of axis {axis.key!r}": axis.size for axis in self.axes if axis.key in ARCHITECTURE
         }

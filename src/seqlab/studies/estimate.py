@@ -106,7 +106,7 @@ def _step_seconds(experiment: NetworkExperiment, batches: Sequence[Batch]) -> fl
         if done == warm_up:
             began = time.perf_counter()
         # A small learning rate, so that no setting of the study diverges while it is measured.
-        step(batches[index].to(device), None, rate * 1e-3)
+        step(batches[index].to(device), None, min(rate * 1e-3, 1e-6))
     return (time.perf_counter() - began) / (len(indices) - warm_up)
 
 

@@ -39,7 +39,7 @@ class FinalConfig(Config):
 class StudyConfig(Config):
     """Many runs that answer one question."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=150)
     """Name of the study and of its folder; the file's name if left out."""
     about: str = ""
     """The question, in one line."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from datetime import date, datetime, time
-from decimal import Decimal
+from decimal import Context, Decimal
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,9 @@ def as_text(path: Path, position: int, column: str, value: Any) -> str | None:
     if isinstance(value, bool | int | float):
         return _number(path, position, column, value)
     if isinstance(value, Decimal):
-        return format(value.normalize(), "f")
+        # The usual context would round to 28 digits.
+        exact = Context(prec=max(1, len(value.as_tuple().digits)))
+        return format(value.normalize(exact), "f")
     if isinstance(value, datetime) and value == datetime.combine(value.date(), time()):
         return str(value.date())
     if isinstance(value, date | time):
