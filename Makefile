@@ -47,7 +47,7 @@ docs: $(VENV)/.environment  ## the documentation with its API reference, into si
 sanitize: install  ## the native kernels' tests under AddressSanitizer and UndefinedBehaviorSanitizer (minutes)
 	$(BIN)/python tests/sanitized.py
 
-storm: install  ## 200 kills, disks that fill up, 10,000 damaged inputs (about two hours)
+storm: install  ## 200 kills, disks that fill up, 10,000 damaged inputs (an hour)
 	OMP_NUM_THREADS=1 PYTHONPATH=tests/storm:tests/training:tests $(BIN)/python tests/storm/storm.py
 
 clean:  ## delete .venv and everything that tools left behind

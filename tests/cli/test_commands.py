@@ -224,10 +224,10 @@ class Bytes:
 
 @pytest.mark.parametrize("options", [[], ["--file", "-"]])
 def test_predict_reads_standard_input(seqlab, classifier: RunFolder, options: list[str], monkeypatch) -> None:
-    content = "\ufeffa good film\r\n\nb\x00d \u96fb\u5f71".encode()
+    content = "\ufeffa good film\r\n\nbad \u96fb\u5f71".encode()
     monkeypatch.setattr(sys, "stdin", Bytes(content))
     answers = json.loads(seqlab("predict", classifier.path.name, *options, "--json").out)
-    assert [answer["text"] for answer in answers] == ["a good film", "b\x00d \u96fb\u5f71"]
+    assert [answer["text"] for answer in answers] == ["a good film", "bad \u96fb\u5f71"]
 
 
 def test_predict_refuses_input_that_is_closed_or_not_text_or_given_twice(
@@ -237,6 +237,12 @@ def test_predict_refuses_input_that_is_closed_or_not_text_or_given_twice(
     closed = seqlab("predict", classifier.path.name)
     assert (closed.status, closed.out) == (2, "")
     assert "Standard input must hold texts, one per line. Got a closed one." in closed.err
+    for content, hint in ((b"good\nb\x00d", "cp1252"), ("good\nbad".encode("utf-16-le"), "utf-16-le")):
+        monkeypatch.setattr(sys, "stdin", Bytes(content))
+        zero = seqlab("predict", classifier.path.name)
+        assert (zero.status, zero.out) == (2, "")
+        assert "must be text. Got a zero byte" in zero.err
+        assert f"--encoding {hint}." in zero.err
     monkeypatch.setattr(sys, "stdin", Bytes(b"good\n\xff\xfe"))
     wrong = seqlab("predict", classifier.path.name)
     assert wrong.status == 2

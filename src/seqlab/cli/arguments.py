@@ -22,7 +22,9 @@ def check_output(output: Path | None) -> None:
     Raises:
         UserError: it is.
     """
+    from seqlab.runs import run_folder
+
     if output is not None and output.is_dir():
         raise UserError(f"'output' must be a file. Got the folder {str(output)!r}.")
-    if output is not None and output.exists() and (output.parent / "run.json").exists():
+    if output is not None and output.exists() and run_folder.exists(output.parent):
         raise UserError(f"'output' must not be a file of a run. Got {str(output)!r}.")
