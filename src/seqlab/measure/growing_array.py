@@ -39,5 +39,5 @@ class GrowingArray(Generic[V]):
 
     @property
     def values(self) -> NDArray[V]:
-        """All values, as a view that the next `extend` may leave behind."""
+        """All values, as a view that is out of date after the next `extend`."""
         return self._memory[: self._count]

@@ -7,6 +7,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from seqlab.runs.control_groups import control_groups, group_folders
 from seqlab.schema.errors import UserError
 
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
@@ -30,14 +31,10 @@ def group_limits(groups: str, root: Path) -> list[int]:
         root: where control groups are mounted.
     """
     found = []
-    for line in groups.splitlines():
-        _, controllers, path = line.split(":", 2)
+    for controllers, path in control_groups(groups):
         if controllers in ("", "memory"):
-            top = root / controllers
             file = "memory.limit_in_bytes" if controllers else "memory.max"
-            group = top / path.lstrip("/")
-            # In a container the path may be that of the host, so that only the top exists.
-            for folder in (group, *(parent for parent in group.parents if parent.is_relative_to(top))):
+            for folder in group_folders(root / controllers, path):
                 with suppress(OSError, ValueError):  # "max" is no limit
                     found.append(int((folder / file).read_text(encoding="utf-8")))
     return found

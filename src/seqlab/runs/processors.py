@@ -6,7 +6,9 @@ import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+
+from seqlab.runs.control_groups import control_groups, group_folders
 
 _GROUPS = Path("proc/self/cgroup")
 """The control groups of this process; see cgroups(7)."""
@@ -48,22 +50,14 @@ def _requested(environment: Mapping[str, str]) -> Iterator[int]:
 
 def _quotas(system: Path) -> Iterator[int]:
     """The limits of this process's control groups (versions 1 and 2) and of those that they are in."""
-    for line in _read(system / _GROUPS).splitlines():
-        _, controllers, group = line.split(":", 2)
+    for controllers, group in control_groups(_read(system / _GROUPS)):
         if not controllers:
-            for folder in _folders(system / _MOUNTED, group):
+            for folder in group_folders(system / _MOUNTED, group):
                 yield from _limit(*_read(folder / "cpu.max").split())
         elif "cpu" in controllers.split(","):
             for mounted in {"cpu", controllers}:
-                for folder in _folders(system / _MOUNTED / mounted, group):
+                for folder in group_folders(system / _MOUNTED / mounted, group):
                     yield from _limit(_read(folder / "cpu.cfs_quota_us"), _read(folder / "cpu.cfs_period_us"))
-
-
-def _folders(mounted: Path, group: str) -> Iterator[Path]:
-    """The folders of a group and of those that it is in; within a container only the last of them exist."""
-    path = PurePosixPath(group)
-    for folder in (path, *path.parents):
-        yield mounted.joinpath(*(part for part in folder.parts if part not in {"/", ".."}))
 
 
 def _limit(quota: str = "", period: str = "") -> Iterator[int]:
