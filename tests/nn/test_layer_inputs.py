@@ -47,9 +47,9 @@ STATES = {
     "units": (torch.zeros(B, 1, H + 2), r"state 'h' must be \(3, 1, 5\)\. Got \(3, 1, 7\)"),
     "double": (
         torch.zeros(B, 1, H).double(),
-        r"initial state 1 must be torch\.float32 .* Got torch\.float64",
+        r"state 'h' must be torch\.float32 on cpu, as the weights are\. Got torch\.float64",
     ),
-    "device": (torch.zeros(B, 1, H, device="meta"), r"initial state 1 must be .* Got torch\.float32 on meta"),
+    "device": (torch.zeros(B, 1, H, device="meta"), r"state 'h' must be .* Got torch\.float32 on meta"),
 }
 
 

@@ -11,6 +11,7 @@ from seqlab.models.model import Capabilities, SequenceModel, State
 from seqlab.nn.dropout import Dropout
 from seqlab.nn.embedding import Embedding, Fixed, embedded
 from seqlab.nn.layer import Layer
+from seqlab.nn.layer_inputs import real_tokens
 from seqlab.nn.pooling import POOLINGS
 
 
@@ -46,7 +47,8 @@ class SequenceClassifier(SequenceModel):
     @override
     def features(self, batch: Batch, state: State | None) -> tuple[Float[Tensor, "B H"], None]:
         assert state is None, "a classifier reads whole sequences"
-        tokens, lengths = batch.inputs.tokens, batch.inputs.lengths
+        lengths = batch.inputs.lengths
+        tokens = real_tokens(batch.inputs.tokens, lengths)
         if self.body is None:
             x = self.dropout(self.embedding(tokens))
         else:

@@ -12,6 +12,7 @@ from seqlab.models.model import Capabilities, SequenceModel, State
 from seqlab.nn.dropout import Dropout
 from seqlab.nn.embedding import Embedding, embedded
 from seqlab.nn.layer import Layer
+from seqlab.nn.layer_inputs import real_tokens
 
 
 class LanguageModel(SequenceModel):
@@ -35,8 +36,9 @@ class LanguageModel(SequenceModel):
 
     @override
     def features(self, batch: Batch, state: State | None) -> tuple[Float[Tensor, "B T H"], State]:
-        x = embedded(self.embedding, self.dropout, batch.inputs.tokens)
-        y, _, new = self.body(x, batch.inputs.lengths, None if state is None else state.tensors)
+        lengths = batch.inputs.lengths
+        x = embedded(self.embedding, self.dropout, real_tokens(batch.inputs.tokens, lengths))
+        y, _, new = self.body(x, lengths, None if state is None else state.tensors)
         assert new is not None, "a causal layer returns its state"
         return self.dropout(y), State(new)
 

@@ -91,7 +91,7 @@ class SequenceModel(nn.Module, ABC):
     def step(self, tokens: Int[Tensor, " B"], state: State) -> tuple[Float[Tensor, "B V"], State]:
         """Logits of the next token after reading one token of each sequence."""
         # A batch of one step: the same code as for whole sequences, so that both agree.
-        inputs = Padded(tokens.unsqueeze(1), torch.ones_like(tokens))
+        inputs = Padded(tokens.unsqueeze(1), torch.ones_like(tokens, dtype=torch.int64))
         logits, new = self(unlabelled(inputs), state)
         assert new is not None, "a causal model returns its state"
         return logits[:, -1], new

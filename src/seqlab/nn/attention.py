@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from seqlab.nn.dropout import Dropout
 from seqlab.nn.initial import linear
-from seqlab.nn.sizes import check_sizes
+from seqlab.nn.sizes import check_sizes, require_numbers
 from seqlab.schema.errors import UserError
 
 
@@ -83,6 +83,7 @@ class SelfAttention(nn.Module):
     ):
         super().__init__()
         check_sizes({"hidden_size": hidden_size, "heads": heads})
+        require_numbers(4 * hidden_size * hidden_size, {"hidden_size": hidden_size})
         if hidden_size % heads:
             raise UserError(
                 f"'heads' must divide 'hidden_size'. Got heads {heads}, hidden_size {hidden_size}."

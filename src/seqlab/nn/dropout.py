@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from seqlab.nn.sizes import check_fraction
 from seqlab.schema.errors import UserError
 
 
@@ -24,8 +25,7 @@ class Dropout(nn.Module):
 
     def __init__(self, p: float):
         super().__init__()
-        if not 0 <= p < 1:
-            raise UserError(f"Dropout must be at least 0 and less than 1. Got {p!r}.")
+        check_fraction("Dropout", p)
         self.p = p
         self.generator: torch.Generator | None = None
 

@@ -26,12 +26,27 @@ class Reader(Protocol):
         ...
 
 
+def check_tokens(tokens: Int[Tensor, "*N"], table: Float[Tensor, "V E"]) -> None:
+    """Check that tokens are whole numbers on the device of their table.
+
+    Raises:
+        UserError: they are not, or no tensor.
+    """
+    required = f"torch.int64 or torch.int32 on {table.device}, as their table is"
+    if not isinstance(tokens, Tensor):
+        raise UserError(f"Tokens must be {required}. Got {type(tokens).__name__}.")
+    if tokens.dtype not in (torch.int64, torch.int32) or tokens.device != table.device:
+        raise UserError(f"Tokens must be {required}. Got {tokens.dtype} on {tokens.device}.")
+
+
 def look_up(tokens: Int[Tensor, "*N"], table: Float[Tensor, "V E"]) -> Float[Tensor, "*N E"]:
     """The row of each token.
 
     Raises:
-        UserError: a token is not an index of the table; on other devices than the CPU that is not checked.
+        UserError: a token is not an index of the table, which is checked on the CPU only, or not of an
+            integer type on its device.
     """
+    check_tokens(tokens, table)
     try:
         return functional.embedding(tokens, table)
     except IndexError:
@@ -51,10 +66,16 @@ class Lookup:
     """Vectors of tokens that are not yet looked up in their table.
 
     A layer that multiplies them by a matrix may multiply the table instead, once per row of the table.
+
+    Raises:
+        UserError: tokens are not of an integer type on the device of the table.
     """
 
     tokens: Int[Tensor, "B T"]
     table: Float[Tensor, "V E"]
+
+    def __post_init__(self) -> None:
+        check_tokens(self.tokens, self.table)
 
     @cached_property
     def vectors(self) -> Float[Tensor, "B T E"]:
@@ -88,6 +109,7 @@ class Embedding(nn.Embedding):
     def forward(self, input: Int[Tensor, "*N"]) -> Float[Tensor, "*N E"]:
         """A vector for each token."""
         if self.reader is not None and self._learns:
+            check_tokens(input, self.weight)
             return self.reader(input)
         return look_up(input, self.weight)
 

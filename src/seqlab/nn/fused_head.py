@@ -43,13 +43,18 @@ def linear_cross_entropy(
         matmul: the implementation of the matrix products.
 
     Raises:
-        UserError: there is not one target within 0 to V - 1 for each row. Checked on a CPU only; on another
-            device the check would have to wait for it.
+        UserError: features do not fit the weights, or there is not one target within 0 to V - 1 for each row.
+            Targets are checked on a CPU only; on another device the check would have to wait for it.
         RuntimeError: in a second backward pass, or in one that is itself to be differentiated.
     """
     V, H = weight.shape
-    if features.shape[1] != H:
+    if features.dim() != 2 or features.shape[1] != H:
         raise UserError(f"Features must be of shape (targets, {H}). Got {tuple(features.shape)}.")
+    if features.dtype != weight.dtype or features.device != weight.device:
+        raise UserError(
+            f"Features must be {weight.dtype} on {weight.device}, as the weights are. "
+            f"Got {features.dtype} on {features.device}."
+        )
     if bias is not None and len(bias) != V:
         raise UserError(f"A bias must be of shape ({V},). Got {tuple(bias.shape)}.")
     total = _LinearCrossEntropy.apply(features, weight, bias, targets, label_smoothing, matmul)

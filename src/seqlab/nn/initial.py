@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import nn
 
 from seqlab.nn.embedding import Embedding
-from seqlab.nn.sizes import check_sizes
+from seqlab.nn.sizes import check_sizes, require_numbers
 from seqlab.schema.errors import UserError
 
 
@@ -32,7 +33,7 @@ def linear(
     Raises:
         UserError: a size is less than 1.
     """
-    check_sizes({"inputs": inputs, "outputs": outputs})
+    _check_matrix({"inputs": inputs, "outputs": outputs})
     bound = 1 / math.sqrt(inputs) if bound is None else bound
     bias_bound = bound if bias_bound is None else bias_bound
     weight = torch.empty(outputs, inputs).uniform_(-bound, bound, generator=generator)
@@ -61,14 +62,19 @@ def output_layer(
 
 def uniform_embedding(tokens: int, size: int, *, bound: float, generator: torch.Generator) -> Embedding:
     """A table (tokens, size) drawn from U(-bound, bound); both sizes are at least 1."""
-    check_sizes({"tokens": tokens, "size": size})
+    _check_matrix({"tokens": tokens, "size": size})
     return _embedding(torch.empty(tokens, size).uniform_(-bound, bound, generator=generator))
 
 
 def normal_embedding(tokens: int, size: int, *, std: float, generator: torch.Generator) -> Embedding:
     """A table (tokens, size) drawn from N(0, std^2); both sizes are at least 1."""
-    check_sizes({"tokens": tokens, "size": size})
+    _check_matrix({"tokens": tokens, "size": size})
     return _embedding(torch.empty(tokens, size).normal_(std=std, generator=generator))
+
+
+def _check_matrix(sizes: Mapping[str, int]) -> None:
+    check_sizes(sizes)
+    require_numbers(math.prod(sizes.values()), sizes)
 
 
 def _embedding(weight: torch.Tensor) -> Embedding:

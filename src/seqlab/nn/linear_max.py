@@ -63,6 +63,7 @@ class _LinearMax(torch.autograd.Function):
             per_maximum = (g.unsqueeze(2) * weight).flatten(0, 1)
             dx = torch.zeros_like(x).flatten(0, 1).index_add_(0, indices.flatten(), per_maximum).view_as(x)
         if ctx.needs_input_grad[1]:
-            at_maximum = x.flatten(0, 1)[indices]
+            # A sequence of length 0 has padding there, whose content must not reach the product.
+            at_maximum = x.flatten(0, 1)[indices].masked_fill_(empty.unsqueeze(2), 0.0)
             dweight = torch.einsum("bh,bhe->he", g, at_maximum)
         return dx, dweight, g.sum(0), None

@@ -15,7 +15,7 @@ from seqlab.nn.layer import Layer
 from seqlab.nn.layer_inputs import check_inputs, check_states, ragged_lengths
 from seqlab.nn.native.recurrence import Hidden
 from seqlab.nn.scan import Path, Scan
-from seqlab.nn.sizes import check_sizes
+from seqlab.nn.sizes import check_sizes, require_numbers
 from seqlab.nn.trace import Traceable
 from seqlab.schema.errors import UserError, unknown
 
@@ -62,13 +62,18 @@ class RecurrentStack(Layer, Traceable):
         path: Path = "fast",
     ):
         super().__init__()
-        if cell not in CELLS:
-            raise unknown("cell", cell, CELLS)
+        if not isinstance(cell, str) or cell not in CELLS:
+            raise unknown("cell", str(cell), CELLS)
         if forget_bias and CELLS[cell].keeps is None:
             raise UserError(
                 f"'forget_bias' must be 0 for the cell {cell!r}, which has no gates. Got {forget_bias:g}."
             )
-        check_sizes({"input_size": input_size, "hidden_size": hidden_size, "layers": layers})
+        sizes = {"input_size": input_size, "hidden_size": hidden_size, "layers": layers}
+        check_sizes(sizes)
+        directions = 2 if bidirectional else 1
+        per_layer = CELLS[cell].gates * hidden_size * directions * hidden_size
+        first = CELLS[cell].gates * hidden_size * directions * input_size
+        require_numbers(layers * per_layer + first, sizes)
         self.cell_name, self.cell = cell, CELLS[cell]
         self.path: Path = path
         self.input_size, self.hidden_size, self.layers = input_size, hidden_size, layers
@@ -87,6 +92,8 @@ class RecurrentStack(Layer, Traceable):
     def start(self, batch_size: int) -> dict[str, Float[Tensor, "B LD H"]]:
         """The state before the first token: zeros."""
         check_sizes({"batch_size": batch_size}, least=0)
+        states = len(self.cell.states) * self.layers * len(self.suffixes)
+        require_numbers(batch_size * states * self.hidden_size, {"batch_size": batch_size})
         shape = (batch_size, self.layers * len(self.suffixes), self.hidden_size)
         weight = self._weights(0, "").weight_hh
         return {name: weight.new_zeros(shape) for name in self.cell.states}
@@ -119,7 +126,7 @@ class RecurrentStack(Layer, Traceable):
         ragged = ragged_lengths(lengths, x)
         state = self.start(x.shape[0]) if state is None else state
         shape = (x.shape[0], self.layers * len(self.suffixes), self.hidden_size)
-        check_states(state, dict.fromkeys(self.cell.states, shape))
+        check_states(state, self.start(0), dict.fromkeys(self.cell.states, shape))
         finals: list[States] = []
         total: Tensor | None = None
         if self.trace is not None:

@@ -77,9 +77,10 @@ class Scan:
                 native, self.cell, x, lengths, state, weights, reverse=self.reverse, hidden=self.hidden
             )
         assert isinstance(x, Tensor), "only the native library reads tables"
+        # Padding comes after all tokens, also in reverse (`flip_rows`), so no output depends on it, and
+        # lengths matter for the final state only. But its gradients, all zero, are multiplied by its content.
+        x = x if lengths is None else zero_padding(x, lengths)
         x = _reversed(x, lengths) if self.reverse else x
-        # Padding comes after all tokens, also in reverse (`flip_rows`), so lengths matter for the final state
-        # only, not for the outputs.
         ragged = lengths if self.need_state else None
         if self.path == "fast" and self.hidden is None:
             y, final = TORCH_SCANS[self.cell](x, ragged, state, weights)
@@ -194,17 +195,16 @@ def _keep_cell_at_padding(
     """Add an input that is 1 at padding and there closes the input gate and opens the forget gate.
 
     At padding c_t = 1 * c_(t-1) + 0 * g, so torch's c_T is the final cell state of each sequence, gradients
-    included. torch returns c of the last step only, so it cannot be read at each length, as h can.
-    Computing groups of equal length gives the same result and takes a fifth longer;
-    `pack_padded_sequence` takes three times as long.
+    included; padding must be zero, because large content could outweigh the switch. torch returns c of the
+    last step only, so it cannot be read at each length, as h can. Computing groups of equal length gives the
+    same result and takes a fifth longer; `pack_padded_sequence` takes three times as long.
     """
     padding = ~length_mask(lengths, x.shape[1]).unsqueeze(2)
     H = weights.weight_hh.shape[1]
     switch = x.new_zeros(4 * H, 1)
     switch[:H] = -SATURATED
     switch[H : 2 * H] = SATURATED
-    # Content of padding must be zero: a large one could outweigh the switch.
-    inputs = torch.cat([zero_padding(x, lengths), padding.to(x.dtype)], dim=2)
+    inputs = torch.cat([x, padding.to(x.dtype)], dim=2)
     return inputs, weights._replace(weight_ih=torch.cat([weights.weight_ih, switch], dim=1))
 
 

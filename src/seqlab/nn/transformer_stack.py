@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from jaxtyping import Float, Int
@@ -16,7 +17,7 @@ from seqlab.nn.embedding import Lookup, vectors_of
 from seqlab.nn.layer import Layer, LayerState
 from seqlab.nn.layer_inputs import check_inputs, check_states, ragged_lengths
 from seqlab.nn.padding import zero_padding
-from seqlab.nn.sizes import check_sizes
+from seqlab.nn.sizes import check_sizes, require_numbers
 from seqlab.nn.trace import Traceable
 from seqlab.nn.transformer import TransformerLayer
 
@@ -58,8 +59,10 @@ class TransformerStack(Layer, Traceable):
         generator: torch.Generator,
     ):
         super().__init__()
-        sizes = {"hidden_size": hidden_size, "feed_forward_size": feed_forward_size}
-        check_sizes({**sizes, "heads": heads, "layers": layers})
+        sizes = {"hidden_size": hidden_size, "feed_forward_size": feed_forward_size, "layers": layers}
+        check_sizes({**sizes, "heads": heads})
+        # Four maps of attention, two of the feed-forward part.
+        require_numbers(layers * hidden_size * (4 * hidden_size + 2 * feed_forward_size), sizes)
         self.dropout = Dropout(dropout)
         self.layers = nn.ModuleList(
             TransformerLayer(
@@ -106,10 +109,12 @@ class TransformerStack(Layer, Traceable):
         check_inputs(x, self.norm.weight, KIND)
         ragged_lengths(lengths, x, KIND)
         if state is not None:
-            check_states(state, self._shapes(len(lengths), state), KIND)
+            check_states(state, self.start(0), self._shapes(len(lengths), state), KIND)
         # Without a past, attention is plainly causal, which has a faster path than a mask.
         visible = None if state is None else visible_keys(state["valid"], T)
-        y = self._positioned(vectors_of(x), None if state is None else state["position"])
+        # Attention multiplies the values at padding by zero, which hides everything but NaN and infinity.
+        x = zero_padding(vectors_of(x), lengths)
+        y = self._positioned(x, None if state is None else state["position"])
         new: LayerState = {}
         if self.trace is not None:
             self.trace.begin()
@@ -128,7 +133,8 @@ class TransformerStack(Layer, Traceable):
 
     def _shapes(self, batch_size: int, state: LayerState) -> dict[str, tuple[int, ...]]:
         """The shapes of a state of as many cached steps."""
-        past = state["valid"].shape[1] if "valid" in state and state["valid"].dim() == 2 else 0
+        valid = state.get("valid") if isinstance(state, Mapping) else None
+        past = valid.shape[1] if isinstance(valid, Tensor) and valid.dim() == 2 else 0
         heads, _, features = self._cache_shape
         shapes = dict.fromkeys(self.start(0), (batch_size, heads, past, features))
         return {**shapes, "valid": (batch_size, past), "position": (batch_size,)}
