@@ -25,7 +25,7 @@ ENTROPY_SAMPLES = 20_000
 """Strings from which the entropy is estimated where derivations do not determine it."""
 FEWEST_SAMPLES, LONG = 100, 100
 """Fewer strings, as few as this, are taken where they have more words than `LONG` on average: the time to
-read one grows with the square of its words."""
+read one may grow with the square of its words, or faster where the grammar is ambiguous."""
 
 Integers = NDArray[np.int64]
 

@@ -4,14 +4,17 @@ After Stolcke, "An Efficient Probabilistic Context-Free Parsing Algorithm that C
 (1995). A state is a column of items `name -> done . remaining`, each with the column where it began (its
 origin). `forward` is the probability of the prefix with the item in its derivation, `inner` that of the words
 the item has covered since its origin. Both are divided by the probability of the prefix; otherwise they would
-underflow on long strings. Left recursion is summed in closed form.
+underflow on long strings. Left recursion is summed in closed form; right recursion takes one step, after Leo,
+"A general context-free parsing algorithm running in linear time on every LR(k) grammar without using
+lookahead" (1991), so that the time for a string without other ambiguity is proportional to its length.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from heapq import heappop, heappush
 
 import numpy as np
 
@@ -49,6 +52,12 @@ class EarleyColumn:
     """Columns after one more word, as far as they have been computed."""
     probabilities: dict[str, float] = field(default_factory=dict)
     """Of the next word or the end, once they have been computed."""
+    ends: dict[str, Ends] = field(default_factory=dict)
+    """Of names that began here, once they have been computed; see `EarleyParser._ends`."""
+
+
+Ends = dict[tuple[EarleyColumn, str], float]
+"""Names with the columns where they began, and a factor of each."""
 
 
 class EarleyParser:
@@ -111,31 +120,57 @@ class EarleyParser:
         return found
 
     def _completed(self, items: list[Item], column: EarleyColumn) -> Iterator[Item]:
-        """The incomplete items, and those that complete ones advance.
-
-        A complete item may only advance others after everything inside it has been added up. What began later
-        lies inside what began earlier; of two names that began at the same position, one derives the other
-        alone, and the rank tells which. Hence the order.
-        """
-        complete: dict[tuple[int, str], list[Item]] = {}
+        """The incomplete items, and those that complete ones advance."""
+        complete = Completions(self.ranks)
         for item in items:
             if item.remaining:
                 yield item
             else:
-                complete.setdefault((item.origin.position, item.name), []).append(item)
+                complete.add(item.origin, item.name, item.inner)
         while complete:
-            key = max(complete, key=lambda key: (key[0], self._rank(key[1])))
-            done = complete.pop(key)
-            origin, inner = done[0].origin, sum(item.inner for item in done)
-            if key[1] == ROOT:
+            origin, name, inner = complete.pop()
+            if name == ROOT:
                 column.ended += inner
                 continue
-            for item in origin.waiting.get(key[1], ()):
+            ends = self._ends(origin, name)
+            if (origin, name) not in ends:
+                for (end, upper), factor in ends.items():
+                    complete.add(end, upper, inner * factor)
+                continue
+            for item in origin.waiting.get(name, ()):
                 further = item.advanced(inner)
                 if further.remaining:
                     yield further
                 else:
-                    complete.setdefault((further.origin.position, further.name), []).append(further)
+                    complete.add(further.origin, further.name, further.inner)
+
+    def _ends(self, column: EarleyColumn, name: str) -> Ends:
+        """The names that end together with a name that began at a column, and the factors of `inner`.
+
+        Where a name is the last symbol of every item that waits for it, its end completes names further
+        outside, and nothing else. Right recursion repeats that once per word read so far; the products along
+        the way are kept, so that one step leads to the outermost names (Leo 1991, for one waiting item).
+        A name that is not the last symbol of some item is an end itself, with factor 1. So is one with more
+        ends than the grammar has rules, which would take longer than the steps that they replace.
+        """
+        pending = [(column, name)]
+        while pending:
+            begin, lower = pending[-1]
+            items = begin.waiting.get(lower, [])
+            last = bool(items) and all(len(item.remaining) == 1 for item in items)
+            missing = [
+                (item.origin, item.name) for item in items if last and item.name not in item.origin.ends
+            ]
+            if missing:
+                pending += missing
+                continue
+            found: Ends = {}
+            for item in items if last else ():
+                for end, factor in item.origin.ends[item.name].items():
+                    found[end] = found.get(end, 0.0) + item.inner * factor
+            begin.ends[lower] = found if 0 < len(found) <= len(self._rules) else {(begin, lower): 1.0}
+            pending.pop()
+        return column.ends[name]
 
     def _add(self, column: EarleyColumn, items: list[Item]) -> None:
         """Store the items and the rules that begin at their next symbols.
@@ -153,10 +188,6 @@ class EarleyParser:
                 item = Item(name, symbols, column, forward * probability, probability)
                 column.waiting.setdefault(symbols[0], []).append(item)
 
-    def _rank(self, name: str) -> int:
-        """Higher for a name that others derive alone: it is complete before those."""
-        return 0 if name == ROOT else self.ranks[name]
-
     @cached_property
     def ranks(self) -> dict[str, int]:
         """1 + the longest path to each name through rules with a single symbol, of which no cycle exists."""
@@ -167,6 +198,42 @@ class EarleyParser:
                     if len(symbols) == 1 and symbols[0] in ranks:
                         ranks[symbols[0]] = max(ranks[symbols[0]], ranks[name] + 1)
         return ranks
+
+
+class Completions:
+    """Names that are complete in one column, with the sums of their inner probabilities.
+
+    A complete name may only advance others after everything inside it has been added up. What began later
+    lies inside what began earlier; of two names that began at the same position, one derives the other alone,
+    and the rank tells which. Hence the order of `pop`.
+
+    Args:
+        ranks: of each name, higher than those of names that derive it alone.
+    """
+
+    def __init__(self, ranks: Mapping[str, int]):
+        self._ranks = ranks
+        self._inner: dict[tuple[EarleyColumn, str], float] = {}
+        self._order: list[tuple[int, int, int, EarleyColumn, str]] = []
+        self._added = 0
+
+    def __len__(self) -> int:
+        return len(self._inner)
+
+    def add(self, origin: EarleyColumn, name: str, inner: float) -> None:
+        """Add to the probability of a name that began at a column."""
+        key = (origin, name)
+        if key not in self._inner:
+            # No two entries have the same third number, so columns are never compared.
+            entry = (-origin.position, -self._ranks.get(name, 0), self._added, origin, name)
+            heappush(self._order, entry)
+            self._added += 1
+        self._inner[key] = self._inner.get(key, 0.0) + inner
+
+    def pop(self) -> tuple[EarleyColumn, str, float]:
+        """The next name, where it began, and its probability."""
+        *_, origin, name = heappop(self._order)
+        return origin, name, self._inner.pop((origin, name))
 
 
 def _left_corners(grammar: Grammar) -> dict[str, dict[str, float]]:
