@@ -18,11 +18,13 @@ from seqlab.nn.embedding import Lookup
 from seqlab.nn.layer import Layer
 from seqlab.nn.native import builds
 from seqlab.nn.pooling import POOLINGS
-from seqlab.nn.recurrent import RecurrentStack
+from seqlab.nn.recurrent import Path, RecurrentStack
 from seqlab.nn.trace import traced
+from seqlab.nn.transformer import TransformerLayer
 from seqlab.nn.transformer_stack import TransformerStack
 from seqlab.schema.config import parse
 
+PATHS: tuple[Path, ...] = ("fast", "reference")
 B, T, E, H = 5, 6, 4, 3
 LENGTHS = torch.tensor([4, 0, 6, 1, 3])
 PADDING = (torch.arange(T) >= LENGTHS.unsqueeze(1)).unsqueeze(2)
@@ -34,21 +36,22 @@ def random(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def transformer(path: str) -> TransformerStack:
+def transformer(path: Path) -> TransformerStack:
     stack = TransformerStack(E, 2, 5, layers=2, dropout=0.0, attention_dropout=0.0, generator=random())
     for layer in stack.layers:
+        assert isinstance(layer, TransformerLayer)
         layer.self_attn.path = path
     return stack
 
 
 LAYERS: dict[str, Callable[[], Layer]] = {
-    f"transformer {path}": lambda path=path: transformer(path) for path in ("fast", "reference")
+    f"transformer {path}": lambda path=path: transformer(path) for path in PATHS
 }
 LAYERS |= {
     f"{cell} {path}{' both ways' * both}": lambda cell=cell, path=path, both=both: RecurrentStack(
         cell, E, H, layers=2, bidirectional=both, generator=random(), path=path
     )
-    for cell, path, both in product(CELLS, ("fast", "reference"), (False, True))
+    for cell, path, both in product(CELLS, PATHS, (False, True))
 }
 
 
@@ -109,7 +112,7 @@ def test_every_build(cell: str, kernels: str) -> None:
         assert_same_bits(run(layer, x.masked_fill(PADDING, float("nan")), continued=True), clean)
 
 
-@pytest.mark.parametrize("path", ["fast", "reference"])
+@pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("cell", list(CELLS))
 def test_a_small_batch_and_no_final_state(cell: str, path: str) -> None:
     """Fewer tokens than the native library is used for, and the scan that computes no final state."""
@@ -138,7 +141,7 @@ def test_traced_states_and_their_gradients(name: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-@pytest.mark.parametrize("path", ["fast", "reference"])
+@pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("cell", list(CELLS))
 def test_tokens_at_padding_with_the_vectors_of_a_table(cell: str, path: str, dtype: torch.dtype) -> None:
     """Also of a row that is not finite, which no real token has."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from seqlab.data.batch import Batch, unlabelled
 from seqlab.data.sequences import Padded
+from seqlab.nn.layer_inputs import check_axes
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ class SequenceModel(nn.Module, ABC):
 
     def step(self, tokens: Int[Tensor, " B"], state: State) -> tuple[Float[Tensor, "B V"], State]:
         """Logits of the next token after reading one token of each sequence."""
+        check_axes("tokens of a step", tokens, ("batch",))
         # A batch of one step: the same code as for whole sequences, so that both agree.
         inputs = Padded(tokens.unsqueeze(1), torch.ones_like(tokens, dtype=torch.int64))
         logits, new = self(unlabelled(inputs), state)

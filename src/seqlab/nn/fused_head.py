@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from seqlab.nn.layer_inputs import check_axes
 from seqlab.nn.matmul import TORCH, Matmul
 from seqlab.nn.native.builds import library_for
 from seqlab.nn.native.output import check_targets, cross_entropy_, head_fits, head_loss
@@ -48,7 +49,8 @@ def linear_cross_entropy(
         RuntimeError: in a second backward pass, or in one that is itself to be differentiated.
     """
     V, H = weight.shape
-    if features.dim() != 2 or features.shape[1] != H:
+    check_axes("features", features, ("targets", str(H)), "fused loss")
+    if features.shape[1] != H:
         raise UserError(f"Features must be of shape (targets, {H}). Got {tuple(features.shape)}.")
     if features.dtype != weight.dtype or features.device != weight.device:
         raise UserError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -111,16 +111,26 @@ def ragged_lengths(lengths: Tensor, x: Tensor | Lookup, layer: str = RECURRENT) 
     return lengths if shortest < T else None
 
 
+def check_axes(name: str, tensor: Tensor, axes: Sequence[str], layer: str = MODEL) -> None:
+    """Check that something is a tensor with these axes, whatever their sizes.
+
+    Raises:
+        UserError: it is none, or has more or fewer axes.
+    """
+    required = f"a tensor ({', '.join(axes)})"
+    if not isinstance(tensor, Tensor):
+        raise _wrong(name, required, type(tensor).__name__, layer)
+    if tensor.dim() != len(axes):
+        raise _wrong(name, required, f"one of shape {tuple(tensor.shape)}", layer)
+
+
 def real_tokens(tokens: Tensor, lengths: Tensor) -> Tensor:
     """Tokens (B, T) with zeros at padding, where others need not be indices of a table.
 
     Raises:
         UserError: tokens are no tensor of two axes, or lengths do not fit them; see `ragged_lengths`.
     """
-    if not isinstance(tokens, Tensor):
-        raise _wrong("tokens", "a tensor (batch, steps)", type(tokens).__name__, MODEL)
-    if tokens.dim() != 2:
-        raise _wrong("tokens", "(batch, steps)", tuple(tokens.shape), MODEL)
+    check_axes("tokens", tokens, ("batch", "steps"))
     ragged = ragged_lengths(lengths, tokens, MODEL)
     return tokens if ragged is None else tokens.masked_fill(~length_mask(ragged, tokens.shape[1]), 0)
 

@@ -25,7 +25,9 @@ def check_sizes(sizes: Mapping[str, object], least: int = 1) -> None:
     for name, size in sizes.items():
         number = _whole(size)
         if number is None:
-            hint = f" Nearest: {max(least, round(size))}." if _is_number(size) else ""
+            hint = ""
+            if isinstance(size, float) and isfinite(size):
+                hint = f" Nearest: {max(least, round(size))}."
             raise UserError(f"'{name}' must be a whole number. Got {size!r}.{hint}")
         if number < least:
             raise UserError(f"'{name}' must be at least {least}. Got {size}. Nearest: {least}.")
@@ -37,7 +39,7 @@ def check_fraction(name: str, value: object) -> None:
     Raises:
         UserError: it is not a number from 0 to below 1.
     """
-    if not _is_number(value) or not 0 <= value < 1:
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) < 1:
         raise UserError(f"{name} must be at least 0 and less than 1. Got {value!r}.")
 
 
@@ -63,7 +65,3 @@ def _whole(size: object) -> int | None:
         return None if isinstance(size, bool) else index(size)  # pyright: ignore[reportArgumentType]
     except TypeError:
         return None
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)

@@ -87,6 +87,7 @@ class TransformerStack(Layer, Traceable):
     @override
     def start(self, batch_size: int) -> LayerState:
         check_sizes({"batch_size": batch_size}, least=0)
+        require_numbers(2 * batch_size, {"batch_size": batch_size})  # positions, of 8 bytes
         weight = self.norm.weight
         empty = weight.new_zeros(batch_size, *self._cache_shape)
         names = [f"{what}.{index}" for index in range(len(self.layers)) for what in ("keys", "values")]
@@ -105,9 +106,9 @@ class TransformerStack(Layer, Traceable):
         *,
         need_state: bool = True,
     ) -> tuple[Float[Tensor, "B T H"], Int[Tensor, " B"], LayerState | None]:
-        T = x.shape[1]
         check_inputs(x, self.norm.weight, KIND)
         ragged_lengths(lengths, x, KIND)
+        T = x.shape[1]
         if state is not None:
             check_states(state, self.start(0), self._shapes(len(lengths), state), KIND)
         # Without a past, attention is plainly causal, which has a faster path than a mask.

@@ -149,6 +149,8 @@ def check_targets(targets: Tensor, N: int, V: int) -> None:
     Raises:
         UserError: there is not.
     """
+    if not isinstance(targets, Tensor):
+        raise UserError(f"Targets must be torch.int64 of shape ({N},). Got {type(targets).__name__}.")
     if targets.dtype != torch.int64 or tuple(targets.shape) != (N,):
         got = f"{targets.dtype} of shape {tuple(targets.shape)}"
         raise UserError(f"Targets must be torch.int64 of shape ({N},). Got {got}.")
