@@ -12,8 +12,8 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
-from itertools import islice
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, Literal, NamedTuple, Protocol
 
@@ -26,13 +26,13 @@ from seqlab.data.fetch import cache_folder, writing
 from seqlab.data.ragged import Ragged
 from seqlab.data.shared_texts import Keys, text_keys
 from seqlab.data.split_notes import split_notes
-from seqlab.data.tokenizers.tokenizer import Encoded, Tokenizer, TokenizerConfig, tokenizer_from
+from seqlab.data.tokenizers.tokenizer import Encoded, Tokenizer, TokenizerConfig, parts, tokenizer_from
 from seqlab.schema.errors import UserError, WorkError
 
 ENCODING = 6
 """Version of a folder's content; raised when the same settings and sources give another one than before."""
-CHUNK = 2_000
-"""Texts that are in memory together while they are encoded."""
+CHUNK, CHARACTERS = 2_000, 1 << 22
+"""Texts that are in memory together while they are encoded, and their characters unless it is one text."""
 
 _log = logging.getLogger(__name__)
 _META = "meta.json"
@@ -170,21 +170,61 @@ def _encoded(
     texts: Iterable[str], tokenizer: Tokenizer, limit: Limit, hashed: Callable[[list[str]], object]
 ) -> Ragged:
     """The encoded texts; their tokens are in a file without a name, which is deleted with the array."""
-    remaining = iter(texts)
     lengths = [np.zeros(0, np.int64)]
     folder = cache_folder() / "encoded"
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
-            while chunk := list(islice(remaining, CHUNK)):
+            for chunk in _chunks(texts):
                 hashed(chunk)
-                encoded = tokenizer.encode_batch(chunk)
-                if limit.max_length is not None:
-                    encoded = cut(encoded, limit.max_length, limit.keep)
-                file.write(encoded.tokens.tobytes())
-                lengths.append(np.diff(encoded.offsets))
+                for encoded in _encoded_chunk(chunk, tokenizer, limit):
+                    encoded.tokens.tofile(file)
+                    lengths.append(np.diff(encoded.offsets))
             tokens = _mapped(file)
     return Ragged(tokens, np.cumsum(np.concatenate([[0], *lengths]), dtype=np.int64))
+
+
+def _chunks(texts: Iterable[str]) -> Iterator[list[str]]:
+    """The texts in groups that are not too large for memory."""
+    chunk, characters = list[str](), 0
+    for text in texts:
+        if chunk and (len(chunk) == CHUNK or characters + len(text) > CHARACTERS):
+            yield chunk
+            chunk, characters = [], 0
+        chunk.append(text)
+        characters += len(text)
+    if chunk:
+        yield chunk
+
+
+def _encoded_chunk(texts: list[str], tokenizer: Tokenizer, limit: Limit) -> Iterator[Encoded]:
+    """The encoded texts; a long one part by part, as far as its tokens are kept."""
+    if len(texts) > 1 or not tokenizer.encodes_parts:
+        encoded = tokenizer.encode_batch(texts)
+        yield encoded if limit.max_length is None else cut(encoded, limit.max_length, limit.keep)
+        return
+    kept = _kept_parts((tokenizer.encode_batch([part]).tokens for part in parts(texts[0])), limit)
+    tokens = np.concatenate([np.zeros(0, np.int32), *kept])
+    yield Encoded(tokens, np.array([0, len(tokens)], dtype=np.int64))
+
+
+def _kept_parts(encoded: Iterator[NDArray[np.int32]], limit: Limit) -> list[NDArray[np.int32]]:
+    """The tokens of a text's parts that are kept; those after the last kept one are not asked for."""
+    kept, most = deque[NDArray[np.int32]](), limit.max_length
+    count = 0
+    for tokens in encoded:
+        kept.append(tokens)
+        count += len(tokens)
+        if most is None or count <= most:
+            continue
+        if limit.keep == "first":
+            kept[-1] = tokens[: len(tokens) - (count - most)]
+            break
+        while count - len(kept[0]) >= most:
+            count -= len(kept.popleft())
+        kept[0] = kept[0][count - most :]
+        count = most
+    return list(kept)
 
 
 def _hash(texts: list[str], hashed: Callable[[bytes], object]) -> None:

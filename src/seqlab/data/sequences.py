@@ -61,14 +61,13 @@ class Padded:
 
 def pad(text: Ragged, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Tokens (B, T) of the named sequences, zeros after the end of each, and their lengths (B,)."""
-    begins = text.offsets[rows]
-    lengths = text.offsets[rows + 1] - begins
-    steps = np.arange(max(1, int(lengths.max(initial=0))))
-    mask = steps < lengths[:, None]
-    # Padding points at token 0, so that every index is valid; the last line clears it.
-    indices = np.where(mask, begins[:, None] + steps, 0)
-    tokens = text.tokens[indices] if len(text.tokens) else np.zeros_like(indices)
-    return np.where(mask, tokens, 0).astype(np.int64), lengths
+    lengths = text.offsets[rows + 1] - text.offsets[rows]
+    steps = max(1, int(lengths.max(initial=0)))
+    # Where one text is much longer than the others, nearly all is padding: nothing but the result and its
+    # mask has its size.
+    tokens = np.zeros((len(rows), steps), dtype=np.int64)
+    tokens[np.arange(steps) < lengths[:, None]] = text.select(rows).tokens
+    return tokens, lengths
 
 
 def padded(text: Ragged, rows: NDArray[np.int64]) -> Padded:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from typing_extensions import override
@@ -44,6 +44,8 @@ class BytesConfig(TokenizerConfig):
 
 
 class _Bytes(Tokenizer):
+    encodes_parts: ClassVar[bool] = True
+
     def __init__(self, *, running: bool):
         names = tuple(chr(byte) if 32 <= byte < 127 or byte == 10 else f"<{byte:02x}>" for byte in range(256))
         if running:

@@ -52,6 +52,8 @@ class CharactersConfig(TokenizerConfig):
 
 
 class _Characters(Tokenizer):
+    encodes_parts: ClassVar[bool] = True
+
     def __init__(self, vocabulary: Vocabulary):
         self.vocabulary = vocabulary
         codes = {ord(token): index for index, token in enumerate(vocabulary.tokens) if len(token) == 1}

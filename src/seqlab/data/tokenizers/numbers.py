@@ -6,7 +6,7 @@ import itertools
 import math
 import re
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -110,6 +110,8 @@ class NumbersConfig(TokenizerConfig):
 
 
 class _Numbers(Tokenizer):
+    encodes_parts: ClassVar[bool] = True
+
     def __init__(self, config: NumbersConfig):
         self._config = config
         written = [Grid.parse(grid).tokens() for grid in config.grids]

@@ -11,7 +11,7 @@ import string
 import unicodedata
 from collections.abc import Iterator, Sequence, Set
 from itertools import chain
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -26,6 +26,7 @@ from seqlab.data.tokenizers.tokenizer import (
     Spec,
     Tokenizer,
     TokenizerConfig,
+    all_parts,
     offsets_of,
     running_vocabulary,
     sequence_vocabulary,
@@ -67,7 +68,7 @@ class BpeConfig(TokenizerConfig):
             initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
             show_progress=False,
         )
-        model.train_from_iterator(iter(texts), trainer)
+        model.train_from_iterator(all_parts(texts), trainer)
         return _Subwords("bpe", model, running=running)
 
     @classmethod
@@ -120,7 +121,7 @@ class WordPieceConfig(TokenizerConfig):
             show_progress=False,
         )
         model = self._model({UNKNOWN: 0})
-        model.train_from_iterator(iter(texts), trainer)
+        model.train_from_iterator(all_parts(texts), trainer)
         entries = model.get_vocab()
         # The trainer exceeds the size rather than leave out a character.
         missing = len(entries) - _subword_count(self.size, running=running)
@@ -153,6 +154,8 @@ class WordPieceConfig(TokenizerConfig):
 
 
 class _Subwords(Tokenizer):
+    encodes_parts: ClassVar[bool] = True
+
     def __init__(self, kind: str, model: tokenizers.Tokenizer, *, running: bool):
         self._kind, self._model = kind, model
         self._size = model.get_vocab_size()

@@ -7,8 +7,9 @@ first token the model reads a line break, or the unknown token where the vocabul
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -22,6 +23,10 @@ from seqlab.schema.config import Config
 
 Spec = dict[str, Any]
 PAD, START, UNKNOWN = ".pad", ".start", ".unk"
+PART = 1 << 18
+"""Characters of a part of a text, at least; see `parts`."""
+# The lookbehind makes the characters on both sides part of the condition, not of the border.
+_BORDER = re.compile(r"(?<=\S) (?=\S)")
 
 
 class Encoded(NamedTuple):
@@ -34,6 +39,8 @@ class Encoded(NamedTuple):
 class Tokenizer(ABC):
     """A trained tokenizer."""
 
+    encodes_parts: ClassVar[bool] = False
+    """Whether the parts that `parts` cuts a text into have, one after the other, the ids of the text."""
     vocabulary: Vocabulary
 
     @abstractmethod
@@ -85,6 +92,27 @@ def tokenizer_from(spec: Spec) -> Tokenizer:
     with damages("A tokenizer's spec must be what `spec()` wrote."):
         config: type[TokenizerConfig] = TOKENIZERS[spec["kind"]]
         return config.restore(spec)
+
+
+def parts(text: str, size: int = PART) -> Iterator[str]:
+    """The text in parts of at least `size` characters, so that its tokens need not be in memory at once.
+
+    Every part but the first begins with a space between two other characters, where no word, subword or
+    character of a tokenizer crosses the border. A text that has none there is one part.
+
+    >>> list(parts("to be  or not", size=2)), list(parts("tobe", size=2))
+    (['to', ' be  or', ' not'], ['tobe'])
+    """
+    begin = 0
+    while border := _BORDER.search(text, begin + size):
+        yield text[begin : border.start()]
+        begin = border.start()
+    yield text[begin:]
+
+
+def all_parts(texts: Iterable[str]) -> Iterator[str]:
+    """The parts of every text."""
+    return (part for text in texts for part in parts(text))
 
 
 def offsets_of(lengths: Iterable[int]) -> NDArray[np.int64]:

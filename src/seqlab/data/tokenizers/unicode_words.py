@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 from typing_extensions import override
@@ -15,6 +15,7 @@ from seqlab.data.tokenizers.tokenizer import (
     Spec,
     Tokenizer,
     TokenizerConfig,
+    all_parts,
     running_vocabulary,
     sequence_vocabulary,
     specials,
@@ -59,7 +60,7 @@ class UnicodeWordsConfig(TokenizerConfig):
 
     @override
     def train(self, texts: Sequence[str], *, running: bool = False) -> Tokenizer:
-        words = by_frequency(texts, _SPLIT[self.punctuation], self.min_count)
+        words = by_frequency(all_parts(texts), _SPLIT[self.punctuation], self.min_count)
         tokens = (*specials(running=running), *words)[: self.max_size]
         vocabulary = running_vocabulary(tokens, "\n") if running else sequence_vocabulary(tokens)
         return _UnicodeWords(vocabulary, punctuation=self.punctuation)
@@ -71,6 +72,8 @@ class UnicodeWordsConfig(TokenizerConfig):
 
 
 class _UnicodeWords(WordLevel):
+    encodes_parts: ClassVar[bool] = True
+
     def __init__(self, vocabulary: Vocabulary, *, punctuation: bool):
         super().__init__(vocabulary)
         self._punctuation, self._split = punctuation, _SPLIT[punctuation]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 from typing_extensions import override
@@ -15,6 +15,7 @@ from seqlab.data.tokenizers.tokenizer import (
     Spec,
     Tokenizer,
     TokenizerConfig,
+    all_parts,
     running_vocabulary,
     sequence_vocabulary,
     vocabulary_from,
@@ -61,7 +62,7 @@ class WhitespaceConfig(TokenizerConfig):
     def train(self, texts: Sequence[str], *, running: bool = False) -> Tokenizer:
         special = () if running else (PAD, START, END)
         limit = None if self.max_size is None else self.max_size - len(special)
-        words = by_frequency(texts, self._split, self.min_count, never=special)[:limit]
+        words = by_frequency(all_parts(texts), self._split, self.min_count, never=special)[:limit]
         # Running text that contains the unknown token, as the Penn Treebank does, keeps it at its frequency.
         if self.unknown and (self.unknown not in words or not running):
             words = [self.unknown, *(word for word in words if word != self.unknown)]
@@ -80,6 +81,8 @@ class WhitespaceConfig(TokenizerConfig):
 
 
 class _Whitespace(WordLevel):
+    encodes_parts: ClassVar[bool] = True
+
     def __init__(self, vocabulary: Vocabulary, end_of_line: str):
         super().__init__(vocabulary)
         self._end_of_line = end_of_line

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from array import array
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import repeat
 
 import numpy as np
@@ -53,7 +53,7 @@ class WordLevel(Tokenizer):
 
 
 def by_frequency(
-    texts: Sequence[str], split: Callable[[str], list[str]], min_count: int, never: tuple[str, ...] = ()
+    texts: Iterable[str], split: Callable[[str], list[str]], min_count: int, never: tuple[str, ...] = ()
 ) -> list[str]:
     """Words by decreasing frequency, ties in alphabetical order, without those in `never`."""
     counts: Counter[str] = Counter()

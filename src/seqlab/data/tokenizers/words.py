@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 from typing_extensions import override
@@ -15,6 +15,7 @@ from seqlab.data.tokenizers.tokenizer import (
     Spec,
     Tokenizer,
     TokenizerConfig,
+    all_parts,
     running_vocabulary,
     sequence_vocabulary,
     specials,
@@ -42,7 +43,7 @@ class WordsConfig(TokenizerConfig):
 
     @override
     def train(self, texts: Sequence[str], *, running: bool = False) -> Tokenizer:
-        words = by_frequency(texts, ascii_words, self.min_count)
+        words = by_frequency(all_parts(texts), ascii_words, self.min_count)
         tokens = (*specials(running=running), *words)[: self.max_size]
         return _Words(running_vocabulary(tokens, "\n") if running else sequence_vocabulary(tokens))
 
@@ -53,6 +54,8 @@ class WordsConfig(TokenizerConfig):
 
 
 class _Words(WordLevel):
+    encodes_parts: ClassVar[bool] = True
+
     @override
     def split(self, text: str) -> list[str]:
         return ascii_words(text)
