@@ -186,11 +186,16 @@ def test_broken_lines_are_refused_or_left_out(run: RunFolder) -> None:
     path = run.path / "records.jsonl"
     lines = text.splitlines(keepends=True)
     path.write_text("".join([*lines[:3], lines[3].replace('"step":1', '"step":2'), lines[4]]))
-    with pytest.raises(UserError, match=r"records\.jsonl:2 must hold finite numbers"):
+    with pytest.raises(
+        UserError, match=r"records\.jsonl:2 is damaged: .*value' must be a finite number. Got inf"
+    ):
         list(run.records())
     broken: list[UserError] = []
     assert list(run.records(broken.append)) == [(loss, moment)] * 3
-    words = ["jsonl:2 must hold finite numbers", "jsonl:4 is damaged: it does not fit its 'check'"]
+    words = [
+        "jsonl:2 is damaged: 'scalar.value' must be a finite",
+        "jsonl:4 is damaged: it does not fit its 'check'",
+    ]
     assert [word in str(error) for word, error in zip(words, broken, strict=True)] == [True, True]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -235,8 +236,9 @@ def test_an_incomplete_line_of_a_killed_process_is_ignored() -> None:
     with (study.path / "trials.jsonl").open("a") as file:
         file.write('{"number": 3, "arch')
     assert study.trials() == known
-    study.add_trial(known[0])
-    assert study.trials() == [*known, known[0]]
+    added = dataclasses.replace(known[0], number=len(known) + 1)
+    study.add_trial(added)
+    assert study.trials() == [*known, added]
 
 
 def test_a_full_disk_stops_the_study_and_fails_no_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,7 +22,7 @@ from seqlab.models.model import SequenceModel
 from seqlab.models.modes import device_of
 from seqlab.runs.run_folder import RunFolder
 from seqlab.runs.run_shapes import DataSummary
-from seqlab.schema.errors import UserError
+from seqlab.schema.errors import DamagedFileError, UserError
 from seqlab.schema.records import Text
 
 
@@ -89,7 +88,8 @@ def load_run(run: RunFolder) -> LoadedRun:
     with reading(run.path):
         tokenizer = tokenizer_from(data["tokenizer"])
         labels = tuple(data["labels"])
-        spec = InputSpec.from_table(data["spec"], tokenizer.vocabulary.numbers)
+        spec = InputSpec.from_sizes(data["spec"], tokenizer.vocabulary.numbers)
+        _check_sizes(run, data, tokenizer)
     model, step = loader(config).model(run, spec, tokenizer, labels)
     return LoadedRun(
         run=run,
@@ -100,6 +100,25 @@ def load_run(run: RunFolder) -> LoadedRun:
         limit=Limit(**data["limit"]),
         step=step,
     )
+
+
+def _check_sizes(run: RunFolder, data: DataSummary, tokenizer: Tokenizer) -> None:
+    """Make sure that what a run keeps of its data does not contradict itself."""
+    sizes, limit, labels = data["spec"], data["limit"], data["labels"]
+    tokens = len(tokenizer.vocabulary)
+    outputs = [len(labels)] if labels else [tokens, 1]
+    rules = {
+        f"its vocabulary must be the tokenizer's, {tokens}": sizes["vocabulary"] == tokens,
+        f"its inputs must be cut to the limit, {limit}": sizes["max_length"] == limit["max_length"],
+        f"its outputs must be {' or '.join(map(str, outputs))}": sizes["outputs"] in outputs,
+        "its labels must differ from each other": len(set(labels)) == len(labels),
+    }
+    for rule, holds in rules.items():
+        if not holds:
+            raise DamagedFileError(
+                f"What {run.path} keeps of its data is damaged: {rule}. Got {sizes}, {len(labels)} labels. "
+                "Restore it from a copy, or delete the folder and train again."
+            )
 
 
 def read_config(run: RunFolder) -> AnyExperimentConfig:
@@ -134,8 +153,8 @@ def describe_data(dataset: Dataset, spec: InputSpec) -> DataSummary:
         "name": dataset.name,
         "content_hash": dataset.content_hash,
         "labels": list(dataset.labels),
-        "limit": dataclasses.asdict(dataset.limit),
-        "spec": spec.to_table(),
+        "limit": {"max_length": dataset.limit.max_length, "keep": dataset.limit.keep},
+        "spec": spec.sizes(),
         "splits": {
             name: {"sequences": len(split), "tokens": int(split.text.offsets[-1])}
             for name, split in dataset.splits.items()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+
+from seqlab.runs.run_shapes import InputSizes
 
 Numbers = Sequence[Sequence[float]]
 """The numbers that each token is."""
@@ -27,11 +27,16 @@ class InputSpec:
     max_length: int | None = None
     numbers: Numbers | None = None
 
-    def to_table(self) -> dict[str, Any]:
-        """A plain table for JSON, without the numbers, which belong to the tokenizer."""
-        return {key: value for key, value in dataclasses.asdict(self).items() if key != "numbers"}
+    def sizes(self) -> InputSizes:
+        """What a run folder keeps: all but the numbers, which belong to the tokenizer."""
+        return {
+            "vocabulary": self.vocabulary,
+            "outputs": self.outputs,
+            "source_vocabulary": self.source_vocabulary,
+            "max_length": self.max_length,
+        }
 
     @staticmethod
-    def from_table(table: Mapping[str, Any], numbers: Numbers | None) -> InputSpec:
-        """The inverse of `to_table`."""
-        return InputSpec(**table, numbers=numbers)
+    def from_sizes(sizes: InputSizes, numbers: Numbers | None) -> InputSpec:
+        """The inverse of `sizes`."""
+        return InputSpec(**sizes, numbers=numbers)

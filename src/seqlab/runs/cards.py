@@ -13,7 +13,7 @@ from pydantic import with_config
 from typing_extensions import TypedDict
 
 from seqlab.runs.environment import Environment
-from seqlab.runs.typed_json import EXACT
+from seqlab.schema.json_shapes import EXACT, Count, Positive, Sha256
 
 
 @with_config(EXACT)
@@ -56,23 +56,23 @@ class Card(TypedDict):
     signatures: dict[str, str]
     dataset: str
     split: str
-    split_sha256: str
+    split_sha256: Sha256
     texts_sha256: str
-    sequences: int
-    tokens: int
-    targets: int
+    sequences: Count
+    tokens: Count
+    targets: Count
     end_token_counts: bool
-    equal_to_training: int | None
-    equal_to_others: Mapping[str, int]
+    equal_to_training: Count | None
+    equal_to_others: Mapping[str, Count]
     scored_as: str
-    vocabulary: int
+    vocabulary: Count
     tokenizer: str
-    checkpoint_step: int
+    checkpoint_step: Count
     seed: int | None
     budget: Mapping[str, Any]
-    test_evaluations: int
+    test_evaluations: Positive
     run: str
-    fingerprint: str
+    fingerprint: Sha256
     environment: Environment
 
 
@@ -81,7 +81,7 @@ class Explanation(TypedDict):
     """Why a sample is not in the language: the token at `position` is not one of those `allowed` there."""
 
     text: str
-    position: int
+    position: Count
     token: str
     allowed: Sequence[str]
 
@@ -100,4 +100,4 @@ class OracleCard(TypedDict):
     first_wrong: str | None
     explained: Sequence[Explanation]
     scored_as: str
-    checkpoint_step: int
+    checkpoint_step: Count

@@ -25,8 +25,9 @@ from seqlab.runs.atomic import directory, remove
 from seqlab.runs.format_version import check_format
 from seqlab.runs.journal import JournalMark
 from seqlab.runs.plain_files import check_name
-from seqlab.runs.typed_json import EXACT, read_json, to_json
+from seqlab.runs.typed_json import read_json, to_json
 from seqlab.schema.errors import DamagedFileError
+from seqlab.schema.json_shapes import EXACT, Count, Sha256
 
 FORMAT = 3
 MODEL, TRAINING, COUNTERS = "model.safetensors", "training.safetensors", "training.json"
@@ -39,8 +40,8 @@ _STEP = re.compile("step-[0-9]{9,}")
 class FileEntry(TypedDict):
     """Size and checksum of one file."""
 
-    bytes: int
-    sha256: str
+    bytes: Count
+    sha256: Sha256
 
 
 @with_config(EXACT)
@@ -48,8 +49,8 @@ class Manifest(TypedDict):
     """The list of a checkpoint's files; fingerprint: of the run; journals: what they were, by name."""
 
     format: int
-    fingerprint: str
-    step: int
+    fingerprint: Sha256
+    step: Count
     files: dict[str, FileEntry]
     journals: dict[str, JournalMark]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import with_config
 from typing_extensions import TypedDict
 
-from seqlab.runs.typed_json import EXACT
+from seqlab.schema.json_shapes import EXACT, Positive
 
 _PACKAGES = ("seqlab", "torch", "numpy", "scipy", "scikit-learn", "tokenizers", "safetensors")
 
@@ -26,7 +26,7 @@ class Environment(TypedDict):
     output layer has in training. versions: of packages.
     """
 
-    threads: int
+    threads: Positive
     device: str
     kernels: str
     matmul: str

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from typing_extensions import TypedDict
 
-from seqlab.runs.typed_json import parse_json, read_text
+from seqlab.runs.typed_json import read_text
 from seqlab.schema.errors import DamagedFileError
+from seqlab.schema.json_shapes import parse_json
 
 
 class _StoredFormat(TypedDict):

@@ -1,8 +1,11 @@
 """Append-only files with one record per line, which can be cut back to the state of a checkpoint.
 
-Each line has a check that also covers the check of the line before, and the first one the file's name. So a
-line that was changed, left out, moved or taken from elsewhere is noticed (`seal`). A mark, which is kept in
-another file, binds all lines before it to the run. Equal lines make equal files, whatever the run.
+Each line has a check that also covers the check of the line before, and the first one the journal's subject.
+So a line that was changed, left out, moved or taken from elsewhere is noticed (`seal`).
+
+The subject of a run's journal is its name alone, so that equal lines make equal files, whatever the run; a
+mark, which is kept in another file, binds all lines before it to the run. The subject of a study's journal
+is the study, too.
 """
 
 from __future__ import annotations
@@ -19,8 +22,8 @@ from seqlab.runs import atomic
 from seqlab.runs.atomic import disk_errors
 from seqlab.runs.plain_files import open_to_write, read_bytes
 from seqlab.runs.seal import check_of, seal, unseal
-from seqlab.runs.typed_json import EXACT
 from seqlab.schema.errors import DamagedFileError, UserError
+from seqlab.schema.json_shapes import EXACT, Count
 
 Parsed = TypeVar("Parsed")
 OnDamage = Callable[[UserError], None]
@@ -29,9 +32,9 @@ OnDamage = Callable[[UserError], None]
 
 @with_config(EXACT)
 class JournalMark(TypedDict):
-    """A journal at one moment: its size, and the check of its last line; of an empty one its name."""
+    """A journal at one moment: its size, and the check of its last line; of an empty one its subject."""
 
-    bytes: int
+    bytes: Count
     check: str
 
 
@@ -47,7 +50,8 @@ class Journal:
 
         Args:
             path: of the file.
-            mark: where to continue, from `mark_of` or checked by `check_journal`; None at the beginning.
+            mark: where to continue, from `mark_of` or checked by `check_journal`; None at the beginning of
+                a journal whose subject is its name.
 
         Raises:
             WorkError: it cannot be written.
@@ -93,6 +97,7 @@ def read_lines(
     parse: Callable[[str, str], Parsed],
     on_damage: OnDamage | None = None,
     mark: JournalMark | None = None,
+    subject: str | None = None,
 ) -> Iterator[Parsed]:
     """Every line of a journal, parsed; nothing where there is no file.
 
@@ -103,13 +108,14 @@ def read_lines(
         parse: takes a line without its check and its source, `file:number`, for messages.
         on_damage: None: a broken line is an error.
         mark: a moment that the journal must have had; None: any.
+        subject: of the journal; None: its name.
 
     Raises:
         UserError: a line is broken, or the journal did not have that moment.
     """
     content = read_bytes(path) if os.path.lexists(path) else b""
     refuse = _raise if on_damage is None else on_damage
-    for line, source, error in _unsealed(content, path):
+    for line, source, error in _unsealed(content, path, subject or path.name):
         if error is not None:
             refuse(error)
             continue
@@ -123,12 +129,12 @@ def read_lines(
         refuse(error)
 
 
-def journal_text(lines: Iterable[str], name: str) -> str:
-    """The text of a journal of this name, as `Journal` would write these lines one by one."""
+def journal_text(lines: Iterable[str], subject: str) -> str:
+    """The text of a journal of this subject, as `Journal` would write these lines one by one."""
     sealed: list[str] = []
     for line in lines:
-        sealed.append(seal(line, name))
-        name = unseal(sealed[-1])[1] or ""
+        sealed.append(seal(line, subject))
+        subject = unseal(sealed[-1])[1] or ""
     return "".join(f"{line}\n" for line in sealed)
 
 
@@ -139,30 +145,30 @@ def check_journal(path: Path, mark: JournalMark) -> None:
         UserError: it is shorter, or was changed.
     """
     content = read_bytes(path) if os.path.lexists(path) else b""
-    for _, _, error in _unsealed(content[: mark["bytes"]], path):
+    for _, _, error in _unsealed(content[: mark["bytes"]], path, path.name):
         if error is not None:
             raise error
     if (error := _differs(content, path, mark)) is not None:
         raise error
 
 
-def mark_of(path: Path) -> JournalMark:
-    """The mark of a journal as it is now, without a line that has no end.
+def mark_of(path: Path, subject: str | None = None) -> JournalMark:
+    """The mark of a journal as it is now, without a line that has no end; see `read_lines`.
 
     Raises:
         UserError: the last line has no check.
     """
     content = read_bytes(path) if os.path.lexists(path) else b""
     size = content.rfind(b"\n") + 1
-    check = _last_check(content[:size]) if size else path.name
+    check = _last_check(content[:size]) if size else subject or path.name
     if check is None:
         raise DamagedFileError(f"{path} is damaged: its last line has no 'check'. Restore it from a copy.")
     return {"bytes": size, "check": check}
 
 
-def _unsealed(content: bytes, path: Path) -> Iterator[tuple[str, str, DamagedFileError | None]]:
+def _unsealed(content: bytes, path: Path, subject: str) -> Iterator[tuple[str, str, DamagedFileError | None]]:
     """Each whole line without its check, its source, and what is wrong with it."""
-    before: str | None = path.name
+    before: str | None = subject
     for number, raw in enumerate(content.split(b"\n")[:-1], start=1):
         source, line, check = f"{path}:{number}", "", None
         try:
@@ -177,8 +183,8 @@ def _unsealed(content: bytes, path: Path) -> Iterator[tuple[str, str, DamagedFil
 
 def _does_not_fit(source: str, line: str) -> DamagedFileError:
     return DamagedFileError(
-        f"{source} is damaged: it does not fit its 'check', so it was changed, or lines before it were. "
-        f"Restore the file from a copy. Got {line[:80]!r}."
+        f"{source} is damaged: it does not fit its 'check'. It or a line before it was changed, or belongs "
+        f"elsewhere. Restore the file from a copy. Got {line[:80]!r}."
     )
 
 

@@ -132,7 +132,15 @@ class RunFolder:
     def card(self, split: str) -> Card | None:
         """The evaluation card of a split; None where the split was not scored."""
         file = _card_file(split)
-        return self._read(file, Card, _REWRITE) if os.path.lexists(self.path / file) else None
+        if not os.path.lexists(self.path / file):
+            return None
+        card = self._read(file, Card, _REWRITE)
+        if (card["split"], card["fingerprint"]) != (split, self.fingerprint):
+            raise DamagedFileError(
+                f"{self.path / file} is damaged: it must be the card of {split!r} of this run. "
+                f"Got {card['split']!r}. {_REWRITE}"
+            )
+        return card
 
     def cards(self) -> dict[str, Card]:
         """The evaluation cards of all splits that were scored."""

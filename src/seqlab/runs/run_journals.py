@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import with_config
+
 from seqlab.runs.journal import Journal, JournalMark, check_journal
-from seqlab.schema.errors import UserError
+from seqlab.schema.json_shapes import EXACT, Amount, Count, parse_json
 from seqlab.schema.records import Moment, Record, Text, to_line
 
 RECORDS, SAMPLES, TIMINGS = "records.jsonl", "samples.jsonl", "timings.jsonl"
 JOURNALS = (RECORDS, TIMINGS, SAMPLES)
 
 
+@with_config(EXACT)
 @dataclass(frozen=True, kw_only=True)
 class Timing:
     """How long training took up to a step, and its speed since the timing before; never deterministic."""
 
-    step: int
-    epoch: float
-    tokens: int
-    seconds: float
-    tokens_per_second: float
+    step: Count
+    epoch: Amount
+    tokens: Count
+    seconds: Amount
+    tokens_per_second: Amount
 
 
 class RunJournals:
@@ -70,10 +72,4 @@ def timing_from_line(line: str, source: str) -> Timing:
     Raises:
         UserError: the line is not a timing.
     """
-    try:
-        timing = Timing(**json.loads(line))
-        if all(math.isfinite(value) for value in dataclasses.astuple(timing)):
-            return timing
-    except (ValueError, TypeError, OverflowError, RecursionError):
-        pass
-    raise UserError(f"{source} must hold one timing per line. Got {line[:80]!r}.")
+    return parse_json(line, Timing, source)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import with_config
 from typing_extensions import TypedDict
 
 from seqlab.runs.journal import JournalMark
-from seqlab.runs.typed_json import EXACT
+from seqlab.schema.json_shapes import EXACT, Amount, Count, Positive, Sha256
 from seqlab.schema.metric_spec import Better, MetricSpec
 
 
@@ -22,7 +22,7 @@ class RunIdentity(TypedDict):
 
     format: int
     name: str
-    fingerprint: str
+    fingerprint: Sha256
     config: str
 
 
@@ -30,8 +30,26 @@ class RunIdentity(TypedDict):
 class SplitSize(TypedDict):
     """How large a split is."""
 
-    sequences: int
-    tokens: int
+    sequences: Count
+    tokens: Count
+
+
+@with_config(EXACT)
+class LimitEntry(TypedDict):
+    """How texts are cut: to their first or last `max_length` tokens; None cuts nothing."""
+
+    max_length: Positive | None
+    keep: Literal["first", "last"]
+
+
+@with_config(EXACT)
+class InputSizes(TypedDict):
+    """What a model knows of the data: see `InputSpec`, without the numbers of tokens."""
+
+    vocabulary: Positive
+    outputs: Positive
+    source_vocabulary: Positive | None
+    max_length: Positive | None
 
 
 @with_config(EXACT)
@@ -45,8 +63,8 @@ class DataSummary(TypedDict):
     name: str
     content_hash: str
     labels: Sequence[str]
-    limit: dict[str, Any]
-    spec: dict[str, int | None]
+    limit: LimitEntry
+    spec: InputSizes
     splits: dict[str, SplitSize]
     description: str
     origin: str
@@ -59,11 +77,11 @@ class DataSummary(TypedDict):
 class RunCost(TypedDict):
     """Time and memory of a run, and the machine. Memory is the peak of the whole process."""
 
-    training_seconds: float
-    evaluation_seconds: float
-    tokens_per_second: float
-    peak_memory_mib: float
-    threads: int
+    training_seconds: Amount
+    evaluation_seconds: Amount
+    tokens_per_second: Amount
+    peak_memory_mib: Amount
+    threads: Positive
     processor: str
     device: str
 
@@ -89,11 +107,11 @@ class RunSummary(TypedDict):
     stopped: str
     metrics: dict[str, float]
     monitor: MonitorEntry
-    best_step: int
-    steps: int
-    epochs: float
-    tokens: int
-    parameters: int
+    best_step: Count
+    steps: Count
+    epochs: Amount
+    tokens: Count
+    parameters: Count
     cost: RunCost
 
 

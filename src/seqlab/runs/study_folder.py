@@ -16,28 +16,37 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import with_config
 from typing_extensions import TypedDict
 
 from seqlab.runs import atomic
 from seqlab.runs.format_version import check_format
-from seqlab.runs.journal import Journal, Parsed, journal_text, mark_of, read_lines
+from seqlab.runs.journal import Journal, journal_text, mark_of, read_lines
 from seqlab.runs.plain_files import check_folder, check_name
 from seqlab.runs.process_lock import LOCK, process_lock
 from seqlab.runs.run_folder import root
-from seqlab.runs.typed_json import EXACT, read_json, to_json
+from seqlab.runs.seal import check_of
+from seqlab.runs.typed_json import read_json, read_text, to_json
 from seqlab.schema.errors import DamagedFileError, UserError, unknown
+from seqlab.schema.json_shapes import EXACT, Positive, parse_json
 
-FORMAT = 3
+FORMAT = 4
 _ABOUT, _TRIALS, _EVENTS = "study.json", "trials.jsonl", "events.jsonl"
 _TEST_EVALUATIONS, _REPORT = "test_evaluations.jsonl", "report.html"
-_FILES = {_ABOUT, _TRIALS, _EVENTS, _TEST_EVALUATIONS, _REPORT, LOCK}
+_JOURNALS = (_TRIALS, _EVENTS, _TEST_EVALUATIONS)
+_FILES = {_ABOUT, *_JOURNALS, _REPORT, LOCK}
+_REMEDY = "Delete the folder to start the study again; runs that are finished are not repeated."
+Chosen = Literal["winner", "best-of-each"]
+"""Which settings are scored on the test split."""
+FitOn = Literal["train", "train+valid"]
+"""Splits that a scored model is trained on."""
+_Line = TypeVar("_Line")
 
 
 @with_config(EXACT)
@@ -50,34 +59,37 @@ class StudyRecord(TypedDict):
     recipes: dict[str, Any]
 
 
+@with_config(EXACT)
 @dataclass(frozen=True, kw_only=True)
 class Trial:
     """One run of a study.
 
-    architecture: what is compared. setting: values of the other axes, without the seed. epochs: the values of
-    an axis of epochs that this run covers; () where there is no such axis. run: its folder's name. config:
-    all its settings.
+    number: from 1, in the order of the trials. architecture: what is compared. setting: values of the other
+    axes, without the seed. epochs: the values of an axis of epochs that this run covers; () where there is no
+    such axis. run: its folder's name. config: all its settings.
     """
 
-    number: int
+    number: Positive
     architecture: str
     setting: Mapping[str, Any]
     seed: int
-    epochs: tuple[int, ...]
+    epochs: tuple[Positive, ...]
     run: str
     config: Mapping[str, Any]
     baseline: bool = False
 
 
+@with_config(EXACT)
 @dataclass(frozen=True, kw_only=True)
 class Event:
     """The state in which a run ended. pruned: stopped early because others were better at that time."""
 
-    trial: int
+    trial: Positive
     state: Literal["finished", "failed", "pruned"]
     reason: str
 
 
+@with_config(EXACT)
 @dataclass(frozen=True, kw_only=True)
 class EvaluationOnTest:
     """One evaluation of a study on the test split.
@@ -86,10 +98,10 @@ class EvaluationOnTest:
     the splits they were trained on. runs: names of the folders.
     """
 
-    number: int
-    split: str
-    of: str
-    fit_on: str
+    number: Positive
+    split: Literal["test"]
+    of: Chosen
+    fit_on: FitOn
     runs: tuple[str, ...]
 
 
@@ -115,24 +127,53 @@ class StudyFolder:
         Raises:
             UserError: the file is damaged, or of another format.
         """
-        file, remedy = self.path / _ABOUT, "Delete the folder to start the study again."
-        check_format(file, "study", FORMAT, older=remedy)
+        file = self.path / _ABOUT
+        check_format(file, "study", FORMAT, older=_REMEDY)
         try:
             return read_json(file, StudyRecord, _ABOUT)
         except DamagedFileError as error:
-            raise DamagedFileError(f"{error} {remedy}") from None
+            raise DamagedFileError(f"{error} {_REMEDY}") from None
 
     def trials(self) -> list[Trial]:
-        """Every run, in the order in which they were planned."""
-        return list(self._lines(_TRIALS, _trial))
+        """Every run, in the order in which they were planned.
+
+        Raises:
+            UserError: the file is missing, damaged or of another study; so for the two readers below.
+        """
+        trials = self._lines(_TRIALS, Trial)
+        configs: dict[str, Mapping[str, Any]] = {}
+        for index, trial in enumerate(trials, start=1):
+            source = self._source(_TRIALS, index)
+            _check_number(trial.number, index, source)
+            # Runs of equal settings are one run, whose folder is named after all of them.
+            if configs.setdefault(check_name(trial.run, source), trial.config) != trial.config:
+                raise DamagedFileError(
+                    f"{source} is damaged: 'run' must not be the folder of a run with other settings. "
+                    f"Got {trial.run!r}."
+                )
+        return trials
 
     def events(self) -> dict[int, Event]:
         """The state in which each run ended, by the number of its trial; the last event counts."""
-        return {event.trial: event for event in self._lines(_EVENTS, lambda line, _: Event(**line))}
+        events = self._lines(_EVENTS, Event)
+        trials = len(self.trials()) if events else 0
+        for index, event in enumerate(events, start=1):
+            if event.trial > trials:
+                raise DamagedFileError(
+                    f"{self._source(_EVENTS, index)} is damaged: 'trial' must be one of the {trials} trials "
+                    f"of {_TRIALS}. Got {event.trial}."
+                )
+        return {event.trial: event for event in events}
 
     def test_evaluations(self) -> list[EvaluationOnTest]:
         """Every evaluation on the test split."""
-        return list(self._lines(_TEST_EVALUATIONS, _evaluation))
+        evaluations = self._lines(_TEST_EVALUATIONS, EvaluationOnTest)
+        for index, evaluation in enumerate(evaluations, start=1):
+            source = self._source(_TEST_EVALUATIONS, index)
+            _check_number(evaluation.number, index, source)
+            for run in evaluation.runs:
+                check_name(run, source)
+        return evaluations
 
     def add_trial(self, trial: Trial) -> None:
         """Record a run before it begins."""
@@ -146,7 +187,7 @@ class StudyFolder:
         """Remove the events of failed runs, so that these are tried again."""
         kept = [event for event in self.events().values() if event.state != "failed"]
         lines = [json.dumps(dataclasses.asdict(event), ensure_ascii=False) for event in kept]
-        atomic.write_text(self.path / _EVENTS, journal_text(lines, _EVENTS))
+        atomic.write_text(self.path / _EVENTS, journal_text(lines, self._subject(_EVENTS)))
 
     def add_test_evaluation(self, evaluation: EvaluationOnTest) -> None:
         """Record an evaluation on the test split before it is made, so that none is lost."""
@@ -162,31 +203,38 @@ class StudyFolder:
         return process_lock(self.path, refusal)
 
     def _append(self, file: str, line: dict[str, Any]) -> None:
-        path = self.path / file
+        path = self._journal(file)
         # A process that was killed while writing left half a line, about something that had not begun yet.
-        journal = Journal(path, mark_of(path))
+        journal = Journal(path, mark_of(path, self._subject(file)))
         try:
             journal.append(json.dumps(line, ensure_ascii=False))
             journal.sync()
         finally:
             journal.close()
 
-    def _lines(self, file: str, make: Callable[[dict[str, Any], str], Parsed]) -> Iterator[Parsed]:
-        def parse(line: str, source: str) -> Parsed:
-            try:
-                return make(json.loads(line), source)
-            except (json.JSONDecodeError, KeyError, TypeError, RecursionError):
-                raise DamagedFileError(f"{source} is damaged. Got {line[:80]!r}.") from None
+    def _lines(self, file: str, shape: type[_Line]) -> list[_Line]:
+        def parse(line: str, source: str) -> _Line:
+            return parse_json(line, shape, source)
 
-        return read_lines(self.path / file, parse)
+        return list(read_lines(self._journal(file), parse, subject=self._subject(file)))
+
+    def _journal(self, file: str) -> Path:
+        path = self.path / file
+        if not os.path.lexists(path):
+            raise DamagedFileError(f"{self.path} is damaged: {file} is missing. {_REMEDY}")
+        return path
+
+    def _source(self, file: str, line: int) -> str:
+        return f"{self.path / file}:{line}"
+
+    def _subject(self, file: str) -> str:
+        """What a journal is of: a file of the study that was begun so, and of no other one."""
+        return check_of(read_text(self.path / _ABOUT), file)
 
 
-def _trial(line: dict[str, Any], source: str) -> Trial:
-    return Trial(**{**line, "epochs": tuple(line["epochs"]), "run": check_name(line["run"], source)})
-
-
-def _evaluation(line: dict[str, Any], source: str) -> EvaluationOnTest:
-    return EvaluationOnTest(**{**line, "runs": tuple(check_name(run, source) for run in line["runs"])})
+def _check_number(number: int, expected: int, source: str) -> None:
+    if number != expected:
+        raise DamagedFileError(f"{source} is damaged: 'number' must be {expected}. Got {number}.")
 
 
 def studies_root() -> Path:
@@ -214,7 +262,7 @@ def begin(name: str, study: Mapping[str, Any], recipes: Mapping[str, Any], versi
         "recipes": dict(recipes),
     }
     if not os.path.lexists(folder.path / _ABOUT):
-        atomic.write_text(folder.path / _ABOUT, to_json(about, _ABOUT))
+        _create(folder, about)
         return folder
     # Through JSON, because a tuple becomes a list there.
     then, now = folder.about(), json.loads(json.dumps(about))
@@ -225,6 +273,15 @@ def begin(name: str, study: Mapping[str, Any], recipes: Mapping[str, Any], versi
             f"name={name}-2: runs that both have in common are not repeated."
         )
     return folder
+
+
+def _create(folder: StudyFolder, about: StudyRecord) -> None:
+    """Write the first files of a study; it is begun once the one that names its settings is there."""
+    for file in _JOURNALS:
+        # Some are there where a killed process had begun, or where the settings alone were deleted.
+        if not os.path.lexists(folder.path / file):
+            atomic.write_text(folder.path / file, "")
+    atomic.write_text(folder.path / _ABOUT, to_json(about, _ABOUT))
 
 
 def differences(then: Any, now: Any, where: str = "") -> list[str]:

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Literal, cast
 
-from seqlab.schema.errors import UserError
+from pydantic import Field, with_config
+
+from seqlab.schema.json_shapes import EXACT, Amount, Count, parse_json
 
 
 @dataclass(frozen=True, kw_only=True)
 class Moment:
     """The time of a record: optimizer steps, epochs and tokens seen in training so far."""
 
-    step: int
-    epoch: float
-    tokens: int
+    step: Count
+    epoch: Amount
+    tokens: Count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +70,51 @@ class Text:
 
 
 Record = Scalar | Curve | Matrix | Text
-_SHAPES: dict[str, type] = {"scalar": Scalar, "curve": Curve, "matrix": Matrix, "text": Text}
+
+
+@with_config(EXACT)
+@dataclass(frozen=True, kw_only=True)
+class _ScalarLine(Moment, Scalar):
+    shape: Literal["scalar"]
+
+
+@with_config(EXACT)
+@dataclass(frozen=True, kw_only=True)
+class _CurveLine(Moment, Curve):
+    shape: Literal["curve"]
+
+    def __post_init__(self) -> None:
+        if len(self.x) != len(self.y):
+            raise ValueError(f"'y' must have a number for each of 'x', {len(self.x)}. Got {len(self.y)}.")
+
+
+@with_config(EXACT)
+@dataclass(frozen=True, kw_only=True)
+class _MatrixLine(Moment, Matrix):
+    shape: Literal["matrix"]
+
+    def __post_init__(self) -> None:
+        widths = [len(row) for row in self.values]
+        if not widths or widths != [len(self.columns)] * len(self.rows):
+            sizes = f"{len(self.rows)} rows of {len(self.columns)} numbers"
+            raise ValueError(f"'values' must be {sizes}, at least one row. Got rows of {widths[:9]}.")
+
+
+@with_config(EXACT)
+@dataclass(frozen=True, kw_only=True)
+class _TextLine(Moment, Text):
+    shape: Literal["text"]
+
+
+_Line = _ScalarLine | _CurveLine | _MatrixLine | _TextLine
+_RECORDS: dict[type[_Line], type[Record]] = {
+    _ScalarLine: Scalar,
+    _CurveLine: Curve,
+    _MatrixLine: Matrix,
+    _TextLine: Text,
+}
+_ANY_LINE = cast("type[_Line]", Annotated[_Line, Field(discriminator="shape")])
+"""As `parse_json` takes it, which picks the class by the line's shape."""
 
 
 def to_line(record: Record, moment: Moment) -> str:
@@ -93,43 +138,7 @@ def from_line(line: str, source: str) -> tuple[Record, Moment]:
     Raises:
         UserError: the line is not a record.
     """
-    try:
-        content: dict[str, Any] = json.loads(line)
-        moment = Moment(**{key: content.pop(key) for key in ("step", "epoch", "tokens")})
-        shape = _SHAPES[content.pop("shape")]
-        record = shape(**{key: _tuples(value) for key, value in content.items()})
-        sound = _finite((moment.step, moment.epoch, moment.tokens)) and _sound(record)
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
-        raise UserError(f"{source} must hold one record per line. Got {line[:80]!r}.") from None
-    if not sound:
-        raise UserError(f"{source} must hold finite numbers and texts. Got {line[:80]!r}.")
-    return record, moment
-
-
-def _sound(record: Record) -> bool:
-    """Whether the values have the types and sizes of their shape, because a line of JSON may hold any."""
-    match record:
-        case Scalar():
-            return _finite(record.value) and _texts(record.name, record.unit, record.split)
-        case Curve():
-            return _finite((record.x, record.y)) and len(record.x) == len(record.y)
-        case Matrix():
-            widths = {len(row) for row in record.values}
-            return _finite(record.values) and widths == {len(record.columns)} and len(record.rows) > 0
-        case Text():
-            return _texts(record.name, record.prompt, record.text)
-
-
-def _finite(value: Any) -> bool:
-    if isinstance(value, tuple):
-        return all(_finite(item) for item in value)
-    # JSON has no type for tuples, and Python reads 1e999 as infinity.
-    return isinstance(value, int | float) and math.isfinite(value)
-
-
-def _texts(*values: Any) -> bool:
-    return all(isinstance(value, str) for value in values)
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
+    read = parse_json(line, _ANY_LINE, source)
+    record = _RECORDS[type(read)]
+    content = {field.name: getattr(read, field.name) for field in dataclasses.fields(record)}
+    return record(**content), Moment(step=read.step, epoch=read.epoch, tokens=read.tokens)

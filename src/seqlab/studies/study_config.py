@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from seqlab.compare.oracle_metrics import ORACLE_METRICS
+from seqlab.runs.study_folder import Chosen, FitOn
 from seqlab.schema.config import Config
 from seqlab.schema.errors import unknown
 from seqlab.schema.registry import ByKind
@@ -30,9 +31,9 @@ class BudgetConfig(Config):
 class FinalConfig(Config):
     """What `--final` scores on the test split, once."""
 
-    of: Literal["winner", "best-of-each"] = "best-of-each"
+    of: Chosen = "best-of-each"
     """The best setting of all, or of each architecture, by the median over seeds on validation."""
-    fit_on: Literal["train", "train+valid"] = "train"
+    fit_on: FitOn = "train"
     """Splits the scored model is trained on; with both, it is trained again on all of their data."""
 
 
