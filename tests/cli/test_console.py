@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import io
 import json
 import os
@@ -28,7 +29,8 @@ from seqlab.training.progress import Progress
 
 def at(step: int) -> Progress:
     """The progress of a run with 8 steps per epoch and 1,000 tokens per step."""
-    return Progress(step=step, epoch=step // 8, batch=step % 8, batches_in_epoch=8, tokens=1000 * step)
+    counters = {"step": step, "epoch": step // 8, "batch": step % 8, "tokens": 1000 * step}
+    return dataclasses.replace(Progress.begin(), batches_in_epoch=8, **counters)
 
 
 class Clock:

@@ -27,6 +27,7 @@ def cell(
         epochs=() if epochs is None else (epochs,),
         run="" if folder is None else folder.path.name,
         config={},
+        baseline=False,
     )
     return StudyCell(
         run=TrialRun(trial, folder, None),

@@ -33,7 +33,7 @@ DATA: DataSummary = {
     "name": "reviews",
     "content_hash": "ab" * 32,
     "labels": [],
-    "limit": {},
+    "limit": {"max_length": None, "keep": "first"},
     "spec": {"vocabulary": 77, "outputs": 77, "source_vocabulary": None, "max_length": None},
     "notes": [],
     "splits": {"train": {"sequences": 900, "tokens": 12345}, "valid": {"sequences": 100, "tokens": 1500}},

@@ -41,7 +41,7 @@ def add_baseline(study: StudyFolder, kind: str, value: float) -> None:
     """Add a baseline, which every other run is compared with."""
     run, number = folders.baseline(name=kind, kind=kind, loss=value), len(study.trials()) + 1
     known = {"setting": {}, "seed": 1, "epochs": (), "config": {}, "baseline": True}
-    study.add_trial(Trial(number=number, architecture=kind, run=run.path.name, **known))
+    study.add_trial(Trial(number=number, architecture=kind, run=run.path.name, **known, baseline=False))
     study.add_event(Event(trial=number, state="finished", reason="fitted"))
 
 
@@ -60,6 +60,7 @@ def _trial(study: StudyFolder, name: str, cell: str, rate: float, seed: int) -> 
             epochs=(),
             run=run.path.name,
             config={},
+            baseline=False,
         )
     )
     state, reason = ("failed", WHY) if fails else ("finished", "2 of 2 epochs done")
@@ -94,6 +95,7 @@ def make_hostile(cells: Iterable[tuple[str, str]]) -> StudyFolder:
                 epochs=(),
                 run=run.path.name,
                 config={},
+                baseline=False,
             )
         )
         study.add_event(Event(trial=number, state="finished", reason="2 of 2 epochs done"))

@@ -53,7 +53,7 @@ def create(fingerprint: str, name: str = "toy") -> RunFolder:
         "name": "toy",
         "content_hash": "a" * 64,
         "labels": [],
-        "limit": {},
+        "limit": {"max_length": None, "keep": "first"},
         "spec": {"vocabulary": 3, "outputs": 3, "source_vocabulary": None, "max_length": None},
         "splits": {"train": {"sequences": 2, "tokens": 5}},
         "description": "",
@@ -165,7 +165,7 @@ def test_a_missing_file_is_named(run: RunFolder) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"threads": None}, r"'threads': input should be a valid integer"),
+        ({"threads": None}, r"'threads' must be a valid integer. Got None"),
         ({"cpus": 2}, r"'cpus' is unknown"),
         (None, r"'threads' is missing"),
     ],
@@ -194,7 +194,7 @@ def test_broken_lines_are_refused_or_left_out(run: RunFolder) -> None:
     assert list(run.records(broken.append)) == [(loss, moment)] * 3
     words = [
         "jsonl:2 is damaged: 'scalar.value' must be a finite",
-        "jsonl:4 is damaged: it does not fit its 'check'",
+        "jsonl:4 is damaged: it does not fit its 'check'. It or a line before it was changed",
     ]
     assert [word in str(error) for word, error in zip(words, broken, strict=True)] == [True, True]
 

@@ -27,7 +27,14 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StudyFolder:
 
 def test_what_is_added_is_read_back(study: StudyFolder) -> None:
     trial = Trial(
-        number=1, architecture="lstm", setting={"x": 1}, seed=1, epochs=(2, 4), run="toy-1", config={"a": [1]}
+        number=1,
+        architecture="lstm",
+        setting={"x": 1},
+        seed=1,
+        epochs=(2, 4),
+        run="toy-1",
+        config={"a": [1]},
+        baseline=False,
     )
     study.add_trial(trial)
     study.add_event(Event(trial=1, state="failed", reason="diverged"))
@@ -95,7 +102,14 @@ def test_a_trial_names_a_folder_of_a_run(study: StudyFolder, run: str) -> None:
 
 
 TRIAL = Trial(
-    number=1, architecture="lstm", setting={"x": 1}, seed=1, epochs=(2,), run="toy-1", config={"a": 1}
+    number=1,
+    architecture="lstm",
+    setting={"x": 1},
+    seed=1,
+    epochs=(2,),
+    run="toy-1",
+    config={"a": 1},
+    baseline=False,
 )
 EVENT = Event(trial=1, state="finished", reason="")
 ON_TEST = OnTest(number=1, split="test", of="winner", fit_on="train", runs=("toy-1",))

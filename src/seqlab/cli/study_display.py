@@ -95,7 +95,7 @@ def trial_label(trial: Trial) -> str:
 
     >>> from seqlab.runs.study_folder import Trial
     >>> trial_label(Trial(number=1, architecture="lstm", setting={"training.optimizer.learning_rate": 0.1},
-    ...                   seed=2, epochs=(1, 3), run="", config={}))
+    ...                   seed=2, epochs=(1, 3), run="", config={}, baseline=False))
     'lstm learning_rate=0.1, seed 2'
     """
     setting = " ".join(f"{key.rpartition('.')[2]}={value}" for key, value in trial.setting.items())

@@ -56,7 +56,7 @@ class NetworkLoader(Loader):
     @override
     def fitted(self, run: RunFolder, dataset: Dataset, device: torch.device) -> FittedNetwork:
         experiment = NetworkExperiment(self._config, dataset, device)
-        counters = load_best(run, experiment.model)["progress"]
+        counters = load_best(run, experiment.model)
         moment = Moment(step=counters["step"], epoch=float(counters["epoch"]), tokens=counters["tokens"])
         return FittedNetwork(experiment, moment)
 
@@ -70,4 +70,4 @@ class NetworkLoader(Loader):
     ) -> tuple[SequenceModel, int]:
         model = self._config.model.build(spec, torch.Generator())
         counters = load_best(run, model)
-        return model.eval(), counters["progress"]["step"]
+        return model.eval(), counters["step"]

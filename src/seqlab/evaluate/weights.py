@@ -3,27 +3,53 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
+from pydantic import ConfigDict, with_config
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from typing_extensions import TypedDict
 
+from seqlab.experiment.state_check import tensor_kind
 from seqlab.runs import checkpoints
 from seqlab.runs.checkpoints import COUNTERS, MODEL
 from seqlab.runs.run_folder import RunFolder
 from seqlab.runs.typed_json import read_text
 from seqlab.schema.errors import DamagedFileError, UserError
+from seqlab.schema.json_shapes import Count, Shape, parse_json
+
+_PART = with_config(ConfigDict(strict=True))
+"""Of a shape that is a part of what a checkpoint holds; training reads all of it."""
 
 
-def load_best(run: RunFolder, model: nn.Module) -> dict[str, Any]:
+@_PART
+class SavedCounters(TypedDict):
+    """Finished steps and epochs, tokens seen, and the best step; None where nothing was validated."""
+
+    step: Count
+    epoch: Count
+    tokens: Count
+    best_step: Count | None
+
+
+@_PART
+class _SavedProgress(TypedDict):
+    progress: SavedCounters
+
+
+@_PART
+class _SavedWeights(TypedDict):
+    aliases: dict[str, str]
+    counters: _SavedProgress
+
+
+def load_best(run: RunFolder, model: nn.Module) -> SavedCounters:
     """Put the best weights of a run into a model; returns the counters.
 
     Raises:
@@ -39,7 +65,7 @@ def load_best(run: RunFolder, model: nn.Module) -> dict[str, Any]:
                 raise
 
 
-def load_model(run: RunFolder, path: Path, model: nn.Module) -> dict[str, Any]:
+def load_model(run: RunFolder, path: Path, model: nn.Module) -> SavedCounters:
     """Put the weights of a checkpoint into a model; returns the counters.
 
     Raises:
@@ -47,9 +73,9 @@ def load_model(run: RunFolder, path: Path, model: nn.Module) -> dict[str, Any]:
     """
     checkpoints.verify(path, run.fingerprint)
     with reading(path):
-        content = read_counters(path)
+        content = read_counters(path, _SavedWeights)
         load_weights(path, model, content["aliases"])
-        return content["counters"]
+        return content["counters"]["progress"]
 
 
 def best_checkpoint(run: RunFolder) -> Path:
@@ -65,13 +91,17 @@ def best_checkpoint(run: RunFolder) -> Path:
         raise UserError(f"{run.path} must have a checkpoint. Got none; `seqlab resume` it first.")
     checkpoints.verify(newest, run.fingerprint)
     with reading(newest):
-        step = read_counters(newest)["counters"]["progress"]["best_step"]
+        step = read_counters(newest, _SavedWeights)["counters"]["progress"]["best_step"]
         return newest if step is None else run.checkpoints / checkpoints.name(step)
 
 
-def read_counters(path: Path) -> dict[str, Any]:
-    """What a checkpoint holds besides tensors."""
-    return json.loads(read_text(path / COUNTERS))
+def read_counters(path: Path, shape: type[Shape]) -> Shape:
+    """What a checkpoint holds besides tensors.
+
+    Raises:
+        DamagedFileError: it does not have this shape.
+    """
+    return parse_json(read_text(path / COUNTERS), shape, path / COUNTERS)
 
 
 @contextmanager
@@ -154,9 +184,9 @@ def load_weights(path: Path, model: nn.Module, aliases: dict[str, str]) -> None:
     """
     weights = load_file(path / MODEL)
     weights |= {name: weights[owner] for name, owner in aliases.items()}
-    kinds = {name: _kind(tensor) for name, tensor in model.state_dict().items()}
+    kinds = {name: tensor_kind(tensor) for name, tensor in model.state_dict().items()}
     for name in sorted(kinds.keys() | weights.keys()):
-        got = _kind(weights[name]) if name in weights else "none"
+        got = tensor_kind(weights[name]) if name in weights else "none"
         wanted = kinds.get(name, "none")
         if got != wanted:
             raise DamagedFileError(
@@ -164,8 +194,3 @@ def load_weights(path: Path, model: nn.Module, aliases: dict[str, str]) -> None:
                 "Delete the checkpoint, or train again."
             )
     model.load_state_dict(weights)
-
-
-def _kind(tensor: Tensor) -> str:
-    """The shape and the type of a tensor, which loading would convert silently."""
-    return f"{tuple(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"

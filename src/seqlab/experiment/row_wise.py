@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
+from seqlab.experiment.state_check import check_state
 from seqlab.nn.embedding import Embedding
 
 WINDOW = 64
@@ -95,7 +96,18 @@ class RowWiseSgd:
 
     @torch.no_grad()
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Restore a state."""
+        """Restore a state.
+
+        Raises:
+            ValueError: it is not the state of such a table.
+        """
+        live = {"weight": self.weight.detach(), "seen": self._seen}
+        live |= {} if self._velocity is None else {"velocity": self._velocity}
+        check_state(live, state, "rows")
+        # There is one map for each of the last steps.
+        check_state(self._maps[:1], state["maps"][:1], "rows.maps")
+        if not 0 <= int(state["seen"].min()) <= int(state["seen"].max()) < len(state["maps"]):
+            raise ValueError(f"'rows.seen' must be indices of the {len(state['maps'])} maps.")
         self.weight.copy_(state["weight"])
         self._seen, self._maps = state["seen"].clone(), state["maps"].clone()
         if self._velocity is not None:

@@ -57,7 +57,11 @@ class Schedule(ABC):
 
     @abstractmethod
     def restore(self, state: dict[str, float]) -> None:
-        """Continue from a value that `state` returned."""
+        """Continue from a value that `state` returned.
+
+        Raises:
+            ValueError: it is not such a value.
+        """
 
 
 class ByClock(Schedule):
@@ -80,7 +84,8 @@ class ByClock(Schedule):
 
     @override
     def restore(self, state: dict[str, float]) -> None:
-        assert not state, f"a schedule without state got {sorted(state)}"
+        if state:
+            raise ValueError(f"a schedule without a state must get none. Got {', '.join(sorted(state))}.")
 
 
 class Plateau(Schedule):
@@ -108,6 +113,8 @@ class Plateau(Schedule):
 
     @override
     def restore(self, state: dict[str, float]) -> None:
+        if state.keys() != self.state().keys() or not (0 <= state["factor"] <= 1 and state["waited"] >= 0):
+            raise ValueError(f"a plateau must have waited and have a factor up to 1. Got {state}.")
         self._factor, self._waited = state["factor"], int(state["waited"])
 
 

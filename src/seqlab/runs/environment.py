@@ -9,13 +9,20 @@ import sys
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import with_config
+from pydantic import AfterValidator, with_config
 from typing_extensions import TypedDict
 
 from seqlab.schema.json_shapes import EXACT, Positive
 
 _PACKAGES = ("seqlab", "torch", "numpy", "scipy", "scikit-learn", "tokenizers", "safetensors")
+
+
+def _with_seqlabs(versions: dict[str, str]) -> dict[str, str]:
+    if "seqlab" not in versions:
+        raise ValueError(f"must have the version of seqlab. Got those of {', '.join(versions) or 'nothing'}.")
+    return versions
 
 
 @with_config(EXACT)
@@ -34,7 +41,7 @@ class Environment(TypedDict):
     cores: int | None
     platform: str
     python: str
-    versions: dict[str, str]
+    versions: Annotated[dict[str, str], AfterValidator(_with_seqlabs)]
 
 
 def describe(*, threads: int, device: str, kernels: str, matmul: str) -> Environment:

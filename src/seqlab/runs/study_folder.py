@@ -76,7 +76,7 @@ class Trial:
     epochs: tuple[Positive, ...]
     run: str
     config: Mapping[str, Any]
-    baseline: bool = False
+    baseline: bool
 
 
 @with_config(EXACT)

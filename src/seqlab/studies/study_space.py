@@ -82,6 +82,7 @@ class StudySpace(SearchSpace):
             epochs=tuple(epochs),
             run=run_path(config).name,
             config=plain(config),
+            baseline=False,
         )
 
     def _baseline(self, number: int, name: str, setting: Mapping[str, Any]) -> Trial:

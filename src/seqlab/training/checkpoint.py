@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,20 +11,42 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import with_config
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from typing_extensions import TypedDict
 
 from seqlab.evaluate.weights import load_weights, read_counters, reading, save_tensors, unique_tensors
 from seqlab.experiment.row_wise import RowWiseSgd
+from seqlab.experiment.state_check import check_state
 from seqlab.models.model import State
 from seqlab.runs import checkpoints
 from seqlab.runs.checkpoints import COUNTERS, MODEL, TRAINING
 from seqlab.runs.journal import JournalMark
 from seqlab.runs.run_folder import RunFolder
+from seqlab.schema.json_shapes import EXACT
 from seqlab.training import state_tree
 from seqlab.training.progress import Progress
 
 KEPT = 2
+
+
+@with_config(EXACT)
+class _Counters(TypedDict):
+    progress: Progress
+    schedule: dict[str, float]
+
+
+@with_config(EXACT)
+class _Content(TypedDict):
+    """What a checkpoint holds besides tensors.
+
+    aliases: the stored name of each tied tensor, by its other names. optimizer: see `state_tree`.
+    """
+
+    aliases: dict[str, str]
+    optimizer: Any
+    counters: _Counters
 
 
 @dataclass
@@ -38,7 +61,11 @@ class Training:
 
 
 def save(
-    run: RunFolder, progress: Progress, training: Training, schedule: Any, marks: Mapping[str, JournalMark]
+    run: RunFolder,
+    progress: Progress,
+    training: Training,
+    schedule: dict[str, float],
+    marks: Mapping[str, JournalMark],
 ) -> None:
     """Write the checkpoint of a step, then delete those that are no longer needed.
 
@@ -66,7 +93,7 @@ def save(
         weights, aliases = unique_tensors(training.model.state_dict())
         save_tensors(weights, path / MODEL)
         save_tensors(tensors, path / TRAINING)
-        counters = {"progress": progress.to_table(), "schedule": schedule}
+        counters = {"progress": dataclasses.asdict(progress), "schedule": schedule}
         content = {"aliases": aliases, "optimizer": optimizer, "counters": counters}
         (path / COUNTERS).write_text(json.dumps(content, allow_nan=False), encoding="utf-8")
     checkpoints.prune(run.checkpoints, KEPT, progress.best_step)
@@ -77,7 +104,7 @@ class Saved:
     """What a checkpoint has besides the state of live objects: the arguments of `save`."""
 
     progress: Progress
-    schedule: Any
+    schedule: dict[str, float]
     marks: Mapping[str, JournalMark]
 
 
@@ -89,10 +116,14 @@ def load(run: RunFolder, path: Path, training: Training) -> Saved:
     """
     manifest = checkpoints.verify(path, run.fingerprint)
     with reading(path):
-        content = read_counters(path)
+        content = read_counters(path, _Content)
+        # The step also moves the weights, which are read afterwards.
+        live = _state_after_a_step(training.optimizer)
         load_weights(path, training.model, content["aliases"])
         tensors = load_file(path / TRAINING)
-        _restore_optimizer(training.optimizer, state_tree.unpack(content["optimizer"], tensors))
+        saved = state_tree.unpack(content["optimizer"], tensors)
+        _check_optimizer(live, saved)
+        _restore_optimizer(training.optimizer, saved)
         if training.rows is not None:
             training.rows.restore(_below(tensors, "rows."))
         for name, generator in training.generators.items():
@@ -100,7 +131,7 @@ def load(run: RunFolder, path: Path, training: Training) -> Saved:
         carried = _below(tensors, "carried.")
         training.carried = State(carried) if carried else None
         counters = content["counters"]
-        return Saved(Progress.from_table(counters["progress"]), counters["schedule"], manifest["journals"])
+        return Saved(counters["progress"], counters["schedule"], manifest["journals"])
 
 
 @contextmanager
@@ -117,6 +148,28 @@ def _up_to_date(rows: RowWiseSgd | None, raw: dict[str, Tensor]) -> Iterator[Non
         yield
     finally:
         rows.restore(raw)
+
+
+def _state_after_a_step(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """The state of an optimizer after a step, whose structure that of every later step has."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    for parameter in parameters:
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    for parameter in parameters:
+        parameter.grad = None
+    return optimizer.state_dict()
+
+
+def _check_optimizer(live: dict[str, Any], saved: dict[str, Any]) -> None:
+    """Make sure that a saved state is one of this optimizer; a parameter without a gradient has none.
+
+    Raises:
+        ValueError: it is of another one.
+    """
+    check_state({"state": {}, "param_groups": live["param_groups"]}, saved, "optimizer")
+    for key, entries in saved["state"].items():
+        check_state(live["state"].get(key), entries, f"optimizer.state.{key}")
 
 
 def _restore_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:

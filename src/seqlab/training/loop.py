@@ -13,10 +13,11 @@ from seqlab.evaluate.card import numbers
 from seqlab.evaluate.oracle_check import oracle_check
 from seqlab.evaluate.sampled_texts import write_samples
 from seqlab.evaluate.scoring import score, score_training
-from seqlab.evaluate.weights import newest_checkpoint
+from seqlab.evaluate.weights import newest_checkpoint, reading
 from seqlab.experiment import seeding
 from seqlab.experiment.network_experiment import NetworkExperiment
 from seqlab.experiment.schedules import Clock
+from seqlab.experiment.state_check import check_state
 from seqlab.runs.journal import JournalMark
 from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.errors import WorkError
@@ -45,9 +46,9 @@ class Loop:
         )
         self._move = Step(experiment)
         self.check = oracle_check(experiment)
-        self.progress = Progress()
-        self.recorder = self._open()
+        self.progress = Progress.begin()
         self._carries = experiment.config.batching.running and experiment.model.capabilities.carries_state
+        self.recorder = self._open()
         self.device = next(experiment.model.parameters()).device
         self._saved_at = self._timed_at = time.monotonic()
         self._steps_per_epoch = len(self._batches(epoch=self.config.curriculum))
@@ -177,7 +178,7 @@ class Loop:
         ]
         self.recorder.record(train, self.progress.moment)
         self._tick(interval.tokens)
-        self.progress.interval = RecordInterval()
+        self.progress.interval = RecordInterval.begin()
 
     def _tick(self, tokens: int = 0) -> None:
         now = time.monotonic()
@@ -206,13 +207,33 @@ class Loop:
         if newest is not None:
             saved = checkpoint.load(self.run, newest, self.training)
             self.progress, marks = saved.progress, saved.marks
-            self.schedule.restore(saved.schedule)
+            with reading(newest):
+                self.schedule.restore(saved.schedule)
+                self._check_next_batch()
         recorder = Recorder(self.run, marks)
         if self.config.tensorboard:
             recorder.add_events(
                 TensorBoardEvents(self.run.tensorboard, self.progress.step, self.callback.message)
             )
         return recorder
+
+    def _check_next_batch(self) -> None:
+        """Make sure that a checkpoint's next batch is one of the data, and continues its state.
+
+        Raises:
+            ValueError: it is not.
+        """
+        progress, carried = self.progress, self.training.carried
+        if (carried is not None) != (self._carries and progress.batch > 0):
+            raise ValueError("there must be a carried state within an epoch of running text, and only there.")
+        if not progress.batch:
+            return
+        batches = self._batches(progress.epoch)
+        if len(batches) != progress.batches_in_epoch:
+            raise ValueError(f"'batches_in_epoch' must be {len(batches)}. Got {progress.batches_in_epoch}.")
+        if carried is not None:
+            rows = len(batches[progress.batch].inputs.lengths)
+            check_state(self.experiment.model.start(rows).tensors, carried.tensors, "carried")
 
     def _batches(self, epoch: int) -> Sequence[Batch]:
         config = self.experiment.config

@@ -2,52 +2,77 @@
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
+from pydantic import with_config
+
+from seqlab.schema.json_shapes import EXACT, Amount, Count, Positive
 from seqlab.schema.records import Moment
 
 
-@dataclass
+@with_config(EXACT)
+@dataclass(kw_only=True)
 class RecordInterval:
     """Sums since the last record: the mean loss is per target, the mean gradient norm per step."""
 
-    nats: float = 0.0
-    targets: int = 0
-    tokens: int = 0
-    gradient_norms: float = 0.0
-    steps: int = 0
+    nats: float
+    targets: Count
+    tokens: Count
+    gradient_norms: Amount
+    steps: Count
+
+    @staticmethod
+    def begin() -> RecordInterval:
+        """Nothing yet."""
+        return RecordInterval(nats=0.0, targets=0, tokens=0, gradient_norms=0.0, steps=0)
 
 
-@dataclass
+@with_config(EXACT)
+@dataclass(kw_only=True)
 class Progress:
     """Counters of the loop; `epoch` and `batch` are of the next batch, `step` counts finished steps."""
 
-    step: int = 0
-    epoch: int = 0
-    batch: int = 0
-    batches_in_epoch: int = 1
-    tokens: int = 0
-    best_value: float | None = None
-    best_step: int | None = None
-    validations: int = 0
-    validations_without_gain: int = 0
-    stopped: str = ""
-    seconds: float = 0.0
-    interval: RecordInterval = field(default_factory=RecordInterval)
+    step: Count
+    epoch: Count
+    batch: Count
+    batches_in_epoch: Positive
+    tokens: Count
+    best_value: float | None
+    best_step: Count | None
+    validations: Count
+    validations_without_gain: Count
+    stopped: str
+    seconds: Amount
+    interval: RecordInterval
+
+    @staticmethod
+    def begin() -> Progress:
+        """That of a run before its first step."""
+        return Progress(
+            step=0,
+            epoch=0,
+            batch=0,
+            batches_in_epoch=1,
+            tokens=0,
+            best_value=None,
+            best_step=None,
+            validations=0,
+            validations_without_gain=0,
+            stopped="",
+            seconds=0.0,
+            interval=RecordInterval.begin(),
+        )
+
+    def __post_init__(self) -> None:
+        if self.batch >= self.batches_in_epoch:
+            raise ValueError(
+                f"'batch' must be one of the {self.batches_in_epoch} of its epoch. Got {self.batch}."
+            )
+        if self.best_step is not None and self.best_step > self.step:
+            raise ValueError(f"'best_step' must be at most 'step', {self.step}. Got {self.best_step}.")
 
     @property
     def moment(self) -> Moment:
         """The moment in training that records are labelled with."""
         epoch = self.epoch + self.batch / self.batches_in_epoch
         return Moment(step=self.step, epoch=round(epoch, 6), tokens=self.tokens)
-
-    def to_table(self) -> dict[str, Any]:
-        """A plain table for JSON."""
-        return dataclasses.asdict(self)
-
-    @staticmethod
-    def from_table(table: dict[str, Any]) -> Progress:
-        """The inverse of `to_table`."""
-        return Progress(**{**table, "interval": RecordInterval(**table["interval"])})
