@@ -10,7 +10,7 @@ from seqlab.compare.study import Group, Study
 from seqlab.compare.study_cache import once_per_cells
 from seqlab.schema.settings import flat, format_setting, short_names
 from seqlab.stats.forest import FEWEST, Span, forest_importance
-from seqlab.stats.grid import SettingCell, missing
+from seqlab.stats.grid import SettingCell, missing, needs_ranks
 from seqlab.stats.importance import Importance, importance
 
 ALL = "all architectures"
@@ -58,8 +58,7 @@ def _of(cells: Sequence[SettingCell], study: Study, spans: Mapping[str, Span]) -
         return None  # the only axis explains everything
     # A complete grid needs no model; ranks where a run failed, because its value is unknown.
     if not missing(cells):
-        gaps = any(value is None for cell in cells for value in cell.values)
-        return importance(cells, study.monitor, scale="rank" if gaps else "value")
+        return importance(cells, study.monitor, scale="rank" if needs_ranks(cells) else "value")
     if len(cells) < FEWEST or "architecture" in varying:
         return None
     # Only the first seed was run with every setting.

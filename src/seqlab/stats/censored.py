@@ -71,7 +71,7 @@ def finite(value: float) -> float | None:
 
 
 def between(low: float, high: float, weight: float) -> float:
-    """The interpolation low + weight (high - low); infinite where an end with a weight is.
+    """The interpolation low + weight (high - low); infinite only where an end with a weight is.
 
     >>> between(1.0, math.inf, 0.0), between(1.0, math.inf, 0.5), between(1.0, 3.0, 0.25)
     (1.0, inf, 1.5)
@@ -79,7 +79,11 @@ def between(low: float, high: float, weight: float) -> float:
     if weight == 0 or low == high:
         return low
     infinite = [end for end in (low, high) if math.isinf(end)]
-    return infinite[0] if infinite else low + weight * (high - low)
+    if infinite:
+        return infinite[0]
+    # The distance of two large numbers may be no float, although what is between them is one.
+    distance = high - low
+    return low + weight * distance if math.isfinite(distance) else (1 - weight) * low + weight * high
 
 
 def quantile(ascending: Sequence[float], share: float) -> float:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from seqlab.schema.errors import UserError
 from seqlab.schema.metric_spec import MetricSpec
-from seqlab.stats.grid import Level, SettingCell, format_levels, scaled
+from seqlab.stats.grid import Level, SettingCell, format_levels, needs_ranks, scaled
 from seqlab.stats.importance import Effect, Importance
 from seqlab.stats.ties import equal
 
@@ -43,8 +43,8 @@ def forest_importance(
     that were not tried, so that shares are estimates. Pairs are not separated: they are part of `rest`.
 
     Args:
-        cells: at least 10, each with one value or more, of which the mean counts. Where a value is censored,
-            all are replaced by their ranks, censored ones last.
+        cells: at least 10, each with one value or more, of which the mean counts. Where one is censored,
+            or so large that no float holds their variance, all are replaced by ranks, censored ones last.
         metric: of the values.
         spans: ends of the axes whose values were drawn from a range; other axes are choices.
 
@@ -58,13 +58,13 @@ def forest_importance(
     axes = _axes(cells, spans or {})
     if not axes:
         raise UserError("At least one setting must have two values. Got none.")
-    ranks = any(value is None for cell in cells for value in cell.values)
+    ranks = needs_ranks(cells)
     values = [float(runs.mean()) for runs in scaled(cells, metric, "rank" if ranks else "value")]
     mean = math.fsum(values) / len(values)
     # Rounding alone must not be divided among the axes.
     same = equal(min(values), max(values))
     variance = 0.0 if same else math.fsum((value - mean) ** 2 for value in values) / len(values)
-    shares = _shares(cells, axes, values, spans or {}) if variance else {}
+    shares = {} if same else _shares(cells, axes, values, spans or {})
     effects = [Effect(axes=(name,), share=share, noise=None, p=None) for name, share in shares.items()]
     return Importance(
         metric=metric,

@@ -17,6 +17,8 @@ from seqlab.stats.censored import check_value
 from seqlab.stats.ties import mean_ranks
 
 Level = str | int | float | bool | None
+_LARGEST = 2.0**500
+"""Size up to which the variance of values is a float."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,24 +121,29 @@ def index_of(cell: SettingCell, axes: Mapping[str, list[Level]]) -> tuple[int, .
     return tuple(levels.index(cell.settings[name]) for name, levels in axes.items())
 
 
+def needs_ranks(cells: Sequence[SettingCell]) -> bool:
+    """Whether a value is censored, or too large for a variance that a float holds."""
+    return any(value is None or abs(value) > _LARGEST for cell in cells for value in cell.values)
+
+
 def scaled(
     cells: Sequence[SettingCell], metric: MetricSpec, scale: Literal["value", "rank"]
 ) -> list[NDArray[np.float64]]:
     """The values of each cell's runs, unchanged or as ranks among all runs.
 
     Raises:
-        UserError: a censored value without ranks.
+        UserError: a censored value, or one without a variance, without ranks.
     """
+    if scale == "value" and needs_ranks(cells):
+        cell = next(cell for cell in cells if needs_ranks([cell]))
+        got = "a failed run" if None in cell.values else f"{max(cell.values, key=abs)!r}"  # pyright: ignore
+        raise UserError(
+            f"Values must be known, and at most {_LARGEST:.0e} in size. "
+            f"Got {got} at {format_levels(cell.settings)}. Nearest: scale='rank'."
+        )
     # Infinite values rank last on the worse side, whatever the scale of the others.
     worse = -math.inf if metric.better == "higher" else math.inf
     runs = [np.array([worse if value is None else value for value in cell.values]) for cell in cells]
-    together = np.concatenate(runs)
     if scale == "value":
-        if not np.isfinite(together).all():
-            cell = next(cell for cell in cells if None in cell.values)
-            raise UserError(
-                f"Values must be known. Got a failed run at {format_levels(cell.settings)}. "
-                "Nearest: scale='rank'."
-            )
         return runs
-    return np.split(mean_ranks(together), np.cumsum([len(values) for values in runs])[:-1])
+    return np.split(mean_ranks(np.concatenate(runs)), np.cumsum([len(values) for values in runs])[:-1])

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from seqlab.schema.metric_spec import MetricSpec
 from seqlab.stats.grid import SettingCell, check_complete, index_of, scaled, varying_axes
+from seqlab.stats.magnitude import exponent_of
 
 _ROUNDING = 1e-12
 _CHANCE = 0.05
@@ -67,7 +68,7 @@ class Importance:
     @property
     def sentence(self) -> str:
         """All of it in one sentence."""
-        if self.variance == 0:
+        if not self.effects:
             return f"all {self.cells} cells have the same {self.metric.name}"
         shown = [
             f"{effect.name} {100 * effect.share:.0f} %" for effect in self.effects if effect.share >= 0.005
@@ -109,7 +110,7 @@ def importance(
         metric: of the values.
         scale: "rank" replaces the values of all runs by their ranks (Conover and Iman 1981), ties
             sharing their mean rank and censored values last, so that a few diverged runs do not dominate;
-            required where values are censored.
+            required where values are censored, or so large that no float holds their variance.
 
     Raises:
         UserError: the grid is not complete, a cell comes twice, axes differ, no axis has two values, or
@@ -117,7 +118,10 @@ def importance(
     """
     axes = varying_axes(cells)
     check_complete(cells, axes)
-    runs = scaled(cells, metric, scale)
+    values = scaled(cells, metric, scale)
+    # A power of two changes no share, and squares of small numbers would be rounded to 0.
+    exponent = exponent_of(np.concatenate(values))
+    runs = [np.ldexp(one, -exponent) for one in values]
     means = np.empty([len(levels) for levels in axes.values()])
     for cell, values in zip(cells, runs, strict=True):
         means[index_of(cell, axes)] = values.mean()
@@ -135,8 +139,8 @@ def importance(
         effects=tuple(effects),
         rest=rest if rest > _ROUNDING else 0.0,
         cells=len(cells),
-        variance=variance,
-        seed_variance=noise and noise.of_run,
+        variance=math.ldexp(variance, 2 * exponent),
+        seed_variance=noise and math.ldexp(noise.of_run, 2 * exponent),
         seed_share=noise and noise.share(variance),
         ranks=scale == "rank",
     )

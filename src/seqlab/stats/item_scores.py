@@ -14,6 +14,8 @@ from seqlab.schema.metric_spec import MetricSpec
 Score = Literal["nats", "right"]
 """nats: mean cross-entropy per target; right: accuracy."""
 Unit = Literal["text", "token"]
+_MOST = 2.0**900
+"""Size of a number of which sums over any number of items and resamples are floats."""
 
 
 class ItemScores:
@@ -28,7 +30,8 @@ class ItemScores:
         """Check and keep the scores.
 
         Raises:
-            UserError: unequal lengths, no items, a value that is not finite or out of its range.
+            UserError: unequal lengths, no items, a value that is not finite or out of its range, or nats
+                whose sums would not be finite.
         """
         self.nats, self.targets, self.right = (
             np.asarray(x, dtype=np.float64) for x in (nats, targets, right)
@@ -40,7 +43,9 @@ class ItemScores:
                 f"Got shapes {', '.join(map(str, shapes))}."
             )
         _check(np.isfinite(self.nats), self.nats, "'nats' must be finite")
+        _check(np.abs(self.nats) <= _MOST, self.nats, f"'nats' must be at most {_MOST:g} in size")
         _check(self.targets >= 1, self.targets, "'targets' must be at least 1")
+        _check(self.targets <= _MOST, self.targets, f"'targets' must be at most {_MOST:g}")
         _check(
             (self.right >= 0) & (self.right <= self.targets),
             self.right,

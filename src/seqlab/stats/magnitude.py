@@ -1,4 +1,4 @@
-"""Sums and means of numbers near the ends of what a float holds: scaled by a power of two, which is exact."""
+"""Numbers near the ends of what a float holds: scaled by a power of two, which is exact, or refused."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from numpy.typing import NDArray
 
 from seqlab.schema.errors import UserError
 
-_LARGE = 2.0**1000
-"""Below it, the sum of millions of numbers is a float."""
+_LARGE, _SMALL = 2.0**1000, 2.0**-900
+"""Between these sizes, sums of many numbers and quotients of small ones are floats that are not rounded."""
 
 
-def check_range(values: Sequence[float], what: str) -> None:
-    """Make sure that the difference of any two finite values is a float.
+def check_range(values: Sequence[float | None], what: str) -> None:
+    """Make sure that the difference of any two values is a float; None is a censored one.
 
     Raises:
         UserError: it is not.
     """
-    low, high = min(values, default=0.0), max(values, default=0.0)
+    known = [value for value in values if value is not None]
+    low, high = min(known, default=0.0), max(known, default=0.0)
     if not math.isfinite(high - low):
         raise UserError(
             f"{what} must be less than 1.8e308 apart, so that their differences are numbers. "
@@ -28,19 +29,25 @@ def check_range(values: Sequence[float], what: str) -> None:
         )
 
 
-def exponent_of(values: NDArray[np.float64]) -> int:
-    """The e for which the largest size is at least 2^(e - 1) and below 2^e; 0 where all are 0."""
-    return math.frexp(float(np.abs(values).max(initial=0.0)))[1]
+def shift_of(values: NDArray[np.float64]) -> int:
+    """The power of two by which to multiply values; 0 unless the largest finite one is extreme.
 
-
-def mean(values: NDArray[np.float64]) -> float:
-    """The mean of finite values, of any size.
-
-    >>> mean(np.array([1e308, 1.2e308])), mean(np.array([1.0, 2.0]))
-    (1.1e+308, 1.5)
+    >>> shift_of(np.array([1.0, np.inf])), shift_of(np.array([1e308])), shift_of(np.array([0.0, 5e-324]))
+    (0, -64, 200)
     """
-    if np.abs(values).max() < _LARGE:
-        return float(values.mean())
-    low, high = float(values.min()), float(values.max())
-    # Rounding may exceed the largest value, and with it the largest float.
-    return min(max(low, math.ldexp(float(np.ldexp(values, -64).mean()), 64)), high)
+    largest = float(np.abs(values[np.isfinite(values)]).max(initial=0.0))
+    if largest >= _LARGE:
+        return -64
+    return 200 if 0 < largest < _SMALL else 0
+
+
+def shifted_back(value: float, shift: int, values: NDArray[np.float64]) -> float:
+    """A mean of shifted values in the size of the values, between which it lies however it was rounded."""
+    if not shift:
+        return value
+    return min(max(value * 2.0**-shift, float(values.min())), float(values.max()))
+
+
+def exponent_of(values: NDArray[np.float64]) -> int:
+    """The e for which the largest size is at least 2^(e - 1) and below 2^e; 0 where all values are 0."""
+    return math.frexp(float(np.abs(values).max()))[1]

@@ -14,6 +14,7 @@ from seqlab.schema.metric_spec import Better, MetricSpec
 from seqlab.stats.censored import SeedOutcome, by_seed, finite, quantile
 from seqlab.stats.formatting import counted, format_p
 from seqlab.stats.interval import LEVEL, Draws, Interval, check_level, format_size, middle, two_sided_p
+from seqlab.stats.magnitude import check_range, shift_of, shifted_back
 from seqlab.stats.ties import TIE, difference, mean_ranks
 
 MOST_EXACT = 20
@@ -129,20 +130,24 @@ def over_seeds(
         seed: of the flips that are drawn where there are more than `MOST_EXACT` seeds.
 
     Raises:
-        UserError: the models have different seeds, no seeds, or one twice.
+        UserError: the models have different seeds, no seeds, or one twice, or their values are too far apart.
     """
     check_level(level)
     pairs = _paired(first, second, names)
     seeds = tuple(sorted(pairs))
     values = [tuple(pairs[seed][side].value for seed in seeds) for side in (0, 1)]
-    differences = _differences(values[0], values[1], metric.better)
+    check_range([*values[0], *values[1]], f"The values of {names[0]} and {names[1]}")
+    unscaled = _differences(values[0], values[1], metric.better)
+    shift = shift_of(unscaled)
+    differences = np.ldexp(unscaled, shift)
     # Flips that tie with the observed sum must count on both sides, however they round.
-    tie = _tie(values[0], values[1], differences)
+    tie = TIE * math.ldexp(_largest(values[0], values[1], unscaled), shift)
     exact = "exact" if len(seeds) <= MOST_EXACT else f"{DRAWS:,} draws"
-    censored = not bool(np.isfinite(differences).all())
+    censored = any((one is None) != (other is None) for one, other in zip(*values, strict=True))
     flipped = _signed_ranks(differences, tie) if censored else differences
     draws = subset_means(flipped, seed)
     ends = None if censored else middle(np.where(np.abs(draws) <= tie, 0.0, draws), level)
+    average = 0.0 if censored else _mean(differences, tie)
     method = f"sign flips of {'signed ranks' if censored else 'the mean'}, {exact}"
     return SeedsComparison(
         first=names[0],
@@ -152,8 +157,14 @@ def over_seeds(
         first_values=values[0],
         second_values=values[1],
         censored=censored,
-        difference=_average(differences, tie, censored=censored),
-        interval=ends and Interval(low=ends[0], high=ends[1], level=level, method=method),
+        difference=_censored_median(unscaled) if censored else shifted_back(average, shift, unscaled),
+        interval=ends
+        and Interval(
+            low=shifted_back(ends[0], shift, unscaled),
+            high=shifted_back(ends[1], shift, unscaled),
+            level=level,
+            method=method,
+        ),
         p=two_sided_p(draws, _SLACK * float(np.abs(flipped).max()) if censored else tie),
         smallest_p=2.0 ** (1 - len(seeds)) if len(seeds) <= MOST_EXACT else 2 / (DRAWS + 1),
         test=method,
@@ -237,21 +248,23 @@ def _differences(
     return np.array(differences, dtype=np.float64)
 
 
-def _tie(
+def _largest(
     first: Sequence[float | None], second: Sequence[float | None], differences: NDArray[np.float64]
 ) -> float:
-    """The rounding error of a mean of differences: that of the largest value of seeds that differ."""
+    """The size of the largest value of seeds that differ, on which the rounding of their mean depends."""
     differing = zip(first, second, differences, strict=True)
     sizes = [abs(value) for *pair, gap in differing if gap for value in pair if value is not None]
-    return TIE * max(sizes, default=0.0)
+    return max(sizes, default=0.0)
 
 
-def _average(differences: NDArray[np.float64], tie: float, *, censored: bool) -> float | None:
-    """Their mean or, with censored seeds, their median; None where that is censored."""
-    if censored:
-        return finite(quantile(np.sort(differences).tolist(), 0.5))
+def _mean(differences: NDArray[np.float64], tie: float) -> float:
     mean = float(differences.mean())
     return 0.0 if abs(mean) <= tie else mean
+
+
+def _censored_median(differences: NDArray[np.float64]) -> float | None:
+    """None where the median itself is censored."""
+    return finite(quantile(np.sort(differences).tolist(), 0.5))
 
 
 def _signed_ranks(differences: NDArray[np.float64], tie: float) -> NDArray[np.float64]:

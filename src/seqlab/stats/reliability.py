@@ -10,6 +10,7 @@ from seqlab.schema.errors import UserError
 from seqlab.schema.metric_spec import MetricSpec
 from seqlab.stats.censored import check_value, finite, ordered, quantile
 from seqlab.stats.formatting import counted
+from seqlab.stats.magnitude import check_range
 from seqlab.stats.ties import order_key
 
 
@@ -127,10 +128,11 @@ def expected_best(values: Sequence[float | None], metric: MetricSpec) -> list[fl
     n = len(from_worst)
     found = []
     for k in range(1, n + 1):
-        ranked = enumerate(from_worst[k - 1 :], start=k - 1)
-        found.append(
-            finite(sum(math.comb(below, k - 1) / math.comb(n, k) * value for below, value in ranked))
-        )
+        ranked = list(enumerate(from_worst[k - 1 :], start=k - 1))
+        mean = sum(math.comb(below, k - 1) / math.comb(n, k) * value for below, value in ranked)
+        # A mean of the largest floats may be rounded to infinity.
+        known = math.isinf(mean) and not math.isinf(from_worst[k - 1])
+        found.append(from_worst[-1] if known else finite(mean))
     return found
 
 
@@ -178,6 +180,7 @@ def _near(values: Sequence[float | None], best: float | None, metric: MetricSpec
 def _check(settings: Sequence[Setting], within: float) -> None:
     if not settings:
         raise UserError("There must be at least one setting. Got none.")
+    check_range([setting.value for setting in settings], "The values of settings")
     if not (math.isfinite(within) and within >= 0):
         raise UserError(f"'within' must be a finite distance of at least 0. Got {within!r}. Nearest: 0.0.")
     seen: set[tuple[str, str]] = set()

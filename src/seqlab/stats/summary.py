@@ -12,6 +12,7 @@ from seqlab.schema.metric_spec import MetricSpec
 from seqlab.stats.censored import SeedOutcome, between, by_seed, finite, ordered, quantile
 from seqlab.stats.formatting import counted, percent
 from seqlab.stats.interval import LEVEL, Interval, binomial_share, check_level
+from seqlab.stats.magnitude import check_range
 from seqlab.stats.ties import difference, reaches
 
 MOST_SEEDS = 1_000
@@ -117,11 +118,13 @@ def summarize(
         level: of both intervals, a fraction.
 
     Raises:
-        UserError: no outcomes, more than `MOST_SEEDS`, a seed twice, or a level outside 0 to 1.
+        UserError: no outcomes, more than `MOST_SEEDS`, a seed twice, a level outside 0 to 1, or values
+            that are too far apart.
     """
     check_level(level)
     if len(by_seed(outcomes)) > MOST_SEEDS:
         raise UserError(f"There must be at most {MOST_SEEDS:,} seeds. Got {len(outcomes):,}.")
+    check_range([outcome.value for outcome in outcomes], "The values of seeds")
     values = ordered([outcome.value for outcome in outcomes], metric.better)
     # The upper end is the lower end of the reversed distribution.
     probabilities, tail = medians(values), (1 - level) / 2

@@ -75,8 +75,8 @@ def mean_ranks(values: NDArray[np.float64], ties: NDArray[np.float64] | None = N
     ascending = values[order]
     finite = np.where(np.isfinite(ascending), ascending, 0.0)
     limits = TIE * np.abs(finite) if ties is None else ties[order]
-    # Infinity minus infinity is not a number, which is not above a limit.
-    with np.errstate(invalid="ignore"):
+    # Infinity minus infinity is not a number, which is not above a limit; large numbers are infinitely apart.
+    with np.errstate(invalid="ignore", over="ignore"):
         begins = np.diff(ascending) > limits[1:]
     groups = np.concatenate([[0], np.cumsum(begins)])
     counts = np.bincount(groups)
