@@ -193,6 +193,20 @@ def test_a_pipe_in_place_of_a_note_is_not_waited_for(
     assert note.is_file()
 
 
+def test_a_folder_in_place_of_a_note_is_replaced(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+):
+    at_rest(monkeypatch)
+    path = tmp_path / "file"
+    path.write_bytes(b"one")
+    expected = checksums_of(path)
+    (note,) = (cache / "verified").iterdir()
+    note.unlink()
+    (note / "inside").mkdir(parents=True)
+    assert checksums_of(path) == expected
+    assert note.is_file()
+
+
 def test_leftovers_of_killed_downloads_are_removed(server: str, cache: Path):
     leftover = cache / "sources" / "set" / ".fetching-file.bin-0123abcd"
     leftover.parent.mkdir(parents=True)

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -14,11 +15,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import filelock
 import platformdirs
+from pydantic import with_config
+from typing_extensions import TypedDict
 
 from seqlab.runs.atomic import sync
-from seqlab.schema.errors import DiskError, UserError, WorkError
+from seqlab.runs.named_folder import named_folder
+from seqlab.runs.process_lock import process_lock
+from seqlab.runs.typed_json import read_text
+from seqlab.schema.errors import DamagedFileError, DiskError, UserError, WorkError
+from seqlab.schema.json_shapes import EXACT, parse_json
 
 _log = logging.getLogger(__name__)
 _TIMEOUT = 30.0  # seconds without a byte before a URL is given up
@@ -26,6 +32,7 @@ _DOWNLOAD = 7200.0  # seconds to wait for another process's download
 _REST = 2_000_000_000  # nanoseconds since the last change of a file before its checksums are kept
 
 
+@with_config(EXACT)
 @dataclass(frozen=True)
 class Checksums:
     """Checksums of a file, in hexadecimal."""
@@ -38,9 +45,22 @@ class Checksums:
         return bool({f"md5:{self.md5}", f"sha256:{self.sha256}"}.intersection(known))
 
 
+@with_config(EXACT)
+class _Note(TypedDict):
+    """Checksums of a file in the state in which they were computed, and a checksum of both."""
+
+    file: dict[str, int]
+    checksums: Checksums
+    sha256: str
+
+
 def cache_folder() -> Path:
-    """The folder of all derived data: `$SEQLAB_CACHE`, or the platform's cache folder."""
-    return Path(os.environ.get("SEQLAB_CACHE") or platformdirs.user_cache_dir("seqlab"))
+    """The folder of all derived data: `$SEQLAB_CACHE`, or the platform's cache folder.
+
+    Raises:
+        UserError: it is no folder.
+    """
+    return named_folder("SEQLAB_CACHE", platformdirs.user_cache_dir("seqlab"))
 
 
 def source_file(name: str, *, checksums: Sequence[str], urls: Sequence[str]) -> Path:
@@ -100,17 +120,17 @@ def _checksums_of(path: Path) -> Checksums:
     name = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:32]
     note = cache_folder() / "verified" / f"{name}.json"
     # A missing or damaged note is not an error: the file is read.
-    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
-        # Reading a pipe would wait for its writer.
-        stored = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}
-        if stored["file"] == before and stored["sha256"] == _note_checksum(before, stored["checksums"]):
-            return Checksums(**stored["checksums"])
+    with suppress(DamagedFileError):
+        stored = parse_json(read_text(note), _Note, note)
+        found = stored["checksums"]
+        if stored["file"] == before and stored["sha256"] == _note_checksum(before, asdict(found)):
+            return found
     result = _read_checksums(path)
     # A change within one tick of the file system's clock is not seen; so the file must have been at rest.
     if _state(path) == before and now - before["ctime_ns"] > _REST:
         checksums = asdict(result)
         content = {"file": before, "checksums": checksums, "sha256": _note_checksum(before, checksums)}
-        _write(note, json.dumps(content))
+        write_note(note, json.dumps(content))
     return result
 
 
@@ -132,12 +152,12 @@ def _note_checksum(state: Mapping[str, int], checksums: Mapping[str, str]) -> st
 
 def _in_data_folder(name: str) -> Path | None:
     """The file below `$SEQLAB_DATA`, if there is one."""
-    folder = os.environ.get("SEQLAB_DATA")
-    if not folder:
+    if not os.environ.get("SEQLAB_DATA"):
         return None
-    if not Path(folder).is_dir():
-        raise UserError(f"$SEQLAB_DATA must name a folder. Got {folder!r}.")
-    path = Path(folder) / name
+    folder = named_folder("SEQLAB_DATA", "")
+    if not folder.is_dir():
+        raise UserError(f"$SEQLAB_DATA must name a folder. Got {str(folder)!r}.")
+    path = folder / name
     return path if path.is_file() else None
 
 
@@ -258,23 +278,26 @@ def cache_lock(name: str, *, timeout: float = 600.0) -> Iterator[None]:
         timeout: seconds to wait for another process.
 
     Raises:
-        WorkError: another process holds it for longer, or the cache cannot be written.
+        InUseError: another process holds it for longer.
+        DiskError: the cache cannot be written.
     """
     folder = cache_folder() / "locks"
-    lock = filelock.FileLock(folder / f"{name}.lock")
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=timeout)
-    try:
+    refusal = f"The cache's {name!r} is in use by another process. Wait for it, or stop it."
+    with process_lock(folder / f"{name}.lock", refusal, timeout=timeout):
         yield
-    finally:
-        lock.release()
 
 
-def _write(path: Path, text: str) -> None:
-    """Write a small file atomically: processes that write it at the same time write the same content."""
-    temporary = path.with_name(f".writing-{path.name}-{secrets.token_hex(4)}")
+def write_note(path: Path, text: str) -> None:
+    """Write a small file that can be made again in place of whatever has its name.
+
+    Processes that write it at the same time write the same content.
+    """
     with writing(path.parent):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
         path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".writing-{path.name}-{secrets.token_hex(4)}")
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(path)

@@ -6,11 +6,13 @@ import json
 from importlib import metadata
 from pathlib import Path
 
-from seqlab.data.fetch import cache_folder
+from seqlab.data.fetch import cache_folder, write_note
 from seqlab.nn.matmul import MATMULS, TORCH, Matmul, fastest, named, usable
 from seqlab.nn.native import builds
-from seqlab.runs import atomic, environment
-from seqlab.schema.errors import UserError
+from seqlab.runs import environment
+from seqlab.runs.typed_json import read_text
+from seqlab.schema.errors import DamagedFileError, UserError
+from seqlab.schema.json_shapes import parse_json
 
 _CACHE_FILE = "matmul.json"
 
@@ -38,8 +40,7 @@ def choose(wanted: str, *, device: str, threads: int) -> Matmul:
     known = _read(path)
     if not _is_name(known.get(key)):
         known[key] = fastest().name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        atomic.write_text(path, json.dumps(known, indent=1))
+        write_note(path, json.dumps(known, indent=1))
     return chosen(known[key])
 
 
@@ -56,8 +57,6 @@ def _is_name(name: object) -> bool:
 
 def _read(path: Path) -> dict[str, str]:
     try:
-        # Reading a pipe would wait for its writer.
-        content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    except (OSError, json.JSONDecodeError):
+        return parse_json(read_text(path), dict[str, str], path)
+    except DamagedFileError:
         return {}  # a new measurement replaces it
-    return content if isinstance(content, dict) else {}

@@ -1,4 +1,4 @@
-"""The lock of a run or study folder: one process at a time may write it."""
+"""Locks of runs, studies and parts of the cache: one process at a time may write them."""
 
 from __future__ import annotations
 
@@ -6,32 +6,45 @@ import fcntl
 import json
 import os
 import platform
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from pydantic import with_config
+from typing_extensions import TypedDict
+
 from seqlab.runs import atomic
 from seqlab.runs.plain_files import open_to_write, read_bytes
-from seqlab.schema.errors import InUseError, UserError
+from seqlab.schema.errors import DamagedFileError, InUseError
+from seqlab.schema.json_shapes import EXACT, parse_json
 
 LOCK = "lock"
+_PAUSE = 0.05
+"""Seconds between two attempts."""
+
+
+@with_config(EXACT)
+class _Owner(TypedDict):
+    process: int
+    host: str
 
 
 @contextmanager
-def process_lock(folder: Path, refusal: str) -> Iterator[None]:
-    """Hold a folder. The operating system releases the lock of a process that died.
+def process_lock(path: Path, refusal: str, *, timeout: float = 0.0) -> Iterator[None]:
+    """Hold a lock. The operating system releases that of a process that died.
 
     Args:
-        folder: what to hold.
+        path: of the lock's file, such as `LOCK` in the folder to hold.
         refusal: the message where another process holds it; who that is follows, where it is known.
+        timeout: seconds to wait for another process.
 
     Raises:
         InUseError: another process holds it.
-        DamagedFileError: the folder's lock is no plain file.
-        DiskError: the folder cannot be written.
+        DamagedFileError: the file is no plain one.
+        DiskError: it cannot be written.
     """
-    path = folder / LOCK
-    descriptor = _hold(path, refusal)
+    descriptor = _hold(path, refusal, time.monotonic() + timeout)
     try:
         yield
     finally:
@@ -41,7 +54,7 @@ def process_lock(folder: Path, refusal: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _hold(path: Path, refusal: str) -> int:
+def _hold(path: Path, refusal: str, deadline: float) -> int:
     """The descriptor of the locked file, which has one name only: others may be files of the user's."""
     while True:
         with atomic.disk_errors(path):
@@ -50,7 +63,10 @@ def _hold(path: Path, refusal: str) -> int:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
-            raise InUseError(f"{refusal}{_holder(path)}") from None
+            if time.monotonic() >= deadline:
+                raise InUseError(f"{refusal}{_holder(path)}") from None
+            time.sleep(_PAUSE)
+            continue
         if atomic.is_same(path, descriptor):
             if os.fstat(descriptor).st_nlink == 1:
                 _sign(descriptor)
@@ -62,7 +78,7 @@ def _hold(path: Path, refusal: str) -> int:
 
 def _sign(descriptor: int) -> None:
     """Note who holds the lock, for the message to others; a full disk must not matter here."""
-    owner = json.dumps({"process": os.getpid(), "host": platform.node()})
+    owner = json.dumps(_Owner(process=os.getpid(), host=platform.node()))
     with suppress(OSError):
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, owner.encode(), 0)
@@ -70,8 +86,8 @@ def _sign(descriptor: int) -> None:
 
 def _holder(path: Path) -> str:
     """Who holds a lock, as far as it is known."""
-    with suppress(UserError, ValueError, KeyError, TypeError, RecursionError):
-        owner = json.loads(read_bytes(path))
-        host = owner["host"] if str(owner["host"]).isprintable() else "?"
-        return f" It is process {int(owner['process'])} on {host}."
+    with suppress(DamagedFileError):
+        owner = parse_json(read_bytes(path), _Owner, path)
+        host = owner["host"] if owner["host"].isprintable() else "?"
+        return f" It is process {owner['process']} on {host}."
     return ""

@@ -12,7 +12,7 @@ from seqlab.runs import atomic, checkpoints
 from seqlab.runs.cards import Card, OracleCard
 from seqlab.runs.environment import Environment
 from seqlab.runs.journal import Journal, JournalMark, OnDamage, mark_of, read_lines
-from seqlab.runs.process_lock import process_lock
+from seqlab.runs.process_lock import LOCK, process_lock
 from seqlab.runs.run_journals import (
     JOURNALS,
     RECORDS,
@@ -194,7 +194,7 @@ class RunFolder:
             InUseError: another process holds it.
         """
         refusal = f"{self.path} is in use by another process. Wait for it, or stop it."
-        return process_lock(self.path, refusal)
+        return process_lock(self.path / LOCK, refusal)
 
     def subject(self, file: str) -> str:
         """What a file of this run is, for its check."""

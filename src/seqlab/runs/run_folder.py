@@ -31,6 +31,7 @@ from pathlib import Path
 from seqlab.runs import atomic
 from seqlab.runs.environment import Environment
 from seqlab.runs.format_version import check_format
+from seqlab.runs.named_folder import named_folder
 from seqlab.runs.plain_files import check_folder, check_name
 from seqlab.runs.process_lock import LOCK
 from seqlab.runs.run_files import (
@@ -59,8 +60,12 @@ _FOLDERS = {CARDS, SCORES, CHECKPOINTS, TENSORBOARD}
 
 
 def root() -> Path:
-    """`$SEQLAB_RUNS`, or `runs` under the current folder."""
-    return Path(os.environ.get("SEQLAB_RUNS") or "runs")
+    """`$SEQLAB_RUNS`, or `runs` under the current folder.
+
+    Raises:
+        UserError: it is no folder.
+    """
+    return named_folder("SEQLAB_RUNS", "runs")
 
 
 def fingerprint(config: str, content_hash: str, version: str) -> str:

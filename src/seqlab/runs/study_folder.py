@@ -200,7 +200,7 @@ class StudyFolder:
             InUseError: another process holds it.
         """
         refusal = f"{self.path} is in use: another process runs this study. Wait for it, or stop it."
-        return process_lock(self.path, refusal)
+        return process_lock(self.path / LOCK, refusal)
 
     def _append(self, file: str, line: dict[str, Any]) -> None:
         path = self._journal(file)

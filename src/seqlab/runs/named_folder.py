@@ -1,0 +1,25 @@
+"""Folders that environment variables name."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from seqlab.schema.errors import UserError
+
+
+def named_folder(variable: str, default: str | Path) -> Path:
+    """The folder that a variable names, whether it exists or not; `~` is the user's home.
+
+    Raises:
+        UserError: there is something else than a folder, such as a file or a pipe, in its path.
+    """
+    named = os.environ.get(variable) or str(default)
+    try:
+        path = Path(named).expanduser()
+        nearest = next((part for part in (path, *path.parents) if os.path.lexists(part)), None)
+    except (RuntimeError, ValueError) as error:
+        raise UserError(f"${variable} must name a folder. Got {named!r}: {error}.") from None
+    if nearest is not None and not nearest.is_dir():
+        raise UserError(f"${variable} must name a folder. Got {named!r}, and {str(nearest)!r} is none.")
+    return path
