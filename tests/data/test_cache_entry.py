@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -218,3 +219,47 @@ def test_the_checksums_are_those_that_other_programs_compute(entry: Path):
         checksum, name = line.split("  ")
         assert checksum == hashlib.sha256((entry / name).read_bytes()).hexdigest()
     assert json.loads((entry / "meta.json").read_text())["labels"] == ["neg", "pos"]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"limit": {"max_length": "5", "keep": "first"}},
+        {"limit": {"max_length": 5, "keep": "middle"}},
+        {"labels": [1, 2]},
+        {"notes": "none"},
+        {"running": {"train": 0, "valid": 0, "test": 0}},
+        {"splits": {"train": ["tokens"]}},
+        {"tokenizer": None},
+        {"more": 1},
+    ],
+)
+def test_what_has_its_checksums_but_no_sense_is_encoded_again(
+    config: TableConfig, entry: Path, changed: dict[str, Any]
+):
+    expected = content(config.build())
+    meta = entry / "meta.json"
+    meta.write_text(json.dumps(json.loads(meta.read_text()) | changed))
+    sign(entry)
+    assert content(config.build()) == expected
+
+
+@pytest.mark.parametrize("name", ["train.tokens.npy", "train.offsets.npy", "train.targets.npy"])
+@pytest.mark.parametrize(
+    "change", [lambda array: array[:-1], lambda array: array - 9, lambda array: array * 1.5]
+)
+def test_arrays_that_do_not_belong_together_are_encoded_again(
+    config: TableConfig, entry: Path, name: str, change: Callable[[Any], Any]
+):
+    expected = content(config.build())
+    np.save(entry / name, change(np.load(entry / name)))
+    sign(entry)
+    assert content(config.build()) == expected
+
+
+def sign(entry: Path) -> None:
+    """Compute the checksums of a folder again."""
+    files = sorted(path for path in entry.iterdir() if path.name != SUMS)
+    lines = (f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in files)
+    (entry / SUMS).write_text("".join(lines))
+    check_entry(entry)

@@ -220,3 +220,8 @@ def test_settings_that_were_deleted_are_written_again(study: StudyFolder) -> Non
     changed = study_folder.begin("small", {"seeds": (1, 3)}, {"toy": {}}, "0.1.0")
     with pytest.raises(UserError, match=r"trials\.jsonl:1 is damaged"):
         changed.trials()
+
+
+def test_a_name_that_is_too_long_is_refused_at_once(study: StudyFolder) -> None:
+    with pytest.raises(UserError, match=r"must have a shorter name\. Got one that is too long"):
+        study_folder.begin("a" * 300, {}, {}, "0.1.0")

@@ -277,7 +277,7 @@ def test_a_full_disk_then_room_again(tmp_path: Path, monkeypatch) -> None:
     ended = subprocess.run(command, env={**os.environ}, capture_output=True, text=True, check=False)
     assert ended.returncode == 1, ended.stderr
     assert "cannot be written" in ended.stderr
-    assert "Free space there, then `seqlab resume` the run" in ended.stderr
+    assert "Free space there, then repeat the command" in ended.stderr
     assert "Traceback" not in ended.stderr
     checkpoints.verify(before, broken.fingerprint)
     run.resume(broken, callback=tiny.Nobody())

@@ -19,6 +19,8 @@ from typing import IO, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import with_config
+from typing_extensions import TypedDict
 
 from seqlab.data.cache_entry import check_entry, write_entry
 from seqlab.data.dataset import About, Corpus, Dataset, Limit, Split
@@ -27,7 +29,9 @@ from seqlab.data.ragged import Ragged
 from seqlab.data.shared_texts import Keys, text_keys
 from seqlab.data.split_notes import split_notes
 from seqlab.data.tokenizers.tokenizer import Encoded, Tokenizer, TokenizerConfig, parts, tokenizer_from
+from seqlab.runs.typed_json import read_text
 from seqlab.schema.errors import UserError, WorkError
+from seqlab.schema.json_shapes import EXACT, parse_json
 
 ENCODING = 6
 """Version of a folder's content; raised when the same settings and sources give another one than before."""
@@ -93,7 +97,8 @@ def load_or_encode(config: EncodableConfig, settings: str) -> Dataset:
         _check_unchanged(config, content)  # which would explain the error
         raise
     _check_unchanged(config, content)
-    write_entry(folder, lambda empty: _fill(empty, encoded))
+    # With right checksums, too, it may be none that can be read.
+    write_entry(folder, lambda empty: _fill(empty, encoded), lambda other: _load(other, config, content))
     return _load(folder, config, content)
 
 
@@ -103,6 +108,20 @@ def _check_unchanged(config: EncodableConfig, content: str) -> None:
             f"The source of {config.kind!r} must not change while it is read. Got other content after "
             "reading than before. Nothing was kept: run the same command again."
         )
+
+
+@with_config(EXACT)
+class _Meta(TypedDict):
+    """What a folder says of its arrays; all but the first five by split, `splits` the names of its arrays."""
+
+    tokenizer: dict[str, Any]
+    source_tokenizer: dict[str, Any] | None
+    labels: list[str]
+    limit: Limit
+    notes: list[str]
+    running: dict[str, bool]
+    splits: dict[str, list[str]]
+    texts_sha256: dict[str, str]
 
 
 class Content(NamedTuple):
@@ -295,22 +314,41 @@ def _fill(folder: Path, content: Content) -> None:
 
 def _load(folder: Path, config: EncodableConfig, content: str) -> Dataset:
     check_entry(folder)
-    meta = json.loads((folder / _META).read_text(encoding="utf-8"))
+    meta = parse_json(read_text(folder / _META), _Meta, folder / _META)
     source_tokenizer = meta["source_tokenizer"]
-    return Dataset(
+    dataset = Dataset(
         name=config.kind,
         splits={name: _load_split(folder, name, meta) for name in meta["splits"]},
         tokenizer=tokenizer_from(meta["tokenizer"]),
         labels=tuple(meta["labels"]),
-        limit=Limit(**meta["limit"]),
+        limit=meta["limit"],
         content_hash=content,
         about=config.about(),
         notes=tuple(meta["notes"]),
         source_tokenizer=None if source_tokenizer is None else tokenizer_from(source_tokenizer),
     )
+    for name, split in dataset.splits.items():
+        _check_values(split, name, dataset)
+    return dataset
 
 
-def _load_split(folder: Path, name: str, meta: Mapping[str, Any]) -> Split:
+def _check_values(split: Split, name: str, dataset: Dataset) -> None:
+    """Make sure that tokens are of the vocabulary, and targets of the labels.
+
+    Raises:
+        ValueError: they are not.
+    """
+    encoded = [(split.text.tokens, len(dataset.tokenizer.vocabulary))]
+    if split.source is not None and dataset.source_tokenizer is not None:
+        encoded.append((split.source.tokens, len(dataset.source_tokenizer.vocabulary)))
+    if split.targets is not None and dataset.labels:
+        encoded.append((split.targets, len(dataset.labels)))
+    for ids, count in encoded:
+        if ids.dtype.kind != "i" or (len(ids) and not 0 <= ids.min() <= ids.max() < count):
+            raise ValueError(f"{name!r} has ids that are not below {count}")
+
+
+def _load_split(folder: Path, name: str, meta: _Meta) -> Split:
     # As plain arrays: indexing a numpy.memmap is slower.
     arrays: dict[str, NDArray[Any]] = {
         key: np.asarray(np.load(folder / f"{name}.{key}.npy", mmap_mode="r", allow_pickle=False))
@@ -319,7 +357,7 @@ def _load_split(folder: Path, name: str, meta: Mapping[str, Any]) -> Split:
     source = None
     if "source_tokens" in arrays:
         source = Ragged(arrays["source_tokens"], arrays["source_offsets"])
-    return Split(
+    split = Split(
         Ragged(arrays["tokens"], arrays["offsets"]),
         source,
         arrays.get("targets"),
@@ -327,3 +365,24 @@ def _load_split(folder: Path, name: str, meta: Mapping[str, Any]) -> Split:
         meta["texts_sha256"][name],
         arrays.get("keys"),
     )
+    _check_split(split, name)
+    return split
+
+
+def _check_split(split: Split, name: str) -> None:
+    """Make sure that the arrays of a split belong together.
+
+    Raises:
+        ValueError: they do not.
+    """
+    texts = [split.text] if split.source is None else [split.text, split.source]
+    for text in texts:
+        offsets, tokens = text.offsets, text.tokens
+        types = (offsets.dtype, tokens.dtype) == (np.int64, np.int32) and offsets.ndim == tokens.ndim == 1
+        if not (types and len(offsets) and offsets[0] == 0 and offsets[-1] == len(tokens)):
+            raise ValueError(f"the texts of {name!r} do not end where their tokens do")
+        if (np.diff(offsets) < 0).any():
+            raise ValueError(f"a text of {name!r} has less than no tokens")
+    others = [array for array in (split.source, split.targets, split.keys) if array is not None]
+    if any(len(array) != len(split) for array in others):
+        raise ValueError(f"the texts of {name!r} and what belongs to them are not equally many")

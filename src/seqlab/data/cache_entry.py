@@ -21,7 +21,9 @@ SUMS = "SHA256SUMS"
 """The list of checksums, as `sha256sum --check` reads it."""
 
 
-def write_entry(folder: Path, fill: Callable[[Path], None]) -> None:
+def write_entry(
+    folder: Path, fill: Callable[[Path], None], check: Callable[[Path], object] | None = None
+) -> None:
     """Write a folder under a temporary name and rename it when it is complete and on disk.
 
     One process at a time writes. The folder of another one that was first is kept if it is intact; what
@@ -30,6 +32,7 @@ def write_entry(folder: Path, fill: Callable[[Path], None]) -> None:
     Args:
         folder: its path.
         fill: writes the files into the folder that it is given.
+        check: raises unless the folder of another process is intact; None is `check_entry`.
 
     Raises:
         WorkError: the cache cannot be written.
@@ -38,7 +41,7 @@ def write_entry(folder: Path, fill: Callable[[Path], None]) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
     with cache_lock(folder.parent.name), writing(folder.parent):
         _remove_leftovers(folder.parent)
-        if _is_intact(folder):
+        if _is_intact(folder, check or check_entry):
             return
         temporary = folder.with_name(f"{TEMPORARY}{folder.name[:40]}-{secrets.token_hex(4)}")
         try:
@@ -73,9 +76,9 @@ def check_entry(folder: Path) -> None:
         raise ValueError("its files do not have their checksums")
 
 
-def _is_intact(folder: Path) -> bool:
-    with suppress(ValueError, OSError):
-        check_entry(folder)
+def _is_intact(folder: Path, check: Callable[[Path], object]) -> bool:
+    with suppress(Exception):  # whatever is wrong with it, it is written again
+        check(folder)
         return True
     return False
 

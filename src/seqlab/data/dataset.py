@@ -10,11 +10,13 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import with_config
 
 from seqlab.data.ragged import Ragged, concatenate
 from seqlab.data.shared_texts import Keys, shared_texts
 from seqlab.data.tokenizers.tokenizer import Tokenizer
 from seqlab.schema.errors import UserError
+from seqlab.schema.json_shapes import EXACT, Positive
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ class About:
     licence: str
 
 
+@with_config(EXACT)
 @dataclass(frozen=True)
 class Limit:
     """Longer texts are cut to their first or last `max_length` tokens; None cuts nothing.
@@ -77,7 +80,7 @@ class Limit:
     [8, 9]
     """
 
-    max_length: int | None = None
+    max_length: Positive | None = None
     keep: Literal["first", "last"] = "first"
 
     def cut(self, ids: list[int]) -> list[int]:

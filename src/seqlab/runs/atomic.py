@@ -18,17 +18,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from seqlab.runs.plain_files import SAFELY
-from seqlab.schema.errors import DiskError
+from seqlab.schema.errors import DiskError, UserError
 
 TEMPORARY = ".writing-"
-RESUME = "`seqlab resume` the run"
-"""What a user does once the disk can be written again, where it is a run's file that could not be."""
+REPEAT = "repeat the command"
+"""What a user does once the disk can be written again."""
 _NAME = 50
 """Characters of a name that its temporary name has: file systems limit the length."""
 
 
 @contextmanager
-def directory(path: Path, retry: str = RESUME) -> Iterator[Path]:
+def directory(path: Path, retry: str = REPEAT) -> Iterator[Path]:
     """A directory that appears under its name only when it is complete and on disk.
 
     Yields a temporary sibling to fill. It is fsynced and renamed, and its parent is fsynced. Where anything
@@ -57,12 +57,12 @@ def directory(path: Path, retry: str = RESUME) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def write_text(path: Path, text: str, *, retry: str = RESUME) -> None:
+def write_text(path: Path, text: str, *, retry: str = REPEAT) -> None:
     """Write a small text file, in UTF-8; see `write_bytes`."""
     write_bytes(path, text.encode("utf-8"), retry=retry)
 
 
-def write_bytes(path: Path, content: bytes, *, retry: str = RESUME) -> None:
+def write_bytes(path: Path, content: bytes, *, retry: str = REPEAT) -> None:
     """Write a small file completely, replacing the old one in one step; its folder is created.
 
     Other names of the old file, and a file that a link led to, keep their content. Leftovers of killed
@@ -195,11 +195,18 @@ def sync(path: Path) -> None:
 
 
 @contextmanager
-def disk_errors(path: Path, retry: str = RESUME) -> Iterator[None]:
-    """Turn a write error of the operating system into a message with a remedy, then `retry`."""
+def disk_errors(path: Path, retry: str = REPEAT) -> Iterator[None]:
+    """Turn a write error of the operating system into a message with a remedy, then `retry`.
+
+    Raises:
+        UserError: a name is too long.
+        DiskError: the disk is full or cannot be written.
+    """
     try:
         yield
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise UserError(f"{path} must have a shorter name. Got one that is too long.") from None
         remedy = (
             "Free space there" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "Fix that"
         )

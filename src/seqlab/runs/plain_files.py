@@ -141,6 +141,8 @@ def _refuse(path: Path, error: OSError) -> NoReturn:
         raise DamagedFileError(f"{path.parent} is damaged: {path.name} is missing.") from None
     if error.errno == errno.ELOOP:
         raise DamagedFileError(f"{path} must be a plain file. Got a link.") from None
+    if error.errno == errno.ENAMETOOLONG:
+        raise UserError(f"{path} must have a shorter name. Got one that is too long.") from None
     raise DamagedFileError(f"{path} cannot be read: {error.strerror or error}.") from None
 
 

@@ -104,7 +104,7 @@ def create(
         IDENTITY: to_json(identity, IDENTITY),
     }
     try:
-        with atomic.directory(run.path, "repeat the command") as temporary:
+        with atomic.directory(run.path) as temporary:
             # Made here, so that its entry is on the disk before the first checkpoint is.
             (temporary / CHECKPOINTS).mkdir()
             for file, text in files.items():

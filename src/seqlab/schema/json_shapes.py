@@ -16,7 +16,7 @@ Shape = TypeVar("Shape")
 EXACT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 """For `with_config` of a shape: no other key, no conversion of types, no number that is not finite."""
 Count = Annotated[int, Field(ge=0, lt=1 << 63)]
-Positive = Annotated[int, Field(ge=1, lt=1 << 63)]
+Positive = Annotated[int, Field(ge=1)]
 Amount = Annotated[float, Field(ge=0)]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 _SHOWN = 80
