@@ -8,20 +8,26 @@ SOURCES := $(shell find src/seqlab -name __pycache__ -prune -o -print)
 # Tests and the doctests of the installed package; two processes of one thread each fill two cores.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --pyargs tests seqlab -n 2
 
+PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
 # What an earlier build left would put deleted modules into the next wheel; compiled kernels are used again
 # while their sources are older.
 LEFTOVERS = if [ -d build ]; then find build -type f ! -name '*.so' -delete; fi
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo docs test .types-and-imports .core-tests test-slow sanitize storm clean
+.PHONY: help install demo notebook docs test .types-and-imports .core-tests test-slow sanitize storm clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.package  ## .venv from constraints.txt, and the package in it (not editable)
 
-demo: install  ## compare four models, write report.html (one to three minutes after the installation)
-	$(BIN)/seqlab demo
+demo: $(if $(wildcard $(VENV)/.environment),$(VENV)/.package,$(VENV)/.demo)  ## compare four models, write report.html (one to three minutes after the installation)
+	@$(BIN)/seqlab demo
+
+notebook: install  ## the example notebooks, in a browser
+	@$(BIN)/pip install --quiet --constraint constraints.txt '.[notebook]'
+	$(BIN)/jupyter notebook examples
 
 test: install  ## format, lint, types, imports, doctests and the core tests (minutes)
 	$(BIN)/ruff format --check .
@@ -54,16 +60,30 @@ clean:  ## delete .venv and everything that tools left behind
 	rm -rf $(VENV) build dist site src/*.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
-$(VENV)/.environment: pyproject.toml constraints.txt
+# Of an interpreter and the tool that builds the package.
+$(VENV)/.python: constraints.txt
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and \
 		f'seqlab needs Python 3.11 or newer. Got {sys.version.split()[0]}. Try: make PYTHON=python3.11')"
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --constraint constraints.txt setuptools
-	$(LEFTOVERS)
-	$(BIN)/pip install --constraint constraints.txt --no-build-isolation '.[dev]'
-	touch $@
+	@echo "Creating the environment $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP_INSTALL) setuptools
+	@touch $@
+
+# What the demo needs: no tools of development, no extras.
+$(VENV)/.demo: $(VENV)/.python pyproject.toml $(SOURCES) setup.py
+	@$(LEFTOVERS)
+	@echo "Installing seqlab, compiling its kernels (minutes the first time; PyTorch is the largest package)"
+	@$(PIP_INSTALL) --no-build-isolation .
+	@touch $@
+
+$(VENV)/.environment: $(VENV)/.python pyproject.toml
+	@$(LEFTOVERS)
+	@echo "Installing seqlab and the tools of development, compiling its kernels (minutes)"
+	@$(PIP_INSTALL) --no-build-isolation '.[dev]'
+	@touch $@
 
 $(VENV)/.package: $(VENV)/.environment $(SOURCES) setup.py
-	$(LEFTOVERS)
-	$(BIN)/pip install --quiet --no-deps --no-index --no-build-isolation --force-reinstall .
-	touch $@
+	@$(LEFTOVERS)
+	@echo "Installing the package"
+	@$(BIN)/pip install --quiet --no-deps --no-index --no-build-isolation --force-reinstall .
+	@touch $@

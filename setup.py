@@ -19,7 +19,11 @@ FLAGS = [
     "-falign-loops=64",
     # Builds are loaded into one process, and must not resolve to each other's functions.
     "-fvisibility=hidden",
+    # Python's own flags ask for symbols of a debugger, five times the size of the code.
+    "-g0",
 ]
+# The linker of macOS has no such option.
+STRIP = ["-Wl,--strip-all"] if platform.system() == "Linux" else []
 MACHINES = {"portable": []}
 if platform.machine() in {"x86_64", "AMD64"}:
     MACHINES["avx2"] = ["-march=x86-64-v3"]
@@ -34,7 +38,7 @@ def extension(build: str, machine: list[str]) -> Extension:
         depends=sorted(str(path) for path in SOURCE.glob("*.h*")),
         language="c++",
         extra_compile_args=[*FLAGS, *machine],
-        extra_link_args=["-fopenmp"],
+        extra_link_args=["-fopenmp", *STRIP],
         optional=True,
     )
 

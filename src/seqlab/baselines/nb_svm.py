@@ -28,6 +28,7 @@ from seqlab.baselines.labels import score_labels
 from seqlab.data.dataset import Split
 from seqlab.data.ragged import Ragged
 from seqlab.schema.errors import WorkError
+from seqlab.schema.extras import require
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -96,9 +97,11 @@ def fit(train: Split, *, vocabulary: int, classes: int, length: int, alpha: floa
     """Fit one classifier, of the second label, where there are two labels, else one per label.
 
     Raises:
+        UserError: scikit-learn is not installed.
         WorkError: the solver did not converge.
     """
     assert train.targets is not None, "checked when the task was built"
+    require("nb-svm", "The baseline 'nb-svm'")
     keys, matrix = features.fit_transform(train.text, vocabulary, length)
     labels = [1] if classes == 2 else range(classes)
     fitted = [_one_against_rest(matrix, train.targets == label, alpha, C) for label in labels]

@@ -8,6 +8,7 @@ from cyclopts import App, Parameter
 
 from seqlab.cli import (
     bench_commands,
+    completion_command,
     demo_command,
     evaluate_commands,
     list_commands,
@@ -46,6 +47,7 @@ _COMMANDS = (
     (predict_commands.sample, "RUN"),
     (predict_commands.predict, "RUN [TEXT]..."),
     (report_command.report, "RUN..."),
+    (completion_command.completion, "bash|zsh|fish"),
 )
 for order, (command, arguments) in enumerate(_COMMANDS):
     name = command.__name__.rstrip("_")

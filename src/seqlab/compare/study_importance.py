@@ -8,6 +8,7 @@ from typing import Any
 
 from seqlab.compare.study import Group, Study
 from seqlab.compare.study_cache import once_per_cells
+from seqlab.schema.extras import is_installed
 from seqlab.schema.settings import flat, format_setting, short_names
 from seqlab.stats.forest import FEWEST, Span, forest_importance
 from seqlab.stats.grid import SettingCell, missing, needs_ranks
@@ -44,6 +45,8 @@ def importances(study: Study) -> Importances:
     }
     if known:
         return Importances(known)
+    if not is_installed("search"):
+        return Importances({}, "for the draws of a search, that takes the package 'optuna'.")
     return Importances(
         {},
         "that takes two axes, in a complete grid (the architecture is one of them) or with "
@@ -59,7 +62,7 @@ def _of(cells: Sequence[SettingCell], study: Study, spans: Mapping[str, Span]) -
     # A complete grid needs no model; ranks where a run failed, because its value is unknown.
     if not missing(cells):
         return importance(cells, study.monitor, scale="rank" if needs_ranks(cells) else "value")
-    if len(cells) < FEWEST or "architecture" in varying:
+    if len(cells) < FEWEST or "architecture" in varying or not is_installed("search"):
         return None
     # Only the first seed was run with every setting.
     first = [SettingCell(settings=cell.settings, values=cell.values[:1]) for cell in cells]

@@ -69,7 +69,8 @@ class TrainingConfig(Config):
     library's, or (`auto`) the fastest backend for each, measured once on this machine; the choice is recorded
     and kept on resume."""
     tensorboard: bool = True
-    """Whether TensorBoard events are written in addition to the records."""
+    """Whether TensorBoard events are written in addition to the records, where the package `tensorboard` is
+    installed."""
 
     @property
     def loss_options(self) -> LossOptions:

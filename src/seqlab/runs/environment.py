@@ -62,8 +62,17 @@ def describe(*, threads: int, device: str, kernels: str, matmul: str) -> Environ
         "cores": os.cpu_count(),
         "platform": platform.platform(),
         "python": platform.python_version(),
-        "versions": {package: metadata.version(package) for package in _PACKAGES},
+        "versions": _versions(),
     }
+
+
+def _versions() -> dict[str, str]:
+    versions: dict[str, str] = {}
+    for package in _PACKAGES:
+        # Some are extras.
+        with suppress(metadata.PackageNotFoundError):
+            versions[package] = metadata.version(package)
+    return versions
 
 
 def differences(then: Environment, now: Environment) -> list[str]:

@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import Field
 from typing_extensions import override
 
+from seqlab.schema.extras import require
 from seqlab.schema.metric_spec import MetricSpec
 from seqlab.studies.axis import Axis
 from seqlab.studies.drawn_search import DrawnSearchConfig, Pruner
@@ -56,6 +57,7 @@ class TpeConfig(DrawnSearchConfig):
 
     @override
     def pruner(self) -> Pruner | None:
+        require("search", "search.kind='tpe'")
         return None if self.pruning == "none" else self._should_stop
 
     def _should_stop(

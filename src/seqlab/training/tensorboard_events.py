@@ -12,10 +12,11 @@ from typing import Any
 
 from seqlab.runs.atomic import write_all
 from seqlab.runs.plain_files import SAFELY
+from seqlab.schema.extras import is_installed
 
 
 class TensorBoardEvents:
-    """A new file of events in a folder.
+    """A new file of events in a folder; none where TensorBoard is not installed, which is said.
 
     Written by this process itself and not by torch's `SummaryWriter`, whose thread prints a traceback where
     the disk is full. A failure ends the events with a message, and training continues.
@@ -31,6 +32,12 @@ class TensorBoardEvents:
         """
         self._folder, self._on_failure = folder, on_failure
         self._file: Any = None
+        if not is_installed("tensorboard"):
+            on_failure(
+                "TensorBoard's events are not written: the package 'tensorboard' is not installed. "
+                "training.tensorboard=false does without them."
+            )
+            return
         with self._attempt():
             folder.mkdir(exist_ok=True)
             name = f"events.out.tfevents.{time.time():.0f}.{os.getpid()}.{secrets.token_hex(4)}"

@@ -32,6 +32,7 @@ from seqlab.data.tokenizers.tokenizer import (
     sequence_vocabulary,
 )
 from seqlab.schema.errors import UserError
+from seqlab.schema.extras import require
 
 if TYPE_CHECKING:
     import tokenizers
@@ -60,6 +61,7 @@ class BpeConfig(TokenizerConfig):
 
     @override
     def train(self, texts: Sequence[str], *, running: bool = False) -> Tokenizer:
+        _require_library(self.kind)
         from tokenizers import pre_tokenizers, trainers
 
         model = self._model({}, [])
@@ -74,6 +76,7 @@ class BpeConfig(TokenizerConfig):
     @classmethod
     @override
     def restore(cls, spec: Spec) -> Tokenizer:
+        _require_library(spec["kind"])
         from tokenizers import pre_tokenizers
 
         parts = _parts(spec, set(pre_tokenizers.ByteLevel.alphabet()))
@@ -111,6 +114,7 @@ class WordPieceConfig(TokenizerConfig):
 
     @override
     def train(self, texts: Sequence[str], *, running: bool = False) -> Tokenizer:
+        _require_library(self.kind)
         from tokenizers import trainers
 
         trainer = trainers.WordPieceTrainer(
@@ -137,6 +141,7 @@ class WordPieceConfig(TokenizerConfig):
     @classmethod
     @override
     def restore(cls, spec: Spec) -> Tokenizer:
+        _require_library(spec["kind"])
         parts = _parts(spec, {UNKNOWN})
         model = cls(lower_case=parts.lower_case)._model(parts.entries)
         return _Subwords("wordpiece", model, running=spec["running"])
@@ -193,6 +198,10 @@ class _Parts(NamedTuple):
     entries: dict[str, int]
     merges: list[tuple[str, str]]
     lower_case: bool
+
+
+def _require_library(kind: str) -> None:
+    require("subwords", f"The tokenizer {kind!r}")
 
 
 def _parts(spec: Spec, needed: Set[str]) -> _Parts:
