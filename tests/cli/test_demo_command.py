@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-STUDIES = ("demo-brackets-quick-2-seeds", "demo-python-quick")
+STUDIES = ("demo-brackets-quick-2-seeds", "demo-names-quick")
 RUNS = 14
 """Four models with two seeds and one, and a baseline of each study."""
 

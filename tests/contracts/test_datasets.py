@@ -21,6 +21,7 @@ SOURCES = {"imdb": [pytest.mark.slow], "ptb": [], "tiny_shakespeare": []}
 """Datasets read from source files, with their further marks; all others are made where they are."""
 SMALL: dict[str, dict[str, Any]] = {
     "python_source": {"max_bytes": 300_000},
+    "unicode_names": {"max_names": 2_000},
     "brackets": {"train": 300, "valid": 50, "test": 50},
     "ndfa": {"train": 300, "valid": 50, "test": 50},
     "dyck": {"train": 300, "valid": 50, "test": 50, "max_length": 20, "longer_max_length": 30, "longer": 30},

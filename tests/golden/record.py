@@ -122,14 +122,15 @@ REWORDED: dict[str, str] = {}
 
 FETCHED = ("imdb", "ptb", "tiny_shakespeare")
 """Datasets that need the folder of real data."""
-OF_PYTHON = "python_source"
-"""The dataset that is another one in each version of Python."""
+OF_PYTHON = ("python_source", "unicode_names")
+"""Datasets that are others in each version of Python."""
 DRAWN = {"train": 60, "valid": 12, "test": 12}
 DATA: dict[str, Table] = {
     "imdb": {"train_size": 48, "valid_size": 16},
     "ptb": {"tokenizer": {"kind": "whitespace", "max_size": 500}},
     "tiny_shakespeare": {},
     "python_source": {"max_bytes": 60_000},
+    "unicode_names": {"max_names": 2_000},
     "table": {},
     "text": {},
 }
@@ -201,7 +202,7 @@ EXTRA: dict[str, tuple[str, Table]] = {
     ),
     "native-products": ("python-gru", {"training": {"matmul": "native"}}),
     "transformer-tied": (
-        "demo-python-transformer",
+        "demo-names-transformer",
         {"model": {"tied": True, "attention_dropout": 0.2, "dropout": 0.1}},
     ),
     "sum-of-layers-bpe": (
@@ -228,8 +229,8 @@ STUDIES_SMALL: dict[str, Table] = {
         "batching": {"tokens": 160},
     },
     "demo-brackets": {"model": {"hidden_size": 8}, "batching": BATCHING["tokens"]},
-    "demo-python": {
-        "data": DATA["python_source"],
+    "demo-names": {
+        "data": DATA["unicode_names"],
         "model": {"hidden_size": 8},
         "batching": BATCHING["stream"],
     },
@@ -259,12 +260,12 @@ EXTRA_STUDIES: dict[str, Table] = {
 }
 
 DIAGNOSED = ("brackets-lstm", "brackets-transformer", "marked-addition-gru")
-SAMPLED = ("brackets-lstm", "gru-before-stream", "demo-python-transformer", "toy-words-lstm")
+SAMPLED = ("brackets-lstm", "gru-before-stream", "demo-names-transformer", "toy-words-lstm")
 PREDICTED = {
     "text-classifier": ["A lovely film, a fine one!", "An awful, dull film.", "Nothing known"],
     "text-nbsvm": ["A lovely film, a fine one!", "An awful, dull film."],
 }
-RESUMED = ("brackets-lstm", "demo-python-lstm", "adamw-plateau")
+RESUMED = ("brackets-lstm", "demo-names-lstm", "adamw-plateau")
 STOPPED_AT = 3
 
 # --- Nothing below names anything of seqlab but words that every file of it has: kind, base, name, data. ---
@@ -658,7 +659,7 @@ def same_source(then: Table, now: Table, chosen: list[Case]) -> Table:
     if then["environment"]["python"] == now["environment"]["python"]:
         return now
     print("Skipped, because Python's own source is another one now: all cases that learn from it.")
-    left_out = {case.name for case in chosen if case.data == OF_PYTHON}
+    left_out = {case.name for case in chosen if case.data in OF_PYTHON}
     return {**now, "cases": {name: value for name, value in now["cases"].items() if name not in left_out}}
 
 

@@ -12,7 +12,7 @@ from seqlab.schema.config import plain
 from seqlab.studies import design
 from seqlab.studies.design import Design
 
-VOCABULARY = {"demo-brackets": 6, "demo-python": 256}  # .pad .start .end .unk ( ) | bytes
+VOCABULARY = {"demo-brackets": 6, "demo-names": 40}  # .pad .start .end .unk ( ) | letters
 
 
 def experiments(name: str) -> list[ExperimentConfig]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from importlib import metadata
+from typing import Literal, cast, get_args
 
 from cyclopts import App, Parameter
 
 from seqlab.cli import (
     bench_commands,
-    completion_command,
     demo_command,
     evaluate_commands,
     list_commands,
@@ -17,7 +17,13 @@ from seqlab.cli import (
     study_command,
     train_commands,
 )
+from seqlab.cli.arguments import Json
+from seqlab.cli.console import print_json, print_text
 from seqlab.cli.help_pages import HelpPages
+from seqlab.schema.errors import unknown
+
+Shell = Literal["bash", "zsh", "fish"]
+SHELLS: tuple[str, ...] = get_args(Shell)
 
 app = App(
     name="seqlab",
@@ -34,6 +40,28 @@ app = App(
     # `run` prints what was saved.
     suppress_keyboard_interrupt=False,
 )
+
+
+# Here, because it reads the application.
+def completion(shell: str, /, *, as_json: Json = False) -> None:
+    """Print a script with which a shell completes commands and options.
+
+    `eval "$(seqlab completion bash)"` loads it into the shell that is open; in its start file it is there for
+    every new one. For zsh the same; for fish: `seqlab completion fish | source`.
+
+    Parameters
+    ----------
+    shell
+        bash, zsh or fish.
+    as_json
+        Print the script as JSON.
+    """
+    if shell not in SHELLS:
+        raise unknown("completion for the shell", shell, SHELLS)
+    script = app.generate_completion(prog_name="seqlab", shell=cast("Shell", shell))
+    print_json({"shell": shell, "script": script}) if as_json else print_text(script)
+
+
 _COMMANDS = (
     (demo_command.demo, "[--quick]"),
     (list_commands.list_, "[recipes|models|datasets|runs|...]"),
@@ -47,7 +75,7 @@ _COMMANDS = (
     (predict_commands.sample, "RUN"),
     (predict_commands.predict, "RUN [TEXT]..."),
     (report_command.report, "RUN..."),
-    (completion_command.completion, "bash|zsh|fish"),
+    (completion, "bash|zsh|fish"),
 )
 for order, (command, arguments) in enumerate(_COMMANDS):
     name = command.__name__.rstrip("_")

@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 TITLE = "seqlab demo: Elman, GRU, LSTM and Transformer of equal size"
 OPENING = """Elman, GRU, LSTM and Transformer of nearly equal size learn balanced brackets
-and Python source, in one to three minutes. Ctrl-C loses nothing.
+and the names of Unicode's characters, in one to three minutes. Ctrl-C loses nothing.
 """
 INTRODUCTION = """\
 This is a demonstration at a small budget: two studies, each of four models of nearly equal size. The models \
 of a study read the same texts the same number of times, each with a learning rate chosen beforehand \
 on the validation split with another seed. More training, larger models or other texts may reverse the order.
 
-The true distribution of balanced brackets is known, so each model is also compared with it; that of Python \
-source is not known."""
+The true distribution of balanced brackets is known, so each model is also compared with it; that of names \
+is not known, so each model is compared with a 5-gram."""
 WARNING = "Quick mode: a few steps per run, to check that everything works; the numbers mean nothing."
-BRACKETS, PYTHON = "demo-brackets", "demo-python"
+BRACKETS, NAMES = "demo-brackets", "demo-names"
 QUICK = {
     BRACKETS: ("data.train=2000", "data.valid=200", "data.test=50", "training.max_steps=25"),
-    PYTHON: ("data.max_bytes=60000", "training.max_steps=25", "samples.max_tokens=40"),
+    NAMES: ("data.max_names=2000", "training.max_steps=25", "samples.max_tokens=40"),
 }
 SEEDS = 3
 """Of the shipped study on brackets."""
@@ -47,7 +47,7 @@ def demo(
 ) -> None:
     """Compare four models of equal size and write a report.
 
-    It runs two studies, `demo-brackets` and `demo-python`, which take one to three minutes and need no
+    It runs two studies, `demo-brackets` and `demo-names`, which take one to three minutes and need no
     network. After an interruption, the same command continues; after the end, it writes the report again.
 
     Parameters
@@ -68,7 +68,7 @@ def demo(
         raise UserError(f"'seeds' must be at least 1. Got {seeds}. Nearest: 1.")
     if not as_json:
         print_note(OPENING)
-    folders = [_run(name, seeds, quick, threads, quiet=as_json) for name in (BRACKETS, PYTHON)]
+    folders = [_run(name, seeds, quick, threads, quiet=as_json) for name in (BRACKETS, NAMES)]
 
     from seqlab import report
     from seqlab.cli import study_result
@@ -156,5 +156,5 @@ def shortened(text: str) -> str:
 def _print_next_steps(study: Study, output: Path) -> None:
     print_line(f"\nThe report is {output}. Open it in a browser:\n  {output.resolve().as_uri()}")
     print_line("\nGenerate text with the best model, or train on your own text:")
-    print_line(f'  seqlab sample {study.best[0].cells[0].run.name} --prompt "class "')
+    print_line(f'  seqlab sample {study.best[0].cells[0].run.name} --prompt "latin "')
     print_line("  seqlab train text-lm data.path=book.txt")

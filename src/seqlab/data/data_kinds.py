@@ -17,6 +17,10 @@ DATASETS = Registry(
             "seqlab.data.sources.python_source:PythonSourceConfig",
             "source code of Python's standard library",
         ),
+        "unicode_names": (
+            "seqlab.data.sources.unicode_names:UnicodeNamesConfig",
+            "the names of Unicode's characters",
+        ),
         "table": (
             "seqlab.data.sources.table:TableConfig",
             "your own labelled texts: CSV, TSV, JSONL or Parquet",

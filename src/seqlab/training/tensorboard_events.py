@@ -58,14 +58,15 @@ class TensorBoardEvents:
             self._file = None
 
     def _write(self, **content: Any) -> None:
+        if self._file is None:
+            return
         from tensorboard.compat.proto import event_pb2
         from tensorboard.summary.writer.record_writer import RecordWriter
 
-        if self._file is not None:
-            with self._attempt():
-                # Its classes are made when it is imported, so type checkers do not know them.
-                event: Any = vars(event_pb2)["Event"](wall_time=time.time(), **content)
-                RecordWriter(_Whole(self._file)).write(event.SerializeToString())
+        with self._attempt():
+            # Its classes are made when it is imported, so type checkers do not know them.
+            event: Any = vars(event_pb2)["Event"](wall_time=time.time(), **content)
+            RecordWriter(_Whole(self._file)).write(event.SerializeToString())
 
     @contextmanager
     def _attempt(self) -> Iterator[None]:
