@@ -9,6 +9,7 @@ import torch
 from seqlab.data.batching import PackedConfig, SequencesConfig, StreamConfig, TokensConfig
 from seqlab.data.dataset import Split
 from seqlab.data.ragged import ragged
+from seqlab.data.sequences import Padded
 from seqlab.experiment import limits, recipes
 from seqlab.experiment.experiment_config import ExperimentConfig
 from seqlab.experiment.network_experiment import NetworkExperiment
@@ -144,6 +145,22 @@ def test_settings_that_would_fail_or_do_nothing_at_the_end(setting: str, tmp_pat
 
     with pytest.raises(UserError, match=words):
         build()
+
+
+@pytest.mark.parametrize("kind", list(MODELS))
+@pytest.mark.parametrize("recipe", ["brackets-lstm", "marked-addition-lstm", "adding-lstm"])
+def test_a_model_has_an_output_for_each_target_or_is_refused(recipe: str, kind: str) -> None:
+    sizes = ["data.train=4", "data.valid=4", "data.test=4", "training.matmul=torch"]
+    config = recipes.network(recipe, [*sizes, f"model.kind={kind}"])
+    try:
+        built = NetworkExperiment(config, config.dataset(), CPU)
+    except UserError as error:
+        assert "must be a model with one output for each" in str(error)
+        return
+    (batch,) = built.task.batches(built.dataset.splits["train"], config.batching, None)
+    outputs, _ = built.model(batch)
+    targets = batch.targets.tokens if isinstance(batch.targets, Padded) else batch.targets
+    assert outputs.shape[:-1] == targets.shape
 
 
 def test_windows_without_context() -> None:

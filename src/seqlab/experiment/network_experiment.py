@@ -66,6 +66,7 @@ class NetworkExperiment(Experiment):
         _check_settings(config, dataset, self.oracle)
         limits.check_model(config.model, config.training.optimizer, self.spec)
         self.model = self._model(device)
+        _check_outputs(config, self.model)
         _check_batches(self)
         _check_diagnostics(config, self.model)
         self.task.matmul = _matmul(config, device, matmul)
@@ -116,6 +117,17 @@ def _matmul(config: ExperimentConfig, device: torch.device, name: str | None) ->
     if name is not None:
         return chosen(name)
     return choose(config.training.matmul, device=device.type, threads=torch.get_num_threads())
+
+
+def _check_outputs(config: ExperimentConfig, model: SequenceModel) -> None:
+    """Check that the model has one output for each target of the task."""
+    needed, found = config.task.output == "text", model.capabilities.causal
+    if needed != found:
+        outputs = {True: "one output for each token", False: "one output for each text"}
+        raise UserError(
+            f"'model.kind' must be a model with {outputs[needed]} for the task {config.task.kind!r}. "
+            f"Got {config.model.kind!r} with {outputs[found]}. `seqlab list models` shows others."
+        )
 
 
 def _check_settings(config: ExperimentConfig, dataset: Dataset, oracle: TokenOracle | None) -> None:
