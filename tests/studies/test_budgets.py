@@ -14,6 +14,7 @@ from seqlab.experiment.experiment_config import ExperimentConfig
 from seqlab.experiment.network_experiment import NetworkExperiment
 from seqlab.models.model_config import ModelConfig
 from seqlab.models.model_kinds import MODELS
+from seqlab.runs import environment
 from seqlab.schema.config import parse
 from seqlab.schema.errors import UserError
 from seqlab.studies.budgets import TOLERANCE, adjustment
@@ -52,6 +53,15 @@ def test_the_width_is_chosen_by_the_number_of_parameters(model: dict[str, Any], 
     assert abs(parameters(sized) - amount) <= TOLERANCE * amount
     for key, value in model.items():
         assert getattr(sized.model, key) == value or key in ("embedding_size", "hidden_size")
+
+
+def test_a_number_of_parameters_that_no_model_has_needs_no_memory() -> None:
+    """The widest models that are tried have over 10^9 weights: gigabytes, if they were built."""
+    environment.forget_peak_memory()
+    before = environment.peak_memory_mib()
+    with pytest.raises(UserError, match=r"Got 1,000,000,000,000\. Nearest: \d+,\d{3},\d{3},\d{3}\."):
+        adjustment(BudgetConfig(equal="parameters", amount=10**12), never)(experiment(LANGUAGE_MODELS[1]))
+    assert environment.peak_memory_mib() < before + 400
 
 
 @pytest.mark.parametrize("kind", list(MODELS))

@@ -10,6 +10,7 @@ import torch
 
 from seqlab.data.dataset_config import DatasetConfig
 from seqlab.experiment.experiment_config import ExperimentConfig
+from seqlab.experiment.limits import count_parameters
 from seqlab.models.model_config import ModelConfig, Width
 from seqlab.schema.config import canonical
 from seqlab.schema.errors import UserError
@@ -105,6 +106,10 @@ def _at_size(model: ModelConfig, data: DatasetConfig, task: TaskConfig, paramete
     spec = task.build(dataset).spec(dataset)
 
     def count(model: ModelConfig) -> int:
+        number = count_parameters(model, spec)
+        if number is not None:
+            return number
+        # A model whose weights need memory to be built.
         built = model.build(spec, torch.Generator())
         return sum(parameter.numel() for parameter in built.parameters())
 
@@ -129,7 +134,7 @@ def _nearest(
     def at(size: int) -> ModelConfig:
         return model.at(width, size * width.step)
 
-    # Double, then bisect: counting builds a whole model, so only few sizes are tried.
+    # Double, then bisect: counting may build a whole model, so only few sizes are tried.
     low, high = 1, 2
     while high * width.step < _WIDEST and count(at(high)) <= parameters:
         low, high = high, 2 * high
