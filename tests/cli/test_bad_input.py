@@ -43,7 +43,7 @@ TRAIN = ["train", *tiny.BRACKETS]
             [*TRAIN, "model.hiden_size=3"],
             "There is no setting 'model.hiden_size'. Nearest: 'model.hidden_size'",
         ),
-        ([*TRAIN, "model.hidden_size=x"], "'model.hidden_size' must be a valid integer"),
+        ([*TRAIN, "model.hidden_size=x"], "'model.hidden_size' must be an integer"),
         ([*TRAIN, "model.hidden_size=0"], "'model.hidden_size' must be greater than or equal to 1. Got 0"),
         ([*TRAIN, "training.optimizer.learning_rate=nan"], "'training.optimizer.learning_rate' must be"),
         ([*TRAIN, "training.epochs"], "An override must be written key=value. Got 'training.epochs'"),

@@ -20,6 +20,16 @@ from seqlab.schema.registry import ByKind
 
 Table = dict[str, Any]
 AnyConfig = TypeVar("AnyConfig", bound="Config")
+_EXPECTED = {
+    "an integer": ("int_type", "int_parsing", "int_from_float"),
+    "an integer of fewer digits": ("int_parsing_size",),
+    "a number": ("float_type", "float_parsing"),
+    "true or false": ("bool_type", "bool_parsing"),
+    "text": ("string_type",),
+    "a list": ("tuple_type", "list_type"),
+    "a table": ("dict_type",),
+}
+"""What a value must be, by pydantic's types of error."""
 
 
 class Config(BaseModel):
@@ -261,6 +271,10 @@ def _sentence(where: str, problem: Any, got: Any) -> str:
     # Raised by a config's own validator, whose message is complete.
     if problem["type"] == "value_error":
         return f"{where + ': ' if where else ''}{reason}"
+    expected = next((words for words, types in _EXPECTED.items() if problem["type"] in types), None)
+    if expected is not None:
+        one = any(isinstance(part, int) for part in problem["loc"])
+        return f"{'each value of ' if one else ''}{where!r} must be {expected}. Got {got!r}."
     reason = reason[0].lower() + reason[1:].replace("Input", "").strip()
     reason = reason.removeprefix("input ").removeprefix("string ").removeprefix("should ")
     reason = reason if reason.startswith("must") else f"must {reason}"

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+
+_LONGEST = 1_000
+"""Characters of a word that a message shows, at most; every path that is in use is shorter."""
+_ENDS = 100
+"""Characters of each end of a longer word that remain."""
 
 
 class UserError(ValueError):
@@ -12,9 +18,15 @@ class UserError(ValueError):
     The message gives what must hold, what was received, and the nearest valid choice.
     """
 
+    def __init__(self, message: object = ""):
+        super().__init__(shortened(str(message)))
+
 
 class WorkError(RuntimeError):
     """The input was right, but the work failed: a full disk, a diverged loss (exit status 1)."""
+
+    def __init__(self, message: object = ""):
+        super().__init__(shortened(str(message)))
 
 
 class DamagedFileError(UserError):
@@ -27,6 +39,20 @@ class InUseError(WorkError):
 
 class DiskError(WorkError):
     """A file cannot be written, so that any other work that needs the disk would fail, too."""
+
+
+def shortened(text: str) -> str:
+    """A text with the middle of each very long word left out, so that a message can be read.
+
+    >>> shortened(f"Got {'a' * 2_000}.") == f"Got {'a' * 100} ... 1,801 characters ... {'a' * 99}."
+    True
+    """
+
+    def ends(word: re.Match[str]) -> str:
+        left_out = len(word[0]) - 2 * _ENDS
+        return f"{word[0][:_ENDS]} ... {left_out:,} characters ... {word[0][-_ENDS:]}"
+
+    return re.sub(rf"\S{{{_LONGEST + 1},}}", ends, text)
 
 
 def nearest(word: str, choices: Iterable[str]) -> str | None:
