@@ -155,7 +155,8 @@ def test_a_model_has_an_output_for_each_target_or_is_refused(recipe: str, kind: 
     try:
         built = NetworkExperiment(config, config.dataset(), CPU)
     except UserError as error:
-        assert "must be a model with one output for each" in str(error)
+        if "must be a model with one output for each" not in str(error):
+            raise
         return
     (batch,) = built.task.batches(built.dataset.splits["train"], config.batching, None)
     outputs, _ = built.model(batch)
