@@ -14,7 +14,19 @@ from itertools import pairwise
 from pathlib import Path
 
 from experiments import counting_program
-from scenarios import SCENARIOS, Scenario, differences, outcomes, remove, run_paths, start, undisturbed
+from scenarios import (
+    FURTHER,
+    SCENARIOS,
+    Scenario,
+    differences,
+    outcomes,
+    remove,
+    run_paths,
+    start,
+    undisturbed,
+)
+
+from seqlab.cli.interrupts import INTERRUPTED
 
 FUNCTIONS = (
     "fsync",
@@ -29,6 +41,15 @@ FUNCTIONS = (
     "truncate",
 )
 """What writing, pruning and reporting consist of."""
+SIGNALS: Sequence[Sequence[int]] = (
+    (signal.SIGKILL,),
+    (signal.SIGKILL,),
+    (signal.SIGTERM,),
+    (signal.SIGINT, signal.SIGINT),
+)
+"""How a process is ended: at once, by request, by two requests."""
+_EXIT_SECONDS = 20
+"""Longest time in which the processes of a killed one end."""
 
 
 @dataclass
@@ -50,21 +71,24 @@ class _Command:
     calls: int
 
 
-def storm(kills: int, seed: int, folder: Path) -> KillReport:
+def storm(
+    kills: int, seed: int, folder: Path, scenarios: Sequence[Scenario] = (*SCENARIOS, *FURTHER)
+) -> KillReport:
     """Kill the scenarios' processes, in turns, until there were so many kills.
 
     Half of the kills come after a random time, half at a random one of the calls that change files.
     """
     report, draw = KillReport(), random.Random(seed)
     measured = {
-        scenario.name: _measured(scenario, folder / "undisturbed" / scenario.name) for scenario in SCENARIOS
+        scenario.name: _measured(scenario, folder / "undisturbed" / scenario.name) for scenario in scenarios
     }
     while report.kills < kills and report.rounds < 2 * kills:
-        scenario = SCENARIOS[report.rounds % len(SCENARIOS)]
+        scenario = scenarios[report.rounds % len(scenarios)]
         where = folder / f"round-{report.rounds}"
         before = len(report.problems)
         if _round(scenario, measured[scenario.name], where, draw, report):
             found = differences(outcomes(folder / "undisturbed" / scenario.name), outcomes(where))
+            found += [f"still running: {name}" for name in _running_on(where)]
             report.problems += [f"{where.name}, {scenario.name}: {text}" for text in found]
         # What shows a problem is kept.
         if len(report.problems) == before:
@@ -80,7 +104,7 @@ def _round(
     scenario.prepare(folder)
     for command in commands:
         for _ in range(draw.choice((1, 2, 3))):
-            report.kills += _killed(scenario, command, folder, draw)
+            report.kills += _killed(scenario, command, folder, draw, report)
         process = start(scenario.arguments(command.words, folder), folder)
         _, err = process.communicate(timeout=600)
         report.commands += 1
@@ -90,20 +114,30 @@ def _round(
     return True
 
 
-def _killed(scenario: Scenario, command: _Command, folder: Path, draw: random.Random) -> bool:
-    """Start a command and kill it; whether it died of that, or was finished before."""
-    words = scenario.arguments(command.words, folder)
+def _killed(
+    scenario: Scenario, command: _Command, folder: Path, draw: random.Random, report: KillReport
+) -> bool:
+    """Start a command and end it; whether it ended of that, or was finished before."""
+    words, signals = scenario.arguments(command.words, folder), draw.choice(SIGNALS)
     if draw.random() < 0.5 and command.calls:
-        process = _counting(words, folder, KILL_AT=str(draw.randint(1, command.calls)))
-        process.communicate(timeout=600)
+        variables = {"KILL_AT": str(draw.randint(1, command.calls)), "KILL_WITH": " ".join(map(str, signals))}
+        process = _counting(words, folder, **variables)
+        _, err = process.communicate(timeout=600)
     else:
         process = start(words, folder)
         try:
-            process.communicate(timeout=draw.uniform(0, command.seconds))
+            _, err = process.communicate(timeout=draw.uniform(0, command.seconds))
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-    return process.returncode == -signal.SIGKILL
+            for number in signals:
+                process.send_signal(number)
+            _, err = process.communicate()
+    # A signal before the program begins has the effect that it has on any program.
+    ended = {INTERRUPTED, *(-number for number in signals)}
+    if process.returncode not in {0, *ended} or (process.returncode >= 0 and "Traceback" in err):
+        report.problems.append(
+            f"{folder.name}: {words[0]} with {signals}: exit status {process.returncode}: {err[-300:]}"
+        )
+    return process.returncode in ended
 
 
 def _measured(scenario: Scenario, folder: Path) -> list[_Command]:
@@ -127,6 +161,25 @@ def _measured(scenario: Scenario, folder: Path) -> list[_Command]:
 
 def _counting(words: Sequence[str], folder: Path, **variables: str) -> subprocess.Popen[str]:
     return start(words, folder, counting_program(FUNCTIONS), **variables)
+
+
+def _running_on(folder: Path) -> list[str]:
+    """The processes that still work in a folder, after the time that they have to end."""
+    for _ in range(10 * _EXIT_SECONDS):
+        running = [
+            path.parent.name for path in Path("/proc").glob("[0-9]*/environ") if _works_in(path, folder)
+        ]
+        if not running:
+            break
+        time.sleep(0.1)
+    return running
+
+
+def _works_in(environ: Path, folder: Path) -> bool:
+    try:
+        return f"SEQLAB_RUNS={folder}/runs".encode() in environ.read_bytes()
+    except OSError:
+        return False
 
 
 def stopped_run(settings: Sequence[str], folder: Path) -> Path:

@@ -86,6 +86,7 @@ class Scenario:
         """Write what the commands read, and make the folders that they write into."""
         folder.mkdir(parents=True)
         (folder / "reviews.csv").write_text(_reviews(), encoding="utf-8")
+        (folder / "story.txt").write_text("a good film and a bad film\n" * 40, encoding="utf-8")
         settings = [setting.split("=") for setting in LANGUAGE[1:]]
         lines = (f"{key} = {json.dumps(value) if value == 'torch' else value}" for key, value in settings)
         (folder / "small.toml").write_text(STUDY.format(settings="\n".join(lines)), encoding="utf-8")
@@ -118,6 +119,38 @@ SCENARIOS = (
     ),
     Scenario("study", [["study", "small.toml"]]),
 )
+_TABLES = ["--static", "tables"]
+FURTHER = (
+    Scenario(
+        "n-gram",
+        [
+            ["data", "fetch", "text", "path=story.txt"],
+            ["train", "text-5gram", "data.path=story.txt"],
+            ["resume", "{run}"],
+            ["sample", "{run}", "--count", "2", "--length", "8"],
+            ["evaluate", "{run}", "--split", "test"],
+        ],
+    ),
+    Scenario(
+        "NB-SVM",
+        [
+            ["data", "show", "table", "path=reviews.csv"],
+            ["train", "text-nbsvm", "data.path=reviews.csv"],
+            ["predict", "{run}", "--file", "reviews.csv"],
+            ["report", "{run}", "-o", "page.html", *_TABLES],
+        ],
+    ),
+    Scenario(
+        "majority",
+        [["train", "marked-addition-majority", "data.train=40", "data.valid=10"], ["resume", "{run}"]],
+    ),
+    Scenario(
+        "TensorBoard",
+        [["train", *LANGUAGE, "training.tensorboard=true"], ["resume", "{run}"]],
+    ),
+    Scenario("processes", [["study", "small.toml", "--processes", "2", "--final"]]),
+)
+"""What else is killed: baselines, charts as files, several processes, the test evaluation of a study."""
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -163,7 +196,8 @@ def outcomes(folder: Path) -> Outcome:
     """Everything that a scenario's commands decide, and the names of what they left on disk."""
     runs = {path.name: run_outcome(path) for path in run_paths(folder)}
     page = (folder / "page.html").exists()
-    return {"runs": runs, "page": page, "files": sorted(_names(folder))}
+    studies = {path.name: _study_outcome(path) for path in sorted((folder / "runs").glob("studies/*"))}
+    return {"runs": runs, "studies": studies, "page": page, "files": sorted(_names(folder))}
 
 
 def differences(expected: Outcome, found: Outcome) -> list[str]:
@@ -176,7 +210,20 @@ def differences(expected: Outcome, found: Outcome) -> list[str]:
         for part in parts
         if found["runs"].get(name, {}).get(part) != parts[part]
     ]
-    return missing + left + runs
+    studies = [
+        f"another study {name}"
+        for name in expected["studies"]
+        if found["studies"].get(name) != expected["studies"][name]
+    ]
+    return missing + left + runs + studies
+
+
+def _study_outcome(path: Path) -> dict[str, list[str]]:
+    """The lines that a study has, in any order: several processes end their runs in any."""
+    return {
+        file.name: sorted({json.dumps(_decided(json.loads(line))) for line in file.read_text().splitlines()})
+        for file in sorted(path.glob("*.jsonl"))
+    }
 
 
 def run_outcome(path: Path) -> dict[str, Any]:
@@ -198,8 +245,8 @@ def _decided(content: Any) -> Any:
 
 def _names(folder: Path) -> list[str]:
     paths = (path.relative_to(folder) for path in folder.rglob("*"))
-    # The cache knows checked files by a hash of their path.
-    return [str(path) for path in paths if "verified" not in path.parts]
+    # The cache knows checked files by a hash of their path; TensorBoard's files are named by their process.
+    return [str(path) for path in paths if not {"verified", "tensorboard"} & set(path.parts[:-1])]
 
 
 def _reviews() -> str:

@@ -92,7 +92,7 @@ def only_run(runs: Path) -> RunFolder:
 def outcome(run: RunFolder) -> dict[str, bytes]:
     """Everything that must be equal to the bit: weights, optimizer and generators, records, samples."""
     newest = checkpoints.checkpoints(run.checkpoints)[-1]
-    files = [newest / "model.safetensors", newest / "training.safetensors"]
+    files = sorted(newest.glob("*.safetensors"))
     files += [run.path / "records.jsonl", run.path / "samples.jsonl"]
     return {file.name: file.read_bytes() for file in files} | {"newest": newest.name.encode()}
 
@@ -115,23 +115,29 @@ def killed_at(call: int, *arguments: str, runs: Path, functions: Sequence[str]) 
 def counting_program(functions: Sequence[str]) -> str:
     """The command line as a program that counts its calls of these functions of `os`.
 
-    It kills itself at the call that $KILL_AT numbers, and adds the number of its calls to the file $CALLS.
+    It kills itself at the call that $KILL_AT numbers, with the signals of $KILL_WITH (default: SIGKILL), and
+    adds the number of its calls to the file $CALLS.
     """
     return f"""
 import os, signal, sys
 from seqlab.cli import run
 calls, last = 0, int(os.environ.get("KILL_AT", "0"))
+signals = [int(number) for number in os.environ.get("KILL_WITH", str(int(signal.SIGKILL))).split()]
 def counted(function):
     def call(*arguments, **keywords):
         global calls
         calls += 1
         if calls == last:
-            os.kill(os.getpid(), signal.SIGKILL)
+            for number in signals:
+                os.kill(os.getpid(), number)
         return function(*arguments, **keywords)
     return call
 for name in {tuple(functions)!r}:
     setattr(os, name, counted(getattr(os, name)))
-status = run(sys.argv[1:])
+from seqlab.cli.interrupts import Interrupts
+interrupts = Interrupts()
+interrupts.install()
+status = run(sys.argv[1:], interrupts)
 if path := os.environ.get("CALLS"):
     with open(path, "a") as file:
         print(calls, file=file)

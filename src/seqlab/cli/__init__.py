@@ -96,7 +96,8 @@ def _checked(streams: StandardStreams, status: int) -> int:
 
 
 def _print_error(message: str, status: int) -> int:
-    from seqlab.schema.visible import visible
+    from seqlab.cli.console import print_note
 
-    print(visible(f"seqlab: {message}", keep="\n\t"), file=sys.stderr, flush=True)
+    print_note(f"seqlab: {message}")
+    sys.stderr.flush()
     return status

@@ -73,10 +73,13 @@ def print_note(text: str) -> None:
 def _print_sentence(text: str, console: Console) -> None:
     shown = visible(text, keep="\n\t", encoding=console.encoding)
     if console.file.isatty():
-        lines = shown.expandtabs().split("\n")
-        console.print(Text("\n".join(_wrapped(line, console.width) for line in lines)))
+        console.print(Text(_fitted(shown.expandtabs(), console)))
     else:
         console.file.write(f"{shown}\n")
+
+
+def _fitted(text: str, console: Console) -> str:
+    return "\n".join(_wrapped(line, console.width) for line in text.split("\n"))
 
 
 def _wrapped(line: str, width: int) -> str:
@@ -99,9 +102,10 @@ def print_text(text: str) -> None:
 
 
 def print_heading(text: str, style: str = "bold") -> None:
-    """Print a heading."""
+    """Print a heading, which a terminal wraps between words."""
     console = out()
-    console.print(Text(visible(text, keep="\n", encoding=console.encoding), style))
+    shown = visible(text, keep="\n", encoding=console.encoding)
+    console.print(Text(_fitted(shown, console), style))
 
 
 def print_json(content: Any) -> None:

@@ -11,6 +11,9 @@ _LONGEST = 1_000
 _ENDS = 100
 """Characters of each end of a longer word that remain."""
 
+_PART = 3
+"""Characters from which a part of a name is a hint of it."""
+
 
 class UserError(ValueError):
     """The user's input is wrong (exit status 2).
@@ -66,7 +69,7 @@ def nearest(word: str, choices: Iterable[str]) -> str | None:
     if close:
         return close[0]
     # A short part of a long name is not close in spelling.
-    return next((choice for choice in known if word and word.lower() in choice.lower()), None)
+    return next((choice for choice in known if len(word) >= _PART and word.lower() in choice.lower()), None)
 
 
 def unknown(what: str, word: str, choices: Iterable[str]) -> UserError:
