@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
@@ -13,7 +14,9 @@ from seqlab.baselines import features, nb_svm
 from seqlab.data.dataset import Split
 from seqlab.data.ragged import Ragged, ragged
 from seqlab.data.tokenizers.whitespace import WhitespaceConfig
-from seqlab.schema.errors import WorkError
+from seqlab.experiment import recipes
+from seqlab.experiment.experiment import build
+from seqlab.schema.errors import UserError, WorkError
 
 
 def corpus(seed: int, size: int, classes: int) -> tuple[list[str], np.ndarray]:
@@ -81,6 +84,15 @@ def test_extreme_odds_stay_finite(odds: list[list[float]]) -> None:
     found = nb_svm.log_probabilities(np.array(odds))
     assert np.isfinite(found).all()
     assert np.exp(found).sum() == pytest.approx(1)
+
+
+def test_a_label_without_training_texts_is_refused(tmp_path, monkeypatch) -> None:
+    """Six examples of a digit that is one of ten cannot have every label."""
+    monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path))
+    words = ["baseline.kind=nb-svm", "data.train=6", "data.valid=4", "data.test=4"]
+    config, _ = recipes.configure("marked-addition-majority", words)
+    with pytest.raises(UserError, match=r"must have a training text of each label\. Got none of '\d+'"):
+        build(config, config.dataset(), torch.device("cpu"), None)
 
 
 def test_reports_a_solver_that_does_not_converge(monkeypatch) -> None:

@@ -96,7 +96,7 @@ class BaselineConfig(Config, ABC):
     task: ClassVar[str]
     """Kind of the task it is for."""
 
-    def check(self, context: FitContext) -> None:
+    def check(self, context: FitContext, train: Split) -> None:
         """Make sure, before anything is fitted, that the data suits the baseline. By default any data does.
 
         Raises:

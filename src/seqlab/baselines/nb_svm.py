@@ -14,7 +14,7 @@ out (beta = 1): with logistic regression it lowered the accuracy on IMDb's valid
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
@@ -27,7 +27,7 @@ from seqlab.baselines.baseline import Arrays, Baseline, BaselineConfig, FitConte
 from seqlab.baselines.labels import score_labels
 from seqlab.data.dataset import Split
 from seqlab.data.ragged import Ragged
-from seqlab.schema.errors import WorkError
+from seqlab.schema.errors import UserError, WorkError
 from seqlab.schema.extras import require
 
 if TYPE_CHECKING:
@@ -55,6 +55,10 @@ class NbSvmConfig(BaselineConfig):
     """Added to the count of each feature in each class before their ratio is taken."""
     C: float = Field(default=1.0, gt=0.0)
     """Weight of the sum of the texts' losses relative to half the squared norm of the weights."""
+
+    @override
+    def check(self, context: FitContext, train: Split) -> None:
+        _check_labels(context.labels, train)
 
     @override
     def fit(self, context: FitContext, train: Split) -> Baseline:
@@ -91,6 +95,23 @@ class NbSvm(Baseline):
     def predict(self, rows: Ragged) -> Floats:
         matrix = features.transform(rows, self._arrays["keys"], self._vocabulary, self._length)
         return log_probabilities(matrix @ self._arrays["weights"].T + self._arrays["intercepts"])
+
+
+def _check_labels(labels: Sequence[str], train: Split) -> None:
+    """Check that there is a text of each label, without which its classifier has nothing to learn from.
+
+    Raises:
+        UserError: there is none of some label.
+    """
+    assert train.targets is not None, "checked when the task was built"
+    counts = np.bincount(train.targets, minlength=len(labels))
+    missing = [label for label, count in zip(labels, counts, strict=True) if not count]
+    if missing:
+        raise UserError(
+            f"The baseline 'nb-svm' must have a training text of each label. Got none of {missing[0]!r}, "
+            f"{len(missing):,} of {len(labels):,} labels in all. Nearest: more training texts, "
+            "or baseline.kind='majority'."
+        )
 
 
 def fit(train: Split, *, vocabulary: int, classes: int, length: int, alpha: float, C: float) -> NbSvm:

@@ -37,7 +37,7 @@ class OracleBaselineConfig(BaselineConfig):
     task: ClassVar[str] = "language-model"
 
     @override
-    def check(self, context: FitContext) -> None:
+    def check(self, context: FitContext, train: Split) -> None:
         oracle_of(context)
 
     @override

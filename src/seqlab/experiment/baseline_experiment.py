@@ -35,7 +35,7 @@ class BaselineExperiment(Experiment):
         self.config, self.dataset = config, dataset
         self.task = config.task.build(dataset)
         check_metrics(self.task.metrics, self.task, self.spec.outputs, dataset.splits)
-        config.baseline.check(self.context)
+        config.baseline.check(self.context, dataset.splits["train"])
 
     @property
     def context(self) -> FitContext:
