@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scenarios import SCENARIOS, Scenario, differences, outcomes, start, undisturbed
+from scenarios import FURTHER, SCENARIOS, Scenario, differences, outcomes, start, undisturbed
 
 LARGEST = 64 << 10
 """Size, in KiB, at which a disk must be large enough."""
@@ -30,10 +31,10 @@ def mountable(folder: Path) -> bool:
     return True
 
 
-def storm(folder: Path, factor: float) -> DiskReport:
+def storm(folder: Path, factor: float, scenarios: Sequence[Scenario] = (*SCENARIOS, *FURTHER)) -> DiskReport:
     """Run the scenarios on disks whose size, in KiB, grows by a factor whenever one is full."""
     report = DiskReport()
-    for scenario in SCENARIOS:
+    for scenario in scenarios:
         reference, disk = folder / "undisturbed" / scenario.name, folder / scenario.name
         undisturbed(scenario, reference)
         disk.mkdir(parents=True)

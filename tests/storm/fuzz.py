@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
+import drawn
 import mutations
 import polars as pl
 from kills import stopped_run
@@ -89,6 +90,10 @@ class Fuzzer:
         self._draw = random.Random(seed)
         self._kinds: Mapping[str, Callable[[], None]] = {
             "settings": self._settings,
+            "kinds of parts": self._kinds_of_parts,
+            "drawn settings": self._drawn_settings,
+            "drawn recipe files": self._drawn_recipes,
+            "drawn study files": self._drawn_studies,
             "recipe files": self._recipe_files,
             "tables": self._tables,
             "texts to predict": self._predicted,
@@ -168,6 +173,26 @@ class Fuzzer:
         path = self.folder / "own.toml"
         path.write_bytes(mutations.bytes_of(to_toml(config).encode(), self._draw))
         self._check(["params", str(path)], "a damaged recipe")
+
+    def _kinds_of_parts(self) -> None:
+        """Parts that fit each other train; others are refused."""
+        recipe, words = drawn.kinds(self._draw)
+        if self._check(["train", recipe, *words], "kinds") == 1:
+            self.report.problems.append(f"accepted, but not trained: {recipe} {' '.join(words)}")
+
+    def _drawn_settings(self) -> None:
+        recipe, words = drawn.settings(self._draw)
+        self._check(["train", recipe, *words], "drawn settings")
+
+    def _drawn_recipes(self) -> None:
+        path = self.folder / "own.toml"
+        path.write_text(drawn.recipe_file(self._draw), encoding="utf-8")
+        self._check(["params", str(path)], f"recipe {path.read_text(encoding='utf-8')[:400]!r}")
+
+    def _drawn_studies(self) -> None:
+        path = self.folder / "own-study.toml"
+        path.write_text(drawn.study_file(self._draw), encoding="utf-8")
+        self._check(["study", str(path), "--plan"], f"study {path.read_text(encoding='utf-8')[:400]!r}")
 
     def _tables(self) -> None:
         path = self._damaged_table()

@@ -74,7 +74,7 @@ class _Command:
 def storm(
     kills: int, seed: int, folder: Path, scenarios: Sequence[Scenario] = (*SCENARIOS, *FURTHER)
 ) -> KillReport:
-    """Kill the scenarios' processes, in turns, until there were so many kills.
+    """Kill the scenarios' processes, in turns, until there were so many kills and each had its turn.
 
     Half of the kills come after a random time, half at a random one of the calls that change files.
     """
@@ -82,7 +82,7 @@ def storm(
     measured = {
         scenario.name: _measured(scenario, folder / "undisturbed" / scenario.name) for scenario in scenarios
     }
-    while report.kills < kills and report.rounds < 2 * kills:
+    while (report.kills < kills or report.rounds < len(scenarios)) and report.rounds < 2 * kills:
         scenario = scenarios[report.rounds % len(scenarios)]
         where = folder / f"round-{report.rounds}"
         before = len(report.problems)
@@ -165,6 +165,7 @@ def _counting(words: Sequence[str], folder: Path, **variables: str) -> subproces
 
 def _running_on(folder: Path) -> list[str]:
     """The processes that still work in a folder, after the time that they have to end."""
+    running: list[str] = []
     for _ in range(10 * _EXIT_SECONDS):
         running = [
             path.parent.name for path in Path("/proc").glob("[0-9]*/environ") if _works_in(path, folder)
