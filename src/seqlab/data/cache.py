@@ -338,7 +338,7 @@ def _check_values(split: Split, name: str, dataset: Dataset) -> None:
     Raises:
         ValueError: they are not.
     """
-    encoded = [(split.text.tokens, len(dataset.tokenizer.vocabulary))]
+    encoded: list[tuple[NDArray[Any], int]] = [(split.text.tokens, len(dataset.tokenizer.vocabulary))]
     if split.source is not None and dataset.source_tokenizer is not None:
         encoded.append((split.source.tokens, len(dataset.source_tokenizer.vocabulary)))
     if split.targets is not None and dataset.labels:
