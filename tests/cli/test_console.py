@@ -188,7 +188,16 @@ def test_no_bar_without_a_terminal_and_none_when_quiet(
 
 def trial(number: int) -> Trial:
     setting = {"training.optimizer.learning_rate": 0.1}
-    return Trial(number=number, architecture="lstm", setting=setting, seed=2, epochs=(), run="", config={})
+    return Trial(
+        number=number,
+        architecture="lstm",
+        setting=setting,
+        seed=2,
+        epochs=(),
+        run="",
+        config={},
+        baseline=False,
+    )
 
 
 def test_a_study_has_a_bar_for_all_runs_and_one_for_each_running(terminal: Console, clock: Clock) -> None:

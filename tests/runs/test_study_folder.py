@@ -202,7 +202,7 @@ def test_a_missing_journal_is_named_with_a_remedy(study: StudyFolder, file: str)
     with pytest.raises(UserError, match=rf"{file} is missing\. Delete the folder to start the study again"):
         read_all(study)
     with pytest.raises(UserError, match=rf"{file} is missing"):
-        (study.add_trial(TRIAL), study.add_event(EVENT), study.add_test_evaluation(ON_TEST))
+        filled(study)
 
 
 def test_a_study_may_be_copied_and_renamed(study: StudyFolder, tmp_path: Path) -> None:
