@@ -167,9 +167,16 @@ def test_who_comes_second_uses_the_first_ones_folder(cache: Path):
 
 
 def test_a_cache_that_cannot_be_written_is_said(cache: Path):
+    cache.mkdir(parents=True)
+    (cache / "encoded").write_text("a file is here")
+    with pytest.raises(WorkError, match=r"cache folder must be writable; \$SEQLAB_CACHE names another one"):
+        WordsDataset().build()
+
+
+def test_a_file_is_no_cache(cache: Path):
     cache.parent.mkdir(exist_ok=True)
     cache.write_text("a file is here")
-    with pytest.raises(WorkError, match=r"cache folder must be writable; \$SEQLAB_CACHE names another one"):
+    with pytest.raises(UserError, match=r"\$SEQLAB_CACHE must name a folder"):
         WordsDataset().build()
 
 
