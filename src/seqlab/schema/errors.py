@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 from collections.abc import Iterable
 
 _LONGEST = 1_000
 """Characters of a word that a message shows, at most; every path that is in use is shorter."""
 _ENDS = 100
 """Characters of each end of a longer word that remain."""
-
+_QUOTED = 60
+"""Characters of a text of the user's in quotes."""
+_COMPARED, _CHOICES = 200, 2_000
+"""Characters of a word, and words, that are compared in spelling, which takes their squares in time."""
 _PART = 3
 """Characters from which a part of a name is a hint of it."""
 
@@ -58,13 +62,38 @@ def shortened(text: str) -> str:
     return re.sub(rf"\S{{{_LONGEST + 1},}}", ends, text)
 
 
+def in_quotes(text: str) -> str:
+    r"""A text of the user's in quotes, for a message; the end of a long one is left out.
+
+    >>> in_quotes("a\tb"), len(in_quotes("long" * 100))
+    ("'a\\tb'", 62)
+    """
+    return repr(text if len(text) <= _QUOTED else f"{text[: _QUOTED - 3]}...")
+
+
+def with_value(option: str, value: str) -> str:
+    """An option or a setting with a value, as it is typed in a shell.
+
+    Args:
+        option: how it begins, with the separator: `--column ` or `data.path=`.
+        value: any text.
+
+    >>> with_value("--column ", "a b"), with_value("--column ", "-text")
+    ("--column 'a b'", '--column=-text')
+    """
+    joined = f"{option[:-1]}=" if value.startswith("-") and option.endswith(" ") else option
+    return joined + shlex.quote(value)
+
+
 def nearest(word: str, choices: Iterable[str]) -> str | None:
     """The choice closest in spelling to `word`, or None when nothing is close.
 
     >>> nearest("learning_rat", ["momentum", "learning_rate"])
     'learning_rate'
     """
-    known = sorted(choices)
+    known = sorted(choice for choice in choices if len(choice) <= _COMPARED)[:_CHOICES]
+    if len(word) > _COMPARED:
+        return None
     close = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.5)
     if close:
         return close[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,11 +13,13 @@ HEAD = 4096
 """Bytes from which the content is recognised."""
 # Longest first: UTF-32's mark begins with UTF-16's.
 _MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_WIDE = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
 _FORMATS = (
     (b"\x1f\x8b", "a gzip file: unpack it, for example with gunzip"),
     (b"BZh", "a bzip2 file: unpack it, for example with bunzip2"),
@@ -56,19 +59,41 @@ def other_format(head: bytes) -> str | None:
 
 
 def marked_encoding(head: bytes) -> str | None:
-    """The encoding that a byte order mark names, other than UTF-8."""
+    """The encoding that a byte order mark names."""
     return next((name for mark, name in _MARKS if head.startswith(mark)), None)
 
 
 def guessed_encoding(head: bytes) -> str | None:
-    """The encoding of text with zero bytes: UTF-16 without a mark has one in nearly every pair of bytes."""
+    """The encoding that the first bytes of a text show by a byte order mark, or by zero bytes.
+
+    UTF-16 and UTF-32 write ASCII characters with zero bytes.
+
+    >>> guessed_encoding("text,label".encode("utf-16-be")), guessed_encoding(b"text,label")
+    ('utf-16-be', None)
+    """
     if marked := marked_encoding(head):
         return marked
-    pairs = len(head) // 2
-    for name, zeros in (("utf-16-le", head[1::2]), ("utf-16-be", head[::2])):
-        if pairs > 3 and zeros.count(0) > 0.4 * pairs and head.count(0) < 1.2 * pairs:
-            return name
+    # A zero byte within text in UTF-8 is damage. In UTF-16, Latin text has one in nearly every pair of bytes;
+    # Chinese text has few, and its other bytes are not UTF-8.
+    if 0 in head and (head.count(0) > 0.2 * len(head) or not is_utf8(head.replace(b"\0", b""))):
+        texts = {name: text for name in _WIDE if (text := _decoded(head, name)) is not None}
+        # In the wrong order of bytes, ASCII characters become others.
+        return max(texts, key=lambda name: sum(map(str.isascii, texts[name])), default=None)
     return None
+
+
+def is_utf8(head: bytes) -> bool:
+    """Whether the first bytes of a file are text in UTF-8."""
+    return _decoded(head, "utf-8") is not None
+
+
+def _decoded(head: bytes, encoding: str) -> str | None:
+    """Bytes as text, without a last character that is cut; None if they are no text in this encoding."""
+    try:
+        text = codecs.getincrementaldecoder(encoding)().decode(head)
+    except UnicodeDecodeError:
+        return None
+    return None if any(one == "\0" or unicodedata.category(one) in ("Cn", "Co") for one in text) else text
 
 
 @contextmanager

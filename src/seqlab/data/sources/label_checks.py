@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
 
 import numpy as np
 
-from seqlab.data.sources.labelled_table import SHOWN, LabelledRows, LabelledTable, and_more, quoted_label
-from seqlab.schema.errors import UserError, nearest
+from seqlab.data.sources.cell_text import is_missing_word, shortest
+from seqlab.data.sources.labelled_table import SHOWN, LabelledRows, LabelledTable, and_more
+from seqlab.schema.errors import UserError, in_quotes, nearest
 
-_TYPES = {str: "text", int: "whole numbers", float: "numbers", bool: "truth values"}
-_MISSING = frozenset({"nan", "null", "none", "na", "n/a", "#n/a"})
+_TYPES = {str: "text", int: "whole numbers", float: "numbers", Decimal: "numbers", bool: "truth values"}
 # Small letters of Cyrillic and Greek that look like Latin ones in most fonts.
 _LOOK_ALIKE = str.maketrans("аеорсухіјѕԁһԛԝνοιτκρυχαωγ", "aeopcyxijsdhqwvoitkpuxawy")
 
@@ -29,34 +28,31 @@ def check_labels(splits: Mapping[str, LabelledRows]) -> tuple[str, ...]:
     train = splits["train"]
     names = train.label_names()
     _check_missing(train, names)
-    names.sort(key=_sort_key(names))
+    numbers = {name: number for name in names if (number := _number(name)) is not None}
+    # Decimals are compared exactly, however many digits they have.
+    names.sort(key=numbers.__getitem__ if len(numbers) == len(names) else None)
     if len(names) < 2:
         raise UserError(
             f"Column {train.table.file.label!r} of {train.table.file.path} must contain at least 2 labels. "
-            f"Got {quoted_label(names[0])} in every training row."
+            f"Got {in_quotes(names[0])} in every training row."
         )
     for split, part in splits.items():
         for label in part.label_names():
             if label not in names:
                 hint = nearest(label, names)
+                advice = f" Nearest: {in_quotes(hint)}." if hint else ""
                 raise UserError(
                     f"{part.location(label)}: every label must occur in training. "
-                    f"Got {quoted_label(label)} in {split!r} only.{f' Nearest: {hint!r}.' if hint else ''}"
+                    f"Got {in_quotes(label)} in {split!r} only.{advice}"
                 )
     return tuple(names)
 
 
-def _sort_key(names: Sequence[str]) -> Callable[[str], Any] | None:
-    """Whole numbers are compared exactly, however many digits they have."""
-    if all(map(_is_whole_number, names)):
-        return int
-    return float if all(map(_is_number, names)) else None
-
-
 def _check_missing(train: LabelledRows, names: Sequence[str]) -> None:
     """Refuse `nan` and its like among numbers: text files have no other sign for a missing number."""
-    missing = [name for name in names if name.lower() in _MISSING]
-    if 0 < len(missing) < len(names) and all(_is_number(name) for name in names if name not in missing):
+    missing = [name for name in names if is_missing_word(name)]
+    numbers = [_number(name) for name in names if name not in missing]
+    if missing and numbers and None not in numbers:
         raise UserError(
             f"{train.location(missing[0])} must contain a label in column {train.table.file.label!r}. "
             f"Got {missing[0]!r} among numbers."
@@ -72,7 +68,7 @@ def label_notes(splits: Mapping[str, LabelledRows], names: Sequence[str]) -> Ite
     for split, part in splits.items():
         missing = sorted(set(names) - set(part.label_names()))
         if missing:
-            shown = ", ".join(map(quoted_label, missing[:SHOWN]))
+            shown = ", ".join(map(in_quotes, missing[:SHOWN]))
             yield f"No text in {split!r} has the label {shown}{and_more(missing)}."
     for table in tables.values():
         yield from _spaces_notes(table)
@@ -98,8 +94,8 @@ def appearance(label: str) -> str:
     >>> appearance("Good ") == appearance("gоod"), appearance("1.0") == appearance("1")
     (True, True)
     """
-    if _is_number(label):
-        return repr(float(label))
+    if (number := _number(label)) is not None:
+        return str(shortest(number) if number else 0)
     text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", label).casefold())
     visible = "".join(one for one in text if unicodedata.category(one) != "Cf")
     return " ".join(visible.translate(_LOOK_ALIKE).split())
@@ -108,8 +104,8 @@ def appearance(label: str) -> str:
 def _spelled(name: str) -> str:
     """A label in quotes, with the code points of characters whose shape does not identify them."""
     if name.isascii() and name.isprintable():
-        return quoted_label(name)
-    return f"{quoted_label(name)} ({' '.join(f'{ord(one):04X}' for one in name[:12])})"
+        return in_quotes(name)
+    return f"{in_quotes(name)} ({' '.join(f'{ord(one):04X}' for one in name[:12])})"
 
 
 def _spaces_notes(table: LabelledTable) -> Iterator[str]:
@@ -123,10 +119,11 @@ def _spaces_notes(table: LabelledTable) -> Iterator[str]:
 
 def _type_notes(table: LabelledTable) -> Iterator[str]:
     for column, types in zip((table.file.text, table.file.label), table.types, strict=True):
-        if len(types) > 1:
-            found = ", ".join(sorted(_TYPES.get(one, one.__name__) for one in types))
+        names = sorted({_TYPES.get(one, one.__name__) for one in types})
+        if len(names) > 1:
             yield (
-                f"Column {column!r} of {table.file.path} contains values of several types ({found}). All are "
+                f"Column {column!r} of {table.file.path} contains values of several types "
+                f"({', '.join(names)}). All are "
                 'read as text, so 1 and "1" are equal, but 1, 1.0 and true are not.'
             )
 
@@ -139,13 +136,10 @@ def _conflict_notes(table: LabelledTable) -> Iterator[str]:
         yield f"{one} more than one label in {table.file.path}."
 
 
-def _is_whole_number(name: str) -> bool:
-    digits = name.removeprefix("-")
-    return len(digits) < 1000 and digits.isascii() and digits.isdigit()
-
-
-def _is_number(name: str) -> bool:
+def _number(name: str) -> Decimal | None:
+    """The number that a label is; None if it is none."""
     try:
-        return "_" not in name and math.isfinite(float(name))
-    except ValueError:
-        return False
+        number = Decimal(name)
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() and "_" not in name else None

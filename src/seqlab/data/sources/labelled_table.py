@@ -20,12 +20,11 @@ from typing_extensions import override
 from seqlab.data.sources.cell_text import as_text
 from seqlab.data.sources.table_format import Column, TableFormat, TableRow, location
 from seqlab.data.sources.table_rows import LineCounts, header_notes, read_rows, required_text
-from seqlab.schema.errors import UserError, nearest
+from seqlab.schema.errors import UserError, in_quotes, nearest
 
 Integers = NDArray[np.int64]
 SPLITS = ("train", "valid", "test")
 _SYNONYMS = {"training": "train", "validation": "valid", "val": "valid", "dev": "valid"}
-_LONGEST = 60  # characters of a label in a message
 SHOWN = 3
 """Labels that an error or a note names."""
 
@@ -126,7 +125,7 @@ class LabelledRows:
         labels, counts = np.unique(pairs[0], return_counts=True)
         single = [self.table.names[index] for index in labels[counts == 1]]
         if single and len(labels) > 1:
-            shown = ", ".join(f"{quoted_label(label)} ({self.location(label)})" for label in single[:SHOWN])
+            shown = ", ".join(f"{in_quotes(label)} ({self.location(label)})" for label in single[:SHOWN])
             raise UserError(
                 "Every label must have at least 2 different texts, one to train on and one to validate on. "
                 f"Got one text for {shown}{and_more(single)}. Add texts, remove the label, give "
@@ -218,15 +217,11 @@ def _split_index(file: TableFile, row: TableRow) -> int:
     if name not in SPLITS:
         hint = nearest(name, SPLITS)
         raise UserError(
-            f"{file.location(row)} must be train, valid or test in column {file.split!r}. Got {value!r}."
+            f"{file.location(row)} must be train, valid or test in column {file.split!r}. "
+            f"Got {in_quotes(value or '')}."
             f"{f' Nearest: {hint!r}.' if hint else ''}"
         )
     return SPLITS.index(name)
-
-
-def quoted_label(label: str) -> str:
-    """A label in quotes for a message; texts that were mistaken for labels are cut."""
-    return repr(label if len(label) <= _LONGEST else f"{label[: _LONGEST - 3]}...")
 
 
 def and_more(labels: Sequence[str], shown: int = SHOWN) -> str:

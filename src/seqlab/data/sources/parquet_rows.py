@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seqlab.data.sources.cell_text import time_text
 from seqlab.data.sources.file_content import damages
 from seqlab.data.sources.table_format import Column, TableFormat, TableRow, find_column, number_notes
 
@@ -27,7 +28,7 @@ def parquet_rows(path: Path, columns: Sequence[Column], style: TableFormat) -> I
     names = [known[find_column(path, known, column)] for column in columns]
     position = 0
     while (part := _slice(path, names, position)).height:
-        for values in zip(*(_values(part[name]) for name in names), strict=True):
+        for values in zip(*(_values(path, part[name]) for name in names), strict=True):
             position += 1
             yield TableRow(position, values)
 
@@ -53,11 +54,23 @@ def _slice(path: Path, names: Sequence[str], position: int) -> polars.DataFrame:
         return polars.scan_parquet(path, glob=False).select(wanted).slice(position, _SLICE).collect()
 
 
-def _values(series: polars.Series) -> Sequence[Any]:
-    """A column's values; those of float32 as the Python numbers with the same shortest digits."""
-    if str(series.dtype) != "Float32":
-        return series.to_list()
-    return [None if value is None else float(str(np.float32(value))) for value in series]
+def _values(path: Path, series: polars.Series) -> Sequence[Any]:
+    """A column's values: short floats as the Python numbers with the same shortest digits, times as text.
+
+    Python's times end with microseconds.
+    """
+    import polars
+
+    with damages(f"{path} must have values that Python has in column {series.name!r}."):
+        match series.dtype:
+            case polars.Float16 | polars.Float32:
+                short = np.float16 if series.dtype == polars.Float16 else np.float32
+                return [None if value is None else float(str(short(value))) for value in series]
+            case polars.Datetime | polars.Time:
+                parts = zip(series.to_list(), series.dt.nanosecond().to_list(), strict=True)
+                return [None if time is None else time_text(time, rest % 1000) for time, rest in parts]
+            case _:
+                return series.to_list()
 
 
 @contextmanager

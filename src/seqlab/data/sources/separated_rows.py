@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
-import shlex
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,12 +16,15 @@ from seqlab.data.sources.table_format import (
     TableFormat,
     TableRow,
     find_column,
+    listed,
     number_notes,
     separator_name,
 )
 from seqlab.data.sources.text_files import text_lines
-from seqlab.schema.errors import UserError
+from seqlab.schema.errors import UserError, with_value
 
+# Spreadsheet programs write and read this as the first line, before the header.
+_DECLARATION = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE | re.DOTALL)
 _MAX_FIELD = 1 << 27  # characters of one field; the csv module's own limit is 131,072
 
 
@@ -34,14 +38,16 @@ def separated_rows(path: Path, columns: Sequence[Column], style: TableFormat) ->
     """The rows of a CSV or TSV file; see `read_rows`."""
     separator = _separator(path, columns, style)
     records = _records(path, style, separator)
-    header = next(records, _Record(1, 1, [])).fields
+    header = _first(records)
     _check_quotes(path, header, columns, style)
     if len(header) == 1:
         _check_separator(path, header[0], separator, columns, style)
     indices = [find_column(path, header, column) for column in columns]
-    for record in records:
-        _check_width(path, record, header, style)
-        yield TableRow(record.line, tuple(record.fields[index] for index in indices), record.lines)
+    for line, lines, fields in records:
+        # An empty line is an empty field where there is one column, and no row where there are several.
+        if record := fields or [""] * (len(header) == 1):
+            _check_width(path, _Record(line, lines, record), header, style)
+            yield TableRow(line, tuple(record[index] for index in indices), lines)
 
 
 def separated_notes(path: Path, columns: Sequence[Column], style: TableFormat) -> list[str]:
@@ -59,10 +65,21 @@ def quoted(path: Path, style: TableFormat) -> bool:
     return path.suffix.lower() != ".tsv" if style.quoting is None else style.quoting
 
 
+def has_spaced_quote(field: str) -> bool:
+    """Whether a field begins with spaces and a quote, which therefore is text."""
+    return field[:1] == " " and field.lstrip(" ")[:1] == '"'
+
+
 def _separator(path: Path, columns: Sequence[Column], style: TableFormat) -> str:
-    """The one in the settings, else the first one whose header has the columns, else that with the most."""
+    """The separator of a table's columns.
+
+    It is the one in the settings, else that of the first line, else the first one whose header has the
+    columns, else the one whose header has the most.
+    """
     if style.separator is not None:
         return style.separator
+    if (declared := _declared(next(_lines(path, style), ""))) is not None:
+        return declared
     usual = _usual(path)
     headers: dict[str, list[str]] = {usual: _header(path, style, usual)}
     for separator in SEPARATORS.values():
@@ -81,7 +98,7 @@ def _check_quotes(path: Path, header: Sequence[str], columns: Sequence[Column], 
     missing = {column.name for column in columns} - set(header)
     if not quoted(path, style) and missing and missing <= {name.strip('"') for name in header}:
         advice = style.advice("If its fields are in quotes: data.quoting=true.")
-        raise UserError(f"{path} must have a header without quotes. Got {', '.join(header)[:80]}.{advice}")
+        raise UserError(f"{path} must have a header without quotes. Got {listed(header)}.{advice}")
 
 
 def _check_separator(
@@ -93,7 +110,7 @@ def _check_separator(
     likely = header if len(names) > 1 else SEPARATORS.values()
     for other in (one for one in dict.fromkeys(likely) if not one.isalnum()):
         if names <= {name.strip(' "') for name in header.split(other)} and header not in names:
-            advice = style.advice(f"Nearest: data.separator={shlex.quote(separator_name(other))}.")
+            advice = style.advice(f"Nearest: {with_value('data.separator=', separator_name(other))}.")
             raise UserError(
                 f"{path} must have a {separator_name(separator)} between its columns. "
                 f"Got {header[:80]!r}.{advice}"
@@ -105,22 +122,38 @@ def _usual(path: Path) -> str:
 
 
 def _header(path: Path, style: TableFormat, separator: str) -> list[str]:
-    return next(_records(path, style, separator), _Record(1, 1, [])).fields
+    return _first(_records(path, style, separator))
+
+
+def _first(records: Iterator[_Record]) -> list[str]:
+    return next((record.fields for record in records if record.fields), [])
+
+
+def _lines(path: Path, style: TableFormat) -> Iterator[str]:
+    return text_lines(path, style.encoding, newline="", option=style.encoding_option)
+
+
+def _declared(line: str) -> str | None:
+    """The separator that a line declares, as `sep=;` does."""
+    return None if (found := _DECLARATION.fullmatch(line)) is None else found[1]
 
 
 def _records(path: Path, style: TableFormat, separator: str) -> Iterator[_Record]:
-    """The header and the rows; empty lines are none."""
+    """The header and the rows, in between empty lines without fields."""
     csv.field_size_limit(_MAX_FIELD)
     quoting = csv.QUOTE_MINIMAL if quoted(path, style) else csv.QUOTE_NONE
-    lines = text_lines(path, style.encoding, newline="", option=style.encoding_option)
-    reader = csv.reader(lines, delimiter=separator, strict=True, quoting=quoting)
-    # `reader.line_num` is the last line of a row; quoted fields may span several.
-    before = 0
+    lines = _lines(path, style)
+    first = next(lines, "")
+    declarations = int(_declared(first) is not None)
+    rest = lines if declarations else chain([first], lines)
+    reader = csv.reader(rest, delimiter=separator, strict=True, quoting=quoting)
+    before = declarations
     try:
         for fields in reader:
-            if fields:  # the reader gives an empty list for an empty line
-                yield _Record(before + 1, reader.line_num - before, fields)
-            before = reader.line_num
+            # The last line of the row; quoted fields may span several.
+            last = reader.line_num + declarations
+            yield _Record(before + 1, last - before, fields)
+            before = last
     except csv.Error as error:
         raise UserError(
             f"{path}:{before + 1} must be fields whose quotes are closed, doubled inside quotes. "
@@ -133,6 +166,10 @@ def _check_width(path: Path, record: _Record, header: Sequence[str], style: Tabl
     if len(record.fields) == len(header):
         return
     remedy = " A text that contains the separator must be in quotes."
+    if record.lines > 1:
+        remedy = f" It ends at line {record.line + record.lines - 1}: perhaps a quote is not closed."
+    elif any(map(has_spaced_quote, record.fields)):
+        remedy = " A quote after a space is text: remove the spaces between the separator and the quote."
     if not quoted(path, style):
         remedy = style.advice("If its texts are in quotes: data.quoting=true.")
     raise UserError(

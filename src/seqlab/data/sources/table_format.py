@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from seqlab.data.sources.text_files import SETTING
-from seqlab.schema.errors import UserError, nearest
+from seqlab.schema.errors import UserError, in_quotes, nearest, with_value
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 """Separators with a name; a shell would read some of them as its own."""
+
+
+_SHOWN, _LONGEST = 20, 60
+"""Names of columns in a message, and characters of each."""
 
 
 class TableRow(NamedTuple):
@@ -31,6 +34,10 @@ class Column(NamedTuple):
 
     name: str
     option: str
+
+    def chosen_by(self, name: str) -> str:
+        """What a user types to choose another column."""
+        return with_value(self.option, name)
 
 
 @dataclass(frozen=True)
@@ -102,8 +109,8 @@ def find_column(path: Path, known: Sequence[str], column: Column) -> int:
     indices = indices or [index for index, name in enumerate(known) if name.strip() == column.name.strip()]
     if len(indices) > 1:
         raise UserError(
-            f"{path} must have one column {column.name!r}. Got {len(indices)} of this name. Choose one by "
-            f"its number: {column.option}{indices[0] + 1}."
+            f"{path} must have one column {in_quotes(column.name)}. Got {len(indices)} of this name. "
+            f"Choose one by its number: {column.chosen_by(str(indices[0] + 1))}."
         )
     return indices[0] if indices else _by_number(path, known, column)
 
@@ -113,15 +120,28 @@ def _by_number(path: Path, known: Sequence[str], column: Column) -> int:
     if name.isascii() and name.isdigit() and len(name) < 9 and 1 <= int(name) <= len(known):
         return int(name) - 1
     hint = nearest(column.name, known)
-    choice = f" Nearest: {column.option}{shlex.quote(hint)}." if hint else ""
-    raise UserError(f"{path} must have a column {column.name!r}.{choice} Its columns: {', '.join(known)}.")
+    choice = f" Nearest: {column.chosen_by(hint)}." if hint else ""
+    raise UserError(
+        f"{path} must have a column {in_quotes(column.name)}.{choice} Its columns: {listed(known)}."
+    )
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names of columns for a message, which has room for some of them.
+
+    >>> listed(["id", "text"]), listed([str(number) for number in range(1000)])[-23:]
+    ('id, text', '19 and 980 more columns')
+    """
+    shown = ", ".join(name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..." for name in names[:_SHOWN])
+    rest = len(names) - _SHOWN
+    return f"{shown} and {rest:,} more {'column' if rest == 1 else 'columns'}" if rest > 0 else shown
 
 
 def number_notes(path: Path, known: Sequence[str], columns: Sequence[Column]) -> list[str]:
     """Which names the columns have that were chosen by their numbers."""
     found = {column.name: known[find_column(path, known, column)] for column in columns}
     return [
-        f"Column {number} of {path} is {name!r}."
+        f"Column {number} of {path} is {in_quotes(name)}."
         for number, name in found.items()
         if name.strip() != number.strip()
     ]

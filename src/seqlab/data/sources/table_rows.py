@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from seqlab.data.sources.cell_text import as_text
+from seqlab.data.sources.cell_text import as_text, is_missing_word, json_number
 from seqlab.data.sources.parquet_rows import parquet_notes, parquet_rows
-from seqlab.data.sources.separated_rows import quoted, separated_notes, separated_rows
+from seqlab.data.sources.separated_rows import (
+    has_spaced_quote,
+    quoted,
+    separated_notes,
+    separated_rows,
+)
 from seqlab.data.sources.table_format import (
     Column,
     TableFormat,
@@ -19,7 +26,8 @@ from seqlab.data.sources.table_format import (
     number_notes,
 )
 from seqlab.data.sources.text_files import require_file, text_lines
-from seqlab.schema.errors import UserError, nearest
+from seqlab.schema.errors import UserError, in_quotes, nearest
+from seqlab.stats.formatting import counted
 
 Rows = Callable[[Path, Sequence[Column], TableFormat], Iterator[TableRow]]
 Notes = Callable[[Path, Sequence[Column], TableFormat], list[str]]
@@ -66,38 +74,80 @@ def header_notes(path: Path, columns: Sequence[Column], style: TableFormat) -> l
     return FORMATS[path.suffix.lower()].notes(path, columns, style)
 
 
+@dataclass
+class _Rows:
+    """How many rows have something in common, and the position of the first one."""
+
+    count: int = 0
+    first: int = 0
+
+    def add(self, row: TableRow) -> None:
+        self.first = self.first if self.count else row.position
+        self.count += 1
+
+    def have(self, verb: str = "has", plural: str = "have") -> str:
+        return f"{counted(self.count, 'row')} {verb if self.count == 1 else plural}"
+
+
 class LineCounts:
-    """Counts what a reader of the rows should report: rows over several lines, and quotes that are text."""
+    """Counts what a reader of the rows should report, as it is no error but may be one."""
 
     def __init__(self, path: Path, style: TableFormat):
         self._path, self._style = path, style
-        self._unquoted = path.suffix.lower() in (".csv", ".tsv") and not quoted(path, style)
-        self._spanning = self._quotes = 0
-        self._first = self._longest = TableRow(0, ())
+        self._separated = path.suffix.lower() in (".csv", ".tsv")
+        self._quoted = quoted(path, style)
+        self._spanning, self._quotes, self._spaced, self._missing = (_Rows() for _ in range(4))
+        self._longest = TableRow(0, ())
+        self._skipped = 0
+        self._end: int | None = None
 
     def add(self, row: TableRow) -> None:
         """Count one row."""
+        self._skipped += 0 if self._end is None else row.position - self._end
+        self._end = row.position + row.lines
         if row.lines > 1:
-            self._spanning += 1
-            self._first = self._first if self._spanning > 1 else row
+            self._spanning.add(row)
             self._longest = max(self._longest, row, key=lambda one: one.lines)
-        if self._unquoted:
-            self._quotes += any(len(value) > 1 and value[0] == value[-1] == '"' for value in row.values)
+        if self._separated:
+            self._add_fields(row)
+
+    def _add_fields(self, row: TableRow) -> None:
+        if any(is_missing_word(field.strip()) for field in row.values):
+            self._missing.add(row)
+        if self._quoted and any(map(has_spaced_quote, row.values)):
+            self._spaced.add(row)
+        if not self._quoted and any(len(field) > 1 and field[0] == field[-1] == '"' for field in row.values):
+            self._quotes.add(row)
 
     def notes(self) -> Iterator[str]:
         """Sentences about what was counted."""
-        if self._spanning:
-            rows = "1 row spans" if self._spanning == 1 else f"{self._spanning:,} rows span"
-            first, longest = (location(self._path, row.position) for row in (self._first, self._longest))
+        if self._spanning.count:
+            longest = location(self._path, self._longest.position)
             advice = self._style.advice("If their quotes are part of the texts: data.quoting=false.")
             yield (
-                f"{rows} several lines, the first at {first}, the longest, of {self._longest.lines:,} lines, "
-                f"at {longest}.{advice}"
+                f"{self._spanning.have('spans', 'span')} several lines, the first at "
+                f"{self._at(self._spanning)}, the longest, of {self._longest.lines:,} lines, at "
+                f"{longest}.{advice}"
             )
-        if self._quotes:
-            rows = "1 row has" if self._quotes == 1 else f"{self._quotes:,} rows have"
+        if self._quotes.count:
             advice = self._style.advice("If they are not part of the texts: data.quoting=true.")
-            yield f"{rows} quotes around a field in {self._path}.{advice}"
+            yield f"{self._quotes.have()} quotes around a field in {self._path}.{advice}"
+        if self._spaced.count:
+            yield (
+                f"{self._spaced.have()} a space before a quote, the first at {self._at(self._spaced)}. Such "
+                "quotes are text; without the space they enclose a field."
+            )
+        if self._missing.count:
+            yield (
+                f"{self._missing.have()} NaN, null or a similar word as a field, the first at "
+                f"{self._at(self._missing)}. It is read as text."
+            )
+        if self._skipped:
+            lines = "1 empty line is" if self._skipped == 1 else f"{self._skipped:,} empty lines are"
+            yield f"{lines} between the rows of {self._path}, and skipped."
+
+    def _at(self, rows: _Rows) -> str:
+        return location(self._path, rows.first)
 
 
 def column_texts(path: Path, column: Column, style: TableFormat) -> tuple[list[str], list[str]]:
@@ -151,15 +201,26 @@ def _objects(path: Path, style: TableFormat) -> Iterator[tuple[int, dict[str, An
 
 def _object(path: Path, line: int, text: str) -> dict[str, Any]:
     try:
-        found = json.loads(text)
+        found = json.loads(text, parse_float=json_number, object_pairs_hook=_distinct)
     except RecursionError:
         raise UserError(
             f"{path}:{line} must be one JSON object. Got one that is nested too deeply."
         ) from None
-    except ValueError as error:  # also a number of too many digits
+    except ValueError as error:  # also a number of too many digits, or a name that occurs twice
         raise UserError(f"{path}:{line} must be one JSON object. Got: {error}.") from None
     if not isinstance(found, dict) or not found:
-        raise UserError(f"{path}:{line} must be one JSON object with names and values. Got {text[:40]!r}.")
+        raise UserError(
+            f"{path}:{line} must be one JSON object with names and values. Got {in_quotes(text.strip())}."
+        )
+    return found
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object, none of whose values replaces another."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        raise ValueError(f"the name {in_quotes(twice)} more than once in an object")
     return found
 
 

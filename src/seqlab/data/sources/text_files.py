@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from seqlab.data.fetch import Checksums, checksums_of
-from seqlab.data.sources.file_content import HEAD, guessed_encoding, marked_encoding, other_format
+from seqlab.data.sources.file_content import HEAD, guessed_encoding, is_utf8, marked_encoding, other_format
 from seqlab.schema.errors import UserError, nearest
 
 _ENCODINGS = ("utf-8", "utf-16", "cp1252", "latin-1", "cp1254", "shift_jis", "gb18030")
@@ -125,9 +125,12 @@ def _opened(path: Path, encoding: str, newline: str | None, option: str) -> Iter
 def _check_content(path: Path, head: bytes, encoding: str, option: str) -> None:
     if (other := other_format(head)) is not None:
         raise UserError(f"{path} must be a text file. Got {other}.")
-    wide = codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
-    guess = None if wide else guessed_encoding(head)
-    if guess is not None:
+    name = codecs.lookup(encoding).name
+    wide = name.startswith(("utf-16", "utf-32"))
+    guess = marked_encoding(head)
+    if guess is None:
+        guess = ("utf-8" if head and is_utf8(head) else None) if wide else guessed_encoding(head)
+    if guess is not None and not name.startswith(guess):
         raise UserError(
             f"{path}:1 must be text in {encoding.upper()}. Got {guess.upper()}. Name its encoding: "
             f"{option}{guess}."
@@ -231,8 +234,8 @@ def _unreadable(path: Path, error: OSError) -> UserError:
 def _undecodable(path: Path, codec: str, encoding: str, head: bytes, option: str) -> UserError:
     """The error that names the first line that cannot be decoded; the file is read again to find it."""
     line = f":{_undecodable_line(path, codec)}" if path.is_file() else ""
-    # Files from other systems mostly have a Windows one-byte encoding or begin with UTF-16's byte order mark.
-    other = marked_encoding(head) or "cp1252"
+    # Files from other systems mostly have a Windows one-byte encoding.
+    other = "utf-8" if encoding.lower() != "utf-8" and is_utf8(head) else "cp1252"
     return UserError(
         f"{path}{line} must be text in {encoding.upper()}. Got bytes that are not. Name its encoding, "
         f"perhaps: {option}{other}."
