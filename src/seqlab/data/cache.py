@@ -32,8 +32,9 @@ from seqlab.data.tokenizers.tokenizer import Encoded, Tokenizer, TokenizerConfig
 from seqlab.runs.typed_json import read_text
 from seqlab.schema.errors import UserError, WorkError
 from seqlab.schema.json_shapes import EXACT, parse_json
+from seqlab.schema.visible import visible
 
-ENCODING = 6
+ENCODING = 7
 """Version of a folder's content; raised when the same settings and sources give another one than before."""
 CHUNK, CHARACTERS = 2_000, 1 << 22
 """Texts that are in memory together while they are encoded, and their characters unless it is one text."""
@@ -156,7 +157,8 @@ def encode(config: EncodableConfig) -> Content:
                 f"Dataset {config.kind!r} must hold tokens in every split. "
                 f"Tokenizer {config.tokenizer.kind!r} found none in {name!r}."
             )
-    notes = (*corpus.notes, *split_notes(splits, drawn=corpus.drawn))
+    # Names of files need not be UTF-8, as which notes are stored.
+    notes = tuple(map(visible, (*corpus.notes, *split_notes(splits, drawn=corpus.drawn))))
     return Content(tokenizer, source_tokenizer, splits, corpus.label_names, corpus.limit, notes)
 
 

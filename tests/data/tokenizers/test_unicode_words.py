@@ -1,5 +1,6 @@
 import re
 import unicodedata
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -57,6 +58,69 @@ def test_the_marks_are_all_those_of_unicode():
 def test_a_letter_with_an_accent_is_no_ascii_letter_however_it_is_written():
     for text in ("café x̄y", unicodedata.normalize("NFD", "café x̄y")):
         assert ascii_words(text) == ["caf", "y"]
+
+
+DIRECTIONS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+
+
+def invisible_characters() -> Iterator[str]:
+    """Characters of Unicode's category Format that are not drawn: neutral ones, and marks of direction."""
+    for character in filter(lambda one: unicodedata.category(one) == "Cf", map(chr, range(0x110000))):
+        if unicodedata.bidirectional(character) in {"BN", *DIRECTIONS} or character in "\u061c\u200e\u200f":
+            yield character
+
+
+def test_invisible_characters_change_no_word():
+    found = list(invisible_characters())
+    assert {"\u00ad", "\u200b", "\u200c", "\u200d", "\u2060", "\ufeff", "\u202e"} <= set(found)
+    for split in (unicode_words, words_and_punctuation):
+        for one in found:
+            for before, after in (("Naï", "ve"), ("при", "вет"), ("e", "\u0301a"), ("7", "8")):
+                text = f"{before}{one}{after}"
+                visible = unicodedata.normalize("NFC", before + after).casefold()
+                if one == "\u200b":
+                    assert split(f"a{one}b") == ["a", "b"]
+                elif not (one == "\u00ad" and after[0] == "\u0301"):  # a mark on a hyphen
+                    assert split(text) == [visible], ascii(one)
+            if one != "\u00ad":
+                assert split(f"a {one} b{one}{one}") == ["a", "b"], ascii(one)
+    assert unicode_words("\u0645\u06cc\u200c\u0631 \u0645\u06cc\u0631") == [
+        "\u0645\u06cc\u200c\u0631",
+        "\u0645\u06cc\u0631",
+    ]
+    assert unicode_words("a\u00ad\u2060\u200d\u00adb") == ["ab"]
+
+
+def test_a_soft_hyphen_outside_of_words_is_a_symbol():
+    assert words_and_punctuation("the point\u00ad. A \u00ad b") == [
+        "the",
+        "point",
+        "\u00ad",
+        ".",
+        "a",
+        "\u00ad",
+        "b",
+    ]
+    assert unicode_words("the point\u00ad. A \u00ad b") == ["the", "point", "a", "b"]
+
+
+def test_the_flag_of_a_region_is_one_symbol():
+    england, scotland = (
+        "\U0001f3f4" + "".join(chr(0xE0000 + ord(letter)) for letter in region) + "\U000e007f"
+        for region in ("gbeng", "gbsct")
+    )
+    assert words_and_punctuation(f"{england}{scotland}!") == [england, scotland, "!"]
+
+
+def test_every_chinese_or_japanese_letter_is_a_word():
+    scripts = ("CJK UNIFIED IDEOGRAPH", "CJK COMPATIBILITY IDEOGRAPH", "HIRAGANA LETTER", "KATAKANA LETTER")
+    letters = [one for one in map(chr, range(0x110000)) if unicodedata.name(one, "").startswith(scripts)]
+    assert len(letters) > 90_000
+    assert {"\U00020000", "\U0002a6df", "\U00030000", "\uf900"} <= set(letters)
+    words = unicodedata.normalize("NFC", "".join(letters))
+    assert unicode_words("".join(letters)) == list(words)
+    assert words_and_punctuation(f"a{'b'.join(letters)}") == [*"a", *"b".join(words)]
+    assert unicode_words("\u30a2\u30fb\u30a4") == ["\u30a2", "\u30a4"]
 
 
 @given(st.text())

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 from typing_extensions import override
 
-from seqlab.data.tokenizers.marks import JOINERS, MARKS, composed
+from seqlab.data.tokenizers.marks import JOINERS, MARKS, SPACE, TAGS, composed, without_format
 from seqlab.data.tokenizers.tokenizer import (
     Spec,
     Tokenizer,
@@ -25,13 +25,17 @@ from seqlab.data.tokenizers.vocabulary import Vocabulary
 from seqlab.data.tokenizers.word_level import WordLevel, by_frequency, joined
 
 # Japanese kana and Chinese characters are written without spaces, so each is a word of its own.
-_SINGLE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
+_SINGLE = (
+    "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+    "\U0001aff0-\U0001b16f\U00020000-\U0003ffff"
+)
 # `\w` does not match marks, which belong to the character before them.
 _MARK = f"[{MARKS}{JOINERS}]"
-_LETTERS = rf"[^\W{_SINGLE}]+(?:{_MARK}+[^\W{_SINGLE}]*)*|(?![{MARKS}])[{_SINGLE}]{_MARK}*"
+_LETTERS = rf"[^\W{_SINGLE}]+(?:{_MARK}+[^\W{_SINGLE}]*)*|(?=\w)[{_SINGLE}]{_MARK}*"
 # Emoji may have a skin colour, and several joined ones are one.
-_EMOJI_MARK = f"[{MARKS}\U0001f3fb-\U0001f3ff]"
-_SYMBOL = rf"\S{_EMOJI_MARK}*(?:\u200d\S{_EMOJI_MARK}*)*"
+_EMOJI_MARK = f"[{MARKS}{TAGS}\U0001f3fb-\U0001f3ff]"
+_INVISIBLE = f"{SPACE}{JOINERS}{TAGS}"
+_SYMBOL = rf"[^\s{_INVISIBLE}]{_EMOJI_MARK}*(?:\u200d[^\s\w{_INVISIBLE}]{_EMOJI_MARK}*)*"
 # Of text in ASCII, which is most of it, and of any other.
 _WORD = (re.compile(r"\w+"), re.compile(_LETTERS))
 _WORD_OR_PUNCTUATION = (re.compile(r"\w+|\S"), re.compile(rf"{_LETTERS}|{_SYMBOL}"))
@@ -95,6 +99,8 @@ class _UnicodeWords(WordLevel):
 def unicode_words(text: str) -> list[str]:
     """Lower-case runs of letters and digits with their marks, case-folded and in Unicode normal form C.
 
+    Invisible characters within a word do not split it, but for the space without width.
+
     >>> unicode_words("Don't! Café no. 7 映画 ФИЛЬМ")
     ['don', 't', 'café', 'no', '7', '映', '画', 'фильм']
     """
@@ -113,9 +119,9 @@ def words_and_punctuation(text: str) -> list[str]:
 def _split(text: str, ascii_word: re.Pattern[str], word: re.Pattern[str]) -> list[str]:
     if text.isascii():
         return ascii_word.findall(text.lower())
-    # Composed and decomposed accents look the same, so they must give the same word. Case folding replaces
-    # characters, hence the order of the marks after them is settled before and after it.
-    return word.findall(composed(composed(text).casefold()))
+    # Composed and decomposed accents look the same, so they must give the same word. Case folding and removal
+    # bring characters together, hence the order of their marks is settled before and after it.
+    return word.findall(composed(composed(without_format(composed(text))).casefold()))
 
 
 _SPLIT = {False: unicode_words, True: words_and_punctuation}
