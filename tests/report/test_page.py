@@ -303,7 +303,7 @@ def test_refusals_give_a_reason(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"must be a folder\. Got the file"):
         report.write([folders.make()], tmp_path / "r.html", title="Static", static=tmp_path / "file")
-    with pytest.raises(WorkError, match=r"cannot be written: File exists"):
+    with pytest.raises(UserError, match=r"'output' must lie in a folder\. Got .*r\.html', but "):
         report.write([folders.make()], tmp_path / "file" / "r.html", title="Below a file")
 
 

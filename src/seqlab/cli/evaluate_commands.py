@@ -8,6 +8,7 @@ from seqlab.cli.arguments import Json, Run
 from seqlab.cli.console import metrics_line, print_heading, print_json, print_line, print_table
 from seqlab.cli.progress_display import working
 from seqlab.schema.errors import UserError
+from seqlab.schema.visible import shortened
 
 if TYPE_CHECKING:
     from seqlab.runs.cards import MatrixTable
@@ -68,8 +69,11 @@ def _print_matrix(title: str, matrix: MatrixTable) -> None:
     # The records hold floats, also for counts.
     if len(columns) <= MAX_LABELS:
         print_line(f"\n{title}: a row for each true label, a column for each predicted label")
-        table = [[name, *(int(value) for value in line)] for name, line in zip(rows, values, strict=True)]
-        print_table(["", *columns], table)
+        table = [
+            [shortened(name), *(int(value) for value in line)]
+            for name, line in zip(rows, values, strict=True)
+        ]
+        print_table(["", *map(shortened, columns)], table)
         return
     mistakes = [
         (int(value), true, predicted)
@@ -79,7 +83,9 @@ def _print_matrix(title: str, matrix: MatrixTable) -> None:
     ]
     mistakes.sort(key=lambda mistake: -mistake[0])
     print_line(f"\n{title} of {len(columns)} labels: the most frequent mistakes")
-    table = [[true, predicted, count] for count, true, predicted in mistakes[:MAX_MISTAKES]]
+    table = [
+        [shortened(true), shortened(predicted), count] for count, true, predicted in mistakes[:MAX_MISTAKES]
+    ]
     print_table(["true label", "predicted", "count"], table)
 
 

@@ -17,6 +17,7 @@ from seqlab.cli.console import (
 )
 from seqlab.cli.progress_display import working
 from seqlab.schema.errors import UserError, unknown
+from seqlab.schema.visible import shortened
 
 
 def list_(what: str = "all", /, *, as_json: Json = False) -> None:
@@ -94,7 +95,7 @@ def _print_data(content: dict[str, Any]) -> None:
     for name, heading in _DATA_TABLES.items():
         rows: dict[str, dict[str, Any]] = content.get(name, {})
         if rows:
-            shown = [[row, *map(_cell(name), cells.values())] for row, cells in rows.items()]
+            shown = [[shortened(row), *map(_cell(name), cells.values())] for row, cells in rows.items()]
             print_line("")
             print_table([heading, *next(iter(rows.values()))], shown)
     for note in content.get("notes", []):

@@ -127,7 +127,7 @@ def predict(
 def _prediction_line(text: str, values: dict[str, float]) -> str:
     """The most likely label, or the number, and the text; a second line for more than two labels."""
     ranked = sorted(values.items(), key=lambda item: -item[1])
-    shown = [f"{visible(label)} {value:.3f}" for label, value in ranked]
+    shown = [f"{visible(_cut(label, 60))} {value:.3f}" for label, value in ranked]
     line = f"{shown[0]}  " + visible(_cut(text, 80), keep="\t")
     return line if len(shown) <= 2 else f"{line}\n    {', '.join(shown)}"
 
@@ -151,7 +151,9 @@ def _texts(data: DatasetConfig, file: Path | None, column: str | None, encoding:
     style = dataclasses.replace(data.table_format(), encoding_option=_ENCODING, settings=False)
     if encoding is not None:
         style = dataclasses.replace(style, encoding=known_encoding(encoding))
-    texts, notes = column_texts(path, Column(column or data.table_column().name, "--column "), style)
+    texts, notes = column_texts(
+        path, Column(data.table_column().name if column is None else column, "--column "), style
+    )
     for note in notes:
         print_note(f"Note: {note}")
     if not texts:

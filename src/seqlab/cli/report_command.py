@@ -49,7 +49,7 @@ def report(
 
     if not run:
         raise UserError("`seqlab report` needs at least one run (`seqlab list runs`). Got none.")
-    check_output(output)
+    check_output(output, static)
     folders, left_out = _found(run)
     write(
         folders,

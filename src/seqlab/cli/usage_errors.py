@@ -24,7 +24,7 @@ def usage_message(error: CycloptsError) -> str:
             return f"{error} {_OPTION_HINT}"
         case UnknownCommandError(unused_tokens=[str(word), *_]) if word.startswith("-"):
             return f"{error} `seqlab --help` lists commands."
-        case MissingArgumentError() if "parameter --" in str(error):
+        case MissingArgumentError() if "parameter -" in str(error):
             return f"{error} {_VALUE_HINT}"
         case UnusedCliTokensError(unused_tokens=[_, *_] as words):
             return f"Only options may follow. Got {', '.join(map(repr, words))}. --help shows the arguments."

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from seqlab.data.batching import Rows, SequencesConfig
 from seqlab.data.dataset import Dataset, Split
 from seqlab.data.dataset_config import DatasetConfig
+from seqlab.schema.visible import shortened
 
 EXAMPLES = 3
 """Training examples that are shown."""
@@ -120,6 +121,6 @@ def _examples(dataset: Dataset, shown: int) -> list[str]:
     for index in range(min(EXAMPLES, len(split))):
         ids = split.text[index]
         text = dataset.tokenizer.decode(ids[:shown].tolist())
-        label = f"{found}: " if (found := dataset.target_text(split, index)) else ""
+        label = f"{shortened(found)}: " if (found := dataset.target_text(split, index)) else ""
         examples.append(f"{label}{text}{' ...' if len(ids) > shown else ''}")
     return examples

@@ -22,7 +22,7 @@ from seqlab.models.model import SequenceModel
 from seqlab.models.modes import device_of
 from seqlab.runs.run_folder import RunFolder
 from seqlab.runs.run_shapes import DataSummary
-from seqlab.schema.errors import DamagedFileError, UserError
+from seqlab.schema.errors import DamagedFileError, UserError, require_utf8
 from seqlab.schema.records import Text
 
 
@@ -42,7 +42,7 @@ class LoadedRun:
         """Probability of each label, for each text; where labels are numbers, the one number under `NUMBER`.
 
         Raises:
-            UserError: the model is a language model, or there is no text.
+            UserError: the model is a language model, there is no text, or one is not UTF-8.
         """
         if self.config.task.output not in ("class", "number"):
             raise UserError(f"{self.run.path} must hold a classifier. Use `seqlab sample`.")
@@ -57,10 +57,12 @@ class LoadedRun:
         """Texts that continue a prompt, `length` tokens at most.
 
         Raises:
-            UserError: the model does not generate, or there is no memory for so many tokens.
+            UserError: the model does not generate, the prompt is not UTF-8, or there is no memory for so many
+                tokens.
         """
         if self.config.task.output != "text":
             raise UserError(f"{self.run.path} must hold a language model. Use `seqlab predict`.")
+        require_utf8(prompt, "A prompt")
         check_texts(count, length, f"'count' {count} and 'length' {length}")
         with numerics(device_of(self.model).type, None):
             return continue_prompts(
@@ -74,7 +76,7 @@ class LoadedRun:
             )
 
     def _ids(self, text: str) -> list[int]:
-        return self.limit.cut(self.tokenizer.encode(text))
+        return self.limit.cut(self.tokenizer.encode(require_utf8(text, "A text")))
 
 
 def load_run(run: RunFolder) -> LoadedRun:

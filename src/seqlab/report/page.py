@@ -14,7 +14,7 @@ from seqlab.report.run_data import read_run
 from seqlab.report.sections import Part
 from seqlab.report.study.chapter_study import chapter_studies, study_run_labels, study_runs
 from seqlab.report.study.study_parts import study_parts
-from seqlab.runs.output_file import write_output
+from seqlab.runs.output_file import check_paths, write_output
 from seqlab.runs.run_folder import RunFolder
 from seqlab.runs.study_folder import StudyFolder
 from seqlab.schema.errors import UserError
@@ -55,7 +55,9 @@ def write(
     """
     opened = [open_study(study) for study in studies]
     folders = [*runs, *(run for study in opened for run in study_runs(study))]
-    _check(folders, output, static)
+    if not folders:
+        raise UserError("A report must have at least one run. Got none.")
+    check_paths(output, static)
     run_labels = {name: label for study in opened for name, label in study_run_labels(study).items()}
     made = chapters(
         [read_run(run) for run in _without_duplicates(folders)],
@@ -75,15 +77,6 @@ def _parts(made: Sequence[Chapter], studies: Sequence[OpenStudy], *, samples: bo
         *(chapter_part(chapter, samples=samples) for chapter in made),
         shared_part([entry for chapter in made for entry in chapter.entries]),
     ]
-
-
-def _check(runs: Sequence[RunFolder], output: Path, static: Path | None) -> None:
-    if not runs:
-        raise UserError("A report must have at least one run. Got none.")
-    if output.is_dir():
-        raise UserError(f"The report must be a file. Got the folder {str(output)!r}.")
-    if static is not None and static.exists() and not static.is_dir():
-        raise UserError(f"The path for static files must be a folder. Got the file {str(static)!r}.")
 
 
 def _without_duplicates(runs: Sequence[RunFolder]) -> list[RunFolder]:

@@ -7,7 +7,45 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from seqlab.runs import atomic
+from seqlab.runs import atomic, run_folder
+from seqlab.schema.errors import UserError
+
+
+def check_paths(output: Path, static: Path | None = None) -> None:
+    """Refuse the paths of a report that cannot be written, or that would replace something else.
+
+    Args:
+        output: the file.
+        static: the folder of charts and tables.
+
+    Raises:
+        UserError: one of them is of another kind, lies below a file, belongs to a run, or is the other one.
+    """
+    if str(output) == "-":
+        raise UserError("'output' must be a file. Got '-'. Standard output is /dev/stdout.")
+    if output.is_dir():
+        raise UserError(f"'output' must be a file. Got the folder {str(output)!r}.")
+    if output.exists() and run_folder.exists(output.parent):
+        raise UserError(f"'output' must not be a file of a run. Got {str(output)!r}.")
+    _check_above(output, "output")
+    if static is None:
+        return
+    if static.exists() and not static.is_dir():
+        raise UserError(f"'static' must be a folder. Got the file {str(static)!r}.")
+    _check_above(static, "static")
+    file, folder = (Path(os.path.realpath(path)) for path in (output, static))
+    if file in (folder, *folder.parents):
+        raise UserError(
+            f"'static' must be a folder other than the file 'output', and not below it. Got {str(static)!r} "
+            f"for 'static' and {str(output)!r} for 'output'."
+        )
+
+
+def _check_above(path: Path, option: str) -> None:
+    """Refuse a path that leads through a file."""
+    above = next((parent for parent in path.parents if os.path.lexists(parent)), None)
+    if above is not None and not above.is_dir():
+        raise UserError(f"{option!r} must lie in a folder. Got {str(path)!r}, but {str(above)!r} is a file.")
 
 
 def write_output(path: Path, text: str, *, retry: str) -> None:

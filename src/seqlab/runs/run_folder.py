@@ -63,7 +63,7 @@ def root() -> Path:
     """`$SEQLAB_RUNS`, or `runs` under the current folder.
 
     Raises:
-        UserError: it is no folder.
+        UserError: it is no folder, or not UTF-8, so that the files of a run could not name it.
     """
     return named_folder("SEQLAB_RUNS", "runs")
 

@@ -268,6 +268,8 @@ def _sentence(where: str, problem: Any, got: Any) -> str:
         hint = nearest(str(got), choices)
         reason = f"must be one of {', '.join(choices)}"
         return f"{where!r} {reason}. Got {got!r}.{f' Nearest: {hint!r}.' if hint else ''}"
+    if problem["type"] == "too_short":
+        return f"{where!r} must have at least {problem['ctx']['min_length']} item. Got {len(got)}."
     # Raised by a config's own validator, whose message is complete.
     if problem["type"] == "value_error":
         return f"{where + ': ' if where else ''}{reason}"

@@ -7,12 +7,12 @@ import re
 import shlex
 from collections.abc import Iterable
 
+from seqlab.schema.visible import shortened
+
 _LONGEST = 1_000
 """Characters of a word that a message shows, at most; every path that is in use is shorter."""
 _ENDS = 100
 """Characters of each end of a longer word that remain."""
-_QUOTED = 60
-"""Characters of a text of the user's in quotes."""
 _COMPARED, _CHOICES = 200, 2_000
 """Characters of a word, and words, that are compared in spelling, which takes their squares in time."""
 _PART = 3
@@ -26,14 +26,14 @@ class UserError(ValueError):
     """
 
     def __init__(self, message: object = ""):
-        super().__init__(shortened(str(message)))
+        super().__init__(without_long_words(str(message)))
 
 
 class WorkError(RuntimeError):
     """The input was right, but the work failed: a full disk, a diverged loss (exit status 1)."""
 
     def __init__(self, message: object = ""):
-        super().__init__(shortened(str(message)))
+        super().__init__(without_long_words(str(message)))
 
 
 class DamagedFileError(UserError):
@@ -48,10 +48,10 @@ class DiskError(WorkError):
     """A file cannot be written, so that any other work that needs the disk would fail, too."""
 
 
-def shortened(text: str) -> str:
+def without_long_words(text: str) -> str:
     """A text with the middle of each very long word left out, so that a message can be read.
 
-    >>> shortened(f"Got {'a' * 2_000}.") == f"Got {'a' * 100} ... 1,801 characters ... {'a' * 99}."
+    >>> without_long_words(f"Got {'a' * 2_000}.") == f"Got {'a' * 100} ... 1,801 characters ... {'a' * 99}."
     True
     """
 
@@ -68,7 +68,25 @@ def in_quotes(text: str) -> str:
     >>> in_quotes("a\tb"), len(in_quotes("long" * 100))
     ("'a\\tb'", 62)
     """
-    return repr(text if len(text) <= _QUOTED else f"{text[: _QUOTED - 3]}...")
+    return repr(shortened(text))
+
+
+def require_utf8(text: str, what: str, advice: str = "") -> str:
+    """The text, if it can be written to a file.
+
+    Args:
+        text: of the user's; halves of surrogate pairs come from other bytes.
+        what: what it is, the beginning of the message.
+        advice: a sentence after it, preceded by a space.
+
+    Raises:
+        UserError: it cannot.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UserError(f"{what} must be UTF-8. Got {in_quotes(text)}.{advice}") from None
+    return text
 
 
 def with_value(option: str, value: str) -> str:

@@ -30,6 +30,15 @@ def visible(text: str, *, keep: str = "", encoding: str = "utf-8") -> str:
     return shown.encode(encoding, "backslashreplace").decode(encoding)
 
 
+def shortened(text: str, length: int = 60) -> str:
+    """A label or a name for a line of output, without its end where it has more characters than `length`.
+
+    >>> shortened("a long text", 6), shortened("a text", 6)
+    ('a l...', 'a text')
+    """
+    return text if len(text) <= length else f"{text[: length - 3]}..."
+
+
 def visible_json(document: str, encoding: str = "utf-8") -> str:
     r"""A JSON document with JSON's own escape for each such character; its content is the same.
 

@@ -286,3 +286,24 @@ def test_the_hint_for_a_column_is_one_that_a_shell_and_the_parser_understand(tmp
     advice = str(error.value).partition("Nearest: ")[2].partition(". Its columns")[0]
     words = shlex.split(advice)
     assert words == ([f"--column={name}x"] if name.startswith("-") else ["--column", f"{name}x"])
+
+
+def test_files_of_another_kind_than_their_name(tmp_path: Path):
+    frame = polars.DataFrame({"text": ["a", "b"], "label": ["x", "y"]})
+    frame.write_ipc(tmp_path / "a.parquet")
+    frame.write_csv(tmp_path / "b.parquet")
+    frame.write_json(tmp_path / "a.jsonl")
+    (tmp_path / "b.jsonl").write_text('[\n {"text": "a"}\n]\n')
+    (tmp_path / "c.jsonl").write_text('{\n "text": "a"\n}\n')
+    (tmp_path / "a.csv").write_text(",, \na,b,c\n")
+    for name, words in {
+        "a.parquet": " must be a Parquet file. Got an Arrow file: save it as Parquet.",
+        "b.parquet": " must be a Parquet file. Got text: end its name in .csv, .tsv or .jsonl.",
+        "a.jsonl": ":1 must be one JSON object with names and values, one per line. Got '[",
+        "b.jsonl": ":1 must be one JSON object, whole in this line. Got: Expecting value, at character 3.",
+        "c.jsonl": ":1 must be one JSON object, whole in this line. Got: Expecting property name enclosed",
+        "a.csv": " must have a column 'text'. Its columns: '', '', ' '.",
+    }.items():
+        assert f"{tmp_path / name}{words}" in refusal(tmp_path / name)
+    (tmp_path / "b.csv").write_text("text,label\na\n")
+    assert refusal(tmp_path / "b.csv").endswith(":2 must have as many fields as the header, 2. Got 1.")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
+import random
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +87,46 @@ def test_a_hidden_copy_changes_nothing(folder: Path):
 )
 def test_patterns(folder: Path, pattern: str, found: list[str]):
     assert names(folder, pattern) == found
+
+
+def plainly_matches(path: list[str], pattern: list[str]) -> bool:
+    """Whether a path matches a pattern, by trying every number of folders for each `**`."""
+    if not pattern or not path:
+        return not path and all(part == "**" for part in pattern)
+    if pattern[0] == "**":
+        return plainly_matches(path, pattern[1:]) or plainly_matches(path[1:], pattern)
+    return fnmatch.fnmatchcase(path[0], pattern[0]) and plainly_matches(path[1:], pattern[1:])
+
+
+def test_patterns_of_many_folders_are_what_they_say(tmp_path: Path):
+    draw = random.Random(0)
+    for _ in range(60):
+        path = tmp_path.joinpath(*draw.choices("ab", k=draw.randrange(1, 5)), draw.choice("ab") + ".txt")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    files = [path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("*.txt"))]
+    matched = 0
+    for _ in range(200):
+        pattern = [*draw.choices(["**", "a", "b", "*"], k=draw.randrange(5)), draw.choice(["a.txt", "*"])]
+        expected = [file for file in files if plainly_matches(file.split("/"), ["**", *pattern])]
+        matched += bool(expected)
+        try:
+            assert names(tmp_path, "/".join(pattern)) == expected, pattern
+        except UserError:
+            assert not expected
+    assert matched > 100
+
+
+def test_the_time_of_a_pattern_is_linear_in_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    deep = tmp_path.joinpath(*"a" * 30)
+    deep.mkdir(parents=True)
+    (deep / "a.txt").touch()
+    compared = []
+    plain = fnmatch.fnmatchcase
+    monkeypatch.setattr(fnmatch, "fnmatchcase", lambda *both: compared.append(both) or plain(*both))
+    with pytest.raises(UserError, match="Got none"):
+        find_files(tmp_path, "/".join(["**", "a"] * 30 + ["b.txt"]))
+    assert len(compared) <= 31 * 31 * 61
 
 
 @pytest.mark.parametrize(

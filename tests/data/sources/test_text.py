@@ -101,6 +101,14 @@ def test_another_encoding(book: Path):
     refused(str(book), r"book\.txt:1 must be text in UTF-8\. .*perhaps: data\.encoding=cp1252")
 
 
+def test_a_path_that_names_nothing_is_refused():
+    for path in ((), [], "", [""], ["a.txt", ""]):
+        with pytest.raises(
+            UserError, match=r"^'?data\.path'?:? (must have at least 1 item|A path must name)"
+        ):
+            parse(DATASETS["text"], {"kind": "text", "path": path}, "data")
+
+
 def test_missing_empty_and_short(book: Path, tmp_path: Path):
     refused(str(tmp_path / "bok.txt"), r"bok\.txt must exist\. Got no such file\. Nearest: 'book\.txt'")
     (tmp_path / "empty.txt").touch()

@@ -88,12 +88,25 @@ def _sort_in(found: FoundFiles, path: Path, pattern: Sequence[str], *, is_folder
 
 
 def _matches(path: Sequence[str], pattern: Sequence[str]) -> bool:
-    """Whether the parts of a path match those of a pattern; `**` is any number of folders."""
-    if not pattern:
-        return not path
-    if pattern[0] == "**":
-        return any(_matches(path[begin:], pattern[1:]) for begin in range(len(path) + 1))
-    return bool(path) and fnmatch.fnmatchcase(path[0], pattern[0]) and _matches(path[1:], pattern[1:])
+    """Whether the parts of a path match those of a pattern; `**` is any number of folders.
+
+    Every part is compared with every part of the pattern once at most.
+    """
+    reached = _after_folders({0}, pattern)
+    for part in path:
+        stays = {index for index in reached if index < len(pattern) and pattern[index] == "**"}
+        others = reached - stays - {len(pattern)}
+        moves = {index + 1 for index in others if fnmatch.fnmatchcase(part, pattern[index])}
+        reached = _after_folders(stays | moves, pattern)
+    return len(pattern) in reached
+
+
+def _after_folders(reached: set[int], pattern: Sequence[str]) -> set[int]:
+    """Numbers of parts of a pattern that match a path, also with no folder for each `**` after them."""
+    for index in range(len(pattern)):
+        if index in reached and pattern[index] == "**":
+            reached.add(index + 1)
+    return reached
 
 
 def _none_matches(found: FoundFiles, pattern: str) -> UserError:

@@ -14,6 +14,8 @@ import numpy as np
 from seqlab.data.sources.cell_text import time_text
 from seqlab.data.sources.file_content import damages
 from seqlab.data.sources.table_format import Column, TableFormat, TableRow, find_column, number_notes
+from seqlab.data.sources.text_files import table_under_other_name
+from seqlab.schema.errors import UserError
 
 if TYPE_CHECKING:
     import polars
@@ -41,6 +43,8 @@ def parquet_notes(path: Path, columns: Sequence[Column], style: TableFormat) -> 
 def _names(path: Path) -> list[str]:
     import polars
 
+    if (other := table_under_other_name(path)) is not None:
+        raise UserError(f"{path} must be a Parquet file. Got {other}.")
     with _foreign(path):
         return polars.scan_parquet(path, glob=False).collect_schema().names()
 

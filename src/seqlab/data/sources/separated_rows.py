@@ -165,11 +165,13 @@ def _records(path: Path, style: TableFormat, separator: str) -> Iterator[_Record
 def _check_width(path: Path, record: _Record, header: Sequence[str], style: TableFormat) -> None:
     if len(record.fields) == len(header):
         return
-    remedy = " A text that contains the separator must be in quotes."
+    remedy = ""
     if record.lines > 1:
         remedy = f" It ends at line {record.line + record.lines - 1}: perhaps a quote is not closed."
     elif any(map(has_spaced_quote, record.fields)):
         remedy = " A quote after a space is text: remove the spaces between the separator and the quote."
+    elif len(record.fields) > len(header):
+        remedy = " A text that contains the separator must be in quotes."
     if not quoted(path, style):
         remedy = style.advice("If its texts are in quotes: data.quoting=true.")
     raise UserError(

@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 
 from seqlab.data.sources.text_files import SETTING
 from seqlab.schema.errors import UserError, in_quotes, nearest, with_value
+from seqlab.schema.visible import shortened
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 """Separators with a name; a shell would read some of them as its own."""
 
 
-_SHOWN, _LONGEST = 20, 60
-"""Names of columns in a message, and characters of each."""
+_SHOWN = 20
+"""Names of columns in a message."""
 
 
 class TableRow(NamedTuple):
@@ -132,7 +133,8 @@ def listed(names: Sequence[str]) -> str:
     >>> listed(["id", "text"]), listed([str(number) for number in range(1000)])[-23:]
     ('id, text', '19 and 980 more columns')
     """
-    shown = ", ".join(name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..." for name in names[:_SHOWN])
+    cut = (shortened(name) for name in names[:_SHOWN])
+    shown = ", ".join(name if name.strip() else repr(name) for name in cut)
     rest = len(names) - _SHOWN
     return f"{shown} and {rest:,} more {'column' if rest == 1 else 'columns'}" if rest > 0 else shown
 

@@ -12,7 +12,7 @@ from typing import TextIO
 
 from seqlab.data.fetch import Checksums, checksums_of
 from seqlab.data.sources.file_content import HEAD, guessed_encoding, is_utf8, marked_encoding, other_format
-from seqlab.schema.errors import UserError, nearest
+from seqlab.schema.errors import UserError, nearest, require_utf8
 
 _ENCODINGS = ("utf-8", "utf-16", "cp1252", "latin-1", "cp1254", "shift_jis", "gb18030")
 _KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
@@ -33,15 +33,11 @@ def require_name(name: str) -> str:
     """The name of a file, if it can be written to a run's settings.
 
     Raises:
-        UserError: it is not UTF-8.
+        UserError: it is empty, or not UTF-8.
     """
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        raise UserError(
-            f"A path must be UTF-8. Got {name!r}. Rename the file, or make a link to it."
-        ) from None
-    return name
+    if not name:
+        raise UserError("A path must name a file or a folder. Got ''.")
+    return require_utf8(name, "A path", " Rename the file, or make a link to it.")
 
 
 def read_text(path: Path) -> str:
@@ -150,6 +146,19 @@ def _readable(path: Path) -> Iterator[None]:
         raise missing_file(path) from None
     except OSError as error:
         raise _unreadable(path, error) from None
+
+
+def table_under_other_name(path: Path) -> str | None:
+    """What a file with the name of a Parquet file is otherwise; None if it may be one.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    with _readable(path), path.open("rb") as file:
+        head = file.read(HEAD)
+    if not head or head.startswith(b"PAR1"):
+        return None
+    return other_format(head) or ("text: end its name in .csv, .tsv or .jsonl" if is_utf8(head) else None)
 
 
 def file_checksums(path: Path) -> Checksums:
