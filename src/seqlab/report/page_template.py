@@ -12,13 +12,14 @@ from importlib import metadata, resources
 import altair
 import jinja2
 import vl_convert
+from markupsafe import Markup
 
 from seqlab.report.chapters import Chapter, Entry
 from seqlab.report.charts.curve_points import AXES
 from seqlab.report.charts.figure import Figure
 from seqlab.report.charts.payload import payload
 from seqlab.report.sections import Part
-from seqlab.report.table_text import exact, format_column, is_numeric, slug, to_html
+from seqlab.report.table_text import exact, format_column, is_numeric, readable, slug, to_html
 from seqlab.report.tables import ReportTable
 from seqlab.stats.formatting import counted
 
@@ -64,7 +65,7 @@ def render(content: PageContent) -> str:
     # The policy of the page allows the script with this digest, and no other.
     script = _script() if figures else ""
     digest = hashlib.sha256(script.encode("utf-8")).digest()
-    html = _environment().from_string(_read_file("page.html.j2")).render(
+    return _environment().from_string(_read_file("page.html.j2")).render(
         title=content.title,
         paragraphs=content.paragraphs,
         summary=summarize_chapters(content.chapters),
@@ -80,8 +81,6 @@ def render(content: PageContent) -> str:
         script_hash=base64.b64encode(digest).decode("ascii"),
         version=metadata.version("seqlab"),
     )  # fmt: skip
-    # Halves of surrogate pairs, which no file of text can hold, become escapes.
-    return html.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def summarize_chapters(chapters: Sequence[Chapter]) -> str:
@@ -101,7 +100,11 @@ def summarize_chapters(chapters: Sequence[Chapter]) -> str:
 def _environment() -> jinja2.Environment:
     # A misspelt name in the template is an error instead of an empty text.
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
     )
     environment.filters |= {
         "format_column": format_column,
@@ -111,6 +114,11 @@ def _environment() -> jinja2.Environment:
         "to_html": to_html,
     }
     return environment
+
+
+def _shown(value: object) -> object:
+    """What an expression of the template puts on the page: texts of users and models without controls."""
+    return readable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 @functools.cache

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 
 from seqlab.report.tables import CellValue, ReportTable
+from seqlab.schema.visible import visible
 from seqlab.stats.formatting import format_value
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -18,8 +19,20 @@ _MARKUP = re.compile(
     r"|:(?=//)|(?<=www)\.|@"  # addresses
 )
 _ENTITIES = {"&": "&amp;", "<": "&lt;"}
+_LAYOUT = "\n\t"
+"""Control characters that lay text out, and no others."""
 DIGITS = ((1000.0, 0), (100.0, 1), (10.0, 2))
 """Pairs of a size and the decimals of a column whose smallest number has at least that size; otherwise 4."""
+
+
+def readable(text: str) -> str:
+    r"""A text of a user's or a model's for a page or a file, with visible escapes for other controls.
+
+    >>> print(readable("a\x1b[1m\nb\u202e"))
+    a\x1b[1m
+    b\u202e
+    """
+    return visible(text, keep=_LAYOUT)
 
 
 def is_numeric(values: Sequence[CellValue]) -> bool:
@@ -74,13 +87,13 @@ def to_csv(table: ReportTable) -> str:
     """One line per row, numbers with every digit, after a line of column titles with units."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([_no_formula(title) for title in headings(table)])
+    writer.writerow([_csv_cell(title) for title in headings(table)])
     writer.writerows([_csv_cell(cell) for cell in row] for row in table.rows)
     return stream.getvalue()
 
 
 def _csv_cell(value: CellValue) -> str:
-    return _no_formula(value) if isinstance(value, str) else exact(value)
+    return _no_formula(readable(value)) if isinstance(value, str) else exact(value)
 
 
 def _no_formula(text: str) -> str:
@@ -120,17 +133,17 @@ def to_html(caption: str) -> str:
     'Set <code>A</code> &lt; 1.'
     """
     # Escaped first, because a caption may contain texts of users.
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(caption))
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(readable(caption)))
 
 
 def _markdown_caption(caption: str) -> str:
     """A caption as Markdown: the parts between backticks are code, everything else is text."""
-    parts = re.split(r"(`[^`]+`)", " ".join(caption.split("\n")))
+    parts = re.split(r"(`[^`]+`)", " ".join(readable(caption).split("\n")))
     return "".join(part if index % 2 else _markdown_text(part) for index, part in enumerate(parts))
 
 
 def _one_line(text: str) -> str:
-    return _markdown_text(text.replace("\r", "")).replace("\n", "<br>")
+    return _markdown_text(readable(text)).replace("\n", "<br>")
 
 
 def _markdown_text(text: str) -> str:

@@ -54,4 +54,4 @@ def drawable(value: Any) -> Any:
 def _text(text: str) -> str:
     # A character without width makes another text of the name of a property, which looks the same.
     shown = text + _ZERO_WIDTH if text in _PROPERTIES else text
-    return visible(shown, keep="\t\n\r\ufeff")
+    return visible(shown, keep="\t\n")

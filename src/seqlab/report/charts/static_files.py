@@ -51,8 +51,7 @@ def write_static_files(
     for number, figure in enumerate(figures, start=1):
         files |= _figure_files(f"figure-{number:02}-{_short_slug(figure.name)}", figure, vl_version)
     for name, content in files.items():
-        # Halves of surrogate pairs, which no file of text can hold, become escapes.
-        encoded = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
+        encoded = content.encode("utf-8") if isinstance(content, str) else content
         atomic.write_bytes(folder / name, encoded, retry=RETRY)
     return [folder / name for name in files]
 
