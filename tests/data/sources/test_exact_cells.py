@@ -201,6 +201,9 @@ def test_a_first_line_that_declares_the_separator(tmp_path: Path):
         assert any(f"the first at {path}:4" in note for note in corpus.notes)
         assert list(config(path, separator=separator).read().texts["train"]) == ["a;b, c", "d\ne"]
     path = tmp_path / "a.csv"
+    for line in ("sep=", 'sep="', "sep=;;"):
+        path.write_text(f"{line}\ntext,label\na,x\nb,y\n")
+        assert "must have a column 'text'" in refusal(path)
     path.write_text("sep=;\ntext;label\na;x\nb\n")
     assert f"{path}:4 must have as many fields" in refusal(path)
 

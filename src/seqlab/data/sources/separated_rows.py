@@ -24,7 +24,7 @@ from seqlab.data.sources.text_files import text_lines
 from seqlab.schema.errors import UserError, with_value
 
 # Spreadsheet programs write and read this as the first line, before the header.
-_DECLARATION = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE | re.DOTALL)
+_DECLARATION = re.compile(r'"?sep=([^"\r\n])"?[\r\n]*', re.IGNORECASE)
 _MAX_FIELD = 1 << 27  # characters of one field; the csv module's own limit is 131,072
 
 
