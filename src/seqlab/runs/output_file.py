@@ -59,6 +59,7 @@ def write_output(path: Path, text: str, *, retry: str) -> None:
         retry: what a user does after a failure, for the message.
 
     Raises:
+        UserError: the name is too long.
         DiskError: the disk is full or cannot be written.
     """
     with atomic.disk_errors(path, retry):
