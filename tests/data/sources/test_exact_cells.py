@@ -302,9 +302,9 @@ def test_files_of_another_kind_than_their_name(tmp_path: Path):
     for name, words in {
         "a.parquet": " must be a Parquet file. Got an Arrow file: save it as Parquet.",
         "b.parquet": " must be a Parquet file. Got text: end its name in .csv, .tsv or .jsonl.",
-        "a.jsonl": ":1 must be one JSON object with names and values, one per line. Got '[",
-        "b.jsonl": ":1 must be one JSON object, whole in this line. Got: Expecting value, at character 3.",
-        "c.jsonl": ":1 must be one JSON object, whole in this line. Got: Expecting property name enclosed",
+        "a.jsonl": ":1 must be one JSON object with names and values. Got '[",
+        "b.jsonl": ":1 must be one JSON object. Got: Expecting value, at character 3 of the line.",
+        "c.jsonl": ":1 must be one JSON object. Got: Expecting property name enclosed",
         "a.csv": " must have a column 'text'. Its columns: '', '', ' '.",
     }.items():
         assert f"{tmp_path / name}{words}" in refusal(tmp_path / name)

@@ -208,15 +208,15 @@ def _object(path: Path, line: int, text: str) -> dict[str, Any]:
         ) from None
     except json.JSONDecodeError as error:
         raise UserError(
-            f"{path}:{line} must be one JSON object, whole in this line. Got: {error.msg}, at character "
-            f"{error.pos + 1}."
+            f"{path}:{line} must be one JSON object. Got: {error.msg}, at character {error.pos + 1} of the "
+            "line. An object must be whole in its line."
         ) from None
     except ValueError as error:  # a number of too many digits, or a name that occurs twice
         raise UserError(f"{path}:{line} must be one JSON object. Got: {error}.") from None
     if not isinstance(found, dict) or not found:
         raise UserError(
-            f"{path}:{line} must be one JSON object with names and values, one per line. "
-            f"Got {in_quotes(text.strip())}."
+            f"{path}:{line} must be one JSON object with names and values. Got {in_quotes(text.strip())}. "
+            "Each object must have a line of its own."
         )
     return found
 
