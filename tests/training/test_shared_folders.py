@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,9 @@ from experiments import finished, only_run, outcome
 from seqlab.evaluate import weights
 from seqlab.evaluate.loaded import load_run
 from seqlab.runs import checkpoints, run_folder
+from seqlab.schema.errors import WorkError
 from seqlab.training import run
+from seqlab.training.progress import Progress
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +47,30 @@ def test_a_run_that_another_process_made_and_finished_meanwhile_is_not_made_agai
     again = run.train(tiny.configure(tiny.BRACKETS), callback=tiny.Nobody())
     assert again == first.summary()
     assert {path: path.read_bytes() for path in first.path.rglob("*") if path.is_file()} == before
+
+
+def test_nothing_writes_again_to_a_folder_that_was_deleted() -> None:
+    """Neither a checkpoint, after which training stops, nor the result of a run that has no more of them."""
+
+    def delete(progress: Progress) -> None:
+        if progress.step == 3:
+            (name,) = run_folder.names()
+            shutil.rmtree(run_folder.root() / name)
+
+    config = tiny.configure(tiny.BRACKETS, "training.checkpoint_seconds=0")
+    with pytest.raises(
+        WorkError, match=r"was deleted or renamed in the meantime\. Nearest: repeat the command"
+    ):
+        run.train(config, callback=tiny.Nobody(delete))
+    assert list(run_folder.root().iterdir()) == []
+
+    found = tiny.fit(tiny.BRACKETS)
+    card = found.card("valid")
+    assert card is not None
+    shutil.rmtree(found.path)
+    with pytest.raises(WorkError, match="was deleted"):
+        found.write_card(card)
+    assert list(run_folder.root().iterdir()) == []
 
 
 def test_a_reader_takes_the_next_best_where_training_deletes_its_checkpoint(monkeypatch) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from seqlab.runs import atomic, checkpoints
 from seqlab.runs.cards import Card, OracleCard
@@ -27,7 +28,7 @@ from seqlab.runs.seal import check_of
 from seqlab.runs.split_scores import SplitScores, read_split_scores, write_split_scores
 from seqlab.runs.typed_json import Shape, read_json, read_text, write_json
 from seqlab.schema.config import Table, read_toml
-from seqlab.schema.errors import DamagedFileError
+from seqlab.schema.errors import DamagedFileError, WorkError
 from seqlab.schema.records import Moment, Record, Text, from_line, to_line
 
 IDENTITY, CONFIG, DATA, ENVIRONMENT = "run.json", "config.toml", "data.json", "environment.json"
@@ -99,7 +100,7 @@ class RunFolder:
     def finish(self, summary: RunSummary) -> None:
         """Mark the run as finished, with its results and cost."""
         marks = {name: mark_of(self.path / name) for name in JOURNALS}
-        write_json(self.path / FINISHED, {**summary, "journals": marks}, self.subject(FINISHED))
+        self._write(FINISHED, {**summary, "journals": marks})
 
     def records(self, on_damage: OnDamage | None = None) -> Iterator[tuple[Record, Moment]]:
         """Everything recorded but texts, in order; a broken line is an error, or goes to `on_damage`."""
@@ -149,8 +150,7 @@ class RunFolder:
 
     def write_card(self, card: Card) -> None:
         """Write the evaluation card of its split."""
-        file = _card_file(card["split"])
-        write_json(self.path / file, card, self.subject(file))
+        self._write(_card_file(card["split"]), card)
 
     def oracle_card(self) -> OracleCard | None:
         """The comparison with the true distribution; None where that is not known."""
@@ -159,8 +159,7 @@ class RunFolder:
 
     def write_oracle_card(self, card: OracleCard) -> None:
         """Write the comparison with the true distribution."""
-        file = _card_file(_ORACLE)
-        write_json(self.path / file, card, self.subject(file))
+        self._write(_card_file(_ORACLE), card)
 
     def scores(self, split: str) -> SplitScores | None:
         """The scores of each item of a split; None where the split was not scored."""
@@ -170,6 +169,7 @@ class RunFolder:
     def write_scores(self, split: str, scores: SplitScores) -> None:
         """Write the scores of each item of a split."""
         path, subject = self._scores(split)
+        self.check_present()
         write_split_scores(path, scores, subject)
 
     def check(self) -> None:
@@ -181,6 +181,17 @@ class RunFolder:
         self.config_text()
         self.data()
         self.environment()
+
+    def check_present(self) -> None:
+        """Make sure that the folder was not deleted, so that nothing writes parts of one again.
+
+        Raises:
+            WorkError: it was deleted or renamed.
+        """
+        if not os.path.lexists(self.path / IDENTITY):
+            raise WorkError(
+                f"{self.path} was deleted or renamed in the meantime. Nearest: repeat the command."
+            )
 
     def remove_leftovers(self) -> None:
         """Delete what killed processes left half-written."""
@@ -202,6 +213,10 @@ class RunFolder:
 
     def _finished(self) -> FinishedRun:
         return self._read(FINISHED, FinishedRun, "Delete it; `seqlab resume` scores the run again.")
+
+    def _write(self, file: str, content: Mapping[str, Any]) -> None:
+        self.check_present()
+        write_json(self.path / file, content, self.subject(file))
 
     def _read(self, file: str, shape: type[Shape], remedy: str = _RESTORE) -> Shape:
         try:

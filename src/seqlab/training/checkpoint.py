@@ -77,8 +77,9 @@ def save(
         marks: what the journals are now.
 
     Raises:
-        WorkError: the disk is full; earlier checkpoints stay valid.
+        WorkError: the disk is full, and earlier checkpoints stay valid; or the run's folder was deleted.
     """
+    run.check_present()
     tensors: dict[str, Tensor] = {}
     optimizer = state_tree.pack(training.optimizer.state_dict(), "optimizer", tensors)
     tensors |= {f"generator.{name}": g.get_state() for name, g in training.generators.items()}
