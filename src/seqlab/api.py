@@ -75,20 +75,25 @@ def _configure(
     return parse(type(recipe), table), notes
 
 
-def load_run(run: str | Path) -> Run:
+def load_run(run: str | Path, *, trust: bool = False) -> Run:
     """A run by its folder, its name, or an unambiguous beginning of its name.
+
+    Args:
+        run: its folder or name.
+        trust: whether code of one's own that the folder holds may be executed, although it was not trained on
+            this machine.
 
     Raises:
         UserError: no run has this name, or several do.
     """
-    return Run(run_folder.find(str(run)))
+    return Run(run_folder.find(str(run)), trust=trust)
 
 
 class Run:
     """A run: its settings, its records, and its best model, loaded when first used."""
 
-    def __init__(self, run: RunFolder):
-        self._folder = run
+    def __init__(self, run: RunFolder, *, trust: bool = False):
+        self._folder, self._trust = run, trust
 
     def __repr__(self) -> str:
         if not self._folder.finished:
@@ -250,7 +255,7 @@ class Run:
     def _loaded(self) -> LoadedRun:
         from seqlab.evaluate.loaded import load_run as load
 
-        return load(self._folder)
+        return load(self._folder, trust=self._trust)
 
 
 class _Lines:

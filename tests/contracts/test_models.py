@@ -1,6 +1,7 @@
 """What every model of the table must keep."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -27,12 +28,16 @@ VOCABULARY, CLASSES = 13, 3
 CELLS = get_args(CellName)
 RECURRENT = {"embedding_size": 6, "hidden_size": 7, "layers": 2, "dropout": 0.3}
 SPAN = {"embedding_size": 6, "hidden_size": 5, "linear_size": 8, "dropout": 0.3}
+OWN, OWN_CELLS = Path(__file__).parents[1] / "own_models.py", Path(__file__).parents[1] / "own_cells.py"
+OWN_NAMES = ("TimeFirstLanguageModel", "DictLanguageModel", "TransformerLanguageModel", "MixesRows")
+OWN_NAMES += ("PackedClassifier", "MaskClassifier", "LastStepClassifier")
 TRANSFORMER = {"hidden_size": 8, "heads": 2, "layers": 2, "feed_forward_size": 11}
 
 SIZES: dict[str, list[Table]] = {
     "recurrent-classifier": [
         *({**SPAN, "cell": cell} for cell in CELLS),
         {**SPAN, "pooling": "last", "layers": 2},
+        {**SPAN, "cell": f"{OWN_CELLS}:Lstm", "bidirectional": True, "layers": 2},
         {**SPAN, "pooling": "mean", "bidirectional": True},
         {**SPAN, "embedding": "one-hot", "linear_size": 0, "pooling": "last"},
         {**SPAN, "embedding": "numbers", "linear_size": 0, "pooling": "last"},
@@ -44,12 +49,16 @@ SIZES: dict[str, list[Table]] = {
         {"embedding_size": 6, "linear_size": 8, "pooling": "mean"},
     ],
     "recurrent-lm": [
-        *({**RECURRENT, "cell": cell} for cell in CELLS),
+        *({**RECURRENT, "cell": cell} for cell in (*CELLS, f"{OWN_CELLS}:minimal_gated_unit")),
         {**RECURRENT, "embedding_size": 7, "tied": True},
     ],
     "transformer-lm": [
         TRANSFORMER,
         {**TRANSFORMER, "attention_dropout": 0.2, "tied": True},
+    ],
+    "import": [
+        {"path": f"{OWN}:GruLanguageModel", "arguments": {"size": 5}},
+        *({"path": f"{OWN}:{name}"} for name in OWN_NAMES),
     ],
 }
 """Tiny settings of every kind, one for each way its equations can go."""
@@ -66,9 +75,10 @@ def config(table: Table) -> ModelConfig:
 
 
 def build(table: Table, seed: int = 0) -> SequenceModel:
-    outputs = CLASSES if "classifier" in table["kind"] else VOCABULARY
+    labels = "classifier" in f"{table['kind']} {table.get('path')}".lower()
     numbers = [(k / 3, (-1.0) ** k) for k in range(VOCABULARY)]
-    spec = InputSpec(vocabulary=VOCABULARY, outputs=outputs, numbers=numbers)
+    outputs, output = (CLASSES, "class") if labels else (VOCABULARY, "text")
+    spec = InputSpec(vocabulary=VOCABULARY, outputs=outputs, output=output, numbers=numbers)
     return config(table).build(spec, torch.Generator().manual_seed(seed))
 
 
@@ -181,7 +191,7 @@ def test_targets_are_not_read(table):
 def test_a_diagnostic_finds_the_same_twice_and_leaves_the_model_as_found(kind: str, table: Table) -> None:
     model = build(table).train()
     task = LanguageModelTask(0, 1) if model.capabilities.causal else ClassifyTask(0.0)
-    if table["kind"] == "linear-classifier":
+    if table["kind"] in ("linear-classifier", "import"):
         with pytest.raises(UserError, match=r"needs a model .* has neither"):
             DIAGNOSTICS[kind](model, task, batch(model), "valid")
         return

@@ -13,6 +13,14 @@ InputFile = Annotated[Path, Parameter(allow_leading_hyphen=True)]
 """A path, or a dash for standard input."""
 Run = Annotated[str, Parameter(name="run", help="Folder of the run, or the start of its name.")]
 
+Trust = Annotated[
+    bool,
+    Parameter(
+        name="--trust",
+        help="Run the code that the run folder holds, although it was not trained on this machine.",
+    ),
+]
+
 
 def check_output(output: Path | None, static: Path | None = None) -> None:
     """Refuse the paths of a report that cannot be written, before work of minutes or hours.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from seqlab.cli.arguments import Json, Run
+from seqlab.cli.arguments import Json, Run, Trust
 from seqlab.cli.console import metrics_line, print_heading, print_json, print_line, print_table
 from seqlab.cli.progress_display import working
 from seqlab.schema.errors import UserError
@@ -26,6 +26,7 @@ def evaluate(
     split: str = "valid",
     metric: tuple[str, ...] = (),
     device: str = "cpu",
+    trust: Trust = False,
     as_json: Json = False,
 ) -> None:
     """Score a run's best checkpoint on a split: every target, once.
@@ -47,7 +48,8 @@ def evaluate(
     from seqlab.runs import run_folder
 
     with working("Reading and encoding the data", quiet=as_json) as display:
-        card = evaluate_run(run_folder.find(name), split, metric, device=device, progress=display.scored)
+        run = run_folder.find(name)
+        card = evaluate_run(run, split, metric, device=device, progress=display.scored, trust=trust)
     if as_json:
         print_json(card)
         return
@@ -97,6 +99,7 @@ def diagnose(
     split: str = "valid",
     rows: int | None = None,
     device: str = "cpu",
+    trust: Trust = False,
     as_json: Json = False,
 ) -> None:
     """Diagnose a run's best checkpoint: its gradient through time.
@@ -120,7 +123,8 @@ def diagnose(
     if rows is not None and rows < 1:
         raise UserError(f"'rows' must be at least 1. Got {rows}. Nearest: 1.")
     with working("Diagnosing the best checkpoint", quiet=as_json):
-        diagnosis = diagnose_run(run_folder.find(name), diagnostic, split=split, rows=rows, device=device)
+        run = run_folder.find(name)
+        diagnosis = diagnose_run(run, diagnostic, split=split, rows=rows, device=device, trust=trust)
     if as_json:
         print_json(diagnosis)
         return

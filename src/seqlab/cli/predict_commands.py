@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seqlab.cli.arguments import InputFile, Json, Run
+from seqlab.cli.arguments import InputFile, Json, Run, Trust
 from seqlab.cli.console import print_json, print_line, print_note, print_text
 from seqlab.cli.progress_display import working
 from seqlab.schema.errors import UserError
@@ -31,6 +31,7 @@ def sample(
     top_k: int | None = None,
     top_p: float | None = None,
     seed: int = 1,
+    trust: Trust = False,
     as_json: Json = False,
 ) -> None:
     """Generate texts with a language model.
@@ -63,7 +64,7 @@ def sample(
     if length < 1:
         raise UserError(f"'length' must be at least 1. Got {length}. Nearest: 1.")
     options = SamplingOptions(temperature=temperature, top_k=top_k, top_p=top_p)
-    loaded = load_run(run_folder.find(name))
+    loaded = load_run(run_folder.find(name), trust=trust)
     encoded = loaded.tokenizer.decode(loaded.tokenizer.encode(prompt))
     if encoded != prompt:
         print_note(f"The model reads the prompt {prompt!r} as {encoded!r}.")
@@ -83,6 +84,7 @@ def predict(
     file: InputFile | None = None,
     column: str | None = None,
     encoding: str | None = None,
+    trust: Trust = False,
     as_json: Json = False,
 ) -> None:
     """Predict the label of each text, or its number.
@@ -106,7 +108,7 @@ def predict(
 
     if texts and file is not None:
         raise UserError("Texts are given either as arguments or by '--file'. Got both.")
-    loaded = load_run(run_folder.find(name))
+    loaded = load_run(run_folder.find(name), trust=trust)
     inputs = list(texts) or _texts(loaded.config.data, file, column, encoding)
     with working(f"Predicting {len(inputs):,} texts", quiet=as_json):
         predictions = loaded.predict(inputs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seqlab.cli.arguments import Json, Run, Setting
+from seqlab.cli.arguments import Json, Run, Setting, Trust
 from seqlab.cli.console import metrics_line, print_json, print_line
 from seqlab.cli.progress_display import working
 from seqlab.stats.formatting import counted
@@ -56,7 +56,7 @@ def train(
     _show(summary, as_json)
 
 
-def resume(name: Run, /, *, as_json: Json = False) -> None:
+def resume(name: Run, /, *, trust: Trust = False, as_json: Json = False) -> None:
     """Resume an interrupted run.
 
     Weights, records and samples are the same, bit for bit, as those of a run without an interruption.
@@ -70,7 +70,7 @@ def resume(name: Run, /, *, as_json: Json = False) -> None:
     from seqlab.training import run
 
     with working("Reading the data", quiet=as_json) as display:
-        summary = run.resume(run_folder.find(name), callback=display)
+        summary = run.resume(run_folder.find(name), callback=display, trust=trust)
     _show(summary, as_json)
 
 

@@ -9,7 +9,7 @@ from seqlab.evaluate.card import write_card
 from seqlab.evaluate.diagnose import plain
 from seqlab.evaluate.final_records import final
 from seqlab.evaluate.fitted import loader, split_of
-from seqlab.evaluate.loaded import read_config, read_dataset
+from seqlab.evaluate.loaded import read_dataset, read_trusted
 from seqlab.experiment.numerics import numerics
 from seqlab.measure.suitable import check_metrics
 from seqlab.runs.cards import Card
@@ -23,6 +23,7 @@ def evaluate_run(
     *,
     device: str = "cpu",
     progress: Callable[[int, int], None] | None = None,
+    trust: bool = False,
 ) -> Card:
     """Score the best checkpoint, write the split's card, and append the records of a finished run.
 
@@ -32,6 +33,7 @@ def evaluate_run(
         metrics: keys of `seqlab list metrics`; none: those of the task.
         device: where the model lives.
         progress: called with the number of parts done and of all.
+        trust: see `load_run`.
 
     Returns:
         The card of this evaluation. That of the run also keeps other metrics of the same weights.
@@ -41,7 +43,7 @@ def evaluate_run(
             damaged run, or one in use.
     """
     threads = run.environment()["threads"]
-    config = read_config(run)
+    config = read_trusted(run, trust=trust)
     with numerics(device, threads) as device_used, run.lock():
         fitted = loader(config).fitted(run, read_dataset(run, config), device_used)
         task, dataset = fitted.task, fitted.dataset
@@ -55,7 +57,13 @@ def evaluate_run(
 
 
 def diagnose_run(
-    run: RunFolder, kinds: Sequence[str], *, split: str, rows: int | None, device: str = "cpu"
+    run: RunFolder,
+    kinds: Sequence[str],
+    *,
+    split: str,
+    rows: int | None,
+    device: str = "cpu",
+    trust: bool = False,
 ) -> dict[str, Any]:
     """Look inside the best checkpoint, and append the records of a finished run.
 
@@ -65,6 +73,7 @@ def diagnose_run(
         split: whose rows are diagnosed.
         rows: how many; None: as many as the run's settings say.
         device: where the model lives.
+        trust: see `load_run`.
 
     Returns:
         Run, step, split and, for each diagnostic, what it found in sentences and in records.
@@ -74,7 +83,7 @@ def diagnose_run(
             damaged run, or one in use.
     """
     threads = run.environment()["threads"]
-    config = read_config(run)
+    config = read_trusted(run, trust=trust)
     with numerics(device, threads) as device_used, run.lock():
         fitted = loader(config).fitted(run, read_dataset(run, config), device_used)
         found = fitted.diagnose(kinds, split, rows)

@@ -12,6 +12,7 @@ from seqlab.decode.sampling import SamplingOptions
 from seqlab.evaluate.decoding import continue_prompts
 from seqlab.evaluate.fitted import loader
 from seqlab.evaluate.prediction import predict
+from seqlab.evaluate.trusted_code import require_trust
 from seqlab.evaluate.weights import reading
 from seqlab.experiment import seeding
 from seqlab.experiment.experiment_config import AnyExperimentConfig, parse_experiment
@@ -22,7 +23,9 @@ from seqlab.models.model import SequenceModel
 from seqlab.models.modes import device_of
 from seqlab.runs.run_folder import RunFolder
 from seqlab.runs.run_shapes import DataSummary
+from seqlab.schema.code_settings import code_values
 from seqlab.schema.errors import DamagedFileError, UserError, require_utf8
+from seqlab.schema.own_code import in_folder
 from seqlab.schema.records import Text
 
 
@@ -79,13 +82,17 @@ class LoadedRun:
         return self.limit.cut(self.tokenizer.encode(require_utf8(text, "A text")))
 
 
-def load_run(run: RunFolder) -> LoadedRun:
+def load_run(run: RunFolder, *, trust: bool = False) -> LoadedRun:
     """The best checkpoint of a run.
 
+    Args:
+        run: the run.
+        trust: whether code of the run folder may be executed that is not trusted on this machine.
+
     Raises:
-        UserError: the folder or checkpoint is damaged, or there is none yet.
+        UserError: the folder or checkpoint is damaged, there is none yet, or its code is not trusted.
     """
-    config = read_config(run)
+    config = read_trusted(run, trust=trust)
     data = run.data()
     with reading(run.path):
         tokenizer = tokenizer_from(data["tokenizer"])
@@ -124,13 +131,24 @@ def _check_sizes(run: RunFolder, data: DataSummary, tokenizer: Tokenizer) -> Non
 
 
 def read_config(run: RunFolder) -> AnyExperimentConfig:
-    """The configuration a run was made with.
+    """The configuration a run was made with; code is that of the run folder.
 
     Raises:
         UserError: the files that decide the run's results are damaged, or not those it began with.
     """
     run.check()
-    return parse_experiment(run.settings())
+    return parse_experiment(in_folder(run.settings(), run.path))
+
+
+def read_trusted(run: RunFolder, *, trust: bool) -> AnyExperimentConfig:
+    """The same, of which the code may be executed.
+
+    Raises:
+        UserError: files are damaged, or the code is not trusted.
+    """
+    config = read_config(run)
+    require_trust(run, code_values(config), trust=trust)
+    return config
 
 
 def read_dataset(run: RunFolder, config: AnyExperimentConfig) -> Dataset:

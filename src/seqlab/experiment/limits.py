@@ -13,6 +13,7 @@ from seqlab.models.input_spec import InputSpec
 from seqlab.models.model_config import ModelConfig
 from seqlab.runs.memory import require_memory
 from seqlab.schema.config import plain
+from seqlab.schema.own_code import OwnCodeError
 
 if TYPE_CHECKING:
     from seqlab.data.batching import Batching
@@ -71,6 +72,9 @@ def count_parameters(model: ModelConfig, spec: InputSpec) -> int | None:
             built = model.build(spec, torch.Generator())
     except OverflowError:
         return _UNKNOWN
+    except OwnCodeError:
+        # Code of one's own may need numbers, or larger sizes; whether it works is found out when it is built.
+        return None
     except (RuntimeError, TypeError) as error:
         return _UNKNOWN if "overflow" in str(error).lower() else None
     return sum(parameter.numel() for parameter in built.parameters())

@@ -73,7 +73,8 @@ class NetworkExperiment(Experiment):
         dropout = seeding.generator(config.seed, "dropout", device=device)
         bind_generator(self.model, dropout)
         self.generators = {"dropout": dropout}
-        self.rows, self.notes = _row_wise(config, self.model)
+        self.rows, notes = _row_wise(config, self.model)
+        self.notes = (*self.model.notes, *notes)
         moved = [p for p in self.model.parameters() if self.rows is None or p is not self.rows.weight]
         self.optimizer = config.training.optimizer.build(moved)
 

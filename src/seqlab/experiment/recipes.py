@@ -17,6 +17,7 @@ from seqlab.experiment.experiment_config import (
 )
 from seqlab.schema.config import Table, override, parse, read_toml
 from seqlab.schema.errors import UserError, unknown
+from seqlab.schema.own_code import in_folder
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,9 @@ def _read(wanted: str, extended_by: tuple[str, ...]) -> Recipe:
         chain = ", which extends ".join([*extended_by, own])
         raise UserError(f"A recipe must not extend itself. Got {chain}.")
     table = read_toml(_text(wanted), f"Recipe {wanted!r}")
+    if path.suffix == ".toml":
+        # Relative to the file that names it, as a base is.
+        table = in_folder(table, path.parent)
     base, about = table.pop("base", None), str(table.pop("about", ""))
     sized = table.pop("sized_by_data", None)
     if sized not in (None, True, False):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import torch
+from torch import nn
 
 from seqlab.data.batching import Batching
 from seqlab.data.dataset import Dataset
 from seqlab.models.model_config import ModelConfig
-from seqlab.nn.embedding import Embedding
 from seqlab.tasks.task import Task
 
 _MATMULS = 3
@@ -31,7 +31,7 @@ def step_gflop(config: ModelConfig, task: Task, batching: Batching, dataset: Dat
     weights = sum(
         parameter.numel()
         for module in model.modules()
-        if not isinstance(module, Embedding)
+        if not isinstance(module, nn.Embedding)
         for parameter in module.parameters(recurse=False)
     )
     train = dataset.splits["train"]

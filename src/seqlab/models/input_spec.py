@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from seqlab.runs.run_shapes import InputSizes
 
+Output = Literal["text", "class", "number"]
+"""What is predicted: the next token of each step, a class, or a number."""
 Numbers = Sequence[Sequence[float]]
 """The numbers that each token is."""
 
@@ -17,14 +20,17 @@ class InputSpec:
 
     vocabulary: number of input tokens. outputs: number of classes, or of tokens that can be predicted; 1 for
     a number. source_vocabulary: number of tokens of the source; None without a source. max_length: tokens
-    of the longest input; None where there is no limit. numbers: what each token is as numbers; None where
-    tokens are none.
+    of the longest input; None where there is no limit. padding: the id of padding; None where no token is
+    for it.
+    output: what is predicted; None where no task has said so. numbers: what each token is as numbers; None where tokens are none.
     """
 
     vocabulary: int
     outputs: int
     source_vocabulary: int | None = None
     max_length: int | None = None
+    padding: int | None = None
+    output: Output | None = None
     numbers: Numbers | None = None
 
     def sizes(self) -> InputSizes:
@@ -34,6 +40,8 @@ class InputSpec:
             "outputs": self.outputs,
             "source_vocabulary": self.source_vocabulary,
             "max_length": self.max_length,
+            "padding": self.padding,
+            "output": self.output,
         }
 
     @staticmethod

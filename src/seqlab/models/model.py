@@ -55,11 +55,13 @@ class SequenceModel(nn.Module, ABC):
     """A map from tokens to features, and a last linear map `head` from features to logits.
 
     The head is kept apart so that a task's loss can be fused with it; `forward` composes both. An
-    encoder-decoder is a causal model whose first state comes from a source.
+    encoder-decoder is a causal model whose first state comes from a source. `notes` are what the user should
+    know of how it is used.
     """
 
     capabilities: Capabilities
     head: nn.Module
+    notes: tuple[str, ...] = ()
 
     @abstractmethod
     def features(self, batch: Batch, state: State | None) -> tuple[Tensor, State | None]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from seqlab.models.input_spec import InputSpec
-from seqlab.schema.config import Config
+from seqlab.schema.code_settings import CodeText, NamesCode
+from seqlab.schema.config import Config, parse, plain
 
 if TYPE_CHECKING:
     import torch
@@ -14,10 +15,15 @@ if TYPE_CHECKING:
     from seqlab.models.model import SequenceModel
 
 CellName = Literal["elman", "elman-relu", "gru", "gru-reset-before", "lstm"]
+CellSetting = Annotated[CellName | CodeText, NamesCode()]
+"""A cell by its name, or one of one's own as FILE.py:NAME; see `seqlab.nn.own_cell`."""
 
 
 class Width:
-    """A size of a model: the settings that have it, all of them a multiple of `step`."""
+    """A size of a model: the settings that have it, all of them a multiple of `step`.
+
+    A key is one of the model's, or `arguments.NAME`.
+    """
 
     def __init__(self, *keys: str, step: int = 1):
         self.keys, self.step = keys, step
@@ -39,7 +45,11 @@ class ModelConfig(Config, ABC):
 
     def at(self, width: Width, size: int) -> ModelConfig:
         """The same model with another size of one of its `widths`."""
-        return self.model_validate({**dict(self), **dict.fromkeys(width.keys, size)})
+        table = plain(self)
+        for key in width.keys:
+            name, _, rest = key.partition(".")
+            table[name] = {**table.get(name, {}), rest: size} if rest else size
+        return parse(type(self), table)
 
     @abstractmethod
     def build(self, spec: InputSpec, generator: torch.Generator) -> SequenceModel:

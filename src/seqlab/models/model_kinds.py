@@ -23,5 +23,9 @@ MODELS = Registry(
             "seqlab.models.transformer_language_model:TransformerLanguageModelConfig",
             "pre-norm Transformer with cached keys and values",
         ),
+        "import": (
+            "seqlab.models.imported_model_config:ImportedModelConfig",
+            "any torch.nn.Module of your own: model.path=FILE.py:NAME",
+        ),
     },
 )

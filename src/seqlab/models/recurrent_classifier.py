@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from typing_extensions import override
 
 from seqlab.models.input_spec import InputSpec
-from seqlab.models.model_config import CellName, ModelConfig, Width
+from seqlab.models.model_config import CellSetting, ModelConfig, Width
 from seqlab.schema.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,8 +26,9 @@ class RecurrentClassifierConfig(ModelConfig):
 
     kind: Literal["recurrent-classifier"] = "recurrent-classifier"
     """Name of the model."""
-    cell: CellName = "lstm"
-    """Equations of the recurrence; a GRU's reset gate acts before or after its recurrent weights."""
+    cell: CellSetting = "lstm"
+    """Equations of the recurrence; a GRU's reset gate acts before or after its recurrent weights.
+    FILE.py:NAME is a cell of your own."""
     embedding: Literal["learned", "one-hot", "numbers"] = "learned"
     """What a token is read as: a learned vector, a one-hot one, or the numbers that it is (tokenizer
     `numbers`)."""

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from typing_extensions import override
 
 from seqlab.models.input_spec import InputSpec
-from seqlab.models.model_config import CellName, ModelConfig, Width
+from seqlab.models.model_config import CellSetting, ModelConfig, Width
 from seqlab.schema.errors import UserError
 
 if TYPE_CHECKING:
@@ -22,8 +22,9 @@ class RecurrentLanguageModelConfig(ModelConfig):
 
     kind: Literal["recurrent-lm"] = "recurrent-lm"
     """Name of the model."""
-    cell: CellName = "lstm"
-    """Equations of the recurrence; a GRU's reset gate acts before or after its recurrent weights."""
+    cell: CellSetting = "lstm"
+    """Equations of the recurrence; a GRU's reset gate acts before or after its recurrent weights.
+    FILE.py:NAME is a cell of your own."""
     embedding_size: int = Field(default=200, ge=1)
     """Features of an embedded token."""
     hidden_size: int = Field(default=650, ge=1)

@@ -14,10 +14,12 @@ from seqlab.nn.embedding import Lookup
 from seqlab.nn.layer import Layer
 from seqlab.nn.layer_inputs import check_inputs, check_states, ragged_lengths
 from seqlab.nn.native.recurrence import Hidden
+from seqlab.nn.own_cell import own_cell
 from seqlab.nn.scan import Path, Scan
 from seqlab.nn.sizes import check_sizes, require_numbers
 from seqlab.nn.trace import Traceable
 from seqlab.schema.errors import UserError, unknown
+from seqlab.schema.own_code import label, names_code
 
 
 class RecurrentStack(Layer, Traceable):
@@ -29,7 +31,8 @@ class RecurrentStack(Layer, Traceable):
     LSTM, so state dicts interchange where the equations are the same; `gru-reset-before` has no `bias_hh`.
 
     Args:
-        cell: a key of `cells.CELLS`.
+        cell: a key of `cells.CELLS`, or a cell of one's own as FILE.py:NAME (see `own_cell`), which is
+            computed by its equations.
         input_size: E.
         hidden_size: H.
         layers: L.
@@ -62,19 +65,22 @@ class RecurrentStack(Layer, Traceable):
         path: Path = "fast",
     ):
         super().__init__()
-        if not isinstance(cell, str) or cell not in CELLS:
+        own = own_cell(cell) if names_code(cell) else None
+        if own is None and (not isinstance(cell, str) or cell not in CELLS):
             raise unknown("cell", str(cell), CELLS)
-        if forget_bias and CELLS[cell].keeps is None:
+        self.cell_name, self._own, self.cell = cell if own is None else label(cell), own, own or CELLS[cell]
+        if forget_bias and self.cell.keeps is None:
+            why = (
+                "which has no gates" if own is None else "of which it is not known which gate keeps the state"
+            )
             raise UserError(
-                f"'forget_bias' must be 0 for the cell {cell!r}, which has no gates. Got {forget_bias:g}."
+                f"'forget_bias' must be 0 for the cell {self.cell_name!r}, {why}. Got {forget_bias:g}."
             )
         sizes = {"input_size": input_size, "hidden_size": hidden_size, "layers": layers}
         check_sizes(sizes)
         directions = 2 if bidirectional else 1
-        per_layer = CELLS[cell].gates * hidden_size * directions * hidden_size
-        first = CELLS[cell].gates * hidden_size * directions * input_size
-        require_numbers(layers * per_layer + first, sizes)
-        self.cell_name, self.cell = cell, CELLS[cell]
+        per_unit = self.cell.gates * hidden_size * directions
+        require_numbers(per_unit * (layers * hidden_size + input_size), sizes)
         self.path: Path = path
         self.input_size, self.hidden_size, self.layers = input_size, hidden_size, layers
         self.suffixes = ("", "_reverse") if bidirectional else ("",)
@@ -183,7 +189,14 @@ class RecurrentStack(Layer, Traceable):
         weights = self._weights(layer, self.suffixes[direction])
         initial = tuple(state[name][:, layer * len(self.suffixes) + direction] for name in self.cell.states)
         hidden = self._hidden(layer, direction)
-        scan = Scan(self.cell_name, self.path, reverse=direction == 1, need_state=need_state, hidden=hidden)
+        scan = Scan(
+            self.cell_name,
+            self.path,
+            reverse=direction == 1,
+            need_state=need_state,
+            hidden=hidden,
+            own=self._own,
+        )
         return scan(x, ragged, initial, weights)
 
     def _hidden(self, layer: int, direction: int) -> Hidden | None:

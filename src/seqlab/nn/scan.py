@@ -40,13 +40,14 @@ SATURATED = 1e4
 class Scan:
     """How a layer is computed over time.
 
-    cell: a key of `CELLS`.
+    cell: a key of `CELLS`, or the name of `own`.
     path: "fast" uses the native library where it applies and torch's functions elsewhere; "reference" uses
         the equations.
     reverse: whether each sequence is read from its last token to its first; output t still belongs to
         token t.
     need_state: False leaves the final state undefined, which saves its computation.
     hidden: called in the backward pass with dL/dh_t of every step; None if they are not needed.
+    own: the equations of a cell that is not in `CELLS`, which are the only way to compute it; else None.
     """
 
     cell: str
@@ -54,6 +55,7 @@ class Scan:
     reverse: bool = False
     need_state: bool = True
     hidden: Hidden | None = None
+    own: Cell | None = None
 
     def __call__(
         self, x: Float[Tensor, "B T E"] | Lookup, lengths: Lengths, state: States, weights: Weights
@@ -69,7 +71,8 @@ class Scan:
         check_layer(x, state, weights)
         if not x.shape[1]:
             return _no_steps(x, state, weights)
-        native = _native(x, state, weights) if self.path == "fast" else None
+        fast = self.path == "fast" and self.own is None
+        native = _native(x, state, weights) if fast else None
         if isinstance(x, Lookup) and (native is None or not reads_tokens(native, self.cell, x, state[0])):
             x = x.vectors
         if native is not None:
@@ -82,12 +85,12 @@ class Scan:
         x = x if lengths is None else zero_padding(x, lengths)
         x = _reversed(x, lengths) if self.reverse else x
         ragged = lengths if self.need_state else None
-        if self.path == "fast" and self.hidden is None:
+        if fast and self.hidden is None:
             y, final = TORCH_SCANS[self.cell](x, ragged, state, weights)
         else:
             # torch's functions do not expose dL/dh_t of single steps.
             hidden = self._in_token_order(lengths)
-            y, final = equation_scan(CELLS[self.cell], x, lengths, state, weights, hidden)
+            y, final = equation_scan(self.own or CELLS[self.cell], x, lengths, state, weights, hidden)
         y = _reversed(y, lengths) if self.reverse else y
         return (y if lengths is None else zero_padding(y, lengths)), final
 

@@ -29,9 +29,9 @@ def labels(runs: Sequence[RunData]) -> list[str]:
 
 
 def architecture_of(run: RunData) -> str:
-    """The cell or the kind of a run's model, or the kind of its baseline."""
+    """The cell, the code or the kind of a run's model, or the kind of its baseline."""
     model = run.settings.get("model") or run.settings.get("baseline", {})
-    return str(model.get("cell") or model.get("kind") or "unknown")
+    return format_setting(model.get("cell") or model.get("path") or model.get("kind") or "unknown")
 
 
 def optimizer_of(run: RunData) -> str:

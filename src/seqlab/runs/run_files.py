@@ -13,6 +13,7 @@ from seqlab.runs import atomic, checkpoints
 from seqlab.runs.cards import Card, OracleCard
 from seqlab.runs.environment import Environment
 from seqlab.runs.journal import Journal, JournalMark, OnDamage, mark_of, read_lines
+from seqlab.runs.plain_files import read_bytes
 from seqlab.runs.process_lock import LOCK, process_lock
 from seqlab.runs.run_journals import (
     JOURNALS,
@@ -23,17 +24,19 @@ from seqlab.runs.run_journals import (
     Timing,
     timing_from_line,
 )
-from seqlab.runs.run_shapes import DataSummary, FinishedRun, RunIdentity, RunSummary
+from seqlab.runs.run_shapes import CodeRecord, DataSummary, FinishedRun, RunIdentity, RunSummary
 from seqlab.runs.seal import check_of
 from seqlab.runs.split_scores import SplitScores, read_split_scores, write_split_scores
 from seqlab.runs.typed_json import Shape, read_json, read_text, write_json
 from seqlab.schema.config import Table, read_toml
 from seqlab.schema.errors import DamagedFileError, WorkError
+from seqlab.schema.own_code import content_hash
 from seqlab.schema.records import Moment, Record, Text, from_line, to_line
 
 IDENTITY, CONFIG, DATA, ENVIRONMENT = "run.json", "config.toml", "data.json", "environment.json"
 FINISHED, CARDS, SCORES, CHECKPOINTS = "finished.json", "cards", "scores", "checkpoints"
 TENSORBOARD = "tensorboard"
+CODE, CODE_COPY = "code.json", "code"
 _ORACLE = "oracle"
 """Name of the card that compares with the true distribution, where other cards have that of their split."""
 _RESTORE = "Restore it from a copy, or delete the folder and train again."
@@ -86,6 +89,26 @@ class RunFolder:
     def environment(self) -> Environment:
         """The environment in which the run began."""
         return self._read(ENVIRONMENT, Environment)
+
+    def code(self) -> CodeRecord | None:
+        """The code of the user's own that the run executes, after a check of the copies; None without any."""
+        if not os.path.lexists(self.path / CODE):
+            return None
+        record = self._read(CODE, CodeRecord)
+        for key, entry in record["entries"].items():
+            found = content_hash(self._code_files(key))
+            if found != entry["sha256"]:
+                raise DamagedFileError(
+                    f"{self.path / CODE_COPY / key} must hold the code that the run began with, SHA-256 "
+                    f"{entry['sha256'][:12]}. Got SHA-256 {found[:12]}. {_RESTORE}"
+                )
+        return record
+
+    def _code_files(self, key: str) -> dict[str, bytes]:
+        """Every file of a copy, so that none can be added without a change of the hash."""
+        folder = self.path / CODE_COPY / key
+        found = (path for path in folder.rglob("*") if not path.is_dir())
+        return {path.relative_to(folder).as_posix(): read_bytes(path) for path in found}
 
     @property
     def finished(self) -> bool:
@@ -176,9 +199,10 @@ class RunFolder:
         """Make sure that what decides the run's results is what it began with.
 
         Raises:
-            UserError: settings, data or environment were changed, or are of another run.
+            UserError: settings, code, data or environment were changed, or are of another run.
         """
         self.config_text()
+        self.code()
         self.data()
         self.environment()
 
@@ -236,6 +260,15 @@ class RunFolder:
     def _scores(self, split: str) -> tuple[Path, str]:
         file = f"{SCORES}/{split}.safetensors"
         return self.path / file, self.subject(file)
+
+
+def copied_code(key: str, label: str) -> str:
+    """The value of a setting that names a run's copy of code, relative to the run's folder.
+
+    >>> copied_code("model.cell", "mine.py:Cell")
+    'code/model.cell/mine.py:Cell'
+    """
+    return f"{CODE_COPY}/{key}/{label}"
 
 
 def _card_file(name: str) -> str:

@@ -10,6 +10,8 @@
         timings.jsonl       seconds and speed
         cards/SPLIT.json    the evaluation card of a split
         cards/oracle.json   the comparison with the true distribution
+        code.json           the code of the user's own that it executes; there only if it does
+        code/SETTING/       a copy of that code
         scores/             the scores of each item of a split
         checkpoints/        see `checkpoints`
         tensorboard/        events
@@ -25,7 +27,8 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from seqlab.runs import atomic
@@ -37,6 +40,8 @@ from seqlab.runs.process_lock import LOCK
 from seqlab.runs.run_files import (
     CARDS,
     CHECKPOINTS,
+    CODE,
+    CODE_COPY,
     CONFIG,
     DATA,
     ENVIRONMENT,
@@ -47,16 +52,16 @@ from seqlab.runs.run_files import (
     RunFolder,
 )
 from seqlab.runs.run_journals import JOURNALS
-from seqlab.runs.run_shapes import DataSummary, RunIdentity
+from seqlab.runs.run_shapes import CodeRecord, DataSummary, RunIdentity
 from seqlab.runs.seal import check_of
 from seqlab.runs.typed_json import read_json, to_json
 from seqlab.schema.errors import DamagedFileError, UserError, WorkError, unknown
 
 FORMAT = 3
-_FILES = {IDENTITY, CONFIG, DATA, ENVIRONMENT, FINISHED, LOCK, *JOURNALS}
+_FILES = {IDENTITY, CONFIG, DATA, CODE, ENVIRONMENT, FINISHED, LOCK, *JOURNALS}
 _RUN_NAME = re.compile(r".+-[0-9a-f]{12}")
 """A folder of such a name is the rest of a damaged run if it has nothing else."""
-_FOLDERS = {CARDS, SCORES, CHECKPOINTS, TENSORBOARD}
+_FOLDERS = {CARDS, SCORES, CHECKPOINTS, CODE_COPY, TENSORBOARD}
 
 
 def root() -> Path:
@@ -83,13 +88,35 @@ def exists(path: Path) -> bool:
     return os.path.lexists(path / IDENTITY)
 
 
+@dataclass(frozen=True)
+class RunCode:
+    """Code of the user's own that a run executes: its record, and the files of each entry by their paths."""
+
+    record: CodeRecord
+    files: Mapping[str, Mapping[str, bytes]]
+
+
 def create(
-    name: str, fingerprint: str, *, config: str, data: DataSummary, environment: Environment
+    name: str,
+    fingerprint: str,
+    *,
+    config: str,
+    data: DataSummary,
+    environment: Environment,
+    code: RunCode | None = None,
 ) -> RunFolder:
     """Make a run folder with its first files, whole or not at all.
 
     Where another process made the same folder at the same time, that one is returned; its environment may be
     another one.
+
+    Args:
+        name: of the run.
+        fingerprint: of the run.
+        config: every setting, as TOML; code is named as `run_files.copied_code` gives it.
+        data: what the run keeps of its data.
+        environment: in which it begins.
+        code: of the user's own, which is copied; None where there is none.
 
     Raises:
         WorkError: the disk is full or cannot be written.
@@ -103,17 +130,32 @@ def create(
         ENVIRONMENT: to_json(environment, run.subject(ENVIRONMENT)),
         IDENTITY: to_json(identity, IDENTITY),
     }
+    if code is not None:
+        files[CODE] = to_json(code.record, run.subject(CODE))
     try:
         with atomic.directory(run.path) as temporary:
             # Made here, so that its entry is on the disk before the first checkpoint is.
             (temporary / CHECKPOINTS).mkdir()
             for file, text in files.items():
                 (temporary / file).write_text(text, encoding="utf-8")
+            if code is not None:
+                _copy_code(temporary / CODE_COPY, code.files)
     except WorkError:
         if not exists(run.path):
             raise
     atomic.remove_leftovers(run.path.parent, run.path.name)
     return open_run(run.path)
+
+
+def _copy_code(folder: Path, files: Mapping[str, Mapping[str, bytes]]) -> None:
+    for key, contents in files.items():
+        for name, content in contents.items():
+            path = folder / key / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+            atomic.sync(path)
+    for inner in sorted(path for path in folder.rglob("*") if path.is_dir()):
+        atomic.sync(inner)
 
 
 def open_run(path: Path) -> RunFolder:

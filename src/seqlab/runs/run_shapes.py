@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import with_config
-from typing_extensions import TypedDict
+from typing_extensions import NotRequired, TypedDict
 
 from seqlab.runs.journal import JournalMark
-from seqlab.schema.json_shapes import EXACT, Amount, Count, Positive, Sha256
+from seqlab.schema.json_shapes import EXACT, Amount, Count, Positive, SettingKey, Sha256
 from seqlab.schema.metric_spec import Better, MetricSpec
 
 
@@ -50,6 +50,8 @@ class InputSizes(TypedDict):
     outputs: Positive
     source_vocabulary: Positive | None
     max_length: Positive | None
+    padding: NotRequired[Count | None]
+    output: NotRequired[Literal["text", "class", "number"] | None]
 
 
 @with_config(EXACT)
@@ -71,6 +73,27 @@ class DataSummary(TypedDict):
     licence: str
     notes: Sequence[str]
     tokenizer: dict[str, Any]
+
+
+@with_config(EXACT)
+class CodeEntry(TypedDict):
+    """Code of the user's own. code: `FILE.py:NAME`, without the folder. sha256: of its content."""
+
+    code: str
+    sha256: Sha256
+
+
+@with_config(EXACT)
+class CodeRecord(TypedDict):
+    """The code that a run executes.
+
+    settings: SHA-256 of everything else that decides the run's numbers. entries: by the key of the setting
+    that names the code. notes: what was found out about it.
+    """
+
+    settings: Sha256
+    entries: dict[SettingKey, CodeEntry]
+    notes: Sequence[str]
 
 
 @with_config(EXACT)

@@ -86,6 +86,25 @@ def canonical(config: Config) -> str:
     return json.dumps(plain(config), sort_keys=True, allow_nan=False)
 
 
+def marked(config: Config, mark: type[Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """The settings whose fields carry a mark of a class, by their full keys, with their values."""
+    for name, field in type(config).model_fields.items():
+        value = getattr(config, name)
+        if isinstance(value, Config):
+            yield from marked(value, mark, f"{above}{name}.")
+        elif any(isinstance(each, mark) for each in field.metadata):
+            yield above + name, value
+
+
+def replaced(config: AnyConfig, values: Mapping[str, Any]) -> AnyConfig:
+    """The config with other values under full keys; they are not checked."""
+    update: Table = {}
+    for key, value in values.items():
+        name, _, rest = key.partition(".")
+        update[name] = replaced(update.get(name, getattr(config, name)), {rest: value}) if rest else value
+    return config.model_copy(update=update)
+
+
 def read_toml(text: str, source: str) -> Table:
     """Parse TOML; `source` is named in the error.
 
@@ -140,6 +159,10 @@ def _override(
     if field is None:
         raise _unknown_key(cls, where)
     inner = _config_class(field, table.get(name), where)
+    if inner is None and _is_free(field):
+        if len(rest) != 1:
+            raise UserError(f"{where!r} is a table: set one of its keys, as in {where}.size=64. Got {path}.")
+        return {**table, name: {**(table.get(name) or {}), rest[0]: _free_value(text)}}, ""
     if inner is None:
         if rest:
             raise UserError(f"{where!r} is a single value. Got the key {'.'.join([*done, *path])!r}.")
@@ -227,7 +250,25 @@ def _from_text(field: FieldInfo, text: str, where: str) -> Any:
     try:
         return TypeAdapter(annotation).validate_python(value, strict=False)
     except ValidationError as error:
-        raise UserError(_sentence(where, error.errors()[0], text)) from None
+        raise UserError(_sentence(where, _first(error), text)) from None
+
+
+def _is_free(field: FieldInfo) -> bool:
+    """Whether a field is a table of any keys."""
+    return get_origin(field.annotation) is dict
+
+
+def _free_value(text: str) -> Any:
+    """A value of a table of any keys: what TOML reads it as, else text.
+
+    >>> [_free_value(text) for text in ("64", "0.5", "true", "[1, 2]", "relu", "")]
+    [64, 0.5, True, [1, 2], 'relu', '']
+    """
+    try:
+        value = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
+        return text
+    return value["value"] if len(value) == 1 else text
 
 
 def _list_from_text(text: str, where: str) -> tuple[Any, ...]:
@@ -254,11 +295,19 @@ def _unknown_path(cls: type[Config], key: str, known: Sequence[str]) -> UserErro
 
 
 def _invalid(cls: type[Config], error: ValidationError, where: str) -> UserError:
-    first = error.errors()[0]
+    first = _first(error)
     key = _join(where, str(first["loc"][0])) if first["loc"] else where
     if first["type"] == "missing":
         return UserError(f"{key!r} must be given: {_meaning(cls, key)}")
     return UserError(_sentence(key, first, first.get("input")))
+
+
+def _first(error: ValidationError) -> Any:
+    """The first problem; of a setting that is a name or code, the one of what was probably meant."""
+    first, *others = error.errors()
+    if first["type"] == "literal_error" and ".py" in str(first.get("input")):
+        return next((each for each in others if each["loc"][:1] == first["loc"][:1]), first)
+    return first
 
 
 def _sentence(where: str, problem: Any, got: Any) -> str:

@@ -19,6 +19,8 @@ Count = Annotated[int, Field(ge=0, lt=1 << 63)]
 Positive = Annotated[int, Field(ge=1)]
 Amount = Annotated[float, Field(ge=0)]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+SettingKey = Annotated[str, Field(pattern=r"^\w+(\.\w+)*$")]
+"""A full key, as `training.optimizer.kind`; also the name of a folder."""
 _SHOWN = 80
 
 

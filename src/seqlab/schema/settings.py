@@ -6,18 +6,22 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from seqlab.schema import own_code
+
 
 def format_setting(value: Any) -> str:
     """A setting's value as it is typed after `key=`; a table as its kind and its other settings.
+
+    Code of one's own is without its folder.
 
     >>> [format_setting(value) for value in (True, 0.5, [1, 2], None, {"kind": "dyck", "kinds": 2})]
     ['true', '0.5', '1,2', 'none', 'dyck kinds=2']
     """
     match value:
-        case None:
-            return "none"
-        case "":
-            return '""'
+        case None | "":
+            return '""' if value == "" else "none"
+        case str() if own_code.names_code(value):
+            return own_code.label(value)
         case bool():  # before the general case, because TOML writes true and false
             return str(value).lower()
         case list():

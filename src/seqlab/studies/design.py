@@ -14,6 +14,7 @@ from seqlab.experiment import recipes
 from seqlab.experiment.experiment_config import AnyExperimentConfig, ExperimentConfig, experiment_class
 from seqlab.schema.config import Table, override, parse, plain, read_toml
 from seqlab.schema.errors import UserError, unknown
+from seqlab.schema.own_code import in_folder
 from seqlab.schema.settings import format_setting
 from seqlab.studies import axes
 from seqlab.studies.axes import ARCHITECTURE
@@ -42,13 +43,13 @@ class Design:
         return axes.combinations([axis for axis in self.axes if axis.key in ARCHITECTURE])
 
     def name_of(self, architecture: Mapping[str, Any]) -> str:
-        """The name of an architecture: its cell or kind; where two share that, its recipe or its settings."""
+        """The name of an architecture: its cell, code or kind; of two that share it, recipe or settings."""
         return self._names[self.architectures.index(dict(architecture))]
 
     @cached_property
     def _names(self) -> list[str]:
         models = [self.example(architecture).model for architecture in self.architectures]
-        names = [str(plain(model).get("cell") or model.kind) for model in models]
+        names = [_name(plain(model)) for model in models]
         for write in (_short, format_setting):
             if len(set(names)) == len(names):
                 break
@@ -251,12 +252,12 @@ def _shipped(name: str) -> str:
 
 
 def _with_recipe_paths(table: Table, folder: Path) -> Table:
-    """The table of a study file in a folder, with recipe files, which are relative to it, as full paths."""
+    """The table of a study file in a folder; recipe files and own code, relative to it, as full paths."""
 
     def resolved(name: Any) -> Any:
         return str(folder / name) if isinstance(name, str) and name.endswith(".toml") else name
 
-    table = {**table}
+    table = in_folder(table, folder)
     if "base" in table:
         table["base"] = resolved(table["base"])
     if isinstance(table.get("baselines"), list):
@@ -288,6 +289,10 @@ def _overridden(table: Table, assignment: str) -> Table:
     return {**table, "settings": {**settings, key: value}}
 
 
+def _name(model: Table) -> str:
+    return format_setting(model.get("cell") or model.get("path") or model["kind"])
+
+
 def _short(value: Any) -> str:
     """The value of an axis in an architecture's name; a table's kind where it has one."""
-    return str(value.get("kind", value) if isinstance(value, dict) else value)
+    return format_setting(value.get("kind", value)) if isinstance(value, dict) else format_setting(value)

@@ -38,7 +38,7 @@ class ClassifyTask(CrossEntropyTask):
 
     @override
     def spec(self, dataset: Dataset) -> InputSpec:
-        return input_spec(dataset, outputs=len(dataset.labels))
+        return input_spec(dataset, outputs=len(dataset.labels), output=self.output)
 
     @override
     def batches(self, split: Split, batching: Batching, seed: int | None) -> Batches:

@@ -43,7 +43,7 @@ class LanguageModelTask(CrossEntropyTask):
 
     @override
     def spec(self, dataset: Dataset) -> InputSpec:
-        return input_spec(dataset, outputs=len(dataset.tokenizer.vocabulary))
+        return input_spec(dataset, outputs=len(dataset.tokenizer.vocabulary), output=self.output)
 
     @override
     def batches(self, split: Split, batching: Batching, seed: int | None) -> Batches:

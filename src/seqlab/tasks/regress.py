@@ -38,7 +38,7 @@ class RegressTask(Task):
 
     @override
     def spec(self, dataset: Dataset) -> InputSpec:
-        return input_spec(dataset, outputs=1)
+        return input_spec(dataset, outputs=1, output=self.output)
 
     @override
     def batches(self, split: Split, batching: Batching, seed: int | None) -> Batches:

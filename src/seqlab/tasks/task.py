@@ -64,12 +64,13 @@ class Task(ABC):
         """Mean training loss, in nats, of the best answer that is the same for all these targets."""
 
 
-def input_spec(dataset: Dataset, outputs: int) -> InputSpec:
+def input_spec(dataset: Dataset, outputs: int, output: Output | None = None) -> InputSpec:
     """What every task tells of a dataset.
 
     Args:
         dataset: with its vocabulary.
         outputs: size of the output of the head.
+        output: what is predicted.
     """
     source = dataset.source_tokenizer
     return InputSpec(
@@ -77,5 +78,7 @@ def input_spec(dataset: Dataset, outputs: int) -> InputSpec:
         outputs=outputs,
         source_vocabulary=None if source is None else len(source.vocabulary),
         max_length=dataset.limit.max_length,
+        padding=dataset.tokenizer.vocabulary.pad,
+        output=output,
         numbers=dataset.tokenizer.vocabulary.numbers,
     )

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from seqlab.evaluate.card import numbers
 from seqlab.evaluate.fitted_network import FittedNetwork
 from seqlab.evaluate.oracle_check import write_oracle_card
 from seqlab.evaluate.sampled_texts import write_samples
 from seqlab.evaluate.weights import load_best
+from seqlab.experiment import seeding
 from seqlab.experiment.network_experiment import NetworkExperiment
+from seqlab.models.modes import device_of
 from seqlab.runs import checkpoints
 from seqlab.runs.run_folder import RunFolder
 from seqlab.runs.run_shapes import RunSummary
+from seqlab.schema.code_settings import code_values
 from seqlab.schema.records import Moment, Record
 from seqlab.training.callback import RunCallback
 from seqlab.training.finish import Ending, finish
@@ -25,13 +29,28 @@ def fit(experiment: NetworkExperiment, run: RunFolder, callback: RunCallback) ->
     callback.message(f"Run folder: {run.path}")
     for note in experiment.notes:
         callback.message(f"Note: {note}")
-    with catch_signals() as stop_request:
+    with catch_signals() as stop_request, _global_generators(experiment):
         loop = Loop(experiment, run, callback, stop_request)
         try:
             loop.fit()
             return _finish(run, loop, stop_request)
         finally:
             loop.recorder.close()
+
+
+@contextmanager
+def _global_generators(experiment: NetworkExperiment) -> Iterator[None]:
+    """Seed the global generators where the model may draw from them, and let checkpoints keep them."""
+    if not code_values(experiment.config):
+        yield
+        return
+    own = experiment.generators
+    with seeding.global_generator(experiment.config.seed, device_of(experiment.model)) as generators:
+        experiment.generators = {**own, **generators}
+        try:
+            yield
+        finally:
+            experiment.generators = own
 
 
 def _finish(run: RunFolder, loop: Loop, stop_request: StopRequest) -> RunSummary:

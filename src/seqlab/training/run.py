@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from importlib import metadata
 from pathlib import Path
@@ -9,7 +10,8 @@ from pathlib import Path
 import torch
 
 from seqlab.data.dataset import Dataset
-from seqlab.evaluate.loaded import describe_data, read_config, read_dataset
+from seqlab.evaluate.loaded import describe_data, read_dataset, read_trusted
+from seqlab.evaluate.trusted_code import load_and_trust
 from seqlab.experiment.experiment import build
 from seqlab.experiment.experiment_config import AnyExperimentConfig
 from seqlab.experiment.numerics import numerics
@@ -17,10 +19,13 @@ from seqlab.experiment.thread_choice import threads_for
 from seqlab.nn.native import builds
 from seqlab.runs import environment, run_folder
 from seqlab.runs.environment import Environment
-from seqlab.runs.run_folder import RunFolder
-from seqlab.runs.run_shapes import RunSummary
-from seqlab.schema.config import canonical, to_toml
+from seqlab.runs.run_files import copied_code
+from seqlab.runs.run_folder import RunCode, RunFolder
+from seqlab.runs.run_shapes import CodeEntry, CodeRecord, RunSummary
+from seqlab.schema.code_settings import code_values, identity, load_code
+from seqlab.schema.config import canonical, replaced, to_toml
 from seqlab.schema.errors import UserError
+from seqlab.schema.own_code import OwnCode, label
 from seqlab.training.callback import RunCallback
 from seqlab.training.fit_kinds import FITS
 
@@ -69,7 +74,8 @@ def _train(
     dataset = config.dataset()
     for note in dataset.notes:
         callback.message(f"Note: {note}")
-    fingerprint = _fingerprint(config, dataset)
+    code = load_and_trust(config)
+    fingerprint = _fingerprint(config, dataset, code)
     path = run_folder.run_path(config.name, fingerprint)
     if run_folder.exists(path):
         run = run_folder.open_run(path)
@@ -77,6 +83,7 @@ def _train(
         with run.lock():
             _check_same_place(run, device, threads)
         return _go_on(run, config, dataset, callback)
+    _report_other_code(config, dataset, code, callback)
     with numerics(place.type, threads_for(config, dataset, threads)):
         # Building everything first finds what does not fit before a folder exists.
         experiment = build(config, dataset, place, None)
@@ -84,9 +91,10 @@ def _train(
         run = run_folder.create(
             config.name,
             fingerprint,
-            config=to_toml(config),
+            config=to_toml(_with_copies(config)),
             data=describe_data(dataset, experiment.spec),
             environment=made,
+            code=_run_code(config, dataset, code, experiment.notes),
         )
         if run.environment() == made:
             with run.lock():
@@ -104,20 +112,30 @@ def run_path(config: AnyExperimentConfig) -> Path:
     Raises:
         UserError: the data cannot be found.
     """
-    return run_folder.run_path(config.name, _print(config, config.data.content_hash()))
+    code = load_code(config)
+    return run_folder.run_path(config.name, _print(config, config.data.content_hash(), code))
 
 
-def resume(run: RunFolder, *, callback: RunCallback) -> RunSummary:
-    """Continue a run, on as many threads as it began with.
+def resume(run: RunFolder, *, callback: RunCallback, trust: bool = False) -> RunSummary:
+    """Continue a run, on as many threads as it began with, with the copy of its code.
+
+    Args:
+        run: the run.
+        callback: receives the progress.
+        trust: whether code of the run folder may be executed that is not trusted on this machine.
 
     Raises:
-        UserError: the folder is damaged, in use, or its data or seqlab's version is another one now.
+        UserError: the folder is damaged, in use, or its data or seqlab's version is another one now, or its
+            code is not trusted.
     """
     if run.finished:
         return _result(run, callback)
-    config = read_config(run)
+    config = read_trusted(run, trust=trust)
     dataset = read_dataset(run, config)
-    if _fingerprint(config, dataset) != run.fingerprint:
+    code = load_code(config)
+    for each in code.values():
+        callback.message(f"Code: the run's copy of {each.label}, SHA-256 {each.sha256[:12]}")
+    if _fingerprint(config, dataset, code) != run.fingerprint:
         versions = run.environment()["versions"]
         raise UserError(
             f"{run.path} must be resumed as it began: its {run.config_path.name} was changed, or seqlab was "
@@ -171,9 +189,56 @@ def _kernels(then: Environment) -> AbstractContextManager[None]:
     return builds.use_build(name) if name in builds.available_builds() else nullcontext()
 
 
-def _fingerprint(config: AnyExperimentConfig, dataset: Dataset) -> str:
-    return _print(config, dataset.content_hash)
+def _with_copies(config: AnyExperimentConfig) -> AnyExperimentConfig:
+    """The configuration with the run's own copies of code, relative to its folder."""
+    values = code_values(config)
+    return replaced(config, {key: copied_code(key, label(value)) for key, value in values.items()})
 
 
-def _print(config: AnyExperimentConfig, content_hash: str) -> str:
-    return run_folder.fingerprint(canonical(config), content_hash, metadata.version("seqlab"))
+def _run_code(
+    config: AnyExperimentConfig, dataset: Dataset, code: Mapping[str, OwnCode], notes: Sequence[str]
+) -> RunCode | None:
+    """What the run folder keeps of the user's code; None where there is none."""
+    if not code:
+        return None
+    entries: dict[str, CodeEntry] = {
+        key: {"code": each.label, "sha256": each.sha256} for key, each in code.items()
+    }
+    record: CodeRecord = {
+        "settings": _fingerprint(config, dataset, {}),
+        "entries": entries,
+        "notes": list(notes),
+    }
+    return RunCode(record, {key: each.files for key, each in code.items()})
+
+
+def _report_other_code(
+    config: AnyExperimentConfig, dataset: Dataset, code: Mapping[str, OwnCode], callback: RunCallback
+) -> None:
+    """Name a run of the same settings whose code was another one: the user has changed it since."""
+    if not code:
+        return
+    settings = _fingerprint(config, dataset, {})
+    for name in run_folder.names():
+        try:
+            record = run_folder.open_run(run_folder.root() / name).code()
+        except UserError:  # damaged, which is reported by whoever uses it
+            continue
+        if record is None or record["settings"] != settings:
+            continue
+        for key, entry in record["entries"].items():
+            if entry["sha256"] != code[key].sha256:
+                callback.message(
+                    f"Note: {name} was trained with other code of {entry['code']}, SHA-256 "
+                    f"{entry['sha256'][:12]}, now {code[key].sha256[:12]}: this is another run."
+                )
+
+
+def _fingerprint(config: AnyExperimentConfig, dataset: Dataset, code: Mapping[str, OwnCode]) -> str:
+    return _print(config, dataset.content_hash, code)
+
+
+def _print(config: AnyExperimentConfig, content_hash: str, code: Mapping[str, OwnCode]) -> str:
+    hashes = {key: each.sha256 for key, each in code.items()}
+    text = canonical(identity(config, hashes))
+    return run_folder.fingerprint(text, content_hash, metadata.version("seqlab"))

@@ -21,6 +21,7 @@ from seqlab.languages.context_free import ContextFree
 from seqlab.languages.grammar import Grammar, Symbols
 from seqlab.languages.language import FormalLanguage
 from seqlab.languages.toy import TOY
+from seqlab.schema.code_settings import ByContent
 from seqlab.schema.config import plain, read_toml
 from seqlab.schema.errors import UserError
 from seqlab.schema.registry import ByKind
@@ -79,7 +80,7 @@ class GrammarConfig(SentencesConfig):
     """Name of the dataset."""
     tokenizer: Annotated[TokenizerConfig, ByKind(TOKENIZERS)] = WhitespaceConfig()
     """How texts become tokens: `whitespace` for words, or `characters`."""
-    path: str
+    path: Annotated[str, ByContent()]
     """The file of the grammar."""
 
     @override

@@ -21,6 +21,7 @@ from seqlab.data.sources.table_rows import require_format
 from seqlab.data.sources.text_files import file_checksums, known_encoding, require_name, user_path
 from seqlab.data.tokenizers.tokenizer import TokenizerConfig
 from seqlab.data.tokenizers.unicode_words import UnicodeWordsConfig
+from seqlab.schema.code_settings import ByContent
 from seqlab.schema.errors import UserError
 from seqlab.schema.registry import ByKind
 
@@ -44,7 +45,7 @@ class TableConfig(DatasetConfig):
     """Name of the dataset."""
     tokenizer: Annotated[TokenizerConfig, ByKind(TOKENIZERS)] = UnicodeWordsConfig()
     """How texts become tokens."""
-    path: str
+    path: Annotated[str, ByContent()]
     """The file; its extension, .csv, .tsv, .jsonl or .parquet, determines the format."""
     text_column: str = "text"
     """Name of the column with the texts, or its number from 1 if no column has this name."""
@@ -52,9 +53,9 @@ class TableConfig(DatasetConfig):
     """Name or number of the column with the labels; numbers are read as text."""
     split_column: str | None = None
     """Name or number of the column that is train, valid or test in each row; none: there is no such one."""
-    valid_path: str | None = None
+    valid_path: Annotated[str | None, ByContent()] = None
     """File of the split `valid`, with the same columns; none: it is made from the training rows."""
-    test_path: str | None = None
+    test_path: Annotated[str | None, ByContent()] = None
     """File of the split `test`, with the same columns; none: it is made from the training rows."""
     valid_fraction: float = Field(default=0.1, ge=0.0, lt=1.0)
     """Fraction of the training rows for `valid` if it is not given; 0: there is none."""

@@ -17,6 +17,7 @@ from seqlab.data.sources.file_search import FoundFiles, find_files, require_patt
 from seqlab.data.sources.text_files import file_checksums, known_encoding, require_name, user_path, whole_text
 from seqlab.data.tokenizers.characters import CharactersConfig
 from seqlab.data.tokenizers.tokenizer import TokenizerConfig
+from seqlab.schema.code_settings import ByContent
 from seqlab.schema.errors import UserError
 from seqlab.schema.registry import ByKind
 
@@ -38,13 +39,13 @@ class TextConfig(DatasetConfig):
     """Name of the dataset."""
     tokenizer: Annotated[TokenizerConfig, ByKind(TOKENIZERS)] = CharactersConfig()
     """How texts become tokens."""
-    path: tuple[str, ...] = Field(min_length=1)
+    path: Annotated[tuple[str, ...], ByContent()] = Field(min_length=1)
     """Files and folders, separated by commas; of a folder, all files that match `pattern`, sorted by name."""
     pattern: str = Field(default="*.txt", min_length=1)
     """Which files of a folder and of its subfolders are read; hidden ones and links never are."""
-    valid_path: tuple[str, ...] = ()
+    valid_path: Annotated[tuple[str, ...], ByContent()] = ()
     """Files and folders of the split `valid`; empty: it is taken from the text."""
-    test_path: tuple[str, ...] = ()
+    test_path: Annotated[tuple[str, ...], ByContent()] = ()
     """Files and folders of the split `test`; empty: it is taken from the text."""
     valid_fraction: float = Field(default=0.05, gt=0.0, lt=1.0)
     """Fraction of the characters for `valid` if it has no files."""

@@ -1,0 +1,88 @@
+"""Settings of a model of one's own."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Field
+from typing_extensions import override
+
+from seqlab.models.input_spec import InputSpec
+from seqlab.models.model_config import ModelConfig, Width
+from seqlab.models.module_roles import RolesConfig, constructor_arguments
+from seqlab.schema import own_code
+from seqlab.schema.code_settings import CodeText, NamesCode
+from seqlab.schema.own_code import OwnCode, OwnCodeError
+
+if TYPE_CHECKING:
+    import torch
+
+    from seqlab.models.model import SequenceModel
+
+
+class ImportedModelConfig(ModelConfig):
+    """Any torch.nn.Module: token ids to logits of each step, or of each text."""
+
+    kind: Literal["import"] = "import"
+    """Name of the model."""
+    path: Annotated[CodeText, NamesCode()]
+    """FILE.py:NAME of a class of torch.nn.Module, or of a function that makes a module."""
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    """Arguments of the class or function; sizes of the data are given to those that are named after them,
+    such as vocabulary, num_classes or padding_idx."""
+    scale_by: tuple[str, ...] = ()
+    """Integer arguments that make the model larger or smaller, for studies with equal numbers of
+    parameters."""
+    roles: RolesConfig = RolesConfig()
+    """What the arguments and outputs of `forward` are, where their names do not say it."""
+
+    @property
+    @override
+    def widths(self) -> tuple[Width, ...]:
+        return tuple(Width(f"arguments.{name}") for name in self.scale_by)
+
+    @override
+    def build(self, spec: InputSpec, generator: torch.Generator) -> SequenceModel:
+        import torch
+
+        from seqlab.models.imported_model import ImportedModel
+        from seqlab.models.module_probe import adapted
+
+        code = own_code.load(self.path)
+        arguments = constructor_arguments(code, spec, self.arguments)
+        # On the CPU also where tensors are made without memory, to count them.
+        seed = int(torch.randint(2**62, (), generator=generator, device="cpu"))
+        with _seeded(seed), code.errors("it was made"):
+            module = code.value(**arguments)
+        if not isinstance(module, torch.nn.Module):
+            raise OwnCodeError(f"{code.label} must give a torch.nn.Module. Got {type(module).__name__}.")
+        _check_parameters(code, module)
+        counted_only = next(module.parameters()).is_meta
+        adapter = None if counted_only else adapted(code, module, spec, self.roles)
+        return ImportedModel(module, adapter, causal=spec.output == "text")
+
+
+def _check_parameters(code: OwnCode, module: torch.nn.Module) -> None:
+    if not any(parameter.requires_grad for parameter in module.parameters()):
+        raise OwnCodeError(f"{code.label} must have at least one parameter that can be trained. Got none.")
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Global generators start from a seed inside the block, and are as before after it."""
+    import torch
+
+    numpy_state, python_state = np.random.get_state(), random.getstate()
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        np.random.seed(seed % 2**32)
+        random.seed(seed)
+        try:
+            yield
+        finally:
+            np.random.set_state(numpy_state)
+            random.setstate(python_state)

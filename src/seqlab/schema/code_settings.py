@@ -1,0 +1,74 @@
+"""Settings that name code of one's own, and settings of which only the content counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator
+
+from seqlab.schema import own_code
+from seqlab.schema.config import AnyConfig, Config, marked, replaced
+from seqlab.schema.own_code import OwnCode
+
+
+@dataclass(frozen=True)
+class NamesCode:
+    """Marks a setting that is, or may be, `FILE.py:NAME`."""
+
+
+@dataclass(frozen=True)
+class ByContent:
+    """Marks a setting with paths of files whose content is hashed with the data: folders do not count."""
+
+
+def _written(value: str) -> str:
+    own_code.split(value)
+    return value
+
+
+CodeText = Annotated[str, AfterValidator(_written)]
+"""The text `FILE.py:NAME`."""
+
+
+def code_values(config: Config) -> dict[str, str]:
+    """The settings that name code, by their full keys: `FILE.py:NAME` each."""
+    return {key: value for key, value in marked(config, NamesCode) if own_code.names_code(value)}
+
+
+def load_code(config: Config) -> dict[str, OwnCode]:
+    """The code that settings name, by their full keys.
+
+    Raises:
+        UserError: a file or a name is missing.
+        OwnCodeError: a file is not Python, or its import fails.
+    """
+    return {key: own_code.load(value) for key, value in code_values(config).items()}
+
+
+def identity(config: AnyConfig, hashes: Mapping[str, str]) -> AnyConfig:
+    """The config without folders: what two experiments must share to be the same one.
+
+    Args:
+        config: of an experiment.
+        hashes: of the code that it names, by full key; code without a hash counts by its name alone.
+    """
+    code = {
+        key: " ".join(filter(None, (own_code.label(value), hashes.get(key))))
+        for key, value in code_values(config).items()
+    }
+    paths = {key: _names(value) for key, value in marked(config, ByContent)}
+    return replaced(config, {**code, **paths})
+
+
+def _names(value: Any) -> Any:
+    match value:
+        case str():
+            # Absolute, because the name of "." is empty.
+            return Path(value).expanduser().absolute().name
+        case tuple():
+            return tuple(map(_names, value))
+        case _:
+            return value

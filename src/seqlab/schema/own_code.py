@@ -1,0 +1,299 @@
+"""Code of one's own: `FILE.py:NAME`, loaded without touching the package; free of torch.
+
+The file is imported under a private name, together with the modules of its folder that it imports at its top.
+Exactly the texts that are executed are the content, whose SHA-256 decides whether two experiments are the
+same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import re
+import sys
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any
+
+from typing_extensions import override
+
+from seqlab.schema.errors import UserError, nearest, unknown
+
+_FORM = re.compile(r"(?P<file>.+\.py):(?P<name>[^\W\d]\w*)", re.DOTALL)
+_NEVER = frozenset(sys.stdlib_module_names) | {"seqlab", "torch"}
+"""Modules that a file of the folder never replaces."""
+
+
+class OwnCodeError(UserError):
+    """Code of the user's own has failed, or does not do what it must."""
+
+
+@dataclass(frozen=True)
+class OwnCode:
+    """A class or function of a file of the user's own.
+
+    path: of the file. name: of the class or function. value: the class or function itself. files: the texts
+    that were executed, by their paths relative to the file's folder.
+    """
+
+    path: Path
+    name: str
+    value: Any
+    files: Mapping[str, bytes]
+
+    @property
+    def label(self) -> str:
+        """`FILE.py:NAME` without the folder."""
+        return f"{self.path.name}:{self.name}"
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the content; see `content_hash`."""
+        return content_hash(self.files)
+
+    @contextmanager
+    def errors(self, doing: str) -> Iterator[None]:
+        """Turn an exception of the user's code into one sentence with the line of the user's file.
+
+        Args:
+            doing: what the code was doing, for the message.
+
+        Raises:
+            OwnCodeError: the block raised an exception that is not seqlab's own.
+        """
+        try:
+            yield
+        except (UserError, MemoryError):
+            raise
+        except (Exception, SystemExit) as error:
+            if "memory" in str(error):  # torch has no error of its own for it
+                raise
+            raise OwnCodeError(f"{self._where(error)} failed while {doing}: {describe(error)}") from None
+
+    def _where(self, error: BaseException) -> str:
+        return _location(error, self.path.resolve().parent, self.files) or self.label
+
+
+def content_hash(files: Mapping[str, bytes]) -> str:
+    """SHA-256 of files by their relative paths, in the order of the paths."""
+    digest = hashlib.sha256()
+    for name in sorted(files):
+        digest.update(f"{name}\n{len(files[name])}\n".encode() + files[name])
+    return digest.hexdigest()
+
+
+def names_code(value: Any) -> bool:
+    """Whether a value is written `FILE.py:NAME`."""
+    return isinstance(value, str) and _FORM.fullmatch(value) is not None
+
+
+def split(value: str) -> tuple[str, str]:
+    """The file and the name of `FILE.py:NAME`.
+
+    >>> split("nets/mine.py:Net")
+    ('nets/mine.py', 'Net')
+
+    Raises:
+        UserError: it is not written like this.
+    """
+    match = _FORM.fullmatch(value)
+    if match is None:
+        raise UserError(f"Code of your own must be written FILE.py:NAME. Got {value!r}.")
+    return match["file"], match["name"]
+
+
+def label(value: str) -> str:
+    """`FILE.py:NAME` without the folder.
+
+    >>> label("nets/mine.py:Net")
+    'mine.py:Net'
+    """
+    file, name = split(value)
+    return f"{Path(file).name}:{name}"
+
+
+def in_folder(value: Any, folder: Path) -> Any:
+    """A value of a file's table; where it is `FILE.py:NAME`, it is relative to the folder of that file."""
+    match value:
+        case str() if names_code(value):
+            file, name = split(value)
+            return f"{folder / Path(file).expanduser()}:{name}"
+        case dict():
+            return {key: in_folder(inner, folder) for key, inner in value.items()}
+        case list():
+            return [in_folder(inner, folder) for inner in value]
+        case _:
+            return value
+
+
+def describe(error: BaseException) -> str:
+    r"""An exception in one sentence.
+
+    >>> describe(KeyError("a")), describe(RuntimeError("mat1 and mat2\ndo not fit."))
+    ("KeyError: 'a'.", 'RuntimeError: mat1 and mat2 do not fit.')
+    """
+    words = " ".join(str(error).split())[:300]
+    return f"{type(error).__name__}{': ' if words else ''}{words.rstrip('.')}."
+
+
+def _location(error: BaseException, folder: Path, files: Mapping[str, bytes]) -> str | None:
+    """`FILE:LINE` of the last line of the user's files that an exception passed; None if it passed none."""
+    ours = {str(folder / name) for name in files}
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in ours]
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else None
+
+
+_loaded: dict[Path, tuple[ModuleType, Mapping[str, bytes]]] = {}
+
+
+def load(value: str) -> OwnCode:
+    """Import `FILE.py:NAME`; a file that has not changed since is imported once per process.
+
+    Raises:
+        UserError: there is no such file, class or function.
+        OwnCodeError: the file is not Python, or its import fails.
+    """
+    file, name = split(value)
+    path = Path(file).expanduser()
+    module, files = _module(path)
+    found = {
+        key: member
+        for key, member in vars(module).items()
+        if callable(member) and getattr(member, "__module__", None) == module.__name__
+    }
+    if name not in vars(module):
+        raise unknown(f"class or function of {path}", name, found)
+    member = vars(module)[name]
+    if not callable(member):
+        hint = nearest(name, found)
+        raise UserError(
+            f"{path}:{name} must be a class or a function. Got {type(member).__name__}."
+            f"{f' Nearest: {hint!r}.' if hint else ''}"
+        )
+    return OwnCode(path, name, member, files)
+
+
+def _module(path: Path) -> tuple[ModuleType, Mapping[str, bytes]]:
+    absolute = path.resolve()
+    text = _text(path)
+    if absolute in _loaded:
+        module, files = _loaded[absolute]
+        if all(_unchanged(absolute.parent / name, content) for name, content in files.items()):
+            return module, files
+    _loaded[absolute] = _import(path, absolute, text)
+    return _loaded[absolute]
+
+
+def _unchanged(path: Path, content: bytes) -> bool:
+    try:
+        return path.read_bytes() == content
+    except OSError:
+        return False
+
+
+def _text(path: Path) -> bytes:
+    if not path.is_file():
+        found = [other.name for other in path.parent.glob("*.py")] if path.parent.is_dir() else []
+        hint = nearest(path.name, found)
+        raise UserError(f"{path} must be a Python file. Got none.{f' Nearest: {hint!r}.' if hint else ''}")
+    return path.read_bytes()
+
+
+def _import(path: Path, absolute: Path, text: bytes) -> tuple[ModuleType, Mapping[str, bytes]]:
+    files = {absolute.name: text}
+    code = _compiled(text, absolute)
+    # A private name, so that no other module is hidden; one name for each content, as classes keep their
+    # module.
+    module = ModuleType(f"seqlab_own_{content_hash(files)[:12]}_{absolute.stem}")
+    module.__file__ = str(absolute)
+    sys.modules[module.__name__] = module
+    try:
+        with _siblings(absolute.parent, files):
+            exec(code, vars(module))
+    except OwnCodeError:
+        raise
+    except (Exception, SystemExit) as error:
+        where = _location(error, absolute.parent, files) or path.name
+        raise OwnCodeError(f"{where} failed while {path} was imported: {describe(error)}") from None
+    return module, files
+
+
+def _compiled(text: bytes, path: Path) -> CodeType:
+    try:
+        return compile(text, str(path), "exec")
+    except SyntaxError as error:
+        raise OwnCodeError(f"{path.name}:{error.lineno} must be Python. Got: {error.msg}.") from None
+    except ValueError as error:  # a zero byte
+        raise OwnCodeError(f"{path.name} must be Python. Got: {error}.") from None
+
+
+@contextmanager
+def _siblings(folder: Path, files: dict[str, bytes]) -> Iterator[None]:
+    """Let modules of a folder be imported inside the block; their texts are added to `files`.
+
+    Afterwards no module of the folder is left among the imported ones, so that another folder may have
+    modules of the same names, and a changed one is read again.
+    """
+    finder = _Finder(folder, files)
+    hidden = finder.take_out()
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+        finder.take_out()
+        sys.modules.update(hidden)
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    """Finds modules of a folder, never in place of the standard library, torch or seqlab."""
+
+    def __init__(self, folder: Path, files: dict[str, bytes]):
+        self._folder, self._files = folder, files
+
+    def take_out(self) -> dict[str, ModuleType]:
+        """Remove the imported modules of names that the folder has; returns them."""
+        tops = {name.partition(".")[0] for name in sys.modules}
+        here = {top for top in tops if self._path(top) is not None}
+        return {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] in here}
+
+    @override
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        found = self._path(fullname)
+        if found is None:
+            return None
+        return importlib.util.spec_from_file_location(
+            fullname,
+            found,
+            loader=_Loader(found, found.relative_to(self._folder).as_posix(), self._files),
+            submodule_search_locations=[str(found.parent)] if found.name == "__init__.py" else None,
+        )
+
+    def _path(self, name: str) -> Path | None:
+        first, *_ = parts = name.split(".")
+        if first in _NEVER:
+            return None
+        base = self._folder.joinpath(*parts)
+        candidates = (base / "__init__.py", base.with_name(f"{base.name}.py"))
+        return next((path for path in candidates if path.is_file()), None)
+
+
+class _Loader(importlib.abc.Loader):
+    """Executes the text that it records; nothing is cached beside the user's files."""
+
+    def __init__(self, path: Path, name: str, files: dict[str, bytes]):
+        self._path, self._name, self._files = path, name, files
+
+    @override
+    def exec_module(self, module: ModuleType) -> None:
+        text = self._path.read_bytes()
+        self._files[self._name] = text
+        exec(_compiled(text, self._path), vars(module))
