@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import own_models
 import pytest
 import tiny
 import torch
@@ -33,7 +34,8 @@ def cache(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("kind", list(MODELS))
 def test_the_number_of_parameters_needs_no_memory(kind: str) -> None:
-    model = parse(MODELS[kind], {"kind": kind})
+    own = {"path": f"{own_models.__file__}:MaskClassifier"} if kind == "import" else {}
+    model = parse(MODELS[kind], {"kind": kind, **own})
     built = model.build(SPEC, torch.Generator())
     assert limits.count_parameters(model, SPEC) == sum(p.numel() for p in built.parameters())
 

@@ -12,12 +12,12 @@ from seqlab.decode.sampling import SamplingOptions
 from seqlab.evaluate.decoding import continue_prompts
 from seqlab.evaluate.fitted import loader
 from seqlab.evaluate.prediction import predict
-from seqlab.evaluate.trusted_code import require_trust
 from seqlab.evaluate.weights import reading
 from seqlab.experiment import seeding
 from seqlab.experiment.experiment_config import AnyExperimentConfig, parse_experiment
 from seqlab.experiment.limits import check_texts
 from seqlab.experiment.numerics import numerics
+from seqlab.experiment.trusted_code import require_trust
 from seqlab.models.input_spec import InputSpec
 from seqlab.models.model import SequenceModel
 from seqlab.models.modes import device_of

@@ -6,7 +6,7 @@ Every estimate is from below: it counts what must be in memory at once, and noth
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seqlab.experiment.optimizers import OptimizerConfig, check_no_closure
 from seqlab.models.input_spec import InputSpec
@@ -16,6 +16,8 @@ from seqlab.schema.config import plain
 from seqlab.schema.own_code import OwnCodeError
 
 if TYPE_CHECKING:
+    from torch.overrides import TorchFunctionMode
+
     from seqlab.data.batching import Batching
     from seqlab.data.dataset import Split
 
@@ -23,6 +25,8 @@ FLOAT, TOKEN, TEXT = 4, 16, 200
 """Bytes: of a float32 number; of a generated token, which is an integer and a random draw; of a text."""
 _LEAST = InputSpec(vocabulary=1, outputs=1, source_vocabulary=1, numbers=((0.0,),))
 """The smallest sizes that a model may need, before the data is read."""
+_DRAWS = ("normal_", "uniform_", "trunc_normal_", "xavier_normal_", "kaiming_normal_", "orthogonal_")
+"""Functions that draw a weight in place."""
 _UNKNOWN = 1 << 80
 """More parameters than any machine holds, where their number is too large for an integer of torch."""
 
@@ -68,7 +72,7 @@ def count_parameters(model: ModelConfig, spec: InputSpec) -> int | None:
     import torch
 
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), _without_draws():
             built = model.build(spec, torch.Generator())
     except OverflowError:
         return _UNKNOWN
@@ -78,6 +82,19 @@ def count_parameters(model: ModelConfig, spec: InputSpec) -> int | None:
     except (RuntimeError, TypeError) as error:
         return _UNKNOWN if "overflow" in str(error).lower() else None
     return sum(parameter.numel() for parameter in built.parameters())
+
+
+def _without_draws() -> TorchFunctionMode:
+    """Weights stay as they are made inside the block: to draw none takes seconds on the device `meta`."""
+    from torch.overrides import TorchFunctionMode
+
+    class WithoutDraws(TorchFunctionMode):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            kwargs = kwargs or {}
+            drawn = args[0] if args else kwargs.get("tensor")
+            return drawn if func.__name__ in _DRAWS else func(*args, **kwargs)
+
+    return WithoutDraws()
 
 
 def state_size(optimizer: OptimizerConfig) -> int:

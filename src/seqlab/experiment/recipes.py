@@ -15,6 +15,7 @@ from seqlab.experiment.experiment_config import (
     experiment_class,
     parse_experiment,
 )
+from seqlab.experiment.trusted_code import check_recipe
 from seqlab.schema.config import Table, override, parse, read_toml
 from seqlab.schema.errors import UserError, unknown
 from seqlab.schema.own_code import in_folder
@@ -120,6 +121,7 @@ def _read(wanted: str, extended_by: tuple[str, ...]) -> Recipe:
     if path.suffix == ".toml":
         # Relative to the file that names it, as a base is.
         table = in_folder(table, path.parent)
+        check_recipe(path, table)
     base, about = table.pop("base", None), str(table.pop("about", ""))
     sized = table.pop("sized_by_data", None)
     if sized not in (None, True, False):

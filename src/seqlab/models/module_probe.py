@@ -287,8 +287,7 @@ def _other(tokens: Tensor, vocabulary: int) -> Tensor:
 
 
 def _perturbed(module: nn.Module) -> nn.Module:
-    """The module with small random values in parameters that are all zero, which would hide every
-    influence."""
+    """The module with small random values in parameters that are all zero, which hide every influence."""
     random = torch.Generator().manual_seed(0)
     for parameter in module.parameters():
         if parameter.is_floating_point() and parameter.count_nonzero() == 0:

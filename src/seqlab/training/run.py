@@ -11,11 +11,11 @@ import torch
 
 from seqlab.data.dataset import Dataset
 from seqlab.evaluate.loaded import describe_data, read_dataset, read_trusted
-from seqlab.evaluate.trusted_code import load_and_trust
 from seqlab.experiment.experiment import build
 from seqlab.experiment.experiment_config import AnyExperimentConfig
 from seqlab.experiment.numerics import numerics
 from seqlab.experiment.thread_choice import threads_for
+from seqlab.experiment.trusted_code import load_and_trust
 from seqlab.nn.native import builds
 from seqlab.runs import environment, run_folder
 from seqlab.runs.environment import Environment

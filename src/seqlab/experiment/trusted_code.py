@@ -6,29 +6,27 @@ cache.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from seqlab.data.fetch import cache_folder
-from seqlab.experiment.experiment_config import AnyExperimentConfig
 from seqlab.runs import atomic, run_folder
 from seqlab.runs.run_files import copied_code
 from seqlab.runs.run_folder import RunFolder
-from seqlab.schema.code_settings import code_values, load_code
+from seqlab.schema.code_settings import load_code
+from seqlab.schema.config import Config, Table
 from seqlab.schema.errors import DamagedFileError, UserError
-from seqlab.schema.own_code import OwnCode, label, split
+from seqlab.schema.own_code import OwnCode, label, names_code
 
 
-def load_and_trust(config: AnyExperimentConfig) -> dict[str, OwnCode]:
+def load_and_trust(config: Config) -> dict[str, OwnCode]:
     """The code that settings of the user's own name, by full key; it is trusted from now on.
 
     Raises:
-        UserError: code is missing or fails, or it lies in a run folder and is not trusted.
+        UserError: code is missing or fails.
         WorkError: the cache cannot be written.
     """
-    for key, value in code_values(config).items():
-        folder = _run_of(Path(split(value)[0]))
-        if folder is not None:
-            require_trust(run_folder.open_run(folder), {key: value}, trust=False)
     code = load_code(config)
     for each in code.values():
         path = _note(each.sha256)
@@ -37,7 +35,36 @@ def load_and_trust(config: AnyExperimentConfig) -> dict[str, OwnCode]:
     return code
 
 
-def require_trust(run: RunFolder, values: dict[str, str], *, trust: bool) -> None:
+def check_recipe(path: Path, table: Table) -> None:
+    """Check that the code which a recipe file names may be executed: that of a run folder must be trusted.
+
+    Args:
+        path: of the file.
+        table: its settings; code is relative to the current folder.
+
+    Raises:
+        UserError: the file is of a run whose code is damaged or not trusted.
+    """
+    values = dict(_code_in(table, ""))
+    if values and run_folder.exists(path.parent):
+        require_trust(run_folder.open_run(path.parent), values, trust=False)
+
+
+def _code_in(value: Any, key: str) -> Iterator[tuple[str, str]]:
+    """Everything in a table that names code, by its full key."""
+    match value:
+        case dict():
+            for name, inner in value.items():
+                yield from _code_in(inner, f"{key}.{name}" if key else name)
+        case list():
+            for inner in value:
+                yield from _code_in(inner, key)
+        case _:
+            if names_code(value):
+                yield key, value
+
+
+def require_trust(run: RunFolder, values: Mapping[str, str], *, trust: bool) -> None:
     """Check the copies of code in a run folder, and that they may be executed.
 
     Args:
@@ -65,8 +92,3 @@ def require_trust(run: RunFolder, values: dict[str, str], *, trust: bool) -> Non
 
 def _note(sha256: str) -> Path:
     return cache_folder() / "trusted" / sha256
-
-
-def _run_of(path: Path) -> Path | None:
-    """The run folder that a file lies in."""
-    return next((folder for folder in path.absolute().parents if run_folder.exists(folder)), None)
