@@ -191,3 +191,29 @@ def no_module(vocabulary: int) -> int:
 
 def fails(vocabulary: int) -> nn.Module:
     return GruLanguageModel(vocabulary, -1)
+
+
+class StartsAgain(nn.Module):
+    """Takes a state, returns the right one, and ignores it."""
+
+    def __init__(self, vocabulary: int, size: int = 6):
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary, size)
+        self.rnn = nn.GRU(size, size, batch_first=True)
+        self.head = nn.Linear(size, vocabulary)
+
+    def forward(self, tokens: Tensor, hidden: Tensor | None = None):
+        y, hidden = self.rnn(self.embedding(tokens))
+        return self.head(y), hidden
+
+
+class Unused(nn.Module):
+    """A layer that no output depends on."""
+
+    def __init__(self, vocabulary: int, size: int = 6):
+        super().__init__()
+        self.inner = GruLanguageModel(vocabulary, size)
+        self.unused = nn.Linear(size, size)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.inner(tokens)

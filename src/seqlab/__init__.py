@@ -5,8 +5,8 @@
     run = seqlab.train("brackets-lstm", ["training.epochs=1"])
     run.chart()
 
-`seqlab.load_run` loads an existing run. Importing this loads neither torch nor anything else that
-takes time; the functions do, when first called.
+`seqlab.load_run` loads an existing run, `seqlab.check` finds silent bugs in a model.
+Importing this loads neither torch nor anything else that takes time; the functions do, when first called.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from seqlab.api import Run, load_run, train
+    from seqlab.api import Run, check, load_run, train
 
-__all__ = ["Run", "load_run", "train"]
+__all__ = ["Run", "check", "load_run", "train"]
 
 # Threads that wait for others sleep after some microseconds, so that other programs on the same cores do not
 # make two threads slower than one. OpenMP reads this once, when torch is loaded: it must be set before.

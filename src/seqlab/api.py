@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
@@ -23,6 +23,7 @@ from seqlab.training.progress import Progress
 if TYPE_CHECKING:
     import altair as alt
 
+    from seqlab.evaluate.checkups import Checkup
     from seqlab.evaluate.loaded import LoadedRun
     from seqlab.models.model import SequenceModel
 
@@ -73,6 +74,29 @@ def _configure(
         table, note = override(type(recipe), table, assignment)
         notes += [note] if note else []
     return parse(type(recipe), table), notes
+
+
+def check(
+    what: str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    task: Literal["language-model", "classify"] | None = None,
+    trust: bool = False,
+) -> Checkup:
+    """Look for silent bugs in a model, with the evidence.
+
+    Args:
+        what: `FILE.py:NAME` of a module of one's own, a recipe, or a run.
+        overrides: settings of a recipe or module, each `key=value`, e.g. `["model.arguments.size=64"]`.
+        task: of a module; None is the one that its outputs fit.
+        trust: whether code that a run folder holds may be executed, although it was not trained here.
+
+    Raises:
+        UserError: there is no such module, recipe or run, or it cannot be built.
+    """
+    from seqlab.evaluate.checkups import checkup
+
+    return checkup(str(what), overrides, task=task, trust=trust)
 
 
 def load_run(run: str | Path, *, trust: bool = False) -> Run:

@@ -15,8 +15,9 @@ from seqlab.experiment.network_experiment import NetworkExperiment
 from seqlab.models.model_config import ModelConfig
 from seqlab.models.model_kinds import MODELS
 from seqlab.runs import environment
-from seqlab.schema.config import parse
+from seqlab.schema.config import parse, plain
 from seqlab.schema.errors import UserError
+from seqlab.schema.settings import flat
 from seqlab.studies.budgets import TOLERANCE, adjustment
 from seqlab.studies.estimate import Estimates
 from seqlab.studies.resources import Resources
@@ -67,10 +68,11 @@ def test_a_number_of_parameters_that_no_model_has_needs_no_memory() -> None:
 @pytest.mark.parametrize("kind", list(MODELS))
 def test_every_model_has_widths_that_can_be_varied(kind: str) -> None:
     cls: type[ModelConfig] = MODELS[kind]
-    config = parse(cls, {"kind": kind})
+    own = {"path": "net.py:Net", "scale_by": ["size"], "arguments": {"size": 1}} if kind == "import" else {}
+    config = parse(cls, {"kind": kind, **own})
     for width in config.widths:
         wider = config.at(width, 3 * width.step)
-        assert all(getattr(wider, key) == 3 * width.step for key in width.keys)
+        assert all(flat(plain(wider))[key] == 3 * width.step for key in width.keys)
 
 
 def test_an_impossible_size_is_refused_with_the_nearest() -> None:

@@ -15,6 +15,7 @@ from torch import Tensor
 from seqlab.data.batch import Batch
 from seqlab.models.model import SequenceModel
 from seqlab.schema.errors import UserError
+from seqlab.schema.own_code import OwnCodeError
 from seqlab.tasks.task import Task
 
 ROUNDING = 1e-9
@@ -55,6 +56,10 @@ def probe(run: Probe) -> Probe:
             torch.default_generator.manual_seed(0)
             try:
                 return run(copy.deepcopy(model).cpu().eval(), batch.to(torch.device("cpu")), task)
+            except OwnCodeError as error:
+                return Finding(
+                    probe=run.__name__, passed=False, message=str(error), worst=math.inf, tolerance=0.0
+                )
             except UserError:
                 raise
             except Exception as error:  # a user's own module may raise anything

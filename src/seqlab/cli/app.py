@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 
 from seqlab.cli import (
     bench_commands,
+    check_command,
     demo_command,
     evaluate_commands,
     list_commands,
@@ -72,6 +73,7 @@ _COMMANDS = (
     (study_command.study, "STUDY|FILE [key=value]..."),
     (evaluate_commands.evaluate, "RUN"),
     (evaluate_commands.diagnose, "RUN"),
+    (check_command.check, "FILE.py:NAME|RECIPE|RUN [key=value]..."),
     (predict_commands.sample, "RUN"),
     (predict_commands.predict, "RUN [TEXT]..."),
     (report_command.report, "RUN..."),

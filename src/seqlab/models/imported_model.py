@@ -91,6 +91,14 @@ class ImportedModel(SequenceModel):
         order = torch.cat(list(groups)).argsort()
         return torch.cat(parts)[order], None
 
+    def _without_padding(self, tokens: Int[Tensor, "B P"], lengths: Int[Tensor, " B"]) -> Int[Tensor, "B S"]:
+        """The tokens up to the end of the longest sequence, the same id after the end of each other one."""
+        if self._adapter.padding is None:
+            return tokens
+        longest = max(1, int(lengths.max())) if len(lengths) else 1
+        inputs = functional.pad(tokens, (0, max(0, longest - tokens.shape[1])))[:, :longest]
+        return inputs.masked_fill(~length_mask(lengths, longest), self._adapter.padding)
+
     def _groups(self, lengths: Int[Tensor, " B"]) -> Sequence[Tensor]:
         """The sequences that the module reads together."""
         rows = torch.arange(len(lengths), device=lengths.device)
@@ -104,11 +112,8 @@ class ImportedModel(SequenceModel):
         self, tokens: Int[Tensor, "B P"], lengths: Int[Tensor, " B"], state: State | None
     ) -> tuple[Tensor, dict[str, Tensor] | None]:
         call, form = self._adapter.call, self._adapter.state
-        longest = max(1, int(lengths.max())) if len(lengths) else 1
-        steps = tokens.shape[1]
-        inputs = functional.pad(tokens, (0, max(0, longest - steps)))[:, :longest]
-        real = length_mask(lengths, longest)
-        inputs = inputs.masked_fill(~real, self._adapter.padding)
+        inputs, steps = self._without_padding(tokens, lengths), tokens.shape[1]
+        longest = inputs.shape[1]
         before = None
         if form is not None and state is not None and bool(state.tensors[_BEGUN].all()) and len(lengths):
             before = form.nested([state.tensors[_name(i)] for i in range(len(form.shapes))])

@@ -37,16 +37,25 @@ class ImportedModelConfig(ModelConfig):
     scale_by: tuple[str, ...] = ()
     """Integer arguments that make the model larger or smaller, for studies with equal numbers of
     parameters."""
+    scale_step: int = Field(default=1, ge=1)
+    """What the arguments of `scale_by` must be a multiple of, such as a number of heads."""
     roles: RolesConfig = RolesConfig()
     """What the arguments and outputs of `forward` are, where their names do not say it."""
 
     @property
     @override
     def widths(self) -> tuple[Width, ...]:
-        return tuple(Width(f"arguments.{name}") for name in self.scale_by)
+        return tuple(Width(f"arguments.{name}", step=self.scale_step) for name in self.scale_by)
 
     @override
     def build(self, spec: InputSpec, generator: torch.Generator) -> SequenceModel:
+        return self._made(spec, generator, faults=False)
+
+    def build_with_faults(self, spec: InputSpec, generator: torch.Generator) -> SequenceModel:
+        """The model as it is, for a checkup; see `module_probe.adapted`."""
+        return self._made(spec, generator, faults=True)
+
+    def _made(self, spec: InputSpec, generator: torch.Generator, *, faults: bool) -> SequenceModel:
         import torch
 
         from seqlab.models.imported_model import ImportedModel
@@ -62,7 +71,7 @@ class ImportedModelConfig(ModelConfig):
             raise OwnCodeError(f"{code.label} must give a torch.nn.Module. Got {type(module).__name__}.")
         _check_parameters(code, module)
         counted_only = next(module.parameters()).is_meta
-        adapter = None if counted_only else adapted(code, module, spec, self.roles)
+        adapter = None if counted_only else adapted(code, module, spec, self.roles, faults=faults)
         return ImportedModel(module, adapter, causal=spec.output == "text")
 
 

@@ -113,6 +113,11 @@ def _at_size(model: ModelConfig, data: DatasetConfig, task: TaskConfig, paramete
         built = model.build(spec, torch.Generator())
         return sum(parameter.numel() for parameter in built.parameters())
 
+    if not model.widths:
+        raise UserError(
+            f"A budget of parameters needs a model whose size can be changed. Got {model.kind!r} without "
+            "'model.scale_by', which names the arguments that may be changed."
+        )
     for width in model.widths:
         model = _nearest(model, width, parameters, count)
         if abs(count(model) - parameters) <= TOLERANCE * parameters:
