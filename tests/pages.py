@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,10 @@ def _write_files(place: Path) -> None:
     rows = [f"{text},{label},{text},{label}" for text in words for label in [int("good" in text)]]
     table = "\n".join(["review,stars,text,label", *rows])
     (place / "reviews.csv").write_text(table, encoding="utf-8")
+    for path in (ROOT / "examples").glob("*.py"):
+        shutil.copy(path, place)
+    axes = '[axes]\nmodel.cell = ["gru", "my_cells.py:minimal_gated_unit"]\n'
+    (place / "own_arms.toml").write_text(f'base = "brackets-lstm"\n{axes}', encoding="utf-8")
     (place / "more.txt").write_text("a wonderful film\na bad end\n", encoding="utf-8")
     for name in ("book.txt", "one.txt", "two.txt"):
         text = "".join(f"{name} says The {line}.\n" for line in words * 20)

@@ -17,7 +17,7 @@ from seqlab.runs.run_folder import RunFolder, open_run
 
 COMMANDS = [
     *("demo", "list", "data", "params", "train", "resume", "study", "evaluate", "diagnose"),
-    *("sample", "predict", "report", "completion", "bench"),
+    *("check", "sample", "predict", "report", "completion", "bench"),
 ]
 SLOW = {"demo", "study", "bench"}
 """Commands that take seconds; the tests of their own files read their JSON."""
@@ -358,6 +358,7 @@ def test_every_command_has_json(seqlab, language: RunFolder, classifier: RunFold
         "study": ["brackets-cells"],
         "evaluate": [language.path.name],
         "diagnose": [language.path.name],
+        "check": tiny.BRACKETS,
         "sample": [language.path.name],
         "predict": [classifier.path.name, "a good film"],
         "report": [language.path.name, "--output", page],

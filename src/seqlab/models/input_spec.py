@@ -21,8 +21,8 @@ class InputSpec:
     vocabulary: number of input tokens. outputs: number of classes, or of tokens that can be predicted; 1 for
     a number. source_vocabulary: number of tokens of the source; None without a source. max_length: tokens
     of the longest input; None where there is no limit. padding: the id of padding; None where no token is
-    for it.
-    output: what is predicted; None where no task has said so. numbers: what each token is as numbers; None where tokens are none.
+    for it. output: what is predicted; None where no task has said so. numbers: what each token is as numbers;
+    None where tokens are none.
     """
 
     vocabulary: int

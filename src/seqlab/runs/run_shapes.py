@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired
 
 from pydantic import with_config
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from seqlab.runs.journal import JournalMark
 from seqlab.schema.json_shapes import EXACT, Amount, Count, Positive, SettingKey, Sha256
