@@ -35,9 +35,9 @@ def build(name: str, spec: InputSpec = LANGUAGE, **settings: Any) -> SequenceMod
     return config(name, **settings).build(spec, torch.Generator().manual_seed(0)).eval()
 
 
-def alone(model: SequenceModel, row: int, steps: int | None = None) -> torch.Tensor:
-    """The user's own module on one sequence, without anything of the adapter but the layout."""
-    return model.module(RAGGED.tokens[row : row + 1, : steps or int(RAGGED.lengths[row])])  # pyright: ignore
+def module_of(model: SequenceModel) -> Any:
+    """The user's own module, without anything of the adapter."""
+    return model.module
 
 
 def notes(name: str, spec: InputSpec = LANGUAGE, **settings: Any) -> str:
@@ -101,7 +101,7 @@ def test_logits_of_a_ragged_batch_are_those_of_the_module_on_each_sequence() -> 
         model = build(name, spec)
         found = model(unlabelled(RAGGED))[0]
         for row, length in enumerate(RAGGED.lengths.tolist()):
-            expected = layout(model.module, RAGGED.tokens[row : row + 1, :length])
+            expected = layout(module_of(model), RAGGED.tokens[row : row + 1, :length])
             actual = found[row, :length] if spec is LANGUAGE else found[row]
             torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-6, msg=f"{name}, row {row}")
 
@@ -110,7 +110,7 @@ def test_logits_of_a_ragged_batch_are_those_of_the_module_on_each_sequence() -> 
 def test_one_logit_is_that_of_the_second_class() -> None:
     two, number = build("OneLogit", TWO), build("OneLogit", NUMBER)
     for model in (two, number):
-        raw = torch.stack([model.module(RAGGED.tokens[row : row + 1, :3]) for row in range(3)])
+        raw = torch.stack([module_of(model)(RAGGED.tokens[row : row + 1, :3]) for row in range(3)])
         found = model(unlabelled(Padded(RAGGED.tokens[:, :3], torch.tensor([3, 3, 3]))))[0]
         if model is number:
             torch.testing.assert_close(found[:, 0], raw)
@@ -144,7 +144,7 @@ def test_roles_can_be_named() -> None:
     model = build("Named", arguments={"a": 7, "b": 3}, roles=roles)
     with torch.no_grad():
         found = model(unlabelled(RAGGED))[0]
-        expected = model.module(RAGGED.tokens, RAGGED.lengths)["z"]
+        expected = module_of(model)(RAGGED.tokens, RAGGED.lengths)["z"]
     torch.testing.assert_close(found, expected)
 
 

@@ -14,10 +14,14 @@ from small_studies import SMALL, StudyRecorder, run_small, small_design, write
 from seqlab.compare.study_cells import trial_runs
 from seqlab.experiment.experiment_config import ExperimentConfig
 from seqlab.models.layer_counts import layer_counts
+from seqlab.runs.study_folder import Trial
+from seqlab.schema import own_code
+from seqlab.schema.config import plain
 from seqlab.schema.errors import UserError
 from seqlab.studies import design
 from seqlab.studies.budgets import TOLERANCE, adjustment
 from seqlab.studies.design import Design
+from seqlab.studies.run_study import begin
 from seqlab.studies.study_config import BudgetConfig
 
 UNIT = "cells.py:minimal_gated_unit"
@@ -90,3 +94,29 @@ def test_code_in_a_study_file_is_relative_to_it(tmp_path: Path, monkeypatch: pyt
     study.check()
     assert study.architectures[1] == {"model.cell": f"studies/{UNIT}"}
     assert study.name_of(study.architectures[1]) == UNIT
+
+
+def test_a_study_whose_code_was_changed_is_refused_with_both_hashes() -> None:
+    study = small_design(axes={"model.cell": [UNIT]}, settings={**SMALL, "training": DATA["training"]})
+    begin(study, adjustment(None, never))
+    then = own_code.load(UNIT).sha256
+    with Path("cells.py").open("a") as file:
+        file.write("changed = True\n")
+    now = own_code.load(UNIT).sha256
+    with pytest.raises(
+        UserError, match=rf"begun with other settings: code.{UNIT} was '{then}', is '{now}'\."
+    ):
+        begin(study, adjustment(None, never))
+
+
+def test_a_study_folder_executes_no_code_that_the_study_does_not_name() -> None:
+    study = small_design()
+    folder, _ = begin(study, adjustment(None, never))
+    (trial, *_) = [study.example(each) for each in study.architectures]
+    config = {**plain(trial), "model": {"kind": "import", "path": "nets.py:GruLanguageModel"}}
+    foreign = Trial(number=1, architecture="x", setting={}, seed=1, epochs=(), run="x", config=config)
+    folder.add_trial(foreign)
+    with pytest.raises(
+        UserError, match=r"must have runs of this study alone. Got model.path='nets.py:GruLanguageM"
+    ):
+        run_small(study)

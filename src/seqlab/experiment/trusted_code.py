@@ -45,20 +45,20 @@ def check_recipe(path: Path, table: Table) -> None:
     Raises:
         UserError: the file is of a run whose code is damaged or not trusted.
     """
-    values = dict(_code_in(table, ""))
+    values = dict(code_in(table))
     if values and run_folder.exists(path.parent):
         require_trust(run_folder.open_run(path.parent), values, trust=False)
 
 
-def _code_in(value: Any, key: str) -> Iterator[tuple[str, str]]:
+def code_in(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
     """Everything in a table that names code, by its full key."""
     match value:
         case dict():
             for name, inner in value.items():
-                yield from _code_in(inner, f"{key}.{name}" if key else name)
+                yield from code_in(inner, f"{key}.{name}" if key else name)
         case list():
             for inner in value:
-                yield from _code_in(inner, key)
+                yield from code_in(inner, key)
         case _:
             if names_code(value):
                 yield key, value

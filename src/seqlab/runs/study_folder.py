@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NotRequired, TypeVar
 
 from pydantic import with_config
 from typing_extensions import TypedDict
@@ -51,12 +51,16 @@ _Line = TypeVar("_Line")
 
 @with_config(EXACT)
 class StudyRecord(TypedDict):
-    """A study as it was begun. version: seqlab's. study: its settings. recipes: those it extends, by name."""
+    """A study as it was begun. version: seqlab's. study: its settings. recipes: those it extends, by name.
+
+    code: SHA-256 of the content of own code, by `FILE.py:NAME`; left out where there is none.
+    """
 
     format: int
     version: str
     study: dict[str, Any]
     recipes: dict[str, Any]
+    code: NotRequired[dict[str, str]]
 
 
 @with_config(EXACT)
@@ -242,7 +246,13 @@ def studies_root() -> Path:
     return root() / "studies"
 
 
-def begin(name: str, study: Mapping[str, Any], recipes: Mapping[str, Any], version: str) -> StudyFolder:
+def begin(
+    name: str,
+    study: Mapping[str, Any],
+    recipes: Mapping[str, Any],
+    version: str,
+    code: Mapping[str, str] | None = None,
+) -> StudyFolder:
     """The folder of a study: a new one, or the one that was begun with the same settings.
 
     Args:
@@ -250,6 +260,7 @@ def begin(name: str, study: Mapping[str, Any], recipes: Mapping[str, Any], versi
         study: its settings.
         recipes: every recipe it extends, by name.
         version: seqlab's.
+        code: SHA-256 of own code that its runs execute, by `FILE.py:NAME`.
 
     Raises:
         UserError: a study of this name was begun with other settings; each difference is named.
@@ -261,6 +272,8 @@ def begin(name: str, study: Mapping[str, Any], recipes: Mapping[str, Any], versi
         "study": dict(study),
         "recipes": dict(recipes),
     }
+    if code:
+        about["code"] = dict(code)
     if not os.path.lexists(folder.path / _ABOUT):
         _create(folder, about)
         return folder

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import metadata
 
 from seqlab.experiment.matmul_choice import choose
 from seqlab.experiment.numerics import numerics
+from seqlab.experiment.trusted_code import code_in
 from seqlab.runs import study_folder
 from seqlab.runs.study_folder import StudyFolder
+from seqlab.schema import own_code
 from seqlab.schema.config import plain
-from seqlab.schema.errors import UserError
+from seqlab.schema.errors import DamagedFileError, UserError
 from seqlab.studies.budgets import Adjust, adjustment
 from seqlab.studies.design import Design
 from seqlab.studies.estimate import Estimates
@@ -74,8 +77,21 @@ def begin(design: Design, adjust: Adjust) -> tuple[StudyFolder, StudyPlan]:
     # Kept with the study, because a recipe's file may change after the study was begun.
     tables = {name: recipe.table for name, recipe in design.recipes.items()}
     config, version = design.config, metadata.version("seqlab")
-    folder = study_folder.begin(config.name, plain(config), tables, version)
+    code = {value: own_code.load(value).sha256 for _, value in code_in([plain(config), *tables.values()])}
+    folder = study_folder.begin(config.name, plain(config), tables, version, code)
+    _check_trials(folder, code)
     return folder, config.search.plan(StudySpace(design, adjust), folder)
+
+
+def _check_trials(folder: StudyFolder, code: Mapping[str, str]) -> None:
+    """Check that a folder, which may come from anybody, executes no code but that of the study."""
+    for trial in folder.trials():
+        for key, value in code_in(trial.config):
+            if value not in code:
+                raise DamagedFileError(
+                    f"{folder.path} must have runs of this study alone. Got {key}={value!r} in run "
+                    f"{trial.number}, which the study does not name."
+                )
 
 
 def evaluate_study(
