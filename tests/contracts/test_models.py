@@ -96,6 +96,14 @@ def logits(model: SequenceModel) -> torch.Tensor:
         return model.eval()(batch(model))[0]
 
 
+@variants
+def test_a_tabulated_model_is_the_same_function(table: Table):
+    model = build(table).eval()
+    with torch.no_grad():
+        found = model.tabulated()(batch(model))[0]
+    torch.testing.assert_close(found, logits(model), rtol=1e-5, atol=1e-6)
+
+
 def test_every_registered_kind_has_sizes():
     assert set(SIZES) == set(MODELS)
 

@@ -74,20 +74,10 @@ class About:
 @with_config(EXACT)
 @dataclass(frozen=True)
 class Limit:
-    """Longer texts are cut to their first or last `max_length` tokens; None cuts nothing.
-
-    >>> Limit(2, "last").cut([7, 8, 9])
-    [8, 9]
-    """
+    """Longer texts are cut to their first or last `max_length` tokens; None cuts nothing."""
 
     max_length: Positive | None = None
     keep: Literal["first", "last"] = "first"
-
-    def cut(self, ids: list[int]) -> list[int]:
-        """The tokens of one text that are kept."""
-        if self.max_length is None:
-            return ids
-        return ids[: self.max_length] if self.keep == "first" else ids[-self.max_length :]
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
+import numpy as np
+from jaxtyping import Float
+
+from seqlab.data.cache import cut
 from seqlab.data.dataset import Dataset, Limit
-from seqlab.data.ragged import ragged
+from seqlab.data.ragged import Ragged
 from seqlab.data.tokenizers.tokenizer import Tokenizer, tokenizer_from
 from seqlab.decode.sampling import SamplingOptions
 from seqlab.evaluate.decoding import continue_prompts
 from seqlab.evaluate.fitted import loader
-from seqlab.evaluate.prediction import predict
+from seqlab.evaluate.prediction import Predictor, named
 from seqlab.evaluate.weights import reading
 from seqlab.experiment import seeding
 from seqlab.experiment.experiment_config import AnyExperimentConfig, parse_experiment
@@ -47,12 +52,41 @@ class LoadedRun:
         Raises:
             UserError: the model is a language model, there is no text, or one is not UTF-8.
         """
-        if self.config.task.output not in ("class", "number"):
-            raise UserError(f"{self.run.path} must hold a classifier. Use `seqlab sample`.")
+        self.check_predicts()
         if not texts:
             raise UserError("There must be at least one text to predict. Got none.")
+        return named(self.labels, self.outputs(self.encode(texts)))
+
+    def check_predicts(self) -> None:
+        """Make sure that the model has an answer to a text.
+
+        Raises:
+            UserError: it is a language model.
+        """
+        if self.config.task.output not in ("class", "number"):
+            raise UserError(f"{self.run.path} must hold a classifier. Use `seqlab sample`.")
+
+    def encode(self, texts: Sequence[str]) -> Ragged:
+        """The tokens of texts, cut as those of the run's data were.
+
+        Raises:
+            UserError: a text is not UTF-8.
+        """
+        for text in texts:
+            require_utf8(text, "A text")
+        encoded = self.tokenizer.encode_batch(texts)
+        if self.limit.max_length is not None:
+            encoded = cut(encoded, self.limit.max_length, self.limit.keep)
+        return Ragged(encoded.tokens, encoded.offsets)
+
+    def outputs(self, texts: Ragged) -> Float[np.ndarray, "N V"]:
+        """The logits of the labels, or the number, for each text."""
         with numerics(device_of(self.model).type, None):
-            return predict(self.model, self.labels, ragged([self._ids(text) for text in texts]))
+            return self._predictor.outputs(texts)
+
+    @cached_property
+    def _predictor(self) -> Predictor:
+        return Predictor(self.model, len(self.tokenizer.vocabulary))
 
     def sample(
         self, prompt: str, *, count: int, length: int, options: SamplingOptions, seed: int
@@ -77,9 +111,6 @@ class LoadedRun:
                 options=options,
                 random=seeding.generator(seed, "sample"),
             )
-
-    def _ids(self, text: str) -> list[int]:
-        return self.limit.cut(self.tokenizer.encode(require_utf8(text, "A text")))
 
 
 def load_run(run: RunFolder, *, trust: bool = False) -> LoadedRun:

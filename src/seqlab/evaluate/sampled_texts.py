@@ -6,7 +6,7 @@ import numpy as np
 
 from seqlab.decode.sampling import SamplingOptions
 from seqlab.evaluate.decoding import continue_prompts, decode_sources
-from seqlab.evaluate.prediction import predict
+from seqlab.evaluate.prediction import Predictor, named
 from seqlab.experiment import seeding
 from seqlab.experiment.network_experiment import NetworkExperiment
 from seqlab.models.modes import evaluating
@@ -42,7 +42,8 @@ def _answers(experiment: NetworkExperiment, name: str, step: int) -> list[Text]:
     rows = np.arange(min(experiment.config.samples.count, len(split)))
     texts = split.text.select(rows)
     with evaluating(experiment.model):
-        answers = predict(experiment.model, dataset.labels, texts)
+        predictor = Predictor(experiment.model, len(dataset.tokenizer.vocabulary))
+        answers = named(dataset.labels, predictor.outputs(texts))
     samples: list[Text] = []
     for index, (ids, probabilities) in enumerate(zip(texts, answers, strict=True)):
         answer = max(probabilities, key=probabilities.__getitem__)

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csc_matrix
 
 from seqlab.languages.explorer import StateMachine
 from seqlab.schema.errors import UserError
+
+if TYPE_CHECKING:
+    from scipy.sparse import csc_matrix
 
 MAX_STEPS = 1_000_000
 """Maximum number of tokens up to which lengths are computed."""
@@ -58,6 +60,8 @@ def lengths_from(language: StateMachine, state: Any, steps: int) -> Floats:
     Raises:
         UserError: there are too many classes to go through.
     """
+    from scipy.sparse import csc_matrix
+
     _, transitions, ending = _chain(language, state, steps, MAX_PRODUCTS)
     forward, backward = np.zeros(len(ending)), csc_matrix(transitions.T)
     forward[0] = 1.0
@@ -74,6 +78,8 @@ def possible_lengths(language: StateMachine, state: Any, steps: int) -> NDArray[
     Raises:
         UserError: there are too many classes to go through.
     """
+    from scipy.sparse import csc_matrix
+
     _, transitions, ending = _chain(language, state, steps, MAX_PRODUCTS)
     backward = csc_matrix(transitions.T != 0, dtype=np.int64)
     reached, possible = np.zeros(len(ending), dtype=np.int64), np.empty(steps + 1, dtype=np.bool_)
@@ -92,6 +98,8 @@ def _chain(
     One state represents its class: what is computed from the chain is the distribution of the remaining
     length, which all states of a class share.
     """
+    from scipy.sparse import csc_matrix
+
     if steps > MAX_STEPS:
         raise UserError(
             f"The maximum number of tokens of a string must be at most {MAX_STEPS:,}. Got {steps:,}. "

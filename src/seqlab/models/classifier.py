@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 from typing_extensions import override
 
 from seqlab.data.batch import Batch
@@ -13,6 +15,9 @@ from seqlab.nn.embedding import Embedding, Fixed, embedded
 from seqlab.nn.layer import Layer
 from seqlab.nn.layer_inputs import real_tokens
 from seqlab.nn.pooling import POOLINGS
+
+_BAGS = ("mean", "max")
+"""Poolings of which the order of the tokens makes no difference."""
 
 
 class SequenceClassifier(SequenceModel):
@@ -42,7 +47,7 @@ class SequenceClassifier(SequenceModel):
         super().__init__()
         self.embedding, self.body, self.linear, self.head = embedding, body, linear, head
         self.dropout = Dropout(dropout)
-        self.pooling = POOLINGS[pooling]
+        self.pooling, self._pooling_name = POOLINGS[pooling], pooling
 
     @override
     def features(self, batch: Batch, state: State | None) -> tuple[Float[Tensor, "B H"], None]:
@@ -55,3 +60,30 @@ class SequenceClassifier(SequenceModel):
             x = embedded(self.embedding, self.dropout, tokens)
             x, lengths, _ = self.body(x, lengths, need_state=False)
         return self.dropout(self.pooling(x, self.linear, lengths)), None
+
+    @override
+    @torch.no_grad()
+    def tabulated(self) -> SequenceModel:
+        if self.body is not None or self._pooling_name not in _BAGS:
+            return self
+        table = self.embedding.rows
+        rows = table if self.linear is None else torch.relu(self.linear(table))
+        return _TabulatedClassifier(rows, self._pooling_name, self.head)
+
+
+class _TabulatedClassifier(SequenceModel):
+    """A classifier that is blind to order: row k of the table (V, H) is what token k adds to the pooling."""
+
+    capabilities = Capabilities(causal=False)
+
+    def __init__(self, table: Float[Tensor, "V H"], pooling: str, head: nn.Module):
+        super().__init__()
+        self.register_buffer("table", table, persistent=False)
+        self.head, self._pooling = head, pooling
+
+    @override
+    def features(self, batch: Batch, state: State | None) -> tuple[Float[Tensor, "B H"], None]:
+        inputs = batch.inputs
+        begins = inputs.lengths.cumsum(0) - inputs.lengths
+        tokens, table = inputs.tokens[inputs.mask], self.get_buffer("table")
+        return functional.embedding_bag(tokens, table, begins, mode=self._pooling), None

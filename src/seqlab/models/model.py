@@ -81,6 +81,13 @@ class SequenceModel(nn.Module, ABC):
         features, state = self.features(batch, state)
         return self.head(features), state
 
+    def tabulated(self) -> SequenceModel:
+        """The same function for evaluation, up to rounding; for many texts with weights that do not change.
+
+        What depends on a single token alone is computed here, once for each token of the vocabulary.
+        """
+        return self
+
     def start(self, batch_size: int, source: Padded | None = None) -> State:
         """The state before the first token of each sequence, after its source if the model reads one.
 

@@ -118,6 +118,11 @@ class Embedding(nn.Embedding):
         return self(tokens) if self.reader is not None and self._learns else Lookup(tokens, self.weight)
 
     @property
+    def rows(self) -> Float[Tensor, "V E"]:
+        """The vector of each token of the vocabulary."""
+        return self.weight
+
+    @property
     def _learns(self) -> bool:
         return self.training and torch.is_grad_enabled()
 
@@ -139,6 +144,11 @@ class Fixed(nn.Module):
     def forward(self, tokens: Int[Tensor, "*N"]) -> Float[Tensor, "*N E"]:
         """A vector for each token."""
         return look_up(tokens, self.get_buffer("table"))
+
+    @property
+    def rows(self) -> Float[Tensor, "V E"]:
+        """The vector of each token of the vocabulary."""
+        return self.get_buffer("table")
 
     def lookup(self, tokens: Int[Tensor, "B T"]) -> Lookup:
         """The same for a layer that can read the table itself."""
