@@ -42,7 +42,7 @@ def test_a_table(seqlab, runs: Path, tmp_path: Path) -> None:
     assert matrices[-1].rows == ("bad", "good")
     assert matrices[-1].values == ((3, 0), (0, 3))
     data = json.loads((path / "data.json").read_text())
-    assert data["description"].startswith("Your own texts: ")
+    assert data["description"].startswith("Your own ")
     assert data["notes"] == []
 
 
@@ -203,9 +203,9 @@ def test_a_table_is_predicted_by_the_text_column_of_the_run(
     assert "Note: 1 row spans several lines, the first at new.csv:2" in result.err
 
     polars.DataFrame({"texts": texts}).write_csv("other.csv")
-    message = refused("predict", "text-classifier", "--file", "other.csv", "--column", "text")
-    assert "other.csv must have a column 'text'. Nearest: --column texts." in message
-    result = seqlab("predict", "text-classifier", "--file", "other.csv", "--column", "texts", "--json")
+    message = refused("predict", "text-classifier", "--file", "other.csv", "--text-column", "text")
+    assert "other.csv must have a column 'text'. Nearest: --text-column texts." in message
+    result = seqlab("predict", "text-classifier", "--file", "other.csv", "--text-column", "texts", "--json")
     assert result.out == expected
     Path("old.csv").write_bytes("review\ncaf\u00e9\n".encode("cp1252"))
     assert "perhaps: --encoding cp1252." in refused("predict", "text-classifier", "--file", "old.csv")
@@ -215,8 +215,8 @@ def test_a_table_is_predicted_by_the_text_column_of_the_run(
         "predict", "text-classifier", "--file", "null.parquet"
     )
     Path("lines.txt").write_text("a\n")
-    assert "'column' needs a table" in refused(
-        "predict", "text-classifier", "--file", "lines.txt", "--column", "a"
+    assert "'text-column' needs a table" in refused(
+        "predict", "text-classifier", "--file", "lines.txt", "--text-column", "a"
     )
     Path("empty.csv").write_text("review\n")
     assert "Got only a header" in refused("predict", "text-classifier", "--file", "empty.csv")

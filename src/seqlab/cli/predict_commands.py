@@ -5,19 +5,27 @@ from __future__ import annotations
 import dataclasses
 import io
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
-from seqlab.cli.arguments import InputFile, Json, Run, Trust
-from seqlab.cli.console import print_json, print_line, print_note, print_text
+from cyclopts import Parameter
+
+from seqlab.cli.arguments import InputFile, Json, Run, Trust, check_output
+from seqlab.cli.console import percent, print_json, print_line, print_note, print_text
 from seqlab.cli.progress_display import working
 from seqlab.schema.errors import UserError
 from seqlab.schema.visible import visible
 
 if TYPE_CHECKING:
     from seqlab.data.dataset_config import DatasetConfig
+    from seqlab.data.sources.text_rows import TextSource
+    from seqlab.evaluate.answers import AnswerOptions
+    from seqlab.evaluate.loaded import LoadedRun
 
-_ENCODING = "--encoding "
+_ENCODING, _TEXT_COLUMN = "--encoding ", "--text-column "
+MOST_NOTES = 5
+"""Texts without a known word that are named."""
 
 
 def sample(
@@ -82,8 +90,15 @@ def predict(
     /,
     *texts: str,
     file: InputFile | None = None,
-    column: str | None = None,
+    text_column: str | None = None,
+    id_column: str | None = None,
+    separator: str | None = None,
     encoding: str | None = None,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    overwrite: bool = False,
+    top: int = 1,
+    temperature: float = 1.0,
+    abstain_below: float | None = None,
     trust: Trust = False,
     as_json: Json = False,
 ) -> None:
@@ -96,41 +111,140 @@ def predict(
     file
         Table (.csv, .tsv, .jsonl, .parquet), read as the run's own data, one text per row. Any other file:
         one text per line; lines without text are skipped. A dash is standard input.
-    column
-        Column of the table with the texts. Default: that of the run's data.
+    text_column
+        Column of the table with the texts. Default: that of the run's data, else the only one whose name
+        fits.
+    id_column
+        The only column of the table that is written with the answers. Default: all columns.
+    separator
+        Separator of the columns of a .csv or .tsv file: comma, semicolon, tab, pipe or another character.
     encoding
         Encoding of the file, or of standard input. Default: utf-8; for a table, that of the run's data.
+    output
+        Table of the answers to write, .csv, .jsonl or .parquet: all rows in their order.
+    overwrite
+        Replace the output if it exists.
+    top
+        Number of labels of each text in the output, the likeliest first.
+    temperature
+        Divides the logits, for example the temperature that `seqlab evaluate --calibrate` finds.
+    abstain_below
+        Probability of the likeliest label under which the label is left empty.
     as_json
-        Print the predictions as JSON.
+        Print the predictions as JSON; of an output its path and numbers of rows.
     """
+    from seqlab.evaluate.answers import AnswerOptions
     from seqlab.evaluate.loaded import load_run
     from seqlab.runs import run_folder
 
     if texts and file is not None:
         raise UserError("Texts are given either as arguments or by '--file'. Got both.")
+    if output is None and (id_column is not None or overwrite or top != 1):
+        raise UserError("'--id-column', '--overwrite' and '--top' need an output. Got none; add -o FILE.")
+    options = AnswerOptions(top=top, temperature=temperature, abstain_below=abstain_below)
     loaded = load_run(run_folder.find(name), trust=trust)
-    inputs = list(texts) or _texts(loaded.config.data, file, column, encoding)
-    with working(f"Predicting {len(inputs):,} texts", quiet=as_json):
-        predictions = loaded.predict(inputs)
-    for text, values in zip(inputs, predictions, strict=True):
-        if set(loaded.tokenizer.encode(text)) <= {loaded.tokenizer.vocabulary.unknown}:
-            print_note(
-                f"The model knows no word of {_cut(text, 60)!r}; "
-                "it predicts the same for all texts of this kind."
-            )
-        if not as_json:
-            print_line(_prediction_line(text, values))
+    loaded.check_predicts()
+    options.check(loaded.labels)
+    reading = _Reading(file, text_column, id_column, separator, encoding)
+    source = text_source(loaded.config.data, texts, reading, keep=output is not None)
+    if output is None:
+        _print_predictions(loaded, source, options, as_json=as_json)
+    else:
+        _write_predictions(loaded, source, output, options, overwrite=overwrite, as_json=as_json)
+
+
+def _write_predictions(
+    loaded: LoadedRun,
+    source: TextSource,
+    output: Path,
+    options: AnswerOptions,
+    *,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    from seqlab.evaluate.table_output import require_output_format
+    from seqlab.evaluate.table_prediction import label_table
+
+    check_output(require_output_format(output))
+    with working("Predicting", quiet=as_json) as display:
+        found = label_table(loaded, source, output, options, overwrite=overwrite, progress=display.predicted)
+    _print_notes(source)
+    if found.renamed:
+        print_note(f"Note: The table has a column {found.renamed[0]!r}; answers are in {found.columns[0]!r}.")
+    if found.unknown:
+        print_note(
+            f"Note: {_texts(found.unknown)} no word that the model knows; it predicts the same for all."
+        )
+    if options.abstain_below is not None:
+        share = percent(found.abstained / found.rows)
+        print_note(
+            f"Note: {_texts(found.abstained)} an empty label ({share}): the probability is less than "
+            f"{options.abstain_below:g}."
+        )
+    if as_json:
+        print_json({"output": str(output), "rows": found.rows, "abstained": found.abstained})
+    else:
+        print_line(f"{found.rows:,} rows with {', '.join(found.columns)}: {output}")
+
+
+def _texts(count: int) -> str:
+    return "1 text has" if count == 1 else f"{count:,} texts have"
+
+
+def _print_predictions(
+    loaded: LoadedRun, source: TextSource, options: AnswerOptions, *, as_json: bool
+) -> None:
+    from seqlab.evaluate.prediction import named
+    from seqlab.evaluate.table_prediction import predicted, without_known_tokens
+
+    rows: list[tuple[str, dict[str, float]]] = []
+    unknown: list[str] = []
+    with working("Predicting", quiet=as_json) as display:
+        expected = source.expected_rows
+        for piece, tokens, outputs in predicted(loaded, source):
+            rows += zip(piece.texts, named(loaded.labels, outputs, options.temperature), strict=True)
+            nothing = without_known_tokens(tokens, loaded.tokenizer.vocabulary.unknown)
+            unknown += [piece.texts[index] for index in nothing.nonzero()[0].tolist()]
+            display.predicted(len(rows), max(len(rows), expected))
+    _print_notes(source)
+    for text in unknown[:MOST_NOTES]:
+        print_note(
+            f"The model knows no word of {_cut(text, 60)!r}; it predicts the same for all texts of this kind."
+        )
+    if len(unknown) > MOST_NOTES:
+        print_note(f"The same is true of {len(unknown) - MOST_NOTES:,} more texts.")
+    abstain = options.abstain_below
+    unsure = [abstain is not None and max(values.values()) < abstain for _, values in rows]
+    if abstain is not None:
+        print_note(f"Note: {_texts(sum(unsure))} no label: the probability is less than {abstain:g}.")
     if as_json:
         key = "probabilities" if loaded.labels else "answer"
-        rows = zip(inputs, predictions, strict=True)
-        print_json([{"text": text, key: values} for text, values in rows])
+        label = [
+            {} if abstain is None else {"label": None if one else _best(values)}
+            for one, (_, values) in zip(unsure, rows, strict=True)
+        ]
+        print_json(
+            [{"text": text, **extra, key: values} for (text, values), extra in zip(rows, label, strict=True)]
+        )
+    else:
+        for (text, values), one in zip(rows, unsure, strict=True):
+            print_line(_prediction_line(text, values, abstains=one))
 
 
-def _prediction_line(text: str, values: dict[str, float]) -> str:
+def _print_notes(source: TextSource) -> None:
+    for note in source.notes():
+        print_note(f"Note: {note}")
+
+
+def _best(values: dict[str, float]) -> str:
+    return max(values, key=values.__getitem__)
+
+
+def _prediction_line(text: str, values: dict[str, float], *, abstains: bool) -> str:
     """The most likely label, or the number, and the text; a second line for more than two labels."""
     ranked = sorted(values.items(), key=lambda item: -item[1])
     shown = [f"{visible(_cut(label, 60))} {value:.3f}" for label, value in ranked]
-    line = f"{shown[0]}  " + visible(_cut(text, 80), keep="\t")
+    line = f"{f'({shown[0]})' if abstains else shown[0]}  " + visible(_cut(text, 80), keep="\t")
     return line if len(shown) <= 2 else f"{line}\n    {', '.join(shown)}"
 
 
@@ -139,45 +253,56 @@ def _cut(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[: length - 3]}..."
 
 
-def _texts(data: DatasetConfig, file: Path | None, column: str | None, encoding: str | None) -> list[str]:
-    """The texts of a table, or the lines of another file or of standard input; notes are printed."""
-    from seqlab.data.sources.table_format import Column
-    from seqlab.data.sources.table_rows import column_texts, is_table
-    from seqlab.data.sources.text_files import known_encoding, user_path
+class _Reading(NamedTuple):
+    """What the user says of the texts: the file, and how it is read."""
 
+    file: Path | None
+    text_column: str | None
+    id_column: str | None
+    separator: str | None
+    encoding: str | None
+
+
+def text_source(data: DatasetConfig, texts: Sequence[str], reading: _Reading, *, keep: bool) -> TextSource:
+    """The given texts, else those of a table, else the lines of another file or of standard input.
+
+    Args:
+        data: of the run; a table is read as its own was.
+        texts: given as arguments.
+        reading: the file, and how it is read.
+        keep: whether other columns of a table are wanted.
+
+    Raises:
+        UserError: the file cannot be read so.
+    """
+    from seqlab.data.sources.table_format import Column, separator_of
+    from seqlab.data.sources.table_rows import is_table
+    from seqlab.data.sources.text_files import known_encoding, line_breaks, text_lines, user_path
+    from seqlab.data.sources.text_rows import LineSource, TableSource
+
+    if texts:
+        return LineSource(texts, len(texts), blank=True)
+    file = reading.file
     path = None if file is None or str(file) == "-" else user_path(str(file))
-    if path is None or not is_table(path):
-        if column is not None:
-            raise UserError(f"'column' needs a table as 'file'. Got {str(file)!r}.")
-        return _lines(path, known_encoding(encoding or "utf-8"))
-    style = dataclasses.replace(data.table_format(), encoding_option=_ENCODING, settings=False)
-    if encoding is not None:
-        style = dataclasses.replace(style, encoding=known_encoding(encoding))
-    texts, notes = column_texts(
-        path, Column(data.table_column().name if column is None else column, "--column "), style
-    )
-    for note in notes:
-        print_note(f"Note: {note}")
-    if not texts:
-        raise UserError(f"{path} must contain texts to predict. Got only a header.")
-    return texts
-
-
-def _lines(path: Path | None, encoding: str) -> list[str]:
-    """The lines with text; those without are counted in a warning."""
-    from seqlab.data.sources.text_files import text_lines
-
-    if path is None:
-        # Only the line breaks of files: `splitlines` also splits at other separators, within texts.
-        lines = list(io.StringIO(_standard_input(encoding), newline=None))
-    else:
-        lines = list(text_lines(path, encoding, option=_ENCODING))
-    texts = [line.rstrip("\n") for line in lines if line.strip()]
-    if not texts:
-        raise UserError("There must be at least one text to predict. Got none.")
-    if len(texts) < len(lines):
-        print_note(f"{len(lines) - len(texts):,} of {len(lines):,} lines have no text and were skipped.")
-    return texts
+    if path is not None and is_table(path):
+        style = dataclasses.replace(data.table_format(), encoding_option=_ENCODING, settings=False)
+        if reading.encoding is not None:
+            style = dataclasses.replace(style, encoding=known_encoding(reading.encoding))
+        if reading.separator is not None:
+            style = dataclasses.replace(style, separator=separator_of(reading.separator))
+        usual = Column(data.table_column().name, _TEXT_COLUMN)
+        text = None if reading.text_column is None else Column(reading.text_column, _TEXT_COLUMN)
+        kept = None if reading.id_column is None else Column(reading.id_column, "--id-column ")
+        return TableSource(path, style, usual=usual, text=text, kept=kept, keep=keep)
+    for option in ("text_column", "id_column", "separator"):
+        if getattr(reading, option) is not None:
+            raise UserError(f"'{option.replace('_', '-')}' needs a table as 'file'. Got {str(file)!r}.")
+    encoding = known_encoding(reading.encoding or "utf-8")
+    if path is not None:
+        return LineSource(text_lines(path, encoding, option=_ENCODING), line_breaks(path) + 1)
+    # Only the line breaks of files: `splitlines` also splits at other separators, within texts.
+    lines = list(io.StringIO(_standard_input(encoding), newline=None))
+    return LineSource(lines, len(lines))
 
 
 def _standard_input(encoding: str) -> str:

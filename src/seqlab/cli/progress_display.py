@@ -49,7 +49,13 @@ class ProgressDisplay:
 
     def scored(self, done: int, total: int) -> None:
         """Called after each batch of an evaluation."""
-        description = f"scoring, batch {done:,} of {total:,}"
+        self._parts(f"scoring, batch {done:,} of {total:,}", done, total)
+
+    def predicted(self, done: int, total: int) -> None:
+        """Called after some rows of a table; there may be fewer than `total`."""
+        self._parts(f"predicting, row {done:,}", done, total)
+
+    def _parts(self, description: str, done: int, total: int) -> None:
         if self._scoring is None:
             self._scoring = self.bars.add_task(description, total=total)
         self.bars.update(self._scoring, completed=done, description=description)

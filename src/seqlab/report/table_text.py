@@ -9,10 +9,10 @@ import re
 from collections.abc import Sequence
 
 from seqlab.report.tables import CellValue, ReportTable
+from seqlab.schema.spreadsheet import no_formula
 from seqlab.schema.visible import visible
 from seqlab.stats.formatting import format_value
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _MARKUP = re.compile(
     r"[\\`*\[\]|~$]"  # escapes, code, emphasis, links and pictures, columns, deleted text, formulas
     r"|(?<![^\W_])_|_(?![^\W_])"  # emphasis: underscores, but not those inside a word
@@ -93,18 +93,7 @@ def to_csv(table: ReportTable) -> str:
 
 
 def _csv_cell(value: CellValue) -> str:
-    return _no_formula(readable(value)) if isinstance(value, str) else exact(value)
-
-
-def _no_formula(text: str) -> str:
-    """The text, after an apostrophe where a spreadsheet would take it for a formula; a number stays one.
-
-    >>> [_no_formula(text) for text in ("=cmd", " @SUM(A1)", "-5", "-1e-3", "a=b")]
-    ["'=cmd", "' @SUM(A1)", '-5', '-1e-3', 'a=b']
-    """
-    if text.strip()[:1] not in ("=", "+", "-", "@") or _NUMBER.fullmatch(text):
-        return text
-    return f"'{text}"
+    return no_formula(readable(value)) if isinstance(value, str) else exact(value)
 
 
 def to_markdown(table: ReportTable) -> str:

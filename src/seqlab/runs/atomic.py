@@ -93,6 +93,40 @@ def write_bytes(path: Path, content: bytes, *, retry: str = REPEAT) -> None:
                 temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def large_file(path: Path, *, retry: str, replaces: bool) -> Iterator[Path]:
+    """A file of any size that appears under its name only when it is complete and on disk.
+
+    Yields the path to write it to, in a temporary folder of its own, in which other files may be written,
+    too. Where anything fails, the folder is removed, and what had the name before still has it. Leftovers of
+    killed processes that wrote the same file are removed.
+
+    Args:
+        path: of the file; its folder is created.
+        retry: what a user does after a failure, for the message.
+        replaces: whether a file that has the name by then is replaced.
+
+    Raises:
+        DiskError: the disk is full or cannot be written, or there is a file that is not to be replaced.
+    """
+    with disk_errors(path, retry):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(path.parent, path.name)
+        folder, descriptor = _new(path, _make_directory)
+        try:
+            yield folder / path.name
+            sync(folder / path.name)
+            if replaces:
+                (folder / path.name).replace(path)
+            else:
+                # Unlike a rename, a new link never replaces a file that appeared in the meantime.
+                os.link(folder / path.name, path)
+            sync(path.parent)
+        finally:
+            os.close(descriptor)
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def write_all(write: Callable[[memoryview], int | None], content: bytes) -> None:
     """Write everything with a function that may write less than it was given, as unbuffered files do."""
     rest = memoryview(content)

@@ -1,10 +1,11 @@
-"""A file that the user named: a report."""
+"""A file that the user named: a report, a table."""
 
 from __future__ import annotations
 
 import errno
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from seqlab.runs import atomic, run_folder
@@ -72,3 +73,29 @@ def write_output(path: Path, text: str, *, retry: str) -> None:
             if target.is_symlink():
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
             atomic.write_text(target, text, retry=retry)
+
+
+@contextmanager
+def new_output(path: Path, *, overwrite: bool, retry: str) -> Iterator[Path]:
+    """A file that is written piece by piece, whole or not at all; its folder is created.
+
+    Args:
+        path: of the file.
+        overwrite: whether a file that exists is replaced; a link to it is followed.
+        retry: what a user does after a failure, for the message.
+
+    Yields:
+        The path to write to, in a temporary folder, in which other files may be written, too.
+
+    Raises:
+        UserError: it exists and is not to be replaced, or is no plain file.
+        DiskError: the disk is full or cannot be written.
+    """
+    if os.path.lexists(path) and not path.is_file():
+        raise UserError(f"'output' must be a file. Got {str(path)!r}, which exists and is none.")
+    if path.exists() and not overwrite:
+        raise UserError(
+            f"'output' must be a file that does not exist yet. Got {str(path)!r}. To replace it: --overwrite."
+        )
+    with atomic.large_file(Path(os.path.realpath(path)), retry=retry, replaces=overwrite) as temporary:
+        yield temporary

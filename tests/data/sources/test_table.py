@@ -177,8 +177,8 @@ def test_another_encoding(tmp_path: Path, encoding: str):
 
 
 def test_the_description_names_the_columns_and_the_file(tmp_path: Path):
-    about = config(tmp_path / "a.csv").about()
-    assert about.description == "Your own texts: column 'text', labelled by column 'label'."
+    about = config(tmp_path / "a.csv", label_column="stars").about()
+    assert about.description == "Your own texts: column 'text', labelled by column 'stars'."
     assert about.origin == str(tmp_path / "a.csv")
 
 
@@ -216,8 +216,8 @@ def test_a_text_may_be_longer_than_the_csv_modules_own_limit(tmp_path: Path):
 
 def test_a_missing_column(table: Write):
     refused(
-        table(ROWS, ("text", "labl")),
-        r"a column 'label'\. Nearest: data.label_column=labl\. .*: text, labl\.",
+        table([(*row, "a") for row in ROWS], ("text", "labl", "more")),
+        r"a column 'label'\. Nearest: data.label_column=labl\. .*: text, labl, more\.",
     )
     refused(table(ROWS), r"must have a column 'txt'\. Nearest: data.text_column=text\.", text_column="txt")
     refused(table(ROWS), r"must have a column 'part'", split_column="part")
@@ -394,3 +394,22 @@ def test_labels_are_those_of_the_rows(tmp_path: Path):
     train = dataset.splits["train"]
     assert train.targets is not None
     assert np.bincount(train.targets).tolist() == [12, 20]
+
+
+def test_columns_are_guessed_where_there_is_one_guess(tmp_path: Path):
+    path = write_csv(tmp_path / "a.csv", ROWS)
+    content = path.read_text()
+    usual = config(path).read()
+    texts = list(usual.texts["train"])
+    for header in ("message,category", "message,stars", "Review,label", "words,label"):
+        path.write_text(content.replace("text,label", header, 1))
+        corpus = config(path).read()
+        assert dict(corpus.targets) == dict(usual.targets)
+        assert list(corpus.texts["train"]) == texts
+        roles = zip(("text", "label"), header.split(","), strict=True)
+        for role, name in roles:
+            note = f"The {role}s are read from column {name!r} of {path}; 'data.{role}_column' names another."
+            assert (note in corpus.notes) == (name != role)
+    path.write_text(content.replace("text,label", "words,stars", 1))
+    with pytest.raises(UserError, match=r"must have a column 'text'. .*Its columns: words, stars"):
+        config(path).read()

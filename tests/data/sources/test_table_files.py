@@ -377,7 +377,7 @@ def advised(settings: list[str]) -> list[str]:
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("a.csv", "review,label\na,x\nb,y\n".replace("review", "texts")),
+        ("a.csv", "txt,label,more\na,x,p\nb,y,q\n"),
         ("a.csv", "text,text,label\na,a,x\nb,b,y\n"),
         ("a.csv", "text^label\na^x\nb^y\n"),
         ("a.tsv", '"text"\t"label"\n"a"\t"x"\n"b"\t"y"\n'),
@@ -385,7 +385,7 @@ def advised(settings: list[str]) -> list[str]:
         ("a.tsv", 'text\tlabel\n"a\tb"\tx\nb\ty\n'),
         ("a.csv", "text,label\ncaf\u00e9,x\nb,y\n"),
         ("a.csv", "text,label\na,x\nb,y\nc,x\nd,y\ne,z\n"),
-        ("a.jsonl", '{"texts": "a", "label": 1}\n{"texts": "b", "label": 2}\n'),
+        ("a.jsonl", '{"txt": "a", "label": 1, "more": 1}\n{"txt": "b", "label": 2, "more": 1}\n'),
     ],
 )
 def test_the_advice_in_a_message_works_where_it_is_given(tmp_path: Path, name: str, content: str):

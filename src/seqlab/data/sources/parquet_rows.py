@@ -40,6 +40,31 @@ def parquet_notes(path: Path, columns: Sequence[Column], style: TableFormat) -> 
     return number_notes(path, _names(path), columns)
 
 
+def parquet_names(path: Path, columns: Sequence[Column], style: TableFormat) -> list[str]:
+    """The names of all columns."""
+    return _names(path)
+
+
+def parquet_height(path: Path) -> int:
+    """The number of rows."""
+    import polars
+
+    with _foreign(path):
+        return polars.scan_parquet(path, glob=False).select(polars.len()).collect().item()
+
+
+def parquet_part(path: Path, names: Sequence[str], position: int, count: int) -> polars.DataFrame:
+    """Some columns of the rows from `position`, counted from 0, on, in the types of the file.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    import polars
+
+    with _foreign(path):
+        return polars.scan_parquet(path, glob=False).select(names).slice(position, count).collect()
+
+
 def _names(path: Path) -> list[str]:
     import polars
 
@@ -50,12 +75,8 @@ def _names(path: Path) -> list[str]:
 
 
 def _slice(path: Path, names: Sequence[str], position: int) -> polars.DataFrame:
-    import polars
-
     # One column may be requested twice (as text and as label); polars requires distinct names.
-    wanted = list(dict.fromkeys(names))
-    with _foreign(path):
-        return polars.scan_parquet(path, glob=False).select(wanted).slice(position, _SLICE).collect()
+    return parquet_part(path, list(dict.fromkeys(names)), position, _SLICE)
 
 
 def _values(path: Path, series: polars.Series) -> Sequence[Any]:

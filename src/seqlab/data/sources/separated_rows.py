@@ -60,6 +60,11 @@ def separated_notes(path: Path, columns: Sequence[Column], style: TableFormat) -
     return notes
 
 
+def separated_names(path: Path, columns: Sequence[Column], style: TableFormat) -> list[str]:
+    """The names of all columns, those that a separator gives which fits the wanted ones."""
+    return _header(path, style, _separator(path, columns, style))
+
+
 def quoted(path: Path, style: TableFormat) -> bool:
     """Whether fields may be in double quotes."""
     return path.suffix.lower() != ".tsv" if style.quoting is None else style.quoting

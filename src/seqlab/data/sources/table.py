@@ -13,17 +13,21 @@ from typing_extensions import override
 from seqlab.data.data_kinds import TOKENIZERS
 from seqlab.data.dataset import About, Corpus, Limit
 from seqlab.data.dataset_config import DatasetConfig
+from seqlab.data.sources.column_guess import Role, guess_column
 from seqlab.data.sources.label_checks import check_labels, label_notes
 from seqlab.data.sources.labelled_table import LabelledRows, RowTexts, TableFile, scan
 from seqlab.data.sources.splitting import split_rows
 from seqlab.data.sources.table_format import Column, TableFormat, separator_of
-from seqlab.data.sources.table_rows import require_format
+from seqlab.data.sources.table_rows import column_names, require_format
 from seqlab.data.sources.text_files import file_checksums, known_encoding, require_name, user_path
 from seqlab.data.tokenizers.tokenizer import TokenizerConfig
 from seqlab.data.tokenizers.unicode_words import UnicodeWordsConfig
 from seqlab.schema.code_settings import ByContent
 from seqlab.schema.errors import UserError
 from seqlab.schema.registry import ByKind
+
+TEXT, LABEL = "text", "label"
+"""The columns of a table whose settings name none."""
 
 
 class TableConfig(DatasetConfig):
@@ -47,10 +51,11 @@ class TableConfig(DatasetConfig):
     """How texts become tokens."""
     path: Annotated[str, ByContent()]
     """The file; its extension, .csv, .tsv, .jsonl or .parquet, determines the format."""
-    text_column: str = "text"
-    """Name of the column with the texts, or its number from 1 if no column has this name."""
-    label_column: str = "label"
-    """Name or number of the column with the labels; numbers are read as text."""
+    text_column: str = TEXT
+    """Name of the column with the texts, or its number from 1 if no column has this name. Where none is named
+    `text`, the only column whose name fits is read, and a note names it."""
+    label_column: str = LABEL
+    """Name or number of the column with the labels, which are read as text. Found like that of the texts."""
     split_column: str | None = None
     """Name or number of the column that is train, valid or test in each row; none: there is no such one."""
     valid_path: Annotated[str | None, ByContent()] = None
@@ -107,11 +112,12 @@ class TableConfig(DatasetConfig):
 
     @override
     def about(self) -> About:
-        return About(
-            f"Your own texts: column {self.text_column!r}, labelled by column {self.label_column!r}.",
-            ", ".join(self._files().values()),
-            "your own data",
+        description = (
+            f"Your own texts: column {self.text_column!r}, labelled by column {self.label_column!r}."
         )
+        if (self.text_column, self.label_column) == (TEXT, LABEL):
+            description = "Your own labelled texts."
+        return About(description, ", ".join(self._files().values()), "your own data")
 
     @override
     def content_hash(self) -> str:
@@ -130,7 +136,8 @@ class TableConfig(DatasetConfig):
 
     @override
     def read(self) -> Corpus:
-        splits = self._splits()
+        text, label, guessed = self._columns()
+        splits = self._splits(text, label)
         names = check_labels(splits)
         self._check_none_empty(splits)
         return Corpus(
@@ -138,12 +145,33 @@ class TableConfig(DatasetConfig):
             targets={name: part.ids(names) for name, part in splits.items()},
             label_names=names,
             limit=Limit(self.max_length, self.keep),
-            notes=tuple(label_notes(splits, names)),
+            notes=(*guessed, *label_notes(splits, names)),
         )
 
-    def _splits(self) -> dict[str, LabelledRows]:
+    def _columns(self) -> tuple[str, str, list[str]]:
+        """The columns of texts and labels, with notes on those that were guessed from the header."""
+        found = {"text": self.text_column, "label": self.label_column}
+        if self.text_column != TEXT and self.label_column != LABEL:
+            return self.text_column, self.label_column, []
+        path, columns = user_path(self.path), [Column(name, "") for name in found.values()]
+        names, notes = column_names(path, columns, self.table_format()), list[str]()
+        guess: str | None
+        roles: tuple[tuple[Role, str], ...] = (("text", TEXT), ("label", LABEL))
+        for role, usual in roles:
+            taken = [name for other, name in found.items() if other != role] + [self.split_column or ""]
+            if found[role] == usual and usual not in map(str.strip, names):
+                guess = guess_column(role, names, taken=taken)
+                if guess is not None:
+                    found[role] = guess
+                    named = f"'data.{role}_column' names another"
+                    notes.append(f"The {role}s are read from column {guess!r} of {path}; {named}.")
+        if set(found.values()) <= set(names):
+            return found["text"], found["label"], notes
+        return self.text_column, self.label_column, []
+
+    def _splits(self, text: str, label: str) -> dict[str, LabelledRows]:
         """The rows of each split: of its file or of the split column, else some of the training rows."""
-        tables = {split: scan(self._file(name)) for split, name in self._files().items()}
+        tables = {split: scan(self._file(name, text, label)) for split, name in self._files().items()}
         splits = {split: LabelledRows(table, np.arange(len(table))) for split, table in tables.items()}
         if self.split_column is not None:
             splits = splits["train"].by_column()
@@ -175,6 +203,5 @@ class TableConfig(DatasetConfig):
         files = {"train": self.path, "valid": self.valid_path, "test": self.test_path}
         return {split: name for split, name in files.items() if name is not None}
 
-    def _file(self, name: str) -> TableFile:
-        columns = (self.text_column, self.label_column, self.split_column)
-        return TableFile(user_path(name), *columns, self.table_format())
+    def _file(self, name: str, text: str, label: str) -> TableFile:
+        return TableFile(user_path(name), text, label, self.split_column, self.table_format())

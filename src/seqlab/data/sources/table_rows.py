@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from seqlab.data.sources.cell_text import as_text, is_missing_word, json_number
-from seqlab.data.sources.parquet_rows import parquet_notes, parquet_rows
+from seqlab.data.sources.parquet_rows import parquet_names, parquet_notes, parquet_rows
 from seqlab.data.sources.separated_rows import (
     has_spaced_quote,
     quoted,
+    separated_names,
     separated_notes,
     separated_rows,
 )
@@ -72,6 +73,21 @@ def header_notes(path: Path, columns: Sequence[Column], style: TableFormat) -> l
     """What the header alone decided: the separator, columns chosen by their numbers."""
     require_file(path)
     return FORMATS[path.suffix.lower()].notes(path, columns, style)
+
+
+def column_names(path: Path, columns: Sequence[Column], style: TableFormat) -> list[str]:
+    """The names of all columns, in their order; of JSONL those of all rows, in order of appearance.
+
+    Args:
+        path: a file with one of the extensions in `FORMATS`.
+        columns: some that are expected; they tell the separator of CSV and TSV files where it is not given.
+        style: how the file is written.
+
+    Raises:
+        UserError: the file is missing, damaged or not in this encoding.
+    """
+    require_file(path)
+    return FORMATS[path.suffix.lower()].names(path, columns, style)
 
 
 @dataclass
@@ -182,11 +198,16 @@ def _jsonl(path: Path, columns: Sequence[Column], style: TableFormat) -> Iterato
     names: list[str] = []
     for line, found in _objects(path, style):
         if not names:
-            known = list(found)
+            missing = any(column.name not in found for column in columns)
+            known = _jsonl_names(path, columns, style) if missing else list(found)
             names = [known[find_column(path, known, column)] for column in columns]
         yield TableRow(line, tuple(map(found.get, names)))
     if not names:
         raise UserError(f"{path} must contain a table. Got an empty file.")
+
+
+def _jsonl_names(path: Path, columns: Sequence[Column], style: TableFormat) -> list[str]:
+    return list(dict.fromkeys(name for _, found in _objects(path, style) for name in found))
 
 
 def _jsonl_notes(path: Path, columns: Sequence[Column], style: TableFormat) -> list[str]:
@@ -231,16 +252,17 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 class FileFormat(NamedTuple):
-    """How files with an extension are read: their rows, and what their header decides."""
+    """How files with an extension are read: their rows, what their header decides, and all columns."""
 
     rows: Rows
     notes: Notes
+    names: Notes
 
 
 FORMATS: dict[str, FileFormat] = {
-    ".csv": FileFormat(separated_rows, separated_notes),
-    ".tsv": FileFormat(separated_rows, separated_notes),
-    ".jsonl": FileFormat(_jsonl, _jsonl_notes),
-    ".parquet": FileFormat(parquet_rows, parquet_notes),
+    ".csv": FileFormat(separated_rows, separated_notes, separated_names),
+    ".tsv": FileFormat(separated_rows, separated_notes, separated_names),
+    ".jsonl": FileFormat(_jsonl, _jsonl_notes, _jsonl_names),
+    ".parquet": FileFormat(parquet_rows, parquet_notes, parquet_names),
 }
 """The readers of each file name extension."""

@@ -104,6 +104,13 @@ def text_lines(
             yield line.removeprefix("\ufeff") if number == 1 else line
 
 
+def line_breaks(path: Path) -> int:
+    """The number of line feeds in a file, without reading it as text."""
+    require_file(path)
+    with _readable(path), path.open("rb") as file:
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(_BLOCK), b""))
+
+
 @contextmanager
 def _opened(path: Path, encoding: str, newline: str | None, option: str) -> Iterator[TextIO]:
     codec = "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
