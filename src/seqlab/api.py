@@ -214,6 +214,23 @@ class Run:
             }
         )
 
+    def predictions(self, split: str = "valid", *, texts: bool = True) -> pl.DataFrame:
+        """What a classifier answers to each text of a split of the run's data, in the order of the data.
+
+        Args:
+            split: train, valid, test or another one of the data.
+            texts: whether the texts are among the columns.
+
+        Returns:
+            Columns text, label, predicted, probability (of the predicted label), and correct.
+
+        Raises:
+            UserError: the run is not that of a classifier, there is no such split, or the data has changed.
+        """
+        from seqlab.evaluate.evaluation import predictions_of_run
+
+        return pl.DataFrame(predictions_of_run(self._folder, split, texts=texts))
+
     def sample(
         self,
         prompt: str = "",

@@ -69,9 +69,8 @@ def test_the_confusion_matrix_of_a_split(
     assert np.trace(counts) / counts.sum() == pytest.approx(card["metrics"]["accuracy"])
     monkeypatch.setattr(evaluate_commands, "MAX_LABELS", max_labels)
     shown = seqlab("evaluate", "text-classifier", "--split", "test").out.splitlines()
-    rows = [
-        line.split() for line in shown[shown.index(next(s for s in shown if "confusion matrix" in s)) + 2 :]
-    ]
+    begin = shown.index(next(s for s in shown if "confusion matrix" in s)) + 2
+    rows = [line.split() for line in shown[begin : shown.index("", begin)]]
     if labels <= max_labels:
         assert rows[:labels] == [
             [name, *(str(int(count)) for count in line)]

@@ -28,6 +28,18 @@ BY_HAND: dict[str, list[list[float]]] = {
     "bits_per_token": [[(1 - math.log2(0.7) + 3 - math.log2(0.6)) / 4]],
     "accuracy": [[0.75]],
     "macro_f1": [[(2 * 1 / 3 + 1 + 2 * 1 / 3) / 3]],  # predicted 0 1 2 2
+    "macro_precision": [[(1 + 1 + 1 / 2) / 3]],
+    "macro_recall": [[(1 / 2 + 1 + 1) / 3]],
+    "label_scores": [[1, 1 / 2, 2 / 3, 2], [1, 1, 1, 1], [1 / 2, 1, 2 / 3, 1]],
+    "brier": [[(0.375 + 0.14 + (0.875**2 + 0.125**2 + 0.75**2) + 0.24) / 4]],
+    # Probabilities 0.5, 0.7, 0.75 and 0.6 in bins 8, 11, 12 and 9; only the third one is wrong.
+    "calibration": [
+        [(0.5 + 0.3 + 0.75 + 0.4) / 4],
+        [(0.5 + 0.21**0.5 + 0.1875**0.5 + 0.24**0.5) * (2 / math.pi) ** 0.5 / 4],
+        [1, 1, 1, 0],
+        [1 / 4] * 4,
+    ],
+    "abstention": [[1, 3 / 4, 1 / 2, 1 / 4], [3 / 4, 2 / 3, 1 / 2, 0]],
     # Of class 0 (targets 0.5 0.125, others 0.1 0.2) 3 of 4 pairs are right, of 1 and 2 all and 2 of 3.
     "auc": [[(3 / 4 + 1 + 2 / 3) / 3]],
     # As if the first logit, ln of the first probability, were a predicted number.
@@ -50,6 +62,12 @@ PERFECT = {
     "bits_per_token": [0],
     "accuracy": [1],
     "macro_f1": [1],
+    "macro_precision": [1],
+    "macro_recall": [1],
+    "label_scores": [1, 1, 1, 2],
+    "brier": [0],
+    "calibration": [0],
+    "abstention": [1],
     "auc": [1],
     "confusion_matrix": [2, 0, 0],
     "loss_per_position": [0, 0, 0],
@@ -97,7 +115,9 @@ def test_hand_computed(key):
 @OF_CLASSES
 def test_perfect_prediction_reaches_the_bound(key):
     logits = 200.0 * functional.one_hot(TARGETS, 3)
-    assert values(records(key, scored(logits, TARGETS, POSITIONS)))[0] == PERFECT[key]
+    assert values(records(key, scored(logits, TARGETS, POSITIONS)))[0] == pytest.approx(
+        PERFECT[key], abs=1e-80
+    )
 
 
 @pytest.mark.parametrize("key", list(METRICS))

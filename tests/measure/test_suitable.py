@@ -17,10 +17,12 @@ from seqlab.tasks.language_modelling import LanguageModelTask
 from seqlab.tasks.regress import RegressTask
 from seqlab.tasks.task import Task
 
-OF_CLASSES = {"loss", "perplexity", "accuracy", "macro_f1", "auc", "confusion_matrix"}
+MACRO = {"macro_precision", "macro_recall", "macro_f1"}
+OF_CLASSES = {"loss", "perplexity", "accuracy", *MACRO, "auc", "confusion_matrix"}
 OF_TOKENS = OF_CLASSES | {"bits_per_token", "loss_per_position"}
+TRUST = {"label_scores", "brier", "calibration", "abstention"}
 TASKS: dict[str, tuple[Task, set[str]]] = {
-    "class": (ClassifyTask(labels=("a", "b")), OF_CLASSES),
+    "class": (ClassifyTask(labels=("a", "b")), OF_CLASSES | TRUST),
     "text": (LanguageModelTask(0, 1), OF_TOKENS),
     "number": (RegressTask(), {"loss", "mse", "accuracy"}),
 }

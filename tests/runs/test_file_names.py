@@ -24,7 +24,7 @@ def names_of(*modules: object) -> set[str]:
 
 
 NAMES = names_of(checkpoints, run_files, run_folder, run_journals, study_folder)
-FOLDERS = ("cards/", "scores/", "checkpoints/", "tensorboard/")
+FOLDERS = ("cards/", "scores/", "wrong/", "checkpoints/", "tensorboard/")
 
 
 def others() -> list[Path]:

@@ -7,12 +7,21 @@ from typing import TYPE_CHECKING, Any
 from seqlab.cli.arguments import Json, Run, Trust
 from seqlab.cli.console import metrics_line, print_heading, print_json, print_line, print_table
 from seqlab.cli.progress_display import working
+from seqlab.cli.trust_tables import (
+    LABEL_SCORES,
+    TRUST_CURVES,
+    print_label_scores,
+    print_trust,
+    print_wrong_texts,
+)
 from seqlab.schema.errors import UserError
 from seqlab.schema.visible import shortened
 
 if TYPE_CHECKING:
-    from seqlab.runs.cards import MatrixTable
+    from seqlab.runs.cards import Card, MatrixTable
 
+DEFAULT_ERRORS = 10
+"""Wrong texts that are shown unless the user says how many."""
 MAX_LABELS = 10
 """Number of labels up to which a whole confusion matrix is printed."""
 MAX_MISTAKES = 10
@@ -25,44 +34,81 @@ def evaluate(
     *,
     split: str = "valid",
     metric: tuple[str, ...] = (),
+    errors: int | None = None,
+    calibrate: bool = False,
     device: str = "cpu",
     trust: Trust = False,
     as_json: Json = False,
 ) -> None:
     """Score a run's best checkpoint on a split: every target, once.
 
+    A classifier is also inspected: the scores of each label, its wrong texts, its calibration, and what it
+    would gain by abstaining.
+
     Parameters
     ----------
     split
         train, valid or test. Use test once, at the end.
     metric
-        Name of a metric (`seqlab list metrics`); can be repeated. Default: the metrics of the task. The
-        run's card keeps its other metrics.
+        Name of a metric (`seqlab list metrics`); can be repeated. Default: the metrics of the task, and of a
+        classifier all that say how far to trust it. The run's card keeps its other metrics.
+    errors
+        Number of wrongly labelled texts to show, the most confident first. Default: 10, with --metric none.
+    calibrate
+        Fit the temperature that divides a classifier's logits, on the validation split, and measure its
+        effect.
     device
         Device to compute on: cpu, cuda or mps.
     as_json
         Print the evaluation card as JSON.
     """
     from seqlab.evaluate.evaluation import evaluate_run
-    from seqlab.report.tables import split_title
+    from seqlab.evaluate.inspection import Inspection
     from seqlab.runs import run_folder
 
+    if errors is not None and errors < 0:
+        raise UserError(f"'errors' must be at least 0. Got {errors}. Nearest: 0.")
+    run = run_folder.find(name)
+    inspects = not metric or errors is not None or calibrate
+    inspection = Inspection(DEFAULT_ERRORS if errors is None else errors, calibrate) if inspects else None
     with working("Reading and encoding the data", quiet=as_json) as display:
-        run = run_folder.find(name)
-        card = evaluate_run(run, split, metric, device=device, progress=display.scored, trust=trust)
+        card = evaluate_run(
+            run,
+            split,
+            metric,
+            inspection=inspection,
+            device=device,
+            progress=display.scored,
+            trust=trust,
+        )
+    wrong = run.wrong_texts(split) if inspects else None
     if as_json:
-        print_json(card)
+        print_json({**card, "errors": wrong} if wrong is not None else card)
         return
-    print_line(": ".join(filter(None, (f"{card['run']}, {split}", metrics_line(card["metrics"])))))
+    _print_card(card)
+    if wrong is not None and (wrong["shown"] or not wrong["wrong"]):
+        print_wrong_texts(wrong)
+
+
+def _print_card(card: Card) -> None:
+    from seqlab.report.tables import split_title
+
+    print_line(": ".join(filter(None, (f"{card['run']}, {card['split']}", metrics_line(card["metrics"])))))
     kept = f"; checkpoint of step {card['checkpoint_step']:,}" if card["checkpoint_step"] else ""
     print_line(f"{card['sequences']:,} sequences, {card['tokens']:,} tokens, {card['scored_as']}{kept}")
     for other, count in {"train": card["equal_to_training"], **card["equal_to_others"]}.items():
         if count:
             print_line(f"{count:,} of them are also in the {split_title(other)}")
+    curves = dict(card["curves"])
+    trust = {name: curves.pop(name) for name in TRUST_CURVES if name in curves}
     for title, matrix in card["matrices"].items():
-        _print_matrix(title.replace("_", " "), matrix)
-    if card["curves"]:
-        _print_curves([{"name": name, **curve} for name, curve in card["curves"].items()])
+        if title == LABEL_SCORES:
+            print_label_scores(matrix)
+        else:
+            _print_matrix(title.replace("_", " "), matrix)
+    print_trust(trust, card["metrics"])
+    if curves:
+        _print_curves([{"name": name, **curve} for name, curve in curves.items()])
 
 
 def _print_matrix(title: str, matrix: MatrixTable) -> None:

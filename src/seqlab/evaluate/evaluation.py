@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from seqlab.evaluate.card import write_card
 from seqlab.evaluate.diagnose import plain
 from seqlab.evaluate.final_records import final
-from seqlab.evaluate.fitted import loader, split_of
+from seqlab.evaluate.fitted import Fitted, loader, split_of
+from seqlab.evaluate.inspection import (
+    Inspection,
+    calibrated_records,
+    check_classifies,
+    predictions,
+    trust_metrics,
+    wrong_texts,
+)
 from seqlab.evaluate.loaded import read_dataset, read_trusted
 from seqlab.experiment.numerics import numerics
+from seqlab.measure.item_collector import SplitResult
 from seqlab.measure.suitable import check_metrics
 from seqlab.runs.cards import Card
 from seqlab.runs.run_folder import RunFolder
@@ -21,6 +31,7 @@ def evaluate_run(
     split: str,
     metrics: Sequence[str],
     *,
+    inspection: Inspection | None = None,
     device: str = "cpu",
     progress: Callable[[int, int], None] | None = None,
     trust: bool = False,
@@ -31,6 +42,8 @@ def evaluate_run(
         run: of a network or a baseline.
         split: its name.
         metrics: keys of `seqlab list metrics`; none: those of the task.
+        inspection: of a classifier also wrong texts and, where there are no `metrics`, what it takes to trust
+            it; None: nothing but the metrics.
         device: where the model lives.
         progress: called with the number of parts done and of all.
         trust: see `load_run`.
@@ -48,12 +61,59 @@ def evaluate_run(
         fitted = loader(config).fitted(run, read_dataset(run, config), device_used)
         task, dataset = fitted.task, fitted.dataset
         chosen = tuple(dict.fromkeys(metrics)) or task.metrics
+        if inspection is not None and not metrics:
+            chosen = trust_metrics(fitted, chosen)
         check_metrics(chosen, task, task.spec(dataset).outputs, {split: split_of(dataset, split)})
-        exact = fitted.score(split, chosen, progress)
+        exact = _score(run, fitted, split, chosen, inspection=inspection, progress=progress)
         if run.finished:
             # An unfinished run's records are cut back when it is resumed, so they only go to the card.
             run.append(exact.records, fitted.moment)
         return write_card(run, fitted, split, chosen, exact)
+
+
+def _score(
+    run: RunFolder,
+    fitted: Fitted,
+    split: str,
+    metrics: Sequence[str],
+    *,
+    inspection: Inspection | None,
+    progress: Callable[[int, int], None] | None,
+) -> SplitResult:
+    """The scores of a split; what an inspection finds is among them, or written."""
+    if inspection is not None and inspection.calibrate:
+        check_classifies(fitted, "Calibration")
+    if inspection is None or fitted.task.output != "class":
+        return fitted.score(split, metrics, progress)
+    exact = fitted.score(split, metrics, progress, outputs=True)
+    assert exact.outputs is not None, "texts with a label each"
+    texts = fitted.config.shows_texts
+    run.write_wrong_texts(wrong_texts(fitted, split, exact.outputs, inspection.errors, texts=texts))
+    if not inspection.calibrate:
+        return exact
+    calibrated = calibrated_records(fitted, split, exact.outputs)
+    return dataclasses.replace(exact, records=[*exact.records, *calibrated])
+
+
+def predictions_of_run(
+    run: RunFolder, split: str, *, texts: bool = True, device: str = "cpu", trust: bool = False
+) -> dict[str, Sequence[object]]:
+    """The answer to each text of a split as columns: text, label, predicted, probability, correct.
+
+    Args:
+        run: of a classifier.
+        split: its name.
+        texts: whether the texts are among them.
+        device: where the model lives.
+        trust: see `load_run`.
+
+    Raises:
+        UserError: no such split, no classifier, other data than the run began with, or a damaged run.
+    """
+    config = read_trusted(run, trust=trust)
+    with numerics(device, run.environment()["threads"]) as device_used:
+        fitted = loader(config).fitted(run, read_dataset(run, config), device_used)
+        return dict(predictions(fitted, split, texts=texts))
 
 
 def diagnose_run(

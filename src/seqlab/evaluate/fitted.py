@@ -41,9 +41,16 @@ class Fitted(ABC):
 
     @abstractmethod
     def score(
-        self, split: str, metrics: Sequence[str], progress: ScoringProgress | None = None
+        self,
+        split: str,
+        metrics: Sequence[str],
+        progress: ScoringProgress | None = None,
+        *,
+        outputs: bool = False,
     ) -> SplitResult:
         """Records of the metrics over a whole split, every target once, and the score of each item.
+
+        With `outputs` also those of the head for each text, where texts have one target each.
 
         Raises:
             UserError: there is no such split or metric.

@@ -44,15 +44,20 @@ class FittedBaseline(Fitted):
 
     @override
     def score(
-        self, split: str, metrics: Sequence[str], progress: ScoringProgress | None = None
+        self,
+        split: str,
+        metrics: Sequence[str],
+        progress: ScoringProgress | None = None,
+        *,
+        outputs: bool = False,
     ) -> SplitResult:
         data = split_of(self.dataset, split)
         reads = {METRICS[key].reads for key in metrics}
-        pieces = self._pieces(split, dense="outputs" in reads, progress=progress)
-        items = ItemCollector(None if data.running else np.arange(len(data)))
+        pieces = self._pieces(split, dense=outputs or "outputs" in reads, progress=progress)
+        items = ItemCollector(None if data.running else np.arange(len(data)), outputs=outputs)
         unit, labels = self.task.unit, self.task.labels
         records = tally(pieces, unit=unit, labels=labels, split=split, metrics=metrics, items=items)
-        return SplitResult(records, items.scores())
+        return SplitResult(records, items.scores(), items.outputs())
 
     @override
     def context(self, split: str) -> str:

@@ -34,9 +34,14 @@ class FittedNetwork(Fitted):
 
     @override
     def score(
-        self, split: str, metrics: Sequence[str], progress: ScoringProgress | None = None
+        self,
+        split: str,
+        metrics: Sequence[str],
+        progress: ScoringProgress | None = None,
+        *,
+        outputs: bool = False,
     ) -> SplitResult:
-        return score_exactly(self._experiment, split, metrics, progress=progress)
+        return score_exactly(self._experiment, split, metrics, progress=progress, outputs=outputs)
 
     @override
     def context(self, split: str) -> str:

@@ -56,13 +56,14 @@ def score_exactly(
     metrics: Sequence[str],
     *,
     progress: ScoringProgress | None = None,
+    outputs: bool = False,
 ) -> SplitResult:
-    """Metrics and items of a whole split, a running text in one stream; see `score`."""
+    """Metrics and items of a whole split, a running text in one stream; see `Fitted.score`."""
     data = split_of(experiment.dataset, split)
     batches = experiment.scoring_batches(data, streams=1)
-    items = ItemCollector(batches.order)
+    items = ItemCollector(batches.order, outputs=outputs)
     records = _records(experiment, split, data, batches, metrics, progress=progress, items=items)
-    return SplitResult(records, items.scores())
+    return SplitResult(records, items.scores(), items.outputs())
 
 
 def _records(

@@ -146,6 +146,11 @@ class AnyExperimentConfig(Config, ABC):
         """The metric that picks the best checkpoint, with its unit and direction."""
         return self.task.monitor_spec
 
+    @property
+    def shows_texts(self) -> bool:
+        """Whether texts of the data may be kept in the run folder."""
+        return True
+
     @abstractmethod
     def dataset(self) -> Dataset:
         """The encoded data, with the splits that the experiment has.
@@ -181,6 +186,11 @@ class ExperimentConfig(AnyExperimentConfig):
     """What the model writes."""
     diagnostics: DiagnosticsConfig = DiagnosticsConfig()
     """What is diagnosed inside the model."""
+
+    @property
+    @override
+    def shows_texts(self) -> bool:
+        return self.samples.count > 0
 
     @override
     def dataset(self) -> Dataset:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from abc import ABC
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from seqlab.measure.metric import Scored, TargetMetric, nothing_scored
 from seqlab.schema.errors import UserError
 from seqlab.schema.records import Matrix, Record, Scalar
+from seqlab.tasks.loss_options import Output
 
 MOST_CLASSES = 1_000
 """Classes for which a K x K matrix, or every target's K scores, are kept."""
@@ -17,35 +20,97 @@ MOST_CLASSES = 1_000
 Counts = NDArray[np.int64]
 
 
-class MacroF1(TargetMetric):
-    """Mean over classes of F1 = 2 hits / (targets + predictions).
-
-    The mean is over the classes that occur among the targets or the predictions.
-    """
+class LabelCounts(TargetMetric, ABC):
+    """Counts the targets, the predictions and the hits of each class."""
 
     def __init__(self, unit: str, labels: tuple[str, ...] = ()):
         super().__init__(unit, labels)
-        self._hits: Counts | None = None
-        self._occurrences: Counts | None = None
+        self._counts: Counts | None = None
 
+    @override
     def update(self, scored: Scored) -> None:
-        """Count some targets."""
         classes = scored.logits.shape[-1]
         targets = scored.targets.cpu().numpy()
         predicted = scored.logits.argmax(dim=-1).cpu().numpy()
-        hits = np.bincount(targets[targets == predicted], minlength=classes)
-        both = np.bincount(targets, minlength=classes) + np.bincount(predicted, minlength=classes)
-        self._hits = hits if self._hits is None else self._hits + hits
-        self._occurrences = both if self._occurrences is None else self._occurrences + both
+        kinds = (targets, predicted, targets[targets == predicted])
+        counts = np.stack([np.bincount(kind, minlength=classes) for kind in kinds])
+        self._counts = counts if self._counts is None else self._counts + counts
 
-    def records(self, split: str) -> list[Record]:
-        """One scalar, `macro_f1`; see `Metric.records`."""
-        if self._hits is None or self._occurrences is None or not self._occurrences.any():
+    def counts(self, split: str) -> Counts:
+        """Targets, predictions and hits of each class, (3, K).
+
+        Raises:
+            UserError: nothing was counted.
+        """
+        if self._counts is None or not self._counts.any():
             raise nothing_scored(split)
-        occurs = self._occurrences > 0
-        value = float(np.mean(2 * self._hits[occurs] / self._occurrences[occurs]))
+        return self._counts
+
+    def scores(self, split: str) -> NDArray[np.float64]:
+        """Precision, recall and F1 = 2 hits / (targets + predictions) of each class, (3, K).
+
+        Without predictions a precision is 0, without targets a recall.
+
+        Raises:
+            UserError: nothing was counted.
+        """
+        targets, predicted, hits = self.counts(split)
+        return np.stack([hits, hits, 2 * hits]) / np.maximum([predicted, targets, targets + predicted], 1)
+
+
+class LabelScores(LabelCounts):
+    """Precision, recall and F1 of each class, and the number of its targets; see `LabelCounts.scores`."""
+
+    outputs: ClassVar[tuple[Output, ...]] = ("class",)
+    most_outputs: ClassVar[int | None] = MOST_CLASSES
+
+    @override
+    def records(self, split: str) -> list[Record]:
+        """One matrix, `label_scores`: a row for each class."""
+        values = [*self.scores(split), self.counts(split)[0]]
+        rows = np.stack(values, axis=1).tolist()
+        return [
+            Matrix(
+                name="label_scores",
+                rows=self.labels or tuple(str(index) for index in range(len(rows))),
+                columns=("precision", "recall", "f1", f"{self.unit}s"),
+                values=tuple(map(tuple, rows)),
+                unit=f"fraction; last column: {self.unit}s",
+                split=split,
+            )
+        ]
+
+
+class Macro(LabelCounts, ABC):
+    """The mean of a score over the classes that occur among the targets or the predictions."""
+
+    row: ClassVar[int]
+    name: ClassVar[str]
+
+    @override
+    def records(self, split: str) -> list[Record]:
+        occurs = self.counts(split).any(axis=0)
+        value = float(np.mean(self.scores(split)[self.row][occurs]))
         unit = f"fraction, mean over classes of {self.unit}s"
-        return [Scalar(name="macro_f1", value=value, unit=unit, split=split)]
+        return [Scalar(name=self.name, value=value, unit=unit, split=split)]
+
+
+class MacroPrecision(Macro):
+    """Mean over classes of precision = hits / predictions, 0 without predictions; see `Macro`."""
+
+    row, name = 0, "macro_precision"
+
+
+class MacroRecall(Macro):
+    """Mean over classes of recall = hits / targets, 0 without targets; see `Macro`."""
+
+    row, name = 1, "macro_recall"
+
+
+class MacroF1(Macro):
+    """Mean over classes of F1 = 2 hits / (targets + predictions); see `Macro`."""
+
+    row, name = 2, "macro_f1"
 
 
 class Auc(TargetMetric):

@@ -17,10 +17,14 @@ from seqlab.schema.records import Record
 
 @dataclass(frozen=True)
 class SplitResult:
-    """What an exact pass over a split found: the records of its metrics, and the score of each item."""
+    """What an exact pass over a split found: the records of its metrics, and the score of each item.
+
+    outputs: of each text, those of the head, (N, V) float64; None where they were not asked for.
+    """
 
     records: list[Record]
     scores: SplitScores
+    outputs: NDArray[np.float64] | None = None
 
 
 class ItemCollector:
@@ -29,10 +33,11 @@ class ItemCollector:
     Args:
         order: the text that row i of the pass is, rows counted through all batches; None for a running
             text, whose targets come in the order of the text.
+        outputs: whether the outputs of texts with one target each are kept.
     """
 
-    def __init__(self, order: NDArray[np.int64] | None):
-        self._order = order
+    def __init__(self, order: NDArray[np.int64] | None, *, outputs: bool = False):
+        self._order, self._outputs = order, list[NDArray[np.float64]]() if outputs else None
         self._rows, self._nats = GrowingArray(np.int64), GrowingArray(np.float64)
         self._right = GrowingArray(np.bool_)
 
@@ -41,6 +46,17 @@ class ItemCollector:
         self._rows.extend(rows.cpu().numpy())
         self._nats.extend(scored.nats.double().cpu().numpy())
         self._right.extend(scored.right.cpu().numpy())
+        if self._outputs is not None:
+            self._outputs.append(scored.logits.double().cpu().numpy())
+
+    def outputs(self) -> NDArray[np.float64] | None:
+        """The outputs of all texts that were added, (N, V), in the order of the data."""
+        if self._outputs is None or self._order is None:
+            return None
+        found = np.concatenate(self._outputs)
+        outputs = np.empty_like(found)
+        outputs[self._order[self._rows.values]] = found
+        return outputs
 
     def scores(self) -> SplitScores:
         """All that was added, in the order of the data."""

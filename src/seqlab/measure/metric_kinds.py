@@ -16,6 +16,21 @@ METRICS = Registry(
         ),
         "mse": ("seqlab.measure.metrics:MeanSquaredError", "mean squared error of predicted numbers"),
         "macro_f1": ("seqlab.measure.classes:MacroF1", "mean over classes of the F1 of each"),
+        "macro_precision": (
+            "seqlab.measure.classes:MacroPrecision",
+            "mean over classes of the precision of each",
+        ),
+        "macro_recall": ("seqlab.measure.classes:MacroRecall", "mean over classes of the recall of each"),
+        "label_scores": ("seqlab.measure.classes:LabelScores", "precision, recall and F1 of each class"),
+        "brier": ("seqlab.measure.calibration:Brier", "squared error of the probabilities, from 0 to 2"),
+        "calibration": (
+            "seqlab.measure.calibration:Calibration",
+            "expected calibration error and reliability curve, 15 bins",
+        ),
+        "abstention": (
+            "seqlab.measure.calibration:Abstention",
+            "share and accuracy of predictions above each probability",
+        ),
         "auc": (
             "seqlab.measure.classes:Auc",
             "area under the ROC curve; several classes: mean of each one's",

@@ -77,6 +77,31 @@ class Card(TypedDict):
 
 
 @with_config(EXACT)
+class WrongText(TypedDict):
+    """A text that was labelled wrongly; `text` is None where no text of the data is to be shown."""
+
+    index: int
+    text: str | None
+    label: str
+    predicted: str
+    probability: float
+
+
+@with_config(EXACT)
+class WrongTexts(TypedDict):
+    """The texts of a split that a run's weights label wrongly, the most confident predictions first.
+
+    wrong: their number, of `texts`. shown: the first of them; index: of a text in its split, from 0.
+    """
+
+    split: str
+    checkpoint_step: int
+    wrong: int
+    texts: int
+    shown: Sequence[WrongText]
+
+
+@with_config(EXACT)
 class Explanation(TypedDict):
     """Why a sample is not in the language: the token at `position` is not one of those `allowed` there."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from seqlab.runs import atomic, checkpoints
-from seqlab.runs.cards import Card, OracleCard
+from seqlab.runs.cards import Card, OracleCard, WrongTexts
 from seqlab.runs.environment import Environment
 from seqlab.runs.journal import Journal, JournalMark, OnDamage, mark_of, read_lines
 from seqlab.runs.plain_files import read_bytes
@@ -35,7 +35,7 @@ from seqlab.schema.records import Moment, Record, Text, from_line, to_line
 
 IDENTITY, CONFIG, DATA, ENVIRONMENT = "run.json", "config.toml", "data.json", "environment.json"
 FINISHED, CARDS, SCORES, CHECKPOINTS = "finished.json", "cards", "scores", "checkpoints"
-TENSORBOARD = "tensorboard"
+TENSORBOARD, WRONG = "tensorboard", "wrong"
 CODE, CODE_COPY = "code.json", "code"
 _ORACLE = "oracle"
 """Name of the card that compares with the true distribution, where other cards have that of their split."""
@@ -195,6 +195,20 @@ class RunFolder:
         self.check_present()
         write_split_scores(path, scores, subject)
 
+    def wrong_texts(self, split: str) -> WrongTexts | None:
+        """The wrongly labelled texts of a split; None where it was not evaluated for them."""
+        file = _wrong_file(split)
+        return self._read(file, WrongTexts, _REWRITE) if os.path.lexists(self.path / file) else None
+
+    def write_wrong_texts(self, found: WrongTexts) -> None:
+        """Write the wrongly labelled texts of a split."""
+        self._write(_wrong_file(found["split"]), found)
+
+    def all_wrong_texts(self) -> dict[str, WrongTexts]:
+        """The same for every split that was evaluated for them."""
+        names = sorted(path.stem for path in (self.path / WRONG).glob("[!.]*.json"))
+        return {name: found for name in names if (found := self.wrong_texts(name)) is not None}
+
     def check(self) -> None:
         """Make sure that what decides the run's results is what it began with.
 
@@ -219,7 +233,7 @@ class RunFolder:
 
     def remove_leftovers(self) -> None:
         """Delete what killed processes left half-written."""
-        for folder in (self.path, *(self.path / name for name in (CHECKPOINTS, CARDS, SCORES))):
+        for folder in (self.path, *(self.path / name for name in (CHECKPOINTS, CARDS, SCORES, WRONG))):
             atomic.remove_leftovers(folder)
 
     def lock(self) -> AbstractContextManager[None]:
@@ -269,6 +283,10 @@ def copied_code(key: str, label: str) -> str:
     'code/model.cell/mine.py:Cell'
     """
     return f"{CODE_COPY}/{key}/{label}"
+
+
+def _wrong_file(split: str) -> str:
+    return f"{WRONG}/{split}.json"
 
 
 def _card_file(name: str) -> str:

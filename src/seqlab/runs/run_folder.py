@@ -13,6 +13,7 @@
         code.json           the code of the user's own that it executes; there only if it does
         code/SETTING/       a copy of that code
         scores/             the scores of each item of a split
+        wrong/SPLIT.json    texts of a split that were labelled wrongly
         checkpoints/        see `checkpoints`
         tensorboard/        events
         finished.json       results and cost; there once the run is finished
@@ -49,6 +50,7 @@ from seqlab.runs.run_files import (
     IDENTITY,
     SCORES,
     TENSORBOARD,
+    WRONG,
     RunFolder,
 )
 from seqlab.runs.run_journals import JOURNALS
@@ -61,7 +63,7 @@ FORMAT = 3
 _FILES = {IDENTITY, CONFIG, DATA, CODE, ENVIRONMENT, FINISHED, LOCK, *JOURNALS}
 _RUN_NAME = re.compile(r".+-[0-9a-f]{12}")
 """A folder of such a name is the rest of a damaged run if it has nothing else."""
-_FOLDERS = {CARDS, SCORES, CHECKPOINTS, CODE_COPY, TENSORBOARD}
+_FOLDERS = {CARDS, SCORES, WRONG, CHECKPOINTS, CODE_COPY, TENSORBOARD}
 
 
 def root() -> Path:
