@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -14,7 +15,10 @@ from sklearn import metrics
 import seqlab as library
 from seqlab.evaluate.inspection import TRUST
 from seqlab.runs.run_folder import RunFolder
-from seqlab.schema.records import Curve, Scalar
+from seqlab.schema.records import Scalar
+
+ZERO: Any = 0
+"""What scikit-learn's annotations do not allow, but its documentation does."""
 
 
 @pytest.fixture
@@ -68,7 +72,9 @@ def test_the_card_has_what_it_takes_to_trust_a_classifier(seqlab, weak: RunFolde
     card = json.loads(seqlab("evaluate", weak.path.name, "--json").out)
     assert set(TRUST) <= set(card["signatures"])
     names = ["positive", "negative"]
-    expected = metrics.precision_recall_fscore_support(label, predicted, labels=names, zero_division=0)
+    expected: Any = metrics.precision_recall_fscore_support(
+        label, predicted, labels=names, zero_division=ZERO
+    )
     scores = card["matrices"]["label_scores"]
     assert (scores["rows"], scores["columns"]) == (names, ["precision", "recall", "f1", "texts"])
     np.testing.assert_allclose(scores["values"], np.stack(expected, axis=1))
@@ -105,8 +111,9 @@ def test_a_temperature_is_fitted_on_validation_and_changes_no_other_number(seqla
     rows = [row["probabilities"] for row in json.loads(printed)]
     nats = [-np.log(values[label]) for values, label in zip(rows, frame["label"], strict=True)]
     assert np.mean(nats) == pytest.approx(after["metrics"]["calibrated_loss"], rel=1e-5)
-    names = {record.name for record, _ in weak.records() if isinstance(record, Scalar | Curve)}
-    assert {"temperature", "calibrated_loss", "calibrated_calibration_accuracy"} <= names
+    # Numbers that were not measured during training would be learning curves of one point.
+    names = {record.name for record, _ in weak.records() if isinstance(record, Scalar)}
+    assert not {"temperature", "calibrated_loss", "brier"} & names
 
 
 def test_texts_stay_out_of_the_run_folder_where_none_are_wanted(seqlab, runs: Path) -> None:

@@ -1,6 +1,7 @@
 """Metrics of a classifier's probabilities: scikit-learn, an independent sum over bins, and closed forms."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,9 @@ from seqlab.measure.classes import LabelScores, MacroPrecision, MacroRecall
 from seqlab.measure.metric import Scored, TargetMetric
 from seqlab.measure.temperature import HIGHEST, LOWEST, fit_temperature
 from seqlab.schema.records import Curve, Matrix, Record, Scalar
+
+ZERO: Any = 0
+"""What scikit-learn's annotations do not allow, but its documentation does."""
 
 
 def found(metric: TargetMetric, logits: np.ndarray, targets: np.ndarray) -> dict[str, Record]:
@@ -52,7 +56,9 @@ DRAWN = given(st.integers(2, 6), st.integers(1, 60), st.integers(0, 999))
 def test_scores_of_labels_are_sklearns(classes: int, count: int, seed: int):
     logits, _, targets = draw(classes, count, seed)
     predicted, labels = logits.argmax(axis=1), list(range(classes))
-    expected = metrics.precision_recall_fscore_support(targets, predicted, labels=labels, zero_division=0)
+    expected: Any = metrics.precision_recall_fscore_support(
+        targets, predicted, labels=labels, zero_division=ZERO
+    )
     (matrix,) = found(LabelScores("text", tuple("abcdef"[:classes])), logits, targets).values()
     assert isinstance(matrix, Matrix)
     np.testing.assert_allclose(np.array(matrix.values), np.stack(expected, axis=1), rtol=1e-12)
@@ -60,7 +66,7 @@ def test_scores_of_labels_are_sklearns(classes: int, count: int, seed: int):
     for metric, score in ((MacroPrecision, metrics.precision_score), (MacroRecall, metrics.recall_score)):
         (record,) = found(metric("text"), logits, targets).values()
         assert isinstance(record, Scalar)
-        assert record.value == pytest.approx(score(targets, predicted, average="macro", zero_division=0))
+        assert record.value == pytest.approx(score(targets, predicted, average="macro", zero_division=ZERO))
 
 
 @DRAWN
@@ -105,7 +111,7 @@ def test_by_chance_is_what_right_probabilities_have_on_average():
     ]
     errors = [number(record, "calibration_error") for record in records]
     chance = number(records[0], "calibration_error_by_chance")
-    assert chance == pytest.approx(np.mean(errors), abs=4 * np.std(errors) / 10 + 0.05 * chance)
+    assert chance == pytest.approx(np.mean(errors), abs=float(4 * np.std(errors) / 10 + 0.05 * chance))
 
 
 @DRAWN

@@ -24,6 +24,7 @@ from seqlab.measure.item_collector import SplitResult
 from seqlab.measure.suitable import check_metrics
 from seqlab.runs.cards import Card
 from seqlab.runs.run_folder import RunFolder
+from seqlab.schema.records import Record, Scalar
 
 
 def evaluate_run(
@@ -67,7 +68,7 @@ def evaluate_run(
         exact = _score(run, fitted, split, chosen, inspection=inspection, progress=progress)
         if run.finished:
             # An unfinished run's records are cut back when it is resumed, so they only go to the card.
-            run.append(exact.records, fitted.moment)
+            run.append(_recorded(exact.records, tuple(metrics) or task.metrics), fitted.moment)
         return write_card(run, fitted, split, chosen, exact)
 
 
@@ -93,6 +94,15 @@ def _score(
         return exact
     calibrated = calibrated_records(fitted, split, exact.outputs)
     return dataclasses.replace(exact, records=[*exact.records, *calibrated])
+
+
+def _recorded(records: Sequence[Record], metrics: Sequence[str]) -> list[Record]:
+    """Those that belong to the records: a number that training did not measure is no learning curve."""
+    return [
+        record
+        for record in records
+        if not isinstance(record, Scalar) or any(record.name.startswith(key) for key in metrics)
+    ]
 
 
 def predictions_of_run(

@@ -21,7 +21,7 @@ def fit_temperature(logits: Float[np.ndarray, "N K"], targets: Int[np.ndarray, "
     >>> fit_temperature(np.log([[3.0, 1.0]] * 10), np.array([0] * 9 + [1]))  # ln 3 / T = ln 9
     0.5
     """
-    from scipy.optimize import brentq
+    from scipy.optimize import root_scalar
 
     # A baseline may exclude a label, which has no finite logit.
     centred = np.maximum(logits - logits.max(axis=1, keepdims=True), -1e9)
@@ -38,4 +38,5 @@ def fit_temperature(logits: Float[np.ndarray, "N K"], targets: Int[np.ndarray, "
         return HIGHEST
     if slope(high) <= 0:
         return LOWEST
-    return float(np.exp(-brentq(slope, low, high, xtol=1e-12)).round(12))
+    root = root_scalar(slope, bracket=(low, high), method="brentq", xtol=1e-12).root
+    return float(np.exp(-root).round(12))

@@ -14,6 +14,7 @@ from seqlab.report.charts.learning_curves import (
     optimisation_figures,
     sample_figures,
 )
+from seqlab.report.charts.trust_charts import trust_figures
 from seqlab.report.cost_tables import cost_table, environment_table, folders_table
 from seqlab.report.data_tables import cards_table, data_table
 from seqlab.report.oracle_tables import oracle_table, wrong_samples_table
@@ -22,6 +23,12 @@ from seqlab.report.sample_texts import run_samples, split_samples
 from seqlab.report.score_tables import other_splits_table, seeds_table
 from seqlab.report.sections import Part, Section, non_empty, present
 from seqlab.report.settings_tables import shared_settings_table
+from seqlab.report.trust_tables import (
+    calibration_table,
+    label_scores_table,
+    trust_notes,
+    wrong_texts_table,
+)
 
 
 def chapter_part(chapter: Chapter, *, samples: bool) -> Part:
@@ -31,6 +38,16 @@ def chapter_part(chapter: Chapter, *, samples: bool) -> Part:
         Section(
             title="Results",
             tables=present(results_table(chapter), seeds_table(chapter), other_splits_table(chapter)),
+        ),
+        Section(
+            title="Trust in the labels",
+            notes=trust_notes(chapter),
+            tables=present(
+                label_scores_table(chapter),
+                calibration_table(chapter),
+                wrong_texts_table(chapter) if samples else None,
+            ),
+            figures=trust_figures(chapter),
         ),
         Section(title="Quality against cost", figures=cost_figures(chapter)),
         Section(title="Learning curves", figures=learning_figures(chapter)),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
-from seqlab.runs.cards import Card, OracleCard
+from seqlab.runs.cards import Card, OracleCard, WrongTexts
 from seqlab.runs.environment import Environment
 from seqlab.runs.journal import OnDamage
 from seqlab.runs.run_folder import RunFolder
@@ -36,6 +36,7 @@ class RunData:
     environment: Environment | None
     summary: RunSummary | None
     cards: dict[str, Card]
+    wrong: dict[str, WrongTexts]
     oracle: OracleCard | None
     records: tuple[TimedRecord, ...]
     samples: tuple[tuple[Text, Moment], ...]
@@ -127,6 +128,7 @@ def read_run(folder: RunFolder) -> RunData:
         environment=attempt(folder.environment, None),
         summary=attempt(lambda: _summary(folder), None) if folder.finished else None,
         cards=attempt(folder.cards, {}),
+        wrong=attempt(folder.all_wrong_texts, {}),
         oracle=attempt(folder.oracle_card, None),
         records=tuple(attempt(lambda: _lines(folder.records, problems), [])),
         samples=tuple(attempt(lambda: _lines(folder.samples, problems), [])),

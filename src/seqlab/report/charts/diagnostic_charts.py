@@ -13,7 +13,9 @@ from seqlab.report.charts.figure import Figure, Panel, Row
 from seqlab.report.charts.gradient_charts import GRADIENT_RECORD
 from seqlab.report.charts.palette import Palette, points, run_palette
 from seqlab.report.charts.recorded_number import SAMPLES
+from seqlab.report.charts.trust_charts import CURVES
 from seqlab.report.tables import ReportColumn, capitalized, split_title, words
+from seqlab.report.trust_tables import LABEL_SCORES
 from seqlab.schema.records import Curve, Matrix
 
 ORACLE = "oracle"
@@ -29,12 +31,12 @@ MOST_MATRICES = 6
 def curve_figures(chapter: Chapter) -> list[Figure]:
     """The last measurement of every recorded curve: a figure for each name, a line for each run.
 
-    Gradients through time have figures of their own.
+    Gradients through time and probabilities of classifiers have figures of their own.
     """
     last: dict[tuple[str, str], dict[int, tuple[Entry, Curve]]] = {}
     for entry in chapter.entries:
         for record, _ in entry.run.records:
-            if isinstance(record, Curve) and record.x and not GRADIENT_RECORD.fullmatch(record.name):
+            if isinstance(record, Curve) and record.x and not _has_own_figure(record.name):
                 last.setdefault((record.name, record.split), {})[entry.number] = (entry, record)
     # Every run of a chapter records the same curve of the true distribution, so the first one is enough.
     oracles = {name: next(iter(curves.values())) for (name, split), curves in last.items() if split == ORACLE}
@@ -43,6 +45,10 @@ def curve_figures(chapter: Chapter) -> list[Figure]:
         for (name, split), curves in last.items()
         if split != ORACLE
     ]
+
+
+def _has_own_figure(curve: str) -> bool:
+    return GRADIENT_RECORD.fullmatch(curve) is not None or curve in CURVES
 
 
 def _curve_figure(
@@ -98,11 +104,14 @@ def _source_title(split: str) -> str:
 
 
 def matrix_figures(chapter: Chapter) -> list[Figure]:
-    """The last measurement of every recorded matrix: a heat map for each run, or one to choose from."""
+    """The last measurement of every recorded matrix: a heat map for each run, or one to choose from.
+
+    The scores of labels have a table of their own.
+    """
     last: dict[tuple[str, str], dict[int, tuple[Entry, Matrix]]] = {}
     for entry in chapter.entries:
         for record, _ in entry.run.records:
-            if isinstance(record, Matrix):
+            if isinstance(record, Matrix) and record.name != LABEL_SCORES:
                 last.setdefault((record.name, record.split), {})[entry.number] = (entry, record)
     figures: list[Figure] = []
     for by_run in last.values():
