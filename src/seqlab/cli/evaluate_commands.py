@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from seqlab.cli.arguments import Json, Run, Trust
 from seqlab.cli.console import metrics_line, print_heading, print_json, print_line, print_table
-from seqlab.cli.progress_display import working
-from seqlab.cli.trust_tables import (
+from seqlab.cli.inspection_tables import (
     LABEL_SCORES,
     TRUST_CURVES,
     print_label_scores,
     print_trust,
     print_wrong_texts,
 )
+from seqlab.cli.progress_display import working
 from seqlab.schema.errors import UserError
 from seqlab.schema.visible import shortened
 
