@@ -295,4 +295,4 @@ def _name(model: Table) -> str:
 
 def _short(value: Any) -> str:
     """The value of an axis in an architecture's name; a table's kind where it has one."""
-    return format_setting(value.get("kind", value)) if isinstance(value, dict) else format_setting(value)
+    return str(value["kind"]) if isinstance(value, dict) and "kind" in value else format_setting(value)
