@@ -100,3 +100,45 @@ def make_hostile(cells: Iterable[tuple[str, str]]) -> StudyFolder:
         )
         study.add_event(Event(trial=number, state="finished", reason="2 of 2 epochs done"))
     return study
+
+
+CLASSES = (
+    "agriculture and fisheries",
+    "agriculture and forestry",
+    "arts",
+    "business",
+    "computers",
+    "games",
+    "health",
+    "home and garden, plants and flowers",
+    "news",
+    "recreation",
+    "science",
+    "sports",
+)
+"""Twelve classes, some with long names that begin alike."""
+
+
+def make_wide() -> StudyFolder:
+    """Thirty runs: five models with long names, at three learning rates, with two seeds each."""
+    study = study_folder.begin(
+        "wide", {"about": "which model is best", "expectation": "The largest one."}, {}, "0.1.0"
+    )
+    for size in (16, 32, 64, 128, 256):
+        for rate in (0.01, 0.03, 0.1):
+            for seed in (1, 2):
+                number = len(study.trials()) + 1
+                value = 1.0 - size / 500 + abs(rate - 0.03) + seed / 100
+                name = f"recurrent-lm cell=gru-reset-before hidden_size={size} layers=2 dropout=0.5"
+                run = folders.make(
+                    name="wide",
+                    cell=f"gru-{size}",
+                    seed=seed,
+                    loss=value,
+                    optimizer="adam",
+                    rate=str(rate),
+                )
+                known = {"setting": {RATE: rate}, "seed": seed, "epochs": (), "config": {}}
+                study.add_trial(Trial(number=number, architecture=name, run=run.path.name, **known))
+                study.add_event(Event(trial=number, state="finished", reason="2 of 2 epochs done"))
+    return study

@@ -22,6 +22,11 @@ runs = folders.runs_of_the_test
 NONE = "\u2013"  # a cell without a value
 
 
+def results(document: Element) -> Element:
+    """The table of all runs."""
+    return next(e for e in document.all("table") if "Results on" in e.all("caption")[0].text)
+
+
 @pytest.fixture
 def written(tmp_path: Path, runs: Path) -> Element:
     return page(report.write(folders.all_kinds(runs), tmp_path / "report.html", title="All kinds"))
@@ -32,7 +37,7 @@ def test_the_results_are_those_of_the_folders(tmp_path: Path) -> None:
     document = page(report.write([worse, better], tmp_path / "r.html", title="Two"))
     head, *rows = table(document, "Results on the validation split of reviews")
     assert [row[head.index("seed")] for row in rows] == ["2", "1"], "the lowest loss first"
-    bold = [row.attributes.get("class") for row in document.all("table")[0].all("tr")[1:]]
+    bold = [row.attributes.get("class") for row in results(document).all("tr")[1:]]
     assert bold == ["best", None]
     for row, run in zip(rows, (better, worse), strict=True):
         summary, by_head = run.summary(), dict(zip(head, row, strict=True))
@@ -123,7 +128,9 @@ def test_runs_that_cannot_be_ranked_are_refused_or_shown_separately(tmp_path: Pa
     document = page(report.write([here, there], tmp_path / "r.html", title="Two", allow_incomparable=True))
     titles = [heading.text for heading in document.all("h2")]
     parts = [f"reviews, encoded split (SHA-256) {word * 6}" for word in ("ef", "01")]
-    assert titles == [*parts, "All runs"]
+    pairs = zip(("toy", "other"), parts, strict=True)
+    questions = [f"What loss does {name} (lstm) reach on {part}?" for name, part in pairs]
+    assert titles == [*questions, *parts, "All runs"]
     tables = [element.cells() for element in document.all("table") if "Results on" in element.text]
     assert [len(rows) for rows in tables] == [2, 2]
 
@@ -157,7 +164,7 @@ def test_rows_are_sorted_by_architecture_then_optimizer(tmp_path: Path) -> None:
         ("lstm", "sgd", "finished"),
     ]
     assert [row[0] for row in rows] == ["1", "2", "3", "4", "5"]
-    classes = [row.attributes.get("class") for row in document.all("table")[0].all("tr")[1:]]
+    classes = [row.attributes.get("class") for row in results(document).all("tr")[1:]]
     assert classes == ["best", "censored", None, None, "best"]
 
 

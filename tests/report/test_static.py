@@ -50,7 +50,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_figure_is_there_over_every_axis(exported: Path) -> None:
     names = {path.stem for path in exported.glob("figure-*.svg")}
-    loss = {f"figure-01-loss-on-reviews-over-{axis}" for axis in ("step", "epoch", "seconds")}
+    loss = {f"figure-02-loss-on-reviews-over-{axis}" for axis in ("step", "epoch", "seconds")}
     assert loss <= names
     assert any("confusion-matrix" in name for name in names)
     assert names == {path.stem for path in exported.glob("figure-*.png")}
@@ -64,12 +64,12 @@ def test_the_files_are_what_their_names_say(exported: Path) -> None:
 
 
 def test_tables_hold_the_records(exported: Path) -> None:
-    with (exported / "figure-01-loss-on-reviews.csv").open(newline="") as stream:
+    with (exported / "figure-02-loss-on-reviews.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [float(row["loss (nats per token)"]) for row in rows[:4]] == [
         0.5 + 4 / s for s in (10, 20, 30, 40)
     ]
-    results = (exported / "table-01-results-reviews.md").read_text(encoding="utf-8")
+    results = (exported / "table-02-results-reviews.md").read_text(encoding="utf-8")
     assert results.startswith("Results on the validation split of reviews")
     assert "| 3,494 |" in results
     assert {path.stem for path in exported.glob("*.csv")} == {path.stem for path in exported.glob("*.md")}

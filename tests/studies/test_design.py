@@ -102,7 +102,7 @@ def test_architectures_of_one_kind_are_named_by_their_settings() -> None:
     assert names == ["recurrent-lm hidden_size=4", "recurrent-lm hidden_size=5"]
     without_kind = [{"cell": "gru", "hidden_size": size} for size in (4, 5)]
     trials = trials_of(small_design(name="without-kind", axes={"model": without_kind}))
-    assert [trial.architecture for trial in trials] == ["cell=gru hidden_size=4", "cell=gru hidden_size=5"]
+    assert [trial.architecture for trial in trials] == ["hidden_size=4", "hidden_size=5"]
 
 
 def test_none_is_a_value_of_settings_that_may_be_none() -> None:

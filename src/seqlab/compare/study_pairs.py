@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 
 from seqlab.compare.study import Group, Study
 from seqlab.compare.study_cache import once_per_cells
+from seqlab.runs.split_scores import SplitScores
 from seqlab.schema.errors import UserError
+from seqlab.schema.metric_spec import MetricSpec
 from seqlab.stats.item_scores import ItemScores
 from seqlab.stats.over_items import ItemScoring
 from seqlab.stats.over_seeds import over_seeds
@@ -61,11 +63,7 @@ def _compared(study: Study, candidates: Sequence[Candidate], groups: Sequence[Gr
     first = groups[0].cells[0].run.folder if groups else None
     scores = None if first is None else first.scores("valid")
     if study.monitor.name in SCORES and scores is not None:
-        unit = "text" if study.monitor.unit.rstrip("s").endswith("text") else "token"
-        plan = ItemScoring(
-            score="right" if study.monitor.name == "accuracy" else "nats", unit=unit, running=scores.running
-        )
-        return all_pairs(candidates, plan)
+        return all_pairs(candidates, item_scoring(study.monitor, scores))
     comparisons = [
         over_seeds(first.outcomes, second.outcomes, names=(first.name, second.name), metric=study.monitor)
         for first, second in itertools.combinations(candidates, 2)
@@ -84,9 +82,18 @@ def _candidate(group: Group, seeds: set[int], *, items: bool) -> Candidate:
     return Candidate(
         name=group.architecture,
         outcomes=outcomes,
-        items=tuple(
-            ItemScores(nats=scores.nats, targets=scores.targets, right=scores.right)
-            for scores in known
-            if scores is not None
-        ),
+        items=tuple(item_scores(scores) for scores in known if scores is not None),
     )
+
+
+def item_scoring(metric: MetricSpec, scores: SplitScores) -> ItemScoring:
+    """How models are compared over the items of a split, by one of the metrics in `SCORES`."""
+    unit = "text" if metric.unit.rstrip("s").endswith("text") else "token"
+    return ItemScoring(
+        score="right" if metric.name == "accuracy" else "nats", unit=unit, running=scores.running
+    )
+
+
+def item_scores(scores: SplitScores) -> ItemScores:
+    """The scores of a run as statistics take them."""
+    return ItemScores(nats=scores.nats, targets=scores.targets, right=scores.right)

@@ -8,8 +8,8 @@ from typing import Literal
 
 from seqlab.runs.run_shapes import InputSizes
 
-Output = Literal["text", "class", "number"]
-"""What is predicted: the next token of each step, a class, or a number."""
+Output = Literal["class", "number", "text", "translation"]
+"""What is predicted: a class or a number for each text, the next token of each step, a text for a source."""
 Numbers = Sequence[Sequence[float]]
 """The numbers that each token is."""
 

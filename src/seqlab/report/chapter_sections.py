@@ -34,10 +34,16 @@ from seqlab.report.trust_tables import (
 def chapter_part(chapter: Chapter, *, samples: bool) -> Part:
     """Everything about the runs of a chapter; `samples`: whether texts are shown."""
     shown, folded = split_samples(chapter, run_samples(chapter)) if samples else ([], [])
+    curves = learning_figures(chapter)
     sections = [
         Section(
             title="Results",
-            tables=present(results_table(chapter), seeds_table(chapter), other_splits_table(chapter)),
+            folded=False,
+            tables=[results_table(chapter)],
+        ),
+        Section(
+            title="Seeds and other splits",
+            tables=present(seeds_table(chapter), other_splits_table(chapter)),
         ),
         Section(
             title="Trust in the labels",
@@ -50,7 +56,7 @@ def chapter_part(chapter: Chapter, *, samples: bool) -> Part:
             figures=trust_figures(chapter),
         ),
         Section(title="Quality against cost", figures=cost_figures(chapter)),
-        Section(title="Learning curves", figures=learning_figures(chapter)),
+        Section(title="Learning curves", folded=False, figures=curves[:1], more_figures=curves[1:]),
         Section(
             title="Comparison with the true distribution",
             tables=present(oracle_table(chapter), wrong_samples_table(chapter) if samples else None),

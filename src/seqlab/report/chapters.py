@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,6 +17,8 @@ from seqlab.schema.errors import UserError
 from seqlab.schema.metric_spec import MetricSpec
 from seqlab.stats.ties import order_key
 
+LEAST_RUNS = 3
+"""Smallest number of runs whose median is drawn."""
 MANY_RUNS = 12
 """Runs of a chapter up to which each is shown on its own; with more, groups come first."""
 
@@ -79,6 +82,12 @@ class Chapter:
     def many(self) -> bool:
         """Whether there are too many runs to show each on its own."""
         return len(self.entries) > MANY_RUNS
+
+    @property
+    def grouped(self) -> bool:
+        """Whether curves are faint lines under medians: there are many runs, or several seeds of a model."""
+        seeds = Counter(entry.label for entry in self.entries if not entry.baseline)
+        return self.many or max(seeds.values(), default=0) >= LEAST_RUNS
 
     def value(self, entry: Entry) -> float | None:
         """The monitored metric of a run; None where it was not scored."""

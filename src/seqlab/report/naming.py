@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -26,6 +27,48 @@ def labels(runs: Sequence[RunData]) -> list[str]:
             prefix = [name] if len(names) > 1 or not parts else []
             chosen[id(run)] = ", ".join([*prefix, *parts])
     return [chosen[id(run)] for run in runs]
+
+
+def short_labels(names: Sequence[str], most: int) -> list[str]:
+    """Names of at most this many characters; different names stay different.
+
+    Words that all names share are left out where a name is too long, then the middle of what is still too
+    long, and names that became equal are numbered.
+
+    >>> short_labels(["recurrent-lm cell=lstm layers=1", "recurrent-lm cell=lstm layers=2"], 20)
+    ['layers=1', 'layers=2']
+    >>> short_labels(["a" * 9 + "b", "a" * 9 + "c", "gru"], 8)
+    ['aaa…aaab', 'aaa…aaac', 'gru']
+    """
+    different = list(dict.fromkeys(names))
+    if any(len(name) > most for name in different):
+        short = dict(zip(different, _without_shared_words(different), strict=True))
+    else:
+        short = {name: name for name in different}
+    cut = {name: _without_middle(label, most) for name, label in short.items()}
+    counts = Counter(cut.values())
+    numbers = Counter[str]()
+    for name, label in cut.items():
+        if counts[label] > 1:
+            numbers[label] += 1
+            suffix = f" #{numbers[label]}"
+            cut[name] = _without_middle(label, max(most - len(suffix), 1)) + suffix
+    return [cut[name] for name in names]
+
+
+def _without_shared_words(names: Sequence[str]) -> list[str]:
+    """Names without the words that all of them have, unless one would lose all its words, or two be equal."""
+    words = [name.split(" ") for name in names]
+    shared = set.intersection(*map(set, words))
+    shorter = [" ".join(word for word in each if word not in shared) for each in words]
+    return shorter if all(shorter) and len(set(shorter)) == len(names) > 1 else list(names)
+
+
+def _without_middle(name: str, most: int) -> str:
+    if len(name) <= most:
+        return name
+    head = (most - 1) // 2
+    return f"{name[:head]}…{name[len(name) - (most - 1 - head) :]}"
 
 
 def architecture_of(run: RunData) -> str:

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from seqlab.compare.study_cells import OpenStudy, open_study
+from seqlab.compare.study_cells import open_study
+from seqlab.report.answers.page_answers import page_answers
 from seqlab.report.chapter_sections import chapter_part, shared_part
 from seqlab.report.chapters import Chapter, chapters
 from seqlab.report.charts.static_files import RETRY, write_static_files
 from seqlab.report.page_template import VEGA_LITE, PageContent, render
 from seqlab.report.run_data import read_run
 from seqlab.report.sections import Part
-from seqlab.report.study.chapter_study import chapter_studies, study_run_labels, study_runs
+from seqlab.report.study.chapter_study import (
+    ChapterStudy,
+    chapter_studies,
+    study_run_labels,
+    study_runs,
+)
 from seqlab.report.study.study_parts import study_parts
 from seqlab.runs.output_file import check_paths, write_output
 from seqlab.runs.run_folder import RunFolder
@@ -26,6 +32,7 @@ def write(
     *,
     title: str,
     introduction: str = "",
+    warning: str = "",
     samples: bool = True,
     static: Path | None = None,
     studies: Sequence[StudyFolder] = (),
@@ -37,7 +44,8 @@ def write(
         runs: the runs to report on; a run given twice counts once.
         output: the HTML file; its folder is created.
         title: heading of the page.
-        introduction: plain text under the heading; an empty line starts a new paragraph.
+        introduction: plain text under the answers; an empty line starts a new paragraph.
+        warning: plain text above the answers.
         samples: whether texts that were generated or labelled are shown.
         static: folder for every figure as SVG and PNG and every table as CSV and Markdown.
         studies: studies to report on; their runs are added to `runs`, and the page begins with the question
@@ -64,16 +72,26 @@ def write(
         run_labels=run_labels,
         allow_incomparable=allow_incomparable,
     )
-    content = PageContent(title, introduction, made, _parts(made, opened, samples=samples))
+    by_study = [chapter_studies(study, made) for study in opened]
+    content = PageContent(
+        title=title,
+        introduction=introduction,
+        warning=warning,
+        chapters=made,
+        answers=page_answers(made, by_study),
+        parts=_parts(made, by_study, samples=samples),
+    )
     write_output(output, render(content), retry=RETRY)
     if static is not None:
         write_static_files(static, content.tables, content.figures, VEGA_LITE)
     return output
 
 
-def _parts(made: Sequence[Chapter], studies: Sequence[OpenStudy], *, samples: bool) -> list[Part]:
+def _parts(
+    made: Sequence[Chapter], studies: Sequence[Sequence[ChapterStudy]], *, samples: bool
+) -> list[Part]:
     return [
-        *(part for study in studies for part in study_parts(chapter_studies(study, made))),
+        *(part for study in studies for part in study_parts(study)),
         *(chapter_part(chapter, samples=samples) for chapter in made),
         shared_part([entry for chapter in made for entry in chapter.entries]),
     ]

@@ -14,6 +14,7 @@ import jinja2
 import vl_convert
 from markupsafe import Markup
 
+from seqlab.report.answers.answer import Answer
 from seqlab.report.chapters import Chapter, Entry
 from seqlab.report.charts.curve_points import AXES
 from seqlab.report.charts.figure import Figure
@@ -26,13 +27,19 @@ from seqlab.stats.formatting import counted
 VEGA_LITE = ".".join(altair.SCHEMA_VERSION.lstrip("v").split(".")[:2])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PageContent:
-    """Everything on a page. `introduction` is plain text; an empty line starts a new paragraph."""
+    """Everything on a page.
+
+    answers: the first screen. introduction, warning: plain text, under and above the answers; an empty line
+    starts a new paragraph.
+    """
 
     title: str
     introduction: str
+    warning: str
     chapters: Sequence[Chapter]
+    answers: Sequence[Answer]
     parts: Sequence[Part]
 
     @property
@@ -43,17 +50,19 @@ class PageContent:
     @property
     def tables(self) -> list[ReportTable]:
         """All tables, in the order of their numbers."""
-        return [table for part in self.parts for section in part.sections for table in section.tables]
+        below = [table for part in self.parts for section in part.sections for table in section.tables]
+        return [*(answer.table for answer in self.answers), *below]
 
     @property
     def figures(self) -> list[Figure]:
         """All figures, in the order of their numbers."""
-        return [figure for part in self.parts for section in part.sections for figure in section.figures]
-
-    @property
-    def paragraphs(self) -> list[str]:
-        """The introduction, paragraph by paragraph."""
-        return [text.strip() for text in self.introduction.split("\n\n") if text.strip()]
+        below = [
+            figure
+            for part in self.parts
+            for section in part.sections
+            for figure in (*section.figures, *section.more_figures)
+        ]
+        return [*(answer.figure for answer in self.answers if answer.figure is not None), *below]
 
 
 def render(content: PageContent) -> str:
@@ -63,11 +72,13 @@ def render(content: PageContent) -> str:
     """
     entries, figures = content.entries, content.figures
     # The policy of the page allows the script with this digest, and no other.
-    script = _script() if figures else ""
+    script = _script()
     digest = hashlib.sha256(script.encode("utf-8")).digest()
     return _environment().from_string(_read_file("page.html.j2")).render(
         title=content.title,
-        paragraphs=content.paragraphs,
+        paragraphs=_paragraphs(content.introduction),
+        warnings=_paragraphs(content.warning),
+        answers=content.answers,
         summary=summarize_chapters(content.chapters),
         problems=[(entry, entry.run.problems) for entry in entries if entry.run.problems],
         unfinished=[entry for entry in entries if not entry.run.summary],
@@ -81,6 +92,10 @@ def render(content: PageContent) -> str:
         script_hash=base64.b64encode(digest).decode("ascii"),
         version=metadata.version("seqlab"),
     )  # fmt: skip
+
+
+def _paragraphs(text: str) -> list[str]:
+    return [paragraph.strip() for paragraph in text.split("\n\n") if paragraph.strip()]
 
 
 def summarize_chapters(chapters: Sequence[Chapter]) -> str:

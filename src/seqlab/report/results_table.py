@@ -21,8 +21,8 @@ def results_table(chapter: Chapter) -> ReportTable:
     entries = chapter.entries
     filled = [
         *_identity(entries),
-        *_metrics(chapter),
         *_settings(chapter),
+        *_metrics(chapter),
         *_costs(entries),
         *_outcome(entries),
     ]
@@ -33,6 +33,7 @@ def results_table(chapter: Chapter) -> ReportTable:
         columns=tuple(column for column, _ in filled),
         rows=tuple(zip(*(cells for _, cells in filled), strict=True)),
         entries=entries,
+        chooser=len(entries) > 1,
         best=frozenset(index for index, entry in enumerate(entries) if entry.number in best),
         censored=frozenset(index for index, entry in enumerate(entries) if entry.censored),
     )
@@ -43,12 +44,12 @@ def _identity(entries: Sequence[Entry]) -> list[FilledColumn]:
     columns: list[FilledColumn] = [
         (ReportColumn("run"), [entry.number for entry in entries]),
         (ReportColumn("architecture"), [entry.architecture for entry in entries]),
-        (
-            ReportColumn("optimizer"),
-            [None if entry.optimizer == "none" else entry.optimizer for entry in entries],
-        ),
-        (ReportColumn("seed"), [entry.seed for entry in entries]),
     ]
+    # One optimizer for all is listed with the shared settings.
+    if len({entry.optimizer for entry in entries if entry.optimizer != "none"}) > 1:
+        optimizers = [None if entry.optimizer == "none" else entry.optimizer for entry in entries]
+        columns.append((ReportColumn("optimizer"), [*optimizers]))
+    columns.append((ReportColumn("seed"), [entry.seed for entry in entries]))
     return [*columns, (ReportColumn("name"), names)] if len(set(names)) > 1 else columns
 
 

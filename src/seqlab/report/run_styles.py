@@ -31,17 +31,23 @@ class StyleBook:
 
     def of_architecture(self, architecture: str) -> Style:
         """The style of an architecture as a whole."""
-        index = self._indices.setdefault(architecture, len(self._indices))
-        return Style(COLOURS[index % len(COLOURS)], SHAPES[index % len(SHAPES)], ())
+        return _numbered(self._index(architecture))
+
+    def _index(self, architecture: str) -> int:
+        return self._indices.setdefault(architecture, len(self._indices))
 
     def of_labels(self, named: Sequence[tuple[str, str]]) -> dict[str, Style]:
         """A style for each label, given pairs of label and architecture.
 
-        With few labels, shapes distinguish all of them, and dashes those of one architecture.
+        With few labels, shapes distinguish all of them, and dashes those of one architecture. Where there is
+        only one architecture, its labels have the colours.
         """
         architectures = dict(named)
         if len(architectures) > MOST_LABELS:
             return {label: self.of_architecture(name) for label, name in architectures.items()}
+        if len(set(architectures.values())) == 1:
+            first = self._index(next(iter(architectures.values())))
+            return {label: _numbered(first + index) for index, label in enumerate(architectures)}
         styles: dict[str, Style] = {}
         counts: dict[str, int] = {}
         for label, architecture in architectures.items():
@@ -51,3 +57,7 @@ class StyleBook:
             shape = SHAPES[(SHAPES.index(base.shape) + index) % len(SHAPES)]
             styles[label] = Style(base.colour, shape, DASHES[index % len(DASHES)])
         return styles
+
+
+def _numbered(index: int) -> Style:
+    return Style(COLOURS[index % len(COLOURS)], SHAPES[index % len(SHAPES)], ())

@@ -10,6 +10,7 @@ from seqlab.report.chapters import Entry
 from seqlab.report.charts.figure import Figure
 from seqlab.report.sample_texts import RunSamples
 from seqlab.report.tables import ReportTable
+from seqlab.stats.formatting import counted
 
 Thing = TypeVar("Thing")
 
@@ -24,15 +25,28 @@ class Note:
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """A heading with its content; `more_samples` are folded."""
+    """A heading with its content; what is named `more` is folded, and where `folded` all of it."""
 
     title: str
+    folded: bool = True
     notes: Sequence[Note] = ()
     tables: Sequence[ReportTable] = ()
     figures: Sequence[Figure] = ()
+    more_figures: Sequence[Figure] = ()
     samples: Sequence[RunSamples] = ()
     more_samples: Sequence[RunSamples] = ()
     configs: Sequence[Entry] = ()
+
+    @property
+    def contents(self) -> str:
+        """How many tables, figures and samples the section has, for the reader who decides to open it."""
+        counts = {
+            "table": len(self.tables),
+            "figure": len(self.figures) + len(self.more_figures),
+            "sample": sum(len(each.texts) for each in (*self.samples, *self.more_samples)),
+            "file": len(self.configs),
+        }
+        return ", ".join(counted(count, what) for what, count in counts.items() if count)
 
     @property
     def empty(self) -> bool:

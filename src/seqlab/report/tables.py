@@ -27,6 +27,7 @@ class ReportTable:
     entries: the run of each row, where rows are runs; a row is marked with the style of its run.
     best: indices of highlighted rows.
     censored: indices of rows whose run did not finish.
+    chooser: whether the reader chooses here the runs that all charts and tables of runs show.
     """
 
     name: str
@@ -36,6 +37,7 @@ class ReportTable:
     entries: tuple[Entry, ...] = ()
     best: frozenset[int] = frozenset()
     censored: frozenset[int] = frozenset()
+    chooser: bool = False
 
 
 RUN_COLUMNS = (ReportColumn("run"), ReportColumn("model"), ReportColumn("seed"))

@@ -51,7 +51,7 @@ class InputSizes(TypedDict):
     source_vocabulary: Positive | None
     max_length: Positive | None
     padding: NotRequired[Count | None]
-    output: NotRequired[Literal["text", "class", "number"] | None]
+    output: NotRequired[Literal["class", "number", "text", "translation"] | None]
 
 
 @with_config(EXACT)

@@ -210,6 +210,21 @@ def over_items(
     )
 
 
+def value_interval(items: ItemScores, plan: ItemScoring) -> Interval | None:
+    """The percentile bootstrap interval of one model's score per target, in the score's unit.
+
+    It covers other items of the same kind, not other seeds. None with fewer than `LEAST_UNITS` items or
+    blocks.
+    """
+    block, score = plan.block_of(len(items)), plan.score
+    if len(items) < LEAST_UNITS * block:
+        return None
+    draws = ratios(items.scores(score), items.targets, block=block, resamples=plan.resamples, seed=plan.seed)
+    ends = middle(draws, plan.level)
+    assert ends is not None, "the plan has enough resamples"
+    return Interval(low=ends[0], high=ends[1], level=plan.level, method=plan.method.removeprefix("paired "))
+
+
 def mcnemar(first: ItemScores, second: ItemScores) -> McNemar:
     """McNemar's test (1947) of two classifiers' accuracy on the same texts.
 

@@ -54,7 +54,7 @@ class Design:
             if len(set(names)) == len(names):
                 break
             names = [", ".join(map(write, architecture.values())) for architecture in self.architectures]
-        return names
+        return _without_shared_settings(names)
 
     @cached_property
     def setting_axes(self) -> list[Axis]:
@@ -296,3 +296,11 @@ def _name(model: Table) -> str:
 def _short(value: Any) -> str:
     """The value of an axis in an architecture's name; a table's kind where it has one."""
     return str(value["kind"]) if isinstance(value, dict) and "kind" in value else format_setting(value)
+
+
+def _without_shared_settings(names: Sequence[str]) -> list[str]:
+    """Names without the settings, such as `layers=2`, that all of them share."""
+    words = [name.split(" ") for name in names]
+    shared = {word for word in set.intersection(*map(set, words)) if "=" in word}
+    shorter = [" ".join(word for word in each if word not in shared) for each in words]
+    return shorter if all(shorter) and len(set(shorter)) == len(names) else list(names)

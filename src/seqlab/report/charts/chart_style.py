@@ -27,6 +27,8 @@ On a linear axis most of such a line would lie at the bottom.
 """
 TEXT, GRID = "#4b5563", "#dfe3e8"
 """Colours of text and grid lines of a chart in a file; the page's light and dark themes override them."""
+ZOOM = {"type": "interval", "zoom": "wheel![event.shiftKey]"}
+"""The wheel alone scrolls the page; dragging moves the chart, a double click shows all of it again."""
 GREY = "#7d8590"
 """Colour of what belongs to no architecture; visible on light and on dark."""
 
@@ -107,8 +109,14 @@ def baseline_rules(value: Literal["x", "y"]) -> list[alt.LayerChart | alt.Chart]
     ]
 
 
-def layered(*layers: Any, height: int = HEIGHT) -> dict[str, Any]:
-    """The layers as one Vega-Lite chart in the common style."""
+def layered(*layers: Any, height: int = HEIGHT, zoom: Sequence[Literal["x", "y"]] = ()) -> dict[str, Any]:
+    """The layers as one Vega-Lite chart in the common style.
+
+    Args:
+        layers: altair's charts.
+        height: in pixels.
+        zoom: axes along which the reader can zoom and move: both must be of numbers.
+    """
     fonts = {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal"}
     colours = {"labelColor": TEXT, "titleColor": TEXT}
     config = {
@@ -123,8 +131,13 @@ def layered(*layers: Any, height: int = HEIGHT) -> dict[str, Any]:
         },
         "legend": {**fonts, **colours, "columns": 2},
     }
-    chart = alt.layer(*layers).properties(width=WIDTH, height=height)
-    return {**chart.to_dict(validate=False), "config": config}
+    chart = alt.layer(*layers).properties(width=WIDTH, height=height).to_dict(validate=False)
+    if zoom:
+        # A selection belongs to one layer; its scales are those of all layers.
+        chart["layer"][0]["params"] = [
+            {"name": "zoom", "select": {**ZOOM, "encodings": list(zoom)}, "bind": "scales"}
+        ]
+    return {**chart, "config": config}
 
 
 def finite(value: float) -> float:

@@ -60,7 +60,7 @@ def _figure(chapter: Chapter, cost: _CostAxis) -> Figure | None:
         name=f"{words(monitor.name)} against {cost.name} on {chapter.title}",
         caption=f"{capitalized(words(monitor.name))} of each finished run against {cost.name}. {better} and "
         f"further left is better.{_caution(chapter, cost)}{' Grey rule: a baseline.' if baselines else ''}",
-        charts={"": layered(_points(chapter, cost, rows), *baselines)},
+        charts={"": layered(_points(chapter, cost, rows), *baselines, zoom=("x", "y"))},
         rows=rows,
         legend=palette.items,
         keys=("run", "label", "cost", "value"),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from seqlab.report.charts.curve_points import LEAST_RUNS, points_per_line
+from seqlab.report.chapters import LEAST_RUNS
+from seqlab.report.charts.curve_points import points_per_line
 from seqlab.report.charts.recorded_number import SAMPLES, RecordedNumber
 from seqlab.report.tables import capitalized, words
 
@@ -20,13 +21,13 @@ def caption_of_groups(number: RecordedNumber, field: str) -> str:
     opening = (
         f"{name} by {field} on {number.chapter.title}, {number.unit}. All panels have the same vertical axis."
     )
-    if not number.chapter.many:
+    if not number.chapter.grouped:
         return _join(opening, _lines(number))
-    dashed = "Dashed line: the median on training." if len(number.splits) > 1 else ""
+    thin = "Thin line: the median on training." if len(number.splits) > 1 else ""
     return _join(
         opening,
         f"Faint lines: validation of each run. Strong line: their median, of {LEAST_RUNS} runs or more.",
-        dashed,
+        thin,
     )
 
 
@@ -50,7 +51,7 @@ def _lines(number: RecordedNumber) -> str:
     """The meaning of the lines."""
     baseline = "Grey rule: a baseline, which is fitted without steps." if number.has_baselines else ""
     in_training = len(number.splits) > 1
-    if number.chapter.many:
+    if number.chapter.grouped:
         return _join(*_lines_of_many(number, in_training=in_training), baseline)
     if in_training:
         return _join(
@@ -65,15 +66,14 @@ def _lines(number: RecordedNumber) -> str:
 
 def _lines_of_many(number: RecordedNumber, *, in_training: bool) -> list[str]:
     faint = {None: "training", SAMPLES: "samples"}.get(number.scored_split, "validation")
+    group = "a model" if number.group_field == "label" else "an architecture"
     sentences = [
         f"Faint lines: {faint} of each run.",
-        f"Strong lines: the median of an architecture with {LEAST_RUNS} runs or more, as long as half of "
-        "them continue.",
+        f"Strong lines: the median of {group} with {LEAST_RUNS} runs or more, as long as half of them "
+        "continue.",
     ]
     if in_training:
-        sentences.append(
-            "Dashed lines: the median on training, each point the mean since the previous record."
-        )
+        sentences.append("Thin lines: the median on training, each point the mean since the previous record.")
     return sentences
 
 

@@ -37,9 +37,13 @@ def charts_over_axes(
     for axis in AXES:
         if any(row[axis] is not None for row in number.rows):
             base = _base(number, palette, axis, scale, height)
-            lines = _faint_lines(number, base, axis, median) if many else _lines(number, base, palette, axis)
+            lines = (
+                _faint_lines(number, base, palette, axis, median)
+                if many
+                else _lines(number, base, palette, axis)
+            )
             baselines = baseline_rules("y") if number.has_baselines else []
-            charts[axis] = layered(*lines, *baselines, height=height)
+            charts[axis] = layered(*lines, *baselines, height=height, zoom=("x", "y"))
     return charts
 
 
@@ -88,19 +92,21 @@ def _lines(number: RecordedNumber, base: alt.Chart, palette: Palette, axis: str)
     return layers
 
 
-def _faint_lines(number: RecordedNumber, base: alt.Chart, axis: str, median: str) -> Layers:
+def _faint_lines(number: RecordedNumber, base: alt.Chart, palette: Palette, axis: str, median: str) -> Layers:
     """All runs as faint lines under the medians of their groups."""
     split = number.scored_split or "train"
     runs = _select(base, axis, "run", split).encode(detail="run:N")
     layers = [runs.mark_line(strokeWidth=1, opacity=0.3)]
     for which in number.splits:
-        # Training, where it is not the only split, is the thin dashed line.
-        dash, width = ([5, 3], 1.8) if which != split else ([1, 0], 3)
+        # Training, where it is not the only split, is the thin line.
+        width = 1.2 if which != split else 3
         medians = _select(base, axis, median, which)
         if median == OPTIMIZER_MEDIAN:
             # An optimizer has runs of several architectures, so none of their colours.
             medians = medians.encode(color=alt.value(GREY))
-        layers.append(medians.mark_line(strokeWidth=width, strokeDash=dash))
+        elif palette.dashed:
+            medians = medians.encode(strokeDash=palette.dash)
+        layers.append(medians.mark_line(strokeWidth=width))
     return layers
 
 

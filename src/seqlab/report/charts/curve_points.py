@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from seqlab.report.chapters import Chapter, Entry
+from seqlab.report.chapters import LEAST_RUNS, Chapter, Entry
 from seqlab.report.charts.figure import Row
 from seqlab.schema.records import Moment, Scalar
 
@@ -16,8 +16,6 @@ MOST_POINTS = 300
 """Largest number of points per line; of more records, evenly spaced ones are drawn."""
 MOST_ROWS = 20_000
 """Largest number of points of all lines of a figure together."""
-LEAST_RUNS = 3
-"""Smallest number of runs whose median is drawn."""
 _GRID = 40
 """Largest number of points of a median's line."""
 

@@ -63,7 +63,9 @@ def _curve_figure(
         name=f"{words(curve.name)} on {chapter.title}, {curve.split}",
         caption=f"{capitalized(words(curve.name))}, {curve.y_unit}, over {curve.x_unit}; "
         f"{_source_title(curve.split)} of {chapter.title}.{grey}",
-        charts={"": layered(*_curve_layers(curve, rows, palette, oracle=oracle is not None))},
+        charts={
+            "": layered(*_curve_layers(curve, rows, palette, oracle=oracle is not None), zoom=("x", "y"))
+        },
         rows=rows,
         keys=("run", "label", "x", "value"),
         legend=palette.items,

@@ -84,7 +84,9 @@ def _figure(chapter: Chapter, split: str, lines: Sequence[_LayerLine]) -> Figure
     several = len(layers) > 1
     palette = run_palette(chapter, legend=not several)
     height = PANEL_HEIGHT if several else HEIGHT
-    chart = layered(*_layers(palette, rows, lines[0].norms.x_unit, faint=chapter.many), height=height)
+    chart = layered(
+        *_layers(palette, rows, lines[0].norms.x_unit, faint=chapter.many), height=height, zoom=("x", "y")
+    )
     return Figure(
         name=f"gradient through time on {chapter.title}, {split}",
         caption=_caption(chapter, split, several=several),

@@ -72,8 +72,8 @@ def _overviews(numbers: list[RecordedNumber]) -> list[Figure]:
 
 def _all_runs(number: RecordedNumber) -> Figure:
     """One figure of all runs: each on its own where there are few, else faint with medians."""
-    many = number.chapter.many
-    palette = architecture_palette(number.chapter) if many else run_palette(number.chapter)
+    many = number.chapter.grouped
+    palette = run_palette(number.chapter)
     scale = value_scale(column_values(number.rows))
     return Figure(
         name=number.title,
@@ -92,7 +92,7 @@ def _all_runs(number: RecordedNumber) -> Figure:
         ),
         listed=lambda row: row["kind"] == "run",
         legend=palette.items,
-        wide=many,
+        wide=number.chapter.many,
     )
 
 
@@ -109,8 +109,8 @@ def _views(number: RecordedNumber, overview: Figure) -> list[Figure]:
 
 
 def _grouped(number: RecordedNumber, overview: Figure, field: str, median: str) -> Figure:
-    chapter, many = number.chapter, number.chapter.many
-    palette = architecture_palette(chapter, legend=False) if many else run_palette(chapter, legend=False)
+    chapter, many = number.chapter, number.chapter.grouped
+    palette = run_palette(chapter, legend=False)
     groups = dict.fromkeys(str(row[field]) for row in number.rows if row["kind"] == "run")
     scale = value_scale(column_values(number.rows), fixed=True)
     return replace(

@@ -8,6 +8,7 @@ from seqlab.report.chapters import Chapter
 from seqlab.report.charts.chart_style import axis_title
 from seqlab.report.charts.curve_points import baseline_rows, median_rows, run_rows
 from seqlab.report.charts.figure import Row
+from seqlab.report.charts.palette import run_palette
 from seqlab.report.tables import words
 
 HORIZON = "gradient_horizon"
@@ -15,7 +16,7 @@ HORIZON = "gradient_horizon"
 SAMPLES = "samples"
 """Recorded in place of the split of a number counted on samples."""
 MEDIAN, OPTIMIZER_MEDIAN = "median", "median of an optimizer"
-"""Kinds of rows: the median of an architecture's runs, and of an optimizer's."""
+"""Kinds of rows: the median of the runs of a model or an architecture, and of an optimizer's."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,11 @@ class RecordedNumber:
         """Whether some rows are baselines."""
         return any(row["kind"] == "baseline" for row in self.rows)
 
+    @property
+    def group_field(self) -> str:
+        """The field whose values have medians of their own: "label" or "architecture"."""
+        return run_palette(self.chapter).field
+
     def count_groups(self, field: str) -> int:
         """The number of architectures, or of optimizers."""
         return _count_groups(self.chapter, field)
@@ -67,9 +73,9 @@ class RecordedNumber:
 def recorded_number(chapter: Chapter, name: str, unit: str, splits: tuple[str, ...]) -> RecordedNumber:
     """The records of a number on these splits, with the rows that charts add to them."""
     rows = run_rows(chapter, name, splits)
-    medians = median_rows(rows, "architecture", MEDIAN) if chapter.many else []
+    medians = median_rows(rows, run_palette(chapter).field, MEDIAN) if chapter.grouped else []
     # The median of a single optimizer would mix all runs of the figure.
-    if chapter.many and _count_groups(chapter, "optimizer") > 1:
+    if chapter.grouped and _count_groups(chapter, "optimizer") > 1:
         medians += median_rows(rows, "optimizer", OPTIMIZER_MEDIAN)
     baselines = baseline_rows(chapter, name) if "valid" in splits else []
     return RecordedNumber(chapter, name, unit, splits, (*rows, *medians, *baselines))

@@ -160,7 +160,7 @@ def _chart(rows: Sequence[Row], key: str, column: ReportColumn, palette: Palette
     )
     points = base.mark_point(filled=True, size=60, opacity=1).encode(shape=palette.shape)
     if numbers:
-        return layered(base.mark_line(strokeWidth=2), points, height=PANEL_HEIGHT)
+        return layered(base.mark_line(strokeWidth=2), points, height=PANEL_HEIGHT, zoom=("x", "y"))
     # Named datasets have no order, so a line between them would have no meaning.
     return layered(points.encode(xOffset="architecture:N"), height=PANEL_HEIGHT)
 

@@ -8,12 +8,18 @@ from functools import cached_property
 from typing import Any
 
 from seqlab.compare.oracle_metrics import oracle_metric
-from seqlab.compare.study import Study, dataset_of, short, without_dataset
+from seqlab.compare.study import Group, Study, dataset_of, short, without_dataset
 from seqlab.compare.study_cells import OpenStudy, StudyCell, cells
 from seqlab.report.chapters import Chapter, RunLabel
 from seqlab.report.charts.chart_style import GREY
+from seqlab.report.naming import architecture_of, short_labels
 from seqlab.report.run_styles import Style
 from seqlab.runs.run_folder import RunFolder
+
+LONGEST_NAME = 32
+"""Characters of an architecture's name in sentences and charts."""
+ORACLE = "oracle"
+"""Kind of the baseline that is the true distribution of the data."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +35,32 @@ class ChapterStudy(Study):
         """The settings that vary, with their values: numbers ascending, others in the order of the study."""
         keys = dict.fromkeys(key for group in self.groups for key in group.setting)
         return {key: _ordered([group.setting.get(key) for group in self.groups]) for key in keys}
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """The architectures with the names that sentences and charts give them."""
+        full = list(dict.fromkeys(group.architecture for group in (*self.groups, *self.baselines)))
+        return dict(zip(full, short_labels(full, LONGEST_NAME), strict=True))
+
+    @cached_property
+    def floors(self) -> list[Group]:
+        """The true distribution of the data, where it is a baseline: no model is better on average."""
+        return [group for group in self.baselines if self._is_oracle(group)]
+
+    @cached_property
+    def competing_baselines(self) -> list[Group]:
+        """The other baselines that have a value, the best first."""
+        known = [
+            group
+            for group in self.baselines
+            if group.summary.median is not None and not self._is_oracle(group)
+        ]
+        return sorted(known, key=lambda group: self.loss(group.summary.median))
+
+    def _is_oracle(self, group: Group) -> bool:
+        runs = {entry.run.folder.path.name: entry for entry in self.chapter.entries}
+        entry = runs.get(group.cells[0].run.name)
+        return entry is not None and architecture_of(entry.run) == ORACLE
 
     @cached_property
     def styles(self) -> dict[str, Style]:

@@ -27,7 +27,7 @@ def findings(
     sentences += [pairs.why_not] if pairs.why_not else []
     if reliability and reliability[0].settings > 1:
         sentences.append(f"Most reliable is {reliability[0].sentence}.")
-    if len(study.groups) > 1:
+    if study.axes and len(study.groups) > 1:
         sentences.append(_importance(importances))
     return [*sentences, *(f"{edge}." for edge in study.edges), *_not_begun(study)]
 
@@ -45,12 +45,16 @@ def _not_begun(study: ChapterStudy) -> list[str]:
 
 def _order(study: ChapterStudy, leaders: Sequence[Group], pairs: Pairs) -> str:
     significant = any(pair.seeds is not None and pair.seeds.significant for pair in pairs.found)
-    caution = "" if significant else "; no difference is significant over seeds"
+    several = any(group.summary.seeds > 1 for group in leaders)
+    caution = "" if significant or not several else "; no difference is significant over seeds"
+    what = "median of the best setting" if several else "result of the best setting"
+    if not several:
+        caution = "; one seed each, so this is no claim about the architectures"
     equals = itertools.groupby(leaders, key=lambda group: study.loss(group.summary.median))
     order = [" and ".join(group.architecture for group in tied) for _, tied in equals]
     if len(order) == 1:
-        return f"The median of the best setting is equal: {order[0]}{caution}."
-    return f"Order by the median of the best setting: {', then '.join(order)}{caution}."
+        return f"The {what} is equal: {order[0]}{caution}."
+    return f"Order by the {what}: {', then '.join(order)}{caution}."
 
 
 def _importance(importances: Importances) -> str:
@@ -69,6 +73,8 @@ def _best_setting(study: ChapterStudy, group: Group) -> str:
         return f"{name}: no seed has a value ({group.why})."
     spread = difference(max(values), min(values))
     lowest, highest = metric.format_number(min(values), spread), metric.format_number(max(values), spread)
+    if len(group.cells) == 1:
+        return f"{name}: {words(metric.name)} {metric.format(group.summary.median, spread)}, one seed."
     median = f"median {words(metric.name)} {metric.format(group.summary.median, spread)}"
     sentence = f"{name}: {median}, {lowest} to {highest} over {counted(len(values), 'seed')}"
     return f"{sentence}; without a value: {group.why}." if group.why else f"{sentence}."

@@ -82,7 +82,9 @@ def _spread_figure(study: ChapterStudy, reliability: Sequence[Reliability]) -> F
         caption=f"Median {name} of each setting (points), the median of these (line) and their middle half "
         "(bar; up to the edge of the chart where a quartile is censored); the most reliable architecture "
         "first.",
-        charts={"": layered(*_spread_layers(study, rows), height=max(110, 46 * len(reliability)))},
+        charts={
+            "": layered(*_spread_layers(study, rows), height=max(110, 46 * len(reliability)), zoom=("x",))
+        },
         rows=tuple(rows),
         keys=("architecture", "label", "value"),
         columns=(
@@ -156,7 +158,7 @@ def _expected_best_figure(study: ChapterStudy, reliability: Sequence[Reliability
         name=f"expected best in study {study.name} on {study.chapter.title}",
         caption="What a smaller search would have found: the expected best of k settings chosen at random "
         "among those tried. No point: all k settings might be censored.",
-        charts={"": layered(*_expected_best_layers(study, rows))},
+        charts={"": layered(*_expected_best_layers(study, rows), zoom=("x", "y"))},
         rows=rows,
         keys=("architecture", "k", "value"),
         legend=study_palette(study).items,

@@ -66,7 +66,7 @@ def seeds_figure(study: ChapterStudy) -> Figure | None:
     return Figure(
         name=f"seeds of study {study.name} on {study.chapter.title}",
         caption=_caption(study, shown, rows),
-        charts={"": layered(*layers, height=_height(shown, single=single))},
+        charts={"": layered(*layers, height=_height(shown, single=single), zoom=("x",))},
         rows=rows,
         keys=("architecture", "label", "seed", "value", "why"),
         columns=(

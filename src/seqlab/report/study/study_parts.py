@@ -16,7 +16,6 @@ from seqlab.report.study.pairs_table import pairs_table
 from seqlab.report.study.reliability_view import reliability_figures, reliability_table
 from seqlab.report.study.seeds_figure import seeds_figure
 from seqlab.report.study.study_table import study_table
-from seqlab.report.tables import capitalized
 
 
 def study_parts(studies: Sequence[ChapterStudy]) -> list[Part]:
@@ -25,11 +24,12 @@ def study_parts(studies: Sequence[ChapterStudy]) -> list[Part]:
 
 
 def _part(study: ChapterStudy, *, single: bool) -> Part:
-    """Question and answers of a study on one chapter; `single`: the study has only this one."""
+    """Findings of a study on one chapter; `single`: the study has only this one."""
     pairs, reliability, shares = compare_pairs(study), study.reliability, importances(study)
     sections = [
         Section(
-            title="Question and answer",
+            title="Findings",
+            folded=False,
             notes=_notes(study, findings(study, pairs, reliability, shares)),
         ),
         Section(title="Grid", figures=present(grid_heat_map(study))),
@@ -57,10 +57,8 @@ def _comparison_of_datasets(studies: Sequence[ChapterStudy]) -> list[Part]:
 
 
 def _notes(study: ChapterStudy, sentences: Sequence[str]) -> list[Note]:
-    question, expectation = (str(study.about.get(key, "")) for key in ("about", "expectation"))
     notes = [
-        Note("Question", [capitalized(question)]),
-        Note("Expectation", [expectation]),
-        Note("Findings", sentences),
+        Note("Expected before the runs", [str(study.about.get("expectation", ""))]),
+        Note("Found", sentences),
     ]
     return [note for note in notes if any(note.sentences)]

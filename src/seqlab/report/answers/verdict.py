@@ -1,0 +1,150 @@
+"""One sentence that answers which model is best, and how certain that is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from seqlab.compare.study import Group
+from seqlab.compare.study_pairs import Pairs
+from seqlab.report.study.chapter_study import ChapterStudy
+from seqlab.report.tables import words
+from seqlab.stats.formatting import counted, format_p, percent
+from seqlab.stats.over_items import ItemsComparison
+from seqlab.stats.over_seeds import SeedsComparison, needed_seeds
+from seqlab.stats.paired import Comparison
+from seqlab.stats.ties import difference
+
+
+def verdict(study: ChapterStudy, pairs: Pairs) -> str:
+    """Which model is best, by how much, and whether another seed or another text may change that.
+
+    A baseline that is better than every network is named first.
+    """
+    leaders = [group for group in study.best if group.summary.median is not None]
+    rival = next(iter(study.competing_baselines), None)
+    if not leaders:
+        return "No network has a result yet, so there is no answer."
+    best = leaders[0]
+    if rival is not None and study.loss(rival.summary.median) <= study.loss(best.summary.median):
+        return _baseline_wins(study, best, rival, _pair(pairs, best, rival))
+    return " ".join(
+        sentence
+        for sentence in (
+            _network_wins(study, leaders, pairs),
+            _beats(study, best, rival, pairs),
+            _floor(study, best),
+        )
+        if sentence
+    )
+
+
+def _network_wins(study: ChapterStudy, leaders: Sequence[Group], pairs: Pairs) -> str:
+    best = leaders[0]
+    tied = [g for g in leaders if study.loss(g.summary.median) == study.loss(best.summary.median)]
+    value = _value(study, best)
+    if len(leaders) == 1:
+        return f"{study.names[best.architecture]} reaches {value}{_with_seeds(best)}."
+    pair = _pair(pairs, best, leaders[1])
+    if len(tied) > 1:
+        known = [study.names[group.architecture] for group in tied]
+        names = ", ".join(known[:-1]) + f" and {known[-1]}"
+        return f"{names} are equal, with {value}{_with_seeds(best)}{_certainty(pair)}."
+    extreme = "highest" if study.monitor.better == "higher" else "lowest"
+    return (
+        f"{study.names[best.architecture]} has the {extreme} {words(study.monitor.name)}, "
+        f"{_number(study, best)}{_with_seeds(best)}{_gap(study, best, leaders[1], pair)}{_certainty(pair)}."
+    )
+
+
+def _baseline_wins(study: ChapterStudy, best: Group, rival: Group, pair: Comparison | None) -> str:
+    equal = study.loss(rival.summary.median) == study.loss(best.summary.median)
+    what = f"No network beats the baseline {study.names[rival.architecture]}, with {_value(study, rival)}"
+    if equal:
+        return f"{what}: the best one, {study.names[best.architecture]}, has the same."
+    one_seed = "; one seed, so this is no claim about the architectures" if len(best.cells) == 1 else ""
+    return (
+        f"{what}: the best network, {study.names[best.architecture]}, has {_number(study, best)}"
+        f"{_with_seeds(best)}{_gap(study, rival, best, pair)}{one_seed}."
+    )
+
+
+def _beats(study: ChapterStudy, best: Group, rival: Group | None, pairs: Pairs) -> str:
+    if rival is None:
+        return ""
+    pair = _pair(pairs, best, rival)
+    doubt = ""
+    if pair is not None and pair.items is not None and not pair.items.significant:
+        doubt = ", a difference that may be chance"
+    return f"The best baseline, {study.names[rival.architecture]}, has {_number(study, rival)}{doubt}."
+
+
+def _floor(study: ChapterStudy, best: Group) -> str:
+    """How far the best network is from the loss of the true distribution."""
+    floor = next((group.summary.median for group in study.floors), None)
+    if floor is None or best.summary.median is None or study.monitor.name != "loss":
+        return ""
+    above = difference(best.summary.median, floor)
+    gap = study.monitor.format_number(above, abs(above))
+    return f"The true distribution itself has {_number(study, study.floors[0])}, {gap} less."
+
+
+def _pair(pairs: Pairs, first: Group, second: Group) -> Comparison | None:
+    names = {first.architecture, second.architecture}
+    return next((pair for pair in pairs.found if set(pair.names) == names), None)
+
+
+def _value(study: ChapterStudy, group: Group) -> str:
+    return f"{words(study.monitor.name)} {_number(study, group)}"
+
+
+def _number(study: ChapterStudy, group: Group) -> str:
+    values = [each.summary.median for each in study.ranked if each.summary.median is not None]
+    return study.monitor.format(group.summary.median, difference(max(values), min(values)) / 10)
+
+
+def _with_seeds(group: Group) -> str:
+    seeds = group.summary.seeds
+    return f" (median of {counted(seeds, 'seed')})" if seeds > 1 else ""
+
+
+def _gap(study: ChapterStudy, better: Group, worse: Group, pair: Comparison | None) -> str:
+    """How much better one model is than another one, with the interval over the items of the split."""
+    claim = f"; {study.names[better.architecture]} is better than {study.names[worse.architecture]} by"
+    items = None if pair is None else pair.items
+    if items is None or items.winner != better.architecture:
+        size = abs(difference(better.summary.median or 0.0, worse.summary.median or 0.0))
+        return f"{claim} {study.monitor.format_difference(size, size)}"
+    size, low, high = _paired_gap(items)
+    doubt = "" if items.significant else ", which may be chance"
+    level = percent(items.interval.level)
+    return f"{claim} {size} on the same {items.unit}s ({level} interval {low} to {high}{doubt})"
+
+
+def _paired_gap(items: ItemsComparison) -> tuple[str, str, str]:
+    """The size of a difference and the ends of its interval, positive where the winner is better."""
+    sign, spread = (1 if items.difference >= 0 else -1), items.interval.width
+    low, high = (
+        items.metric.format_number(end, spread) for end in sorted(sign * e for e in items.interval.ends)
+    )
+    return items.metric.format_difference(abs(items.difference), spread), low, high
+
+
+def _certainty(pair: Comparison | None) -> str:
+    seeds = None if pair is None else pair.seeds
+    return "" if seeds is None else f"; {_certainty_over_seeds(seeds)}"
+
+
+def _certainty_over_seeds(seeds: SeedsComparison) -> str:
+    """What can be claimed about other seeds."""
+    count = len(seeds.seeds)
+    if count == 1:
+        return "one seed each, so this ranks these runs and is no claim about the architectures"
+    if not seeds.enough_seeds:
+        return (
+            f"{counted(count, 'seed')} are too few for a test ({needed_seeds(seeds.level)} are needed), "
+            "so other seeds may change the order"
+        )
+    p = format_p(seeds.p, seeds.adjusted_p)
+    if seeds.significant:
+        return f"significant over {counted(count, 'seed')} ({p})"
+    return f"not significant over {counted(count, 'seed')} ({p}), so the order may be chance"
