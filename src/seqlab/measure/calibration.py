@@ -14,8 +14,8 @@ from typing_extensions import override
 
 from seqlab.measure.growing_array import GrowingArray
 from seqlab.measure.metric import Mean, Scored, TargetMetric, nothing_scored
+from seqlab.models.input_spec import Output
 from seqlab.schema.records import Curve, Record, Scalar
-from seqlab.tasks.loss_options import Output
 
 BINS = 15
 """Bins of equal width (Guo et al. 2017)."""

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from seqlab.measure.metric import Scored, TargetMetric, nothing_scored
+from seqlab.models.input_spec import Output
 from seqlab.schema.errors import UserError
 from seqlab.schema.records import Matrix, Record, Scalar
-from seqlab.tasks.loss_options import Output
 
 MOST_CLASSES = 1_000
 """Classes for which a K x K matrix, or every target's K scores, are kept."""

@@ -11,9 +11,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from seqlab.models.input_spec import Output
 from seqlab.schema.errors import UserError
 from seqlab.schema.records import Record
-from seqlab.tasks.loss_options import Output
 
 CLOSE = 0.04
 """How far off a predicted number may be to count as right (Hochreiter and Schmidhuber 1997, experiment 4)."""

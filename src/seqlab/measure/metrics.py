@@ -8,8 +8,8 @@ from abc import ABC
 from typing import ClassVar
 
 from seqlab.measure.metric import Mean, Reads, Scored, TargetMetric
+from seqlab.models.input_spec import Output
 from seqlab.schema.records import Record, Scalar
-from seqlab.tasks.loss_options import Output
 
 LARGEST_EXPONENT = math.log(sys.float_info.max)
 """exp of more nats than this is no float."""

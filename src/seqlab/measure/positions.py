@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqlab.measure.metric import Reads, Scored, TargetMetric, nothing_scored
+from seqlab.models.input_spec import Output
 from seqlab.schema.records import Curve, Record
-from seqlab.tasks.loss_options import Output
 
 Sums = NDArray[np.float64]
 

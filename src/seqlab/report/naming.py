@@ -10,12 +10,15 @@ from seqlab.report.run_data import RunData
 from seqlab.schema.config import Table
 from seqlab.schema.settings import format_setting
 
+LONGEST_LABEL = 32
+"""Characters of a name in sentences, legends and axes."""
+
 
 def labels(runs: Sequence[RunData]) -> list[str]:
     """A label for each run; runs that differ only in their seed share a label.
 
-    A label holds the name where names differ, and the settings in which runs of that name differ.
-    A run whose settings cannot be read is labelled with the name of its folder.
+    A label of at most `LONGEST_LABEL` characters holds the name where names differ, and the settings in which
+    runs of that name differ. A run whose settings cannot be read is labelled with the name of its folder.
     """
     # By id, because a `RunData` holds tables and cannot be hashed.
     chosen = {id(run): run.folder.path.name for run in runs}
@@ -26,7 +29,7 @@ def labels(runs: Sequence[RunData]) -> list[str]:
         for run, parts in zip(same_name, _run_differences(same_name), strict=True):
             prefix = [name] if len(names) > 1 or not parts else []
             chosen[id(run)] = ", ".join([*prefix, *parts])
-    return [chosen[id(run)] for run in runs]
+    return short_labels([chosen[id(run)] for run in runs], LONGEST_LABEL)
 
 
 def short_labels(names: Sequence[str], most: int) -> list[str]:

@@ -18,6 +18,7 @@ from seqlab.report.study.chapter_study import (
     chapter_studies,
     study_run_labels,
     study_runs,
+    with_short_names,
 )
 from seqlab.report.study.study_parts import study_parts
 from seqlab.runs.output_file import check_paths, write_output
@@ -61,7 +62,7 @@ def write(
             be ranked; the message names what differs.
         WorkError: the disk is full or cannot be written.
     """
-    opened = [open_study(study) for study in studies]
+    opened = [with_short_names(open_study(study)) for study in studies]
     folders = [*runs, *(run for study in opened for run in study_runs(study))]
     if not folders:
         raise UserError("A report must have at least one run. Got none.")

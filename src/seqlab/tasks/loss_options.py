@@ -8,9 +8,6 @@ from typing import Literal
 
 from seqlab.schema.errors import UserError
 
-Output = Literal["class", "number", "text", "translation"]
-"""What a run gives: a label or a number for each text, a text after a prompt, a text for a source."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class LossOptions:

@@ -12,10 +12,9 @@ from torch import Tensor, nn
 from seqlab.data.batches import Batches
 from seqlab.data.batching import Batching
 from seqlab.data.dataset import Dataset, Split
-from seqlab.models.input_spec import InputSpec
+from seqlab.models.input_spec import InputSpec, Output
 from seqlab.nn.matmul import TORCH, Matmul
 from seqlab.schema.metric_spec import MetricSpec
-from seqlab.tasks.loss_options import Output
 
 
 class Task(ABC):

@@ -43,7 +43,7 @@ def lines(study: ChapterStudy) -> list[Line]:
         *(group for group in study.baselines if group.summary.median is not None),
     ]
     return [
-        ("true distribution" if id(group) in floors else _named(study, group), group)
+        ("true distribution" if id(group) in floors else _named(group), group)
         for group in sorted(shown, key=lambda group: study.loss(group.summary.median))
     ]
 
@@ -67,7 +67,7 @@ def best_table(study: ChapterStudy, pairs: Pairs) -> ReportTable:
             *([ReportColumn("lowest"), ReportColumn("highest")] if seeds else []),
             *(
                 [
-                    ReportColumn(f"difference from {study.names[study.best[0].architecture]}"),
+                    ReportColumn(f"difference from {study.best[0].architecture}"),
                     ReportColumn("from"),
                     ReportColumn("to"),
                 ]
@@ -121,9 +121,8 @@ def best_figure(study: ChapterStudy) -> Figure | None:
     )
 
 
-def _named(study: ChapterStudy, group: Group) -> str:
-    name = study.names[group.architecture]
-    return f"{name} (baseline)" if group.baseline else name
+def _named(group: Group) -> str:
+    return f"{group.architecture} (baseline)" if group.baseline else group.architecture
 
 
 def _style(study: ChapterStudy, group: Group) -> Style:

@@ -43,27 +43,27 @@ def _network_wins(study: ChapterStudy, leaders: Sequence[Group], pairs: Pairs) -
     tied = [g for g in leaders if study.loss(g.summary.median) == study.loss(best.summary.median)]
     value = _value(study, best)
     if len(leaders) == 1:
-        return f"{study.names[best.architecture]} reaches {value}{_with_seeds(best)}."
+        return f"{best.architecture} reaches {value}{_with_seeds(best)}."
     pair = _pair(pairs, best, leaders[1])
     if len(tied) > 1:
-        known = [study.names[group.architecture] for group in tied]
+        known = [group.architecture for group in tied]
         names = ", ".join(known[:-1]) + f" and {known[-1]}"
         return f"{names} are equal, with {value}{_with_seeds(best)}{_certainty(pair)}."
     extreme = "highest" if study.monitor.better == "higher" else "lowest"
     return (
-        f"{study.names[best.architecture]} has the {extreme} {words(study.monitor.name)}, "
+        f"{best.architecture} has the {extreme} {words(study.monitor.name)}, "
         f"{_number(study, best)}{_with_seeds(best)}{_gap(study, best, leaders[1], pair)}{_certainty(pair)}."
     )
 
 
 def _baseline_wins(study: ChapterStudy, best: Group, rival: Group, pair: Comparison | None) -> str:
     equal = study.loss(rival.summary.median) == study.loss(best.summary.median)
-    what = f"No network beats the baseline {study.names[rival.architecture]}, with {_value(study, rival)}"
+    what = f"No network beats the baseline {rival.architecture}, with {_value(study, rival)}"
     if equal:
-        return f"{what}: the best one, {study.names[best.architecture]}, has the same."
+        return f"{what}: the best one, {best.architecture}, has the same."
     one_seed = "; one seed, so this is no claim about the architectures" if len(best.cells) == 1 else ""
     return (
-        f"{what}: the best network, {study.names[best.architecture]}, has {_number(study, best)}"
+        f"{what}: the best network, {best.architecture}, has {_number(study, best)}"
         f"{_with_seeds(best)}{_gap(study, rival, best, pair)}{one_seed}."
     )
 
@@ -75,7 +75,7 @@ def _beats(study: ChapterStudy, best: Group, rival: Group | None, pairs: Pairs) 
     doubt = ""
     if pair is not None and pair.items is not None and not pair.items.significant:
         doubt = ", a difference that may be chance"
-    return f"The best baseline, {study.names[rival.architecture]}, has {_number(study, rival)}{doubt}."
+    return f"The best baseline, {rival.architecture}, has {_number(study, rival)}{doubt}."
 
 
 def _floor(study: ChapterStudy, best: Group) -> str:
@@ -109,7 +109,7 @@ def _with_seeds(group: Group) -> str:
 
 def _gap(study: ChapterStudy, better: Group, worse: Group, pair: Comparison | None) -> str:
     """How much better one model is than another one, with the interval over the items of the split."""
-    claim = f"; {study.names[better.architecture]} is better than {study.names[worse.architecture]} by"
+    claim = f"; {better.architecture} is better than {worse.architecture} by"
     items = None if pair is None else pair.items
     if items is None or items.winner != better.architecture:
         size = abs(difference(better.summary.median or 0.0, worse.summary.median or 0.0))

@@ -29,6 +29,8 @@ TEXT, GRID = "#4b5563", "#dfe3e8"
 """Colours of text and grid lines of a chart in a file; the page's light and dark themes override them."""
 ZOOM = {"type": "interval", "zoom": "wheel![event.shiftKey]"}
 """The wheel alone scrolls the page; dragging moves the chart, a double click shows all of it again."""
+_CHARACTER = 7
+"""Approximate width of a character of a label, in pixels."""
 GREY = "#7d8590"
 """Colour of what belongs to no architecture; visible on light and on dark."""
 
@@ -77,6 +79,22 @@ def value_scale(values: Sequence[float], *, fixed: bool = False, padding: int = 
         return alt.Scale(type="log", domain=[lowest / 1.1, finite(highest * 1.1)])
     margin = 0.05 * highest - 0.05 * lowest
     return alt.Scale(domain=[finite(lowest - margin), finite(highest + margin)], zero=False, nice=True)
+
+
+def top_axis(names: Sequence[str]) -> alt.Axis:
+    """An axis of names above a heat map; they are slanted where the chart is too narrow for them."""
+    needed = max((len(name) for name in names), default=0) * _CHARACTER * len(names)
+    narrow = f"width < {needed}"
+    return alt.Axis(
+        orient="top",
+        ticks=False,
+        domain=False,
+        labelLimit=260,
+        labelOverlap=False,
+        labelAngle=alt.ExprRef(f"{narrow} ? 40 : 0"),
+        # Towards the left, where the names of the rows leave space.
+        labelAlign=alt.ExprRef(f"{narrow} ? 'right' : 'center'"),
+    )
 
 
 def cost_scale(values: Sequence[float]) -> alt.Scale:

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 import altair as alt
 
 from seqlab.report.chapters import Chapter, Entry
-from seqlab.report.charts.chart_style import GREY, column_values, layered, over_rows, value_scale
+from seqlab.report.charts.chart_style import GREY, column_values, layered, over_rows, top_axis, value_scale
 from seqlab.report.charts.figure import Figure, Panel, Row
 from seqlab.report.charts.gradient_charts import GRADIENT_RECORD
 from seqlab.report.charts.palette import Palette, points, run_palette
 from seqlab.report.charts.recorded_number import SAMPLES
 from seqlab.report.charts.trust_charts import CURVES
+from seqlab.report.naming import LONGEST_LABEL, short_labels
 from seqlab.report.tables import ReportColumn, capitalized, split_title, words
 from seqlab.report.trust_tables import LABEL_SCORES
 from seqlab.schema.records import Curve, Matrix
 
+_TITLED_UNIT = re.compile(r"(.+); row: (.+), column: (.+)")
 ORACLE = "oracle"
 """Recorded in place of the split of a curve of the true distribution."""
 MOST_MARKED = 60
 """Points of a curve up to which each is marked; more would hide the line."""
 MOST_NUMBERED = 15
 """Rows or columns of a matrix up to which each cell shows its number."""
+MOST_NARROW = 6
+"""Columns of a matrix up to which it takes half of the page's width."""
 MOST_MATRICES = 6
 """Runs whose matrices are shown side by side; with more, the reader chooses one."""
 
@@ -128,11 +133,13 @@ def matrix_figures(chapter: Chapter) -> list[Figure]:
 def _choice(chapter: Chapter, matrices: Sequence[tuple[Entry, Matrix]], each: Sequence[Figure]) -> Figure:
     """One figure of the matrices of many runs, of which the reader chooses one."""
     (_, matrix), first = matrices[0], each[0]
+    unit, down, across = matrix_titles(matrix.unit)
     return replace(
         first,
         name=f"{words(matrix.name)} on {chapter.title}, {matrix.split}",
         caption=f"{capitalized(words(matrix.name))} of the run selected above on the "
-        f"{split_title(matrix.split)} of {chapter.title}, {matrix.unit}.",
+        f"{split_title(matrix.split)} of {chapter.title}, in {unit}. "
+        f"Rows: {down}. Columns: {across}.",
         rows=tuple(row for figure in each for row in figure.rows),
         keys=("run", *first.keys),
         columns=(ReportColumn("run"), *first.columns),
@@ -143,30 +150,67 @@ def _choice(chapter: Chapter, matrices: Sequence[tuple[Entry, Matrix]], each: Se
 
 
 def _matrix_figure(chapter: Chapter, entry: Entry, matrix: Matrix) -> Figure:
+    rows_names, column_names = _short_names(matrix.rows), _short_names(matrix.columns)
     rows: tuple[Row, ...] = tuple(
-        {"run": entry.number, "row": row, "column": column, "value": value}
+        {
+            "run": entry.number,
+            "row": rows_names[row],
+            "column": column_names[column],
+            "full_row": row,
+            "full_column": column,
+            "value": value,
+        }
         for row, line in zip(matrix.rows, matrix.values, strict=True)
         for column, value in zip(matrix.columns, line, strict=True)
     )
+    unit, down, across = matrix_titles(matrix.unit)
     title = f"{words(matrix.name)} of run {entry.number} ({entry.label})"
-    height = max(160, min(36 * len(matrix.rows), 480))
+    height, wide = max(160, min(36 * len(matrix.rows), 480)), len(matrix.columns) > MOST_NARROW
     return Figure(
         name=f"{title}, {matrix.split}",
-        caption=f"{capitalized(title)} on the {split_title(matrix.split)} of {chapter.title}, {matrix.unit}.",
+        caption=f"{capitalized(title)} on the {split_title(matrix.split)} of {chapter.title}, in {unit}. "
+        f"Rows: {down}. Columns: {across}.",
         charts={"": layered(*_matrix_layers(matrix, rows), height=height)},
         rows=rows,
-        keys=("row", "column", "value"),
-        columns=(ReportColumn("row"), ReportColumn("column"), ReportColumn("value", matrix.unit)),
+        keys=("full_row", "full_column", "value"),
+        columns=(ReportColumn(down), ReportColumn(across), ReportColumn("value", unit)),
+        wide=wide,
+        least_width=200 + 34 * len(matrix.columns) if wide else 0,
     )
 
 
+def matrix_titles(unit: str) -> tuple[str, str, str]:
+    """The unit of a matrix's cells, and what its rows and its columns are.
+
+    >>> matrix_titles("texts; row: true class, column: predicted")
+    ('texts', 'true class', 'predicted')
+    >>> matrix_titles("norm")
+    ('norm', 'row', 'column')
+    """
+    match = _TITLED_UNIT.fullmatch(unit)
+    return (match[1], match[2], match[3]) if match else (unit, "row", "column")
+
+
+def _short_names(names: Sequence[str]) -> dict[str, str]:
+    return dict(zip(names, short_labels(names, LONGEST_LABEL), strict=True))
+
+
 def _matrix_layers(matrix: Matrix, rows: Sequence[Row]) -> list[alt.Chart]:
+    unit, down, across = matrix_titles(matrix.unit)
+    names = _short_names(matrix.columns)
     base = over_rows().encode(
-        x=alt.X(
-            "column:N", sort=list(matrix.columns), title="column", axis=alt.Axis(orient="top", labelAngle=0)
+        x=alt.X("column:N", sort=list(names.values()), title=across, axis=top_axis(list(names.values()))),
+        y=alt.Y(
+            "row:N",
+            sort=list(_short_names(matrix.rows).values()),
+            title=down,
+            axis=alt.Axis(labelLimit=260, labelOverlap=False),
         ),
-        y=alt.Y("row:N", sort=list(matrix.rows), title="row"),
-        tooltip=["row:N", "column:N", alt.Tooltip("value:Q", title=matrix.unit)],
+        tooltip=[
+            alt.Tooltip("full_row:N", title=down),
+            alt.Tooltip("full_column:N", title=across),
+            alt.Tooltip("value:Q", title=unit),
+        ],
     )
     numbered = max(len(matrix.rows), len(matrix.columns)) <= MOST_NUMBERED
     legend = None if numbered else alt.Legend(title=None)
@@ -177,5 +221,7 @@ def _matrix_layers(matrix: Matrix, rows: Sequence[Row]) -> list[alt.Chart]:
     # White text on the darker half of the colours.
     dark = alt.datum.value > max(column_values(rows)) * 0.55
     text_colour = alt.condition(dark, alt.value("white"), alt.value("#0b2545"))
-    numbers = base.mark_text(fontSize=13).encode(text=alt.Text("value:Q", format=",.4~g"), color=text_colour)
-    return [cells, numbers]
+    # The numbers shrink with their cells, so that they fit on a narrow page.
+    size = alt.ExprRef(f"max(7, min(13, width / {max(len(matrix.columns), 1)} / 3))")
+    numbers = base.mark_text(fontSize=size)
+    return [cells, numbers.encode(text=alt.Text("value:Q", format=",.4~g"), color=text_colour)]

@@ -46,6 +46,7 @@ class Figure:
     source: name of an earlier figure with the same rows, which has the table.
     listed: whether the table shows a row.
     wide: whether the figure takes the whole width of the page.
+    least_width: of a chart, in pixels; on a narrower page the reader scrolls it.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Figure:
     source: str = ""
     listed: Callable[[Row], bool] = bool
     wide: bool = False
+    least_width: int = 0
 
     @cached_property
     def table(self) -> ReportTable:

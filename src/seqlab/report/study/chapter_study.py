@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,12 +12,10 @@ from seqlab.compare.study import Group, Study, dataset_of, short, without_datase
 from seqlab.compare.study_cells import OpenStudy, StudyCell, cells
 from seqlab.report.chapters import Chapter, RunLabel
 from seqlab.report.charts.chart_style import GREY
-from seqlab.report.naming import architecture_of, short_labels
+from seqlab.report.naming import LONGEST_LABEL, architecture_of, short_labels
 from seqlab.report.run_styles import Style
 from seqlab.runs.run_folder import RunFolder
 
-LONGEST_NAME = 32
-"""Characters of an architecture's name in sentences and charts."""
 ORACLE = "oracle"
 """Kind of the baseline that is the true distribution of the data."""
 
@@ -35,12 +33,6 @@ class ChapterStudy(Study):
         """The settings that vary, with their values: numbers ascending, others in the order of the study."""
         keys = dict.fromkeys(key for group in self.groups for key in group.setting)
         return {key: _ordered([group.setting.get(key) for group in self.groups]) for key in keys}
-
-    @cached_property
-    def names(self) -> dict[str, str]:
-        """The architectures with the names that sentences and charts give them."""
-        full = list(dict.fromkeys(group.architecture for group in (*self.groups, *self.baselines)))
-        return dict(zip(full, short_labels(full, LONGEST_NAME), strict=True))
 
     @cached_property
     def floors(self) -> list[Group]:
@@ -74,6 +66,17 @@ class ChapterStudy(Study):
             for group in self.groups
             for style in [styles.get(group.architecture, unknown)]
         }
+
+
+def with_short_names(study: OpenStudy) -> OpenStudy:
+    """The study with names of architectures that fit in sentences and charts."""
+    full = list(dict.fromkeys(run.trial.architecture for run in study.runs))
+    short = dict(zip(full, short_labels(full, LONGEST_LABEL), strict=True))
+    runs = (
+        replace(run, trial=replace(run.trial, architecture=short[run.trial.architecture]))
+        for run in study.runs
+    )
+    return replace(study, runs=tuple(runs))
 
 
 def study_run_labels(study: OpenStudy) -> dict[str, RunLabel]:

@@ -10,8 +10,9 @@ import altair as alt
 
 from seqlab.compare.study import Group
 from seqlab.compare.study_cells import EPOCHS
-from seqlab.report.charts.chart_style import GREY, layered, over_rows
+from seqlab.report.charts.chart_style import GREY, layered, over_rows, top_axis
 from seqlab.report.charts.figure import Figure, Panel, Row
+from seqlab.report.naming import LONGEST_LABEL, short_labels
 from seqlab.report.study.chapter_study import ChapterStudy, is_number
 from seqlab.report.tables import ReportColumn, words
 from seqlab.schema.settings import format_setting, short_names
@@ -22,8 +23,6 @@ BEST_FRAME = "#f59e0b"
 """Colour of the frame around the best cell of each row; visible on light and dark cells."""
 MOST_VALUES = 40
 """Values of an axis up to which a grid is drawn."""
-_WIDTH = 800
-"""Pixels that the columns of a grid share on a wide page."""
 _SHADED = 0.8
 """Share of the cells, from the best, that have different colours; the rest have the lightest colour."""
 ARCHITECTURE = "architecture"
@@ -63,17 +62,18 @@ def grid_heat_map(study: ChapterStudy) -> Figure | None:
     if 2 * len(cells) < possible:
         return None
     rows, names = _rows(study, axes, cells), short_names([axes.down, axes.across])
+    shown = [] if axes.architectures_across else ["across"]
     panels = () if axes.architectures_across else [Panel(g.architecture, g.architecture) for g in study.best]
     return Figure(
         name=f"grid of study {study.name} on {study.chapter.title}",
         caption=_caption(study, axes, rows),
         charts={"": _chart(study, axes, names)},
         rows=rows,
-        keys=(ARCHITECTURE, "down", "across", "value", "best", "why"),
+        keys=(ARCHITECTURE, "down", *shown, "value", "best", "why"),
         columns=(
             ReportColumn(ARCHITECTURE),
             ReportColumn(names[axes.down]),
-            ReportColumn(names[axes.across]),
+            *(ReportColumn(names[axes.across]) for _ in shown),
             ReportColumn(f"median {words(study.monitor.name)}", study.monitor.unit),
             ReportColumn("best of its row"),
             ReportColumn("censored"),
@@ -102,13 +102,15 @@ def _axes(study: ChapterStudy) -> _GridAxes | None:
 def _best_cells(study: ChapterStudy, axes: _GridAxes) -> Cells:
     """For each cell of the grid the best setting of the architecture."""
     cells: Cells = {}
+    down = _shown_values(study, axes.down)
+    across = {} if axes.architectures_across else _shown_values(study, axes.across)
     for group in study.groups:
-        across = (
+        column = (
             group.architecture
             if axes.architectures_across
-            else format_setting(group.setting.get(axes.across))
+            else across[format_setting(group.setting.get(axes.across))]
         )
-        key = (group.architecture, format_setting(group.setting.get(axes.down)), across)
+        key = (group.architecture, down[format_setting(group.setting.get(axes.down))], column)
         if key not in cells or study.loss(group.summary.median) < study.loss(cells[key].summary.median):
             cells[key] = group
     return cells
@@ -151,16 +153,20 @@ def _colour_range(study: ChapterStudy, cells: Cells) -> tuple[float, float]:
 def _sorted_values(study: ChapterStudy, key: str) -> list[str]:
     if key == ARCHITECTURE:
         return [group.architecture for group in study.best]
-    return [format_setting(value) for value in study.axes[key]]
+    return list(_shown_values(study, key).values())
+
+
+def _shown_values(study: ChapterStudy, key: str) -> dict[str, str]:
+    """The values of a setting, each with the text that fits on an axis."""
+    values = [format_setting(value) for value in study.axes[key]]
+    return dict(zip(values, short_labels(values, LONGEST_LABEL), strict=True))
 
 
 def _chart(study: ChapterStudy, axes: _GridAxes, names: dict[str, str]) -> dict[str, Any]:
     down, across = _sorted_values(study, axes.down), _sorted_values(study, axes.across)
     across_title = None if axes.architectures_across else words(names[axes.across])
-    limit = max(60, _WIDTH // len(across))
-    top = alt.Axis(orient="top", labelAngle=0, labelOverlap=True, ticks=False, domain=False, labelLimit=limit)
     base = over_rows().encode(
-        x=alt.X("across:N", sort=across, title=across_title, axis=top),
+        x=alt.X("across:N", sort=across, title=across_title, axis=top_axis(across)),
         y=alt.Y(
             "down:N",
             # Numbers ascend from the bottom, as on any other vertical axis.

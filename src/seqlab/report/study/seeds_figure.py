@@ -18,6 +18,7 @@ from seqlab.report.charts.chart_style import (
 )
 from seqlab.report.charts.figure import Figure, Panel, Row
 from seqlab.report.charts.palette import Palette
+from seqlab.report.naming import LONGEST_LABEL, short_labels
 from seqlab.report.study.chapter_study import ChapterStudy
 from seqlab.report.tables import ReportColumn, capitalized, words
 
@@ -58,7 +59,13 @@ def seeds_figure(study: ChapterStudy) -> Figure | None:
         return None
     shown = [group for best in study.best for group in _settings(study, best.architecture)[:MOST_SETTINGS]]
     edge = censored_edge(study, shown)
-    seeds = [row for index, group in enumerate(shown) for row in _seed_rows(group, index, edge)]
+    labels = short_labels([group.label for group in shown], LONGEST_LABEL)
+    numbers = {entry.run.folder.path.name: entry.number for entry in study.chapter.entries}
+    seeds = [
+        {**row, "run": numbers.get(str(row["run"]))}
+        for index, (group, label) in enumerate(zip(shown, labels, strict=True))
+        for row in _seed_rows(group, label, index, edge)
+    ]
     rows = (*seeds, *_baseline_rows(study))
     # With one setting per architecture, one chart compares them all; otherwise each has a panel.
     single = max(len(_settings(study, best.architecture)) for best in study.best) == 1
@@ -68,7 +75,7 @@ def seeds_figure(study: ChapterStudy) -> Figure | None:
         caption=_caption(study, shown, rows),
         charts={"": layered(*layers, height=_height(shown, single=single), zoom=("x",))},
         rows=rows,
-        keys=("architecture", "label", "seed", "value", "why"),
+        keys=("architecture", "setting", "seed", "value", "why"),
         columns=(
             ReportColumn("architecture"),
             ReportColumn("setting"),
@@ -104,20 +111,29 @@ def _height(shown: Sequence[Group], *, single: bool) -> int:
     return max(90, 26 * (len(shown) if single else most))
 
 
-def _seed_rows(group: Group, order: int, edge: float) -> list[Row]:
+def _seed_rows(group: Group, label: str, order: int, edge: float) -> list[Row]:
     setting: Row = {
         "architecture": group.architecture,
-        "label": group.label,
+        "setting": group.label,
+        "label": label,
         "order": order,
         "why": None,
         "seed": None,
+        "run": None,
     }
     rows: list[Row] = []
     for cell in group.cells:
         kind = "seed" if cell.value is not None else "censored"
         value = edge if cell.value is None else cell.value
         rows.append(
-            {**setting, "kind": kind, "seed": cell.seed, "value": value, "why": short(cell.censored) or None}
+            {
+                **setting,
+                "kind": kind,
+                "seed": cell.seed,
+                "run": cell.run.name,
+                "value": value,
+                "why": short(cell.censored) or None,
+            }
         )
     if group.summary.median is not None:
         rows.append({**setting, "kind": "median", "value": group.summary.median})
@@ -125,7 +141,7 @@ def _seed_rows(group: Group, order: int, edge: float) -> list[Row]:
 
 
 def _baseline_rows(study: ChapterStudy) -> list[Row]:
-    empty = dict.fromkeys(("architecture", "order", "why", "seed", "k"))
+    empty = dict.fromkeys(("architecture", "setting", "order", "why", "seed", "run", "k"))
     return [
         {**empty, "kind": "baseline", "label": group.architecture, "value": group.summary.median}
         for group in study.baselines
@@ -143,7 +159,7 @@ def _layers(study: ChapterStudy, field: str, rows: Sequence[Row]) -> list[alt.Ch
         ),
         y=names_axis(field),
     )
-    names = ["architecture:N", alt.Tooltip("label:N", title="setting")]
+    names = ["architecture:N", "setting:N"]
     value = alt.Tooltip("value:Q", format=",.6~g", title=words(study.monitor.name))
     why, colour = alt.Tooltip("why:N", title="censored"), study_palette(study).colour
     seeds = base.transform_filter("datum.kind === 'seed'").mark_point(filled=True, size=60, opacity=0.75)
