@@ -20,7 +20,7 @@ def test_a_page_on_a_finished_and_an_unfinished_run(seqlab, language: RunFolder,
     assert "<h1>Brackets &amp; more</h1>" in text
     assert f"({broken.path.name}) is unfinished" in text
     assert f'<data value="{tiny.summary(language)["metrics"]["loss"]}">' in text
-    assert {path.suffix for path in static.iterdir()} == {".svg", ".png", ".csv", ".md"}
+    assert {path.suffix for path in static.iterdir()} == {".svg", ".png", ".csv", ".md", ".tex"}
 
 
 def test_without_samples(seqlab, language: RunFolder, tmp_path: Path) -> None:
@@ -35,4 +35,4 @@ def test_without_samples(seqlab, language: RunFolder, tmp_path: Path) -> None:
 
 def test_a_folder_without_a_run_is_refused(refused, tmp_path: Path) -> None:
     assert "There is no run" in refused("report", str(tmp_path))
-    assert "needs at least one run (`seqlab list runs`). Got none." in refused("report")
+    assert "needs at least one run (`seqlab list runs`) or study. Got none." in refused("report")

@@ -17,6 +17,7 @@ from markdown_it import MarkdownIt
 from seqlab import report
 from seqlab.report.table_text import to_csv, to_markdown
 from seqlab.report.tables import ReportColumn, ReportTable
+from seqlab.schema.errors import UserError
 
 TABLE = ReportTable(
     name="odd",
@@ -72,7 +73,29 @@ def test_tables_hold_the_records(exported: Path) -> None:
     results = (exported / "table-02-results-reviews.md").read_text(encoding="utf-8")
     assert results.startswith("Results on the validation split of reviews")
     assert "| 3,494 |" in results
-    assert {path.stem for path in exported.glob("*.csv")} == {path.stem for path in exported.glob("*.md")}
+    stems = [{path.stem for path in exported.glob(f"*.{suffix}")} for suffix in ("csv", "md", "tex")]
+    assert stems[0] == stems[1] == stems[2]
+
+
+def test_one_figure_and_one_table_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "runs"))
+    content = report.page_content([folders.make(), folders.make(cell="gru", loss=0.75)], [])
+    begins = {".svg": b"<svg", ".png": b"\x89PNG\r\n\x1a\n", ".pdf": b"%PDF-"}
+    for suffix, begin in begins.items():
+        output = tmp_path / f"loss{suffix}"
+        report.write_figure(content, "loss-on-reviews", output, title="Two cells", font_size=24)
+        assert output.read_bytes().startswith(begin)
+    sizes = {e.get("font-size") for e in ET.parse(tmp_path / "loss.svg").iter()} - {None}
+    assert "24px" in sizes
+    assert "12px" not in sizes
+    assert "Two cells" in "".join(ET.parse(tmp_path / "loss.svg").getroot().itertext())
+    report.write_table(content, "", tmp_path / "answer.csv")
+    rows = list(csv.reader((tmp_path / "answer.csv").read_text(encoding="utf-8").splitlines()))
+    assert [row[0] for row in rows] == ["model", "lstm", "gru"]
+    with pytest.raises(UserError, match=r"no figure 'los\.'\. .*Known: .*loss-on-reviews-over-epoch"):
+        report.write_figure(content, "los.", tmp_path / "x.svg")
+    with pytest.raises(UserError, match=r"must end in \.csv, \.md, \.tex\. Got .*x\.doc"):
+        report.write_table(content, "", tmp_path / "x.doc")
 
 
 @pytest.fixture(scope="module")

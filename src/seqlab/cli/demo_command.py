@@ -76,9 +76,16 @@ def demo(
     from seqlab.compare.study import read
 
     studies = [read(folder) for folder in folders]
-    introduction = f"{WARNING}\n\n{INTRODUCTION}" if quick else INTRODUCTION
     # The studies have different datasets, so nothing of one is ranked with the other.
-    report.write([], output, title=TITLE, introduction=introduction, studies=folders, allow_incomparable=True)
+    report.write(
+        [],
+        output,
+        title=TITLE,
+        introduction=INTRODUCTION,
+        warning=WARNING if quick else "",
+        studies=folders,
+        allow_incomparable=True,
+    )
     if as_json:
         tables = [as_table(parts, folder, None) for parts, folder in zip(studies, folders, strict=True)]
         print_json({"report": str(output), "studies": tables})

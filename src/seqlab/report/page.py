@@ -9,6 +9,7 @@ from seqlab.compare.study_cells import open_study
 from seqlab.report.answers.page_answers import page_answers
 from seqlab.report.chapter_sections import chapter_part, shared_part
 from seqlab.report.chapters import Chapter, chapters
+from seqlab.report.charts.drawings import FONT_SIZE
 from seqlab.report.charts.static_files import RETRY, write_static_files
 from seqlab.report.page_template import VEGA_LITE, PageContent, render
 from seqlab.report.run_data import read_run
@@ -38,6 +39,7 @@ def write(
     static: Path | None = None,
     studies: Sequence[StudyFolder] = (),
     allow_incomparable: bool = False,
+    font_size: int = FONT_SIZE,
 ) -> Path:
     """Write a report on runs, finished or not; equal folders give an equal page, byte for byte.
 
@@ -48,11 +50,12 @@ def write(
         introduction: plain text under the answers; an empty line starts a new paragraph.
         warning: plain text above the answers.
         samples: whether texts that were generated or labelled are shown.
-        static: folder for every figure as SVG and PNG and every table as CSV and Markdown.
+        static: folder for every figure as SVG and PNG and every table as CSV, Markdown and LaTeX.
         studies: studies to report on; their runs are added to `runs`, and the page begins with the question
-            and the findings of each.
+            and the answer of each.
         allow_incomparable: whether runs that cannot be ranked with each other are shown separately instead
             of being refused.
+        font_size: of the labels of charts in `static`, in pixels.
 
     Returns:
         The path of the page.
@@ -62,11 +65,37 @@ def write(
             be ranked; the message names what differs.
         WorkError: the disk is full or cannot be written.
     """
+    check_paths(output, static)
+    content = page_content(
+        runs,
+        studies,
+        title=title,
+        introduction=introduction,
+        warning=warning,
+        samples=samples,
+        allow_incomparable=allow_incomparable,
+    )
+    write_output(output, render(content), retry=RETRY)
+    if static is not None:
+        write_static_files(static, content.tables, content.figures, VEGA_LITE, font_size=font_size)
+    return output
+
+
+def page_content(
+    runs: Sequence[RunFolder],
+    studies: Sequence[StudyFolder],
+    *,
+    title: str = "",
+    introduction: str = "",
+    warning: str = "",
+    samples: bool = True,
+    allow_incomparable: bool = False,
+) -> PageContent:
+    """What a page on these runs shows; see `write`."""
     opened = [with_short_names(open_study(study)) for study in studies]
     folders = [*runs, *(run for study in opened for run in study_runs(study))]
     if not folders:
         raise UserError("A report must have at least one run. Got none.")
-    check_paths(output, static)
     run_labels = {name: label for study in opened for name, label in study_run_labels(study).items()}
     made = chapters(
         [read_run(run) for run in _without_duplicates(folders)],
@@ -74,7 +103,7 @@ def write(
         allow_incomparable=allow_incomparable,
     )
     by_study = [chapter_studies(study, made) for study in opened]
-    content = PageContent(
+    return PageContent(
         title=title,
         introduction=introduction,
         warning=warning,
@@ -82,10 +111,6 @@ def write(
         answers=page_answers(made, by_study),
         parts=_parts(made, by_study, samples=samples),
     )
-    write_output(output, render(content), retry=RETRY)
-    if static is not None:
-        write_static_files(static, content.tables, content.figures, VEGA_LITE)
-    return output
 
 
 def _parts(

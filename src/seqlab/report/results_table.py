@@ -21,8 +21,9 @@ def results_table(chapter: Chapter) -> ReportTable:
     entries = chapter.entries
     filled = [
         *_identity(entries),
-        *_settings(chapter),
+        *_settings(chapter, within=True),
         *_metrics(chapter),
+        *_settings(chapter, within=False),
         *_costs(entries),
         *_outcome(entries),
     ]
@@ -63,10 +64,21 @@ def _metrics(chapter: Chapter) -> list[FilledColumn]:
     ]
 
 
-def _settings(chapter: Chapter) -> list[FilledColumn]:
+def _settings(chapter: Chapter, *, within: bool) -> list[FilledColumn]:
+    """The settings that vary within an architecture, or those that vary only between architectures."""
     differing = [(key, values) for key, values in differing_settings(chapter) if key not in COVERED]
     names = short_names([key for key, _ in differing])
-    return [(ReportColumn(names[key]), [_number(value) for value in values]) for key, values in differing]
+    return [
+        (ReportColumn(names[key]), [_number(value) for value in values])
+        for key, values in differing
+        if _varies_within(chapter, values) == within
+    ]
+
+
+def _varies_within(chapter: Chapter, values: Sequence[str | None]) -> bool:
+    """Whether two runs of one architecture have different values."""
+    pairs = {(entry.architecture, value) for entry, value in zip(chapter.entries, values, strict=True)}
+    return len(pairs) > len({architecture for architecture, _ in pairs})
 
 
 def _number(value: str | None) -> CellValue:

@@ -198,12 +198,22 @@ def find(wanted: str) -> RunFolder:
     return open_run(root() / (wanted if wanted in matches else matches[0]))
 
 
+def named(wanted: str, known: Sequence[str] | None = None) -> list[str]:
+    """The folder with this name, else those of the runs with this name.
+
+    Args:
+        wanted: a complete name.
+        known: names of folders; None: those of all runs.
+    """
+    folders = names() if known is None else known
+    if wanted in folders:
+        return [wanted]
+    return [name for name in folders if name.rpartition("-")[0] == wanted]
+
+
 def _matching(wanted: str, known: Sequence[str]) -> list[str]:
     """The folders with this name, else those of the runs with this name, else those that begin with it."""
-    if wanted in known:
-        return [wanted]
-    exact = [name for name in known if name.rpartition("-")[0] == wanted]
-    return exact or [name for name in known if name.startswith(wanted)]
+    return named(wanted, known) or [name for name in known if name.startswith(wanted)]
 
 
 def _changed(name: str) -> int:

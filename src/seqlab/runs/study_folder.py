@@ -315,13 +315,18 @@ def _shown(value: Any) -> str:
     return "not there" if value is None else repr(value)
 
 
+def exists(path: Path) -> bool:
+    """Whether there is a study's folder at a path."""
+    return os.path.lexists(path / _ABOUT)
+
+
 def find(wanted: str) -> StudyFolder:
     """The study a user names: by its folder, or by its name.
 
     Raises:
         UserError: there is none.
     """
-    if os.path.lexists(Path(wanted) / _ABOUT):
+    if exists(Path(wanted)):
         return _opened(Path(wanted))
     if wanted not in names():
         raise unknown("study", wanted, names())

@@ -52,7 +52,8 @@ def _network_wins(study: ChapterStudy, leaders: Sequence[Group], pairs: Pairs) -
     extreme = "highest" if study.monitor.better == "higher" else "lowest"
     return (
         f"{best.architecture} has the {extreme} {words(study.monitor.name)}, "
-        f"{_number(study, best)}{_with_seeds(best)}{_gap(study, best, leaders[1], pair)}{_certainty(pair)}."
+        f"{_number(study, best)}{_with_seeds(best)}; it is better than "
+        f"{leaders[1].architecture}{_gap(study, best, leaders[1], pair)}{_certainty(pair)}."
     )
 
 
@@ -61,10 +62,10 @@ def _baseline_wins(study: ChapterStudy, best: Group, rival: Group, pair: Compari
     what = f"No network beats the baseline {rival.architecture}, with {_value(study, rival)}"
     if equal:
         return f"{what}: the best one, {best.architecture}, has the same."
-    one_seed = "; one seed, so this is no claim about the architectures" if len(best.cells) == 1 else ""
+    one_seed = "; one seed, so no claim about the architectures" if len(best.cells) == 1 else ""
     return (
-        f"{what}: the best network, {best.architecture}, has {_number(study, best)}"
-        f"{_with_seeds(best)}{_gap(study, rival, best, pair)}{one_seed}."
+        f"{what}: the best one, {best.architecture}, has {_number(study, best)}{_with_seeds(best)} and is "
+        f"worse{_gap(study, rival, best, pair)}{one_seed}."
     )
 
 
@@ -109,24 +110,27 @@ def _with_seeds(group: Group) -> str:
 
 def _gap(study: ChapterStudy, better: Group, worse: Group, pair: Comparison | None) -> str:
     """How much better one model is than another one, with the interval over the items of the split."""
-    claim = f"; {better.architecture} is better than {worse.architecture} by"
     items = None if pair is None else pair.items
     if items is None or items.winner != better.architecture:
         size = abs(difference(better.summary.median or 0.0, worse.summary.median or 0.0))
-        return f"{claim} {study.monitor.format_difference(size, size)}"
-    size, low, high = _paired_gap(items)
-    doubt = "" if items.significant else ", which may be chance"
-    level = percent(items.interval.level)
-    return f"{claim} {size} on the same {items.unit}s ({level} interval {low} to {high}{doubt})"
+        return f" by {study.monitor.format_difference(size, size)}"
+    return f" by {_size(items)} on the same {items.unit}s ({_interval(items)})"
 
 
-def _paired_gap(items: ItemsComparison) -> tuple[str, str, str]:
-    """The size of a difference and the ends of its interval, positive where the winner is better."""
-    sign, spread = (1 if items.difference >= 0 else -1), items.interval.width
+def _size(items: ItemsComparison) -> str:
+    size, width = abs(items.difference), items.interval.width
+    points = " points" if items.metric.display_unit == "%" else ""
+    return f"{items.metric.format_number(size, width)}{points}"
+
+
+def _interval(items: ItemsComparison) -> str:
+    """The interval of a difference, positive where the winner is better, and whether it may be chance."""
+    sign, width = (1 if items.difference >= 0 else -1), items.interval.width
     low, high = (
-        items.metric.format_number(end, spread) for end in sorted(sign * e for e in items.interval.ends)
+        items.metric.format_number(end, width) for end in sorted(sign * end for end in items.interval.ends)
     )
-    return items.metric.format_difference(abs(items.difference), spread), low, high
+    doubt = "" if items.significant else ", which may be chance"
+    return f"{percent(items.interval.level)} interval {low} to {high}{doubt}"
 
 
 def _certainty(pair: Comparison | None) -> str:
@@ -138,7 +142,7 @@ def _certainty_over_seeds(seeds: SeedsComparison) -> str:
     """What can be claimed about other seeds."""
     count = len(seeds.seeds)
     if count == 1:
-        return "one seed each, so this ranks these runs and is no claim about the architectures"
+        return "one seed each, so this ranks the runs and is no claim about the models"
     if not seeds.enough_seeds:
         return (
             f"{counted(count, 'seed')} are too few for a test ({needed_seeds(seeds.level)} are needed), "

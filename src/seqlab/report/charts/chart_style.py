@@ -112,7 +112,9 @@ def baseline_rules(value: Literal["x", "y"]) -> list[alt.LayerChart | alt.Chart]
     tooltip = [alt.Tooltip("label:N", title="baseline"), alt.Tooltip("value:Q", format=",.6~g")]
     line = base.mark_rule(color=GREY, strokeDash=[6, 4], strokeWidth=1.4)
     if value == "y":
-        names = base.mark_text(color=GREY, fontSize=11, align="right", dx=-4, dy=-6)
+        # Curves mostly come from the middle of the chart, so the name is on the other side of the rule.
+        low = "scale('y', datum.value) > height / 2 && scale('y', datum.value) < height - 16"
+        names = base.mark_text(color=GREY, fontSize=11, align="right", dx=-4, dy=alt.expr(f"{low} ? 10 : -6"))
         return [
             line.encode(y="value:Q", tooltip=tooltip),
             names.encode(y="value:Q", x=alt.value("width"), text="label:N"),

@@ -1,0 +1,80 @@
+"""Tables as LaTeX: read back by a small interpreter of what the escapes mean."""
+
+from __future__ import annotations
+
+import re
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqlab.report.latex import latex_text, to_latex
+from seqlab.report.tables import ReportColumn, ReportTable
+
+NAMED = {
+    "textbackslash": "\\",
+    "textasciicircum": "^",
+    "textasciitilde": "~",
+    "textless": "<",
+    "textgreater": ">",
+    "textbar": "|",
+    "textasciigrave": "`",
+}
+"""Commands of LaTeX's kernel for characters (The LaTeX Companion, table of text symbols)."""
+SPECIAL = set("\\{}#$%&_^~")
+"""The ten characters that LaTeX reserves."""
+LIGATURES = ("--", ",,", "''", "``", "<<", ">>", "!`", "?`")
+"""What fonts of the encodings OT1 and T1 join."""
+TOKEN = re.compile(r"\\([a-zA-Z]+)\{\}|\\([{}#$%&_])|(\{\})|\{([^{}\\])\}|(.)", re.DOTALL)
+
+
+def read(latex: str) -> str:
+    """The characters that LaTeX would print; an error where it would interpret something."""
+    printed = ""
+    for named, escaped, nothing, grouped, plain in TOKEN.findall(latex):
+        assert plain not in SPECIAL, f"{plain!r} is interpreted in {latex!r}"
+        printed += NAMED[named] if named else "" if nothing else escaped or grouped or plain
+    return printed
+
+
+PRINTABLE = "".join(sorted(set(string.printable) - set(string.whitespace))) + " "
+
+
+@given(st.text(alphabet=PRINTABLE + "äß…é", max_size=20))
+def test_every_text_is_printed_as_it_is(text: str) -> None:
+    assert read(latex_text(text)) == text
+    # Braces between two characters keep a font from joining them.
+    assert not [pair for pair in LIGATURES if pair in latex_text(text)]
+
+
+@pytest.mark.parametrize("text", ["[4pt] x", "* x", "a\nb", "a\x1b[1m"])
+def test_a_cell_is_no_argument_of_the_row_before_it(text: str) -> None:
+    cell = latex_text(text)
+    assert not re.match(r"\s*[\[*]", cell)
+    assert cell.isprintable()
+
+
+def test_a_table_has_a_caption_rules_and_the_best_row_bold() -> None:
+    table = ReportTable(
+        name="t",
+        caption="Loss of `a_b`, 50 %.",
+        columns=(ReportColumn("model"), ReportColumn("loss", "nats"), ReportColumn("steps")),
+        rows=(("l_1", 0.25, 1200), ("g&u", -1.5, None)),
+        best=frozenset({0}),
+    )
+    assert to_latex(table).splitlines() == [
+        r"% The document needs \usepackage{booktabs}.",
+        r"\begin{table}",
+        r"  \centering",
+        r"  \caption{Loss of \texttt{a\_b}, 50 \%.}",
+        r"  \begin{tabular}{lrr}",
+        r"    \toprule",
+        r"    model & loss (nats) & steps \\",
+        r"    \midrule",
+        r"    \textbf{l\_1} & \textbf{0.25} & \textbf{1{,}200} \\",
+        r"    g\&u & $-$1.50 & -- \\",
+        r"    \bottomrule",
+        r"  \end{tabular}",
+        r"\end{table}",
+    ]
