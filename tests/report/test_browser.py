@@ -82,6 +82,7 @@ def path(tmp_path: Path, runs: Path) -> Path:
 def test_every_chart_is_drawn_in_light_and_dark(path: Path, tmp_path: Path, scheme: str) -> None:
     driver = _open(path, tmp_path, f"--blink-settings=preferredColorScheme={1 if scheme == 'light' else 0}")
     try:
+        _open_sections(driver)
         WebDriverWait(driver, 60).until(lambda driver: all(_drawn(driver)))
         assert driver.get_log("browser") == []
         picture = tmp_path / "page.png"
@@ -139,6 +140,10 @@ def _open(path: Path, folder: Path, *flags: str) -> WebDriver:
     return driver
 
 
+def _open_sections(driver: WebDriver) -> None:
+    driver.find_element(By.CSS_SELECTOR, ".fold-all [data-open]").click()
+
+
 def _until_drawn(driver: WebDriver, axis: str) -> None:
     WebDriverWait(driver, 60).until(
         lambda driver: driver.find_element(By.TAG_NAME, "html").get_attribute("data-drawn") == axis
@@ -174,6 +179,7 @@ def _drawn(driver: WebDriver) -> list[bool]:
 
 @pytest.mark.skipif(DRIVER is None, reason="needs chromedriver (apt-get install chromium-driver)")
 def test_charts_are_drawn_when_they_are_scrolled_to(short: WebDriver) -> None:
+    _open_sections(short)
     before = _drawn(short)
     assert len(before) > 4
     assert not before[-1]
@@ -191,6 +197,7 @@ def test_printing_draws_all(short: WebDriver) -> None:
 
 @pytest.mark.skipif(DRIVER is None, reason="needs chromedriver (apt-get install chromium-driver)")
 def test_the_chosen_run_is_drawn(short: WebDriver) -> None:
+    _open_sections(short)
     choice = short.find_element(By.CSS_SELECTOR, "figure select")
     chart = choice.find_element(By.XPATH, "ancestor::figure//div[contains(@class, 'chart')]")
     short.execute_script("arguments[0].scrollIntoView({behavior: 'instant'})", chart)
@@ -216,20 +223,86 @@ def test_the_axis_is_switched_by_click_and_by_keyboard(browser: WebDriver) -> No
 
 
 @pytest.mark.skipif(DRIVER is None, reason="needs chromedriver (apt-get install chromium-driver)")
+def test_columns_are_sorted_rows_filtered_and_runs_chosen(short: WebDriver) -> None:
+    results = short.find_element(By.CSS_SELECTOR, "table[data-chooser]")
+    head = next(h for h in results.find_elements(By.CSS_SELECTOR, "thead th") if h.text.startswith("loss"))
+
+    def losses() -> list[float]:
+        column = [h.text for h in results.find_elements(By.CSS_SELECTOR, "thead th")].index(head.text)
+        rows = results.find_elements(By.CSS_SELECTOR, "tbody tr")
+        cells = [row.find_elements(By.CSS_SELECTOR, "th, td")[column] for row in rows if row.is_displayed()]
+        return [float(cell.find_element(By.TAG_NAME, "data").get_attribute("value") or "") for cell in cells]
+
+    original, button = losses(), head.find_element(By.TAG_NAME, "button")
+    button.click()
+    assert (losses(), head.get_attribute("aria-sort")) == (sorted(original), "ascending")
+    button.send_keys(Keys.ENTER)
+    assert (losses(), head.get_attribute("aria-sort")) == (sorted(original, reverse=True), "descending")
+    button.click()
+    assert (losses(), head.get_attribute("aria-sort")) == (original, None)
+
+    def lines() -> int:
+        chart = short.find_element(By.CSS_SELECTOR, "details.section .chart")
+        return len(chart.find_elements(By.CSS_SELECTOR, ".mark-line path"))
+
+    chart = short.find_element(By.CSS_SELECTOR, "details.section .chart")
+    short.execute_script("arguments[0].scrollIntoView({behavior: 'instant'})", chart)
+    WebDriverWait(short, 60).until(lambda _: lines() > 8)
+    scroll = results.find_element(By.XPATH, "ancestor::div[@class='table']")
+    search, only = scroll.find_element(By.TAG_NAME, "input"), scroll.find_element(By.TAG_NAME, "button")
+    search.send_keys("gru")
+    assert len(losses()) == 8
+    only.click()
+    search.clear()
+    search.send_keys(" ")
+    boxes = results.find_elements(By.CSS_SELECTOR, "input.choose")
+    assert [box.is_selected() for box in boxes] == [True] * 8 + [False] * 8
+    assert "8 of 16 runs" in scroll.text
+    # Eight runs on validation, and the medians of their architecture on both splits.
+    WebDriverWait(short, 60).until(lambda _: lines() == 10)
+    boxes[0].click()
+    # A median of seven runs is not that of the architecture, so it is left out.
+    WebDriverWait(short, 60).until(lambda _: lines() == 7)
+
+
+@pytest.mark.skipif(DRIVER is None, reason="needs chromedriver (apt-get install chromium-driver)")
+def test_a_chart_zooms_with_shift_and_the_wheel_only(short: WebDriver) -> None:
+    chart = short.find_element(By.CSS_SELECTOR, "details.section .chart")
+    short.execute_script("arguments[0].scrollIntoView({behavior: 'instant'})", chart)
+    WebDriverWait(short, 60).until(lambda _: chart.find_elements(By.CSS_SELECTOR, "svg .role-axis-label"))
+
+    def turn(*, shift: bool) -> str:
+        short.execute_script(
+            """const svg = arguments[0].querySelector("svg"), box = svg.getBoundingClientRect();
+            svg.dispatchEvent(new WheelEvent("wheel", { deltaY: -400, bubbles: true, cancelable: true,
+              shiftKey: arguments[1], clientX: box.x + box.width / 2, clientY: box.y + box.height / 2 }));""",
+            chart,
+            shift,
+        )
+        return chart.find_element(By.TAG_NAME, "svg").text
+
+    before = turn(shift=False)
+    assert turn(shift=False) == before
+    WebDriverWait(short, 60).until(lambda _: turn(shift=True) != before)
+
+
+@pytest.mark.skipif(DRIVER is None, reason="needs chromedriver (apt-get install chromium-driver)")
 def test_every_part_can_be_reached_by_keyboard(browser: WebDriver) -> None:
     """The tab key stops at the skip link first, then at every link, switch and fold; nothing traps it."""
+    _open_sections(browser)
+    browser.execute_script("document.activeElement.blur()")
     stops = []
-    for _ in range(200):
+    for _ in range(1000):
         browser.switch_to.active_element.send_keys(Keys.TAB)
         now = browser.switch_to.active_element
         if now.tag_name == "body":
             break
-        stops.append((now.tag_name, now.text.splitlines()[0] if now.text else "", now.get_attribute("role")))
+        stops.append((now.tag_name, now.text.splitlines()[0] if now.text else "", now.get_attribute("type")))
     assert stops[0][:2] == ("a", "Skip to the results")
-    wanted = {tag: len(browser.find_elements(By.CSS_SELECTOR, tag)) for tag in ("a", "summary")}
+    wanted = {tag: len(browser.find_elements(By.CSS_SELECTOR, tag)) for tag in ("a", "summary", "button")}
     assert {tag: sum(stop[0] == tag for stop in stops) for tag in wanted} == wanted
-    assert sum(stop[0] == "input" for stop in stops) == 1, "one stop for the whole switch"
-    fold = browser.find_element(By.TAG_NAME, "summary")
+    assert sum(stop[2] == "radio" for stop in stops) == 1, "one stop for the whole switch"
+    fold = browser.find_element(By.CSS_SELECTOR, "figure summary")
     table = fold.find_element(By.XPATH, "following-sibling::div")
     assert not table.is_displayed()
     fold.send_keys(Keys.ENTER)
@@ -239,6 +312,9 @@ def test_every_part_can_be_reached_by_keyboard(browser: WebDriver) -> None:
 def test_names_of_every_kind_are_drawn_and_nothing_in_them_is_interpreted(tmp_path: Path, runs: Path) -> None:
     made = study.make_hostile((name, path) for name in study.NAMES for path in study.NAMES[:2])
     written = report.write([], tmp_path / "r.html", title=folders.HOSTILE, studies=[made])
+    written.write_text(
+        written.read_text(encoding="utf-8").replace("<details", "<details open"), encoding="utf-8"
+    )
     # Without a driver to wait for the charts, the document is taken once its first frames were drawn.
     visited = visit(written, tmp_path, "--dump-dom", "--run-all-compositor-stages-before-draw")
     assert [line for line in visited.console if "WARN" not in line] == []

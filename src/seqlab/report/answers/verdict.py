@@ -43,12 +43,13 @@ def _network_wins(study: ChapterStudy, leaders: Sequence[Group], pairs: Pairs) -
     tied = [g for g in leaders if study.loss(g.summary.median) == study.loss(best.summary.median)]
     value = _value(study, best)
     if len(leaders) == 1:
-        return f"{best.architecture} reaches {value}{_with_seeds(best)}."
+        alone = "; one seed, so nothing is known about other seeds" if best.summary.seeds == 1 else ""
+        return f"{best.architecture} reaches {value}{_with_seeds(best)}{alone}."
     pair = _pair(pairs, best, leaders[1])
     if len(tied) > 1:
         known = [group.architecture for group in tied]
         names = ", ".join(known[:-1]) + f" and {known[-1]}"
-        return f"{names} are equal, with {value}{_with_seeds(best)}{_certainty(pair)}."
+        return f"{names} are equal, with {value}{_with_seeds(best)}."
     extreme = "highest" if study.monitor.better == "higher" else "lowest"
     return (
         f"{best.architecture} has the {extreme} {words(study.monitor.name)}, "
