@@ -55,7 +55,16 @@
   const draw = async (chart) => {
     const figure = figures[Number(chart.dataset.figure)];
     const wanted = figure.charts[axis] ? axis : Object.keys(figure.charts)[0];
-    const spec = { ...figure.charts[wanted], datasets: { rows: shown(figure, chart) }, width: "container" };
+    const drawn = shown(figure, chart);
+    if (leftOut.size > 0 && drawn[0]?.run !== undefined && drawn.every((row) => row.run === null) || drawn.length === 0) {
+      views.get(chart)?.finalize();
+      views.delete(chart);
+      chart.dataset.drawn = axis;
+      chart.dataset.choice = choice;
+      chart.textContent = "None of the chosen runs is in this chart.";
+      return;
+    }
+    const spec = { ...figure.charts[wanted], datasets: { rows: drawn }, width: "container" };
     spec.autosize = { type: "fit-x", contains: "padding" };
     // Approximate widths of a legend's symbol and of a character, in pixels.
     const columns = Math.max(1, Math.floor(chart.clientWidth / (44 + 7.5 * figure.longest)));

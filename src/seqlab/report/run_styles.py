@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-COLOURS = ("#3b7dd8", "#cf6a0a", "#1f9254", "#d0457f", "#8467d7", "#17899a", "#a46a3f", "#7a828e")
-"""Contrast of at least 3 to 1 against the light and against the dark page, so both use the same colours."""
+COLOURS = ("#3b7dd8", "#cf6a0a", "#789669", "#b42d96", "#875a69", "#d278a5", "#d22d3c")
+"""Contrast of at least 3 to 1 against the light and against the dark page, so both use the same colours;
+readers with any of the three kinds of colour blindness can tell all of them from each other."""
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right")
 DASHES = ((), (7, 3), (2, 2), (9, 3, 2, 3), (4, 4), (12, 4), (1, 3))
 """Lengths of strokes and gaps, by a label's index within its architecture; () is a solid line."""
@@ -60,4 +61,6 @@ class StyleBook:
 
 
 def _numbered(index: int) -> Style:
-    return Style(COLOURS[index % len(COLOURS)], SHAPES[index % len(SHAPES)], ())
+    rounds, colour = divmod(index, len(COLOURS))
+    # A colour that is used again has another shape.
+    return Style(COLOURS[colour], SHAPES[(index + rounds) % len(SHAPES)], ())
