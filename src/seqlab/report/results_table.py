@@ -106,7 +106,7 @@ def _costs(entries: Sequence[Entry]) -> list[FilledColumn]:
 def _outcome(entries: Sequence[Entry]) -> list[FilledColumn]:
     columns: list[FilledColumn] = [(ReportColumn("scored as"), [entry.scored_as for entry in entries])]
     if any(entry.censored for entry in entries):
-        states = [f"censored: {entry.censored}" if entry.censored else "finished" for entry in entries]
+        states = [entry.censored or "finished" for entry in entries]
         columns.append((ReportColumn("state"), [*states]))
     return [*columns, (ReportColumn("command", code=True), [command(entry) for entry in entries])]
 
@@ -123,6 +123,6 @@ def _caption(chapter: Chapter) -> str:
         sentences.append("A baseline is fitted without optimizer steps.")
     if any(entry.censored for entry in chapter.entries):
         sentences.append(
-            "Censored: the run did not finish; its best validation so far is shown, and it is not ranked."
+            "In italics: the run did not finish; its best validation so far is shown, and it is not ranked."
         )
     return " ".join(sentences)

@@ -18,6 +18,8 @@ from seqlab.stats.interval import Interval
 from seqlab.stats.over_items import value_interval
 from seqlab.stats.ties import difference
 
+_INTERVAL = " From, to: the 95 % interval over texts or tokens (bootstrap)."
+
 
 def lone_model(chapter: Chapter) -> Answer:
     """The result of the runs of a chapter that differ only in their seed."""
@@ -94,7 +96,7 @@ def _table(chapter: Chapter) -> ReportTable:
     return ReportTable(
         name=f"answer {chapter.title}",
         caption=f"{'Metrics' if single else 'Result of each seed'} on the validation split of "
-        f"{chapter.title}.{' From, to: the 95 % interval over items (bootstrap).' if single else ''}",
+        f"{chapter.title}.{_INTERVAL if single else ''}",
         columns=_metric_columns() if single else _seed_columns(chapter),
         rows=tuple(_metric_rows(chapter, entries[0]) if single else _seed_rows(chapter, entries)),
         entries=() if single else entries,

@@ -76,7 +76,7 @@ def grid_heat_map(study: ChapterStudy) -> Figure | None:
             *(ReportColumn(names[axes.across]) for _ in shown),
             ReportColumn(f"median {words(study.monitor.name)}", study.monitor.unit),
             ReportColumn("best of its row"),
-            ReportColumn("censored"),
+            ReportColumn("no value because"),
         ),
         by="" if axes.architectures_across else ARCHITECTURE,
         panels=tuple(panels),
@@ -178,7 +178,7 @@ def _chart(study: ChapterStudy, axes: _GridAxes, names: dict[str, str]) -> dict[
             "architecture:N",
             alt.Tooltip("setting:N"),
             alt.Tooltip("value:Q", title=f"median {words(study.monitor.name)}", format=",.6~g"),
-            alt.Tooltip("why:N", title="censored"),
+            alt.Tooltip("why:N", title="no value because"),
         ],
     )
     return layered(*_layers(base, len(across)), height=max(90, 34 * len(down)))
@@ -215,7 +215,7 @@ def _caption(study: ChapterStudy, axes: _GridAxes, rows: Sequence[Row]) -> str:
         sentences.append(f"Each cell shows the best over {others}.")
     if any(row["value"] is None for row in rows):
         sentences.append(
-            "Cross: censored, because the seed at the median did not finish; its tooltip gives the reason."
+            "Cross: no value, because the seed at the median did not finish; its tooltip gives the reason."
         )
     if len([row for row in rows if row["value"] is not None]) > 4:
         sentences.append(f"The worst {100 * (1 - _SHADED):.0f} % of the cells have the lightest colour.")

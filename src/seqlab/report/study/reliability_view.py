@@ -40,7 +40,7 @@ def reliability_table(study: ChapterStudy, reliability: Sequence[Reliability]) -
             ReportColumn("lower quartile", unit),
             ReportColumn("median", unit),
             ReportColumn("upper quartile", unit),
-            ReportColumn("censored", "settings"),
+            ReportColumn("without a value", "settings"),
             ReportColumn("best setting"),
         ),
         rows=tuple(
@@ -80,7 +80,7 @@ def _spread_figure(study: ChapterStudy, reliability: Sequence[Reliability]) -> F
     return Figure(
         name=f"spread over settings in study {study.name} on {study.chapter.title}",
         caption=f"Median {name} of each setting (points), the median of these (line) and their middle half "
-        "(bar; up to the edge of the chart where a quartile is censored); the most reliable architecture "
+        "(bar; up to the edge of the chart where a quartile has no value); the most reliable architecture "
         "first.",
         charts={
             "": layered(*_spread_layers(study, rows), height=max(110, 46 * len(reliability)), zoom=("x",))
@@ -157,7 +157,7 @@ def _expected_best_figure(study: ChapterStudy, reliability: Sequence[Reliability
     return Figure(
         name=f"expected best in study {study.name} on {study.chapter.title}",
         caption="What a smaller search would have found: the expected best of k settings chosen at random "
-        "among those tried. No point: all k settings might be censored.",
+        "among those tried. No point: all k settings might have no value.",
         charts={"": layered(*_expected_best_layers(study, rows), zoom=("x", "y"))},
         rows=rows,
         keys=("architecture", "k", "value"),

@@ -81,7 +81,7 @@ def seeds_figure(study: ChapterStudy) -> Figure | None:
             ReportColumn("setting"),
             ReportColumn("seed"),
             ReportColumn(words(study.monitor.name), study.monitor.unit),
-            ReportColumn("censored"),
+            ReportColumn("no value because"),
         ),
         by="" if single else "architecture",
         panels=() if single else tuple(Panel(best.architecture, best.architecture) for best in study.best),
@@ -161,7 +161,7 @@ def _layers(study: ChapterStudy, field: str, rows: Sequence[Row]) -> list[alt.Ch
     )
     names = ["architecture:N", "setting:N"]
     value = alt.Tooltip("value:Q", format=",.6~g", title=words(study.monitor.name))
-    why, colour = alt.Tooltip("why:N", title="censored"), study_palette(study).colour
+    why, colour = alt.Tooltip("why:N", title="no value because"), study_palette(study).colour
     seeds = base.transform_filter("datum.kind === 'seed'").mark_point(filled=True, size=60, opacity=0.75)
     medians = base.transform_filter("datum.kind === 'median'").mark_tick(thickness=3, size=20)
     censored = base.transform_filter("datum.kind === 'censored'").mark_point(

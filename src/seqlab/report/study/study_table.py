@@ -32,7 +32,7 @@ def study_table(study: ChapterStudy) -> ReportTable:
             ReportColumn("lowest"),
             ReportColumn("highest"),
             *shares,
-            *([ReportColumn("censored")] if censored else []),
+            *([ReportColumn("no value because")] if censored else []),
         ),
         rows=tuple(_row(study, group, share=bool(shares), censored=censored) for group in groups),
         best=frozenset(index for index, group in enumerate(groups) if id(group) in best),
@@ -53,8 +53,8 @@ def _caption(study: ChapterStudy, *, censored: bool) -> str:
     ]
     if censored:
         sentences.append(
-            "A censored seed did not finish and counts as worse than any observed value. A median that falls "
-            "on a censored seed has no number."
+            "A seed that did not finish has no value and counts as worse than any other (it is censored). A "
+            "median that falls on such a seed has no number."
         )
     return " ".join(sentences)
 
