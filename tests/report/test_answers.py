@@ -30,7 +30,7 @@ def answer(*made: RunFolder, studies: tuple[StudyFolder, ...] = ()) -> Answer:
 def scored(run: RunFolder, nats: np.ndarray) -> None:
     """Keep the scores of each item of the run, one token each."""
     ones = np.ones(len(nats), np.int64)
-    run.write_scores("valid", SplitScores(nats=nats, targets=ones, right=np.zeros(len(nats)), running=False))
+    run.write_scores("valid", SplitScores(nats=nats, targets=ones, right=0 * ones, running=False))
 
 
 def test_a_study_names_the_winner_and_how_certain_it_is() -> None:

@@ -56,7 +56,7 @@
     const figure = figures[Number(chart.dataset.figure)];
     const wanted = figure.charts[axis] ? axis : Object.keys(figure.charts)[0];
     const drawn = shown(figure, chart);
-    if (leftOut.size > 0 && drawn[0]?.run !== undefined && drawn.every((row) => row.run === null) || drawn.length === 0) {
+    if (leftOut.size > 0 && drawn.every((row) => row.run === null)) {
       views.get(chart)?.finalize();
       views.delete(chart);
       chart.dataset.drawn = axis;
@@ -70,6 +70,8 @@
     const columns = Math.max(1, Math.floor(chart.clientWidth / (44 + 7.5 * figure.longest)));
     spec.config = { ...spec.config, legend: { ...spec.config.legend, columns } };
     const config = { background: null, font: getComputedStyle(document.body).fontFamily };
+    // Layers of runs and medians that were left out are empty, about which Vega would warn.
+    const logLevel = leftOut.size > 0 ? 1 : 2;
     waiting += 1;
     delete root.dataset.drawn;
     chart.dataset.drawn = axis;
@@ -77,7 +79,7 @@
     try {
       views.get(chart)?.finalize();
       // The page's policy forbids eval, so Vega interprets expressions.
-      views.set(chart, await vegaEmbed(chart, spec, { actions: false, renderer: "svg", ast: true, config }));
+      views.set(chart, await vegaEmbed(chart, spec, { actions: false, renderer: "svg", ast: true, config, logLevel }));
     } catch (error) {
       console.error(error);
       chart.textContent = "This chart could not be drawn. The table below has its numbers.";
