@@ -90,13 +90,7 @@ def report(
             font_size=font_size,
         )
     else:
-        from seqlab.report import page_content, write_figure, write_table
-
-        content = page_content(found.runs, found.studies, allow_incomparable=allow)
-        if what == "figure":
-            write_figure(content, figure or "", path, title=title or "", font_size=font_size)
-        else:
-            write_table(content, table or "", path)
+        _write_part(found, what, figure or table or "", path, title or "", font_size, allow=allow)
     for sentence in found.left_out:
         print_note(sentence)
     if as_json:
@@ -106,6 +100,19 @@ def report(
     print_line(f"{what.capitalize()}: {path}{' (open it in a browser)' if what == 'report' else ''}")
     if static is not None:
         print_line(f"Charts and tables: {static}")
+
+
+def _write_part(
+    found: _Found, what: str, name: str, path: Path, title: str, font_size: int, *, allow: bool
+) -> None:
+    """Write one figure or table of the page."""
+    from seqlab.report import page_content, write_figure, write_table
+
+    content = page_content(found.runs, found.studies, allow_incomparable=allow)
+    if what == "figure":
+        write_figure(content, name, path, title=title, font_size=font_size)
+    else:
+        write_table(content, name, path)
 
 
 def _target(output: Path | None, figure: str | None, table: str | None) -> tuple[str, Path]:
