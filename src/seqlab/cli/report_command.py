@@ -90,7 +90,15 @@ def report(
             font_size=font_size,
         )
     else:
-        _write_part(found, what, figure or table or "", path, title or "", font_size, allow=allow)
+        _write_part(
+            found,
+            what,
+            figure or table or "",
+            path,
+            title=title or "",
+            font_size=font_size,
+            allow=allow,
+        )
     for sentence in found.left_out:
         print_note(sentence)
     if as_json:
@@ -103,7 +111,7 @@ def report(
 
 
 def _write_part(
-    found: _Found, what: str, name: str, path: Path, title: str, font_size: int, *, allow: bool
+    found: _Found, what: str, name: str, path: Path, *, title: str, font_size: int, allow: bool
 ) -> None:
     """Write one figure or table of the page."""
     from seqlab.report import page_content, write_figure, write_table
