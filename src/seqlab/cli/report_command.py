@@ -64,11 +64,7 @@ def report(
     as_json
         Print the paths as JSON.
     """
-    if not name:
-        raise UserError("`seqlab report` needs at least one run (`seqlab list runs`) or study. Got none.")
-    if not 4 <= font_size <= 72:
-        nearest = min(max(font_size, 4), 72)
-        raise UserError(f"'--font-size' must be from 4 to 72. Got {font_size}. Nearest: {nearest}.")
+    _check_arguments(name, font_size)
     what, path = _target(output, figure, table)
     if what != "report" and static is not None:
         raise UserError("A single figure or table is written without '--static'. Got both.")
@@ -99,6 +95,18 @@ def report(
             font_size=font_size,
             allow=allow,
         )
+    _print_result(found, what, path, static, as_json=as_json)
+
+
+def _check_arguments(names: tuple[str, ...], font_size: int) -> None:
+    if not names:
+        raise UserError("`seqlab report` needs at least one run (`seqlab list runs`) or study. Got none.")
+    if not 4 <= font_size <= 72:
+        nearest = min(max(font_size, 4), 72)
+        raise UserError(f"'--font-size' must be from 4 to 72. Got {font_size}. Nearest: {nearest}.")
+
+
+def _print_result(found: _Found, what: str, path: Path, static: Path | None, *, as_json: bool) -> None:
     for sentence in found.left_out:
         print_note(sentence)
     if as_json:
