@@ -29,7 +29,7 @@ TRAIN = ["train", *tiny.BRACKETS]
             "Settings are written without dashes, as in training.epochs=3",
         ),
         (["train", "ptb-lstm", "epochs=3"], "There is no setting 'epochs'. Nearest: 'training.epochs'"),
-        (["train", "ptb-lstm", "modle.cell=elman"], "Nearest: 'model.cell'"),
+        (["train", "ptb-lstm", "modle.cell=elman"], "Nearest: 'model.cell'. Settings: name, data"),
         (["train", "ptb-lstm", "sede=3"], "Nearest: 'seed'"),
         (["train", "ptb-lstm", "--threads", "x"], 'unable to convert "x" into int'),
         (["list", "modells"], "There is no list 'modells'. Nearest: 'models'"),

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from seqlab.schema.errors import UserError, nearest
+from seqlab.schema.nearest_key import nearest_keys
 from seqlab.schema.registry import ByKind
 
 Table = dict[str, Any]
@@ -30,6 +31,34 @@ _EXPECTED = {
     "a table": ("dict_type",),
 }
 """What a value must be, by pydantic's types of error."""
+
+
+class UnknownKeyError(UserError):
+    """A key that a class of settings does not have.
+
+    Args:
+        cls: the settings that lack it.
+        key: the full one.
+        parent: key of the table that lacks it.
+        known: every full key there is, from which the nearest is picked; () for those of `cls`.
+    """
+
+    def __init__(self, cls: type[Config], key: str, parent: str, known: Sequence[str] = ()):
+        hints = nearest_keys(key, known or [_join(parent, name) for name in cls.model_fields])
+        middle = f" Nearest: {' or '.join(map(repr, hints))}." if hints else ""
+        of = f" of {parent!r}" if parent else ""
+        super().__init__(f"There is no setting {key!r}.{middle} Settings{of}: {_names(cls, '')}.")
+        self._cls, self._key, self._parent = cls, key, parent
+
+    def among(self, cls: type[Config], table: Mapping[str, Any], where: str = "") -> UnknownKeyError:
+        """The same error with the nearest of all keys that the whole table may have."""
+        try:
+            known = [key for key, _ in fields(cls, table, where)]
+        except UserError:
+            return self
+        # A table is no key itself, but nearer to its misspelt name than any of its settings.
+        known += [_join(where, name) for name in cls.model_fields]
+        return UnknownKeyError(self._cls, self._key, self._parent, known)
 
 
 class Config(BaseModel):
@@ -51,12 +80,19 @@ def parse(cls: type[AnyConfig], table: Mapping[str, Any], where: str = "") -> An
     Raises:
         UserError: a key is unknown, missing, or its value is not valid.
     """
+    try:
+        return _parse(cls, table, where)
+    except UnknownKeyError as error:
+        raise error.among(cls, table, where) from None
+
+
+def _parse(cls: type[AnyConfig], table: Mapping[str, Any], where: str) -> AnyConfig:
     # Tables become configs before pydantic sees them, so that errors name the full key.
     values: Table = {}
     for key, value in table.items():
         field = cls.model_fields.get(key)
         if field is None:
-            raise _unknown_key(cls, _join(where, key))
+            raise UnknownKeyError(cls, _join(where, key), where)
         values[key] = _parse_field(field, value, _join(where, key))
     try:
         return cls.model_validate(values)
@@ -134,10 +170,10 @@ def override(cls: type[Config], table: Mapping[str, Any], assignment: str) -> tu
     key, equals, text = assignment.partition("=")
     if not equals or not key.strip():
         raise UserError(f"An override must be written key=value. Got {assignment!r}.")
-    path = key.strip().split(".")
-    if path[0] not in cls.model_fields:
-        raise _unknown_path(cls, key.strip(), [known for known, _ in fields(cls, table)])
-    return _override(cls, table, path, text, done=[])
+    try:
+        return _override(cls, table, key.strip().split("."), text, done=[])
+    except UnknownKeyError as error:
+        raise error.among(cls, table) from None
 
 
 def fields(cls: type[Config], table: Mapping[str, Any], where: str = "") -> Iterator[tuple[str, Any]]:
@@ -147,7 +183,8 @@ def fields(cls: type[Config], table: Mapping[str, Any], where: str = "") -> Iter
         if inner is None:
             yield _join(where, name), field
         else:
-            yield from fields(inner, table.get(name) or {}, _join(where, name))
+            below = table.get(name)
+            yield from fields(inner, below if isinstance(below, Mapping) else {}, _join(where, name))
 
 
 def _override(
@@ -157,7 +194,7 @@ def _override(
     where = ".".join([*done, name])
     field = cls.model_fields.get(name)
     if field is None:
-        raise _unknown_key(cls, where)
+        raise UnknownKeyError(cls, ".".join([*done, *path]), ".".join(done))
     inner = _config_class(field, table.get(name), where)
     if inner is None and _is_free(field):
         if len(rest) != 1:
@@ -196,7 +233,7 @@ def _parse_field(field: FieldInfo, value: Any, where: str) -> Any:
         return tuple(value) if isinstance(value, list) else value
     if not isinstance(value, Mapping):
         raise UserError(f"{where!r} must be a table. Got {value!r}.")
-    return parse(inner, {**_defaults(field, inner), **value}, where)
+    return _parse(inner, {**_defaults(field, inner), **value}, where)
 
 
 def _is_none(field: FieldInfo, value: Any) -> bool:
@@ -275,23 +312,6 @@ def _list_from_text(text: str, where: str) -> tuple[Any, ...]:
     if text.strip().startswith("["):
         return tuple(read_toml(f"value = {text}", f"The value of {where!r}")["value"])
     return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def _unknown_key(cls: type[Config], where: str) -> UserError:
-    parent, _, name = where.rpartition(".")
-    hint = nearest(name, cls.model_fields)
-    middle = f" Nearest: {_join(parent, hint)!r}." if hint else ""
-    of = f" of {parent!r}" if parent else ""
-    return UserError(f"There is no setting {where!r}.{middle} Settings{of}: {_names(cls, '')}.")
-
-
-def _unknown_path(cls: type[Config], key: str, known: Sequence[str]) -> UserError:
-    """For a key whose first part is wrong or missing: the nearest full key, also by its last part."""
-    ends = {full.rpartition(".")[2]: full for full in known}
-    choices = {**ends, **{full: full for full in (*known, *cls.model_fields)}}
-    hint = nearest(key, choices)
-    middle = f" Nearest: {choices[hint]!r}." if hint else ""
-    return UserError(f"There is no setting {key!r}.{middle} Settings: {_names(cls, '')}.")
 
 
 def _invalid(cls: type[Config], error: ValidationError, where: str) -> UserError:
