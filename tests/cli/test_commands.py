@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import tiny
 
+from seqlab.cli import console
 from seqlab.cli.app import app
 from seqlab.runs.run_folder import RunFolder, open_run
 
@@ -284,28 +285,61 @@ def test_predict_warns_when_no_word_is_known(seqlab, classifier: RunFolder) -> N
 def test_list(seqlab, language: RunFolder) -> None:
     everything = json.loads(seqlab("list", "--json").out)
     together = seqlab("list").out
+    (row,) = everything.pop("runs")
+    assert (row["name"], row["metric"]) == (language.path.name, "loss")
+    assert f"runs:\n{seqlab('list', 'runs').out}" in together
     for name, rows in everything.items():
         assert rows, name
         assert json.loads(seqlab("list", name, "--json").out) == {name: rows}
         shown = seqlab("list", name).out
         assert all(row in shown for row in rows)
         assert f"{name}:" in together
-    assert everything["runs"][language.path.name].startswith("loss ")
 
 
 def test_list_shows_unfinished_and_damaged_runs(seqlab, language: RunFolder) -> None:
     run = tiny.broken_off(tiny.BRACKETS, "seed=2", step=2)
     (language.path / "finished.json").write_text("{")
-    rows = json.loads(seqlab("list", "runs", "--json").out)["runs"]
-    assert rows[run.path.name] == "unfinished; `seqlab resume` it"
-    assert "finished.json is damaged" in rows[language.path.name]
+    rows = {row["name"]: row for row in json.loads(seqlab("list", "runs", "--json").out)["runs"]}
+    assert rows[run.path.name]["state"] == "stopped"
+    assert rows[language.path.name]["state"] == "damaged"
+    assert "finished.json is damaged" in rows[language.path.name]["problem"]
+    shown = seqlab("list", "runs")
+    assert "1 run stopped before the end; `seqlab resume RUN` continues one." in shown.err
+    assert f"{language.path.name}: " in shown.err
 
 
 def test_one_damaged_run_does_not_hide_the_others(seqlab, classifier: RunFolder, language: RunFolder) -> None:
     (language.path / "run.json").write_text("{")
     assert seqlab("evaluate", "imdb-linear").status == 0
-    rows = json.loads(seqlab("list", "runs", "--json").out)["runs"]
-    assert rows[classifier.path.name].startswith("loss ")
+    rows = {row["name"]: row for row in json.loads(seqlab("list", "runs", "--json").out)["runs"]}
+    assert rows[classifier.path.name]["metrics"] == classifier.summary()["metrics"]
+    assert rows[language.path.name]["state"] == "damaged"
+
+
+@pytest.mark.parametrize("columns", ["60", "40"])
+def test_a_narrow_terminal_shows_each_run_in_a_paragraph(seqlab, language, monkeypatch, columns: str) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setattr(console, "_UNLIMITED", int(columns))
+    console._console.cache_clear()
+    shown = seqlab("list", "runs").out.splitlines()
+    assert shown[0] == language.path.name
+    assert shown[1].startswith("  finished, ")
+    assert "seed 1" in shown[1]
+    assert shown[2].startswith("  loss ")
+    assert "model.hidden_size=4" in shown[3]
+
+
+def test_runs_are_sorted_filtered_and_counted_by_options(seqlab, refused, language, classifier) -> None:
+    def listed(*options: str) -> list[str]:
+        return [
+            row["architecture"] for row in json.loads(seqlab("list", "runs", *options, "--json").out)["runs"]
+        ]
+
+    assert listed("--sort", "architecture") == ["linear-classifier", "lstm"]
+    assert listed("--where", "model.cell=lstm", "--where", "metric<9") == ["lstm"]
+    assert listed("--task", "classify") == ["linear-classifier"]
+    assert seqlab("list", "runs", "--where", "seed=9").out == "No run meets the conditions.\n"
+    assert "must be used with 'list runs'. Got 'list models'" in refused("list", "models", "--sort", "name")
 
 
 def test_data(seqlab) -> None:

@@ -52,7 +52,9 @@ def test_a_link_in_a_run_is_refused_and_never_followed(
         assert "Got a link" in result.err
         assert "secret" not in result.out + result.err
     assert [path.read_text() for path in outside.iterdir()] == ["secret"]
-    assert "must be a plain" in json.loads(seqlab("list", "runs", "--json").out)["runs"][language.path.name]
+    (row,) = json.loads(seqlab("list", "runs", "--json").out)["runs"]
+    assert (row["name"], row["state"]) == (language.path.name, "damaged")
+    assert "must be a plain" in row["problem"]
 
 
 @pytest.mark.parametrize("entry", ["run.json", "records.jsonl", "lock", "cards", "cards/valid.json"])

@@ -152,6 +152,13 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     console.print(table, soft_wrap=False)
 
 
+def table_width(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> int:
+    """The width, in cells, that a table needs so that no cell is wrapped."""
+    console = out()
+    shown = [[_cell(cell, console) for cell in row] for row in (columns, *rows)]
+    return sum(max(map(_width, column)) + 1 for column in zip(*shown, strict=True)) - 1
+
+
 def _print_rows(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for row in rows:
         for name, cell in zip(names, row, strict=True):

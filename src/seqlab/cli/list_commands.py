@@ -7,7 +7,6 @@ from typing import Any
 
 from seqlab.cli.arguments import Json, Setting
 from seqlab.cli.console import (
-    metrics_line,
     percent,
     print_heading,
     print_json,
@@ -16,11 +15,21 @@ from seqlab.cli.console import (
     print_table,
 )
 from seqlab.cli.progress_display import working
+from seqlab.cli.run_table import print_runs
+from seqlab.experiment.run_list import list_runs
 from seqlab.schema.errors import UserError, unknown
 from seqlab.schema.visible import shortened
 
 
-def list_(what: str = "all", /, *, as_json: Json = False) -> None:
+def list_(
+    what: str = "all",
+    /,
+    *,
+    sort: str | None = None,
+    where: tuple[str, ...] = (),
+    task: str | None = None,
+    as_json: Json = False,
+) -> None:
     """List what is available: recipes, studies, models, datasets, runs.
 
     Parameters
@@ -28,32 +37,38 @@ def list_(what: str = "all", /, *, as_json: Json = False) -> None:
     what
         recipes, studies, datasets, tokenizers, batching, tasks, models, baselines, optimizers, schedules,
         metrics, diagnostics, probes, searches or runs.
+    sort
+        Of runs: column, metric or setting to sort by. Default: date, the newest first.
+    where
+        Of runs: condition on a column, metric or setting, e.g. model.cell=gru or "metric<0.4"; may be given
+        several times.
+    task
+        Of runs: only those of this task, e.g. language-model.
     as_json
         Print as JSON.
     """
     tables = _tables()
-    if what != "all" and what not in tables:
-        raise unknown("list", what, [*tables, "all"])
-    chosen = tables if what == "all" else {what: tables[what]}
+    if what != "all" and what not in (*tables, "runs"):
+        raise unknown("list", what, [*tables, "runs", "all"])
+    if what != "runs" and (sort is not None or where or task is not None):
+        raise UserError(f"'--sort', '--where' and '--task' must be used with 'list runs'. Got 'list {what}'.")
+    chosen = tables if what == "all" else {what: tables[what]} if what in tables else {}
     content = {name: rows() for name, rows in chosen.items()}
+    runs = list_runs(sort=sort or "date", where=where, task=task) if what in ("all", "runs") else None
     if as_json:
-        print_json(content)
+        listed = {} if runs is None else {"runs": [row.as_table() for row in runs]}
+        print_json({**content, **listed})
         return
     for name, rows in content.items():
         if what == "all":
             print_line(f"{name}:")
-        if rows:
-            print_table(("name", "description"), list(rows.items()))
-        else:
-            print_line(_no_runs())
+        print_table(("name", "description"), list(rows.items()))
         if what == "all":
             print_line("")
-
-
-def _no_runs() -> str:
-    from seqlab.runs import run_folder
-
-    return f"none yet in {run_folder.root()}; `seqlab train` creates them"
+    if runs is not None:
+        if what == "all":
+            print_line("runs:")
+        print_runs(runs, filtered=bool(where or task))
 
 
 def data(action: str, name: str, /, *overrides: Setting, as_json: Json = False) -> None:
@@ -189,12 +204,12 @@ def _tables() -> dict[str, Any]:
         "probes": PROBES,
         "searches": SEARCHES,
     }
-    # Functions, because describing runs and recipes reads files, and only one table may be asked for.
+    # Functions, because describing recipes reads files, and only one table may be asked for.
     tables: dict[str, Any] = {"recipes": _recipes, "studies": _studies}
     for name, registry in registries.items():
         # Bound as a default: a closure would see the last registry only.
         tables[name] = lambda registry=registry: {kind: registry.describe(kind) for kind in registry}
-    return {**tables, "runs": _runs}
+    return tables
 
 
 def _recipes() -> dict[str, str]:
@@ -207,20 +222,3 @@ def _studies() -> dict[str, str]:
     from seqlab.studies import design
 
     return {name: design.about(name) for name in design.names()}
-
-
-def _runs() -> dict[str, str]:
-    from seqlab.runs import run_folder
-
-    return {name: _run(name) for name in run_folder.names()}
-
-
-def _run(name: str) -> str:
-    """The result of a run in one line; a damaged run must not hide the others."""
-    from seqlab.runs import run_folder
-
-    try:
-        run = run_folder.open_run(run_folder.root() / name)
-        return metrics_line(run.summary()["metrics"]) if run.finished else "unfinished; `seqlab resume` it"
-    except UserError as error:
-        return str(error)

@@ -42,6 +42,18 @@ def read_bytes(path: Path) -> bytes:
         _refuse(path, error)
 
 
+def modified(path: Path) -> float:
+    """When a file was written last, in seconds since 1970.
+
+    Raises:
+        DamagedFileError: the file is missing.
+    """
+    try:
+        return os.lstat(path).st_mtime
+    except OSError as error:
+        _refuse(path, error)
+
+
 def open_to_write(path: Path, flags: int) -> int:
     """A descriptor of a plain file, which is created where there is none, with the mode of the umask.
 

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import platform
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,13 +16,15 @@ from pydantic import with_config
 from typing_extensions import TypedDict
 
 from seqlab.runs import atomic
-from seqlab.runs.plain_files import open_to_write, read_bytes
+from seqlab.runs.plain_files import SAFELY, open_to_write, read_bytes
 from seqlab.schema.errors import DamagedFileError, InUseError
 from seqlab.schema.json_shapes import EXACT, parse_json
 
 LOCK = "lock"
 _PAUSE = 0.05
 """Seconds between two attempts."""
+_MOMENT = 0.2
+"""Seconds after which a lock is held by more than a process that asked `is_held`."""
 
 
 @with_config(EXACT)
@@ -31,7 +34,7 @@ class _Owner(TypedDict):
 
 
 @contextmanager
-def process_lock(path: Path, refusal: str, *, timeout: float = 0.0) -> Iterator[None]:
+def process_lock(path: Path, refusal: str, *, timeout: float = _MOMENT) -> Iterator[None]:
     """Hold a lock. The operating system releases that of a process that died.
 
     Args:
@@ -52,6 +55,25 @@ def process_lock(path: Path, refusal: str, *, timeout: float = 0.0) -> Iterator[
         with suppress(OSError):
             os.ftruncate(descriptor, 0)
         os.close(descriptor)
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a process holds a folder now; nothing is written, and nothing is waited for."""
+    path = folder / LOCK
+    try:
+        # A holder signs the file, and empties it at the end: an empty one need not be locked to know.
+        if not stat.S_ISREG((found := os.lstat(path)).st_mode) or not found.st_size:
+            return False
+        descriptor = os.open(path, os.O_RDONLY | SAFELY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        return isinstance(error, BlockingIOError)
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _hold(path: Path, refusal: str, deadline: float) -> int:

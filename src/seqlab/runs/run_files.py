@@ -13,8 +13,8 @@ from seqlab.runs import atomic, checkpoints
 from seqlab.runs.cards import Card, OracleCard, WrongTexts
 from seqlab.runs.environment import Environment
 from seqlab.runs.journal import Journal, JournalMark, OnDamage, mark_of, read_lines
-from seqlab.runs.plain_files import read_bytes
-from seqlab.runs.process_lock import LOCK, process_lock
+from seqlab.runs.plain_files import modified, read_bytes
+from seqlab.runs.process_lock import LOCK, is_held, process_lock
 from seqlab.runs.run_journals import (
     JOURNALS,
     RECORDS,
@@ -114,6 +114,20 @@ class RunFolder:
     def finished(self) -> bool:
         """Whether the run is finished."""
         return os.path.lexists(self.path / FINISHED)
+
+    @property
+    def running(self) -> bool:
+        """Whether a process holds the run now."""
+        return is_held(self.path)
+
+    @property
+    def began(self) -> float:
+        """When the folder was made, in seconds since 1970.
+
+        Raises:
+            UserError: the file of the identity is missing.
+        """
+        return modified(self.path / IDENTITY)
 
     def summary(self) -> RunSummary:
         """Results and cost of a finished run, with the path by which the folder was opened."""

@@ -179,7 +179,7 @@ def override(cls: type[Config], table: Mapping[str, Any], assignment: str) -> tu
 def fields(cls: type[Config], table: Mapping[str, Any], where: str = "") -> Iterator[tuple[str, Any]]:
     """Every key that can be set, with its field; the kinds in the table decide which keys there are."""
     for name, field in cls.model_fields.items():
-        inner = _config_class(field, table.get(name), _join(where, name))
+        inner = config_class(field, table.get(name), _join(where, name))
         if inner is None:
             yield _join(where, name), field
         else:
@@ -195,7 +195,7 @@ def _override(
     field = cls.model_fields.get(name)
     if field is None:
         raise UnknownKeyError(cls, ".".join([*done, *path]), ".".join(done))
-    inner = _config_class(field, table.get(name), where)
+    inner = config_class(field, table.get(name), where)
     if inner is None and _is_free(field):
         if len(rest) != 1:
             raise UserError(f"{where!r} is a table: set one of its keys, as in {where}.size=64. Got {path}.")
@@ -226,9 +226,9 @@ def _change_kind(table: Mapping[str, Any], name: str, old: Table, kind: str, whe
 
 
 def _parse_field(field: FieldInfo, value: Any, where: str) -> Any:
-    if _is_none(field, value):
+    if is_none(field, value):
         return None
-    inner = None if value is None else _config_class(field, value, where)
+    inner = None if value is None else config_class(field, value, where)
     if inner is None or isinstance(value, Config):
         return tuple(value) if isinstance(value, list) else value
     if not isinstance(value, Mapping):
@@ -236,7 +236,7 @@ def _parse_field(field: FieldInfo, value: Any, where: str) -> Any:
     return _parse(inner, {**_defaults(field, inner), **value}, where)
 
 
-def _is_none(field: FieldInfo, value: Any) -> bool:
+def is_none(field: FieldInfo, value: Any) -> bool:
     """Whether a value is the text "none" of a setting that may be None: TOML has no null."""
     return isinstance(value, str) and value.lower() == "none" and type(None) in get_args(field.annotation)
 
@@ -247,7 +247,7 @@ def _defaults(field: FieldInfo, inner: type[Config]) -> Table:
     return plain(default) if type(default) is inner else {}
 
 
-def _config_class(field: FieldInfo, value: Any, where: str) -> type[Config] | None:
+def config_class(field: FieldInfo, value: Any, where: str) -> type[Config] | None:
     """The config class a field holds, or None for a plain value."""
     registry = _registry(field)
     if registry is not None:
@@ -278,7 +278,7 @@ def _from_text(field: FieldInfo, text: str, where: str) -> Any:
     """Read an override's text as the field's type, so that `column=1` stays text for a text field."""
     annotation: Any = field.annotation
     options = get_args(annotation)
-    if _is_none(field, text):
+    if is_none(field, text):
         return None
     value: Any = text
     # Lists are stored as tuples, because configs are frozen and hashable.

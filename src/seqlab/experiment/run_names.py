@@ -1,0 +1,166 @@
+"""Names of runs: the recipe, the architecture, and what was changed; free of torch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from seqlab.experiment import recipes
+from seqlab.experiment.experiment_config import experiment_class
+from seqlab.schema.described import DescribedSetting, described, differ
+from seqlab.schema.settings import format_setting
+
+_ARCHITECTURE = ("model.cell", "model.kind", "baseline.kind")
+"""Settings that say what is fitted, the most specific one first."""
+_SHORT = {
+    "data.kind": "",
+    "data.path": "",
+    "data.level": "",
+    "data.pattern": "",
+    "data.length": "len",
+    "data.max_length": "max",
+    "data.pairs": "pairs",
+    "data.gap": "gap",
+    "data.train": "n",
+    "data.train_size": "n",
+    "data.tokenizer.kind": "",
+    "data.tokenizer.max_size": "v",
+    "data.tokenizer.min_count": "min",
+    "baseline.order": "o",
+    "baseline.C": "c",
+    "baseline.alpha": "a",
+    "model.embedding": "",
+    "model.embedding_size": "e",
+    "model.hidden_size": "h",
+    "model.linear_size": "u",
+    "model.layers": "l",
+    "model.heads": "heads",
+    "model.feed_forward_size": "ff",
+    "model.bidirectional": "bidirectional",
+    "model.tied": "tied",
+    "model.pooling": "",
+    "model.dropout": "d",
+    "model.forget_bias": "fb",
+    "model.init_range": "init",
+    "batching.kind": "",
+    "batching.batch_size": "b",
+    "batching.tokens": "b",
+    "batching.sequence_length": "t",
+    "training.optimizer.kind": "",
+    "training.optimizer.learning_rate": "lr",
+    "training.optimizer.momentum": "m",
+    "training.optimizer.weight_decay": "wd",
+    "training.schedule.kind": "",
+    "training.epochs": "ep",
+    "training.max_steps": "steps",
+    "training.label_smoothing": "ls",
+    "training.class_weights": "",
+    "training.clip_norm": "clip",
+    "training.curriculum": "cur",
+    "training.fit_on": "",
+    "fit_on": "",
+}
+"""What precedes the value of a setting in a name, in the order of the name; others are not in names."""
+_SIZES = ("model.hidden_size", "model.layers", "training.optimizer.learning_rate")
+"""Settings in the name of a run whose recipe is not a shipped one, so that its changes are not known."""
+_LENGTH = 48
+"""Characters that the changes may have in a name, so that every file system takes it."""
+
+
+def run_stem(settings: Mapping[str, Any]) -> str:
+    """The beginning of the name of a run's folder, before its fingerprint.
+
+    It is the configuration's name, then what was changed in the recipe of this name, then the seed. Where no
+    recipe has this name, the architecture and its sizes. What is too long is left out: the fingerprint
+    distinguishes runs in any case.
+
+    Args:
+        settings: every setting of the run, as a plain table.
+
+    >>> run_stem({**recipes.read("brackets-gru").table, "seed": 3})
+    'brackets-gru-s3'
+    """
+    name = str(settings["name"])
+    parts = _of_changes(settings) if name in _shipped() else _of_own(settings)
+    kept: list[str] = []
+    for part in parts:
+        if len("-".join([*kept, part])) <= _LENGTH:
+            kept.append(part)
+    seed = [f"s{settings['seed']}"] if "seed" in settings else []
+    return "-".join([name, *kept, *seed])
+
+
+def architecture(settings: Mapping[str, Any]) -> str:
+    """What a run fits: the cell or kind of its model, or the kind of its baseline.
+
+    >>> architecture({"model": {"kind": "recurrent-lm", "cell": "gru"}})
+    'gru'
+    """
+    return next((str(value) for key in _ARCHITECTURE if (value := _value(settings, key)) is not None), "")
+
+
+def changed(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a run that are not those of its recipe, by their full keys, without name and seed.
+
+    Where the recipe does not have a setting, as it is of another kind, those that are not the default. Of a
+    run whose name is not that of a shipped recipe: {}.
+
+    >>> changed({**recipes.read("imdb-majority").table, "fit_on": "train+valid"})
+    {'fit_on': 'train+valid'}
+    """
+    return changed_of(str(settings.get("name", "")), described(experiment_class(settings), settings))
+
+
+def changed_of(name: str, settings: Iterable[DescribedSetting]) -> dict[str, Any]:
+    """The same, of settings that are described already, and a run's name."""
+    if name not in _shipped():
+        return {}
+    before, found = _of_recipe(name), dict[str, Any]()
+    for setting in settings:
+        old = before.get(setting.key)
+        then = setting.default if old is None or old.missing else old.value
+        if setting.key not in ("name", "seed") and differ(setting.value, then):
+            found[setting.key] = setting.value
+    return found
+
+
+# Kept, because a list of runs asks for the same few recipes thousands of times.
+@cache
+def _shipped() -> frozenset[str]:
+    return frozenset(recipes.names())
+
+
+@cache
+def _of_recipe(name: str) -> dict[str, DescribedSetting]:
+    table = recipes.read(name).table
+    return {setting.key: setting for setting in described(experiment_class(table), table)}
+
+
+def _of_changes(settings: Mapping[str, Any]) -> list[str]:
+    different = changed(settings)
+    now, then = architecture(settings), architecture(recipes.read(str(settings["name"])).table)
+    parts = [now] if now != then else []
+    return [*parts, *(_part(key, different[key]) for key in _SHORT if key in different)]
+
+
+def _of_own(settings: Mapping[str, Any]) -> list[str]:
+    values = {key: value for key in _SIZES if (value := _value(settings, key)) is not None}
+    return [architecture(settings), *(_part(key, value) for key, value in values.items())]
+
+
+def _part(key: str, value: Any) -> str:
+    """A setting in a name, with the characters that every file system takes."""
+    if isinstance(value, bool):
+        return _SHORT[key] if value else f"no-{_SHORT[key]}"
+    text = Path(str(value)).stem if key == "data.path" else format_setting(value)
+    return _SHORT[key] + re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.")[:20]
+
+
+def _value(settings: Mapping[str, Any], key: str) -> Any:
+    table: Any = settings
+    for name in key.split("."):
+        table = table.get(name) if isinstance(table, Mapping) else None
+    return table
