@@ -15,6 +15,7 @@ from seqlab.cli import (
     list_commands,
     predict_commands,
     report_command,
+    show_command,
     study_command,
     train_commands,
 )
@@ -66,6 +67,7 @@ def completion(shell: str, /, *, as_json: Json = False) -> None:
 _COMMANDS = (
     (demo_command.demo, "[--quick]"),
     (list_commands.list_, "[recipes|models|datasets|runs|...]"),
+    (show_command.show, "RECIPE|STUDY|RUN|FILE [key=value]..."),
     (list_commands.data, "info|show|fetch NAME [key=value]..."),
     (list_commands.params, "RECIPE... [key=value]..."),
     (train_commands.train, "RECIPE|FILE [key=value]..."),

@@ -16,7 +16,7 @@ from seqlab.experiment.experiment_config import (
     parse_experiment,
 )
 from seqlab.experiment.trusted_code import check_recipe
-from seqlab.schema.config import Table, override, parse, read_toml
+from seqlab.schema.config import Table, override, read_toml
 from seqlab.schema.errors import UserError, unknown
 from seqlab.schema.own_code import in_folder
 
@@ -26,12 +26,14 @@ class Recipe:
     """A recipe as read: `about` is its description, `table` its settings merged over those of its base.
 
     `sized_by_data`: settings that neither the recipe nor the user sets are chosen from the data's size.
+    `base`: the recipe that it extends, as `read` takes it.
     """
 
     name: str
     about: str
     table: Table
     sized_by_data: bool
+    base: str | None = None
 
 
 def names() -> list[str]:
@@ -60,12 +62,22 @@ def configure(wanted: str, overrides: Sequence[str] = ()) -> tuple[AnyExperiment
         UserError: a key or value is wrong, or the data of a recipe sized by it cannot be read.
     """
     recipe = read(wanted)
+    table, notes = overridden(recipe, overrides)
+    config, further = experiment(recipe, table)
+    return config, [*notes, *further]
+
+
+def overridden(recipe: Recipe, overrides: Sequence[str]) -> tuple[Table, list[str]]:
+    """The table of a recipe with `key=value` overrides, and notes on settings that one of them dropped.
+
+    Raises:
+        UserError: a key or value is wrong.
+    """
     table, notes = recipe.table, []
     for assignment in overrides:
         table, note = override(experiment_class(table), table, assignment)
         notes += [note] if note else []
-    config, further = experiment(recipe, table)
-    return config, [*notes, *further]
+    return table, notes
 
 
 def experiment(recipe: Recipe, table: Table) -> tuple[AnyExperimentConfig, list[str]]:
@@ -74,11 +86,21 @@ def experiment(recipe: Recipe, table: Table) -> tuple[AnyExperimentConfig, list[
     Raises:
         UserError: a key or value is wrong, or the data of a recipe sized by it cannot be read.
     """
+    table, notes = sized(recipe, table)
+    return parse_experiment(table), notes
+
+
+def sized(recipe: Recipe, table: Table) -> tuple[Table, list[str]]:
+    """The table with the settings that are chosen from the data's size, and a note on them.
+
+    Raises:
+        UserError: a key or value is wrong, or the data of a recipe sized by it cannot be read.
+    """
     config = parse_experiment(table)
     if not recipe.sized_by_data:
-        return config, []
+        return table, []
     table, note = sizing.fill(table, config)
-    return parse(type(config), table), [note]
+    return table, [note]
 
 
 def put(table: Table, key: str, value: Any) -> Table:
@@ -122,10 +144,10 @@ def _read(wanted: str, extended_by: tuple[str, ...]) -> Recipe:
         # Relative to the file that names it, as a base is.
         table = in_folder(table, path.parent)
         check_recipe(path, table)
-    base, about = table.pop("base", None), str(table.pop("about", ""))
-    sized = table.pop("sized_by_data", None)
-    if sized not in (None, True, False):
-        raise UserError(f"Recipe {wanted!r}: 'sized_by_data' must be true or false. Got {sized!r}.")
+    base, about, extended = table.pop("base", None), str(table.pop("about", "")), None
+    by_data = table.pop("sized_by_data", None)
+    if by_data not in (None, True, False):
+        raise UserError(f"Recipe {wanted!r}: 'sized_by_data' must be true or false. Got {by_data!r}.")
     name = path.stem if path.suffix == ".toml" else wanted
     table.setdefault("name", name)
     if base is not None:
@@ -133,8 +155,8 @@ def _read(wanted: str, extended_by: tuple[str, ...]) -> Recipe:
         extended = str(path.parent / str(base)) if str(base).endswith(".toml") else str(base)
         recipe = _read(extended, (*extended_by, own))
         table = _merge(recipe.table, table)
-        sized = recipe.sized_by_data if sized is None else sized
-    return Recipe(name, about, table, bool(sized))
+        by_data = recipe.sized_by_data if by_data is None else by_data
+    return Recipe(name, about, table, bool(by_data), extended)
 
 
 def _text(wanted: str) -> str:

@@ -121,7 +121,7 @@ def changed_of(name: str, settings: Iterable[DescribedSetting]) -> dict[str, Any
     before, found = _of_recipe(name), dict[str, Any]()
     for setting in settings:
         old = before.get(setting.key)
-        then = setting.default if old is None or old.missing else old.value
+        then = setting.default if old is None or old.absent else old.value
         if setting.key not in ("name", "seed") and differ(setting.value, then):
             found[setting.key] = setting.value
     return found

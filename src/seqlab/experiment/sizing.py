@@ -46,6 +46,12 @@ def fill(table: Table, config: AnyExperimentConfig) -> tuple[Table, str]:
     return table, f"Settings chosen for {what}: {words}"
 
 
+def chosen_keys(table: Table) -> set[str]:
+    """The keys of the settings that `fill` may choose, which depends on the data."""
+    small = Extent(texts=1, characters=1, running=True)
+    return {key for key in (*running_text(small), *sequences(small)) if not _given(table, key)}
+
+
 def measure(data: DatasetConfig) -> Extent:
     """The size of the training split; its texts are read once."""
     corpus = data.read()

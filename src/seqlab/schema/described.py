@@ -11,25 +11,27 @@ from pydantic.fields import FieldInfo
 from seqlab.schema.config import Config, config_class, is_none
 from seqlab.schema.settings import format_setting
 
+MUST_BE_GIVEN = "must be given"
+
 
 @dataclass(frozen=True)
 class DescribedSetting:
     """A setting of a class, or of the kinds that a table chooses.
 
-    value: None where it is none or missing. default: None where there is none, or that is none. missing: it
-    must be given, and is not. meaning: its docstring, in one line.
+    value: None where it is none or absent. default: None where there is none, or that is none. meaning: its
+    docstring, in one line. absent: why there is no value, as a predicate; "" where there is one.
     """
 
     key: str
     value: Any
     default: Any
-    missing: bool
     meaning: str
+    absent: str = ""
 
     @property
     def changed(self) -> bool:
         """Whether the value is not the default."""
-        return not self.missing and differ(self.value, self.default)
+        return not self.absent and differ(self.value, self.default)
 
 
 def described(cls: type[Config], table: Mapping[str, Any]) -> Iterator[DescribedSetting]:
@@ -50,11 +52,13 @@ def _described(
     cls: type[Config], table: Mapping[str, Any], default: Config | None, above: str
 ) -> Iterator[DescribedSetting]:
     for name, field in cls.model_fields.items():
-        key, given = above + name, table.get(name)
-        usual = _default(field, name, default)
-        inner = config_class(field, given, key)
+        key, usual = above + name, _default(field, name, default)
+        given = table.get(name, usual)
+        # A table that may be left out, and is.
+        none = given is None or is_none(field, given)
+        inner = None if none else config_class(field, None if given is ... else given, key)
         if inner is None:
-            yield _setting(key, field, given, usual, missing=name not in table and usual is ...)
+            yield _setting(key, field, None if none else given, usual)
         else:
             below = given if isinstance(given, Mapping) else {}
             yield from _described(inner, below, usual if type(usual) is inner else None, f"{key}.")
@@ -67,11 +71,11 @@ def _default(field: FieldInfo, name: str, default: Config | None) -> Any:
     return ... if field.is_required() else field.get_default(call_default_factory=True)
 
 
-def _setting(key: str, field: FieldInfo, given: Any, usual: Any, *, missing: bool) -> DescribedSetting:
-    usual = None if usual is ... else _plain(usual)
-    value = usual if given is None else None if is_none(field, given) else _plain(given)
+def _setting(key: str, field: FieldInfo, value: Any, usual: Any) -> DescribedSetting:
     meaning = " ".join((field.description or "").split())
-    return DescribedSetting(key, value, usual, missing, meaning)
+    value, usual = _plain(value), _plain(usual)
+    absent = MUST_BE_GIVEN if value is ... else ""
+    return DescribedSetting(key, None if absent else value, None if usual is ... else usual, meaning, absent)
 
 
 def _plain(value: Any) -> Any:

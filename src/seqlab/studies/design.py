@@ -217,9 +217,9 @@ def read(wanted: str, overrides: Sequence[str] = ()) -> StudyConfig:
     if path.suffix == ".toml":
         if not path.is_file():
             raise UserError(f"There is no study file {wanted!r}.")
-        table = read_toml(_text(path), f"Study {wanted!r}")
+        table = read_toml(text(path), f"Study {wanted!r}")
         table.setdefault("name", path.stem)
-        table = _with_recipe_paths(table, path.parent)
+        table = with_recipe_paths(table, path.parent)
     elif wanted in names():
         table = {"name": wanted, **read_toml(_shipped(wanted), f"Study {wanted!r}")}
     else:
@@ -240,7 +240,12 @@ def about(name: str) -> str:
     return str(read_toml(_shipped(name), name).get("about", ""))
 
 
-def _text(path: Path) -> str:
+def text(path: Path) -> str:
+    """The content of a study file.
+
+    Raises:
+        UserError: it is not UTF-8.
+    """
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
@@ -251,7 +256,7 @@ def _shipped(name: str) -> str:
     return (resources.files("seqlab.studies") / "shipped" / f"{name}.toml").read_text("utf-8")
 
 
-def _with_recipe_paths(table: Table, folder: Path) -> Table:
+def with_recipe_paths(table: Table, folder: Path) -> Table:
     """The table of a study file in a folder; recipe files and own code, relative to it, as full paths."""
 
     def resolved(name: Any) -> Any:
