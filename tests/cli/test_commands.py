@@ -17,8 +17,8 @@ from seqlab.cli.app import app
 from seqlab.runs.run_folder import RunFolder, open_run
 
 COMMANDS = [
-    *("demo", "list", "data", "params", "train", "resume", "study", "evaluate", "diagnose"),
-    *("check", "sample", "predict", "report", "completion", "bench"),
+    *("demo", "list", "show", "data", "params", "train", "resume", "study", "evaluate", "diagnose"),
+    *("check", "sample", "predict", "report", "remove", "clean", "completion", "bench"),
 ]
 SLOW = {"demo", "study", "bench"}
 """Commands that take seconds; the tests of their own files read their JSON."""
@@ -385,6 +385,7 @@ def test_every_command_has_json(seqlab, language: RunFolder, classifier: RunFold
     arguments = {
         "demo": ["--quick", "--seeds", "1", "--output", page],
         "list": [],
+        "show": ["brackets-cells"],
         "data": ["show", "brackets", "train=7"],
         "params": tiny.BRACKETS,
         "train": tiny.BRACKETS,
@@ -396,11 +397,13 @@ def test_every_command_has_json(seqlab, language: RunFolder, classifier: RunFold
         "sample": [language.path.name],
         "predict": [classifier.path.name, "a good film"],
         "report": [language.path.name, "--output", page],
+        "remove": [classifier.path.name, "--yes"],
+        "clean": ["--dry-run"],
         "completion": ["bash"],
         "bench": ["step"],
     }
     assert list(arguments) == [name for name in app if not name.startswith("-")]
-    for command in arguments.keys() - SLOW:
+    for command in [command for command in arguments if command not in SLOW]:
         result = seqlab(command, *arguments[command], "--json")
         assert (result.status, result.err) == (0, ""), command
         assert json.loads(result.out), command

@@ -14,6 +14,7 @@ from seqlab.cli import (
     evaluate_commands,
     list_commands,
     predict_commands,
+    remove_commands,
     report_command,
     show_command,
     study_command,
@@ -79,6 +80,8 @@ _COMMANDS = (
     (predict_commands.sample, "RUN"),
     (predict_commands.predict, "RUN [TEXT]..."),
     (report_command.report, "RUN..."),
+    (remove_commands.remove, "RUN..."),
+    (remove_commands.clean, ""),
     (completion, "bash|zsh|fish"),
 )
 for order, (command, arguments) in enumerate(_COMMANDS):

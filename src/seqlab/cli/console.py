@@ -220,3 +220,19 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def file_size(size: int) -> str:
+    """Bytes in the unit that suits them.
+
+    >>> file_size(0), file_size(1_500), file_size(3 * 2**20), file_size(5 * 2**30)
+    ('0 KiB', '1.5 KiB', '3.0 MiB', '5.0 GiB')
+    """
+    if not size:
+        return "0 KiB"
+    unit, name = next(
+        (unit, name)
+        for unit, name in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
+        if size >= unit or unit == 2**10
+    )
+    return f"{max(size / unit, 0.1):,.1f} {name}"

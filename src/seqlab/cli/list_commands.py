@@ -15,8 +15,6 @@ from seqlab.cli.console import (
     print_table,
 )
 from seqlab.cli.progress_display import working
-from seqlab.cli.run_table import print_runs
-from seqlab.experiment.run_list import list_runs
 from seqlab.schema.errors import UserError, unknown
 from seqlab.schema.visible import shortened
 
@@ -47,6 +45,9 @@ def list_(
     as_json
         Print as JSON.
     """
+    from seqlab.cli.run_table import print_runs
+    from seqlab.experiment.run_list import list_runs
+
     tables = _tables()
     if what != "all" and what not in (*tables, "runs"):
         raise unknown("list", what, [*tables, "runs", "all"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seqlab.cli.arguments import Json, Setting
 from seqlab.cli.console import (
@@ -17,24 +17,23 @@ from seqlab.cli.console import (
     print_text,
     table_width,
 )
-from seqlab.experiment import recipes
-from seqlab.experiment.shown_experiment import DEFAULT, Shown, shown_recipe, shown_run
-from seqlab.runs import run_folder, study_folder
-from seqlab.schema.described import DescribedSetting
 from seqlab.schema.errors import UserError, nearest
 from seqlab.schema.settings import flat, format_setting
-from seqlab.studies import design
-from seqlab.studies.shown_study import is_study_file, shown_begun, shown_study
+
+if TYPE_CHECKING:
+    from seqlab.experiment.shown_experiment import Shown
+    from seqlab.schema.described import DescribedSetting
 
 _MEANING = 30
 """Least width of the sentences, in cells; a narrower terminal shows them on lines of their own."""
 
 
 def show(what: str, /, *overrides: Setting, toml: bool = False, as_json: Json = False) -> None:
-    """Show every setting with its value and its meaning, and which ones differ from the base.
+    """Show every setting, its value and its meaning.
 
-    The base of a recipe is the recipe that it extends, and with overrides the recipe itself; that of a run is
-    the recipe of its name. A setting without a base is compared with its default.
+    What differs from the base is marked with the base's value. The base of a recipe is the recipe that it
+    extends, and with overrides the recipe itself; that of a run is the recipe of its name. A setting without
+    a base is compared with its default.
 
     Parameters
     ----------
@@ -51,17 +50,25 @@ def show(what: str, /, *overrides: Setting, toml: bool = False, as_json: Json = 
     if toml and as_json:
         raise UserError("The settings are printed either as TOML or as JSON. Got both '--toml' and '--json'.")
     shown = _shown(what, overrides)
+    if as_json:
+        print_json(_as_table(shown))
+        return
     for note in shown.notes:
         print_note(note)
     if toml:
         print_text(shown.toml().rstrip("\n"))
-    elif as_json:
-        print_json(_as_table(shown))
     else:
         _print(shown)
 
 
 def _shown(what: str, overrides: Sequence[str]) -> Shown:
+    # Imported here, because --help must not wait for what reads settings.
+    from seqlab.experiment import recipes
+    from seqlab.experiment.shown_experiment import shown_recipe, shown_run
+    from seqlab.runs import run_folder, study_folder
+    from seqlab.studies import design
+    from seqlab.studies.shown_study import is_study_file, shown_begun, shown_study
+
     path = Path(what)
     if path.suffix == ".toml" and path.is_file():
         return (shown_study if is_study_file(path) else shown_recipe)(what, overrides)
@@ -92,7 +99,7 @@ def _shown(what: str, overrides: Sequence[str]) -> Shown:
 def _print(shown: Shown) -> None:
     about = f": {shown.about}" if shown.about else ""
     print_heading(f"{shown.kind} {shown.name}{about}")
-    base = DEFAULT if shown.base == DEFAULT else f"in {shown.base}"
+    base = f"in {shown.base}" if shown.before is not None else shown.base
     columns = ("setting", "value", base, "meaning")
     rows = [
         (setting.key, _value(setting), _before(shown, setting), setting.meaning) for setting in shown.settings
@@ -125,6 +132,7 @@ def _as_table(shown: Shown) -> dict[str, Any]:
         "name": shown.name,
         "about": shown.about,
         "base": shown.base,
+        "notes": list(shown.notes),
         "settings": [
             {
                 "key": setting.key,

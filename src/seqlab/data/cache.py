@@ -11,6 +11,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,9 +23,9 @@ from numpy.typing import NDArray
 from pydantic import with_config
 from typing_extensions import TypedDict
 
-from seqlab.data.cache_entry import check_entry, write_entry
+from seqlab.data.cache_entry import check_entry, remove_folder, write_entry
 from seqlab.data.dataset import About, Corpus, Dataset, Limit, Split
-from seqlab.data.fetch import cache_folder, writing
+from seqlab.data.fetch import cache_folder, cache_lock, writing
 from seqlab.data.ragged import Ragged
 from seqlab.data.shared_texts import Keys, text_keys
 from seqlab.data.split_notes import split_notes
@@ -41,6 +42,7 @@ CHUNK, CHARACTERS = 2_000, 1 << 22
 
 _log = logging.getLogger(__name__)
 _META = "meta.json"
+_ENTRY = re.compile(r".+-[0-9a-f]{64}")
 _BLOCK = 1 << 20  # characters hashed together
 
 
@@ -86,7 +88,7 @@ def load_or_encode(config: EncodableConfig, settings: str) -> Dataset:
         WorkError: the cache folder cannot be written, or the source changed while it was read.
     """
     content = config.content_hash()
-    folder = cache_folder() / "encoded" / f"{config.kind}-{_key(settings, content)}"
+    folder = entry_path(config.kind, settings, content)
     if os.path.lexists(folder):
         try:
             return _load(folder, config, content)
@@ -101,6 +103,40 @@ def load_or_encode(config: EncodableConfig, settings: str) -> Dataset:
     # With right checksums, too, it may be none that can be read.
     write_entry(folder, lambda empty: _fill(empty, encoded), lambda other: _load(other, config, content))
     return _load(folder, config, content)
+
+
+def entry_path(kind: str, settings: str, content: str) -> Path:
+    """The folder of an encoded dataset, whether it exists or not.
+
+    Args:
+        kind: of the dataset.
+        settings: all of them as one text.
+        content: SHA-256 of its sources.
+    """
+    return _all_entries() / f"{kind}-{_key(settings, content)}"
+
+
+def entries() -> list[Path]:
+    """The folders of all encoded datasets."""
+    folder = _all_entries()
+    # What a link leads to belongs to somebody else.
+    if folder.is_symlink() or not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if _ENTRY.fullmatch(path.name) and not path.is_symlink())
+
+
+def remove_entry(folder: Path) -> None:
+    """Delete an encoded dataset; a process that has opened it keeps it.
+
+    Raises:
+        WorkError: another process writes the cache, or it cannot be written.
+    """
+    with cache_lock(_all_entries().name), writing(folder.parent):
+        remove_folder(folder)
+
+
+def _all_entries() -> Path:
+    return cache_folder() / "encoded"
 
 
 def _check_unchanged(config: EncodableConfig, content: str) -> None:
@@ -192,7 +228,7 @@ def _encoded(
 ) -> Ragged:
     """The encoded texts; their tokens are in a file without a name, which is deleted with the array."""
     lengths = [np.zeros(0, np.int64)]
-    folder = cache_folder() / "encoded"
+    folder = _all_entries()
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:

@@ -51,7 +51,7 @@ def write_entry(
             for file in _files(temporary):
                 sync(file)
             sync(temporary)
-            _remove(folder)
+            remove_folder(folder)
             temporary.rename(folder)
             sync(folder.parent)
         finally:
@@ -104,10 +104,10 @@ def _remove_leftovers(folder: Path) -> None:
     # What a link leads to belongs to somebody else.
     if not folder.is_symlink():
         for path in folder.glob(f"{TEMPORARY}*"):
-            _remove(path)
+            remove_folder(path)
 
 
-def _remove(path: Path) -> None:
+def remove_folder(path: Path) -> None:
     """Delete a folder, or a file or link that has its name; links are not followed."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)

@@ -151,26 +151,50 @@ def remove_leftovers(folder: Path, name: str = "") -> None:
 
     What a living process is writing is locked, and stays.
     """
+    for leftover in leftovers(folder, name):
+        remove_leftover(leftover)
+
+
+def leftovers(folder: Path, name: str = "") -> list[Path]:
+    """Temporary files and folders that somebody is writing under `name` (under any name), or was killed."""
     pattern = f"{re.escape(name[:_NAME])}-[0-9a-f]{{16}}" if name else ".*"
     ours = re.compile(re.escape(TEMPORARY) + pattern)
     # A folder that is gone, or that belongs to somebody else, needs no cleaning.
     with suppress(OSError), os.scandir(folder) as entries:
-        for leftover in [Path(entry.path) for entry in entries if ours.fullmatch(entry.name)]:
-            with suppress(OSError):
-                _remove_unused(leftover)
+        return sorted(Path(entry.path) for entry in entries if ours.fullmatch(entry.name))
+    return []
 
 
-def _remove_unused(path: Path) -> None:
-    mode = os.lstat(path).st_mode
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-        return
-    descriptor = os.open(path, os.O_RDONLY | SAFELY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if stat.S_ISDIR(mode):
+def remove_leftover(path: Path) -> None:
+    """Delete a temporary file or folder, unless a living process is writing it."""
+    with suppress(OSError), _unused(path) as is_folder:
+        if is_folder:
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+
+
+def is_abandoned(path: Path) -> bool:
+    """Whether a temporary file or folder is that of a killed process."""
+    with suppress(OSError), _unused(path):
+        return True
+    return False
+
+
+@contextmanager
+def _unused(path: Path) -> Iterator[bool]:
+    """Hold a temporary file or folder that nobody writes; yields whether it is a folder.
+
+    Raises:
+        OSError: somebody writes it, or it is neither.
+    """
+    mode = os.lstat(path).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise FileNotFoundError(path)
+    descriptor = os.open(path, os.O_RDONLY | SAFELY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield stat.S_ISDIR(mode)
     finally:
         os.close(descriptor)
 

@@ -34,6 +34,8 @@ MODEL, TRAINING, COUNTERS = "model.safetensors", "training.safetensors", "traini
 BASELINE = "baseline.safetensors"
 _MANIFEST = "manifest.json"
 _STEP = re.compile("step-[0-9]{9,}")
+WRITTEN = re.compile(rf"({_STEP.pattern})(/({'|'.join((_MANIFEST, MODEL, TRAINING, COUNTERS, BASELINE))}))?")
+"""The paths, in the folder of checkpoints, of what is written there."""
 
 
 @with_config(EXACT)

@@ -247,7 +247,7 @@ class RunFolder:
 
     def remove_leftovers(self) -> None:
         """Delete what killed processes left half-written."""
-        for folder in (self.path, *(self.path / name for name in (CHECKPOINTS, CARDS, SCORES, WRONG))):
+        for folder in written_folders(self.path):
             atomic.remove_leftovers(folder)
 
     def lock(self) -> AbstractContextManager[None]:
@@ -301,6 +301,11 @@ def copied_code(key: str, label: str) -> str:
 
 def _wrong_file(split: str) -> str:
     return f"{WRONG}/{split}.json"
+
+
+def written_folders(run: Path) -> list[Path]:
+    """The folders of a run in which a killed process may leave something half-written."""
+    return [run, *(run / name for name in (CHECKPOINTS, CARDS, SCORES, WRONG))]
 
 
 def _card_file(name: str) -> str:

@@ -60,7 +60,7 @@ from seqlab.runs.typed_json import read_json, to_json
 from seqlab.schema.errors import DamagedFileError, UserError, WorkError, unknown
 
 FORMAT = 3
-_FILES = {IDENTITY, CONFIG, DATA, CODE, ENVIRONMENT, FINISHED, LOCK, *JOURNALS}
+FILES = {IDENTITY, CONFIG, DATA, CODE, ENVIRONMENT, FINISHED, LOCK, *JOURNALS}
 _RUN_NAME = re.compile(r".+-[0-9a-f]{12}")
 """A folder of such a name is the rest of a damaged run if it has nothing else."""
 _FOLDERS = {CARDS, SCORES, WRONG, CHECKPOINTS, CODE_COPY, TENSORBOARD}
@@ -168,7 +168,7 @@ def open_run(path: Path) -> RunFolder:
     """
     if not exists(path):
         raise DamagedFileError(f"{path} must be a run folder with a {IDENTITY}. Got none.")
-    check_folder(path, files=_FILES, folders=_FOLDERS, prefix=atomic.TEMPORARY)
+    check_folder(path, files=FILES, folders=_FOLDERS, prefix=atomic.TEMPORARY)
     check_format(path / IDENTITY, "run", FORMAT, older="Train the run again.")
     identity = read_json(path / IDENTITY, RunIdentity, IDENTITY)
     name = check_name(identity["name"], str(path / IDENTITY))
@@ -183,8 +183,17 @@ def find(wanted: str) -> RunFolder:
     Raises:
         UserError: no run has this name, or several do.
     """
+    return open_run(locate(wanted))
+
+
+def locate(wanted: str) -> Path:
+    """The folder of the run a user names, as `find` does, sound or damaged.
+
+    Raises:
+        UserError: no run has this name, or several do.
+    """
     if exists(Path(wanted)):
-        return open_run(Path(wanted))
+        return Path(wanted)
     known = names()
     matches = _matching(wanted, known)
     if len(matches) > 1 and wanted not in matches:
@@ -195,7 +204,7 @@ def find(wanted: str) -> RunFolder:
         )
     if not matches:
         raise unknown("run", wanted, known)
-    return open_run(root() / (wanted if wanted in matches else matches[0]))
+    return root() / (wanted if wanted in matches else matches[0])
 
 
 def named(wanted: str, known: Sequence[str] | None = None) -> list[str]:
