@@ -46,7 +46,7 @@ def test_runs_are_those_of_the_train_command_and_other_studies_reuse_them() -> N
     study = run_small(design)
     for trial_run in trial_runs(study):
         config = design.experiment(trial_run.trial.setting, trial_run.trial.seed)
-        assert run.run_path(config).name == trial_run.trial.run
+        assert run.run_reference(config) == trial_run.trial.run
     recorder = StudyRecorder()
     run_small(small_design(name="other", seeds=[1, 2]), recorder=recorder)
     assert recorder.started_numbers == [3, 4], "the others exist already"
@@ -165,7 +165,7 @@ def test_a_run_in_use_is_no_failure_and_the_study_comes_back_to_it(
     config = design.experiment({RATE: 0.01}, 1)
     with pytest.raises(KeyboardInterrupt):
         run.train(config, threads=1, callback=tiny.Nobody(tiny.stop_at(3)))
-    held = run_folder.open_run(run.run_path(config)).lock()
+    held = run_folder.open_run(run_folder.resolve(run.run_reference(config))).lock()
     held.__enter__()
 
     class Releases(StudyRecorder):

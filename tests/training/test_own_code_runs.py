@@ -109,10 +109,10 @@ def test_data_at_a_relative_and_an_absolute_path_is_one_run(tmp_path: Path) -> N
     own_files.write(Path(), "text-classifier")
     first, _ = recipes.configure("text-nbsvm", ["data.path=films.csv"])
     second, _ = recipes.configure("text-nbsvm", [f"data.path={tmp_path}/work/films.csv"])
-    assert run.run_path(first) == run.run_path(second)
+    assert run.run_reference(first) == run.run_reference(second)
     shutil.copy("films.csv", "others.csv")
     third, _ = recipes.configure("text-nbsvm", ["data.path=others.csv"])
-    assert run.run_path(third) != run.run_path(second)
+    assert run.run_reference(third) != run.run_reference(second)
 
 
 @pytest.mark.parametrize("file", ["net.py", "sizes.py"])

@@ -36,8 +36,8 @@ class TrialRun:
 
     @property
     def name(self) -> str:
-        """Name of the run's folder."""
-        return self.trial.run
+        """Name of the run's folder; before there is one, the reference to it."""
+        return self.trial.run if self.folder is None else self.folder.path.name
 
     @cached_property
     def summary(self) -> RunSummary | None:
@@ -208,8 +208,8 @@ def _reason(run: TrialRun) -> str:
 
 
 def _open(name: str) -> tuple[RunFolder | None, str]:
-    """A run by its folder's name; None where it is missing or damaged, with the reason of damage."""
-    path = run_folder.root() / name
+    """A run by its reference; None where it is missing or damaged, with the reason of damage."""
+    path = run_folder.resolve(name)
     try:
         return (run_folder.open_run(path) if os.path.lexists(path) else None), ""
     except UserError as error:

@@ -8,6 +8,7 @@ from typing import Annotated
 from seqlab.data.cache import load_or_encode
 from seqlab.data.data_kinds import TOKENIZERS
 from seqlab.data.dataset import About, Corpus, Dataset, Split
+from seqlab.data.locations import located
 from seqlab.data.sources.table_format import Column, TableFormat
 from seqlab.data.token_oracle import TokenOracle
 from seqlab.data.tokenizers.tokenizer import Tokenizer, TokenizerConfig
@@ -65,4 +66,4 @@ class DatasetConfig(Config, ABC):
 
     def build(self) -> Dataset:
         """The encoded dataset, from the cache when it is there."""
-        return load_or_encode(self, canonical(self))
+        return load_or_encode(self, canonical(located(self)))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from seqlab.data import cache
+from seqlab.data.locations import located
 from seqlab.experiment.experiment_config import parse_experiment
 from seqlab.runs import atomic, checkpoints, run_folder, study_folder
 from seqlab.runs.run_files import written_folders
@@ -77,7 +78,7 @@ def _unused_data(runs: list[RunFolder]) -> list[Waste]:
     for run in runs:
         with suppress(UserError):
             data = parse_experiment(run.settings()).data
-            used.add(cache.entry_path(data.kind, canonical(data), run.data()["content_hash"]))
+            used.add(cache.entry_path(data.kind, canonical(located(data)), run.data()["content_hash"]))
     return [Waste("encoded data", path, size_of(path)) for path in cache.entries() if path not in used]
 
 

@@ -5,19 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from seqlab.experiment import recipes
 from seqlab.experiment.experiment_config import experiment_class
+from seqlab.schema import own_code
 from seqlab.schema.described import DescribedSetting, described, differ
 from seqlab.schema.settings import format_setting
 
-_ARCHITECTURE = ("model.cell", "model.kind", "baseline.kind")
+_ARCHITECTURE = ("model.path", "model.cell", "model.kind", "baseline.kind")
 """Settings that say what is fitted, the most specific one first."""
 _SHORT = {
     "data.kind": "",
-    "data.path": "",
     "data.level": "",
     "data.pattern": "",
     "data.length": "len",
@@ -63,7 +62,10 @@ _SHORT = {
     "training.fit_on": "",
     "fit_on": "",
 }
-"""What precedes the value of a setting in a name, in the order of the name; others are not in names."""
+"""What precedes the value of a setting in a name, in the order of the name; others are not in names.
+
+Each of them must be part of the fingerprint, since a run is found by both: so paths of data are not here.
+"""
 _SIZES = ("model.hidden_size", "model.layers", "training.optimizer.learning_rate")
 """Settings in the name of a run whose recipe is not a shipped one, so that its changes are not known."""
 _LENGTH = 48
@@ -98,8 +100,11 @@ def architecture(settings: Mapping[str, Any]) -> str:
 
     >>> architecture({"model": {"kind": "recurrent-lm", "cell": "gru"}})
     'gru'
+    >>> architecture({"model": {"kind": "import", "path": "nets/mine.py:Net"}})
+    'mine.py:Net'
     """
-    return next((str(value) for key in _ARCHITECTURE if (value := _value(settings, key)) is not None), "")
+    value = next((value for key in _ARCHITECTURE if (value := _value(settings, key)) is not None), "")
+    return own_code.label(value) if own_code.names_code(value) else str(value)
 
 
 def changed(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,21 +147,27 @@ def _of_recipe(name: str) -> dict[str, DescribedSetting]:
 def _of_changes(settings: Mapping[str, Any]) -> list[str]:
     different = changed(settings)
     now, then = architecture(settings), architecture(recipes.read(str(settings["name"])).table)
-    parts = [now] if now != then else []
+    parts = [_word(now.rpartition(":")[2])] if now != then else []
     return [*parts, *(_part(key, different[key]) for key in _SHORT if key in different)]
 
 
 def _of_own(settings: Mapping[str, Any]) -> list[str]:
     values = {key: value for key in _SIZES if (value := _value(settings, key)) is not None}
-    return [architecture(settings), *(_part(key, value) for key, value in values.items())]
+    return [
+        _word(architecture(settings).rpartition(":")[2]),
+        *(_part(key, value) for key, value in values.items()),
+    ]
 
 
 def _part(key: str, value: Any) -> str:
     """A setting in a name, with the characters that every file system takes."""
     if isinstance(value, bool):
-        return _SHORT[key] if value else f"no-{_SHORT[key]}"
-    text = Path(str(value)).stem if key == "data.path" else format_setting(value)
-    return _SHORT[key] + re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.")[:20]
+        return _SHORT[key] if value else f"not-{_SHORT[key]}"
+    return _SHORT[key] + _word(format_setting(value))
+
+
+def _word(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.")[:20]
 
 
 def _value(settings: Mapping[str, Any], key: str) -> Any:

@@ -13,7 +13,7 @@ from pathlib import Path
 from seqlab.runs import atomic, checkpoints, study_folder
 from seqlab.runs.process_lock import LOCK, is_held, process_lock
 from seqlab.runs.run_files import CARDS, CHECKPOINTS, CODE_COPY, IDENTITY, SCORES, TENSORBOARD, WRONG
-from seqlab.runs.run_folder import FILES
+from seqlab.runs.run_folder import FILES, resolve
 from seqlab.runs.study_folder import Trial
 from seqlab.schema.errors import DamagedFileError, InUseError, UserError
 
@@ -102,7 +102,9 @@ def holders(name: str) -> list[Holder]:
     for study in study_folder.names():
         with suppress(UserError):
             trials = study_folder.find(study).trials()
-            found += [Holder(study, trial, len(trials)) for trial in trials if trial.run == name]
+            found += [
+                Holder(study, trial, len(trials)) for trial in trials if resolve(trial.run).name == name
+            ]
     return found
 
 

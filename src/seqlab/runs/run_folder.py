@@ -1,6 +1,6 @@
 """One run's folder: its settings, the environment it ran in, and everything it recorded.
 
-    runs/NAME-FINGERPRINT/
+    runs/NAME-CHANGES-FINGERPRINT/    as many digits of the fingerprint as no other run of the name has
         run.json            format version, name, fingerprint
         config.toml         every setting
         data.json           what the run keeps of its data
@@ -28,7 +28,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,8 +61,12 @@ from seqlab.schema.errors import DamagedFileError, UserError, WorkError, unknown
 
 FORMAT = 3
 FILES = {IDENTITY, CONFIG, DATA, CODE, ENVIRONMENT, FINISHED, LOCK, *JOURNALS}
-_RUN_NAME = re.compile(r".+-[0-9a-f]{12}")
-"""A folder of such a name is the rest of a damaged run if it has nothing else."""
+_DIGITS = (4, 8, 12, 64)
+"""Digits of the fingerprint that a folder's name may have; more where fewer are those of another run."""
+_REFERENCE = 12
+"""Digits that identify a run, whatever other runs there are."""
+_RUN_NAME = re.compile(rf".+-({'|'.join(f'[0-9a-f]{{{digits}}}' for digits in _DIGITS)})")
+"""A folder of such a name that holds a file or folder of a run is the rest of a damaged one."""
 _FOLDERS = {CARDS, SCORES, WRONG, CHECKPOINTS, CODE_COPY, TENSORBOARD}
 
 
@@ -80,9 +84,42 @@ def fingerprint(config: str, content_hash: str, version: str) -> str:
     return hashlib.sha256("\n".join([config, content_hash, version]).encode()).hexdigest()
 
 
-def run_path(name: str, fingerprint: str) -> Path:
-    """The path of the run with this fingerprint, whether it exists or not."""
-    return root() / f"{name}-{fingerprint[:12]}"
+def reference(stem: str, fingerprint: str) -> str:
+    """The name by which a run can be told before there is a folder: `resolve` finds that.
+
+    Args:
+        stem: the beginning of the folder's name.
+        fingerprint: of the run.
+    """
+    return f"{stem}-{fingerprint[:_REFERENCE]}"
+
+
+def resolve(reference: str) -> Path:
+    """The folder of a run by its reference or its folder's name, whether it exists or not."""
+    stem, _, digits = reference.rpartition("-")
+    shorter = (root() / f"{stem}-{digits[:count]}" for count in _DIGITS if count < len(digits))
+    return next((path for path in shorter if _is_of(path, digits)), root() / reference)
+
+
+def existing(stem: str, fingerprint: str) -> Path | None:
+    """The folder of a run that was begun; None where there is none."""
+    return next((path for path in _paths(stem, fingerprint) if _is_of(path, fingerprint)), None)
+
+
+def _paths(stem: str, fingerprint: str) -> Iterator[Path]:
+    """The paths that a run's folder may have, the shortest first."""
+    return (root() / f"{stem}-{fingerprint[:count]}" for count in _DIGITS)
+
+
+def _is_of(path: Path, fingerprint: str) -> bool:
+    """Whether a folder is that of a run, by the first digits of its fingerprint at least."""
+    if not exists(path):
+        return False
+    try:
+        return read_json(path / IDENTITY, RunIdentity, IDENTITY)["fingerprint"].startswith(fingerprint)
+    except UserError:
+        # Whoever opens it receives the error.
+        return True
 
 
 def exists(path: Path) -> bool:
@@ -106,6 +143,7 @@ def create(
     data: DataSummary,
     environment: Environment,
     code: RunCode | None = None,
+    stem: str | None = None,
 ) -> RunFolder:
     """Make a run folder with its first files, whole or not at all.
 
@@ -113,19 +151,33 @@ def create(
     another one.
 
     Args:
-        name: of the run.
+        name: of the configuration.
         fingerprint: of the run.
         config: every setting, as TOML; code is named as `run_files.copied_code` gives it.
         data: what the run keeps of its data.
         environment: in which it begins.
         code: of the user's own, which is copied; None where there is none.
+        stem: the beginning of the folder's name; None is `name`.
 
     Raises:
         WorkError: the disk is full or cannot be written.
     """
-    run = RunFolder(run_path(name, fingerprint), name, fingerprint)
+    for path in _paths(stem or name, fingerprint):
+        # A shorter name may be that of another run, or of a folder that is none.
+        if not os.path.lexists(path):
+            _make(RunFolder(path, name, fingerprint), config, data, environment, code)
+        if _is_of(path, fingerprint):
+            atomic.remove_leftovers(path.parent, path.name)
+            return open_run(path)
+    taken = root() / f"{stem or name}-{fingerprint}"
+    raise WorkError(f"{taken} must be free, or a run folder. Got another folder.")
+
+
+def _make(
+    run: RunFolder, config: str, data: DataSummary, environment: Environment, code: RunCode | None
+) -> None:
     check = check_of(config, run.subject(CONFIG))
-    identity = RunIdentity(format=FORMAT, name=name, fingerprint=fingerprint, config=check)
+    identity = RunIdentity(format=FORMAT, name=run.name, fingerprint=run.fingerprint, config=check)
     files = {
         CONFIG: config,
         DATA: to_json(data, run.subject(DATA)),
@@ -145,8 +197,6 @@ def create(
     except WorkError:
         if not exists(run.path):
             raise
-    atomic.remove_leftovers(run.path.parent, run.path.name)
-    return open_run(run.path)
 
 
 def _copy_code(folder: Path, files: Mapping[str, Mapping[str, bytes]]) -> None:
@@ -217,12 +267,22 @@ def named(wanted: str, known: Sequence[str] | None = None) -> list[str]:
     folders = names() if known is None else known
     if wanted in folders:
         return [wanted]
-    return [name for name in folders if name.rpartition("-")[0] == wanted]
+    return [name for name in folders if name.startswith(wanted) and _own_name(name) == wanted]
 
 
 def _matching(wanted: str, known: Sequence[str]) -> list[str]:
     """The folders with this name, else those of the runs with this name, else those that begin with it."""
-    return named(wanted, known) or [name for name in known if name.startswith(wanted)]
+    beginning = [name for name in known if name.startswith(wanted)]
+    referred = resolve(wanted)
+    return named(wanted, known) or beginning or ([referred.name] if exists(referred) else [])
+
+
+def _own_name(folder: str) -> str:
+    """The name of a run's configuration; of a damaged run, that of its folder without the fingerprint."""
+    try:
+        return read_json(root() / folder / IDENTITY, RunIdentity, IDENTITY)["name"]
+    except UserError:
+        return folder.rpartition("-")[0]
 
 
 def _changed(name: str) -> int:
@@ -244,4 +304,6 @@ def names() -> list[str]:
 
 
 def _is_run(path: Path) -> bool:
-    return exists(path) or _RUN_NAME.fullmatch(path.name) is not None
+    if exists(path) or _RUN_NAME.fullmatch(path.name) is None:
+        return exists(path)
+    return any(os.path.lexists(path / name) for name in (*FILES, *_FOLDERS))

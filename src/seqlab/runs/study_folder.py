@@ -70,7 +70,7 @@ class Trial:
 
     number: from 1, in the order of the trials. architecture: what is compared. setting: values of the other
     axes, without the seed. epochs: the values of an axis of epochs that this run covers; () where there is no
-    such axis. run: its folder's name. config: all its settings.
+    such axis. run: reference to its folder, see `run_folder.resolve`. config: all its settings.
     """
 
     number: Positive

@@ -1,11 +1,10 @@
-"""Settings that name code of one's own, and settings of which only the content counts."""
+"""Settings that name code of one's own."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator
 
@@ -17,11 +16,6 @@ from seqlab.schema.own_code import OwnCode
 @dataclass(frozen=True)
 class NamesCode:
     """Marks a setting that is, or may be, `FILE.py:NAME`."""
-
-
-@dataclass(frozen=True)
-class ByContent:
-    """Marks a setting with paths of files whose content is hashed with the data: folders do not count."""
 
 
 def _written(value: str) -> str:
@@ -49,7 +43,7 @@ def load_code(config: Config) -> dict[str, OwnCode]:
 
 
 def identity(config: AnyConfig, hashes: Mapping[str, str]) -> AnyConfig:
-    """The config without folders: what two experiments must share to be the same one.
+    """The config with code by its content, wherever its file is.
 
     Args:
         config: of an experiment.
@@ -59,16 +53,4 @@ def identity(config: AnyConfig, hashes: Mapping[str, str]) -> AnyConfig:
         key: " ".join(filter(None, (own_code.label(value), hashes.get(key))))
         for key, value in code_values(config).items()
     }
-    paths = {key: _names(value) for key, value in marked(config, ByContent)}
-    return replaced(config, {**code, **paths})
-
-
-def _names(value: Any) -> Any:
-    match value:
-        case str():
-            # Absolute, because the name of "." is empty.
-            return Path(value).expanduser().absolute().name
-        case tuple():
-            return tuple(map(_names, value))
-        case _:
-            return value
+    return replaced(config, code)

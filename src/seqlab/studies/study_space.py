@@ -15,7 +15,7 @@ from seqlab.studies.axis import Axis
 from seqlab.studies.budgets import Adjust
 from seqlab.studies.design import Design
 from seqlab.studies.search_space import SearchSpace
-from seqlab.training.run import run_path
+from seqlab.training.run import run_reference
 
 
 class StudySpace(SearchSpace):
@@ -80,7 +80,7 @@ class StudySpace(SearchSpace):
             setting=dict(setting),
             seed=seed,
             epochs=tuple(epochs),
-            run=run_path(config).name,
+            run=run_reference(config),
             config=plain(config),
             baseline=False,
         )
@@ -93,7 +93,7 @@ class StudySpace(SearchSpace):
             setting=dict(setting),
             seed=self.seeds[0],
             epochs=(),
-            run=run_path(config).name,
+            run=run_reference(config),
             config=plain(config),
             baseline=True,
         )

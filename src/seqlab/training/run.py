@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from importlib import metadata
-from pathlib import Path
 
 import torch
 
 from seqlab.data.dataset import Dataset
+from seqlab.data.locations import located, without_locations
 from seqlab.evaluate.loaded import describe_data, read_dataset, read_trusted
 from seqlab.experiment.experiment import build
 from seqlab.experiment.experiment_config import AnyExperimentConfig
 from seqlab.experiment.numerics import numerics
+from seqlab.experiment.run_names import run_stem
 from seqlab.experiment.thread_choice import threads_for
 from seqlab.experiment.trusted_code import load_and_trust
 from seqlab.nn.native import builds
@@ -23,7 +24,7 @@ from seqlab.runs.run_files import copied_code
 from seqlab.runs.run_folder import RunCode, RunFolder
 from seqlab.runs.run_shapes import CodeEntry, CodeRecord, RunSummary
 from seqlab.schema.code_settings import code_values, identity, load_code
-from seqlab.schema.config import canonical, replaced, to_toml
+from seqlab.schema.config import canonical, plain, replaced, to_toml
 from seqlab.schema.errors import UserError
 from seqlab.schema.own_code import OwnCode, label
 from seqlab.training.callback import RunCallback
@@ -76,8 +77,9 @@ def _train(
         callback.message(f"Note: {note}")
     code = load_and_trust(config)
     fingerprint = _fingerprint(config, dataset, code)
-    path = run_folder.run_path(config.name, fingerprint)
-    if run_folder.exists(path):
+    stem = run_stem(plain(config))
+    path = run_folder.existing(stem, fingerprint)
+    if path is not None:
         run = run_folder.open_run(path)
         # Whoever holds the run may end it, whatever it began with.
         with run.lock():
@@ -91,10 +93,11 @@ def _train(
         run = run_folder.create(
             config.name,
             fingerprint,
-            config=to_toml(_with_copies(config)),
+            config=to_toml(_with_copies(located(config))),
             data=describe_data(dataset, experiment.spec),
             environment=made,
             code=_run_code(config, dataset, code, experiment.notes),
+            stem=stem,
         )
         if run.environment() == made:
             with run.lock():
@@ -106,14 +109,14 @@ def _train(
     return _go_on(run, config, dataset, callback)
 
 
-def run_path(config: AnyExperimentConfig) -> Path:
-    """The folder of an experiment's run, whether it exists or not.
+def run_reference(config: AnyExperimentConfig) -> str:
+    """The name of an experiment's run, whether there is a folder or not; see `run_folder.resolve`.
 
     Raises:
         UserError: the data cannot be found.
     """
-    code = load_code(config)
-    return run_folder.run_path(config.name, _print(config, config.data.content_hash(), code))
+    fingerprint = _print(config, config.data.content_hash(), load_code(config))
+    return run_folder.reference(run_stem(plain(config)), fingerprint)
 
 
 def resume(run: RunFolder, *, callback: RunCallback, trust: bool = False) -> RunSummary:
@@ -240,5 +243,5 @@ def _fingerprint(config: AnyExperimentConfig, dataset: Dataset, code: Mapping[st
 
 def _print(config: AnyExperimentConfig, content_hash: str, code: Mapping[str, OwnCode]) -> str:
     hashes = {key: each.sha256 for key, each in code.items()}
-    text = canonical(identity(config, hashes))
+    text = canonical(without_locations(identity(config, hashes)))
     return run_folder.fingerprint(text, content_hash, metadata.version("seqlab"))

@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from typing_extensions import override
 
 from seqlab.data.data_kinds import TOKENIZERS
+from seqlab.data.locations import Location
 from seqlab.data.sources.generated import GeneratedConfig
 from seqlab.data.sources.text_files import read_text, user_path
 from seqlab.data.tokenizers.characters import CharactersConfig
@@ -21,7 +22,6 @@ from seqlab.languages.context_free import ContextFree
 from seqlab.languages.grammar import Grammar, Symbols
 from seqlab.languages.language import FormalLanguage
 from seqlab.languages.toy import TOY
-from seqlab.schema.code_settings import ByContent
 from seqlab.schema.config import plain, read_toml
 from seqlab.schema.errors import UserError
 from seqlab.schema.registry import ByKind
@@ -80,7 +80,7 @@ class GrammarConfig(SentencesConfig):
     """Name of the dataset."""
     tokenizer: Annotated[TokenizerConfig, ByKind(TOKENIZERS)] = WhitespaceConfig()
     """How texts become tokens: `whitespace` for words, or `characters`."""
-    path: Annotated[str, ByContent()]
+    path: Annotated[str, Location()]
     """The file of the grammar."""
 
     @override

@@ -13,6 +13,7 @@ from typing_extensions import override
 from seqlab.data.data_kinds import TOKENIZERS
 from seqlab.data.dataset import About, Corpus, Limit
 from seqlab.data.dataset_config import DatasetConfig
+from seqlab.data.locations import Location
 from seqlab.data.sources.column_guess import Role, guess_column
 from seqlab.data.sources.label_checks import check_labels, label_notes
 from seqlab.data.sources.labelled_table import LabelledRows, RowTexts, TableFile, scan
@@ -22,7 +23,6 @@ from seqlab.data.sources.table_rows import column_names, require_format
 from seqlab.data.sources.text_files import file_checksums, known_encoding, require_name, user_path
 from seqlab.data.tokenizers.tokenizer import TokenizerConfig
 from seqlab.data.tokenizers.unicode_words import UnicodeWordsConfig
-from seqlab.schema.code_settings import ByContent
 from seqlab.schema.errors import UserError
 from seqlab.schema.registry import ByKind
 
@@ -49,7 +49,7 @@ class TableConfig(DatasetConfig):
     """Name of the dataset."""
     tokenizer: Annotated[TokenizerConfig, ByKind(TOKENIZERS)] = UnicodeWordsConfig()
     """How texts become tokens."""
-    path: Annotated[str, ByContent()]
+    path: Annotated[str, Location()]
     """The file; its extension, .csv, .tsv, .jsonl or .parquet, determines the format."""
     text_column: str = TEXT
     """Name of the column with the texts, or its number from 1 if no column has this name. Where none is named
@@ -58,9 +58,9 @@ class TableConfig(DatasetConfig):
     """Name or number of the column with the labels, which are read as text. Found like that of the texts."""
     split_column: str | None = None
     """Name or number of the column that is train, valid or test in each row; none: there is no such one."""
-    valid_path: Annotated[str | None, ByContent()] = None
+    valid_path: Annotated[str | None, Location()] = None
     """File of the split `valid`, with the same columns; none: it is made from the training rows."""
-    test_path: Annotated[str | None, ByContent()] = None
+    test_path: Annotated[str | None, Location()] = None
     """File of the split `test`, with the same columns; none: it is made from the training rows."""
     valid_fraction: float = Field(default=0.1, ge=0.0, lt=1.0)
     """Fraction of the training rows for `valid` if it is not given; 0: there is none."""

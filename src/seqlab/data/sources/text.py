@@ -13,11 +13,11 @@ from typing_extensions import override
 from seqlab.data.data_kinds import TOKENIZERS
 from seqlab.data.dataset import About, Corpus
 from seqlab.data.dataset_config import DatasetConfig
+from seqlab.data.locations import Location
 from seqlab.data.sources.file_search import FoundFiles, find_files, require_pattern
 from seqlab.data.sources.text_files import file_checksums, known_encoding, require_name, user_path, whole_text
 from seqlab.data.tokenizers.characters import CharactersConfig
 from seqlab.data.tokenizers.tokenizer import TokenizerConfig
-from seqlab.schema.code_settings import ByContent
 from seqlab.schema.errors import UserError
 from seqlab.schema.registry import ByKind
 
@@ -39,13 +39,13 @@ class TextConfig(DatasetConfig):
     """Name of the dataset."""
     tokenizer: Annotated[TokenizerConfig, ByKind(TOKENIZERS)] = CharactersConfig()
     """How texts become tokens."""
-    path: Annotated[tuple[str, ...], ByContent()] = Field(min_length=1)
+    path: Annotated[tuple[str, ...], Location()] = Field(min_length=1)
     """Files and folders, separated by commas; of a folder, all files that match `pattern`, sorted by name."""
     pattern: str = Field(default="*.txt", min_length=1)
     """Which files of a folder and of its subfolders are read; hidden ones and links never are."""
-    valid_path: Annotated[tuple[str, ...], ByContent()] = ()
+    valid_path: Annotated[tuple[str, ...], Location()] = ()
     """Files and folders of the split `valid`; empty: it is taken from the text."""
-    test_path: Annotated[tuple[str, ...], ByContent()] = ()
+    test_path: Annotated[tuple[str, ...], Location()] = ()
     """Files and folders of the split `test`; empty: it is taken from the text."""
     valid_fraction: float = Field(default=0.05, gt=0.0, lt=1.0)
     """Fraction of the characters for `valid` if it has no files."""
