@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -340,6 +341,21 @@ def test_runs_are_sorted_filtered_and_counted_by_options(seqlab, refused, langua
     assert listed("--task", "classify") == ["linear-classifier"]
     assert seqlab("list", "runs", "--where", "seed=9").out == "No run meets the conditions.\n"
     assert "must be used with 'list runs'. Got 'list models'" in refused("list", "models", "--sort", "name")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        (tiny.BRACKETS, "sample"),
+        (tiny.REVIEWS, "predict"),
+        (["brackets-floor", *tiny.BRACKETS[1:4]], "evaluate"),
+    ],
+)
+def test_training_ends_with_a_command_that_works(seqlab, arguments: list[str], command: str) -> None:
+    (line,) = [line for line in seqlab("train", *arguments).out.splitlines() if line.startswith("next: ")]
+    words = shlex.split(line.removeprefix("next: seqlab "))
+    assert words[0] == command
+    assert seqlab(*words).status == 0
 
 
 def test_data(seqlab) -> None:

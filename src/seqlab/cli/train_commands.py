@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqlab.cli.arguments import Json, Run, Setting, Trust
@@ -88,3 +90,16 @@ def _show(summary: RunSummary, as_json: bool) -> None:
         f"{cost['tokens_per_second']:,.0f} tokens/s, {cost['peak_memory_mib']:,.0f} MiB, "
         f"{summary['parameters']:,} parameters, {counted(cost['threads'], 'thread')} of {cost['processor']}"
     )
+    print_line(f"next: {_next_step(Path(summary['run']))}")
+
+
+def _next_step(path: Path) -> str:
+    """The command that uses a finished run; a baseline is only compared and scored."""
+    from seqlab.experiment.experiment_config import parse_experiment
+    from seqlab.runs import run_folder
+
+    config = parse_experiment(run_folder.open_run(path).settings())
+    name = shlex.quote(path.name if path.parent == run_folder.root() else str(path))
+    if config.method != "network":
+        return f"seqlab evaluate {name} --split test"
+    return f"seqlab sample {name}" if config.task.output == "text" else f'seqlab predict {name} "your text"'

@@ -96,7 +96,7 @@ def _row(name: str, trials: Sequence[Trial], estimates: Estimates) -> ForecastRo
 
 
 def _finished(trial: Trial) -> bool:
-    path = run_folder.root() / trial.run
+    path = run_folder.resolve(trial.run)
     return path.exists() and run_folder.open_run(path).finished
 
 
