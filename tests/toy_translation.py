@@ -22,7 +22,7 @@ from seqlab.data.tokenizers.characters import CharactersConfig
 from seqlab.data.tokenizers.tokenizer import TokenizerConfig
 from seqlab.measure.metric import Mean, TextMetric
 from seqlab.measure.metric_kinds import METRICS
-from seqlab.models.input_spec import InputSpec
+from seqlab.models.input_spec import InputSpec, Output
 from seqlab.models.model import Capabilities, SequenceModel, State
 from seqlab.models.model_config import ModelConfig, Width
 from seqlab.models.model_kinds import MODELS
@@ -32,7 +32,7 @@ from seqlab.schema.metric_spec import MetricSpec
 from seqlab.schema.records import Record, Scalar
 from seqlab.schema.registry import ByKind, Registry
 from seqlab.tasks.cross_entropy import CrossEntropyTask
-from seqlab.tasks.loss_options import NO_OPTIONS, LossOptions, Output
+from seqlab.tasks.loss_options import NO_OPTIONS, LossOptions
 from seqlab.tasks.monitors import monitor_of
 from seqlab.tasks.task import Task, input_spec
 from seqlab.tasks.task_configs import TaskConfig, check_start

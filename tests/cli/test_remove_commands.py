@@ -53,7 +53,14 @@ def hold_in_study(run: RunFolder, name: str) -> None:
     folder = study_folder.begin(name, {"name": name}, {}, "1")
     for number, held in ((1, "other"), (2, run.path.name)):
         trial = Trial(
-            number=number, architecture="lstm", setting={}, seed=number, epochs=(), run=held, config={}
+            number=number,
+            architecture="lstm",
+            setting={},
+            seed=number,
+            epochs=(),
+            run=held,
+            config={},
+            baseline=False,
         )
         folder.add_trial(trial)
 

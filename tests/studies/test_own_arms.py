@@ -114,7 +114,9 @@ def test_a_study_folder_executes_no_code_that_the_study_does_not_name() -> None:
     folder, _ = begin(study, adjustment(None, never))
     (trial, *_) = [study.example(each) for each in study.architectures]
     config = {**plain(trial), "model": {"kind": "import", "path": "nets.py:GruLanguageModel"}}
-    foreign = Trial(number=1, architecture="x", setting={}, seed=1, epochs=(), run="x", config=config)
+    foreign = Trial(
+        number=1, architecture="x", setting={}, seed=1, epochs=(), run="x", config=config, baseline=False
+    )
     folder.add_trial(foreign)
     with pytest.raises(
         UserError, match=r"must have runs of this study alone. Got model.path='nets.py:GruLanguageM"

@@ -10,10 +10,11 @@ from pydantic import Field, model_validator
 from typing_extensions import override
 
 from seqlab.data.dataset import Dataset
+from seqlab.models.input_spec import Output
 from seqlab.schema.config import Config
 from seqlab.schema.errors import UserError
 from seqlab.schema.metric_spec import MetricSpec
-from seqlab.tasks.loss_options import NO_OPTIONS, LossOptions, Output
+from seqlab.tasks.loss_options import NO_OPTIONS, LossOptions
 from seqlab.tasks.monitors import monitor_of
 
 if TYPE_CHECKING:

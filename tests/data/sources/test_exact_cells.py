@@ -173,7 +173,7 @@ def test_every_line_of_a_table_of_one_column_is_a_row(tmp_path: Path):
         assert texts(tmp_path / name) == (["a", "", "b", "", ""], [])
     path = tmp_path / "b.csv"
     path.write_text("text\na\n\n\n")
-    file = config(path, label_column="text")._file(str(path))  # pyright: ignore[reportPrivateUsage]
+    file = config(path)._file(str(path), "text", "text")  # pyright: ignore[reportPrivateUsage]
     assert list(RowTexts(file, np.arange(3))) == ["a", "", ""]
 
 
