@@ -1,5 +1,6 @@
 """What every dataset and every tokenizer of the tables must keep."""
 
+import itertools
 import os
 from pathlib import Path
 from typing import Any
@@ -8,13 +9,14 @@ import numpy as np
 import pytest
 
 from seqlab.data.data_kinds import BATCHING, DATASETS, TOKENIZERS
-from seqlab.data.dataset import Dataset, Split
+from seqlab.data.dataset import Corpus, Dataset, Split
 from seqlab.data.dataset_config import DatasetConfig
 from seqlab.data.ragged import Ragged
 from seqlab.data.sources.examples import ExamplesConfig
 from seqlab.data.sources.generated import GeneratedConfig
 from seqlab.data.tokenizers.tokenizer import Tokenizer, TokenizerConfig, tokenizer_from
 from seqlab.schema.config import Config, canonical, parse, plain
+from seqlab.schema.errors import UserError
 
 REAL = os.environ.get("SEQLAB_DATA", "")
 SOURCES = {"imdb": [pytest.mark.slow], "ptb": [], "tiny_shakespeare": []}
@@ -148,6 +150,53 @@ def check_ids(text: Ragged, tokenizer: Tokenizer) -> None:
     assert text.tokens.min() >= 0
     assert text.tokens.max() < len(tokenizer.vocabulary)
     assert not np.isin(text.tokens, list(tokenizer.vocabulary.special)).any()
+
+
+@EVERY_DATASET
+def test_a_smaller_training_split_is_a_part_of_a_larger_one(kind: str):
+    config = config_of(kind)
+    whole = config.read()
+    sizes = (40, 45) if not whole.running else (1_000, 1_001)
+    smaller, larger = (parse(DATASETS[kind], {**plain(config), "train_size": size}) for size in sizes)
+    small, large = smaller.build(), larger.build()
+    assert small.content_hash == large.content_hash == config.content_hash()
+    assert set(small.splits) == set(whole.texts)
+    parts = [smaller.corpus(), larger.corpus(), whole]
+    if whole.running:
+        beginnings = [[whole.texts["train"][0][:size]] for size in sizes]
+        assert [list(part.texts["train"]) for part in parts[:2]] == beginnings
+        return
+    assert (len(small.splits["train"]), len(large.splits["train"])) == sizes
+    pairs = [labelled(part) for part in parts]
+    assert (len(pairs[0]), len(pairs[1])) == sizes
+    # Each is the next one without some of its examples, in the same order.
+    for part, of in itertools.pairwise(pairs):
+        rest = iter(of)
+        assert all(pair in rest for pair in part)
+    for name, others in whole.texts.items():
+        if name != "train":
+            assert list(parts[0].texts[name]) == list(others)
+            assert len(small.splits[name]) == len(others)
+
+
+def labelled(corpus: Corpus) -> list[tuple[str, Any]]:
+    """The training examples."""
+    texts = corpus.texts["train"]
+    return list(zip(texts, corpus.targets.get("train", [None] * len(texts)), strict=True))
+
+
+@EVERY_DATASET
+def test_a_training_split_cannot_grow(kind: str):
+    config = config_of(kind)
+    whole = config.read()
+    texts = whole.texts["train"]
+    most = len(texts[0]) if whole.running else len(texts)
+    with pytest.raises(UserError, match=r"'data\.train_size' must be at most .* Nearest: (\d+)\.") as error:
+        parse(DATASETS[kind], {**plain(config), "train_size": most + 1}).build()
+    nearest = int(str(error.value).rpartition(": ")[2].rstrip("."))
+    assert nearest <= most
+    assert nearest == most or config.even_labels
+    parse(DATASETS[kind], {**plain(config), "train_size": nearest}).corpus()
 
 
 @EVERY_DATASET

@@ -71,7 +71,7 @@ class EncodableConfig(Protocol):
         """SHA-256 of the sources."""
         ...
 
-    def read(self) -> Corpus:
+    def corpus(self) -> Corpus:
         """The texts of every split."""
         ...
 
@@ -178,7 +178,7 @@ def encode(config: EncodableConfig) -> Content:
     Raises:
         UserError: a split holds no text or no token.
     """
-    corpus = config.read()
+    corpus = config.corpus()
     for name, texts in corpus.texts.items():
         if not any(texts):
             raise UserError(f"Dataset {config.kind!r} must hold text in every split. Got an empty {name!r}.")

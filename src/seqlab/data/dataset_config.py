@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Annotated
+from typing import Annotated, ClassVar
+
+from pydantic import Field
 
 from seqlab.data.cache import load_or_encode
 from seqlab.data.data_kinds import TOKENIZERS
@@ -12,6 +14,7 @@ from seqlab.data.locations import located
 from seqlab.data.sources.table_format import Column, TableFormat
 from seqlab.data.token_oracle import TokenOracle
 from seqlab.data.tokenizers.tokenizer import Tokenizer, TokenizerConfig
+from seqlab.data.training_subset import keep_training
 from seqlab.schema.config import Config, canonical
 from seqlab.schema.registry import ByKind
 
@@ -19,10 +22,16 @@ from seqlab.schema.registry import ByKind
 class DatasetConfig(Config, ABC):
     """Settings of a dataset. Subclasses: one file each in `data/sources`, one line in `data_kinds.py`."""
 
+    even_labels: ClassVar[bool] = False
+    """Whether `train_size` keeps equally many texts of each label; else labels keep their shares."""
+
     kind: str
     """Name of the dataset."""
     tokenizer: Annotated[TokenizerConfig, ByKind(TOKENIZERS)]
     """How texts become tokens; its vocabulary comes from the training split only."""
+    train_size: int | None = Field(default=None, ge=1)
+    """Training examples that are kept, of a running text its first characters; none: all. A smaller size
+    keeps a part of what a larger one keeps. The vocabulary is that of what is kept."""
 
     @abstractmethod
     def about(self) -> About:
@@ -34,7 +43,22 @@ class DatasetConfig(Config, ABC):
 
     @abstractmethod
     def read(self) -> Corpus:
-        """Read or generate the texts of every split."""
+        """Read or generate the texts of every split, the training split whole."""
+
+    def subset_seed(self) -> int:
+        """Determines which examples `train_size` keeps."""
+        return 0
+
+    def corpus(self) -> Corpus:
+        """The texts of every split, `train_size` of the training split.
+
+        Raises:
+            UserError: there is not as much, or less than an example of each label would be kept.
+        """
+        whole = self.read()
+        if self.train_size is None:
+            return whole
+        return keep_training(whole, self.train_size, seed=self.subset_seed(), even=self.even_labels)
 
     def source_tokenizer_config(self) -> TokenizerConfig:
         """The tokenizer of the sources, where texts have sources; that of the texts unless overridden."""

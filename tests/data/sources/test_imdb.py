@@ -50,6 +50,20 @@ def test_reviews_are_ordered_by_label_and_number_whatever_the_order_of_the_archi
 
 
 @pytest.mark.usefixtures("archive")
+@pytest.mark.parametrize("size", [2, 3, 4, 5])
+@pytest.mark.parametrize("seed", range(4))
+def test_half_of_the_reviews_that_are_kept_have_each_label(size: int, seed: int):
+    config = ImdbConfig(final=True, train_size=size, split_seed=seed)
+    texts, labels = config.read().texts["train"], [0, 0, 0, 1, 1]
+    order = np.random.default_rng(seed).permutation(5).tolist()
+    negative = [index for index in order if labels[index] == 0][: size - size // 2]
+    positive = [index for index in order if labels[index] == 1][: size // 2]
+    kept = config.corpus()
+    assert list(kept.texts["train"]) == [texts[index] for index in sorted([*negative, *positive])]
+    assert kept.targets["train"] == [0] * len(negative) + [1] * len(positive)
+
+
+@pytest.mark.usefixtures("archive")
 def test_splits_and_labels():
     dataset = ImdbConfig(valid_size=2).build()
     assert dataset.labels == ("negative", "positive")

@@ -45,7 +45,7 @@ class ExamplesConfig(SeededConfig, ABC):
     seed: int = Field(default=0, ge=0)
     """Determines the examples; the size of one split does not change those of another."""
     resample_each_epoch: bool = False
-    """Whether every epoch trains on `train` new examples, determined by the run's seed and the epoch. The
+    """Whether every epoch trains on as many new examples, determined by the run's seed and the epoch. The
     vocabulary is that of the split `train`; validation and test do not change."""
 
     @abstractmethod
@@ -61,6 +61,10 @@ class ExamplesConfig(SeededConfig, ABC):
     @abstractmethod
     def distinct_examples(self) -> int:
         """A lower bound on the number of different examples."""
+
+    @override
+    def subset_seed(self) -> int:
+        return self.seed
 
     @override
     def read(self) -> Corpus:
@@ -94,7 +98,7 @@ class ExamplesConfig(SeededConfig, ABC):
         self.check_training(dataset)
         if not self.resample_each_epoch:
             return dataset.splits["train"]
-        texts, labels = self.draw(self.train, np.random.default_rng(seed))
+        texts, labels = self.draw(len(dataset.splits["train"]), np.random.default_rng(seed))
         # The vocabulary stays that of the split `train`, or the ids of the model would change their meaning.
         encoded = dataset.tokenizer.encode_batch(texts)
         targets = labels.astype(np.int64 if self.label_names else np.float64)
@@ -102,7 +106,8 @@ class ExamplesConfig(SeededConfig, ABC):
 
     def _repetitions(self) -> tuple[str, ...]:
         """A note if there are fewer different examples than requested."""
-        if self.distinct_examples >= self.train + self.valid:
+        kept = self.train if self.train_size is None else self.train_size
+        if self.distinct_examples >= kept + self.valid:
             return ()
         return (
             f"There are {self.distinct_examples:,} different examples, fewer than 'train' and 'valid' have, "

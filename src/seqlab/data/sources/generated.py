@@ -66,6 +66,10 @@ class GeneratedConfig(SeededConfig, ABC):
         return None
 
     @override
+    def subset_seed(self) -> int:
+        return self.seed
+
+    @override
     def read(self) -> Corpus:
         sizes = {"train": self.train, "valid": self.valid, "test": self.test}
         language = self.language()

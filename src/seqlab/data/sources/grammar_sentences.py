@@ -13,6 +13,7 @@ from typing_extensions import override
 from seqlab.data.data_kinds import TOKENIZERS
 from seqlab.data.locations import Location
 from seqlab.data.sources.generated import GeneratedConfig
+from seqlab.data.sources.seeded import APPLIED_LATER
 from seqlab.data.sources.text_files import read_text, user_path
 from seqlab.data.tokenizers.characters import CharactersConfig
 from seqlab.data.tokenizers.tokenizer import PAD, START, TokenizerConfig
@@ -93,7 +94,7 @@ class GrammarConfig(SentencesConfig):
     @override
     def content_hash(self) -> str:
         # Of the file's content, not of its path: a moved file is the same data.
-        settings = {key: value for key, value in plain(self).items() if key not in ("tokenizer", "path")}
+        settings = {key: value for key, value in plain(self).items() if key not in APPLIED_LATER | {"path"}}
         text = json.dumps({**settings, "version": self.version}, sort_keys=True)
         return hashlib.sha256((text + read_text(user_path(self.path))).encode()).hexdigest()
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
-import numpy as np
 from pydantic import Field
 from typing_extensions import override
 
@@ -46,14 +45,17 @@ class ImdbConfig(DatasetConfig):
     [1]
     """
 
+    even_labels: ClassVar[bool] = True
+
     kind: Literal["imdb"] = "imdb"
     """Name of the dataset."""
     tokenizer: Annotated[TokenizerConfig, ByKind(TOKENIZERS)] = WordsConfig()
     """How texts become tokens."""
     valid_size: int = Field(default=5_000, ge=1, lt=25_000)
     """Reviews held out of the 25,000 training reviews for validation; ignored if `final`."""
-    train_size: int | None = Field(default=None, ge=2, lt=25_000)
-    """Reviews to train on, half of each label; none: all that are left."""
+    train_size: int | None = Field(default=None, ge=2)
+    """Reviews to train on, half of each label; none: all that are left. A smaller size keeps a part of what
+    a larger one keeps."""
     split_seed: int = Field(default=0, ge=0)
     """Determines which reviews are held out, and which are trained on."""
     final: bool = False
@@ -76,6 +78,10 @@ class ImdbConfig(DatasetConfig):
         return checksums_of(_path()).sha256
 
     @override
+    def subset_seed(self) -> int:
+        return self.split_seed
+
+    @override
     def read(self) -> Corpus:
         reviews = read_reviews(_path())
         if not self.final:
@@ -83,8 +89,6 @@ class ImdbConfig(DatasetConfig):
                 **_train_and_valid(reviews["train"], self.valid_size, self.split_seed),
                 "test": reviews["test"],
             }
-        if self.train_size is not None:
-            reviews["train"] = _subset(reviews["train"], self.train_size, self.split_seed)
         return Corpus(
             texts={split: [review.text for review in part] for split, part in reviews.items()},
             targets={split: [review.label for review in part] for split, part in reviews.items()},
@@ -126,21 +130,6 @@ def _train_and_valid(reviews: Sequence[Review], size: int, seed: int) -> dict[st
         "train": _take(reviews, (index for index in range(len(reviews)) if index not in chosen)),
         "valid": _take(reviews, valid),
     }
-
-
-def _subset(reviews: Sequence[Review], size: int, seed: int) -> list[Review]:
-    """`size` reviews in their order, half of each label; a smaller subset is part of a larger one."""
-    order = np.random.default_rng(seed).permutation(len(reviews)).tolist()
-    chosen: list[int] = []
-    for label in sorted(_LABELS.values()):
-        same_label = [index for index in order if reviews[index].label == label]
-        chosen += same_label[: size // 2 if label else size - size // 2]
-    if len(chosen) != size:
-        raise UserError(
-            "'data.train_size' must be at most what the held-out reviews leave of each label. "
-            f"Got {size}, with {len(reviews)} reviews left."
-        )
-    return _take(reviews, sorted(chosen))
 
 
 def _take(reviews: Sequence[Review], indices: Iterable[int]) -> list[Review]:

@@ -15,6 +15,8 @@ from seqlab.data.dataset_config import DatasetConfig
 from seqlab.schema.config import plain
 from seqlab.schema.errors import UserError
 
+APPLIED_LATER = frozenset({"tokenizer", "train_size"})
+"""Settings that do not change which texts are generated."""
 MAX_TOKENS = 100_000_000
 """Tokens of a split above which it is not generated."""
 
@@ -33,8 +35,7 @@ class SeededConfig(DatasetConfig, ABC):
 
     @override
     def content_hash(self) -> str:
-        # Without the tokenizer: it does not change the texts.
-        settings = {key: value for key, value in plain(self).items() if key != "tokenizer"}
+        settings = {key: value for key, value in plain(self).items() if key not in APPLIED_LATER}
         text = json.dumps({**settings, "version": self.version}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 

@@ -67,7 +67,7 @@ class TableConfig(DatasetConfig):
     test_fraction: float = Field(default=0.1, ge=0.0, lt=1.0)
     """Fraction of the training rows for `test` if it is not given; 0: there is none."""
     split_seed: int = Field(default=0, ge=0)
-    """Determines which rows go to the splits that are made."""
+    """Determines which rows go to the splits that are made, and which ones `train_size` keeps."""
     encoding: str = "utf-8"
     """Encoding of CSV, TSV and JSONL files, e.g. cp1252; Parquet files are always UTF-8."""
     separator: str | None = None
@@ -125,6 +125,10 @@ class TableConfig(DatasetConfig):
         for split, name in self._files().items():
             digest.update(f"{split} {file_checksums(user_path(name)).sha256}\n".encode())
         return digest.hexdigest()
+
+    @override
+    def subset_seed(self) -> int:
+        return self.split_seed
 
     @override
     def table_column(self) -> Column:
