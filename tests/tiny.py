@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
@@ -21,6 +21,7 @@ from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.records import Scalar, Text
 from seqlab.schema.registry import ByKind
 from seqlab.training import run
+from seqlab.training.callback import Counted
 from seqlab.training.progress import Progress
 
 BRACKETS = [
@@ -98,6 +99,7 @@ class Nobody:
     def __init__(self, at_step: Callable[[Progress], None] | None = None):
         self.messages: list[str] = []
         self.losses: list[float] = []
+        self.sampled_texts: list[tuple[list[Text], Counted | None]] = []
         self._at_step = at_step
 
     def step(self, progress: Progress, loss: float, total_epochs: float) -> None:
@@ -107,6 +109,9 @@ class Nobody:
 
     def validated(self, progress: Progress, metrics: dict[str, float], best: bool) -> bool:
         return False
+
+    def sampled(self, samples: Sequence[Text], valid: Counted | None) -> None:
+        self.sampled_texts.append((list(samples), valid))
 
     def scored(self, done: int, total: int) -> None:
         assert 0 < done <= total

@@ -15,9 +15,10 @@ from seqlab.runs import run_folder
 from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.config import override, parse, plain
 from seqlab.schema.errors import UserError, unknown
-from seqlab.schema.records import Scalar
+from seqlab.schema.records import Scalar, Text
 from seqlab.schema.visible import visible
 from seqlab.stats.formatting import format_value
+from seqlab.training.callback import Counted
 from seqlab.training.progress import Progress
 
 if TYPE_CHECKING:
@@ -317,6 +318,11 @@ class _Lines:
         epoch = round(progress.moment.epoch, 2)
         self.message(f"epoch {epoch:g}, step {progress.step:,}: {results}{' (best so far)' if best else ''}")
         return False
+
+    def sampled(self, samples: Sequence[Text], valid: Counted | None) -> None:
+        """The share of valid samples; the samples themselves are in the run."""
+        if valid is not None:
+            self.message(f"valid {valid.count:,} of {valid.total:,} samples")
 
     def message(self, text: str) -> None:
         """A sentence the user should know."""

@@ -23,7 +23,9 @@ from seqlab.cli.progress_bars import ProgressBars
 from seqlab.cli.progress_display import ProgressDisplay, working
 from seqlab.cli.study_display import StudyDisplay
 from seqlab.runs.study_folder import Trial
+from seqlab.schema.records import Text
 from seqlab.studies.job import JobOutcome
+from seqlab.training.callback import Counted
 from seqlab.training.progress import Progress
 
 
@@ -184,6 +186,42 @@ def test_no_bar_without_a_terminal_and_none_when_quiet(
         display.validated(at(16), {"loss": 1.25}, best=True)
     expected = "Starting.\nepoch 2, step 16: validation loss 1.2500  (best so far)\n"
     assert _text(screen) == ("" if quiet else expected)
+
+
+BRACKETS = "(" + "()" * 50
+SAMPLES = [
+    Text(name="sample", prompt="(", text=BRACKETS[1:], complete=True),
+    Text(name="sample", prompt="", text="Who?\n\x1b[1m", complete=True),
+    Text(name="sample", prompt="", text="third", complete=True),
+]
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_samples_are_lines_of_the_terminals_width(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock, width: int
+) -> None:
+    screen = terminal_of(width, clock)
+    monkeypatch.setattr(console, "err", lambda: screen)
+    with working("Reading", quiet=False) as display:
+        display.sampled(SAMPLES, Counted(47, 50))
+    written = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]|\r", "", _text(screen))
+    head, first, second = (line for line in written.splitlines() if line.startswith(" "))
+    assert head.rstrip() == "  valid 47 of 50 samples:"
+    assert first == f"    {BRACKETS[: width - 9]} ..."
+    assert cell_len(first) == width - 1
+    assert second == r"    Who?\n\x1b[1m"
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_samples_without_a_terminal(monkeypatch: pytest.MonkeyPatch, clock: Clock, quiet: bool) -> None:
+    screen = Console(file=io.StringIO(), width=1_000_000)
+    monkeypatch.setattr(console, "err", lambda: screen)
+    texts = [dataclasses.replace(SAMPLES[2], complete=False), dataclasses.replace(SAMPLES[2], text="")]
+    with working("Reading", quiet=quiet) as display:
+        display.sampled(texts, None)
+        display.sampled(SAMPLES[:1], None)
+    lines = ["  samples:", "    third ...", "    (empty)", "  samples:", f"    {BRACKETS[:71]} ..."]
+    assert _text(screen) == ("" if quiet else "".join(f"{line}\n" for line in lines))
 
 
 def trial(number: int) -> Trial:

@@ -106,6 +106,9 @@ class Stopper:
         """Never a reason to stop."""
         return False
 
+    def sampled(self, samples: Any, valid: Any) -> None:
+        """Of no interest."""
+
     def scored(self, done: int, total: int) -> None:
         """Of no interest."""
 

@@ -48,6 +48,27 @@ def _built(recipe: list[str], *overrides: str) -> NetworkExperiment:
     return NetworkExperiment(config, config.data.build(), torch.device("cpu"))
 
 
+def test_what_a_language_model_writes_is_reported_after_each_validation() -> None:
+    callback = tiny.Nobody()
+    run = tiny.fit(tiny.BRACKETS, callback=callback)
+    recorded = [text for text in tiny.samples(run) if text.name == "sample"]
+    assert [text for texts, _ in callback.sampled_texts for text in texts] == recorded
+    assert [len(texts) for texts, _ in callback.sampled_texts] == [2, 2]
+    shares = [share for _, share in tiny.records(run, "valid_samples", "samples")]
+    assert [valid.count / valid.total for _, valid in callback.sampled_texts if valid] == shares
+    assert all(valid is not None and valid.total == 20 for _, valid in callback.sampled_texts)
+
+
+def test_without_comparison_no_sample_counts_as_valid_and_without_samples_there_is_no_report() -> None:
+    callback = tiny.Nobody()
+    tiny.fit(tiny.BRACKETS, "samples.checked=0", callback=callback)
+    assert [valid for _, valid in callback.sampled_texts] == [None, None]
+    callback = tiny.Nobody()
+    tiny.fit(tiny.BRACKETS, "samples.count=0", callback=callback)
+    tiny.fit(tiny.REVIEWS, "training.epochs=1", callback=callback)
+    assert callback.sampled_texts == []
+
+
 @pytest.mark.parametrize("clip", ["none", "0.05"])
 def test_equal_to_a_plain_loop(clip: str) -> None:
     """Orders, losses and weights of two epochs of SGD, in float64, with a mean written by hand."""

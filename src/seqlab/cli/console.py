@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, TextIO
 
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -25,6 +25,9 @@ from seqlab.stats.formatting import format_value
 
 _UNLIMITED = 1_000_000
 """Width of a pipe or file, so that no line is wrapped."""
+PAGE_WIDTH = 80
+"""Width of an excerpt where there is no terminal."""
+_INDENT = "    "
 _READABLE = 12
 """Least width of a column, in cells, to which a narrow terminal wraps its content."""
 
@@ -68,6 +71,20 @@ def print_line(text: str) -> None:
 def print_note(text: str) -> None:
     """Print a sentence that is not the result, on standard error."""
     _print_sentence(text, err())
+
+
+def print_excerpt(text: str, *, ended: bool) -> None:
+    """Print the beginning of a text that is data, in one line on standard error.
+
+    Line breaks are visible. Three dots follow what is longer than the line, or was cut before it ended.
+    """
+    console = err()
+    width = min(console.width, 10_000) if console.file.isatty() else PAGE_WIDTH
+    shown = visible(text, encoding=console.encoding) or "(empty)"
+    available = width - len(_INDENT) - 1
+    if cell_len(shown) > available or not ended:
+        shown = f"{set_cell_size(shown, min(cell_len(shown), available - 4))} ..."
+    console.print(Text(f"{_INDENT}{shown}"), soft_wrap=True)
 
 
 def _print_sentence(text: str, console: Console) -> None:

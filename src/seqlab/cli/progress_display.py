@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.progress import TaskID
 
-from seqlab.cli.console import metrics_line, print_note
+from seqlab.cli.console import metrics_line, print_excerpt, print_note
 from seqlab.cli.progress_bars import ProgressBars
 
 if TYPE_CHECKING:
+    from seqlab.schema.records import Text
+    from seqlab.training.callback import Counted
     from seqlab.training.progress import Progress
+
+SHOWN_SAMPLES = 2
+"""Samples that are printed after a validation; all are in `samples.jsonl`."""
 
 
 class ProgressDisplay:
@@ -70,6 +75,16 @@ class ProgressDisplay:
         epoch = round(progress.moment.epoch, 2)
         self.message(f"epoch {epoch:g}, step {progress.step:,}: validation {metrics_line(metrics)}{mark}")
         return False
+
+    def sampled(self, samples: Sequence[Text], valid: Counted | None) -> None:
+        """Called after the validation that these samples belong to."""
+        if self._quiet:
+            return
+        lead = "samples" if valid is None else f"valid {valid.count:,} of {valid.total:,} samples"
+        print_note(f"  {lead}:")
+        for sample in samples[:SHOWN_SAMPLES]:
+            print_excerpt(f"{sample.prompt}{sample.text}", ended=sample.complete)
+        self.working()
 
     def message(self, text: str) -> None:
         """Print a line above the bars."""

@@ -10,6 +10,8 @@ from typing import Any
 from seqlab.languages.expected_lengths import ExpectedLengths
 from seqlab.languages.language import END, FirstError, FormalLanguage
 
+VALID = "valid_samples"
+"""Name under which the share of valid samples is recorded."""
 MAX_EXPLAINED = 5
 """Wrong samples whose first error is reported."""
 
@@ -53,7 +55,7 @@ class Judgement:
     def shares(self) -> dict[str, float]:
         """Those that are known, by the names under which they are recorded."""
         shares = {
-            "valid_samples": self.valid,
+            VALID: self.valid,
             "wrong_samples": self.wrong,
             "cut_samples": self.cut,
             "complete_samples": self.complete,

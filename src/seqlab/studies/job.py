@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from seqlab.experiment.experiment_config import parse_experiment
 from seqlab.schema.errors import DiskError, InUseError, UserError, WorkError
+from seqlab.schema.records import Text
 from seqlab.training import run
+from seqlab.training.callback import Counted
 from seqlab.training.interrupt import Interrupted
 from seqlab.training.progress import Progress
 
@@ -101,6 +103,9 @@ class _JobReporter:
         if not progress.stopped:
             self.pruned = self._callback.prune(self._job.number, progress.moment.epoch, metrics)
         return bool(self.pruned)
+
+    def sampled(self, samples: Sequence[Text], valid: Counted | None) -> None:
+        pass
 
     def scored(self, done: int, total: int) -> None:
         self._report(1.0, "scoring")

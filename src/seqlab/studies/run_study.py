@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 
 from seqlab.experiment.matmul_choice import choose
@@ -13,6 +13,7 @@ from seqlab.runs.study_folder import StudyFolder
 from seqlab.schema import own_code
 from seqlab.schema.config import plain
 from seqlab.schema.errors import DamagedFileError, UserError
+from seqlab.schema.records import Text
 from seqlab.studies.budgets import Adjust, adjustment
 from seqlab.studies.design import Design
 from seqlab.studies.estimate import Estimates
@@ -25,6 +26,7 @@ from seqlab.studies.run_trials import run_trials
 from seqlab.studies.study_callback import StudyCallback
 from seqlab.studies.study_plan import StudyPlan
 from seqlab.studies.study_space import StudySpace
+from seqlab.training.callback import Counted
 from seqlab.training.progress import Progress
 
 
@@ -119,6 +121,9 @@ class _RetrainingCallback:
 
     def validated(self, progress: Progress, metrics: dict[str, float], best: bool) -> bool:
         return False
+
+    def sampled(self, samples: Sequence[Text], valid: Counted | None) -> None:
+        pass
 
     def scored(self, done: int, total: int) -> None:
         pass

@@ -18,12 +18,13 @@ from seqlab.experiment import seeding
 from seqlab.experiment.network_experiment import NetworkExperiment
 from seqlab.experiment.schedules import Clock
 from seqlab.experiment.state_check import check_state
+from seqlab.languages.judging import VALID
 from seqlab.runs.journal import JournalMark
 from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.errors import WorkError
 from seqlab.schema.records import Scalar
 from seqlab.training import checkpoint
-from seqlab.training.callback import RunCallback
+from seqlab.training.callback import Counted, RunCallback
 from seqlab.training.diverged import diverged, first_not_finite, weight_not_finite
 from seqlab.training.interrupt import Interrupted, StopRequest
 from seqlab.training.progress import Progress, RecordInterval
@@ -152,13 +153,21 @@ class Loop:
             progress.best_step = progress.step if self.config.result == "best" else None
         elif self.config.patience and progress.validations_without_gain >= self.config.patience:
             progress.stopped = f"no improvement in {self.config.patience} validations"
-        self.recorder.record(write_samples(experiment, "sample", progress.step), progress.moment)
-        if self.check is not None:
-            self.recorder.record(self.check.validation(progress.step), progress.moment)
+        samples = write_samples(experiment, "sample", progress.step)
+        self.recorder.record(samples, progress.moment)
+        compared = [] if self.check is None else self.check.validation(progress.step)
+        self.recorder.record(compared, progress.moment)
         if diagnosis.due(experiment, progress.validations):
             self.recorder.record(diagnosis.with_validation(experiment), progress.moment)
         if self.callback.validated(progress, values, improved):
             self.stop_request.stop = True
+        if samples and experiment.task.output == "text":
+            self.callback.sampled(samples, self._valid(numbers(compared)))
+
+    def _valid(self, compared: Mapping[str, float]) -> Counted | None:
+        """How many of the samples that are compared with the true distribution are valid."""
+        checked = self.experiment.config.samples.checked
+        return Counted(round(compared[VALID] * checked), checked) if VALID in compared else None
 
     def _record(self) -> None:
         """The training loss since the last record; each epoch's last record ends with the epoch."""
