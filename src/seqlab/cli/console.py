@@ -83,7 +83,7 @@ def print_excerpt(text: str, *, ended: bool) -> None:
     shown = visible(text, encoding=console.encoding) or "(empty)"
     available = width - len(_INDENT) - 1
     if cell_len(shown) > available or not ended:
-        shown = f"{set_cell_size(shown, min(cell_len(shown), available - 4))} ..."
+        shown = f"{set_cell_size(shown, min(cell_len(shown), available - 4)).rstrip()} ..."
     console.print(Text(f"{_INDENT}{shown}"), soft_wrap=True)
 
 

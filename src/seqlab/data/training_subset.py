@@ -1,7 +1,7 @@
-"""A part of a training split: so many of its texts, or of the characters of a running text.
+"""A part of a training split: some of its texts, or the beginning of a running text.
 
-Parts are nested: with the same seed a smaller one is contained in a larger one. So a curve over sizes shows
-what more data adds, and not other data. Legend: N texts, K kept ones.
+Parts are nested: with the same seed a smaller one is contained in a larger one, so that a curve over sizes
+shows what more data adds, not what other data does. Legend: N texts, K kept ones.
 """
 
 from __future__ import annotations
