@@ -37,23 +37,6 @@ def test_positions_without_targets_are_left_out():
     assert error.name == "loss_per_position_standard_error"
 
 
-def test_only_windows_of_the_length_with_the_most_targets_count():
-    nats = torch.tensor([1.0, 2.0, 3.0, 5.0, 6.0, 7.0, 100.0, 100.0, 100.0, 100.0])
-    positions = torch.tensor([0, 1, 2, 0, 1, 2, 0, 0, 0, 1])
-    lengths = torch.tensor([3, 3, 3, 3, 3, 3, 1, 1, 2, 2])
-    metric = LossPerPosition("token")
-    for part in ([9, 0, 6, 1], [2, 3, 8], [4, 5, 7]):
-        metric.update(
-            Scored(nats[part], torch.zeros(len(part), 0), lengths[part], positions[part], lengths[part])
-        )
-    mean, error = metric.records("valid")
-    assert isinstance(mean, Curve)
-    assert isinstance(error, Curve)
-    assert (mean.x, mean.y) == ((1, 2, 3), (3, 4, 5))
-    assert error.y == (2, 2, 2)
-    assert mean.x_unit == "position in windows of 3 tokens, from 1"
-
-
 def test_one_target_has_no_standard_error():
     (mean,) = curves(torch.tensor([1.5]), torch.tensor([0]))
     assert mean.y == (1.5,)

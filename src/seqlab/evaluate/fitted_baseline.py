@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors.numpy import load_file
 from typing_extensions import override
 
@@ -75,8 +74,7 @@ class FittedBaseline(Fitted):
             targets = data.text.lengths + (0 if data.running else 1)
         rows, total = np.repeat(np.arange(len(data)), targets), int(targets.sum())
         for piece in self.baseline.score(data, dense=dense):
-            own = rows[done : done + len(piece.nats)]
-            yield torch.from_numpy(own), _scored(piece, targets[own])
+            yield torch.from_numpy(rows[done : done + len(piece.nats)]), _scored(piece)
             done += len(piece.nats)
             if progress is not None:
                 progress(done, total)
@@ -114,12 +112,11 @@ def _kept(run: RunFolder, config: BaselineExperimentConfig, context: FitContext)
         return config.baseline.restore(context, load_file(path / checkpoints.BASELINE))
 
 
-def _scored(piece: TargetScores, lengths: NDArray[np.int64]) -> Scored:
+def _scored(piece: TargetScores) -> Scored:
     logits = piece.outputs
     return Scored(
         torch.from_numpy(piece.nats),
         torch.empty(len(piece.nats), 0) if logits is None else torch.from_numpy(logits),
         torch.from_numpy(piece.targets),
         torch.from_numpy(piece.positions),
-        torch.from_numpy(lengths),
     )

@@ -142,7 +142,6 @@ def _score(
     features, state = model.features(batch, state)
     kept, targets, positions = features[mask], batch.target_values[mask], _positions(batch)[mask]
     rows = mask.nonzero()[:, 0]
-    lengths = batch.target_mask.flatten(1).sum(dim=1)[rows] if batch.target_mask.dim() > 1 else None
     outputs = model.head(kept[:0]).shape[1]
     count = max(1, min(TARGETS_AT_ONCE, LOGITS_AT_ONCE // max(1, outputs)))
 
@@ -150,8 +149,7 @@ def _score(
         for begin in range(0, len(targets), count):
             part = slice(begin, begin + count)
             nats, logits = task.scores(model.head, kept[part], targets[part])
-            of_part = None if lengths is None else lengths[part]
-            yield Scored(nats, logits, targets[part], positions[part], of_part), rows[part]
+            yield Scored(nats, logits, targets[part], positions[part]), rows[part]
 
     return pieces(), state
 

@@ -38,7 +38,7 @@ METRICS = Registry(
         "confusion_matrix": ("seqlab.measure.classes:Confusion", "targets by what was predicted for them"),
         "loss_per_position": (
             "seqlab.measure.positions:LossPerPosition",
-            "mean nats at each position of windows of one length, with its standard error",
+            "mean nats at each position of a window, with its standard error",
         ),
     },
 )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import altair as alt
@@ -17,7 +16,6 @@ from seqlab.report.charts.palette import Palette, points, run_palette
 from seqlab.report.charts.recorded_number import SAMPLES
 from seqlab.report.charts.trust_charts import CURVES
 from seqlab.report.naming import LONGEST_LABEL, short_labels
-from seqlab.report.run_data import FINAL
 from seqlab.report.tables import ReportColumn, capitalized, split_title, words
 from seqlab.report.trust_tables import LABEL_SCORES
 from seqlab.schema.records import Curve, Matrix
@@ -38,22 +36,18 @@ MOST_MATRICES = 6
 def curve_figures(chapter: Chapter) -> list[Figure]:
     """The last measurement of every recorded curve: a figure for each name, a line for each run.
 
-    Curves over positions in windows of different lengths are not mixed. Gradients through time and
-    probabilities of classifiers have figures of their own.
+    Gradients through time and probabilities of classifiers have figures of their own.
     """
-    last: dict[tuple[str, str, str], dict[int, tuple[Entry, Curve]]] = {}
+    last: dict[tuple[str, str], dict[int, tuple[Entry, Curve]]] = {}
     for entry in chapter.entries:
-        for curve in _curves(entry):
-            key = (curve.name.removeprefix(FINAL), curve.split, curve.x_unit)
-            last.setdefault(key, {})[entry.number] = (entry, curve)
+        for record, _ in entry.run.records:
+            if isinstance(record, Curve) and record.x and not _has_own_figure(record.name):
+                last.setdefault((record.name, record.split), {})[entry.number] = (entry, record)
     # Every run of a chapter records the same curve of the true distribution, so the first one is enough.
-    oracles = {key[0]: next(iter(curves.values())) for key, curves in last.items() if key[1] == ORACLE}
-    units = Counter((name, split) for name, split, _ in last)
+    oracles = {name: next(iter(curves.values())) for (name, split), curves in last.items() if split == ORACLE}
     return [
-        _curve_figure(
-            chapter, list(curves.values()), oracles.get(name), over=unit if units[name, split] > 1 else ""
-        )
-        for (name, split, unit), curves in last.items()
+        _curve_figure(chapter, list(curves.values()), oracles.get(name))
+        for (name, split), curves in last.items()
         if split != ORACLE
     ]
 
@@ -62,30 +56,8 @@ def _has_own_figure(curve: str) -> bool:
     return GRADIENT_RECORD.fullmatch(curve) is not None or curve in CURVES
 
 
-def _curves(entry: Entry) -> Iterator[Curve]:
-    """The curves of a run's records, then those that `seqlab evaluate` added to its cards."""
-    for record, _ in entry.run.records:
-        if isinstance(record, Curve) and record.x and not _has_own_figure(record.name):
-            yield record
-    for card in entry.run.cards.values():
-        for name, curve in card["curves"].items():
-            if not _has_own_figure(name):
-                yield Curve(
-                    name=name,
-                    x=tuple(curve["x"]),
-                    y=tuple(curve["y"]),
-                    x_unit=curve["x_unit"],
-                    y_unit=curve["y_unit"],
-                    split=card["split"],
-                )
-
-
 def _curve_figure(
-    chapter: Chapter,
-    curves: Sequence[tuple[Entry, Curve]],
-    oracle: tuple[Entry, Curve] | None,
-    *,
-    over: str,
+    chapter: Chapter, curves: Sequence[tuple[Entry, Curve]], oracle: tuple[Entry, Curve] | None
 ) -> Figure:
     curve, palette = curves[0][1], run_palette(chapter)
     rows = tuple(row for entry, record in curves for row in _curve_rows(record, entry))
@@ -93,7 +65,7 @@ def _curve_figure(
         rows += tuple({**row, "run": None, "label": ORACLE} for row in _curve_rows(oracle[1], oracle[0]))
     grey = " Grey: the true distribution." if oracle is not None else ""
     return Figure(
-        name=f"{words(curve.name)} on {chapter.title}, {curve.split}{f', {over}' if over else ''}",
+        name=f"{words(curve.name)} on {chapter.title}, {curve.split}",
         caption=f"{capitalized(words(curve.name))}, {curve.y_unit}, over {curve.x_unit}; "
         f"{_source_title(curve.split)} of {chapter.title}.{grey}",
         charts={
