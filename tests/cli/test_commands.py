@@ -15,6 +15,8 @@ import tiny
 
 from seqlab.cli import console
 from seqlab.cli.app import app
+from seqlab.report.position_losses import FEW_TARGETS
+from seqlab.runs.cards import POSITION_LOSS, POSITION_TARGETS
 from seqlab.runs.run_folder import RunFolder, open_run
 
 COMMANDS = [
@@ -133,6 +135,24 @@ def test_evaluate_gives_the_metrics_asked_for(seqlab, language: RunFolder) -> No
     metrics = json.loads(result.out)["metrics"]
     assert list(metrics) == ["loss", "bits_per_token"]
     assert metrics["loss"] == tiny.summary(language)["metrics"]["loss"]
+
+
+def test_evaluate_prints_the_loss_per_position(seqlab, language: RunFolder) -> None:
+    lines = seqlab("evaluate", language.path.name).out.splitlines()
+    curves = json.loads((language.path / "cards" / "valid.json").read_text())["curves"]
+    targets = dict(zip(curves[POSITION_TARGETS]["x"], curves[POSITION_TARGETS]["y"], strict=True))
+    losses = dict(zip(curves[POSITION_LOSS]["x"], curves[POSITION_LOSS]["y"], strict=True))
+    groups = {"1": [1], "2": [2], "3-4": [3, 4], "5-8": range(5, 9), "9-16": range(9, 17)}
+    begin = lines.index("loss per position: position in the text, from 1") + 2
+    few = lines[-1].removeprefix(f"uncertain, with fewer than {FEW_TARGETS} targets: positions ").split(", ")
+    for line, (title, positions) in zip(lines[begin:], groups.items(), strict=False):
+        present = [position for position in positions if position in targets]
+        count = sum(targets[position] for position in present)
+        mean = sum(losses[position] * targets[position] for position in present) / count
+        assert line.split() == [title, f"{mean:.4g}", f"{count:.0f}"]
+        assert (title in few) == (count < FEW_TARGETS)
+    assert "1" in few
+    assert "3-4" not in few
 
 
 def test_evaluate_prints_a_curve_and_the_card_keeps_its_numbers(seqlab, language: RunFolder) -> None:

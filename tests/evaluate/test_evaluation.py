@@ -11,6 +11,7 @@ import tiny
 from seqlab.evaluate.evaluation import diagnose_run, evaluate_run
 from seqlab.experiment import recipes
 from seqlab.runs import run_folder
+from seqlab.runs.cards import POSITION_CURVES
 from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.errors import UserError
 from seqlab.training import run as training_run
@@ -38,7 +39,7 @@ def test_a_curve_is_added_to_the_card() -> None:
     assert after is not None
     assert scores is not None
     assert found["metrics"] == {}
-    assert set(found["curves"]) == {"loss_per_position", "loss_per_position_standard_error"}
+    assert set(found["curves"]) == set(POSITION_CURVES)
     assert after["metrics"] == before["metrics"]
     x, y = found["curves"]["loss_per_position"]["x"], found["curves"]["loss_per_position"]["y"]
     assert list(after["curves"]["loss_per_position"]["y"]) == list(y)
@@ -46,6 +47,7 @@ def test_a_curve_is_added_to_the_card() -> None:
     # The mean over positions, weighted by the number of targets at each, is the loss.
     lengths = np.diff(tiny.configure(tiny.BRACKETS).dataset().splits["valid"].text.offsets) + 1
     counts = [(lengths >= position).sum() for position in x]
+    assert list(found["curves"]["loss_per_position_targets"]["y"]) == counts
     mean = np.average(y, weights=counts)
     assert mean == pytest.approx(before["metrics"]["loss"], rel=1e-6)
     kept = run.scores("valid")

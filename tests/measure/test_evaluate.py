@@ -172,7 +172,7 @@ def numbers(record) -> list[float]:
 def test_positions_are_those_in_the_window():
     model, split = recurrent("elman"), stream(20)
     batches = LANGUAGE.batches(split, StreamConfig(batch_size=2, sequence_length=4), None)
-    mean, _ = evaluate(model, LANGUAGE, from_scratch(batches), split="train", metrics=["loss_per_position"])
+    mean, *_ = evaluate(model, LANGUAGE, from_scratch(batches), split="train", metrics=["loss_per_position"])
     assert isinstance(mean, Curve)
     assert mean.x == (1, 2, 3, 4)
     first = Listed([batch.truncate(1) for batch in batches])

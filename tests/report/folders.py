@@ -106,10 +106,10 @@ def shapes(run: RunFolder) -> None:
         split="valid",
     )
     curve = Curve(
-        name="loss_per_position",
+        name="loss_by_length",
         x=(1.0, 2.0, 3.0),
         y=(1.75, 1.25, 1.125),
-        x_unit="position in the window",
+        x_unit="tokens of the text",
         y_unit="nats per token",
         split="valid",
     )

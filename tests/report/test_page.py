@@ -93,7 +93,7 @@ def test_the_curves_are_the_records(tmp_path: Path) -> None:
 def test_matrices_and_curves_are_the_records(written: Element) -> None:
     matrix = table(written, "Data of the figure: confusion matrix of run 2")
     assert [row[-1] for row in matrix[1:]] == ["40.0", "7.0", "3.0", "50.0"]
-    curve = table(written, "Data of the figure: loss per position")
+    curve = table(written, "Data of the figure: loss by length")
     assert [row[-2:] for row in curve[1:]] == [["1.0", "1.75"], ["2.0", "1.25"], ["3.0", "1.125"]]
 
 

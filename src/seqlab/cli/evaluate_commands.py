@@ -14,10 +14,12 @@ from seqlab.cli.inspection_tables import (
     print_wrong_texts,
 )
 from seqlab.cli.progress_display import working
+from seqlab.runs.cards import POSITION_CURVES
 from seqlab.schema.errors import UserError
 from seqlab.schema.visible import shortened
 
 if TYPE_CHECKING:
+    from seqlab.report.position_losses import PositionLosses
     from seqlab.runs.cards import Card, MatrixTable
 
 DEFAULT_ERRORS = 10
@@ -50,8 +52,9 @@ def evaluate(
     split
         train, valid or test. Use test once, at the end.
     metric
-        Name of a metric (`seqlab list metrics`); can be repeated. Default: the metrics of the task, and of a
-        classifier all that say how far to trust it. The run's card keeps its other metrics.
+        Name of a metric (`seqlab list metrics`); can be repeated. Default: the metrics of the task, of a
+        language model the loss at each position, and of a classifier all that say how far to trust it. The
+        run's card keeps its other metrics.
     errors
         Number of wrongly labelled texts to show, the most confident first. Default: 10, with --metric none.
     calibrate
@@ -91,6 +94,7 @@ def evaluate(
 
 
 def _print_card(card: Card) -> None:
+    from seqlab.report.position_losses import position_losses
     from seqlab.report.tables import split_title
 
     print_line(": ".join(filter(None, (f"{card['run']}, {card['split']}", metrics_line(card["metrics"])))))
@@ -107,8 +111,25 @@ def _print_card(card: Card) -> None:
         else:
             _print_matrix(title.replace("_", " "), matrix)
     print_trust(trust, card["metrics"])
-    if curves:
-        _print_curves([{"name": name, **curve} for name, curve in curves.items()])
+    if (losses := position_losses(card["curves"])) is not None:
+        _print_positions(losses)
+    others = {name: curve for name, curve in curves.items() if name not in POSITION_CURVES}
+    if others:
+        _print_curves([{"name": name, **curve} for name, curve in others.items()])
+
+
+def _print_positions(losses: PositionLosses) -> None:
+    """Print the loss at the first positions, then of twice as many positions in each row."""
+    from seqlab.report.position_losses import FEW_TARGETS
+
+    groups = losses.groups()
+    print_line(f"\nloss per position: {losses.axis}")
+    print_table(
+        ["position", losses.unit, "targets"],
+        [[one.title, f"{one.loss:.4g}", one.targets] for one in groups],
+    )
+    if few := [one.title for one in groups if one.few]:
+        print_line(f"uncertain, with fewer than {FEW_TARGETS} targets: positions {', '.join(few)}")
 
 
 def _print_matrix(title: str, matrix: MatrixTable) -> None:

@@ -29,11 +29,13 @@ class Batches(Sequence[Batch], ABC):
     order: the text of each sequence, counted through all batches; None where all are parts of one text, whose
         targets come in the order of the text.
     context: what a target is predicted from, in words.
+    axis: what the position of a target is counted in.
     """
 
     carried: bool = False
     order: NDArray[np.int64] | None = None
     context: str = "whole sequences"
+    axis: str = "position in the text, from 1"
 
     @abstractmethod
     def batch(self, index: int) -> Batch:
@@ -143,6 +145,42 @@ class StreamWindows(Batches):
         if index + 1 < len(self):
             ends = np.minimum(begins + self._window, ends)
         return windows(self._tokens, begins, ends - begins, self._start)
+
+
+class EqualWindows(Batches):
+    """A running text in windows that all have as many tokens, each read from a zero state.
+
+    The last tokens, which do not fill a window, are not scored, so that the means at all positions are over
+    the same windows.
+
+    >>> windows = EqualWindows(np.arange(1, 9), window=3, start=0, batch_size=2)
+    >>> windows[0].inputs.tokens.tolist(), windows[0].targets.tokens.tolist()
+    ([[0, 1, 2], [3, 4, 5]], [[1, 2, 3], [4, 5, 6]])
+    """
+
+    def __init__(self, tokens: NDArray[np.integer], *, window: int, start: int, batch_size: int):
+        """Cut a text.
+
+        Args:
+            tokens: the whole text.
+            window: tokens of a window; a shorter text is one window.
+            start: the token before the first one.
+            batch_size: windows per batch.
+        """
+        self._tokens, self._start, self._batch_size = tokens, start, batch_size
+        self._window = max(1, min(window, len(tokens)))
+        self._windows = len(tokens) // self._window
+        self.context = f"windows of {self._window} tokens, state zero before each"
+        self.axis = f"position in {self.context}, from 1"
+
+    def __len__(self) -> int:
+        return (self._windows + self._batch_size - 1) // self._batch_size
+
+    @override
+    def batch(self, index: int) -> Batch:
+        last = min((index + 1) * self._batch_size, self._windows)
+        begins = np.arange(index * self._batch_size, last) * self._window
+        return windows(self._tokens, begins, np.full(len(begins), self._window), self._start)
 
 
 class OverlappingWindows(Batches):

@@ -73,6 +73,10 @@ class Batching(Config, ABC):
         """
 
     @abstractmethod
+    def for_positions(self) -> Batching:
+        """The batching over which the loss at each position is taken: texts, or windows of one length."""
+
+    @abstractmethod
     def of_rows(self, count: int, window: int) -> Batching:
         """A batching with `count` sequences in its first batch; those of running text have `window` steps."""
 
@@ -112,6 +116,10 @@ class SequenceBatching(Batching, ABC):
 
     @override
     def for_scoring(self, streams: int, window: int, *, carried: bool) -> Batching:
+        return self
+
+    @override
+    def for_positions(self) -> Batching:
         return self
 
     @override
@@ -260,26 +268,21 @@ class StreamConfig(_RunningText):
         return OverlappingBatching(batch_size=self.batch_size, window=self.sequence_length)
 
     @override
+    def for_positions(self) -> Batching:
+        return EqualBatching(batch_size=self.batch_size, window=self.sequence_length)
+
+    @override
     def of_rows(self, count: int, window: int) -> Batching:
         return StreamConfig(batch_size=count, sequence_length=max(self.sequence_length, window))
 
 
-class OverlappingBatching(_RunningText):
-    """Overlapping windows, for scoring with models that cannot carry a state; see `OverlappingWindows`."""
+class _Windows(_RunningText, ABC):
+    """Windows that do not continue each other; they are not among the batchings that can be configured."""
 
-    kind: Literal["overlapping"] = "overlapping"
-    """Name of the batching; it is not among those that can be configured."""
     batch_size: int = Field(ge=1)
     """Windows per batch."""
     window: int = Field(ge=1)
     """Tokens of a window."""
-
-    @override
-    def next_token_batches(self, split: Split, seed: int | None, *, start: int, end: int | None) -> Batches:
-        from seqlab.data.batches import OverlappingWindows
-
-        tokens, window = split.text.tokens, self.window
-        return OverlappingWindows(tokens, window=window, start=start, batch_size=self.batch_size)
 
     @override
     def most_tokens(self, lengths: Rows) -> int:
@@ -290,8 +293,40 @@ class OverlappingBatching(_RunningText):
         return self
 
     @override
+    def for_positions(self) -> Batching:
+        return EqualBatching(batch_size=self.batch_size, window=self.window)
+
+    @override
     def of_rows(self, count: int, window: int) -> Batching:
-        return OverlappingBatching(batch_size=count, window=self.window)
+        return self.model_copy(update={"batch_size": count})
+
+
+class EqualBatching(_Windows):
+    """Windows of one length, for the loss at each position; see `EqualWindows`."""
+
+    kind: Literal["equal"] = "equal"
+    """Name of the batching."""
+
+    @override
+    def next_token_batches(self, split: Split, seed: int | None, *, start: int, end: int | None) -> Batches:
+        from seqlab.data.batches import EqualWindows
+
+        tokens, window = split.text.tokens, self.window
+        return EqualWindows(tokens, window=window, start=start, batch_size=self.batch_size)
+
+
+class OverlappingBatching(_Windows):
+    """Overlapping windows, for scoring with models that cannot carry a state; see `OverlappingWindows`."""
+
+    kind: Literal["overlapping"] = "overlapping"
+    """Name of the batching."""
+
+    @override
+    def next_token_batches(self, split: Split, seed: int | None, *, start: int, end: int | None) -> Batches:
+        from seqlab.data.batches import OverlappingWindows
+
+        tokens, window = split.text.tokens, self.window
+        return OverlappingWindows(tokens, window=window, start=start, batch_size=self.batch_size)
 
 
 def _check_budget(tokens: int, lengths: Rows) -> None:

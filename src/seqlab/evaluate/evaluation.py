@@ -42,7 +42,8 @@ def evaluate_run(
     Args:
         run: of a network or a baseline.
         split: its name.
-        metrics: keys of `seqlab list metrics`; none: those of the task.
+        metrics: keys of `seqlab list metrics`; none: those of the task, and of a language model the loss at
+            each position.
         inspection: of a classifier also wrong texts and, where there are no `metrics`, what it takes to trust
             it; None: nothing but the metrics.
         device: where the model lives.
@@ -61,7 +62,7 @@ def evaluate_run(
     with numerics(device, threads) as device_used, run.lock():
         fitted = loader(config).fitted(run, read_dataset(run, config), device_used)
         task, dataset = fitted.task, fitted.dataset
-        chosen = tuple(dict.fromkeys(metrics)) or task.metrics
+        chosen = tuple(dict.fromkeys(metrics)) or fitted.metrics
         if inspection is not None and not metrics:
             chosen = trust_metrics(fitted, chosen)
         check_metrics(chosen, task, task.spec(dataset).outputs, {split: split_of(dataset, split)})

@@ -16,6 +16,7 @@ from seqlab.measure.diagnosis import Diagnosis
 from seqlab.measure.item_collector import SplitResult
 from seqlab.models.input_spec import InputSpec
 from seqlab.models.model import SequenceModel
+from seqlab.runs.cards import POSITION_LOSS
 from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.errors import unknown
 from seqlab.schema.records import Moment
@@ -55,6 +56,17 @@ class Fitted(ABC):
         Raises:
             UserError: there is no such split or metric.
         """
+
+    @property
+    @abstractmethod
+    def has_positions(self) -> bool:
+        """Whether targets have positions in texts, or in windows of one length."""
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """What is measured unless metrics are named: those of the task, and the loss at each position."""
+        of_positions = [POSITION_LOSS] if self.has_positions and self.task.output == "text" else []
+        return tuple(dict.fromkeys([*self.task.metrics, *of_positions]))
 
     @abstractmethod
     def context(self, split: str) -> str:

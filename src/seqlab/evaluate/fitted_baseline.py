@@ -52,12 +52,18 @@ class FittedBaseline(Fitted):
         outputs: bool = False,
     ) -> SplitResult:
         data = split_of(self.dataset, split)
+        self._check_positions(metrics)
         reads = {METRICS[key].reads for key in metrics}
         pieces = self._pieces(split, dense=outputs or "outputs" in reads, progress=progress)
         items = ItemCollector(None if data.running else np.arange(len(data)), outputs=outputs)
         unit, labels = self.task.unit, self.task.labels
         records = tally(pieces, unit=unit, labels=labels, split=split, metrics=metrics, items=items)
         return SplitResult(records, items.scores(), items.outputs())
+
+    @property
+    @override
+    def has_positions(self) -> bool:
+        return not self.dataset.running
 
     @override
     def context(self, split: str) -> str:
@@ -66,6 +72,14 @@ class FittedBaseline(Fitted):
     @override
     def diagnose(self, kinds: Sequence[str], split: str, rows: int | None) -> dict[str, Diagnosis]:
         raise UserError("A diagnosis must be of a network's run. Got a baseline, which has no layers.")
+
+    def _check_positions(self, metrics: Sequence[str]) -> None:
+        for key in metrics:
+            if METRICS[key].by_position and not self.has_positions:
+                raise UserError(
+                    f"Metric {key!r} must be of separate texts where the model is a baseline, which reads a "
+                    f"running text without windows. Got the running text of {self.dataset.name!r}."
+                )
 
     def _pieces(self, split: str, *, dense: bool, progress: ScoringProgress | None) -> Iterator[Piece]:
         data, done = self.dataset.splits[split], 0

@@ -43,6 +43,11 @@ class FittedNetwork(Fitted):
     ) -> SplitResult:
         return score_exactly(self._experiment, split, metrics, progress=progress, outputs=outputs)
 
+    @property
+    @override
+    def has_positions(self) -> bool:
+        return True
+
     @override
     def context(self, split: str) -> str:
         return self._experiment.scoring_batches(split_of(self.dataset, split), streams=1).context

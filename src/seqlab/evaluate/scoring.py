@@ -78,15 +78,21 @@ def _records(
 ) -> list[Record]:
     task = experiment.task
     of_texts = [key for key in metrics if METRICS[key].reads == "texts"]
+    of_windows = [key for key in metrics if METRICS[key].by_position and experiment.config.batching.running]
     records = evaluate(
         experiment.model,
         task,
         batches,
         split=name,
-        metrics=[key for key in metrics if key not in of_texts],
+        metrics=[key for key in metrics if key not in (*of_texts, *of_windows)],
         items=items,
         progress=progress,
     )
+    if of_windows:
+        windows = experiment.position_batches(split)
+        records += evaluate(
+            experiment.model, task, windows, split=name, metrics=of_windows, progress=progress
+        )
     if of_texts:
         hypotheses, references = decode_split(experiment, split)
         unit, labels = task.unit, task.labels

@@ -93,6 +93,10 @@ class NetworkExperiment(Experiment):
         batching = self.config.batching.for_scoring(streams, WINDOW, carried=carried)
         return self.task.batches(split, batching, None)
 
+    def position_batches(self, split: Split) -> Batches:
+        """One pass over a split for the loss at each position: whole sequences, or windows of one length."""
+        return self.task.batches(split, self.config.batching.for_positions(), None)
+
     def examples(self, epoch: int) -> Split:
         """The training examples of an epoch, counted from 0: those of `train`, or its own."""
         seed = seeding.derive(self.config.seed, "examples", epoch)

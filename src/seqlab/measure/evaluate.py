@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import torch
@@ -16,7 +17,7 @@ from seqlab.measure.metric_kinds import METRICS
 from seqlab.models.model import SequenceModel, State
 from seqlab.models.modes import device_of, evaluating
 from seqlab.schema.errors import UserError, WorkError
-from seqlab.schema.records import Record
+from seqlab.schema.records import Curve, Record
 from seqlab.tasks.task import Task
 
 Piece = tuple[Tensor, Scored]
@@ -71,7 +72,8 @@ def evaluate(
                 progress(index + 1, len(batches))
 
     with evaluating(model):
-        return tally(pieces(), unit=task.unit, labels=task.labels, split=split, metrics=metrics, items=items)
+        found = tally(pieces(), unit=task.unit, labels=task.labels, split=split, metrics=metrics, items=items)
+    return [_on_axis(record, batches.axis) for record in found]
 
 
 def tally(
@@ -160,6 +162,12 @@ def _positions(batch: Batch) -> Tensor:
     if values.dim() == 1:
         return torch.zeros_like(values)
     return torch.arange(values.shape[1], device=values.device).expand_as(values)
+
+
+def _on_axis(record: Record, axis: str) -> Record:
+    """A curve over positions, with what they are positions in."""
+    over_positions = isinstance(record, Curve) and record.x_unit == Batches.axis
+    return dataclasses.replace(record, x_unit=axis) if over_positions else record
 
 
 def _check_finite(scored: Scored, split: str) -> None:

@@ -69,6 +69,8 @@ class Metric(ABC):
     """Outputs of the head, at most; None: any number."""
     distinct_targets: ClassVar[int] = 1
     """Different targets that a split must have."""
+    by_position: ClassVar[bool] = False
+    """Whether it counts positions, so that a running text must be scored in windows of one length."""
 
     def __init__(self, unit: str, labels: tuple[str, ...] = ()):
         self.unit, self.labels = unit, labels

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from seqlab.report.chapters import Chapter, Entry
 from seqlab.report.charts.cost_charts import cost_figures
 from seqlab.report.charts.diagnostic_charts import curve_figures, matrix_figures
+from seqlab.report.charts.figure import Figure
 from seqlab.report.charts.gradient_charts import gradient_figures
 from seqlab.report.charts.learning_curves import (
     horizon_figures,
@@ -14,6 +15,7 @@ from seqlab.report.charts.learning_curves import (
     optimisation_figures,
     sample_figures,
 )
+from seqlab.report.charts.position_charts import position_figures
 from seqlab.report.charts.trust_charts import trust_figures
 from seqlab.report.cost_tables import cost_table, environment_table, folders_table
 from seqlab.report.data_tables import cards_table, data_table
@@ -29,6 +31,11 @@ from seqlab.report.trust_tables import (
     trust_notes,
     wrong_texts_table,
 )
+
+
+def diagnostic_figures(chapter: Chapter) -> list[Figure]:
+    """Matrices, losses by position, and other curves."""
+    return [*matrix_figures(chapter), *position_figures(chapter), *curve_figures(chapter)]
 
 
 def chapter_part(chapter: Chapter, *, samples: bool) -> Part:
@@ -63,7 +70,7 @@ def chapter_part(chapter: Chapter, *, samples: bool) -> Part:
             figures=sample_figures(chapter),
         ),
         Section(title="Gradient norm and learning rate", figures=optimisation_figures(chapter)),
-        Section(title="Diagnostics", figures=[*matrix_figures(chapter), *curve_figures(chapter)]),
+        Section(title="Diagnostics", figures=diagnostic_figures(chapter)),
         Section(
             title="Gradient through time", figures=[*gradient_figures(chapter), *horizon_figures(chapter)]
         ),

@@ -15,6 +15,14 @@ from typing_extensions import TypedDict
 from seqlab.runs.environment import Environment
 from seqlab.schema.json_shapes import EXACT, Count, Positive, Sha256
 
+POSITION_LOSS = "loss_per_position"
+"""Name of a curve: the mean loss of the targets at each position."""
+POSITION_ERROR = "loss_per_position_standard_error"
+"""Name of a curve: the standard error of each of these means."""
+POSITION_TARGETS = "loss_per_position_targets"
+"""Name of a curve: how many targets each of these means is of."""
+POSITION_CURVES = (POSITION_LOSS, POSITION_ERROR, POSITION_TARGETS)
+
 
 @with_config(EXACT)
 class MatrixTable(TypedDict):

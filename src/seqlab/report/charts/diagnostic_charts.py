@@ -16,8 +16,10 @@ from seqlab.report.charts.palette import Palette, points, run_palette
 from seqlab.report.charts.recorded_number import SAMPLES
 from seqlab.report.charts.trust_charts import CURVES
 from seqlab.report.naming import LONGEST_LABEL, short_labels
+from seqlab.report.run_data import FINAL
 from seqlab.report.tables import ReportColumn, capitalized, split_title, words
 from seqlab.report.trust_tables import LABEL_SCORES
+from seqlab.runs.cards import POSITION_CURVES
 from seqlab.schema.records import Curve, Matrix
 
 _TITLED_UNIT = re.compile(r"(.+); row: (.+), column: (.+)")
@@ -36,7 +38,7 @@ MOST_MATRICES = 6
 def curve_figures(chapter: Chapter) -> list[Figure]:
     """The last measurement of every recorded curve: a figure for each name, a line for each run.
 
-    Gradients through time and probabilities of classifiers have figures of their own.
+    Gradients through time, losses per position and probabilities of classifiers have figures of their own.
     """
     last: dict[tuple[str, str], dict[int, tuple[Entry, Curve]]] = {}
     for entry in chapter.entries:
@@ -53,7 +55,8 @@ def curve_figures(chapter: Chapter) -> list[Figure]:
 
 
 def _has_own_figure(curve: str) -> bool:
-    return GRADIENT_RECORD.fullmatch(curve) is not None or curve in CURVES
+    name = curve.removeprefix(FINAL)
+    return GRADIENT_RECORD.fullmatch(curve) is not None or name in CURVES or name in POSITION_CURVES
 
 
 def _curve_figure(
