@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from seqlab.studies import design as designs
 from seqlab.studies.axes import EPOCHS
 from seqlab.studies.design import Design
 from seqlab.studies.grid_search import grid
-from seqlab.studies.lost_settings import lost_settings
+from seqlab.studies.lost_settings import lost_settings, size_differences
 from seqlab.studies.run_study import begin
 from seqlab.studies.study_space import StudySpace
 
@@ -132,6 +133,35 @@ def test_settings_that_another_kind_drops_are_reported(tmp_path: Path) -> None:
     assert "data.train=140000 instead of 100" in data
     assert "data.valid" not in data
     assert lost_settings(small_design()) == []
+
+
+BIG = {**SMALL, "model": {"embedding_size": 8, "hidden_size": 40}}
+
+
+def test_settings_that_a_kind_cannot_have_are_reported(tmp_path: Path) -> None:
+    recipe = write(
+        tmp_path / "mine.toml",
+        'base = "brackets-lstm"\nmodel.dropout = 0.4\nmodel.tied = true\nmodel.embedding_size = 16\n'
+        "model.forget_bias = 0.5\n",
+    )
+    models = [{"cell": "lstm"}, {"kind": "transformer-lm", "heads": 2, "hidden_size": 16, "layers": 1}]
+    (sentence,) = lost_settings(small_design(base=str(recipe), axes={"model": models}, settings={}))
+    assert "model.dropout=0.1 instead of 0.4" in sentence
+    assert "model.tied=false instead of true" in sentence
+    assert "no model.forget_bias, which is 0.5 there" in sentence
+    assert "embedding_size" not in sentence
+    assert "model.cell" not in sentence
+
+
+def test_very_different_sizes_are_reported_unless_the_budget_equalises_them() -> None:
+    cells = {"model.cell": ["elman", "lstm"]}
+    (sentence,) = size_differences(small_design(axes=cells, settings=BIG), unadjusted)
+    counts = [int(number.replace(",", "")) for number in re.findall(r"[\d,]{3,}", sentence)]
+    assert "lstm has " in sentence
+    assert counts[0] > 1.5 * counts[1]
+    assert size_differences(small_design(axes={"model.cell": ["lstm"]}, settings=BIG), unadjusted) == []
+    sized = {"budget": {"equal": "parameters", "amount": 2000}}
+    assert size_differences(small_design(axes=cells, settings=BIG, **sized), unadjusted) == []
 
 
 def test_the_order_of_a_kind_and_its_settings_does_not_matter() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqlab.cli.best_table import best_table
 from seqlab.cli.console import percent, print_heading, print_line, print_table
+from seqlab.compare.fair_arms import unequal_arms
 from seqlab.compare.study_importance import importances
 from seqlab.compare.study_oracle import oracle_gaps
 from seqlab.compare.study_pairs import pairs
@@ -45,6 +46,8 @@ def _show_part(study: Study, allow_incomparable: bool) -> None:
             "Steps to success: optimizer steps to the first successful validation, median over seeds; "
             "-: most seeds had none."
         )
+    for sentence in unequal_arms(study):
+        print_line(f"Unequal arms: {sentence}")
     _print_oracle_gaps(study)
     if refusal is None:
         _print_sentences(study)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -83,11 +83,18 @@ class Study:
     about: Mapping[str, Any]
     monitor: MetricSpec
     cells: tuple[StudyCell, ...]
+    recipes: Mapping[str, Any] = field(default_factory=dict)
+    """The recipes that the study extends, by name."""
+
+    @property
+    def networks(self) -> list[StudyCell]:
+        """The cells that are no baseline's."""
+        return [cell for cell in self.cells if not cell.baseline]
 
     @cached_property
     def groups(self) -> list[Group]:
         """Every setting except the baselines', by architecture, the best first."""
-        groups = self._groups([cell for cell in self.cells if not cell.baseline])
+        groups = self._groups(self.networks)
         return sorted(groups, key=lambda group: (group.architecture, self.loss(group.summary.median)))
 
     @cached_property
@@ -214,6 +221,7 @@ def parts(opened: OpenStudy) -> list[Study]:
             part=name,
             about=opened.about,
             monitor=monitor,
+            recipes=opened.recipes,
             cells=tuple(without_dataset(cell) for cell in every if dataset_of(cell.setting) == name),
         )
         for name in names

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -114,12 +114,13 @@ class StudyCell:
 class OpenStudy:
     """A study with every run opened: read once, and passed to whatever needs it.
 
-    about: the study's settings. runs: all trials, in their order.
+    about: the study's settings. runs: all trials, in their order. recipes: those that it extends, by name.
     """
 
     name: str
     about: Mapping[str, Any]
     runs: tuple[TrialRun, ...]
+    recipes: Mapping[str, Any] = field(default_factory=dict)
 
 
 def open_study(folder: StudyFolder) -> OpenStudy:
@@ -128,7 +129,8 @@ def open_study(folder: StudyFolder) -> OpenStudy:
     Raises:
         UserError: the study's folder is damaged.
     """
-    return OpenStudy(folder.name, folder.about()["study"], tuple(trial_runs(folder)))
+    about = folder.about()
+    return OpenStudy(folder.name, about["study"], tuple(trial_runs(folder)), about["recipes"])
 
 
 def trial_runs(study: StudyFolder) -> list[TrialRun]:

@@ -16,7 +16,7 @@ from seqlab.studies.budgets import adjustment
 from seqlab.studies.design import Design
 from seqlab.studies.estimate import Estimates
 from seqlab.studies.known_monitor import check_monitor
-from seqlab.studies.lost_settings import lost_settings
+from seqlab.studies.lost_settings import lost_settings, size_differences
 from seqlab.studies.resources import Resources
 from seqlab.studies.study_space import StudySpace
 
@@ -72,7 +72,12 @@ def forecast(design: Design, resources: Resources, processes: int) -> Forecast:
         for name in dict.fromkeys(trial.architecture for trial in networks)
     )
     return Forecast(
-        sentences=(*_counts(design, trials), *_on_epochs(design, networks), *lost_settings(design)),
+        sentences=(
+            *_counts(design, trials),
+            *_on_epochs(design, networks),
+            *lost_settings(design),
+            *size_differences(design, adjust),
+        ),
         rows=rows,
         seconds=sum(row.seconds * (row.runs - row.done) / row.runs for row in rows) / processes,
         bytes=sum(row.bytes for row in rows),

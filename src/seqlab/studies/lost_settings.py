@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
+
+from seqlab.compare.fair_arms import lost, lost_sentence, unequal_sizes
+from seqlab.experiment.experiment_config import ExperimentConfig
 from seqlab.schema.config import Config
 from seqlab.schema.settings import flat, format_setting
+from seqlab.studies.budgets import Adjust
 from seqlab.studies.design import Design
 
 
@@ -18,17 +23,18 @@ def lost_settings(design: Design) -> list[str]:
     """
     sentences = []
     for architecture in design.architectures:
-        own = _lost(design, architecture)
-        if own:
-            sentences.append(_sentence(design, design.name_of(architecture), architecture, own))
+        own, gone = _lost(design, architecture)
+        if own or gone:
+            sentences.append(_sentence(design, design.name_of(architecture), architecture, own, gone))
         for axis in design.setting_axes:
             for value in axis.examples if _is_of_kinds(axis.key, axis.examples) else ():
                 setting = {**architecture, axis.key: value}
-                further = {key: now for key, now in _lost(design, setting).items() if key not in own}
-                if further:
-                    sentences.append(
-                        _sentence(design, f"{axis.key}={format_setting(value)}", setting, further)
-                    )
+                changed, without = _lost(design, setting)
+                further = {key: now for key, now in changed.items() if key not in own}
+                missing = [key for key in without if key not in gone]
+                if further or missing:
+                    what = f"{axis.key}={format_setting(value)}"
+                    sentences.append(_sentence(design, what, setting, further, missing))
     return list(dict.fromkeys(sentences))
 
 
@@ -37,23 +43,13 @@ def _is_of_kinds(key: str, values: tuple[Any, ...]) -> bool:
     return key.endswith("kind") or any(isinstance(value, Mapping) for value in values)
 
 
-def _lost(design: Design, setting: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of the recipe that a run loses, with the values that it has instead."""
+def _lost(design: Design, setting: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The settings of the recipe that a run loses: with the values that it has instead, and without one."""
     whole = {**design.first_setting, **setting}
     config = design.experiment(whole, design.config.seeds[0])
-    given = {**flat(design.config.settings), **flat(whole)}
-    now = _values(config)
-    before = flat(design.recipe_of(setting).table)
-    return {
-        key: now[key]
-        for key, value in before.items()
-        if key in now and key not in given and not key.endswith("kind") and _differ(now[key], value)
-    }
-
-
-def _differ(now: Any, before: Any) -> bool:
-    # As text, too: a recipe writes "none" for what is None.
-    return now != before and format_setting(now) != format_setting(before)
+    common = flat(design.config.settings)
+    given = {**common, **flat(whole)}
+    return lost(flat(design.recipe_of(setting).table), _values(config), given, common)
 
 
 def _values(config: Config, above: str = "") -> dict[str, Any]:
@@ -68,13 +64,27 @@ def _values(config: Config, above: str = "") -> dict[str, Any]:
     return values
 
 
-def _sentence(design: Design, what: str, setting: Mapping[str, Any], lost: Mapping[str, Any]) -> str:
+def _sentence(
+    design: Design, what: str, setting: Mapping[str, Any], changed: Mapping[str, Any], gone: Sequence[str]
+) -> str:
     recipe = design.recipe_of(setting)
-    before = flat(recipe.table)
-    changes = ", ".join(
-        f"{key}={format_setting(now)} instead of {format_setting(before[key])}" for key, now in lost.items()
-    )
-    return (
-        f"{what} is of another kind than in {recipe.name} and does not keep its settings: {changes}. "
-        "The study's settings hold for every kind."
-    )
+    return lost_sentence(what, recipe.name, flat(recipe.table), changed, gone)
+
+
+def size_differences(design: Design, adjust: Adjust) -> list[str]:
+    """A sentence where the architectures have very different numbers of parameters within the budget.
+
+    Raises:
+        UserError: the data cannot be read, or a model does not fit it.
+    """
+    budget = design.config.budget
+    if len(design.architectures) < 2 or (budget is not None and budget.equal == "parameters"):
+        return []
+    examples = {design.name_of(each): adjust(design.example(each)) for each in design.architectures}
+    return unequal_sizes({name: _parameters(config) for name, config in examples.items()})
+
+
+def _parameters(config: ExperimentConfig) -> int:
+    dataset = config.dataset()
+    spec = config.task.build(dataset).spec(dataset)
+    return sum(one.numel() for one in config.model.build(spec, torch.Generator()).parameters())

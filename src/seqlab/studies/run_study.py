@@ -20,7 +20,7 @@ from seqlab.studies.estimate import Estimates
 from seqlab.studies.executors import Executor, InlineExecutor, ProcessExecutor
 from seqlab.studies.final_evaluation import FinalEvaluation, evaluate_on_test
 from seqlab.studies.known_monitor import check_monitor
-from seqlab.studies.lost_settings import lost_settings
+from seqlab.studies.lost_settings import lost_settings, size_differences
 from seqlab.studies.resources import Resources
 from seqlab.studies.run_trials import run_trials
 from seqlab.studies.study_callback import StudyCallback
@@ -55,11 +55,12 @@ def run_study(
             f"other down. Got {processes}."
         )
     estimates = Estimates(resources.device, resources.threads)
-    folder, plan = begin(design, adjustment(budget, estimates.seconds_per_step))
+    adjust = adjustment(budget, estimates.seconds_per_step)
+    folder, plan = begin(design, adjust)
     if retry:
         with folder.lock():
             folder.forget_failures()
-    for sentence in lost_settings(design):
+    for sentence in (*lost_settings(design), *size_differences(design, adjust)):
         callback.message(0, sentence)
     executor: Executor = InlineExecutor() if processes == 1 else ProcessExecutor(processes)
     if processes > 1:

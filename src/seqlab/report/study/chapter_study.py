@@ -115,6 +115,7 @@ def chapter_studies(study: OpenStudy, chapters: Sequence[Chapter]) -> list[Chapt
                 name=study.name,
                 about=study.about,
                 monitor=metric,
+                recipes=study.recipes,
                 cells=tuple(without_dataset(cell) for cell in cells(own, metric.name)),
                 chapter=chapter,
                 not_begun=() if studies else tuple(cells(lost, metric.name)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from seqlab.compare.fair_arms import unequal_arms
 from seqlab.compare.study_importance import importances
 from seqlab.compare.study_pairs import pairs as compare_pairs
 from seqlab.report.sections import Note, Part, Section, non_empty, present
@@ -59,6 +60,7 @@ def _comparison_of_datasets(studies: Sequence[ChapterStudy]) -> list[Part]:
 def _notes(study: ChapterStudy, sentences: Sequence[str]) -> list[Note]:
     notes = [
         Note("Expected before the runs", [str(study.about.get("expectation", ""))]),
+        Note("Unequal arms", unequal_arms(study)),
         Note("Found", sentences),
     ]
     return [note for note in notes if any(note.sentences)]
