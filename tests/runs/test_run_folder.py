@@ -105,8 +105,9 @@ def test_an_ambiguous_or_unknown_name(run: RunFolder) -> None:
         run_folder.find("toy-eeeef")
 
 
-def test_a_complete_name_comes_before_a_beginning() -> None:
+def test_a_complete_name_comes_before_a_beginning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`x1` is no beginning of `x19` where there is a run x1; several runs x1 are ambiguous."""
+    monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path))
     folders = {name: create(print_ * 64, name) for name, print_ in (("x1", "a"), ("x19", "b"), ("x1-9", "c"))}
     for name, folder in folders.items():
         assert run_folder.find(name) == folder
@@ -118,6 +119,29 @@ def test_a_complete_name_comes_before_a_beginning() -> None:
     create("d" * 64, "x1")
     with pytest.raises(UserError, match=r"'x1' must name one run\. Got 2: x1-a+, x1-d+\."):
         run_folder.find("x1")
+
+
+def test_the_nearest_name_is_that_of_which_the_beginning_is_near(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path))
+    for name in ("ptb-lstm-e200-h200-d0.3-lr20.0-ep2-s1", "imdb-linear"):
+        create("a" * 64, name)
+    with pytest.raises(UserError, match=r"no run 'ptb-lsmt'\. Nearest: 'ptb-lstm-e200"):
+        run_folder.find("ptb-lsmt")
+
+
+def test_two_runs_whose_first_digits_agree_have_two_folders(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path))
+    prints = ["abcd" + digit * 60 for digit in "012"] + ["abcd0000" + "1" * 56]
+    made = [create(print_, "x") for print_ in prints]
+    assert [run.path.name for run in made] == ["x-abcd", "x-abcd1111", "x-abcd2222", "x-abcd0000"]
+    assert [create(print_, "x") for print_ in prints] == made
+    for print_, run in zip(prints, made, strict=True):
+        assert (
+            run_folder.existing("x", print_)
+            == run_folder.resolve(run_folder.reference("x", print_))
+            == run.path
+        )
+    assert run_folder.existing("x", "abcd" + "9" * 60) is None
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ from seqlab.runs.run_journals import JOURNALS
 from seqlab.runs.run_shapes import CodeRecord, DataSummary, RunIdentity
 from seqlab.runs.seal import check_of
 from seqlab.runs.typed_json import read_json, to_json
-from seqlab.schema.errors import DamagedFileError, UserError, WorkError, unknown
+from seqlab.schema.errors import DamagedFileError, UserError, WorkError, nearest, unknown
 
 FORMAT = 3
 FILES = {IDENTITY, CONFIG, DATA, CODE, ENVIRONMENT, FINISHED, LOCK, *JOURNALS}
@@ -253,7 +253,10 @@ def locate(wanted: str) -> Path:
             f"The newest of them: {newest!r}."
         )
     if not matches:
-        raise unknown("run", wanted, known)
+        # A name is longer than what is typed of it.
+        close = {name[: len(wanted)]: name for name in known}
+        hint = nearest(wanted, close)
+        raise unknown("run", wanted, known, hint=None if hint is None else close[hint])
     return root() / (wanted if wanted in matches else matches[0])
 
 

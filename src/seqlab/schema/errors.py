@@ -119,13 +119,19 @@ def nearest(word: str, choices: Iterable[str]) -> str | None:
     return next((choice for choice in known if len(word) >= _PART and word.lower() in choice.lower()), None)
 
 
-def unknown(what: str, word: str, choices: Iterable[str]) -> UserError:
+def unknown(what: str, word: str, choices: Iterable[str], *, hint: str | None = None) -> UserError:
     """An error for a name that is not among the choices.
+
+    Args:
+        what: the name is of.
+        word: the name.
+        choices: all there are.
+        hint: the one that was probably meant; None is the nearest.
 
     >>> print(unknown("recipe", "ptb-lsm", ["ptb-lstm", "imdb-lstm"]))
     There is no recipe 'ptb-lsm'. Nearest: 'ptb-lstm'. Known: imdb-lstm, ptb-lstm.
     """
     known = sorted(choices)
-    hint = nearest(word, known)
+    hint = hint or nearest(word, known)
     middle = f" Nearest: {hint!r}." if hint else ""
     return UserError(f"There is no {what} {word!r}.{middle} Known: {', '.join(known) or 'none'}.")
