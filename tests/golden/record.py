@@ -432,6 +432,14 @@ def resumed(name: str, folder: Path) -> Table:
     return of_run(Path(command("resume", str(path.parent))["run"]))
 
 
+def run_of(root: Path, reference: str) -> Path:
+    """The folder of a run, whose name has the first digits of those that a study refers to."""
+    stem, _, digits = reference.rpartition("-")
+    found = [path for path in root.glob(f"{stem}-*") if digits.startswith(path.name.removeprefix(f"{stem}-"))]
+    (path,) = found
+    return path
+
+
 def studied(table: Table, folder: Path) -> Table:
     """What a study's comparison says, and each of its runs."""
     final = [] if kind_of_study(table) in FETCHED else ["--final"]
@@ -440,7 +448,7 @@ def studied(table: Table, folder: Path) -> Table:
     root = Path(os.environ[RUNS_VARIABLE])
     runs = {}
     for line in json_lines(root / STUDIES / table["name"] / TRIALS):
-        runs[f"{line['number']} {line['architecture']}"] = of_trial(root / line["run"], line)
+        runs[f"{line['number']} {line['architecture']}"] = of_trial(run_of(root, line["run"]), line)
     return {
         "metric": said["metric"],
         "parts": [of_part(part) for part in said["parts"]],

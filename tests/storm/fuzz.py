@@ -25,6 +25,7 @@ from scenarios import CLASSIFIER, LANGUAGE, SCENARIOS, run_outcome, run_paths
 
 from seqlab.cli import run
 from seqlab.experiment import recipes
+from seqlab.runs.run_folder import open_run
 from seqlab.schema.config import to_toml
 
 SECONDS = 60
@@ -127,7 +128,7 @@ class Fuzzer:
             shutil.copy(path, self.folder)
         self._clean(["train", *CLASSIFIER, "name=classifier"])
         self._clean(["train", *LANGUAGE, "name=language"])
-        self._runs = {path.name.rpartition("-")[0]: path for path in run_paths(self.folder)}
+        self._runs = {open_run(path).name: path for path in run_paths(self.folder)}
         self._expected = {
             (name, words): self._clean_reading(self._copy(self._runs[name]), words)
             for name, commands in READERS.items()

@@ -245,8 +245,9 @@ def _decided(content: Any) -> Any:
 
 def _names(folder: Path) -> list[str]:
     paths = (path.relative_to(folder) for path in folder.rglob("*"))
-    # The cache knows checked files by a hash of their path; TensorBoard's files are named by their process.
-    return [str(path) for path in paths if not {"verified", "tensorboard"} & set(path.parts[:-1])]
+    # The cache knows files by a hash of their path; TensorBoard's files are named by their process.
+    unequal = {"verified", "encoded", "tensorboard"}
+    return [str(path) for path in paths if not unequal & set(path.parts[:-1])]
 
 
 def _reviews() -> str:

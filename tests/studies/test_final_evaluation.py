@@ -86,7 +86,7 @@ def test_an_unfinished_study_is_not_scored_on_the_test_split() -> None:
     design = small_design(axes={RATE: [0.1, 0.2]})
     study = run_small(design)
     (study.path / "events.jsonl").write_text("")
-    run = run_folder.open_run(run_folder.root() / study.trials()[1].run)
+    run = run_folder.open_run(run_folder.resolve(study.trials()[1].run))
     (run.path / "finished.json").unlink()
     with pytest.raises(UserError, match=r"must be run to its end before .* Got run 2"):
         evaluated(design, study)
