@@ -57,17 +57,17 @@ def test_texts_and_prompts_that_are_not_utf8_are_refused(
 def test_a_column_whose_name_begins_with_a_dash(seqlab, refused: Callable[..., str], films: Path) -> None:
     for name in ("-text", "--text"):
         with Path("new.csv").open("w", newline="") as file:
-            csv.writer(file).writerows([["id", name], ["1", "a lovely film"], ["2", "a dull film"]])
+            csv.writer(file).writerows([[name, "b"], ["a lovely film", "1"], ["a dull film", "2"]])
         message = refused("predict", "films", "--file", "new.csv")
         advice = message.partition("Nearest: ")[2].partition(". Its")[0]
-        assert advice == f"--column={name}"
+        assert advice == f"--text-column={name}"
         result = seqlab("predict", "films", "--file", "new.csv", advice)
         assert (result.status, len(result.out.splitlines())) == (0, 2)
-        assert "as in --prompt=-x" in refused("predict", "films", "--file", "new.csv", "--column", name)
+        assert "as in --prompt=-x" in refused("predict", "films", "--file", "new.csv", "--text-column", name)
 
 
 def test_an_empty_column_or_path_is_not_a_missing_one(refused: Callable[..., str], films: Path) -> None:
-    assert "must have a column ''" in refused("predict", "films", "--file", "films.csv", "--column", "")
+    assert "must have a column ''" in refused("predict", "films", "--file", "films.csv", "--text-column", "")
     assert "'data.path' must have at least 1 item. Got 0." in refused("train", "text-5gram", "data.path=")
     assert "A path must name a file or a folder" in refused("train", "text-nbsvm", "data.path=")
 

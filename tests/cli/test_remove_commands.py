@@ -43,7 +43,7 @@ def answered(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
             return text
 
         monkeypatch.setattr(builtins, "input", asked)
-        monkeypatch.setattr("seqlab.cli.remove_commands._can_ask", lambda: True)
+        monkeypatch.setattr("seqlab.cli.remove_commands.can_ask", lambda: True)
         return questions
 
     return answer

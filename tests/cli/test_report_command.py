@@ -44,7 +44,7 @@ def test_a_study_by_its_name_and_one_part_of_its_page(
     seqlab, refused, language: RunFolder, tmp_path: Path
 ) -> None:
     study = study_folder.begin("both", {"about": "which is best", "expectation": ""}, {}, "0.1.0")
-    known = {"setting": {}, "seed": 1, "epochs": (), "config": {}}
+    known = {"setting": {}, "seed": 1, "epochs": (), "config": {}, "baseline": False}
     study.add_trial(Trial(number=1, architecture="lstm", run=language.path.name, **known))
     page, table, chart = (tmp_path / name for name in ("page.html", "answer.tex", "loss.svg"))
     for name in ("both", str(study.path)):

@@ -178,7 +178,7 @@ def test_schedules_by_the_clock_have_no_state(kind: str) -> None:
     assert schedule.state() == {}
     schedule.restore({})
     assert schedule.factor(clock_at(9, 30)) == before
-    with pytest.raises(AssertionError, match="without state"):
+    with pytest.raises(ValueError, match="without a state must get none"):
         schedule.restore({"waited": 1.0})
 
 

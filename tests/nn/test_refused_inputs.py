@@ -241,7 +241,7 @@ SMALL = {
 }
 
 
-@pytest.mark.parametrize("kind", list(MODELS))
+@pytest.mark.parametrize("kind", list(SMALL))
 def test_models(kind: str) -> None:
     spec = InputSpec(vocabulary=9, outputs=5)
     model = parse(MODELS[kind], {"kind": kind, **SMALL[kind]}).build(spec, random()).eval()

@@ -41,7 +41,7 @@ def add_baseline(study: StudyFolder, kind: str, value: float) -> None:
     """Add a baseline, which every other run is compared with."""
     run, number = folders.baseline(name=kind, kind=kind, loss=value), len(study.trials()) + 1
     known = {"setting": {}, "seed": 1, "epochs": (), "config": {}, "baseline": True}
-    study.add_trial(Trial(number=number, architecture=kind, run=run.path.name, **known, baseline=False))
+    study.add_trial(Trial(number=number, architecture=kind, run=run.path.name, **known))
     study.add_event(Event(trial=number, state="finished", reason="fitted"))
 
 
@@ -138,7 +138,13 @@ def make_wide() -> StudyFolder:
                     optimizer="adam",
                     rate=str(rate),
                 )
-                known = {"setting": {RATE: rate}, "seed": seed, "epochs": (), "config": {}}
+                known = {
+                    "setting": {RATE: rate},
+                    "seed": seed,
+                    "epochs": (),
+                    "config": {},
+                    "baseline": False,
+                }
                 study.add_trial(Trial(number=number, architecture=name, run=run.path.name, **known))
                 study.add_event(Event(trial=number, state="finished", reason="2 of 2 epochs done"))
     return study

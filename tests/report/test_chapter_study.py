@@ -191,7 +191,8 @@ def test_the_median_of_lines_by_hand() -> None:
 
 def test_a_dataset_of_which_no_run_was_started_is_named(tmp_path: Path) -> None:
     known = study_folder.begin("parts", {"about": "", "expectation": ""}, {}, "0.1.0")
-    run, about = folders.make(), {"architecture": "lstm", "seed": 1, "epochs": (), "config": {}}
+    run = folders.make()
+    about = {"architecture": "lstm", "seed": 1, "epochs": (), "config": {}, "baseline": False}
     known.add_trial(Trial(number=1, setting={"data.kind": "dyck"}, run=run.path.name, **about))
     known.add_trial(Trial(number=2, setting={"data.kind": "ndfa"}, run="none-1", **about))
     known.add_event(Event(trial=2, state="failed", reason="'batching.tokens' is too small. Got 4."))
@@ -207,7 +208,7 @@ def test_equal_values_have_a_page_without_a_winner(tmp_path: Path) -> None:
     for number, (cell, seed) in enumerate(itertools.product(("lstm", "gru"), (1, 2)), start=1):
         # Equal but for rounding.
         run = folders.make(cell=cell, seed=seed, loss=0.3 if cell == "gru" else 0.1 + 0.2)
-        about = {"architecture": cell, "seed": seed, "epochs": (), "config": {}}
+        about = {"architecture": cell, "seed": seed, "epochs": (), "config": {}, "baseline": False}
         known.add_trial(Trial(number=number, setting={}, run=run.path.name, **about))
     document = page(report.write([], tmp_path / "r.html", title="Equal", studies=[known]))
     findings = [item.text for item in document.all("li")]

@@ -68,7 +68,7 @@ def inspected() -> RunFolder:
 
 def test_the_answer_comes_first_and_the_tables_are_the_card(inspected: RunFolder, tmp_path: Path) -> None:
     written = page(report.write([inspected], tmp_path / "r.html", title="Trust"))
-    sections = [one for one in written.all("section") if [h.text for h in one.all("h3")] == [TITLE]]
+    sections = [one for one in written.all("details") if [h.text for h in one.all("h3")] == [TITLE]]
     (sentence,) = [one.text for one in sections[0].all("p") if one.text.startswith("Run 1")]
     assert "3 of 8 texts of the validation split have another label than predicted" in sentence
     assert "error is 0.1250, and 0.0625 is what right probabilities have by chance" in sentence

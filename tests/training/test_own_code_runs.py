@@ -112,6 +112,8 @@ def test_data_at_a_relative_and_an_absolute_path_is_one_run(tmp_path: Path) -> N
     assert run.run_reference(first) == run.run_reference(second)
     shutil.copy("films.csv", "others.csv")
     third, _ = recipes.configure("text-nbsvm", ["data.path=others.csv"])
+    assert run.run_reference(third) == run.run_reference(second), "its content decides"
+    Path("others.csv").write_text("text,label\na film,good\nan end,bad\n")
     assert run.run_reference(third) != run.run_reference(second)
 
 

@@ -125,6 +125,21 @@ def print_heading(text: str, style: str = "bold") -> None:
     console.print(Text(_fitted(shown, console), style))
 
 
+def can_ask() -> bool:
+    """Whether somebody can answer a question: input and output are a terminal."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def ask(question: str) -> bool:
+    """The answer to a question; no answer is a no."""
+    try:
+        answer = input(f"{visible(question, encoding=out().encoding)} [y/N] ")
+    except EOFError:
+        print_line("")
+        return False
+    return answer.strip().lower() in ("y", "yes")
+
+
 def print_json(content: Any) -> None:
     """Print one JSON document on standard output; a number that is not finite is null."""
     document = json.dumps(_finite(content), indent=1, ensure_ascii=False, allow_nan=False)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from seqlab.cli.console import percent, print_line, print_table
+from seqlab.schema.visible import shortened
 from seqlab.stats.formatting import format_value
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def print_label_scores(scores: MatrixTable) -> None:
     print_table(
         ["label", *scores["columns"]],
         [
-            [label, *(f"{value:.4f}" for value in values[:-1]), int(values[-1])]
+            [shortened(label), *(f"{value:.4f}" for value in values[:-1]), int(values[-1])]
             for label, values in zip(scores["rows"], scores["values"], strict=True)
         ],
     )
@@ -86,7 +87,13 @@ def print_wrong_texts(wrong: WrongTexts) -> None:
     print_table(
         ["probability", "predicted", "label", "index", "text"],
         [
-            [f"{one['probability']:.4f}", one["predicted"], one["label"], one["index"], _cut(one["text"])]
+            [
+                f"{one['probability']:.4f}",
+                shortened(one["predicted"]),
+                shortened(one["label"]),
+                one["index"],
+                _cut(one["text"]),
+            ]
             for one in wrong["shown"]
         ],
     )

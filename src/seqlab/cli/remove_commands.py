@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +10,8 @@ from cyclopts import Parameter
 
 from seqlab.cli.arguments import Json
 from seqlab.cli.console import (
+    ask,
+    can_ask,
     file_size,
     metrics_line,
     print_json,
@@ -166,14 +167,6 @@ def _confirmed(question: str, yes: bool, as_json: bool) -> bool:
     """
     if yes:
         return True
-    if as_json or not _can_ask():
+    if as_json or not can_ask():
         raise UserError(f"{question} Nobody can be asked here: add '--yes'. Nothing was deleted.")
-    try:
-        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
-    except EOFError:
-        print_line("")
-        return False
-
-
-def _can_ask() -> bool:
-    return sys.stdin.isatty() and sys.stdout.isatty()
+    return ask(question)

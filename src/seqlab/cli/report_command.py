@@ -32,10 +32,10 @@ def report(
     allow_incomparable: bool = False,
     as_json: Json = False,
 ) -> None:
-    """Write one HTML page on runs and studies: the answer first, then results, curves, samples, cost.
+    """Write one HTML page on runs and studies, the answer first.
 
-    It also shows the settings of each run and the command that repeats it. A figure or a table of the page
-    can be written alone.
+    Results, curves, samples and cost follow, with the settings of each run and the command that repeats it.
+    A figure or a table of the page can be written alone.
 
     Parameters
     ----------

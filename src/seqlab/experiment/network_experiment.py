@@ -126,7 +126,7 @@ def _matmul(config: ExperimentConfig, device: torch.device, name: str | None) ->
 
 def _check_outputs(config: ExperimentConfig, model: SequenceModel) -> None:
     """Check that the model has one output for each target of the task."""
-    needed, found = config.task.output == "text", model.capabilities.causal
+    needed, found = config.task.output in ("text", "translation"), model.capabilities.causal
     if needed != found:
         outputs = {True: "one output for each token", False: "one output for each text"}
         raise UserError(

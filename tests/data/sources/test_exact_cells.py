@@ -145,7 +145,6 @@ def test_a_long_label_is_cut_in_every_message(tmp_path: Path):
         "a.csv": {"split_column": "part"},
         "c.csv": {},
         "d.csv": {"valid_fraction": 0.1},
-        "e.csv": {},
         "f.jsonl": {},
         "g.csv": {"split_column": "part"},
     }.items():

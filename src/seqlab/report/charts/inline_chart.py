@@ -25,5 +25,7 @@ class InlineChart(alt.LayerChart):
 
 
 def inline_chart(figure: Figure, axis: str) -> InlineChart:
-    """A figure over one of its axes, with its data."""
-    return InlineChart.from_dict(figure.complete(figure.charts[axis], figure.rows))
+    """A figure over one of its axes, with its data; a picture, so without the selections of a page."""
+    chart = figure.complete(figure.charts[axis], figure.rows)
+    layers = [{key: value for key, value in layer.items() if key != "params"} for layer in chart["layer"]]
+    return InlineChart.from_dict({**chart, "layer": layers})
