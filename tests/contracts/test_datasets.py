@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import own_data
 import pytest
 
 from seqlab.data.data_kinds import BATCHING, DATASETS, TOKENIZERS
@@ -46,8 +47,12 @@ OWN: dict[str, tuple[str, str]] = {
     "table": ("own.csv", "text,label\n" + "".join(f"word{i} is {i % 3},{i % 3}\n" for i in range(60))),
     "grammar": ("own.toml", '[rules]\ns = ["a s b", "a b", "c"]\n'),
     "text": ("own.txt", "".join(f"This is line {index} of a text.\n" for index in range(200))),
+    "import": (
+        "own_texts.py:texts",
+        "def texts():\n    return [(f'word{i} is {i % 3}', i % 3) for i in range(60)]\n",
+    ),
 }
-"""Datasets of the user's own files: the file's name and what it holds here."""
+"""Datasets of the user's own files: the file's name, of code with a name in it, and what it holds here."""
 LOSSLESS = {"characters", "bytes", "bpe"}
 TEXTS = ["the lower the better\n", "a wider one, the newest one\n", "Größe 42!\n"] * 3
 
@@ -77,16 +82,21 @@ def config_of(kind: str) -> DatasetConfig:
     settings = SMALL.get(kind, {})
     if kind in OWN:
         name, content = OWN[kind]
-        path = Path(os.environ["SEQLAB_CACHE"]).parent / name
+        folder = Path(os.environ["SEQLAB_CACHE"]).parent
+        path = folder / name.partition(":")[0]
         if not path.exists():
             path.write_text(content, encoding="utf-8")
-        settings = {**settings, "path": str(path)}
+        settings = {**settings, "path": str(folder / name)}
     return parse(DATASETS[kind], {"kind": kind, **settings})
 
 
+def tokenizer_config(kind: str) -> TokenizerConfig:
+    own = {"path": f"{own_data.__file__}:words"} if kind == "import" else {}
+    return parse(TOKENIZERS[kind], {"kind": kind, **own})
+
+
 def trained(kind: str, *, running: bool = False) -> Tokenizer:
-    config: TokenizerConfig = TOKENIZERS[kind]()
-    return config.train(TEXTS, running=running)
+    return tokenizer_config(kind).train(TEXTS, running=running)
 
 
 def pieces(split: Split) -> list[bytes]:
@@ -283,7 +293,7 @@ def test_a_batch_is_its_texts_one_by_one(kind: str, running: bool):
 @EITHER_WAY
 def test_a_spec_gives_the_same_tokenizer(kind: str, running: bool):
     tokenizer = trained(kind, running=running)
-    again = tokenizer_from(tokenizer.spec())
+    again = tokenizer_from(tokenizer.spec(), tokenizer_config(kind))
     assert tokenizer.spec()["kind"] == kind
     assert again.vocabulary == tokenizer.vocabulary
     assert again.encode_batch(TEXTS).tokens.tolist() == tokenizer.encode_batch(TEXTS).tokens.tolist()

@@ -5,6 +5,7 @@ import math
 import sys
 
 import numpy as np
+import own_metrics
 import pytest
 import torch
 from hypothesis import given
@@ -57,6 +58,13 @@ BY_HAND: dict[str, list[list[float]]] = {
     ],
 }
 """The values of each record on the four targets above."""
+OWN_BY_HAND = {
+    f"{own_metrics.__file__}:quadratic": [
+        [((0.5**2 + 2 * 0.25**2) + (0.1**2 + 0.3**2 + 0.2**2) + 1.34375 + 0.24) / 4]
+    ],
+    f"{own_metrics.__file__}:Hits": [[0.75]],
+}
+"""The same of metrics of the user's own: a function and a class."""
 PERFECT = {
     "loss": [0],
     "perplexity": [1],
@@ -74,9 +82,11 @@ PERFECT = {
     "loss_per_position": [0, 0, 0],
 }
 """The first row of values where every target is predicted."""
+OWN_PERFECT = dict(zip(OWN_BY_HAND, ([0], [1]), strict=True))
 
 
-OF_CLASSES = pytest.mark.parametrize("key", [key for key in METRICS if key != "mse"])
+EVERY = [*METRICS, *OWN_BY_HAND]
+OF_CLASSES = pytest.mark.parametrize("key", [key for key in EVERY if key != "mse"])
 
 
 def scored(logits: torch.Tensor, targets: torch.Tensor, positions: torch.Tensor) -> Scored:
@@ -106,22 +116,21 @@ def test_every_metric_has_its_values():
     assert set(METRICS) == set(BY_HAND) == {*PERFECT, "mse"}
 
 
-@pytest.mark.parametrize("key", list(METRICS))
+@pytest.mark.parametrize("key", EVERY)
 def test_hand_computed(key):
     found = values(records(key, scored(PROBABILITIES.log(), TARGETS, POSITIONS)))
-    for row, expected in zip(found, BY_HAND[key], strict=True):
+    for row, expected in zip(found, (BY_HAND | OWN_BY_HAND)[key], strict=True):
         assert row == pytest.approx(expected, rel=1e-6)
 
 
 @OF_CLASSES
 def test_perfect_prediction_reaches_the_bound(key):
     logits = 200.0 * functional.one_hot(TARGETS, 3)
-    assert values(records(key, scored(logits, TARGETS, POSITIONS)))[0] == pytest.approx(
-        PERFECT[key], abs=1e-80
-    )
+    bound = (PERFECT | OWN_PERFECT)[key]
+    assert values(records(key, scored(logits, TARGETS, POSITIONS)))[0] == pytest.approx(bound, abs=1e-80)
 
 
-@pytest.mark.parametrize("key", list(METRICS))
+@pytest.mark.parametrize("key", EVERY)
 @given(data=st.data())
 def test_cutting_into_pieces_changes_nothing(key, data):
     count = data.draw(st.integers(2, 30))
@@ -158,7 +167,7 @@ def test_perplexity_stops_at_the_largest_float():
     assert value == pytest.approx(sys.float_info.max, rel=1e-12)
 
 
-@pytest.mark.parametrize("key", list(METRICS))
+@pytest.mark.parametrize("key", EVERY)
 def test_nothing_scored_is_an_error(key):
     with pytest.raises(UserError, match=r"must score at least 1 target. Got 0 in split 'valid'"):
         records(key)

@@ -207,7 +207,9 @@ def test_a_source_that_changes_while_it_is_read_is_not_kept(
 
     with monkeypatch.context() as patch:
         patch.setattr(TableConfig, "read", read_and_change)
-        with pytest.raises(WorkError, match=r"'table' must not change while it is read.*the same command"):
+        with pytest.raises(
+            WorkError, match=r"'table' must not change while it is read.*Run the same command"
+        ):
             config.build()
     assert not list((cache / "encoded").glob("table-*"))
     path.write_text(ROWS)

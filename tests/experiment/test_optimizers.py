@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import own_optimizers
 import pytest
 import torch
 from numpy.typing import NDArray
@@ -26,6 +27,8 @@ from seqlab.schema.errors import UserError
 Array = NDArray[np.float64]
 Update = Callable[[Array, Array, float], Array]
 
+NEEDED = {"sgd": {"momentum": 0.9}, "import": {"path": f"{own_optimizers.__file__}:SignMomentum"}}
+"""Settings with which a kind has a state, or which it must be given."""
 STEPS = 60
 SHAPES = [(7, 5), (3,), (1, 4, 2)]
 
@@ -172,7 +175,7 @@ def test_fused_on_this_machine(config: OptimizerConfig) -> None:
 
 @pytest.mark.parametrize("kind", list(OPTIMIZERS))
 def test_first_gradient_may_come_late(kind: str) -> None:
-    config = parse(OPTIMIZERS[kind], {"learning_rate": 0.1, **({"momentum": 0.9} if kind == "sgd" else {})})
+    config = parse(OPTIMIZERS[kind], {"learning_rate": 0.1, **NEEDED.get(kind, {})})
     early, late = (torch.nn.Parameter(torch.ones(3)) for _ in range(2))
     alone = torch.nn.Parameter(torch.ones(3))
     both, single = config.build([early, late]), config.build([alone])
@@ -188,7 +191,7 @@ def test_first_gradient_may_come_late(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", list(OPTIMIZERS))
 def test_state_round_trip_continues_bit_identically(kind: str) -> None:
-    config = parse(OPTIMIZERS[kind], {"learning_rate": 0.1, **({"momentum": 0.9} if kind == "sgd" else {})})
+    config = parse(OPTIMIZERS[kind], {"learning_rate": 0.1, **NEEDED.get(kind, {})})
     kept, moved = start(torch.float32), start(torch.float32)
     first, second = config.build(kept), config.build(moved)
     for row in gradients(3)[:9]:
@@ -239,7 +242,12 @@ def test_every_setting_acts(kind: str, table: dict[str, Any], key: str, value: A
 
 def test_every_setting_is_tried() -> None:
     tried = {(kind, key) for kind, _, key, _ in CHANGES}
-    settable = {(kind, key) for kind in OPTIMIZERS for key in OPTIMIZERS[kind].model_fields if key != "kind"}
+    settable = {
+        (kind, key)
+        for kind in OPTIMIZERS
+        for key in OPTIMIZERS[kind].model_fields
+        if key != "kind" and kind != "import"  # see test_imported_optimizer.py
+    }
     assert tried | {("sgd", "rows")} == settable, "rows: see test_row_wise.py"
 
 

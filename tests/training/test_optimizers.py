@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 import any_optimizer
+import own_optimizers
 import pytest
 import tiny
 import torch
@@ -28,8 +29,12 @@ TORCH = [
     for name, cls in sorted(vars(torch.optim).items())
     if isinstance(cls, type) and issubclass(cls, torch.optim.Optimizer) and cls is not torch.optim.Optimizer
 ]
+OWN = {"import": [f"training.optimizer.path={own_optimizers.__file__}:SignMomentum"]}
 CASES = [
-    *[[f"training.optimizer.kind={kind}", "training.optimizer.learning_rate=0.01"] for kind in OPTIMIZERS],
+    *[
+        [f"training.optimizer.kind={kind}", "training.optimizer.learning_rate=0.01", *OWN.get(kind, [])]
+        for kind in OPTIMIZERS
+    ],
     [
         "training.optimizer.kind=sgd",
         "training.optimizer.learning_rate=0.01",

@@ -16,7 +16,7 @@ import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any, Literal, NamedTuple, Protocol
+from typing import IO, Any, ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +58,9 @@ class EncodableConfig(Protocol):
     def tokenizer(self) -> TokenizerConfig:
         """How texts become tokens."""
         ...
+
+    if_changed: ClassVar[str]
+    """What its user can do where the source changed while it was read."""
 
     def source_tokenizer_config(self) -> TokenizerConfig:
         """How sources become tokens."""
@@ -143,7 +146,7 @@ def _check_unchanged(config: EncodableConfig, content: str) -> None:
     if config.content_hash() != content:
         raise WorkError(
             f"The source of {config.kind!r} must not change while it is read. Got other content after "
-            "reading than before. Nothing was kept: run the same command again."
+            f"reading than before. Nothing was kept. {config.if_changed}"
         )
 
 
@@ -357,13 +360,15 @@ def _load(folder: Path, config: EncodableConfig, content: str) -> Dataset:
     dataset = Dataset(
         name=config.kind,
         splits={name: _load_split(folder, name, meta) for name in meta["splits"]},
-        tokenizer=tokenizer_from(meta["tokenizer"]),
+        tokenizer=tokenizer_from(meta["tokenizer"], config.tokenizer),
         labels=tuple(meta["labels"]),
         limit=meta["limit"],
         content_hash=content,
         about=config.about(),
         notes=tuple(meta["notes"]),
-        source_tokenizer=None if source_tokenizer is None else tokenizer_from(source_tokenizer),
+        source_tokenizer=None
+        if source_tokenizer is None
+        else tokenizer_from(source_tokenizer, config.source_tokenizer_config()),
     )
     for name, split in dataset.splits.items():
         _check_values(split, name, dataset)

@@ -26,6 +26,10 @@ DATASETS = Registry(
             "your own labelled texts: CSV, TSV, JSONL or Parquet",
         ),
         "text": ("seqlab.data.sources.text:TextConfig", "your own text: a file, several files or a folder"),
+        "import": (
+            "seqlab.data.sources.imported_dataset:ImportedDatasetConfig",
+            "your own: data.path=FILE.py:NAME, a function that returns texts",
+        ),
         "ndfa": (
             "seqlab.data.sources.ndfa:NdfaConfig",
             "one of three words, repeated, between two `s`; generated",
@@ -108,6 +112,10 @@ TOKENIZERS = Registry(
         "wordpiece": (
             "seqlab.data.tokenizers.subwords:WordPieceConfig",
             "WordPiece, learned from the training split",
+        ),
+        "import": (
+            "seqlab.data.tokenizers.imported_tokenizer:ImportedTokenizerConfig",
+            "your own: data.tokenizer.path=FILE.py:NAME, a function that splits a text",
         ),
     },
 )

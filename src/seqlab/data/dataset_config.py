@@ -15,6 +15,7 @@ from seqlab.data.sources.table_format import Column, TableFormat
 from seqlab.data.token_oracle import TokenOracle
 from seqlab.data.tokenizers.tokenizer import Tokenizer, TokenizerConfig
 from seqlab.data.training_subset import keep_training
+from seqlab.schema.code_settings import identity, load_code
 from seqlab.schema.config import Config, canonical
 from seqlab.schema.registry import ByKind
 
@@ -25,6 +26,8 @@ class DatasetConfig(Config, ABC):
     even_labels: ClassVar[bool] = False
     """Whether `train_size` keeps equally many texts of each label; else labels keep their shares."""
 
+    if_changed: ClassVar[str] = "Run the same command again."
+    """What its user can do where the source gave other texts after reading than before."""
     kind: str
     """Name of the dataset."""
     tokenizer: Annotated[TokenizerConfig, ByKind(TOKENIZERS)]
@@ -90,4 +93,5 @@ class DatasetConfig(Config, ABC):
 
     def build(self) -> Dataset:
         """The encoded dataset, from the cache when it is there."""
-        return load_or_encode(self, canonical(located(self)))
+        hashes = {key: code.sha256 for key, code in load_code(self).items()}
+        return load_or_encode(self, canonical(located(identity(self, hashes))))

@@ -12,6 +12,7 @@ from seqlab.measure.metric_kinds import METRICS
 from seqlab.runs.cards import Card, CurveTable, MatrixTable
 from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.records import Curve, Matrix, Record, Scalar
+from seqlab.tasks.own_metric_spec import metric_name
 
 
 def numbers(records: Sequence[Record]) -> dict[str, float]:
@@ -74,7 +75,7 @@ def describe(run: RunFolder, fitted: Fitted, split: str, metrics: Sequence[str],
         "curves": curves(records),
         "loss_unit": f"nats per {fitted.task.unit}",
         "unit": fitted.task.unit,
-        "signatures": {metric: METRICS.describe(metric) for metric in metrics},
+        "signatures": {metric_name(metric): METRICS.describe(metric) for metric in metrics},
         "dataset": dataset.name,
         "split": split,
         "split_sha256": _digest(data),

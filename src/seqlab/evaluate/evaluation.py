@@ -25,6 +25,7 @@ from seqlab.measure.suitable import check_metrics
 from seqlab.runs.cards import Card
 from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.records import Record, Scalar
+from seqlab.tasks.own_metric_spec import metric_key, metric_name
 
 
 def evaluate_run(
@@ -62,14 +63,15 @@ def evaluate_run(
     with numerics(device, threads) as device_used, run.lock():
         fitted = loader(config).fitted(run, read_dataset(run, config), device_used)
         task, dataset = fitted.task, fitted.dataset
-        chosen = tuple(dict.fromkeys(metrics)) or fitted.metrics
-        if inspection is not None and not metrics:
+        named = tuple(dict.fromkeys(metric_key(name, task.metrics) for name in metrics))
+        chosen = named or fitted.metrics
+        if inspection is not None and not named:
             chosen = trust_metrics(fitted, chosen)
         check_metrics(chosen, task, task.spec(dataset).outputs, {split: split_of(dataset, split)})
         exact = _score(run, fitted, split, chosen, inspection=inspection, progress=progress)
         if run.finished:
             # An unfinished run's records are cut back when it is resumed, so they only go to the card.
-            run.append(_recorded(exact.records, tuple(metrics) or task.metrics), fitted.moment)
+            run.append(_recorded(exact.records, named or task.metrics), fitted.moment)
         return write_card(run, fitted, split, chosen, exact)
 
 
@@ -99,11 +101,8 @@ def _score(
 
 def _recorded(records: Sequence[Record], metrics: Sequence[str]) -> list[Record]:
     """Those that belong to the records: a number that training did not measure is no learning curve."""
-    return [
-        record
-        for record in records
-        if not isinstance(record, Scalar) or any(record.name.startswith(key) for key in metrics)
-    ]
+    names = tuple(map(metric_name, metrics))
+    return [record for record in records if not isinstance(record, Scalar) or record.name.startswith(names)]
 
 
 def predictions_of_run(

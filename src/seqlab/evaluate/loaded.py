@@ -126,7 +126,7 @@ def load_run(run: RunFolder, *, trust: bool = False) -> LoadedRun:
     config = read_trusted(run, trust=trust)
     data = run.data()
     with reading(run.path):
-        tokenizer = tokenizer_from(data["tokenizer"])
+        tokenizer = tokenizer_from(data["tokenizer"], config.data.tokenizer)
         labels = tuple(data["labels"])
         spec = InputSpec.from_sizes(data["spec"], tokenizer.vocabulary.numbers)
         _check_sizes(run, data, tokenizer)

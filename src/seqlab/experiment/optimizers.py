@@ -240,3 +240,14 @@ def check_no_closure(optimizer: torch.optim.Optimizer) -> None:
             "'training.optimizer' must take one step per gradient, without a closure. "
             f"Got {type(optimizer).__name__}. Nearest: adam."
         )
+
+
+def restore_state(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
+    """Give an optimizer the state that `state_dict` of an equal one returned, bit for bit."""
+    optimizer.load_state_dict(saved)
+    # torch casts state to the type of its parameter, which rounds float64 and spoils texts: set it as saved.
+    numbers = (number for group in saved["param_groups"] for number in group["params"])
+    parameters = (parameter for group in optimizer.param_groups for parameter in group["params"])
+    keys: dict[Any, Any] = dict(zip(numbers, parameters, strict=True))
+    for key, entries in saved["state"].items():
+        optimizer.state[keys.get(key, key)] = entries

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 
@@ -45,6 +46,28 @@ def check_state(live: Any, found: Any, name: str) -> None:
             raise ValueError(f"{name!r} must have {len(live)} values. Got {len(found)}.")
         for index, (value, other) in enumerate(zip(live, found, strict=False)):
             check_state(value, other, f"{name}.{index}")
+
+
+def state_after_a_step(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """The state of an optimizer after a step, whose structure that of every later step has."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    for parameter in parameters:
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    for parameter in parameters:
+        parameter.grad = None
+    return optimizer.state_dict()
+
+
+def check_optimizer(live: dict[str, Any], saved: dict[str, Any]) -> None:
+    """Make sure that a saved state is one of this optimizer; a parameter without a gradient has none.
+
+    Raises:
+        ValueError: it is of another one.
+    """
+    check_state({"state": {}, "param_groups": live["param_groups"]}, saved, "optimizer")
+    for key, entries in saved["state"].items():
+        check_state(live["state"].get(key), entries, f"optimizer.state.{key}")
 
 
 def _kind(value: Any) -> str:

@@ -12,6 +12,10 @@ OPTIMIZERS = Registry(
         "adamw": ("seqlab.experiment.optimizers:AdamWConfig", "Adam with decoupled weight decay"),
         "nadam": ("seqlab.experiment.optimizers:NAdamConfig", "Adam with Nesterov momentum (Dozat 2016)"),
         "rmsprop": ("seqlab.experiment.optimizers:RmspropConfig", "RMSprop (Hinton 2012)"),
+        "import": (
+            "seqlab.experiment.imported_optimizer:ImportedOptimizerConfig",
+            "your own: training.optimizer.path=FILE.py:NAME",
+        ),
     },
 )
 

@@ -57,8 +57,8 @@ def code_in(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
             for name, inner in value.items():
                 yield from code_in(inner, f"{key}.{name}" if key else name)
         case list():
-            for inner in value:
-                yield from code_in(inner, key)
+            for index, inner in enumerate(value):
+                yield from code_in(inner, f"{key}.{index}")
         case _:
             if names_code(value):
                 yield key, value

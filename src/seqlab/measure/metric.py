@@ -75,6 +75,19 @@ class Metric(ABC):
     def __init__(self, unit: str, labels: tuple[str, ...] = ()):
         self.unit, self.labels = unit, labels
 
+    @classmethod
+    def check(cls, output: Output, outputs: int) -> None:
+        """Check the metric before anything is scored; one that is registered has its tests.
+
+        Args:
+            output: what the task predicts.
+            outputs: of the head, see `InputSpec`.
+
+        Raises:
+            UserError: it fails, asks for what the task does not give, or depends on how targets are grouped.
+        """
+        return
+
     @abstractmethod
     def records(self, split: str) -> list[Record]:
         """The results for the split with this name.

@@ -41,6 +41,7 @@ METRICS = Registry(
             "mean nats at each position of a window, with its standard error",
         ),
     },
+    own="seqlab.measure.own_metric:metric_class",
 )
 DIAGNOSTICS = Registry(
     "diagnostic",

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from seqlab.data.dataset import Split
 from seqlab.measure.metric import Metric
 from seqlab.measure.metric_kinds import METRICS
+from seqlab.schema import own_code
 from seqlab.schema.errors import UserError
+from seqlab.schema.own_code import OwnCodeError
+from seqlab.tasks.own_metric_spec import metric_name
 from seqlab.tasks.task import Task
 
 _PREDICTS = {"class": "a label", "number": "a number", "text": "tokens", "translation": "a translation"}
@@ -26,8 +29,11 @@ def check_metrics(metrics: Iterable[str], task: Task, outputs: int, splits: Mapp
         splits: what is scored.
 
     Raises:
-        UserError: a metric is unknown, of another task, for fewer outputs, or for more different targets.
+        UserError: a metric is unknown, of another task, for fewer outputs, or for more different targets; or
+            one of the user's own fails, or has the name of another.
     """
+    metrics = tuple(metrics)
+    _check_names(metrics)
     for key in metrics:
         metric: type[Metric] = METRICS[key]
         if task.output not in metric.outputs:
@@ -40,6 +46,7 @@ def check_metrics(metrics: Iterable[str], task: Task, outputs: int, splits: Mapp
                 f"Metric {key!r} needs at most {metric.most_outputs:,} outputs. Got {outputs:,}. "
                 f"Leave it out: {_without(key, task, outputs)}"
             )
+        metric.check(task.output, outputs)
         for name, split in splits.items():
             if metric.distinct_targets > 1 and _distinct(split) < metric.distinct_targets:
                 raise UserError(
@@ -47,6 +54,16 @@ def check_metrics(metrics: Iterable[str], task: Task, outputs: int, splits: Mapp
                     f"Got {_only(task, split)} in all of {name!r}. "
                     f"Leave it out: {_without(key, task, outputs)}"
                 )
+
+
+def _check_names(metrics: Sequence[str]) -> None:
+    """Check that a metric of the user's own has a name of its own: records know metrics by their names."""
+    for key in filter(own_code.names_code, metrics):
+        others = [*METRICS, *(metric_name(other) for other in metrics if other != key)]
+        if metric_name(key) in others:
+            raise OwnCodeError(
+                f"{own_code.label(key)} must have a name that no other metric has. Got {metric_name(key)!r}."
+            )
 
 
 def _suitable(task: Task, outputs: int) -> list[str]:
@@ -63,7 +80,7 @@ def _without(key: str, task: Task, outputs: int) -> str:
     """The settings of a task without a metric, and without others that do not fit either."""
     suitable = _suitable(task, outputs)
     metrics = [metric for metric in task.metrics if metric != key and metric in suitable] or ["loss"]
-    kept = task.monitor.name in metrics
+    kept = task.monitor.name in map(metric_name, metrics)
     return f"task.metrics={','.join(metrics)}{'' if kept else f' task.monitor={metrics[0]}'}"
 
 

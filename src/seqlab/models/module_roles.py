@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from seqlab.models.input_spec import InputSpec
 from seqlab.schema.config import Config
-from seqlab.schema.errors import nearest, unknown
+from seqlab.schema.errors import unknown
+from seqlab.schema.own_arguments import call_arguments, read_parameters
 from seqlab.schema.own_code import OwnCode, OwnCodeError
 
 if TYPE_CHECKING:
@@ -78,21 +79,10 @@ def constructor_arguments(code: OwnCode, spec: InputSpec, given: Mapping[str, An
     Raises:
         OwnCodeError: an argument is unknown, or missing.
     """
-    parameters = _parameters(code, code.value)
-    names = [name for name, each in parameters.items() if each.kind is not each.VAR_KEYWORD]
-    for name in given:
-        if name not in names and len(names) == len(parameters):
-            raise OwnCodeError(str(unknown(f"argument of {code.label}", name, names)))
-    sizes = {name: size for name in names if (size := _size(name, spec)) is not None}
-    arguments = {**sizes, **given}
-    for name in names:
-        if name not in arguments and parameters[name].default is inspect.Parameter.empty:
-            hint = nearest(name, given)
-            raise OwnCodeError(
-                f"{code.label} must be given its argument {name!r}: model.arguments.{name}=VALUE. "
-                f"Got {', '.join(arguments) or 'none'}.{f' Nearest: {hint!r}.' if hint else ''}"
-            )
-    return arguments
+    sizes = {
+        name: size for name in read_parameters(code, code.value) if (size := _size(name, spec)) is not None
+    }
+    return call_arguments(code, given, key="model.arguments", offered=sizes)
 
 
 def forward_roles(code: OwnCode, module: nn.Module, settings: RolesConfig) -> Roles:
@@ -101,7 +91,7 @@ def forward_roles(code: OwnCode, module: nn.Module, settings: RolesConfig) -> Ro
     Raises:
         OwnCodeError: there is no such argument, or one that must be given has no known role.
     """
-    parameters = _parameters(code, module.forward)
+    parameters = read_parameters(code, module.forward)
     names = list(parameters)
     for key in ("tokens", "lengths", "mask", "state"):
         name = getattr(settings, key)
@@ -131,14 +121,6 @@ def forward_roles(code: OwnCode, module: nn.Module, settings: RolesConfig) -> Ro
                 f"is: model.roles.lengths={name}, model.roles.mask={name} or model.roles.state={name}."
             )
     return roles
-
-
-def _parameters(code: OwnCode, function: Any) -> dict[str, inspect.Parameter]:
-    try:
-        parameters = inspect.signature(function).parameters
-    except (TypeError, ValueError) as error:
-        raise OwnCodeError(f"{code.label} must have arguments that can be read. Got: {error}.") from None
-    return {name: each for name, each in parameters.items() if each.kind is not each.VAR_POSITIONAL}
 
 
 def _size(name: str, spec: InputSpec) -> int | None:

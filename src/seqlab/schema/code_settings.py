@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
@@ -15,7 +15,7 @@ from seqlab.schema.own_code import OwnCode
 
 @dataclass(frozen=True)
 class NamesCode:
-    """Marks a setting that is, or may be, `FILE.py:NAME`."""
+    """Marks a setting that is, or may be, `FILE.py:NAME`, or a list with such items."""
 
 
 def _written(value: str) -> str:
@@ -28,8 +28,16 @@ CodeText = Annotated[str, AfterValidator(_written)]
 
 
 def code_values(config: Config) -> dict[str, str]:
-    """The settings that name code, by their full keys: `FILE.py:NAME` each."""
-    return {key: value for key, value in marked(config, NamesCode) if own_code.names_code(value)}
+    """The settings that name code, by their full keys; an item of a list has a number."""
+    return {key: value for key, value in _single(marked(config, NamesCode)) if own_code.names_code(value)}
+
+
+def _single(settings: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+    for key, value in settings:
+        if isinstance(value, tuple):
+            yield from ((f"{key}.{index}", item) for index, item in enumerate(value))
+        else:
+            yield key, value
 
 
 def load_code(config: Config) -> dict[str, OwnCode]:

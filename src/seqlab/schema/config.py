@@ -133,11 +133,18 @@ def marked(config: Config, mark: type[Any], above: str = "") -> Iterator[tuple[s
 
 
 def replaced(config: AnyConfig, values: Mapping[str, Any]) -> AnyConfig:
-    """The config with other values under full keys; they are not checked."""
+    """The config with other values under full keys; they are not checked.
+
+    A key that ends in a number is an item of a list.
+    """
     update: Table = {}
     for key, value in values.items():
         name, _, rest = key.partition(".")
-        update[name] = replaced(update.get(name, getattr(config, name)), {rest: value}) if rest else value
+        old = update.get(name, getattr(config, name))
+        if rest and isinstance(old, tuple):
+            update[name] = (*old[: int(rest)], value, *old[int(rest) + 1 :])
+        else:
+            update[name] = replaced(old, {rest: value}) if rest else value
     return config.model_copy(update=update)
 
 

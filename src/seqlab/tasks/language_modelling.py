@@ -24,11 +24,11 @@ class LanguageModelTask(CrossEntropyTask):
         end: the token after the last one; None for running text.
         label_smoothing: see `CrossEntropyTask`.
         metrics: what is measured on the validation split.
+        monitor: which of them picks the best checkpoint.
     """
 
     unit = "token"
     output = "text"
-    monitor = monitor_of("loss", unit)
 
     def __init__(
         self,
@@ -37,9 +37,11 @@ class LanguageModelTask(CrossEntropyTask):
         *,
         label_smoothing: float = 0.0,
         metrics: tuple[str, ...] = METRICS,
+        monitor: str = "loss",
     ):
         self._start, self._end = start, end
         self.label_smoothing, self.metrics = label_smoothing, metrics
+        self.monitor = monitor_of(monitor, self.unit)
 
     @override
     def spec(self, dataset: Dataset) -> InputSpec:

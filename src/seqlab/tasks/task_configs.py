@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 from typing_extensions import override
 
 from seqlab.data.dataset import Dataset
 from seqlab.models.input_spec import Output
+from seqlab.schema.code_settings import CodeText, NamesCode
 from seqlab.schema.config import Config
 from seqlab.schema.errors import UserError
 from seqlab.schema.metric_spec import MetricSpec
 from seqlab.tasks.loss_options import NO_OPTIONS, LossOptions
 from seqlab.tasks.monitors import monitor_of
+from seqlab.tasks.own_metric_spec import OwnMonitor, metric_key
 
 if TYPE_CHECKING:
     from seqlab.tasks.task import Task
@@ -31,7 +33,7 @@ class TaskConfig(Config, ABC):
 
     kind: str
     """Name of the task."""
-    metrics: tuple[str, ...]
+    metrics: Annotated[tuple[str, ...], NamesCode()]
     """What is measured on the validation split (`seqlab list metrics`)."""
     output: ClassVar[Output]
     """What a run of the task gives."""
@@ -63,16 +65,16 @@ class ClassifyConfig(TaskConfig):
 
     kind: Literal["classify"] = "classify"
     """Name of the task."""
-    metrics: tuple[str, ...] = Field(default=("loss", "accuracy"), min_length=1)
-    """What is measured on the validation split (`seqlab list metrics`)."""
-    monitor: Literal["loss", "accuracy", "macro_f1", "auc"] = "accuracy"
+    metrics: Annotated[tuple[str, ...], NamesCode()] = Field(default=("loss", "accuracy"), min_length=1)
+    """What is measured on the validation split (`seqlab list metrics`); FILE.py:NAME is one of your own."""
+    monitor: Literal["loss", "accuracy", "macro_f1", "auc"] | OwnMonitor = "accuracy"
     """Which of these metrics picks the best checkpoint and decides whether training still improves."""
     output: ClassVar[Output] = "class"
 
     @property
     @override
     def monitor_spec(self) -> MetricSpec:
-        return monitor_of(self.monitor, "text")
+        return monitor_of(metric_key(self.monitor, self.metrics), "text")
 
     @model_validator(mode="after")
     def _monitor_is_measured(self) -> ClassifyConfig:
@@ -92,7 +94,7 @@ class ClassifyConfig(TaskConfig):
             labels=dataset.labels,
             class_weights=balanced_weights(targets, len(dataset.labels)) if balanced else None,
             metrics=self.metrics,
-            monitor=self.monitor,
+            monitor=metric_key(self.monitor, self.metrics),
         )
 
 
@@ -104,16 +106,18 @@ class RegressConfig(TaskConfig):
 
     kind: Literal["regress"] = "regress"
     """Name of the task."""
-    metrics: tuple[NumberMetric, ...] = Field(default=NUMBER_METRICS, min_length=1)
-    """What is measured on the validation split (`seqlab list metrics`)."""
-    monitor: NumberMetric = "mse"
+    metrics: Annotated[tuple[NumberMetric | CodeText, ...], NamesCode()] = Field(
+        default=NUMBER_METRICS, min_length=1
+    )
+    """What is measured on the validation split (`seqlab list metrics`); FILE.py:NAME is one of your own."""
+    monitor: NumberMetric | OwnMonitor = "mse"
     """Which of these metrics picks the best checkpoint and decides whether training still improves."""
     output: ClassVar[Output] = "number"
 
     @property
     @override
     def monitor_spec(self) -> MetricSpec:
-        return monitor_of(self.monitor, "text")
+        return monitor_of(metric_key(self.monitor, self.metrics), "text")
 
     @model_validator(mode="after")
     def _monitor_is_measured(self) -> RegressConfig:
@@ -126,7 +130,7 @@ class RegressConfig(TaskConfig):
 
         check_numbered(dataset)
         options.require_none("label_smoothing", "class_weights", task=self.kind)
-        return RegressTask(self.metrics, self.monitor)
+        return RegressTask(self.metrics, metric_key(self.monitor, self.metrics))
 
 
 class LanguageModelConfig(TaskConfig):
@@ -138,23 +142,26 @@ class LanguageModelConfig(TaskConfig):
 
     kind: Literal["language-model"] = "language-model"
     """Name of the task."""
-    metrics: tuple[str, ...] = Field(
+    metrics: Annotated[tuple[str, ...], NamesCode()] = Field(
         default=("loss", "perplexity", "bits_per_token", "accuracy"), min_length=1
     )
-    """What is measured on the validation split (`seqlab list metrics`). Of an n-gram `accuracy` takes many
-    times as long as the others, because it needs the probability of every token of the vocabulary."""
+    """What is measured on the validation split (`seqlab list metrics`); FILE.py:NAME is one of your own. Of
+    an n-gram `accuracy` takes many times as long as the others, because it needs the probability of every
+    token of the vocabulary."""
+    monitor: Literal["loss"] | OwnMonitor = "loss"
+    """Which of these metrics picks the best checkpoint and decides whether training still improves."""
     output: ClassVar[Output] = "text"
 
     @property
     @override
     def monitor_spec(self) -> MetricSpec:
-        return monitor_of("loss", "token")
+        return monitor_of(metric_key(self.monitor, self.metrics), "token")
 
     @model_validator(mode="after")
     def _loss_is_measured(self) -> LanguageModelConfig:
         if "loss" not in self.metrics:
             raise ValueError(
-                "'metrics' must contain 'loss', which picks the best checkpoint. "
+                "'metrics' must contain 'loss', by which language models are compared. "
                 f"Got {', '.join(self.metrics)}."
             )
         return self
@@ -165,7 +172,13 @@ class LanguageModelConfig(TaskConfig):
 
         start, end = check_start(dataset)
         options.require_none("class_weights", task=self.kind)
-        return LanguageModelTask(start, end, label_smoothing=options.label_smoothing, metrics=self.metrics)
+        return LanguageModelTask(
+            start,
+            end,
+            label_smoothing=options.label_smoothing,
+            metrics=self.metrics,
+            monitor=metric_key(self.monitor, self.metrics),
+        )
 
 
 def check_measured(monitor: str, metrics: Sequence[str]) -> None:
@@ -174,7 +187,7 @@ def check_measured(monitor: str, metrics: Sequence[str]) -> None:
     Raises:
         ValueError: it is not.
     """
-    if monitor not in metrics:
+    if metric_key(monitor, metrics) not in metrics:
         raise ValueError(f"'monitor' must be one of 'metrics', {', '.join(metrics)}. Got {monitor!r}.")
 
 

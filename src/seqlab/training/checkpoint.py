@@ -17,15 +17,16 @@ from torch import Tensor, nn
 from typing_extensions import TypedDict
 
 from seqlab.evaluate.weights import load_weights, read_counters, reading, save_tensors, unique_tensors
+from seqlab.experiment import state_tree
+from seqlab.experiment.optimizers import restore_state
 from seqlab.experiment.row_wise import RowWiseSgd
-from seqlab.experiment.state_check import check_state
+from seqlab.experiment.state_check import check_optimizer, state_after_a_step
 from seqlab.models.model import State
 from seqlab.runs import checkpoints
 from seqlab.runs.checkpoints import COUNTERS, MODEL, TRAINING
 from seqlab.runs.journal import JournalMark
 from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.json_shapes import EXACT
-from seqlab.training import state_tree
 from seqlab.training.progress import Progress
 
 KEPT = 2
@@ -119,12 +120,12 @@ def load(run: RunFolder, path: Path, training: Training) -> Saved:
     with reading(path):
         content = read_counters(path, _Content)
         # The step also moves the weights, which are read afterwards.
-        live = _state_after_a_step(training.optimizer)
+        live = state_after_a_step(training.optimizer)
         load_weights(path, training.model, content["aliases"])
         tensors = load_file(path / TRAINING)
         saved = state_tree.unpack(content["optimizer"], tensors)
-        _check_optimizer(live, saved)
-        _restore_optimizer(training.optimizer, saved)
+        check_optimizer(live, saved)
+        restore_state(training.optimizer, saved)
         if training.rows is not None:
             training.rows.restore(_below(tensors, "rows."))
         for name, generator in training.generators.items():
@@ -149,38 +150,6 @@ def _up_to_date(rows: RowWiseSgd | None, raw: dict[str, Tensor]) -> Iterator[Non
         yield
     finally:
         rows.restore(raw)
-
-
-def _state_after_a_step(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """The state of an optimizer after a step, whose structure that of every later step has."""
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    for parameter in parameters:
-        parameter.grad = torch.zeros_like(parameter)
-    optimizer.step()
-    for parameter in parameters:
-        parameter.grad = None
-    return optimizer.state_dict()
-
-
-def _check_optimizer(live: dict[str, Any], saved: dict[str, Any]) -> None:
-    """Make sure that a saved state is one of this optimizer; a parameter without a gradient has none.
-
-    Raises:
-        ValueError: it is of another one.
-    """
-    check_state({"state": {}, "param_groups": live["param_groups"]}, saved, "optimizer")
-    for key, entries in saved["state"].items():
-        check_state(live["state"].get(key), entries, f"optimizer.state.{key}")
-
-
-def _restore_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
-    optimizer.load_state_dict(saved)
-    # torch casts state to the type of its parameter, which rounds float64 and spoils texts: set it as saved.
-    numbers = (number for group in saved["param_groups"] for number in group["params"])
-    parameters = (parameter for group in optimizer.param_groups for parameter in group["params"])
-    keys: dict[Any, Any] = dict(zip(numbers, parameters, strict=True))
-    for key, entries in saved["state"].items():
-        optimizer.state[keys.get(key, key)] = entries
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -21,7 +21,8 @@ SETTINGS = {
 # Spaces, line breaks and control characters, marks and joiners, a final sigma, apostrophes, kana and emoji.
 CHARACTERS = "aB7  \n\t\x1c\u00a0\u3000'\u2019.,-ΣσİßéÅ\u0301\u200d\u0915\u094dカ映👍🏽"
 TEXTS = st.text(st.sampled_from(CHARACTERS), max_size=60)
-KINDS = [kind for kind in TOKENIZERS if kind != "numbers"]
+# Texts of one's own tokenizer are never cut, because its words may cross any border.
+KINDS = [kind for kind in TOKENIZERS if kind not in ("numbers", "import")]
 
 
 def trained(kind: str, texts: list[str], *, running: bool = False) -> Tokenizer:

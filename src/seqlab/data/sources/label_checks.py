@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 
 import numpy as np
@@ -28,9 +28,7 @@ def check_labels(splits: Mapping[str, LabelledRows]) -> tuple[str, ...]:
     train = splits["train"]
     names = train.label_names()
     _check_missing(train, names)
-    numbers = {name: number for name in names if (number := _number(name)) is not None}
-    # Decimals are compared exactly, however many digits they have.
-    names.sort(key=numbers.__getitem__ if len(numbers) == len(names) else None)
+    names = sorted_labels(names)
     if len(names) < 2:
         raise UserError(
             f"Column {train.table.file.label!r} of {train.table.file.path} must contain at least 2 labels. "
@@ -46,6 +44,17 @@ def check_labels(splits: Mapping[str, LabelledRows]) -> tuple[str, ...]:
                     f"Got {in_quotes(label)} in {split!r} only.{advice}"
                 )
     return tuple(names)
+
+
+def sorted_labels(names: Collection[str]) -> list[str]:
+    """Labels in alphabetical order, or by value where all of them are numbers.
+
+    >>> sorted_labels(["10", "9"]), sorted_labels(["10", "9", "x"])
+    (['9', '10'], ['10', '9', 'x'])
+    """
+    numbers = {name: number for name in names if (number := _number(name)) is not None}
+    # Decimals are compared exactly, however many digits they have.
+    return sorted(names, key=numbers.__getitem__ if len(numbers) == len(names) else None)
 
 
 def _check_missing(train: LabelledRows, names: Sequence[str]) -> None:

@@ -37,9 +37,8 @@ class BytesConfig(TokenizerConfig):
     def train(self, texts: Sequence[str], *, running: bool = False) -> Tokenizer:
         return _Bytes(running=running)
 
-    @classmethod
     @override
-    def restore(cls, spec: Spec) -> Tokenizer:
+    def restore(self, spec: Spec) -> Tokenizer:
         return _Bytes(running=spec["running"])
 
 

@@ -45,9 +45,8 @@ class CharactersConfig(TokenizerConfig):
         tokens = (*specials(running=running), *sorted(characters))
         return _Characters(running_vocabulary(tokens, "\n") if running else sequence_vocabulary(tokens))
 
-    @classmethod
     @override
-    def restore(cls, spec: Spec) -> Tokenizer:
+    def restore(self, spec: Spec) -> Tokenizer:
         return _Characters(vocabulary_from(spec))
 
 

@@ -103,10 +103,9 @@ class NumbersConfig(TokenizerConfig):
             )
         return _Numbers(self)
 
-    @classmethod
     @override
-    def restore(cls, spec: Spec) -> Tokenizer:
-        return _Numbers(parse(cls, spec))
+    def restore(self, spec: Spec) -> Tokenizer:
+        return _Numbers(parse(type(self), spec))
 
 
 class _Numbers(Tokenizer):

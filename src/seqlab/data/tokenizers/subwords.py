@@ -73,14 +73,13 @@ class BpeConfig(TokenizerConfig):
         model.train_from_iterator(all_parts(texts), trainer)
         return _Subwords("bpe", model, running=running)
 
-    @classmethod
     @override
-    def restore(cls, spec: Spec) -> Tokenizer:
-        _require_library(spec["kind"])
+    def restore(self, spec: Spec) -> Tokenizer:
+        _require_library(self.kind)
         from tokenizers import pre_tokenizers
 
         parts = _parts(spec, set(pre_tokenizers.ByteLevel.alphabet()))
-        model = cls(lower_case=parts.lower_case)._model(parts.entries, parts.merges)
+        model = type(self)(lower_case=parts.lower_case)._model(parts.entries, parts.merges)
         return _Subwords("bpe", model, running=spec["running"])
 
     def _model(self, entries: dict[str, int], merges: list[tuple[str, str]]) -> tokenizers.Tokenizer:
@@ -138,12 +137,11 @@ class WordPieceConfig(TokenizerConfig):
         # and recognise them inside any text.
         return _Subwords("wordpiece", self._model(entries), running=running)
 
-    @classmethod
     @override
-    def restore(cls, spec: Spec) -> Tokenizer:
-        _require_library(spec["kind"])
+    def restore(self, spec: Spec) -> Tokenizer:
+        _require_library(self.kind)
         parts = _parts(spec, {UNKNOWN})
-        model = cls(lower_case=parts.lower_case)._model(parts.entries)
+        model = type(self)(lower_case=parts.lower_case)._model(parts.entries)
         return _Subwords("wordpiece", model, running=spec["running"])
 
     def _model(self, entries: dict[str, int]) -> tokenizers.Tokenizer:

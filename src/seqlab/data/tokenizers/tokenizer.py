@@ -77,21 +77,26 @@ class TokenizerConfig(Config, ABC):
             running: whether the texts are running text rather than separate sequences with start and end.
         """
 
-    @classmethod
     @abstractmethod
-    def restore(cls, spec: Spec) -> Tokenizer:
-        """The tokenizer that wrote this spec."""
+    def restore(self, spec: Spec) -> Tokenizer:
+        """The tokenizer that wrote this spec, trained with settings of the same kind."""
 
 
-def tokenizer_from(spec: Spec) -> Tokenizer:
+def tokenizer_from(spec: Spec, config: TokenizerConfig | None = None) -> Tokenizer:
     """The tokenizer that wrote a spec, e.g. the one stored in a run folder.
 
+    Args:
+        spec: what `Tokenizer.spec` returned.
+        config: the settings with which it was trained; None suffices where its kind needs none.
+
     Raises:
-        UserError: the spec was not written by `Tokenizer.spec`.
+        UserError: the spec was not written by `Tokenizer.spec`, or by a tokenizer of another kind.
     """
     with damages("A tokenizer's spec must be what `spec()` wrote."):
-        config: type[TokenizerConfig] = TOKENIZERS[spec["kind"]]
-        return config.restore(spec)
+        trained: TokenizerConfig = config or TOKENIZERS[spec["kind"]]()
+        if spec["kind"] != trained.kind:
+            raise ValueError(f"a tokenizer of kind {str(spec['kind'])[:40]!r} in place of {trained.kind!r}")
+        return trained.restore(spec)
 
 
 def parts(text: str, size: int = PART) -> Iterator[str]:

@@ -69,9 +69,8 @@ class UnicodeWordsConfig(TokenizerConfig):
         vocabulary = running_vocabulary(tokens, "\n") if running else sequence_vocabulary(tokens)
         return _UnicodeWords(vocabulary, punctuation=self.punctuation)
 
-    @classmethod
     @override
-    def restore(cls, spec: Spec) -> Tokenizer:
+    def restore(self, spec: Spec) -> Tokenizer:
         return _UnicodeWords(vocabulary_from(spec), punctuation=spec["punctuation"])
 
 

@@ -71,9 +71,8 @@ class WhitespaceConfig(TokenizerConfig):
             return _Whitespace(running_vocabulary(tokens, self.end_of_line, self.unknown), self.end_of_line)
         return _Whitespace(sequence_vocabulary(tokens, self.unknown), self.end_of_line)
 
-    @classmethod
     @override
-    def restore(cls, spec: Spec) -> Tokenizer:
+    def restore(self, spec: Spec) -> Tokenizer:
         return _Whitespace(vocabulary_from(spec), spec["end_of_line"])
 
     def _split(self, text: str) -> list[str]:

@@ -47,9 +47,8 @@ class WordsConfig(TokenizerConfig):
         tokens = (*specials(running=running), *words)[: self.max_size]
         return _Words(running_vocabulary(tokens, "\n") if running else sequence_vocabulary(tokens))
 
-    @classmethod
     @override
-    def restore(cls, spec: Spec) -> Tokenizer:
+    def restore(self, spec: Spec) -> Tokenizer:
         return _Words(vocabulary_from(spec))
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
+from seqlab.experiment.state_tree import pack, unpack
 from seqlab.schema.errors import UserError
-from seqlab.training.state_tree import pack, unpack
 
 
 def round_trip(value: Any) -> Any:
