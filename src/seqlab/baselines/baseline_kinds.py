@@ -22,4 +22,5 @@ BASELINES = Registry(
             "the distribution that generated data is drawn from: the least possible loss",
         ),
     },
+    listed="baselines",
 )

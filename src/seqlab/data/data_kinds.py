@@ -85,6 +85,7 @@ DATASETS = Registry(
             "the order of two distant symbols, generated",
         ),
     },
+    listed="datasets",
 )
 
 TOKENIZERS = Registry(
@@ -118,6 +119,7 @@ TOKENIZERS = Registry(
             "your own: data.tokenizer.path=FILE.py:NAME, a function that splits a text",
         ),
     },
+    listed="tokenizers",
 )
 
 BATCHING = Registry(
@@ -134,4 +136,5 @@ BATCHING = Registry(
             "windows of contiguous text; the recurrent state is carried over",
         ),
     },
+    listed="batching",
 )

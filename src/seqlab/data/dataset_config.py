@@ -17,6 +17,7 @@ from seqlab.data.tokenizers.tokenizer import Tokenizer, TokenizerConfig
 from seqlab.data.training_subset import keep_training
 from seqlab.schema.code_settings import identity, load_code
 from seqlab.schema.config import Config, canonical
+from seqlab.schema.plugin_settings import identities, used_plugins
 from seqlab.schema.registry import ByKind
 
 
@@ -94,4 +95,5 @@ class DatasetConfig(Config, ABC):
     def build(self) -> Dataset:
         """The encoded dataset, from the cache when it is there."""
         hashes = {key: code.sha256 for key, code in load_code(self).items()}
-        return load_or_encode(self, canonical(located(identity(self, hashes))))
+        settings = canonical(located(identity(self, hashes))) + identities(dict(used_plugins(self)))
+        return load_or_encode(self, settings)

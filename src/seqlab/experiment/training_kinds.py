@@ -17,6 +17,7 @@ OPTIMIZERS = Registry(
             "your own: training.optimizer.path=FILE.py:NAME",
         ),
     },
+    listed="optimizers",
 )
 
 SCHEDULES = Registry(
@@ -42,4 +43,5 @@ SCHEDULES = Registry(
         ),
         "plateau": ("seqlab.experiment.schedules:PlateauConfig", "cut when validation stops improving"),
     },
+    listed="schedules",
 )

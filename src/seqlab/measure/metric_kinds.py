@@ -41,6 +41,7 @@ METRICS = Registry(
             "mean nats at each position of a window, with its standard error",
         ),
     },
+    listed="metrics",
     own="seqlab.measure.own_metric:metric_class",
 )
 DIAGNOSTICS = Registry(
@@ -51,4 +52,5 @@ DIAGNOSTICS = Registry(
             "norm of the last loss's gradient with respect to earlier states, and where it falls under 1 %",
         ),
     },
+    listed="diagnostics",
 )

@@ -28,4 +28,5 @@ MODELS = Registry(
             "any torch.nn.Module of your own: model.path=FILE.py:NAME",
         ),
     },
+    listed="models",
 )

@@ -6,6 +6,7 @@ import os
 import platform
 import resource
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
@@ -44,7 +45,9 @@ class Environment(TypedDict):
     versions: Annotated[dict[str, str], AfterValidator(_with_seqlabs)]
 
 
-def describe(*, threads: int, device: str, kernels: str, matmul: str) -> Environment:
+def describe(
+    *, threads: int, device: str, kernels: str, matmul: str, plugins: Iterable[str] = ()
+) -> Environment:
     """The environment of this process.
 
     Args:
@@ -52,6 +55,7 @@ def describe(*, threads: int, device: str, kernels: str, matmul: str) -> Environ
         device: of the model.
         kernels: which implementation of the recurrences runs.
         matmul: which implementation of matrix products the output layer has in training.
+        plugins: packages with plugins that the run uses.
     """
     return {
         "threads": threads,
@@ -62,13 +66,13 @@ def describe(*, threads: int, device: str, kernels: str, matmul: str) -> Environ
         "cores": os.cpu_count(),
         "platform": platform.platform(),
         "python": platform.python_version(),
-        "versions": _versions(),
+        "versions": _versions((*_PACKAGES, *plugins)),
     }
 
 
-def _versions() -> dict[str, str]:
+def _versions(packages: Iterable[str]) -> dict[str, str]:
     versions: dict[str, str] = {}
-    for package in _PACKAGES:
+    for package in packages:
         # Some are extras.
         with suppress(metadata.PackageNotFoundError):
             versions[package] = metadata.version(package)

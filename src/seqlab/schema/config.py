@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 
 from seqlab.schema.errors import UserError, nearest
 from seqlab.schema.nearest_key import nearest_keys
-from seqlab.schema.registry import ByKind
+from seqlab.schema.registry import ByKind, Registry
 
 Table = dict[str, Any]
 AnyConfig = TypeVar("AnyConfig", bound="Config")
@@ -216,7 +216,7 @@ def _override(
             f"{where!r} is a table: set one of its keys, {_names(inner, where)}. Got {where}={text}."
         )
     old = dict(table.get(name) or {})
-    registry = _registry(field)
+    registry = registry_of(field)
     if rest == ["kind"] and registry is not None:
         registry[text]  # an unknown kind is an error here, with the nearest one
         return _change_kind(table, name, old, text, where)
@@ -256,7 +256,7 @@ def _defaults(field: FieldInfo, inner: type[Config]) -> Table:
 
 def config_class(field: FieldInfo, value: Any, where: str) -> type[Config] | None:
     """The config class a field holds, or None for a plain value."""
-    registry = _registry(field)
+    registry = registry_of(field)
     if registry is not None:
         return _class_by_kind(field, registry, value, where)
     options = get_args(field.annotation) or (field.annotation,)
@@ -277,7 +277,8 @@ def _class_by_kind(field: FieldInfo, registry: Any, value: Any, where: str) -> t
     raise UserError(f"'{where}.kind' must be given: one of {', '.join(registry)}.")
 
 
-def _registry(field: FieldInfo) -> Any:
+def registry_of(field: FieldInfo) -> Registry | None:
+    """The registry from which a field's kind is chosen; None where it is not."""
     return next((mark.registry for mark in field.metadata if isinstance(mark, ByKind)), None)
 
 

@@ -14,4 +14,5 @@ SEARCHES = Registry(
             "draws guided by the results so far; can stop runs early",
         ),
     },
+    listed="searches",
 )

@@ -17,6 +17,7 @@ from seqlab.experiment.numerics import numerics
 from seqlab.experiment.run_names import run_stem
 from seqlab.experiment.thread_choice import threads_for
 from seqlab.experiment.trusted_code import load_and_trust
+from seqlab.measure.metric_kinds import METRICS
 from seqlab.nn.native import builds
 from seqlab.runs import environment, run_folder
 from seqlab.runs.environment import Environment
@@ -27,6 +28,8 @@ from seqlab.schema.code_settings import code_values, identity, load_code
 from seqlab.schema.config import canonical, plain, replaced, to_toml
 from seqlab.schema.errors import UserError
 from seqlab.schema.own_code import OwnCode, label
+from seqlab.schema.plugin_settings import identities, used_plugins
+from seqlab.schema.plugins import PluginKind
 from seqlab.training.callback import RunCallback
 from seqlab.training.fit_kinds import FITS
 
@@ -89,7 +92,7 @@ def _train(
     with numerics(place.type, threads_for(config, dataset, threads)):
         # Building everything first finds what does not fit before a folder exists.
         experiment = build(config, dataset, place, None)
-        made = _environment(place.type, experiment.matmul)
+        made = _environment(config, place.type, experiment.matmul)
         run = run_folder.create(
             config.name,
             fingerprint,
@@ -142,7 +145,8 @@ def resume(run: RunFolder, *, callback: RunCallback, trust: bool = False) -> Run
         versions = run.environment()["versions"]
         raise UserError(
             f"{run.path} must be resumed as it began: its {run.config_path.name} was changed, or seqlab was "
-            f"(then {versions['seqlab']}, now {metadata.version('seqlab')}). Restore it, or train again."
+            f"(then {versions['seqlab']}, now {metadata.version('seqlab')}){_packages(config, versions)}. "
+            "Restore it, or train again."
         )
     return _go_on(run, config, dataset, callback)
 
@@ -170,7 +174,8 @@ def _go_on(
         then = run.environment()
         with numerics(then["device"], then["threads"]) as place, _kernels(then):
             experiment = build(config, dataset, place, then["matmul"])
-            for difference in environment.differences(then, _environment(then["device"], experiment.matmul)):
+            now = _environment(config, then["device"], experiment.matmul)
+            for difference in environment.differences(then, now):
                 callback.message(f"Not the same bits as without interruption: {difference}.")
             return FITS[config.method](experiment, run, callback)
 
@@ -180,10 +185,26 @@ def _result(run: RunFolder, callback: RunCallback) -> RunSummary:
     return run.summary()
 
 
-def _environment(device: str, matmul: str) -> Environment:
+def _environment(config: AnyExperimentConfig, device: str, matmul: str) -> Environment:
     threads = torch.get_num_threads()
     kernels = builds.build_name() if device == "cpu" else "torch"
-    return environment.describe(threads=threads, device=device, kernels=kernels, matmul=matmul)
+    packages = sorted({kind.distribution for kind in _plugins(config).values()})
+    return environment.describe(
+        threads=threads, device=device, kernels=kernels, matmul=matmul, plugins=packages
+    )
+
+
+def _plugins(config: AnyExperimentConfig) -> dict[str, PluginKind]:
+    """What the configuration takes from plugins, by key."""
+    metrics = {f"task.metrics.{key}": METRICS.plugin(key) for key in config.task.metrics}
+    return {**dict(used_plugins(config)), **{key: kind for key, kind in metrics.items() if kind is not None}}
+
+
+def _packages(config: AnyExperimentConfig, then: Mapping[str, str]) -> str:
+    """The packages of plugins in a message about what may have changed."""
+    names = sorted({kind.distribution for kind in _plugins(config).values()})
+    found = [f"{name} (then {then.get(name, 'none')}, now {metadata.version(name)})" for name in names]
+    return f", or the code of {' or '.join(found)} was" if found else ""
 
 
 def _kernels(then: Environment) -> AbstractContextManager[None]:
@@ -243,5 +264,5 @@ def _fingerprint(config: AnyExperimentConfig, dataset: Dataset, code: Mapping[st
 
 def _print(config: AnyExperimentConfig, content_hash: str, code: Mapping[str, OwnCode]) -> str:
     hashes = {key: each.sha256 for key, each in code.items()}
-    text = canonical(without_locations(identity(config, hashes)))
+    text = canonical(without_locations(identity(config, hashes))) + identities(_plugins(config))
     return run_folder.fingerprint(text, content_hash, metadata.version("seqlab"))
