@@ -90,7 +90,7 @@ def test_a_configuration_trains_too_and_can_be_changed(run: seqlab.Run, capsys) 
 
 
 def test_what_is_wrong_is_refused(place) -> None:
-    with pytest.raises(UserError, match=r"'overrides' must be a list of key=value. Got 'seed=3'"):
+    with pytest.raises(UserError, match=r"'overrides' must be a list of key=value, or a dict. Got 'seed=3'"):
         seqlab.train("brackets-lstm", "seed=3")
     with pytest.raises(UserError, match=r"Nearest: 'training.epochs'"):
         seqlab.train("brackets-lstm", ["epochs=3"])

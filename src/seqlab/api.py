@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
 from seqlab.experiment import recipes
 from seqlab.experiment.experiment_config import AnyExperimentConfig
+from seqlab.experiment.handed_over import assignments, code_path
 from seqlab.runs import run_folder
 from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.config import override, parse, plain
@@ -33,7 +34,7 @@ _MOMENT = {"step": pl.Int64, "epoch": pl.Float64, "tokens": pl.Int64}
 
 def train(
     recipe: str | Path | AnyExperimentConfig,
-    overrides: Sequence[str] = (),
+    overrides: Sequence[str] | Mapping[str, Any] = (),
     *,
     device: str | None = None,
     threads: int | None = None,
@@ -43,7 +44,8 @@ def train(
 
     Args:
         recipe: a shipped recipe's name, a TOML file, or a configuration.
-        overrides: settings, each `key=value`, e.g. `["model.hidden_size=200", "training.epochs=3"]`.
+        overrides: settings, each `key=value`, e.g. `["model.hidden_size=200", "training.epochs=3"]`, or as a
+            dict, whose values may be classes and functions: `{"model": Net, "model.arguments.size": 12}`.
         device: where the model lives: cpu, cuda, mps; None is the CPU.
         threads: of the numerical libraries; None is as many as make its steps faster.
         quiet: print nothing; else a line for each validation.
@@ -63,23 +65,22 @@ def train(
 
 
 def _configure(
-    recipe: str | Path | AnyExperimentConfig, overrides: Sequence[str]
+    recipe: str | Path | AnyExperimentConfig, overrides: Sequence[str] | Mapping[str, Any]
 ) -> tuple[AnyExperimentConfig, list[str]]:
     """The experiment, and what the user should read about it."""
-    if isinstance(overrides, str):
-        raise UserError(f"'overrides' must be a list of key=value. Got {overrides!r}.")
+    settings = assignments(overrides)
     if isinstance(recipe, (str, Path)):
-        return recipes.configure(str(recipe), overrides)
+        return recipes.configure(str(recipe), settings)
     table, notes = plain(recipe), []
-    for assignment in overrides:
+    for assignment in settings:
         table, note = override(type(recipe), table, assignment)
         notes += [note] if note else []
     return parse(type(recipe), table), notes
 
 
 def check(
-    what: str | Path,
-    overrides: Sequence[str] = (),
+    what: str | Path | Callable[..., Any],
+    overrides: Sequence[str] | Mapping[str, Any] = (),
     *,
     task: Literal["language-model", "classify"] | None = None,
     trust: bool = False,
@@ -87,8 +88,8 @@ def check(
     """Look for silent bugs in a model, with the evidence.
 
     Args:
-        what: `FILE.py:NAME` of a module of one's own, a recipe, or a run.
-        overrides: settings of a recipe or module, each `key=value`, e.g. `["model.arguments.size=64"]`.
+        what: a class of a module of one's own or its `FILE.py:NAME`, a recipe, or a run.
+        overrides: settings of a recipe or module; see `train`.
         task: of a module; None is the one that its outputs fit.
         trust: whether code that a run folder holds may be executed, although it was not trained here.
 
@@ -97,7 +98,8 @@ def check(
     """
     from seqlab.evaluate.checkups import checkup
 
-    return checkup(str(what), overrides, task=task, trust=trust)
+    subject = code_path(what) if callable(what) else str(what)
+    return checkup(subject, assignments(overrides), task=task, trust=trust)
 
 
 def load_run(run: str | Path, *, trust: bool = False) -> Run:

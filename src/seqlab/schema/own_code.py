@@ -150,6 +150,7 @@ def _location(error: BaseException, folder: Path, files: Mapping[str, bytes]) ->
 
 
 _loaded: dict[Path, tuple[ModuleType, Mapping[str, bytes]]] = {}
+_importing: set[Path] = set()
 
 
 def load(value: str) -> OwnCode:
@@ -157,7 +158,7 @@ def load(value: str) -> OwnCode:
 
     Raises:
         UserError: there is no such file, class or function.
-        OwnCodeError: the file is not Python, or its import fails.
+        OwnCodeError: the file is not Python, its import fails, or it loads itself.
     """
     file, name = split(value)
     path = Path(file).expanduser()
@@ -186,7 +187,16 @@ def _module(path: Path) -> tuple[ModuleType, Mapping[str, bytes]]:
         module, files = _loaded[absolute]
         if all(_unchanged(absolute.parent / name, content) for name, content in files.items()):
             return module, files
-    _loaded[absolute] = _import(path, absolute, text)
+    if absolute in _importing:
+        raise OwnCodeError(
+            f"{path} must not be used while it is imported: put what trains into another file or cell, or "
+            "below `if __name__ == '__main__':`."
+        )
+    _importing.add(absolute)
+    try:
+        _loaded[absolute] = _import(path, absolute, text)
+    finally:
+        _importing.remove(absolute)
     return _loaded[absolute]
 
 

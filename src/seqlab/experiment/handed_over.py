@@ -1,0 +1,122 @@
+"""Settings as Python values, among them classes and functions of a script or notebook.
+
+A run keeps a copy of its code, so what is handed over must have a source: a file, or a cell that can be
+executed alone. The text of a cell is written to a file in the cache.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import linecache
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+from seqlab.data.fetch import cache_folder
+from seqlab.runs import atomic
+from seqlab.schema import own_code
+from seqlab.schema.errors import UserError
+from seqlab.schema.own_code import OwnCodeError
+from seqlab.schema.settings import flat, format_setting
+
+_BY_KIND = ("data", "data.tokenizer", "model", "training.optimizer")
+"""Tables of which `kind = "import"` names code by its key `path`."""
+
+
+def assignments(settings: Sequence[str] | Mapping[str, Any]) -> list[str]:
+    """Settings as `key=value`, those first that choose a kind, because its other settings follow from it.
+
+    >>> assignments({"model.arguments.size": 12, "model": {"kind": "import"}, "task.metrics": ["loss"]})
+    ['model.kind=import', 'model.arguments.size=12', 'task.metrics=["loss"]']
+
+    Raises:
+        UserError: a class or function has no source that a run could keep.
+    """
+    if isinstance(settings, str):
+        raise UserError(f"'overrides' must be a list of key=value, or a dict. Got {settings!r}.")
+    if not isinstance(settings, Mapping):
+        return list(settings)
+    pairs = [pair for key, value in flat(settings).items() for pair in _texts(key, value)]
+    return [f"{key}={text}" for key, text in sorted(pairs, key=_order)]
+
+
+def _order(pair: tuple[str, str]) -> tuple[bool, int]:
+    key, _ = pair
+    chooses = key.endswith(".kind")
+    return not chooses, key.count(".") if chooses else 0
+
+
+def _texts(key: str, value: Any) -> Iterator[tuple[str, str]]:
+    if callable(value) and key in _BY_KIND:
+        yield f"{key}.kind", "import"
+        yield f"{key}.path", code_path(value)
+    elif callable(value):
+        yield key, code_path(value)
+    elif isinstance(value, list | tuple):
+        yield key, json.dumps([code_path(item) if callable(item) else item for item in value])
+    elif isinstance(value, str) and ".arguments." in key:
+        # In a table of any keys, text that looks like a number would be one.
+        yield key, json.dumps(value, ensure_ascii=False)
+    else:
+        yield key, value if isinstance(value, str) else format_setting(value)
+
+
+def code_path(value: Any) -> str:
+    """`FILE.py:NAME` of a class or function, whose file is executed at once.
+
+    Raises:
+        UserError: it is not at the top level of a file or cell, or its cell cannot be executed alone.
+        OwnCodeError: its file cannot be imported.
+    """
+    name, full = getattr(value, "__name__", ""), getattr(value, "__qualname__", "")
+    source = _source_file(value)
+    if source is None or full != name or not name.isidentifier():
+        raise UserError(
+            "A class or function must be defined at the top level of a file or of a notebook cell, because a "
+            f"run keeps a copy of its source. Got {full or type(value).__name__}."
+        )
+    if Path(source).is_file():
+        path = f"{source}:{name}"
+        own_code.load(path)
+        return path
+    return _cell_path(name, "".join(linecache.getlines(source)))
+
+
+def _cell_path(name: str, text: str) -> str:
+    folder = cache_folder() / "cells" / own_code.content_hash({name: text.encode()})[:12]
+    file = folder / f"{name}.py"
+    if not file.is_file():
+        atomic.write_text(file, text, retry="repeat the command")
+    path = f"{file}:{name}"
+    try:
+        own_code.load(path)
+    except OwnCodeError as error:
+        raise UserError(
+            f"The cell that defines {name} must run alone, because a run keeps a copy of it: with its own "
+            f"imports and helpers, and without what trains. {error}"
+        ) from None
+    return path
+
+
+def _source_file(value: Any) -> str | None:
+    """The file of a class or function, or the name under which a cell's text is known; None without one."""
+    source = next((code.co_filename for code in _codes(value)), None)
+    if source is not None:
+        return source if linecache.getlines(source) else None
+    try:
+        return inspect.getsourcefile(value)
+    except (TypeError, OSError):
+        return None
+
+
+def _codes(value: Any) -> Iterator[CodeType]:
+    """The code of a function, or of the methods that a class has of its own, not of a decorator's."""
+    for member in vars(value).values() if isinstance(value, type) else [value]:
+        function = inspect.unwrap(getattr(member, "__func__", member))
+        if not inspect.isfunction(function):
+            continue
+        code = function.__code__
+        if not isinstance(value, type) or code.co_qualname.startswith(f"{value.__qualname__}."):
+            yield code
