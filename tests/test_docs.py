@@ -25,8 +25,9 @@ def test_only_known_commands_are_shown(page: Path) -> None:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if FENCE in page.read_text("utf-8")], ids=str)
 def test_python_that_is_shown_runs(page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """In a folder with a run of the name that pages speak of."""
+    """In a folder with a run of the name that pages speak of, and with the example files."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(ROOT / "examples")
     monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "runs"))
     tiny.fit(tiny.BRACKETS)
