@@ -1,5 +1,7 @@
 """Metrics as users write them: ones that work, and wrong ones."""
 
+# pyright: reportFunctionMemberAccess=false
+
 import torch
 
 

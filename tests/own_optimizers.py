@@ -1,5 +1,7 @@
 """Optimizers as users write them: one that works, and wrong ones."""
 
+# pyright: reportIncompatibleMethodOverride=false
+
 import torch
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import installed
 import pytest
@@ -46,7 +47,7 @@ def test_a_run_records_the_package(tmp_path: Path) -> None:
     ],
 )
 def test_another_version_or_other_code_is_another_run(
-    recipe: list[str], change: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recipe: list[str], change: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, plain = (run.run_reference(tiny.configure(each)) for each in (recipe, tiny.REVIEWS))
     installed.install(tmp_path / "site", monkeypatch, **change)
