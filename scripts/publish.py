@@ -22,7 +22,7 @@ from seqlab.evaluate.loaded import read_config
 from seqlab.runs.run_folder import RunFolder
 
 if TYPE_CHECKING:
-    from seqlab.compare.study import Study
+    from seqlab.comparison.study import Study
 
 ROOT = Path(__file__).resolve().parent.parent
 CARDS = ROOT / "results"
@@ -141,8 +141,8 @@ def study_card(name: str) -> tuple[str, Card]:
         SystemExit: the study is not the shipped one, or not finished.
     """
     from seqlab.cli.study_json import as_table
-    from seqlab.compare import study as compare
-    from seqlab.compare.study_cells import open_study
+    from seqlab.comparison import study as compare
+    from seqlab.comparison.study_cells import open_study
     from seqlab.runs import study_folder
     from seqlab.schema.config import plain
     from seqlab.studies import design
@@ -173,7 +173,7 @@ def study_card(name: str) -> tuple[str, Card]:
 
 def _complete_part(part: dict[str, Any], study: Study) -> None:
     """Keep what is published of a study on one dataset, and add its costs and its card."""
-    from seqlab.compare.study_cost import cost
+    from seqlab.comparison.study_cost import cost
 
     del part["groups"], part["refused"]
     for row, group in zip(part["best"], study.ranked, strict=True):

@@ -13,7 +13,7 @@ from seqlab.schema.registry import Registry
 from seqlab.studies.search_kinds import SEARCHES
 from seqlab.tasks.task_kinds import TASKS
 
-PACKAGES = ("seqlab.schema", "seqlab.runs", "seqlab.stats", "seqlab.compare", "seqlab.report")
+PACKAGES = ("seqlab.schema", "seqlab.runs", "seqlab.stats", "seqlab.comparison", "seqlab.report")
 TABLES = {
     "seqlab.data.data_kinds",
     "seqlab.models.model_kinds",

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from experiments import finished, seqlab
 
-from seqlab.compare import study_pairs
+from seqlab.comparison import study_pairs
 
 STUDY = """
 about = "two cells"

@@ -11,7 +11,7 @@ import study
 from html_tree import page
 
 from seqlab import report
-from seqlab.compare.study_cells import open_study
+from seqlab.comparison.study_cells import open_study
 from seqlab.report.chapters import chapters
 from seqlab.report.run_data import read_run
 from seqlab.report.study.across_datasets import across_datasets

@@ -13,7 +13,7 @@ import study
 from html_tree import Element, page, table
 
 from seqlab import report
-from seqlab.compare.study_cells import open_study
+from seqlab.comparison.study_cells import open_study
 from seqlab.report.chapters import chapters
 from seqlab.report.charts.curve_points import AXES, median_rows
 from seqlab.report.run_data import read_run

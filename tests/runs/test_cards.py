@@ -10,8 +10,8 @@ import pytest
 import tiny
 
 import seqlab
-from seqlab.compare.comparable import COST_RULES, RULES, SIGNATURES
-from seqlab.compare.comparable import Card as Comparable
+from seqlab.comparison.comparable import COST_RULES, RULES, SIGNATURES
+from seqlab.comparison.comparable import Card as Comparable
 from seqlab.evaluate.evaluation import evaluate_run
 from seqlab.report.chapters import chapters
 from seqlab.report.data_tables import CARD_ROWS, cards_table

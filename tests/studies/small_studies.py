@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from seqlab.compare.study_cells import TrialRun, trial_runs
+from seqlab.comparison.study_cells import TrialRun, trial_runs
 from seqlab.runs import run_folder
 from seqlab.runs.study_folder import StudyFolder, Trial
 from seqlab.schema.config import parse

@@ -8,7 +8,7 @@ import pytest
 import torch
 from small_studies import RATE, SMALL, StudyRecorder, run_small, small_design
 
-from seqlab.compare.study_cells import trial_runs
+from seqlab.comparison.study_cells import trial_runs
 from seqlab.data.sources.brackets import BracketsConfig
 from seqlab.experiment.experiment_config import ExperimentConfig
 from seqlab.experiment.network_experiment import NetworkExperiment

@@ -6,8 +6,8 @@ import pytest
 import rewritten
 from small_studies import RATE, StudyRecorder, run_small, small_design
 
-from seqlab.compare.study import read
-from seqlab.compare.study_cells import trial_runs
+from seqlab.comparison.study import read
+from seqlab.comparison.study_cells import trial_runs
 from seqlab.evaluate.evaluation import evaluate_run
 from seqlab.runs import run_folder
 from seqlab.runs.study_folder import StudyFolder

@@ -11,7 +11,7 @@ import pytest
 import torch
 from small_studies import SMALL, StudyRecorder, run_small, small_design, write
 
-from seqlab.compare.study_cells import trial_runs
+from seqlab.comparison.study_cells import trial_runs
 from seqlab.experiment.experiment_config import ExperimentConfig
 from seqlab.models.layer_counts import layer_counts
 from seqlab.runs.study_folder import Trial

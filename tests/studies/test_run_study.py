@@ -15,12 +15,12 @@ import tiny
 from small_studies import RATE, SMALL, StudyRecorder, results, run_small, small_design, value
 
 from seqlab import report
-from seqlab.compare.oracle_metrics import ORACLE_METRICS
-from seqlab.compare.study import read
-from seqlab.compare.study_cells import cells, trial_runs
-from seqlab.compare.study_importance import importances
-from seqlab.compare.study_oracle import oracle_gaps
-from seqlab.compare.study_pairs import pairs
+from seqlab.comparison.oracle_metrics import ORACLE_METRICS
+from seqlab.comparison.study import read
+from seqlab.comparison.study_cells import cells, trial_runs
+from seqlab.comparison.study_importance import importances
+from seqlab.comparison.study_oracle import oracle_gaps
+from seqlab.comparison.study_pairs import pairs
 from seqlab.runs import run_folder, study_folder
 from seqlab.runs.study_folder import Event, Trial
 from seqlab.schema.errors import DiskError, InUseError, UserError, WorkError

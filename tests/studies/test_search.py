@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from small_studies import RATE, SMALL, StudyRecorder, results, run_small, small_design
 
-from seqlab.compare.study import read
-from seqlab.compare.study_cells import trial_runs
+from seqlab.comparison.study import read
+from seqlab.comparison.study_cells import trial_runs
 from seqlab.studies.axis import Choices, Range
 from seqlab.studies.drawn_search import DrawnSearchConfig
 from seqlab.studies.job import run_job

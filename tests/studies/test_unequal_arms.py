@@ -9,8 +9,8 @@ from small_studies import SMALL, StudyRecorder, run_small, small_design
 
 from seqlab import report
 from seqlab.cli import study_result
-from seqlab.compare.fair_arms import unequal_arms
-from seqlab.compare.study import read
+from seqlab.comparison.fair_arms import unequal_arms
+from seqlab.comparison.study import read
 
 TRANSFORMER = {"kind": "transformer-lm", "heads": 2, "layers": 1, "feed_forward_size": 64}
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from seqlab.compare.study_cost import Cost, cost
-from seqlab.compare.study_steps import counts_steps, steps_to_success
+from seqlab.comparison.study_cost import Cost, cost
+from seqlab.comparison.study_steps import counts_steps, steps_to_success
 from seqlab.stats.ties import difference
 
 if TYPE_CHECKING:
-    from seqlab.compare.study import Group, Study
+    from seqlab.comparison.study import Group, Study
 
 _MISSING = "-"
 Column = tuple[str, bool, "Callable[[Group, Cost | None], Any]"]

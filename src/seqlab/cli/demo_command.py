@@ -11,7 +11,7 @@ from seqlab.cli.console import print_heading, print_json, print_line, print_note
 from seqlab.schema.errors import UserError
 
 if TYPE_CHECKING:
-    from seqlab.compare.study import Group, Study
+    from seqlab.comparison.study import Group, Study
     from seqlab.runs.study_folder import StudyFolder
 
 TITLE = "seqlab demo: Elman, GRU, LSTM and Transformer of equal size"
@@ -73,7 +73,7 @@ def demo(
     from seqlab import report
     from seqlab.cli import study_result
     from seqlab.cli.study_json import as_table
-    from seqlab.compare.study import read
+    from seqlab.comparison.study import read
 
     studies = [read(folder) for folder in folders]
     # The studies have different datasets, so nothing of one is ranked with the other.
@@ -131,7 +131,7 @@ def _print_samples(studies: Sequence[Study]) -> None:
 
 def _samples(group: Group) -> list[tuple[str, str]]:
     """Of the first seed: the longest valid and the first wrong sample; or lines, where no rule is known."""
-    from seqlab.compare.study_oracle import cards
+    from seqlab.comparison.study_oracle import cards
 
     for card in cards(group)[:1]:
         examples = (("valid  ", card["longest_valid"]), ("wrong  ", card["first_wrong"]))

@@ -208,7 +208,7 @@ def _study(name: str) -> StudyFolder | None:
 
 def _separate(found: _Found) -> bool:
     """Whether only studies are shown, each of whose datasets has runs that can be ranked."""
-    from seqlab.compare.study import read
+    from seqlab.comparison.study import read
 
     if not found.studies or found.runs:
         return False

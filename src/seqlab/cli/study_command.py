@@ -104,7 +104,7 @@ def _print_result(
     """Print the comparison and write the report."""
     from seqlab.cli import study_result
     from seqlab.cli.study_json import as_table
-    from seqlab.compare.study import read
+    from seqlab.comparison.study import read
 
     parts = read(folder)
     refusal = next((reason for part in parts if (reason := part.refusal()) is not None), None)

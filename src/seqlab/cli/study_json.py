@@ -7,12 +7,12 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from seqlab.cli.study_result import importance, reliability
-from seqlab.compare.study_oracle import oracle_gaps
-from seqlab.compare.study_pairs import pairs
-from seqlab.compare.study_steps import counts_steps, steps_to_success
+from seqlab.comparison.study_oracle import oracle_gaps
+from seqlab.comparison.study_pairs import pairs
+from seqlab.comparison.study_steps import counts_steps, steps_to_success
 
 if TYPE_CHECKING:
-    from seqlab.compare.study import Group, Study
+    from seqlab.comparison.study import Group, Study
     from seqlab.runs.study_folder import StudyFolder
     from seqlab.studies.final_evaluation import FinalEvaluation
 

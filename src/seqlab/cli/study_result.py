@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from seqlab.cli.best_table import best_table
 from seqlab.cli.console import percent, print_heading, print_line, print_table
-from seqlab.compare.fair_arms import unequal_arms
-from seqlab.compare.study_importance import importances
-from seqlab.compare.study_oracle import oracle_gaps
-from seqlab.compare.study_pairs import pairs
-from seqlab.compare.study_steps import counts_steps
+from seqlab.comparison.fair_arms import unequal_arms
+from seqlab.comparison.study_importance import importances
+from seqlab.comparison.study_oracle import oracle_gaps
+from seqlab.comparison.study_pairs import pairs
+from seqlab.comparison.study_steps import counts_steps
 from seqlab.stats.formatting import format_value
 
 if TYPE_CHECKING:
-    from seqlab.compare.study import Study
+    from seqlab.comparison.study import Study
     from seqlab.studies.final_evaluation import FinalEvaluation
 
 

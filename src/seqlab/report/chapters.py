@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from seqlab.compare.comparable import NOT_RECORDED, CardDifference, comparable_groups, differences, refusal
+from seqlab.comparison.comparable import NOT_RECORDED, CardDifference, comparable_groups, differences, refusal
 from seqlab.report.naming import architecture_of, labels, optimizer_of, setting_differences
 from seqlab.report.run_data import RunData
 from seqlab.report.run_styles import Style, StyleBook

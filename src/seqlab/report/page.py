@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from seqlab.compare.study_cells import open_study
+from seqlab.comparison.study_cells import open_study
 from seqlab.report.answers.page_answers import page_answers
 from seqlab.report.chapter_sections import chapter_part, shared_part
 from seqlab.report.chapters import Chapter, chapters

@@ -7,7 +7,7 @@ import math
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any, TypeGuard
 
-from seqlab.compare.study_cells import EPOCHS
+from seqlab.comparison.study_cells import EPOCHS
 from seqlab.schema.errors import UserError, unknown
 from seqlab.schema.settings import format_setting
 from seqlab.studies.axis import Axis, Choices, Range

@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import Field
 from typing_extensions import override
 
-from seqlab.compare.study_cells import TrialRun, trial_runs
+from seqlab.comparison.study_cells import TrialRun, trial_runs
 from seqlab.runs.study_folder import StudyFolder, Trial
 from seqlab.schema.errors import UserError
 from seqlab.schema.metric_spec import MetricSpec

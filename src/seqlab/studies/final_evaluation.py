@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seqlab.compare.study import Group, Study, parts
-from seqlab.compare.study_cells import StudyCell, TrialRun, open_study
+from seqlab.comparison.study import Group, Study, parts
+from seqlab.comparison.study_cells import StudyCell, TrialRun, open_study
 from seqlab.evaluate.evaluation import evaluate_run
 from seqlab.experiment.experiment_config import (
     AnyExperimentConfig,

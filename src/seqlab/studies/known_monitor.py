@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from seqlab.compare.oracle_metrics import OF_SAMPLES, oracle_metric
+from seqlab.comparison.oracle_metrics import OF_SAMPLES, oracle_metric
 from seqlab.experiment.experiment_config import ExperimentConfig
 from seqlab.schema.config import canonical, plain
 from seqlab.schema.errors import UserError

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from seqlab.compare.fair_arms import lost, lost_sentence, unequal_sizes
+from seqlab.comparison.fair_arms import lost, lost_sentence, unequal_sizes
 from seqlab.experiment.experiment_config import ExperimentConfig
 from seqlab.schema.config import Config
 from seqlab.schema.settings import flat, format_setting

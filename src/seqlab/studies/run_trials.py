@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from typing_extensions import override
 
-from seqlab.compare.study_cells import trial_run, trial_runs
+from seqlab.comparison.study_cells import trial_run, trial_runs
 from seqlab.runs.study_folder import Event, Trial
 from seqlab.schema.errors import DiskError
 from seqlab.studies.executors import Executor, JobSource

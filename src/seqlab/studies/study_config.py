@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from seqlab.compare.oracle_metrics import ORACLE_METRICS
+from seqlab.comparison.oracle_metrics import ORACLE_METRICS
 from seqlab.runs.study_folder import Chosen, FitOn
 from seqlab.schema.config import Config
 from seqlab.schema.errors import unknown

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
-from seqlab.compare.study_cells import TrialRun, trial_runs
+from seqlab.comparison.study_cells import TrialRun, trial_runs
 from seqlab.runs.study_folder import Event, StudyFolder, Trial
 from seqlab.studies.search_space import SearchSpace
 from seqlab.studies.search_trial import ValidationCurve

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from seqlab.compare.study_cells import TrialRun
+from seqlab.comparison.study_cells import TrialRun
 from seqlab.experiment.experiment_config import parse_experiment
 from seqlab.runs.study_folder import Trial
 from seqlab.schema.errors import InUseError, UserError

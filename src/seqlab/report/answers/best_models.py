@@ -7,9 +7,9 @@ from typing import Any
 
 import altair as alt
 
-from seqlab.compare.study import Group
-from seqlab.compare.study_cost import cost
-from seqlab.compare.study_pairs import Pairs
+from seqlab.comparison.study import Group
+from seqlab.comparison.study_cost import cost
+from seqlab.comparison.study_pairs import Pairs
 from seqlab.report.charts.chart_style import (
     GREY,
     column_values,

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from seqlab.compare.study_cells import StudyCell, TrialRun
+from seqlab.comparison.study_cells import StudyCell, TrialRun
 from seqlab.report.chapters import Chapter, Entry
 from seqlab.report.settings_tables import IDENTITY
 from seqlab.report.study.chapter_study import ChapterStudy

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from seqlab.compare.study_pairs import SCORES, item_scores, item_scoring
+from seqlab.comparison.study_pairs import SCORES, item_scores, item_scoring
 from seqlab.report.answers.answer import Answer
 from seqlab.report.answers.question import chapter_question
 from seqlab.report.chapters import Chapter, Entry

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from seqlab.compare.study_pairs import pairs as compare_pairs
+from seqlab.comparison.study_pairs import pairs as compare_pairs
 from seqlab.report.answers.answer import Answer
 from seqlab.report.answers.best_models import best_figure, best_table
 from seqlab.report.answers.chapter_as_study import chapter_as_study

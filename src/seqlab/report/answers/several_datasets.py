@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from seqlab.compare.study_pairs import pairs as compare_pairs
+from seqlab.comparison.study_pairs import pairs as compare_pairs
 from seqlab.report.answers.answer import Answer
 from seqlab.report.answers.question import study_question
 from seqlab.report.study.across_datasets import across_datasets

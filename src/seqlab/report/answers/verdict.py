@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from seqlab.compare.study import Group
-from seqlab.compare.study_pairs import Pairs
+from seqlab.comparison.study import Group
+from seqlab.comparison.study_pairs import Pairs
 from seqlab.report.study.chapter_study import ChapterStudy
 from seqlab.report.tables import words
 from seqlab.stats.formatting import counted, format_p, percent

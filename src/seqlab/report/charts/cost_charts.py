@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import altair as alt
 
-from seqlab.compare.comparable import cost_differences
+from seqlab.comparison.comparable import cost_differences
 from seqlab.report.chapters import Chapter, Entry
 from seqlab.report.charts.chart_style import (
     baseline_rules,

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import altair as alt
 
-from seqlab.compare.study import Group
-from seqlab.compare.study_steps import counts_steps, steps_to_success
+from seqlab.comparison.study import Group
+from seqlab.comparison.study_steps import counts_steps, steps_to_success
 from seqlab.report.charts.chart_style import PANEL_HEIGHT, layered, over_rows
 from seqlab.report.charts.figure import Figure, Row
 from seqlab.report.charts.palette import Palette

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from seqlab.compare.oracle_metrics import oracle_metric
-from seqlab.compare.study import Group, Study, dataset_of, short, without_dataset
-from seqlab.compare.study_cells import OpenStudy, StudyCell, cells
+from seqlab.comparison.oracle_metrics import oracle_metric
+from seqlab.comparison.study import Group, Study, dataset_of, short, without_dataset
+from seqlab.comparison.study_cells import OpenStudy, StudyCell, cells
 from seqlab.report.chapters import Chapter, RunLabel
 from seqlab.report.charts.chart_style import GREY
 from seqlab.report.naming import LONGEST_LABEL, architecture_of, short_labels

@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-from seqlab.compare.study import Group, dataset_of, short
-from seqlab.compare.study_importance import Importances
-from seqlab.compare.study_pairs import Pairs
+from seqlab.comparison.study import Group, dataset_of, short
+from seqlab.comparison.study_importance import Importances
+from seqlab.comparison.study_pairs import Pairs
 from seqlab.report.study.chapter_study import ChapterStudy
 from seqlab.report.tables import words
 from seqlab.stats.formatting import counted

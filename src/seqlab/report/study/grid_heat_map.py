@@ -8,8 +8,8 @@ from typing import Any
 
 import altair as alt
 
-from seqlab.compare.study import Group
-from seqlab.compare.study_cells import EPOCHS
+from seqlab.comparison.study import Group
+from seqlab.comparison.study_cells import EPOCHS
 from seqlab.report.charts.chart_style import GREY, layered, over_rows, top_axis
 from seqlab.report.charts.figure import Figure, Panel, Row
 from seqlab.report.naming import LONGEST_LABEL, short_labels

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seqlab.compare.study_importance import Importances
+from seqlab.comparison.study_importance import Importances
 from seqlab.report.study.chapter_study import ChapterStudy
 from seqlab.report.tables import ReportColumn, ReportTable
 from seqlab.stats.importance import Importance

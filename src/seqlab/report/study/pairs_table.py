@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seqlab.compare.study_pairs import Pairs
+from seqlab.comparison.study_pairs import Pairs
 from seqlab.report.study.chapter_study import ChapterStudy
 from seqlab.report.tables import CellValue, ReportColumn, ReportTable
 from seqlab.stats.paired import Comparison

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from seqlab.compare.study import Group
+from seqlab.comparison.study import Group
 from seqlab.report.charts.chart_style import (
     column_values,
     layered,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from seqlab.compare.study import Group, short
+from seqlab.comparison.study import Group, short
 from seqlab.report.charts.chart_style import (
     GREY,
     baseline_rules,

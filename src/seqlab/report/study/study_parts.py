@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from seqlab.compare.fair_arms import unequal_arms
-from seqlab.compare.study_importance import importances
-from seqlab.compare.study_pairs import pairs as compare_pairs
+from seqlab.comparison.fair_arms import unequal_arms
+from seqlab.comparison.study_importance import importances
+from seqlab.comparison.study_pairs import pairs as compare_pairs
 from seqlab.report.sections import Note, Part, Section, non_empty, present
 from seqlab.report.study.across_datasets import across_datasets
 from seqlab.report.study.chapter_study import ChapterStudy

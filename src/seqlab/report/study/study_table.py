@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seqlab.compare.study import Group
+from seqlab.comparison.study import Group
 from seqlab.report.study.chapter_study import ChapterStudy
 from seqlab.report.tables import CellValue, ReportColumn, ReportTable, words
 from seqlab.schema.settings import format_setting, short_names

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from known_cells import cell
 
-from seqlab.compare.study import Study
-from seqlab.compare.study_cells import StudyCell
-from seqlab.compare.study_importance import ALL, importances
-from seqlab.compare.study_pairs import pairs
+from seqlab.comparison.study import Study
+from seqlab.comparison.study_cells import StudyCell
+from seqlab.comparison.study_importance import ALL, importances
+from seqlab.comparison.study_pairs import pairs
 from seqlab.schema.metric_spec import MetricSpec
 
 LOSS = MetricSpec(name="loss", unit="nats per token", better="lower")

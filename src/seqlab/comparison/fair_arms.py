@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from seqlab.compare.study import Study
+from seqlab.comparison.study import Study
 from seqlab.schema.settings import flat, format_setting
 
 FACTOR = 1.5

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from seqlab.compare.comparable import refusal
-from seqlab.compare.oracle_metrics import oracle_metric
-from seqlab.compare.study_cells import OpenStudy, StudyCell, TrialRun, cells, monitor_of_runs, open_study
+from seqlab.comparison.comparable import refusal
+from seqlab.comparison.oracle_metrics import oracle_metric
+from seqlab.comparison.study_cells import OpenStudy, StudyCell, TrialRun, cells, monitor_of_runs, open_study
 from seqlab.runs.cards import Card
 from seqlab.runs.run_folder import RunFolder
 from seqlab.runs.study_folder import StudyFolder

@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from seqlab.compare.study import Group, Study
-from seqlab.compare.study_cache import once_per_cells
+from seqlab.comparison.study import Group, Study
+from seqlab.comparison.study_cache import once_per_cells
 from seqlab.runs.split_scores import SplitScores
 from seqlab.schema.errors import UserError
 from seqlab.schema.metric_spec import MetricSpec

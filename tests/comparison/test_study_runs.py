@@ -10,9 +10,9 @@ import tiny
 from known_cells import cell
 
 import seqlab
-from seqlab.compare.study import Study
-from seqlab.compare.study_cells import cells, monitor_of_runs, trial_run
-from seqlab.compare.study_cost import cost
+from seqlab.comparison.study import Study
+from seqlab.comparison.study_cells import cells, monitor_of_runs, trial_run
+from seqlab.comparison.study_cost import cost
 from seqlab.runs.study_folder import Event
 from seqlab.schema.metric_spec import MetricSpec
 
@@ -51,7 +51,7 @@ def test_runs_are_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_one_module_opens_the_runs_of_a_study() -> None:
     package = Path(str(seqlab.__file__)).parent
-    modules = [path for name in ("compare", "report") for path in (package / name).rglob("*.py")]
+    modules = [path for name in ("comparison", "report") for path in (package / name).rglob("*.py")]
     assert [path.name for path in modules if "open_run" in path.read_text("utf-8")] == ["study_cells.py"]
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from seqlab.compare.study import Group, Study
-from seqlab.compare.study_cache import once_per_cells
+from seqlab.comparison.study import Group, Study
+from seqlab.comparison.study_cache import once_per_cells
 from seqlab.schema.extras import is_installed
 from seqlab.schema.settings import flat, format_setting, short_names
 from seqlab.stats.forest import FEWEST, Span, forest_importance

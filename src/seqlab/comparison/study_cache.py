@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache, wraps
 from typing import Any, TypeVar
 
-from seqlab.compare.study import Study
+from seqlab.comparison.study import Study
 
 T = TypeVar("T")
 _STUDIES = 16

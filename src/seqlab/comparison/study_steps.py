@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from seqlab.compare.study import Group, Study
-from seqlab.compare.study_cells import StudyCell
+from seqlab.comparison.study import Group, Study
+from seqlab.comparison.study_cells import StudyCell
 from seqlab.schema.metric_spec import MetricSpec
 from seqlab.stats.censored import finite, ordered, quantile
 from seqlab.stats.ties import reaches

@@ -8,9 +8,9 @@ import pytest
 import tiny
 from known_cells import cell
 
-from seqlab.compare.study import Study
-from seqlab.compare.study_cells import StudyCell
-from seqlab.compare.study_steps import counts_steps, steps_to_success
+from seqlab.comparison.study import Study
+from seqlab.comparison.study_cells import StudyCell
+from seqlab.comparison.study_steps import counts_steps, steps_to_success
 from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.metric_spec import MetricSpec
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from seqlab.compare.study_cells import StudyCell, TrialRun
+from seqlab.comparison.study_cells import StudyCell, TrialRun
 from seqlab.runs.run_folder import RunFolder
 from seqlab.runs.study_folder import Trial
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from dataclasses import dataclass
 
-from seqlab.compare.study import Group, Study
+from seqlab.comparison.study import Group, Study
 from seqlab.runs.cards import OracleCard
 
 

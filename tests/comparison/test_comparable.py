@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from seqlab.compare.comparable import (
+from seqlab.comparison.comparable import (
     COST_RULES,
     RULES,
     Card,
