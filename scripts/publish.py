@@ -140,12 +140,12 @@ def study_card(name: str) -> tuple[str, Card]:
     Raises:
         SystemExit: the study is not the shipped one, or not finished.
     """
-    from seqlab.cli.study_json import as_table
     from seqlab.comparison import study as compare
     from seqlab.comparison.study_cells import open_study
     from seqlab.runs import study_folder
     from seqlab.schema.config import plain
     from seqlab.studies import design
+    from seqlab.studies.study_json import as_table
 
     folder = study_folder.find(name)
     if folder.about()["study"] != json.loads(json.dumps(plain(design.read(name)))):

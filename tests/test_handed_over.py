@@ -65,10 +65,10 @@ def copied(run: seqlab.Run, key: str) -> list[str]:
 
 def test_a_class_of_a_cell_is_copied_with_its_whole_cell(monkeypatch: pytest.MonkeyPatch) -> None:
     net = run_cell(CELL, monkeypatch)["Net"]
-    run = seqlab.train("brackets-lstm", {**SETTINGS, "model.arguments.size": 6, "model": net}, quiet=True)
+    run = seqlab.train("brackets-lstm", {**SETTINGS, "model.arguments.size": 6, "model": net})
     assert copied(run, "model.path") == [CELL]
     assert plain(run.config)["model"]["arguments"] == {"size": 6}
-    again = seqlab.train("brackets-lstm", {**SETTINGS, "model": net, "model.arguments.size": 6}, quiet=True)
+    again = seqlab.train("brackets-lstm", {**SETTINGS, "model": net, "model.arguments.size": 6})
     assert again.path == run.path
     changed = run_cell(f"{CELL}\nunused = 1\n", monkeypatch, "<cell-2>")["Net"]
     other = seqlab.train(
@@ -103,7 +103,7 @@ def test_every_kind_is_handed_over() -> None:
 
 
 def test_a_cell_function_and_a_check() -> None:
-    run = seqlab.train("brackets-lstm", {**SETTINGS, "model.cell": own_cells.minimal_gated_unit}, quiet=True)
+    run = seqlab.train("brackets-lstm", {**SETTINGS, "model.cell": own_cells.minimal_gated_unit})
     assert copied(run, "model.cell") == [Path(own_cells.__file__).read_text()]
     assert seqlab.check(own_models.MixesRows).faults
 
@@ -140,7 +140,7 @@ def test_a_cell_that_needs_another_one_is_refused(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_cell_that_trains_itself_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = f"{CELL}\nimport seqlab\nseqlab.train('brackets-lstm', {{'model': Net}}, quiet=True)\n"
+    text = f"{CELL}\nimport seqlab\nseqlab.train('brackets-lstm', {{'model': Net}})\n"
     with pytest.raises(UserError, match=r"without what trains.*another file or cell"):
         run_cell(text, monkeypatch)
 

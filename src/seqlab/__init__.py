@@ -2,10 +2,12 @@
 
     import seqlab
 
-    run = seqlab.train("brackets-lstm", ["training.epochs=1"])
+    run = seqlab.train("brackets-lstm", {"training.epochs": 1})
     run.chart()
 
-`seqlab.load_run` loads an existing run, `seqlab.check` finds silent bugs in a model.
+`seqlab.load_run` loads an existing run, `seqlab.list_runs` lists all of them, `seqlab.compare` and
+`seqlab.chart` put several side by side, `seqlab.study` trains many from one description, and `seqlab.check`
+finds silent bugs in a model.
 Importing this loads neither torch nor anything else that takes time; the functions do, when first called.
 """
 
@@ -18,9 +20,31 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from seqlab.api import Run, check, load_run, train
+    from seqlab.api import (
+        Run,
+        StudyResult,
+        chart,
+        check,
+        compare,
+        list_runs,
+        load_run,
+        load_study,
+        study,
+        train,
+    )
 
-__all__ = ["Run", "check", "load_run", "train"]
+__all__ = [
+    "Run",
+    "StudyResult",
+    "chart",
+    "check",
+    "compare",
+    "list_runs",
+    "load_run",
+    "load_study",
+    "study",
+    "train",
+]
 
 # Threads that wait for others sleep after some microseconds, so that other programs on the same cores do not
 # make two threads slower than one. OpenMP reads this once, when torch is loaded: it must be set before.

@@ -72,8 +72,8 @@ def demo(
 
     from seqlab import report
     from seqlab.cli import study_result
-    from seqlab.cli.study_json import as_table
     from seqlab.comparison.study import read
+    from seqlab.studies.study_json import as_table
 
     studies = [read(folder) for folder in folders]
     # The studies have different datasets, so nothing of one is ranked with the other.

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from seqlab.report.position_losses import PositionLosses
     from seqlab.runs.cards import Card, MatrixTable
 
-DEFAULT_ERRORS = 10
-"""Wrong texts that are shown unless the user says how many."""
 MAX_LABELS = 10
 """Number of labels up to which a whole confusion matrix is printed."""
 MAX_MISTAKES = 10
@@ -66,7 +64,7 @@ def evaluate(
         Print the evaluation card as JSON.
     """
     from seqlab.evaluate.evaluation import evaluate_run
-    from seqlab.evaluate.inspection import Inspection
+    from seqlab.evaluate.inspection import DEFAULT_ERRORS, Inspection
     from seqlab.runs import run_folder
 
     if errors is not None and errors < 0:
@@ -187,8 +185,6 @@ def diagnose(
     from seqlab.evaluate.evaluation import diagnose_run
     from seqlab.runs import run_folder
 
-    if rows is not None and rows < 1:
-        raise UserError(f"'rows' must be at least 1. Got {rows}. Nearest: 1.")
     with working("Diagnosing the best checkpoint", quiet=as_json):
         run = run_folder.find(name)
         diagnosis = diagnose_run(run, diagnostic, split=split, rows=rows, device=device, trust=trust)

@@ -103,13 +103,10 @@ def _print_result(
 ) -> None:
     """Print the comparison and write the report."""
     from seqlab.cli import study_result
-    from seqlab.cli.study_json import as_table
-    from seqlab.comparison.study import read
+    from seqlab.comparison.study import read_ranked
+    from seqlab.studies.study_json import as_table
 
-    parts = read(folder)
-    refusal = next((reason for part in parts if (reason := part.refusal()) is not None), None)
-    if refusal is not None and not allow_incomparable:
-        raise UserError(refusal)
+    parts = read_ranked(folder, allow_incomparable=allow_incomparable)
     # An axis of datasets makes parts that are not ranked with each other in any case.
     page = _write_report(folder, output, allow_incomparable=allow_incomparable or len(parts) > 1)
     if as_json:

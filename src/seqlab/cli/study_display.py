@@ -44,7 +44,7 @@ class StudyDisplay:
             # Runs of an earlier call come first; they must not count as speed.
             self._ended = trial.number - 1
             self._study = self.bars.add_task("", total=total, completed=self._ended)
-        label = trial_label(trial)
+        label = trial.label
         self._runs[trial.number] = _RunBar(self.bars.add_task(label, total=1.0), label)
         self._update_study()
 
@@ -75,7 +75,7 @@ class StudyDisplay:
         if self._quiet or not has_ended:
             return
         result = format_value(value) if value is not None else f"{outcome.state}: {outcome.reason}"
-        print_note(f"{trial.number:>4}/{self._total}  {trial_label(trial)}  {result}")
+        print_note(f"{trial.number:>4}/{self._total}  {trial.label}  {result}")
 
     def close(self) -> None:
         """Remove the bars."""
@@ -88,15 +88,3 @@ class StudyDisplay:
         description = f"{self._ended} of {self._total} runs"
         # Rounded, because rich estimates the time left from the last 1000 changes.
         self.bars.update(self._study, completed=round(completed, 2), description=description)
-
-
-def trial_label(trial: Trial) -> str:
-    """A run in a few words.
-
-    >>> from seqlab.runs.study_folder import Trial
-    >>> trial_label(Trial(number=1, architecture="lstm", setting={"training.optimizer.learning_rate": 0.1},
-    ...                   seed=2, epochs=(1, 3), run="", config={}, baseline=False))
-    'lstm learning_rate=0.1, seed 2'
-    """
-    setting = " ".join(f"{key.rpartition('.')[2]}={value}" for key, value in trial.setting.items())
-    return f"{trial.architecture}{' ' if setting else ''}{setting}, seed {trial.seed}"

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 from seqlab.cli.best_table import best_table
 from seqlab.cli.console import percent, print_heading, print_line, print_table
 from seqlab.comparison.fair_arms import unequal_arms
-from seqlab.comparison.study_importance import importances
 from seqlab.comparison.study_oracle import oracle_gaps
-from seqlab.comparison.study_pairs import pairs
+from seqlab.comparison.study_sentences import sentences
 from seqlab.comparison.study_steps import counts_steps
 from seqlab.stats.formatting import format_value
 
@@ -77,32 +76,10 @@ def _print_oracle_gaps(study: Study) -> None:
 
 
 def _print_sentences(study: Study) -> None:
-    for title, sentences in (
-        ("The best compared with the others", _comparisons(study)),
-        ("Most reliable over settings", reliability(study)),
-        ("Importance of settings", [f"{name}: {text}" for name, text in importance(study).items()]),
-        ("Best at the edge of the tried values", study.edges),
-    ):
-        if sentences:
-            print_heading(f"\n{title}")
-        for sentence in sentences:
+    for topic, found in sentences(study).items():
+        print_heading(f"\n{topic}")
+        for sentence in found:
             print_line(f"- {sentence}")
-
-
-def _comparisons(study: Study) -> list[str]:
-    """The pairs with the best architecture; the report has all pairs."""
-    best = next((group.architecture for group in study.best if group.summary.median is not None), "")
-    return pairs(study).about(best)
-
-
-def reliability(study: Study) -> list[str]:
-    """A sentence on each architecture that was tried with several settings."""
-    return [architecture.sentence for architecture in study.reliability if architecture.settings > 1]
-
-
-def importance(study: Study) -> dict[str, str]:
-    """A sentence on the importance of each axis, by what it was computed for."""
-    return {name: found.sentence for name, found in importances(study).found.items()}
 
 
 def _print_censored(study: Study) -> None:

@@ -201,6 +201,24 @@ def read(folder: StudyFolder) -> list[Study]:
     return parts(open_study(folder))
 
 
+def read_ranked(folder: StudyFolder, *, allow_incomparable: bool) -> list[Study]:
+    """A study's comparison, whose numbers can be ranked on each dataset.
+
+    Args:
+        folder: of the study.
+        allow_incomparable: whether others are returned, too, instead of being refused.
+
+    Raises:
+        WorkError: no run is finished.
+        UserError: the numbers cannot be ranked, and `allow_incomparable` is not set; or a folder is damaged.
+    """
+    studies = read(folder)
+    reason = next((reason for study in studies if (reason := study.refusal()) is not None), None)
+    if reason is not None and not allow_incomparable:
+        raise UserError(reason)
+    return studies
+
+
 def parts(opened: OpenStudy) -> list[Study]:
     """A study's comparison; where datasets are an axis, a part for each of them.
 

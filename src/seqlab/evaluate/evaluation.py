@@ -24,6 +24,7 @@ from seqlab.measure.item_collector import SplitResult
 from seqlab.measure.suitable import check_metrics
 from seqlab.runs.cards import Card
 from seqlab.runs.run_folder import RunFolder
+from seqlab.schema.errors import UserError
 from seqlab.schema.records import Record, Scalar
 from seqlab.tasks.own_metric_spec import metric_key, metric_name
 
@@ -152,6 +153,8 @@ def diagnose_run(
         UserError: no such split or diagnostic, nothing to diagnose, other data than the run began with, a
             damaged run, or one in use.
     """
+    if rows is not None and rows < 1:
+        raise UserError(f"'rows' must be at least 1. Got {rows}. Nearest: 1.")
     threads = run.environment()["threads"]
     config = read_trusted(run, trust=trust)
     with numerics(device, threads) as device_used, run.lock():

@@ -31,6 +31,8 @@ TRUST = (
     *("brier", "calibration", "abstention"),
 )
 """Metrics that say how far a classifier can be trusted, besides those of its task."""
+DEFAULT_ERRORS = 10
+"""Wrong texts that are kept unless the user says how many."""
 CALIBRATED = "calibrated_"
 """Before the names of what was measured with divided logits."""
 FITTED_ON = "valid"

@@ -19,27 +19,48 @@ from seqlab.runs import atomic
 from seqlab.schema import own_code
 from seqlab.schema.errors import UserError
 from seqlab.schema.own_code import OwnCodeError
-from seqlab.schema.settings import flat, format_setting
+from seqlab.schema.settings import format_setting
 
 _BY_KIND = ("data", "data.tokenizer", "model", "training.optimizer")
 """Tables of which `kind = "import"` names code by its key `path`."""
 
 
-def assignments(settings: Sequence[str] | Mapping[str, Any]) -> list[str]:
+Settings = Sequence[str] | Mapping[str, Any]
+"""Settings in Python: a list of `key=value`, or a dict of Python values, nested or with full keys."""
+
+
+def assignments(settings: Settings) -> list[str]:
     """Settings as `key=value`, those first that choose a kind, because its other settings follow from it.
 
     >>> assignments({"model.arguments.size": 12, "model": {"kind": "import"}, "task.metrics": ["loss"]})
     ['model.kind=import', 'model.arguments.size=12', 'task.metrics=["loss"]']
 
     Raises:
-        UserError: a class or function has no source that a run could keep.
+        UserError: the settings are one text, a key is no text, or one has two values; or a class or function
+            has no source that a run could keep.
     """
     if isinstance(settings, str):
-        raise UserError(f"'overrides' must be a list of key=value, or a dict. Got {settings!r}.")
+        raise UserError(f"'settings' must be a list of key=value, or a dict. Got {settings!r}.")
     if not isinstance(settings, Mapping):
         return list(settings)
-    pairs = [pair for key, value in flat(settings).items() for pair in _texts(key, value)]
+    values: dict[str, Any] = {}
+    for key, value in _flat(settings, ""):
+        if key in values:
+            raise UserError(f"{key!r} must have one value. Got {values[key]!r} and {value!r}.")
+        values[key] = value
+    pairs = [pair for key, value in values.items() for pair in _texts(key, value)]
     return [f"{key}={text}" for key, text in sorted(pairs, key=_order)]
+
+
+def _flat(table: Mapping[Any, Any], above: str) -> Iterator[tuple[str, Any]]:
+    """Every setting by its full key; one that has both a nested and a full key comes twice."""
+    for key, value in table.items():
+        if not isinstance(key, str):
+            raise UserError(f"A key of settings must be text. Got {key!r}.")
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{above}{key}.")
+        else:
+            yield above + key, value
 
 
 def _order(pair: tuple[str, str]) -> tuple[bool, int]:
@@ -54,8 +75,9 @@ def _texts(key: str, value: Any) -> Iterator[tuple[str, str]]:
         yield f"{key}.path", code_path(value)
     elif callable(value):
         yield key, code_path(value)
-    elif isinstance(value, list | tuple):
-        yield key, json.dumps([code_path(item) if callable(item) else item for item in value])
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        items = [code_path(item) if callable(item) else item for item in value]
+        yield key, json.dumps(items, ensure_ascii=False, default=str)
     elif isinstance(value, str) and ".arguments." in key:
         # In a table of any keys, text that looks like a number would be one.
         yield key, json.dumps(value, ensure_ascii=False)

@@ -71,6 +71,11 @@ class RunData:
                 scalars.setdefault((record.name, record.split), []).append((record, moment))
         return scalars
 
+    @property
+    def recorded(self) -> dict[tuple[str, str], str]:
+        """The units of all numbers recorded, by name and split, in order of appearance."""
+        return {key: records[0][0].unit for key, records in self._scalars.items()}
+
     def names(self, split: str) -> list[tuple[str, str]]:
         """Names and units of the numbers recorded on a split during training, in order of appearance."""
         names = {

@@ -82,6 +82,17 @@ class Trial:
     config: Mapping[str, Any]
     baseline: bool
 
+    @property
+    def label(self) -> str:
+        """The run in a few words.
+
+        >>> Trial(number=1, architecture="lstm", setting={"training.optimizer.learning_rate": 0.1},
+        ...       seed=2, epochs=(1, 3), run="", config={}, baseline=False).label
+        'lstm learning_rate=0.1, seed 2'
+        """
+        setting = " ".join(f"{key.rpartition('.')[2]}={value}" for key, value in self.setting.items())
+        return f"{self.architecture}{' ' if setting else ''}{setting}, seed {self.seed}"
+
 
 @with_config(EXACT)
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ import re
 import shlex
 from collections.abc import Iterable
 
-from seqlab.schema.visible import shortened
+from seqlab.schema.visible import shortened, visible
 
 _LONGEST = 1_000
 """Characters of a word that a message shows, at most; every path that is in use is shorter."""
@@ -19,7 +19,15 @@ _PART = 3
 """Characters from which a part of a name is a hint of it."""
 
 
-class UserError(ValueError):
+class _SentenceError(Exception):
+    """An error whose message is complete: a notebook shows it without a traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        # The name by which IPython asks for the lines that it shows.
+        return [f"{type(self).__name__}: {visible(str(self), keep=chr(10))}"]
+
+
+class UserError(_SentenceError, ValueError):
     """The user's input is wrong (exit status 2).
 
     The message gives what must hold, what was received, and the nearest valid choice.
@@ -29,7 +37,7 @@ class UserError(ValueError):
         super().__init__(without_long_words(str(message)))
 
 
-class WorkError(RuntimeError):
+class WorkError(_SentenceError, RuntimeError):
     """The input was right, but the work failed: a full disk, a diverged loss (exit status 1)."""
 
     def __init__(self, message: object = ""):

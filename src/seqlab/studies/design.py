@@ -205,28 +205,31 @@ class Design:
         return None
 
 
-def read(wanted: str, overrides: Sequence[str] = ()) -> StudyConfig:
-    """A shipped study by its name, or a study file by its path, with `key=value` overrides.
+def read(wanted: str | Mapping[str, Any], overrides: Sequence[str] = ()) -> StudyConfig:
+    """A shipped study by its name, a study file by its path, or its content, with `key=value` overrides.
 
     An override of a study's own key changes the study; any other override is a setting of every run.
 
     Raises:
         UserError: there is no such study, or a key or value is wrong.
     """
+    table = _read(wanted) if isinstance(wanted, str) else with_recipe_paths(dict(wanted), Path())
+    for assignment in overrides:
+        table = _overridden(table, assignment)
+    return parse(StudyConfig, table)
+
+
+def _read(wanted: str) -> Table:
     path = Path(wanted)
     if path.suffix == ".toml":
         if not path.is_file():
             raise UserError(f"There is no study file {wanted!r}.")
         table = read_toml(text(path), f"Study {wanted!r}")
         table.setdefault("name", path.stem)
-        table = with_recipe_paths(table, path.parent)
-    elif wanted in names():
-        table = {"name": wanted, **read_toml(_shipped(wanted), f"Study {wanted!r}")}
-    else:
+        return with_recipe_paths(table, path.parent)
+    if wanted not in names():
         raise unknown("study", wanted, names())
-    for assignment in overrides:
-        table = _overridden(table, assignment)
-    return parse(StudyConfig, table)
+    return {"name": wanted, **read_toml(_shipped(wanted), f"Study {wanted!r}")}
 
 
 def names() -> list[str]:

@@ -64,7 +64,7 @@ def drawings(figure: Figure, *, title: str = "", font_size: int = FONT_SIZE) -> 
         for axis, chart in figure.charts.items()
         for drawing in _panels(
             f"{stem}-over-{slug(axis)}" if axis else stem,
-            _fitted(chart, figure, title=title, font_size=font_size),
+            fitted(chart, figure, title=title, font_size=font_size),
             figure,
         )
     ]
@@ -75,20 +75,22 @@ def short_slug(title: str) -> str:
     return slug(title[:LONGEST_NAME])
 
 
-def _fitted(chart: dict[str, Any], figure: Figure, *, title: str, font_size: int) -> dict[str, Any]:
+def fitted(
+    chart: dict[str, Any], figure: Figure, *, title: str, font_size: int = FONT_SIZE
+) -> dict[str, Any]:
     """The chart with a legend that fits, a title, and letters of the requested size."""
     factor = font_size / FONT_SIZE
     # Vega does not wrap a legend by itself; a long one would be cut at the edge of the file.
     entry = LEGEND_SYMBOL + LEGEND_CHARACTER * factor * figure.longest_label
     config = chart["config"]
     legend = {**config["legend"], "columns": max(1, int(WIDTH / entry))}
-    fitted = {**chart, "config": {**config, "legend": legend}}
+    changed = {**chart, "config": {**config, "legend": legend}}
     if title:
-        fitted["title"] = {"text": title, "fontSize": FONT_SIZE + 2, "anchor": "start"}
+        changed["title"] = {"text": title, "fontSize": FONT_SIZE + 2, "anchor": "start"}
     if factor == 1:
-        return fitted
+        return changed
     # Rows of names need more space as their letters grow.
-    return {**_resized(fitted, factor), "height": round(chart["height"] * max(1.0, factor))}
+    return {**_resized(changed, factor), "height": round(chart["height"] * max(1.0, factor))}
 
 
 def _resized(node: Any, factor: float) -> Any:

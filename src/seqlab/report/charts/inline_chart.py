@@ -1,22 +1,34 @@
-"""A chart that shows itself in a notebook, with or without a network."""
+"""Charts that show themselves in a notebook, with or without a network."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
-from typing_extensions import override
 
+from seqlab.report.chapters import chapters
+from seqlab.report.charts.drawings import fitted
 from seqlab.report.charts.figure import Figure
+from seqlab.report.charts.learning_curves import recorded_figure
+from seqlab.report.run_data import read_run
+from seqlab.runs.run_folder import RunFolder
+from seqlab.schema.errors import unknown
+
+_DATA = "rows"
+"""The name by which charts of figures refer to their data."""
+_ZOOMED = "zoomed"
+"""Name of the layer whose scales a selection moves: those of all layers."""
+_OF_ALL = ("$schema", "datasets", "config", "background", "params")
+"""Keys that several charts have together, or that only a single one has."""
 
 
-class InlineChart(alt.LayerChart):
-    """A layered chart rendered as SVG by this process, unless another renderer of altair is enabled.
+class _Inline(alt.TopLevelMixin):
+    """Rendered as SVG by this process, unless another renderer of altair is enabled.
 
     Altair's default renderer loads its scripts from the network when the notebook is opened.
     """
 
-    @override
     def _repr_mimebundle_(self, *args: Any, **kwargs: Any) -> Any:
         if alt.renderers.active != "default":
             return super()._repr_mimebundle_(*args, **kwargs)
@@ -24,8 +36,93 @@ class InlineChart(alt.LayerChart):
             return super()._repr_mimebundle_(*args, **kwargs)
 
 
-def inline_chart(figure: Figure, axis: str) -> InlineChart:
-    """A figure over one of its axes, with its data; a picture, so without the selections of a page."""
-    chart = figure.complete(figure.charts[axis], figure.rows)
-    layers = [{key: value for key, value in layer.items() if key != "params"} for layer in chart["layer"]]
-    return InlineChart.from_dict({**chart, "layer": layers})
+class InlineChart(_Inline, alt.LayerChart):
+    """A layered chart that shows itself."""
+
+
+class InlineCharts(_Inline, alt.VConcatChart):
+    """Charts one below the other that show themselves."""
+
+
+def run_charts(
+    runs: Sequence[RunFolder],
+    names: Sequence[str],
+    axis: str,
+    *,
+    allow_incomparable: bool = False,
+) -> InlineChart | InlineCharts:
+    """Curves of recorded numbers, a chart for each number.
+
+    Args:
+        runs: finished or not.
+        names: as in the records; (): the loss.
+        axis: step, epoch or seconds.
+        allow_incomparable: whether runs that cannot be ranked with each other get charts of their own.
+
+    Raises:
+        UserError: nothing of a name was recorded, or not over that axis, or the runs cannot be ranked.
+    """
+    made = chapters([read_run(run) for run in runs], allow_incomparable=allow_incomparable)
+    figures: list[Figure] = []
+    for name in names or ("loss",):
+        found = [figure for chapter in made if (figure := recorded_figure(chapter, name))]
+        if not found:
+            known = {known for chapter in made for run in chapter.runs for known, _ in run.recorded}
+            raise unknown("recorded number", name, known)
+        figures += found
+    return inline_chart(figures, axis)
+
+
+def inline_chart(figures: Sequence[Figure], axis: str) -> InlineChart | InlineCharts:
+    """Figures over one of their axes, with their data; several with the title of each.
+
+    Raises:
+        UserError: a figure has no such axis.
+    """
+    titled = len(figures) > 1
+    charts = [_chart(figure, axis, figure.name if titled else "") for figure in figures]
+    if not titled:
+        return InlineChart.from_dict(charts[0])
+    parts = [_with_data(chart, f"{_DATA}{number}") for number, chart in enumerate(charts)]
+    return InlineCharts.from_dict(
+        {
+            "vconcat": [part for part, _ in parts],
+            "datasets": {name: rows for _, datasets in parts for name, rows in datasets.items()},
+            # Of all charts alike but for the columns of legends: the fewest fit everywhere.
+            "config": min((chart["config"] for chart in charts), key=lambda c: c["legend"]["columns"]),
+            "background": charts[0]["background"],
+            "resolve": {"scale": dict.fromkeys(("color", "shape", "strokeDash"), "independent")},
+        }
+    )
+
+
+def _chart(figure: Figure, axis: str, title: str) -> dict[str, Any]:
+    if axis not in figure.charts:
+        raise unknown("axis", axis, figure.charts)
+    chart = fitted(figure.charts[axis], figure, title=title)
+    # Altair would move the selection from its layer to the chart, and with it to all layers.
+    first, *others = chart["layer"]
+    layers = [{**_without(first, "params"), "name": _ZOOMED}, *others]
+    params = [{**param, "views": [_ZOOMED]} for param in first.get("params", ())]
+    return figure.complete({**chart, "layer": layers, "params": params}, figure.rows)
+
+
+def _with_data(chart: dict[str, Any], name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A chart as one of several, which name their data apart and cannot be zoomed together."""
+    return _renamed(_without(chart, *_OF_ALL), name), {name: chart["datasets"][_DATA]}
+
+
+def _without(chart: dict[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: value for key, value in chart.items() if key not in keys}
+
+
+def _renamed(node: Any, name: str) -> Any:
+    match node:
+        case {"name": known} if known == _DATA and len(node) == 1:
+            return {"name": name}
+        case dict():
+            return {key: _renamed(value, name) for key, value in node.items() if key != "name"}
+        case list():
+            return [_renamed(value, name) for value in node]
+        case _:
+            return node

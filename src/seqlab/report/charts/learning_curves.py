@@ -42,6 +42,19 @@ def learning_figures(chapter: Chapter) -> list[Figure]:
     return figures
 
 
+def recorded_figure(chapter: Chapter, name: str) -> Figure | None:
+    """One figure of any recorded number: on the training split, and on one other split.
+
+    Of several other splits it shows the validation split, or else the first on which it was recorded; None
+    where no run of the chapter recorded it.
+    """
+    units = {split: unit for run in chapter.runs for (n, split), unit in run.recorded.items() if n == name}
+    others = sorted(units.keys() - {"train"}, key=lambda split: split != "valid")
+    splits = tuple(split for split in ("train", *others[:1]) if split in units)
+    number = recorded_number(chapter, name, next(iter(units.values()), ""), splits)
+    return _all_runs(number) if any(row["kind"] == "run" for row in number.rows) else None
+
+
 def sample_figures(chapter: Chapter) -> list[Figure]:
     """Every number counted on samples during training."""
     units = {name: unit for run in chapter.runs for name, unit in run.names(SAMPLES)}

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from seqlab.cli.study_result import importance, reliability
 from seqlab.comparison.study_oracle import oracle_gaps
 from seqlab.comparison.study_pairs import pairs
+from seqlab.comparison.study_sentences import importance, reliability
 from seqlab.comparison.study_steps import counts_steps, steps_to_success
 
 if TYPE_CHECKING:

@@ -1,18 +1,24 @@
-"""`import seqlab` in Python: train, load, look, use."""
+"""A run in Python: train, load, inspect, use."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import altair
 import polars as pl
 import pytest
 import tiny
+from IPython.core.interactiveshell import InteractiveShell
 from polars.testing import assert_frame_equal
 
 import seqlab
+from seqlab import cli
 from seqlab.runs.run_folder import RunFolder, open_run
 from seqlab.schema.config import plain
 from seqlab.schema.errors import UserError
@@ -31,12 +37,12 @@ def place(tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.fixture(scope="module")
 def run(place) -> seqlab.Run:
-    return seqlab.train(tiny.BRACKETS[0], tiny.BRACKETS[1:], quiet=True)
+    return seqlab.train(tiny.BRACKETS[0], tiny.BRACKETS[1:])
 
 
 @pytest.fixture(scope="module")
 def classifier(place) -> seqlab.Run:
-    return seqlab.train(tiny.REVIEWS[0], tiny.REVIEWS[1:], quiet=True)
+    return seqlab.train(tiny.REVIEWS[0], tiny.REVIEWS[1:])
 
 
 def folder_of(run: seqlab.Run) -> RunFolder:
@@ -49,7 +55,7 @@ def test_importing_is_light() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["set()"]
     assert {"Run", "load_run", "train"} <= set(dir(seqlab))
-    with pytest.raises(AttributeError, match="no attribute 'lod_run'"):
+    with pytest.raises(AttributeError, match=r"no attribute 'lod_run'"):
         seqlab.lod_run  # noqa: B018 # pyright: ignore[reportAttributeAccessIssue]
 
 
@@ -79,9 +85,9 @@ def test_a_run_is_loaded_by_path_by_name_and_by_its_beginning(run: seqlab.Run) -
 
 
 def test_a_configuration_trains_too_and_can_be_changed(run: seqlab.Run, capsys) -> None:
-    assert seqlab.train(run.config).path == run.path
+    assert seqlab.train(run.config, progress=True).path == run.path
     assert "is finished; nothing to do." in capsys.readouterr().out
-    other = seqlab.train(run.config, ["seed=7", "training.epochs=1"])
+    other = seqlab.train(run.config, ["seed=7", "training.epochs=1"], progress=True)
     table = plain(other.config)
     assert (table["seed"], table["training"]["epochs"]) == (7, 1)
     said = capsys.readouterr()
@@ -90,7 +96,7 @@ def test_a_configuration_trains_too_and_can_be_changed(run: seqlab.Run, capsys) 
 
 
 def test_what_is_wrong_is_refused(place) -> None:
-    with pytest.raises(UserError, match=r"'overrides' must be a list of key=value, or a dict. Got 'seed=3'"):
+    with pytest.raises(UserError, match=r"'settings' must be a list of key=value, or a dict. Got 'seed=3'"):
         seqlab.train("brackets-lstm", "seed=3")
     with pytest.raises(UserError, match=r"Nearest: 'training.epochs'"):
         seqlab.train("brackets-lstm", ["epochs=3"])
@@ -136,7 +142,7 @@ def test_the_chart_holds_the_records(run: seqlab.Run) -> None:
     assert altair.renderers.active == "default", "what others' charts do is left alone"
     with altair.renderers.enable("html"):
         assert set(run.chart()._repr_mimebundle_() or ()) == {"text/html"}
-    with pytest.raises(UserError, match=r"There is no learning curve 'los'. Nearest: 'loss'"):
+    with pytest.raises(UserError, match=r"There is no recorded number 'los'. Nearest: 'loss'"):
         run.chart("los")
     with pytest.raises(UserError, match=r"There is no axis 'steps'. Nearest: 'step'"):
         run.chart(over="steps")
@@ -149,3 +155,68 @@ def test_an_unfinished_run_can_be_looked_at(place) -> None:
     assert unfinished.records["step"].max() == 4
     with pytest.raises(UserError, match="must be finished to have results"):
         _ = unfinished.metrics
+
+
+def test_nothing_is_printed_unless_it_is_asked_for(place, capsys, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", logger="seqlab"):
+        seqlab.train(tiny.BRACKETS[0], [*tiny.BRACKETS[1:], "seed=11"])
+    assert capsys.readouterr() == ("", "")
+    assert "settings of 'cosine' were dropped: warmup" in caplog.text
+
+
+def test_the_settings_of_a_run_make_the_same_run(run: seqlab.Run, classifier: seqlab.Run) -> None:
+    assert seqlab.train(tiny.BRACKETS[0], run.settings).path == run.path
+    assert seqlab.train("brackets-gru", run.settings).path == run.path, "whatever the recipe says"
+    assert run.settings["model"]["hidden_size"] == 4
+
+
+def test_evaluating_is_that_of_the_command_line(classifier: seqlab.Run, capsys) -> None:
+    card = classifier.evaluate("test")
+    assert cli.run(["evaluate", str(classifier.path), "--split", "test", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert json.loads(json.dumps(card["metrics"])) == shown["metrics"]
+    assert card["curves"].keys() == shown["curves"].keys() != set()
+    assert card["metrics"]["accuracy"] == sum(classifier.predictions("test")["correct"]) / 8
+    assert set(classifier.evaluate("test", ["loss"])["metrics"]) >= {"loss"}
+    with pytest.raises(UserError, match=r"There is no split 'tst'. Nearest: 'test'"):
+        classifier.evaluate("tst")
+    with pytest.raises(UserError, match=r"Nearest: 'accuracy'"):
+        classifier.evaluate("test", ["acuracy"])
+
+
+def test_diagnosing_is_that_of_the_command_line(run: seqlab.Run, capsys) -> None:
+    found = run.diagnose(rows=3)
+    assert cli.run(["diagnose", str(run.path), "--rows", "3", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads(json.dumps(found))
+    with pytest.raises(UserError, match=r"'rows' must be at least 1. Got 0. Nearest: 1."):
+        run.diagnose(rows=0)
+
+
+def test_any_recorded_number_is_drawn(run: seqlab.Run) -> None:
+    for name in run.records["name"].unique():
+        rows = run.chart(name).to_dict()["datasets"]["rows"]
+        recorded = run.records.filter(name=name)["value"].to_list()
+        assert {row["value"] for row in rows} <= set(recorded)
+        assert rows
+
+
+def test_several_numbers_are_charts_below_each_other(run: seqlab.Run) -> None:
+    chart = run.chart("loss", "gradient_norm")
+    content = chart.to_dict()
+    assert [part["title"]["text"] for part in content["vconcat"]] == [
+        "loss on brackets",
+        "gradient norm on brackets",
+    ]
+    norms = run.records.filter(name="gradient_norm")["value"].to_list()
+    assert [row["value"] for row in content["datasets"]["rows1"]] == norms
+    shown: Any = chart._repr_mimebundle_()
+    assert "gradient norm" in shown["image/svg+xml"]
+
+
+def test_an_error_is_shown_in_a_notebook_without_a_traceback() -> None:
+    shell = InteractiveShell()
+    with redirect_stdout(StringIO()) as out:
+        shell.run_cell("import seqlab; seqlab.load_run('nothing\\x1b')")
+    assert out.getvalue().startswith("UserError: There is no run 'nothing")
+    assert "Traceback" not in out.getvalue()
+    assert "\x1b[" not in out.getvalue().replace("\x1b[0m", "")

@@ -1,0 +1,275 @@
+"""A run in Python: its settings, its records, its model, and what can be asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from seqlab.experiment.experiment_config import AnyExperimentConfig
+from seqlab.runs.cards import Card
+from seqlab.runs.run_folder import RunFolder
+from seqlab.schema.config import plain
+from seqlab.schema.errors import UserError
+from seqlab.schema.records import Scalar
+from seqlab.stats.formatting import format_value
+
+if TYPE_CHECKING:
+    import altair as alt
+
+    from seqlab.evaluate.loaded import LoadedRun
+    from seqlab.models.model import SequenceModel
+
+_MOMENT = {"step": pl.Int64, "epoch": pl.Float64, "tokens": pl.Int64}
+
+
+class Run:
+    """A run: its settings, its records, and its best model, loaded when first used."""
+
+    def __init__(self, run: RunFolder, *, trust: bool = False):
+        self._folder, self._trust = run, trust
+
+    def __repr__(self) -> str:
+        if not self._folder.finished:
+            return f"{self.path.name}: unfinished"
+        results = ", ".join(f"{name} {format_value(value)}" for name, value in self.metrics.items())
+        return f"{self.path.name}: {results}"
+
+    @property
+    def folder(self) -> RunFolder:
+        """The run's folder, whose every file can be read."""
+        return self._folder
+
+    @property
+    def path(self) -> Path:
+        """The run's folder."""
+        return self._folder.path
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Final metrics of the best checkpoint on the validation split.
+
+        Raises:
+            UserError: the run is unfinished.
+        """
+        if not self._folder.finished:
+            raise UserError(f"{self.path} must be finished to have results. `seqlab.train` continues it.")
+        return self._folder.summary()["metrics"]
+
+    @cached_property
+    def config(self) -> AnyExperimentConfig:
+        """Every setting."""
+        from seqlab.evaluate.loaded import read_config
+
+        return read_config(self._folder)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Every setting as a nested dict, which `seqlab.train` takes."""
+        return plain(self.config)
+
+    @property
+    def model(self) -> SequenceModel:
+        """The model with the weights of the best checkpoint, in evaluation mode."""
+        return self._loaded.model
+
+    @property
+    def records(self) -> pl.DataFrame:
+        """Every number recorded: step, epoch, tokens, split, name, value, unit."""
+        schema = {**_MOMENT, "split": pl.String, "name": pl.String, "value": pl.Float64, "unit": pl.String}
+        rows = [
+            (moment.step, moment.epoch, moment.tokens, record.split, record.name, record.value, record.unit)
+            for record, moment in self._folder.records()
+            if isinstance(record, Scalar)
+        ]
+        return pl.DataFrame(rows, schema=schema, orient="row")
+
+    @property
+    def samples(self) -> pl.DataFrame:
+        """What the model wrote while training: step, epoch, tokens, name, prompt, text, complete."""
+        rows = [
+            (
+                moment.step,
+                moment.epoch,
+                moment.tokens,
+                record.name,
+                record.prompt,
+                record.text,
+                record.complete,
+            )
+            for record, moment in self._folder.samples()
+        ]
+        schema = {
+            **_MOMENT,
+            "name": pl.String,
+            "prompt": pl.String,
+            "text": pl.String,
+            "complete": pl.Boolean,
+        }
+        return pl.DataFrame(rows, schema=schema, orient="row")
+
+    def predict(self, texts: str | Sequence[str]) -> pl.DataFrame:
+        """The likeliest label of each text, and the probability of every label; or the number of each.
+
+        Returns:
+            Columns text, label, and `P(name)` for each label; or text and number.
+
+        Raises:
+            UserError: the model writes texts and labels none, or there is no text.
+        """
+        given = [texts] if isinstance(texts, str) else list(texts)
+        answers = self._loaded.predict(given)
+        from seqlab.evaluate.prediction import NUMBER
+
+        if not self._loaded.labels:
+            return pl.DataFrame({"text": given, NUMBER: [answer[NUMBER] for answer in answers]})
+        return pl.DataFrame(
+            {
+                "text": given,
+                "label": [max(probabilities, key=probabilities.__getitem__) for probabilities in answers],
+                **{
+                    f"P({label})": [probabilities[label] for probabilities in answers]
+                    for label in self._loaded.labels
+                },
+            }
+        )
+
+    def predictions(self, split: str = "valid", *, texts: bool = True) -> pl.DataFrame:
+        """What a classifier answers to each text of a split of the run's data, in the order of the data.
+
+        Args:
+            split: train, valid, test or another one of the data.
+            texts: whether the texts are among the columns.
+
+        Returns:
+            Columns text, label, predicted, probability (of the predicted label), and correct.
+
+        Raises:
+            UserError: the run is not that of a classifier, there is no such split, or the data has changed.
+        """
+        from seqlab.evaluate.evaluation import predictions_of_run
+
+        return pl.DataFrame(predictions_of_run(self._folder, split, texts=texts, trust=self._trust))
+
+    def sample(
+        self,
+        prompt: str = "",
+        *,
+        count: int = 5,
+        length: int = 100,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int = 1,
+    ) -> pl.DataFrame:
+        """Let a language model continue a prompt.
+
+        Args:
+            prompt: text to continue.
+            count: texts to write.
+            length: tokens a text may have.
+            temperature: divides the logits; 0 always takes the most likely token.
+            top_k: draw from the k most likely tokens only.
+            top_p: draw from the most likely tokens that together hold this share of the probability.
+            seed: source of the draws.
+
+        Returns:
+            Columns prompt, text, and complete: False where `length` cut the text short.
+
+        Raises:
+            UserError: the model does not generate, or a number is out of range.
+        """
+        from seqlab.decode.sampling import SamplingOptions
+
+        options = SamplingOptions(temperature=temperature, top_k=top_k, top_p=top_p)
+        texts = self._loaded.sample(prompt, count=count, length=length, options=options, seed=seed)
+        rows = [(text.prompt, text.text, text.complete) for text in texts]
+        schema = {"prompt": pl.String, "text": pl.String, "complete": pl.Boolean}
+        return pl.DataFrame(rows, schema=schema, orient="row")
+
+    def evaluate(
+        self,
+        split: str = "valid",
+        metrics: Sequence[str] = (),
+        *,
+        calibrate: bool = False,
+        device: str = "cpu",
+    ) -> Card:
+        """Score the best checkpoint on every target of a split, once; keep the result in the run's folder.
+
+        Of a classifier, without `metrics`, also what says how far to trust it.
+
+        Args:
+            split: train, valid, test or another one of the data. Use test once, at the end.
+            metrics: their names (`seqlab list metrics`); (): those of the task.
+            calibrate: whether to fit the temperature that divides a classifier's logits, on validation.
+            device: cpu, cuda or mps.
+
+        Returns:
+            The card: "metrics" by name, "loss_unit", "sequences", "tokens", curves and matrices, each with
+            its unit; the same as `seqlab evaluate --json`.
+
+        Raises:
+            UserError: there is no such split or metric, or the data has changed.
+            WorkError: another process works in the run's folder.
+        """
+        from seqlab.evaluate.evaluation import evaluate_run
+        from seqlab.evaluate.inspection import DEFAULT_ERRORS, Inspection
+
+        inspection = Inspection(DEFAULT_ERRORS, calibrate) if calibrate or not metrics else None
+        return evaluate_run(
+            self._folder, split, metrics, inspection=inspection, device=device, trust=self._trust
+        )
+
+    def diagnose(
+        self,
+        diagnostics: Sequence[str] = (),
+        *,
+        split: str = "valid",
+        rows: int | None = None,
+        device: str = "cpu",
+    ) -> dict[str, Any]:
+        """Diagnose the best checkpoint: its gradient through time.
+
+        Args:
+            diagnostics: their names (`seqlab list diagnostics`); (): all that fit the model.
+            split: train, valid or test.
+            rows: texts, or parts of a running text; None: as the run's settings say.
+            device: cpu, cuda or mps.
+
+        Returns:
+            By diagnostic under "diagnostics": what was "found", in sentences, and its "records"; the same as
+            `seqlab diagnose --json`.
+
+        Raises:
+            UserError: there is no such diagnostic or split, or nothing to diagnose.
+            WorkError: another process works in the run's folder.
+        """
+        from seqlab.evaluate.evaluation import diagnose_run
+
+        return diagnose_run(
+            self._folder, diagnostics, split=split, rows=rows, device=device, trust=self._trust
+        )
+
+    def chart(self, *names: str, over: str = "step") -> alt.LayerChart | alt.VConcatChart:
+        """Curves of recorded numbers; they show themselves where they are a notebook cell's last value.
+
+        Args:
+            names: any that `records` has; none: the loss.
+            over: step, epoch or seconds.
+
+        Raises:
+            UserError: nothing of that name was recorded, or not over that axis.
+        """
+        from seqlab.report.charts.inline_chart import run_charts
+
+        return run_charts([self._folder], names, over)
+
+    @cached_property
+    def _loaded(self) -> LoadedRun:
+        from seqlab.evaluate.loaded import load_run as load
+
+        return load(self._folder, trust=self._trust)

@@ -1,0 +1,136 @@
+"""Functions that compute: train a model, run a study, find silent bugs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from seqlab.api.printed_lines import RunLines, StudyLines
+from seqlab.api.run_result import Run
+from seqlab.api.study_results import StudyResult
+from seqlab.experiment import recipes
+from seqlab.experiment.experiment_config import AnyExperimentConfig
+from seqlab.experiment.handed_over import Settings, assignments, code_path
+from seqlab.runs import run_folder
+from seqlab.schema.config import override, parse, plain
+
+if TYPE_CHECKING:
+    from seqlab.evaluate.checkups import Checkup
+
+
+def train(
+    recipe: str | Path | AnyExperimentConfig,
+    settings: Settings = (),
+    *,
+    device: str | None = None,
+    threads: int | None = None,
+    progress: bool = False,
+) -> Run:
+    """Train a model and keep its best checkpoint. An unfinished run continues, a finished one is loaded.
+
+    Args:
+        recipe: a shipped recipe's name, a TOML file, or a configuration.
+        settings: a dict, nested or with full keys, such as `{"model.hidden_size": 200, "data": {"train":
+            4000}}`; or a list of `key=value`. In a dict what chooses a kind comes first, in whatever order it
+            is given, and values may be classes and functions: `{"model": Net, "model.arguments.size": 12}`.
+        device: where the model lives: cpu, cuda, mps; None is the CPU.
+        threads: of the numerical libraries; None is as many as make its steps faster.
+        progress: print a line for each validation; else nothing is printed, and notes go to the logger
+            `seqlab`.
+
+    Raises:
+        UserError: a key or value is wrong, or the settings and the data do not fit.
+        WorkError: the loss diverged, or the disk is full.
+    """
+    from seqlab.training import run
+
+    config, notes = _configure(recipe, settings)
+    callback = RunLines(progress=progress)
+    for note in notes:
+        callback.message(note)
+    summary = run.train(config, device=device, threads=threads, callback=callback)
+    return Run(run_folder.open_run(Path(summary["run"])))
+
+
+def _configure(
+    recipe: str | Path | AnyExperimentConfig, settings: Settings
+) -> tuple[AnyExperimentConfig, list[str]]:
+    """The experiment, and what the user should read about it."""
+    overrides = assignments(settings)
+    if isinstance(recipe, (str, Path)):
+        return recipes.configure(str(recipe), overrides)
+    table, notes = plain(recipe), []
+    for assignment in overrides:
+        table, note = override(type(recipe), table, assignment)
+        notes += [note] if note else []
+    return parse(type(recipe), table), notes
+
+
+def study(
+    study: str | Path | Mapping[str, Any],
+    settings: Settings = (),
+    *,
+    final: bool = False,
+    retry: bool = False,
+    processes: int = 1,
+    device: str | None = None,
+    threads: int | None = None,
+    allow_incomparable: bool = False,
+    progress: bool = False,
+) -> StudyResult:
+    """Run a study: many runs that answer one question. A study that was interrupted continues.
+
+    Args:
+        study: a shipped study's name, a TOML file, or the content of one as a dict with a `name`.
+        settings: of the study, such as `{"seeds": [1, 2]}`, or of every run; as for `train`.
+        final: whether to score the test split at the end, once, with the settings chosen by the study's
+            `final`.
+        retry: whether failed runs are run again.
+        processes: runs at a time; they share the threads. A script that has more than 1 must guard its own
+            code with `if __name__ == "__main__"`.
+        device: cpu, cuda or mps; None is the CPU.
+        threads: of all processes together; None is as many as `seqlab study` takes.
+        allow_incomparable: show numbers that cannot be ranked separately instead of refusing.
+        progress: print a line for each run that ended; else nothing is printed.
+
+    Raises:
+        UserError: a key or value is wrong, or the study was begun with other settings.
+        WorkError: no run is finished, another process runs the study, or the disk is full.
+    """
+    from seqlab.studies import design
+    from seqlab.studies.resources import resources_for
+    from seqlab.studies.run_study import evaluate_study, run_study
+
+    given = study if isinstance(study, Mapping) else str(study)
+    designed = design.Design(design.read(given, assignments(settings)))
+    resources = resources_for(processes, device, threads)
+    callback = StudyLines(progress=progress)
+    folder = run_study(designed, resources, processes=processes, retry=retry, callback=callback)
+    if final:
+        evaluate_study(designed, folder, resources, callback)
+    return StudyResult(folder, allow_incomparable=allow_incomparable)
+
+
+def check(
+    what: str | Path | Callable[..., Any],
+    settings: Settings = (),
+    *,
+    task: Literal["language-model", "classify"] | None = None,
+    trust: bool = False,
+) -> Checkup:
+    """Look for silent bugs in a model, with the evidence.
+
+    Args:
+        what: a class of a module of one's own or its `FILE.py:NAME`, a recipe, or a run.
+        settings: of a recipe or module; as for `train`.
+        task: of a module; None is the one that its outputs fit.
+        trust: whether code that a run folder holds may be executed, although it was not trained here.
+
+    Raises:
+        UserError: there is no such module, recipe or run, or it cannot be built.
+    """
+    from seqlab.evaluate.checkups import checkup
+
+    subject = code_path(what) if callable(what) else str(what)
+    return checkup(subject, assignments(settings), task=task, trust=trust)
