@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ SMALL = {
     "formal_languages": BRACKETS,
     "language_model": 'network, baseline = "python-gru", "python-5gram"\ndata = {"data.max_bytes": 60_000}\n'
     'settings = {**data, "model.embedding_size": 8, "model.hidden_size": 8, "training.max_steps": 4}',
+    "review_classification": 'recipe = "text-classifier"\nsettings = {"data.path": "reviews.csv",'
+    ' "training.epochs": 2}',
 }
 """By notebook, what a test executes after its cell of parameters."""
 NOTEBOOK = ROOT / "examples" / "first_look.ipynb"
@@ -52,6 +55,7 @@ def test_a_notebook_runs_in_a_folder_of_its_own(
 ) -> None:
     monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path))
+    shutil.copy(ROOT / "examples" / "reviews.csv", tmp_path)
     notebook = nbformat.read(ROOT / "examples" / f"{name}.ipynb", as_version=4)
     (cell,) = _parameters(notebook)
     cell.source += f"\n{SMALL[name]}"
