@@ -71,9 +71,7 @@ def test_a_class_of_a_cell_is_copied_with_its_whole_cell(monkeypatch: pytest.Mon
     again = seqlab.train("brackets-lstm", {**SETTINGS, "model": net, "model.arguments.size": 6})
     assert again.path == run.path
     changed = run_cell(f"{CELL}\nunused = 1\n", monkeypatch, "<cell-2>")["Net"]
-    other = seqlab.train(
-        "brackets-lstm", {**SETTINGS, "model": changed, "model.arguments.size": 6}, quiet=True
-    )
+    other = seqlab.train("brackets-lstm", {**SETTINGS, "model": changed, "model.arguments.size": 6})
     assert other.path != run.path
     assert len(run.sample("(", count=1, length=3)) == 1
 
@@ -96,7 +94,6 @@ def test_every_kind_is_handed_over() -> None:
             "training.epochs": 2,
             "training.patience": None,
         },
-        quiet=True,
     )
     assert set(run.metrics) == {"loss", "quadratic", "Hits"}
     assert copied(run, "data.path") == [Path(own_data.__file__).read_text()]
