@@ -52,6 +52,16 @@ def test_splits_that_are_missing_are_made_stratified_and_disjoint() -> None:
     assert set(config("one_split", valid_fraction=0.0).read().texts) == {"train", "test"}
 
 
+def test_a_part_of_the_training_texts_is_chosen_by_the_seed_of_splits() -> None:
+    whole, size = rows(config("reviews").read(), "train"), 4
+    first, other = (
+        rows(config("reviews", train_size=size, split_seed=seed).corpus(), "train") for seed in (0, 1)
+    )
+    assert len(first) == len(other) == size
+    assert first != other
+    assert set(first) | set(other) <= set(whole)
+
+
 def test_floats_are_numbers_and_whole_numbers_are_labels() -> None:
     corpus = config("numbers").read()
     assert corpus.label_names == ()

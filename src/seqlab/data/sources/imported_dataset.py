@@ -56,7 +56,7 @@ class ImportedDatasetConfig(DatasetConfig):
     test_fraction: float = Field(default=0.1, ge=0.0, lt=1.0)
     """Fraction of the training texts for `test` if it is not returned; 0: there is none."""
     split_seed: int = Field(default=0, ge=0)
-    """Determines which texts go to the splits that are made."""
+    """Determines which texts go to the splits that are made, and which ones `train_size` keeps."""
     max_length: int | None = Field(default=None, ge=1)
     """Maximum number of tokens of a text; none: no limit."""
     keep: Literal["first", "last"] = "first"
@@ -84,6 +84,10 @@ class ImportedDatasetConfig(DatasetConfig):
                 content = text.encode("utf-8", "surrogatepass")
                 digest.update(f"{len(content)} {target!r}\n".encode() + content)
         return digest.hexdigest()
+
+    @override
+    def subset_seed(self) -> int:
+        return self.split_seed
 
     @override
     def read(self) -> Corpus:
