@@ -36,7 +36,9 @@ def test_python_that_is_shown_runs(page: Path, monkeypatch: pytest.MonkeyPatch, 
 
 
 @pytest.mark.slow
-@pages
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page.stem != "glossary"], ids=lambda page: page.stem
+)
 def test_every_command_runs(page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """In order, in one folder, as a reader would; training is cut to a few steps."""
     lines = runnable(shown(page))

@@ -44,9 +44,9 @@ def keep_training(corpus: Corpus, size: int, *, seed: int, even: bool) -> Corpus
     targets = corpus.targets.get("train")
     has_labels = targets is not None and len(corpus.label_names) > 0
     labels = np.array(targets if has_labels else [0] * len(texts), dtype=np.int64)
-    _check_size(size, len(texts), "examples")
     order = nested_order(labels, seed=seed, even=even)
-    _check_size(size, len(order), "examples with equally many of each label")
+    evenly = " with equally many of each label" if len(order) < len(texts) else ""
+    _check_size(size, len(order), f"examples{evenly}")
     _check_labels(size, len(np.unique(labels)))
     kept = np.zeros(len(texts), dtype=np.bool_)
     kept[order[:size]] = True

@@ -141,6 +141,8 @@ def _range(group: Group) -> tuple[CellValue, CellValue]:
 
 def _compared(study: ChapterStudy, pairs: Pairs, group: Group) -> tuple[CellValue, CellValue, CellValue]:
     """A model's value minus that of the best network on the same items, with the interval; else Nones."""
+    if not study.best:  # baselines alone
+        return None, None, None
     best = study.best[0]
     for pair in pairs.found:
         if pair.items is not None and pair.names in (
