@@ -35,7 +35,7 @@ def extension(build: str, machine: list[str]) -> Extension:
     return Extension(
         f"seqlab.nn.native._{build}",
         sources=[str(SOURCE / f"{build}.cpp")],
-        depends=sorted(str(path) for path in SOURCE.glob("*.h*")),
+        depends=["setup.py", *sorted(str(path) for path in SOURCE.glob("*.h*"))],
         language="c++",
         extra_compile_args=[*FLAGS, *machine],
         extra_link_args=["-fopenmp", *STRIP],

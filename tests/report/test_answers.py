@@ -170,3 +170,11 @@ def test_a_matrix_names_what_its_rows_and_columns_are(tmp_path: Path) -> None:
     assert [column.title for column in matrix.columns] == ["true class", "predicted", "value"]
     chart = matrix.charts[""]["layer"][0]["encoding"]
     assert (chart["x"]["title"], chart["y"]["title"]) == ("predicted", "true class")
+
+
+def test_baselines_alone_have_a_page(tmp_path: Path) -> None:
+    runs = [
+        folders.baseline(name=kind, kind=kind, loss=loss) for kind, loss in (("oracle", 0.5), ("n-gram", 0.6))
+    ]
+    document = page(report.write(runs, tmp_path / "r.html", title="Baselines", allow_incomparable=True))
+    assert "n-gram" in document.all("body")[0].text

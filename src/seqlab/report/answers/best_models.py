@@ -71,7 +71,8 @@ def best_table(study: ChapterStudy, pairs: Pairs) -> ReportTable:
                     ReportColumn("from"),
                     ReportColumn("to"),
                 ]
-                * compared
+                if compared
+                else []
             ),
             ReportColumn("training", "s"),
             ReportColumn("parameters"),
