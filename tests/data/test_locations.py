@@ -13,6 +13,7 @@ from seqlab.data.data_kinds import DATASETS
 from seqlab.data.locations import Location, located, without_locations
 from seqlab.experiment import recipes
 from seqlab.runs import run_folder
+from seqlab.schema.code_settings import NamesCode
 from seqlab.schema.config import parse
 
 TEXT = "".join(f"line {number % 7} says {number % 3}.\n" for number in range(400))
@@ -80,7 +81,8 @@ def test_the_extension_of_a_table_decides_how_it_is_read() -> None:
 def test_every_path_of_a_dataset_is_marked(kind: str) -> None:
     fields = DATASETS[kind].model_fields
     marked = {name for name, field in fields.items() if any(isinstance(m, Location) for m in field.metadata)}
-    assert marked == {name for name in fields if name == "path" or name.endswith("_path")}
+    code = {name for name, field in fields.items() if any(isinstance(m, NamesCode) for m in field.metadata)}
+    assert marked | code == {name for name in fields if name == "path" or name.endswith("_path")}
 
 
 def test_settings_without_a_path_stay_as_they_are() -> None:
