@@ -58,7 +58,7 @@ def test_the_demo_writes_a_report_and_writes_it_again(tmp_path: Path) -> None:
         "lstm",
         "transformer-lm",
         "Compared with the true distribution",
-        "python-5gram",
+        "names-5gram",
     ):
         assert word in out
     report = tmp_path / "report.html"

@@ -42,7 +42,7 @@ TEXTS = (
     "9" * 5_000,
 )
 """Values of a setting on the command line."""
-_ON_DISK = ("imdb", "ptb", "tiny_shakespeare", "python_source")
+_ON_DISK = ("import", "imdb", "ptb", "tiny_shakespeare", "python_source")
 """Datasets that are too large for this."""
 RECIPES = {
     "brackets-lstm": ["data.train=40", "data.valid=10", "data.test=10", "data.max_length=20"],

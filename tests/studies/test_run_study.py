@@ -169,9 +169,14 @@ def test_a_run_in_use_is_no_failure_and_the_study_comes_back_to_it(
     held.__enter__()
 
     class Releases(StudyRecorder):
+        released = False
+
         def ended(self, trial: Trial, outcome: JobOutcome, value: float | None) -> None:
             super().ended(trial, outcome, value)
-            if [state for _, state in self.outcomes].count("finished") == 3:
+            # A process may begin with the first run only after the others ended.
+            others = [state for _, state in self.outcomes].count("finished") == 3
+            if others and (1, "in use") in self.outcomes and not self.released:
+                self.released = True
                 held.__exit__(None, None, None)
 
     recorder = Releases()

@@ -238,7 +238,8 @@ def _encoded(
             for chunk in _chunks(texts):
                 hashed(chunk)
                 for encoded in _encoded_chunk(chunk, tokenizer, limit):
-                    encoded.tokens.tofile(file)
+                    # Not `tofile`, which does not report a full disk.
+                    file.write(np.ascontiguousarray(encoded.tokens, dtype=np.int32).data)
                     lengths.append(np.diff(encoded.offsets))
             tokens = _mapped(file)
     return Ragged(tokens, np.cumsum(np.concatenate([[0], *lengths]), dtype=np.int64))

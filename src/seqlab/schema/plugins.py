@@ -1,4 +1,4 @@
-"""Kinds that installed packages add: entry points of the group `seqlab.plugins`.
+"""Kinds that installed packages add: entry points of the group "seqlab.plugins".
 
 An entry point names a mapping, or a function that returns one: of lists, as `seqlab list` names them, to the
 names of kinds, each with the path of its class, `module:Name`, and a description of one line.
