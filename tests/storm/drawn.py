@@ -43,7 +43,7 @@ TEXTS = (
 )
 """Values of a setting on the command line."""
 _ON_DISK = ("import", "imdb", "ptb", "tiny_shakespeare", "python_source")
-"""Datasets that are too large for this."""
+"""Kinds that need a file of code, and datasets that are too large for this."""
 RECIPES = {
     "brackets-lstm": ["data.train=40", "data.valid=10", "data.test=10", "data.max_length=20"],
     "marked-addition-lstm": ["data.train=40", "data.valid=10", "data.test=10"],
