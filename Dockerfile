@@ -1,6 +1,6 @@
 # seqlab with all extras, for a CPU:
 #     docker build --build-arg TORCH_INDEX=ADDRESS -t seqlab .
-#     docker run --rm -v "$PWD:/work" seqlab train brackets-lstm
+#     docker run --rm -v "$PWD:/lab" seqlab train brackets-lstm
 # ADDRESS is the index of CPU builds that PyTorch's installation page shows for "Pip" and "CPU". Without it, PyTorch may
 # come as a build for GPUs of several gigabytes.
 FROM python:3.12-slim
@@ -17,6 +17,6 @@ RUN pip install --no-cache-dir --constraint constraints.txt setuptools \
 COPY src src
 RUN pip install --no-cache-dir --constraint constraints.txt --no-build-isolation '.[all]'
 
-# Run folders are written to /work/runs, derived data to the cache.
-WORKDIR /work
+# Run folders are written to /lab/runs, derived data to the cache.
+WORKDIR /lab
 ENTRYPOINT ["seqlab"]
