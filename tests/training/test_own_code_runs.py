@@ -48,8 +48,8 @@ LONG = ["training.epochs=30", "training.matmul=torch"]
 
 @pytest.fixture(autouse=True)
 def _folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
     monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "runs"))
     Path("net.py").write_text(NET)
@@ -101,14 +101,14 @@ def test_the_folder_holds_a_copy_that_evaluates_predicts_and_repeats_the_run(
 
 def test_a_relative_and_an_absolute_path_are_one_run(tmp_path: Path) -> None:
     made = fit(own())
-    assert fit(own(f"{tmp_path}/work/net.py:Net")).path == made.path
-    assert fit(own("../work/net.py:Net")).path == made.path
+    assert fit(own(f"{tmp_path}/here/net.py:Net")).path == made.path
+    assert fit(own("../here/net.py:Net")).path == made.path
 
 
 def test_data_at_a_relative_and_an_absolute_path_is_one_run(tmp_path: Path) -> None:
     own_files.write(Path(), "text-classifier")
     first, _ = recipes.configure("text-nbsvm", ["data.path=films.csv"])
-    second, _ = recipes.configure("text-nbsvm", [f"data.path={tmp_path}/work/films.csv"])
+    second, _ = recipes.configure("text-nbsvm", [f"data.path={tmp_path}/here/films.csv"])
     assert run.run_reference(first) == run.run_reference(second)
     shutil.copy("films.csv", "others.csv")
     third, _ = recipes.configure("text-nbsvm", ["data.path=others.csv"])

@@ -49,12 +49,12 @@ COPIES = {
 
 @pytest.fixture(autouse=True)
 def _folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
     monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "runs"))
     for file in FILES:
-        shutil.copy(file, tmp_path / "work")
+        shutil.copy(file, tmp_path / "here")
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_changed_code_is_another_run(file: str, made: RunFolder) -> None:
 
 
 def test_where_the_files_are_does_not_matter(tmp_path: Path, made: RunFolder) -> None:
-    absolute = [setting.replace("own_", f"{tmp_path}/work/own_") for setting in OWN]
+    absolute = [setting.replace("own_", f"{tmp_path}/here/own_") for setting in OWN]
     assert absolute != OWN
     assert tiny.fit(absolute).path == made.path
 

@@ -100,7 +100,4 @@ def print_wrong_texts(wrong: WrongTexts) -> None:
 
 
 def _cut(text: str | None) -> str:
-    if text is None:
-        return ""
-    line = " ".join(text.split())
-    return line if len(line) <= LONGEST_TEXT else f"{line[: LONGEST_TEXT - 3]}..."
+    return "" if text is None else shortened(" ".join(text.split()), LONGEST_TEXT)

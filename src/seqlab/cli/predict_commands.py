@@ -15,7 +15,7 @@ from seqlab.cli.arguments import InputFile, Json, Run, Trust, check_output
 from seqlab.cli.console import percent, print_json, print_line, print_note, print_text
 from seqlab.cli.progress_display import working
 from seqlab.schema.errors import UserError
-from seqlab.schema.visible import visible
+from seqlab.schema.visible import shortened, visible
 
 if TYPE_CHECKING:
     from seqlab.data.dataset_config import DatasetConfig
@@ -209,7 +209,8 @@ def _print_predictions(
     _print_notes(source)
     for text in unknown[:MOST_NOTES]:
         print_note(
-            f"The model knows no word of {_cut(text, 60)!r}; it predicts the same for all texts of this kind."
+            f"The model knows no word of {shortened(text)!r}; "
+            "it predicts the same for all texts of this kind."
         )
     if len(unknown) > MOST_NOTES:
         print_note(f"The same is true of {len(unknown) - MOST_NOTES:,} more texts.")
@@ -243,14 +244,9 @@ def _best(values: dict[str, float]) -> str:
 def _prediction_line(text: str, values: dict[str, float], *, abstains: bool) -> str:
     """The most likely label, or the number, and the text; a second line for more than two labels."""
     ranked = sorted(values.items(), key=lambda item: -item[1])
-    shown = [f"{visible(_cut(label, 60))} {value:.3f}" for label, value in ranked]
-    line = f"{f'({shown[0]})' if abstains else shown[0]}  " + visible(_cut(text, 80), keep="\t")
+    shown = [f"{visible(shortened(label))} {value:.3f}" for label, value in ranked]
+    line = f"{f'({shown[0]})' if abstains else shown[0]}  " + visible(shortened(text, 80), keep="\t")
     return line if len(shown) <= 2 else f"{line}\n    {', '.join(shown)}"
-
-
-def _cut(text: str, length: int) -> str:
-    """A text, without its end where it has more characters."""
-    return text if len(text) <= length else f"{text[: length - 3]}..."
 
 
 class _Reading(NamedTuple):
