@@ -14,7 +14,7 @@ from seqlab.nn.transformer import TransformerLayer
 from seqlab.schema.errors import UserError
 
 B, T, H, N = 3, 5, 12, 4
-PATHS = ["fast", "reference"]
+IMPLEMENTATIONS = ["torch", "equations"]
 
 
 def random(seed: int = 0) -> torch.Generator:
@@ -29,9 +29,9 @@ def assert_equal(actual, expected) -> None:
     torch.testing.assert_close(actual, expected, rtol=1e-9, atol=1e-11)
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_values_and_gradients_equal_torchs_attention(path):
-    ours = SelfAttention(H, N, generator=random(), path=path).double()
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_values_and_gradients_equal_torchs_attention(implementation):
+    ours = SelfAttention(H, N, generator=random(), implementation=implementation).double()
     theirs = nn.MultiheadAttention(H, N, batch_first=True).double()
     theirs.load_state_dict(ours.state_dict())
     future = torch.ones(T, T, dtype=torch.bool).triu(1)
@@ -44,9 +44,9 @@ def test_values_and_gradients_equal_torchs_attention(path):
     assert_equal(*results)
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_with_a_past_equals_a_loop_over_visible_keys(path):
-    attention = SelfAttention(H, N, generator=random(), path=path).double()
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_with_a_past_equals_a_loop_over_visible_keys(implementation):
+    attention = SelfAttention(H, N, generator=random(), implementation=implementation).double()
     x, past = some(B, T, H), KeysValues(some(B, N, 4, 3, seed=2), some(B, N, 4, 3, seed=3))
     valid = torch.tensor([[True, True, False, True], [False] * 4, [True] * 4])
     y, present = attention(x, past, visible_keys(valid, T))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import partial
+from typing import get_args
 
 import pytest
 import torch
@@ -18,6 +20,7 @@ from seqlab.models.model_kinds import MODELS
 from seqlab.nn.cells import CELLS
 from seqlab.nn.embedding import Fixed, Lookup
 from seqlab.nn.fused_head import linear_cross_entropy
+from seqlab.nn.implementation import Implementation
 from seqlab.nn.initial import linear, normal_embedding, uniform_embedding
 from seqlab.nn.layer import Layer
 from seqlab.nn.native.builds import active_library
@@ -47,11 +50,10 @@ def transformer(size: int = E, heads: int = 2, inner: int = 8, layers: int = 2) 
 
 LAYERS: dict[str, Callable[[], Layer]] = {"transformer": transformer}
 for cell in CELLS:
-    for path in ("fast", "reference"):
-        LAYERS[f"{cell}-{path}"] = lambda cell=cell, path=path: recurrent(cell, layers=2, path=path)
-        LAYERS[f"{cell}-{path}-both"] = lambda cell=cell, path=path: recurrent(
-            cell, layers=2, bidirectional=True, path=path
-        )
+    for implementation in get_args(Implementation):
+        layer = partial(recurrent, cell, layers=2, implementation=implementation)
+        LAYERS[f"{cell}-{implementation}"] = layer
+        LAYERS[f"{cell}-{implementation}-both"] = partial(layer, bidirectional=True)
 
 
 @st.composite
@@ -152,7 +154,7 @@ def test_sizes_that_do_not_exist(build: Callable[[], object], words: str) -> Non
         build()
 
 
-@pytest.mark.parametrize("name", ["lstm-fast", "gru-reference", "transformer"])
+@pytest.mark.parametrize("name", ["lstm-kernels", "gru-equations", "transformer"])
 @pytest.mark.parametrize("change", ["lacks", "unknown", "other shape"])
 def test_states_that_do_not_fit(name: str, change: str) -> None:
     layer = LAYERS[name]()

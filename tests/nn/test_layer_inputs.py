@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import jaxtyping
 import pytest
 import torch
 from torch import Tensor
 
+from seqlab.nn.implementation import Implementation
 from seqlab.nn.native import builds
-from seqlab.nn.recurrent import Path, RecurrentStack
+from seqlab.nn.recurrent import RecurrentStack
 from seqlab.schema.errors import UserError
 
 B, T, E, H = 3, 8, 4, 5
 NAN = float("nan")
-PATHS: list[Path] = ["fast", "reference"]
+IMPLEMENTATIONS: tuple[Implementation, ...] = get_args(Implementation)
 LENGTHS = {
     "float, NaN": (
         torch.tensor([1.0, NAN, 2.0]),
@@ -59,75 +62,77 @@ def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
-def stack(cell: str, path: Path, layers: int = 1) -> RecurrentStack:
-    return RecurrentStack(cell, E, H, layers=layers, generator=torch.Generator().manual_seed(0), path=path)
+def stack(cell: str, implementation: Implementation, layers: int = 1) -> RecurrentStack:
+    return RecurrentStack(
+        cell, E, H, layers=layers, generator=torch.Generator().manual_seed(0), implementation=implementation
+    )
 
 
 def good() -> tuple[Tensor, Tensor]:
     return torch.zeros(B, T, E), torch.tensor([8, 3, 0])
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 @pytest.mark.parametrize("wrong", LENGTHS)
-def test_lengths(wrong: str, path: Path) -> None:
+def test_lengths(wrong: str, implementation: Implementation) -> None:
     lengths, message = LENGTHS[wrong]
     with pytest.raises(UserError, match=rf"^A recurrent layer's lengths must be .*{message}"):
-        stack("lstm", path)(good()[0], lengths)
+        stack("lstm", implementation)(good()[0], lengths)
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 @pytest.mark.parametrize("wrong", INPUTS)
 @pytest.mark.parametrize("cell", ["elman", "lstm"])
-def test_inputs(cell: str, wrong: str, path: Path) -> None:
+def test_inputs(cell: str, wrong: str, implementation: Implementation) -> None:
     x, message = INPUTS[wrong]
     with pytest.raises(UserError, match=rf"^A recurrent layer's inputs must be .*{message}"):
-        stack(cell, path)(x, good()[1])
+        stack(cell, implementation)(x, good()[1])
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 @pytest.mark.parametrize("shape", [(B, T), (B, T, E, 1), (T,), ()], ids=str)
-def test_inputs_of_other_dimensions(shape: tuple[int, ...], path: Path) -> None:
+def test_inputs_of_other_dimensions(shape: tuple[int, ...], implementation: Implementation) -> None:
     with pytest.raises(UserError, match=r"inputs must be \(batch, steps, 4\)\. Got"):
-        stack("elman", path)(torch.zeros(shape), good()[1])
+        stack("elman", implementation)(torch.zeros(shape), good()[1])
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 @pytest.mark.parametrize("wrong", STATES)
-def test_states(wrong: str, path: Path) -> None:
+def test_states(wrong: str, implementation: Implementation) -> None:
     state, message = STATES[wrong]
     with pytest.raises(UserError, match=message):
-        stack("elman", path)(*good(), {"h": state})
+        stack("elman", implementation)(*good(), {"h": state})
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 @pytest.mark.parametrize("layers", [1, 3])
-def test_states_of_another_number_of_layers(layers: int, path: Path) -> None:
+def test_states_of_another_number_of_layers(layers: int, implementation: Implementation) -> None:
     with pytest.raises(UserError, match=r"state 'h' must be \(3, 2, 5\)\. Got"):
-        stack("elman", path, layers=2)(*good(), {"h": torch.zeros(B, layers, H)})
+        stack("elman", implementation, layers=2)(*good(), {"h": torch.zeros(B, layers, H)})
 
 
 @pytest.mark.parametrize("state", [torch.zeros(B, 1, H), (torch.zeros(B, 1, H),) * 2], ids=["h", "(h, c)"])
 def test_states_as_torch_takes_them(state: object) -> None:
     with pytest.raises(UserError, match=r"state must be a dictionary of h, c\. Got (Tensor|tuple)"):
-        stack("lstm", "fast")(*good(), state)
+        stack("lstm", "kernels")(*good(), state)
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_the_second_state_is_checked_too(path: Path) -> None:
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_the_second_state_is_checked_too(implementation: Implementation) -> None:
     with pytest.raises(UserError, match=r"state 'c' must be \(3, 1, 5\)\. Got \(3, 1, 6\)"):
-        stack("lstm", path)(*good(), {"h": torch.zeros(B, 1, H), "c": torch.zeros(B, 1, H + 1)})
+        stack("lstm", implementation)(*good(), {"h": torch.zeros(B, 1, H), "c": torch.zeros(B, 1, H + 1)})
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_lengths_on_another_device(path: Path) -> None:
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_lengths_on_another_device(implementation: Implementation) -> None:
     """The library would read the address of another device's memory."""
     with pytest.raises(UserError, match=r"lengths must be .*cpu.* Got .*meta"):
-        stack("elman", path)(good()[0], good()[1].to("meta"))
+        stack("elman", implementation)(good()[0], good()[1].to("meta"))
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_weights_that_were_replaced(path: Path) -> None:
-    layer = stack("lstm", path)
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_weights_that_were_replaced(implementation: Implementation) -> None:
+    layer = stack("lstm", implementation)
     layer.register_parameter("bias_hh_l0", torch.nn.Parameter(torch.zeros(7)))
     with pytest.raises(UserError, match=r"bias_hh must be \(20,\)\. Got \(7,\)"):
         layer(*good())
@@ -136,7 +141,7 @@ def test_weights_that_were_replaced(path: Path) -> None:
 @pytest.mark.parametrize("kernels", builds.available_builds())
 def test_every_build_refuses_wrong_lengths(kernels: str) -> None:
     with builds.use_build(kernels):
-        layer = stack("gru-reset-before", "fast")
+        layer = stack("gru-reset-before", "kernels")
         with pytest.raises(ValueError, match=r"within 0 to 8\. Got 9"):
             layer(good()[0], torch.tensor([9, 9, 9]))
         y, _, _ = layer(*good())

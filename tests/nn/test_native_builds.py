@@ -110,16 +110,17 @@ def test_a_build_with_wrong_products_is_detected(monkeypatch: pytest.MonkeyPatch
 
 @needs_a_build
 @pytest.mark.parametrize(
-    ("path", "steps", "dtype", "native"),
+    ("implementation", "steps", "dtype", "native"),
     [
-        ("fast", MIN_TOKENS, torch.float32, True),
-        ("fast", 1, torch.float32, False),
-        ("fast", MIN_TOKENS, torch.float64, False),
-        ("reference", MIN_TOKENS, torch.float32, False),
+        ("kernels", MIN_TOKENS, torch.float32, True),
+        ("kernels", 1, torch.float32, False),
+        ("kernels", MIN_TOKENS, torch.float64, False),
+        ("torch", MIN_TOKENS, torch.float32, False),
+        ("equations", MIN_TOKENS, torch.float32, False),
     ],
 )
 def test_when_a_layer_uses_the_library(
-    monkeypatch: pytest.MonkeyPatch, path, steps: int, dtype: torch.dtype, native: bool
+    monkeypatch: pytest.MonkeyPatch, implementation, steps: int, dtype: torch.dtype, native: bool
 ) -> None:
     calls: list[str] = []
 
@@ -128,7 +129,8 @@ def test_when_a_layer_uses_the_library(
         return native_scan(library, *arguments, **settings)
 
     monkeypatch.setattr(scan, "native_scan", recording_scan)
-    stack = RecurrentStack("lstm", 3, 4, generator=torch.Generator().manual_seed(0), path=path).to(dtype)
+    generator = torch.Generator().manual_seed(0)
+    stack = RecurrentStack("lstm", 3, 4, generator=generator, implementation=implementation).to(dtype)
     stack(torch.zeros(1, steps, 3, dtype=dtype), torch.tensor([steps]))
     assert calls == [builds.build_name()] * native
 

@@ -115,3 +115,8 @@ def test_no_gate_is_known_to_keep_the_state() -> None:
         UserError, match=r"'forget_bias' must be 0 for the cell 'own_cells.py:Lstm', of which .* Got 1"
     ):
         stack(f"{CELLS}:Lstm", forget_bias=1.0)
+
+
+def test_torch_cannot_compute_a_cell_of_ones_own() -> None:
+    with pytest.raises(UserError, match=r"'implementation' must be 'equations' for the cell .*Got 'torch'"):
+        stack(f"{CELLS}:minimal_gated_unit", implementation="torch")

@@ -1,9 +1,11 @@
-"""The content of padding changes no bit of outputs, final states or gradients, in any layer, on any path."""
+"""The content of padding changes no bit of outputs, states or gradients, in any layer and implementation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import product
+from typing import Literal, get_args
 
 import pytest
 import torch
@@ -15,16 +17,17 @@ from seqlab.models.input_spec import InputSpec
 from seqlab.models.model_kinds import MODELS
 from seqlab.nn.cells import CELLS
 from seqlab.nn.embedding import Lookup
+from seqlab.nn.implementation import Implementation
 from seqlab.nn.layer import Layer
 from seqlab.nn.native import builds
 from seqlab.nn.pooling import POOLINGS
-from seqlab.nn.recurrent import Path, RecurrentStack
+from seqlab.nn.recurrent import RecurrentStack
 from seqlab.nn.trace import traced
 from seqlab.nn.transformer import TransformerLayer
 from seqlab.nn.transformer_stack import TransformerStack
 from seqlab.schema.config import parse
 
-PATHS: tuple[Path, ...] = ("fast", "reference")
+IMPLEMENTATIONS: tuple[Implementation, ...] = get_args(Implementation)
 B, T, E, H = 5, 6, 4, 3
 LENGTHS = torch.tensor([4, 0, 6, 1, 3])
 PADDING = (torch.arange(T) >= LENGTHS.unsqueeze(1)).unsqueeze(2)
@@ -36,22 +39,26 @@ def random(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def transformer(path: Path) -> TransformerStack:
+def transformer(implementation: Literal["torch", "equations"]) -> TransformerStack:
     stack = TransformerStack(E, 2, 5, layers=2, dropout=0.0, attention_dropout=0.0, generator=random())
     for layer in stack.layers:
         assert isinstance(layer, TransformerLayer)
-        layer.self_attn.path = path
+        layer.self_attn.implementation = implementation
     return stack
 
 
+def recurrent(cell: str, implementation: Implementation, bidirectional: bool) -> RecurrentStack:
+    settings = {"layers": 2, "bidirectional": bidirectional, "implementation": implementation}
+    return RecurrentStack(cell, E, H, generator=random(), **settings)
+
+
 LAYERS: dict[str, Callable[[], Layer]] = {
-    f"transformer {path}": lambda path=path: transformer(path) for path in PATHS
+    "transformer torch": lambda: transformer("torch"),
+    "transformer equations": lambda: transformer("equations"),
 }
 LAYERS |= {
-    f"{cell} {path}{' both ways' * both}": lambda cell=cell, path=path, both=both: RecurrentStack(
-        cell, E, H, layers=2, bidirectional=both, generator=random(), path=path
-    )
-    for cell, path, both in product(CELLS, PATHS, (False, True))
+    f"{cell} {implementation}{' both ways' * both}": partial(recurrent, cell, implementation, both)
+    for cell, implementation, both in product(CELLS, IMPLEMENTATIONS, (False, True))
 }
 
 
@@ -106,17 +113,17 @@ def test_layers(name: str, dtype: torch.dtype, continued: bool) -> None:
 @pytest.mark.parametrize("kernels", builds.available_builds())
 @pytest.mark.parametrize("cell", list(CELLS))
 def test_every_build(cell: str, kernels: str) -> None:
-    layer, x = LAYERS[f"{cell} fast both ways"](), leaf(B, T, E, seed=1, dtype=torch.float32)
+    layer, x = LAYERS[f"{cell} kernels both ways"](), leaf(B, T, E, seed=1, dtype=torch.float32)
     with builds.use_build(kernels):
         clean = run(layer, x, continued=True)
         assert_same_bits(run(layer, x.masked_fill(PADDING, float("nan")), continued=True), clean)
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 @pytest.mark.parametrize("cell", list(CELLS))
-def test_a_small_batch_and_no_final_state(cell: str, path: str) -> None:
+def test_a_small_batch_and_no_final_state(cell: str, implementation: str) -> None:
     """Fewer tokens than the native library is used for, and the scan that computes no final state."""
-    layer = LAYERS[f"{cell} {path}"]()
+    layer = LAYERS[f"{cell} {implementation}"]()
     lengths, real = torch.tensor([2, 0]), torch.tensor([[True, True, False], [False] * 3]).unsqueeze(2)
     found = []
     for content in (0.0, float("nan")):
@@ -141,11 +148,13 @@ def test_traced_states_and_their_gradients(name: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 @pytest.mark.parametrize("cell", list(CELLS))
-def test_tokens_at_padding_with_the_vectors_of_a_table(cell: str, path: str, dtype: torch.dtype) -> None:
+def test_tokens_at_padding_with_the_vectors_of_a_table(
+    cell: str, implementation: str, dtype: torch.dtype
+) -> None:
     """Also of a row that is not finite, which no real token has."""
-    layer = LAYERS[f"{cell} {path}"]().to(dtype)
+    layer = LAYERS[f"{cell} {implementation}"]().to(dtype)
     table = leaf(9, E, seed=3, dtype=dtype)
     tokens = torch.randint(8, (B, T), generator=random(4))
     found = []

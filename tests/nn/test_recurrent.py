@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -10,12 +12,13 @@ from torch import Tensor, nn
 
 from seqlab.nn.cells import CELLS
 from seqlab.nn.dropout import bind_generator
-from seqlab.nn.recurrent import Path, RecurrentStack
+from seqlab.nn.implementation import Implementation
+from seqlab.nn.recurrent import RecurrentStack
 from seqlab.schema.errors import UserError
 
 E, H = 3, 5
 LIKE_TORCH = ["elman", "elman-relu", "gru", "lstm"]
-PATHS: list[Path] = ["fast", "reference"]
+IMPLEMENTATIONS: tuple[Implementation, ...] = get_args(Implementation)
 SHAPES = [(4, 6, 1, False), (4, 6, 2, True), (1, 7, 3, False), (3, 1, 2, True), (1, 1, 1, True)]
 
 
@@ -111,13 +114,13 @@ def reference(cell: str, layer: RecurrentStack, x: Tensor, lengths: Tensor, init
     return *packed_reference(theirs, x, lengths, initial), dict(theirs.named_parameters())
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 @pytest.mark.parametrize("equal", [True, False])
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("cell", list(CELLS))
-def test_values_and_all_gradients_equal_the_reference(cell, shape, equal, path):
+def test_values_and_all_gradients_equal_the_reference(cell, shape, equal, implementation):
     rows, steps, layers, bidirectional = shape
-    layer = stack(cell, layers=layers, bidirectional=bidirectional, path=path)
+    layer = stack(cell, layers=layers, bidirectional=bidirectional, implementation=implementation)
     lengths = torch.full((rows,), steps) if equal else some_lengths(rows, steps)
     x, initial = leaf(rows, steps, E, seed=7), states(layer, rows)
     y, _, final = layer(x, lengths, initial)
@@ -132,16 +135,19 @@ def test_values_and_all_gradients_equal_the_reference(cell, shape, equal, path):
 
 
 @pytest.mark.parametrize("cell", list(CELLS))
-def test_paths_agree_in_float32_and_evaluation(cell):
+def test_implementations_agree_in_float32_and_evaluation(cell):
     """torch uses other code for float32, and saves less in evaluation."""
     lengths, x = some_lengths(4, 9), torch.randn(4, 9, E, generator=random()).requires_grad_()
     results = []
-    for path in PATHS:
-        layer = RecurrentStack(cell, E, H, layers=2, bidirectional=True, generator=random(), path=path).eval()
+    for implementation in IMPLEMENTATIONS:
+        layer = RecurrentStack(
+            cell, E, H, layers=2, bidirectional=True, generator=random(), implementation=implementation
+        ).eval()
         y, _, final = layer(x, lengths)
         loss = weighted([y, *final.values()])
         results.append([y, *final.values(), *torch.autograd.grad(loss, [x, *layer.parameters()])])
-    torch.testing.assert_close(*results, rtol=1e-4, atol=1e-5)
+    for found in results[1:]:
+        torch.testing.assert_close(found, results[0], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -159,15 +165,15 @@ def test_final_cell_state_is_that_at_each_sequences_end_even_with_extreme_gates(
 @settings(max_examples=25, deadline=None)
 @given(
     cell=st.sampled_from(list(CELLS)),
-    path=st.sampled_from(PATHS),
+    implementation=st.sampled_from(IMPLEMENTATIONS),
     lengths=st.lists(st.integers(0, 6), min_size=1, max_size=4),
     bidirectional=st.booleans(),
     garbage=st.sampled_from([1e30, -1e4, 0.0]),
 )
 def test_padding_changes_nothing_and_empty_sequences_keep_their_state(
-    cell, path, lengths, bidirectional, garbage
+    cell, implementation, lengths, bidirectional, garbage
 ):
-    layer = stack(cell, layers=2, bidirectional=bidirectional, path=path)
+    layer = stack(cell, layers=2, bidirectional=bidirectional, implementation=implementation)
     rows, sizes = len(lengths), torch.tensor(lengths)
     x, initial = leaf(rows, 6, E, seed=3), states(layer, rows)
     real = torch.arange(6) < sizes.unsqueeze(1)
@@ -243,10 +249,27 @@ def test_gru_reset_before_has_one_bias_per_gate():
     assert names == ["weight_ih_l0", "weight_hh_l0", "bias_ih_l0"]
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_dropout_acts_between_layers_only(path):
+@pytest.mark.parametrize("cell", LIKE_TORCH)
+def test_torchs_implementation_is_torchs_to_the_bit(cell: str) -> None:
+    """In float32 and with enough tokens for the kernels, so that they would be used if they were chosen."""
+    layer = RecurrentStack(cell, E, H, layers=2, generator=random(), implementation="torch")
+    theirs = torch_layer(cell, 2, False).float()
+    theirs.load_state_dict(layer.state_dict())
+    results = []
+    for each in (layer, theirs):
+        x = torch.randn(4, 16, E, generator=random(1)).requires_grad_()
+        y = layer(x, torch.full((4,), 16))[0] if each is layer else theirs(x)[0]
+        results.append([y, *torch.autograd.grad(y.square().sum(), [x, *each.parameters()])])
+    assert all(torch.equal(one, other) for one, other in zip(*results, strict=True))
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_dropout_acts_between_layers_only(implementation):
     x, lengths = leaf(4, 6, E, seed=1), some_lengths(4, 6)
-    one, two = stack("lstm", dropout=0.5, path=path), stack("lstm", layers=2, dropout=0.5, path=path)
+    one, two = (
+        stack("lstm", dropout=0.5, implementation=implementation),
+        stack("lstm", layers=2, dropout=0.5, implementation=implementation),
+    )
     for layer in (one, two):
         bind_generator(layer, random(1))
     assert_equal([one(x, lengths)[0]], [one.eval()(x, lengths)[0]])
@@ -297,10 +320,10 @@ def test_a_second_derivative_of_an_explicit_backward_pass_is_an_error() -> None:
         gradient.sum().backward()
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_the_summed_output_is_the_sum_of_all_layers_outputs(path: Path) -> None:
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_the_summed_output_is_the_sum_of_all_layers_outputs(implementation: Implementation) -> None:
     """Each layer alone, one after the other, by torch's LSTM with the same weights."""
-    summed = stack("lstm", layers=3, summed=True, path=path)
+    summed = stack("lstm", layers=3, summed=True, implementation=implementation)
     x, lengths = leaf(4, 6, E, seed=5), some_lengths(4, 6)
     y, _, state = summed(x, lengths)
     assert state is not None

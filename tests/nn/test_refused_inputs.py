@@ -1,10 +1,11 @@
-"""What no layer can read or be made with is refused in one sentence, by every layer on every path."""
+"""What no layer can read or be made with is refused in one sentence by every layer, however implemented."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import product
-from typing import Any
+from typing import Any, get_args
 
 import jaxtyping
 import numpy as np
@@ -16,10 +17,12 @@ from seqlab.data.batch import unlabelled
 from seqlab.data.sequences import Padded
 from seqlab.models.input_spec import InputSpec
 from seqlab.models.model_kinds import MODELS
+from seqlab.nn.attention import SelfAttention
 from seqlab.nn.cells import CELLS
 from seqlab.nn.dropout import Dropout
 from seqlab.nn.embedding import Fixed, Lookup
 from seqlab.nn.fused_head import linear_cross_entropy
+from seqlab.nn.implementation import Implementation
 from seqlab.nn.initial import linear, normal_embedding, uniform_embedding
 from seqlab.nn.layer import Layer
 from seqlab.nn.pooling import POOLINGS
@@ -110,8 +113,8 @@ def transformer(
 LAYERS: dict[str, Callable[[], Layer]] = {
     "transformer": transformer,
     **{
-        f"{cell} {path}": lambda cell=cell, path=path: recurrent(cell, path=path)
-        for cell, path in product(CELLS, ("fast", "reference"))
+        f"{cell} {implementation}": partial(recurrent, cell, implementation=implementation)
+        for cell, implementation in product(CELLS, get_args(Implementation))
     },
 }
 every_layer = pytest.mark.parametrize("name", list(LAYERS))
@@ -211,6 +214,14 @@ def test_sizes_without_memory_of_their_own_are_not_refused() -> None:
 @pytest.mark.parametrize("wrong", ["4", None, True, float("nan"), -0.1, 1, [0.5]], ids=str)
 def test_shares_that_are_dropped(wrong: Any) -> None:
     refused(lambda: Dropout(wrong), "Dropout must be at least 0 and less than 1. Got ")
+
+
+@pytest.mark.parametrize("wrong", ["toch", "fast", "", None], ids=str)
+def test_implementations_that_there_are_not(wrong: Any) -> None:
+    with pytest.raises(UserError, match="There is no implementation"):
+        recurrent(implementation=wrong)
+    with pytest.raises(UserError, match="There is no implementation"):
+        SelfAttention(4, 2, generator=random(), implementation=wrong)
 
 
 @pytest.mark.parametrize("cell", [None, 5, ["lstm"]], ids=str)

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from seqlab.nn.cells import CELLS
+from seqlab.nn.implementation import Implementation
 from seqlab.nn.native import builds
-from seqlab.nn.recurrent import Path, RecurrentStack
+from seqlab.nn.recurrent import RecurrentStack
 from seqlab.nn.trace import Trace, traced
 
 B, T, E, H = 5, 7, 4, 6
 LENGTHS = torch.tensor([7, 3, 0, 1, 5])
-PATHS: list[Path] = ["fast", "reference"]
+IMPLEMENTATIONS: tuple[Implementation, ...] = get_args(Implementation)
 
 
-def stack(cell: str, path: Path = "fast", *, bidirectional: bool = True) -> RecurrentStack:
+def stack(
+    cell: str, implementation: Implementation = "kernels", *, bidirectional: bool = True
+) -> RecurrentStack:
     generator = torch.Generator().manual_seed(0)
     settings = {"layers": 2, "bidirectional": bidirectional}
-    return RecurrentStack(cell, E, H, generator=generator, path=path, **settings)
+    return RecurrentStack(cell, E, H, generator=generator, implementation=implementation, **settings)
 
 
 def inputs() -> tuple[Tensor, Tensor]:
@@ -72,21 +77,24 @@ def trace_of(layer: RecurrentStack, x: Tensor, weight: Tensor, final: bool) -> T
     return traces[""]
 
 
-PATHS_AND_BUILDS: list[tuple[Path, str]] = [
-    *(("fast", kernels) for kernels in builds.available_builds()),
-    ("reference", "reference"),
+IMPLEMENTATIONS_AND_BUILDS: list[tuple[Implementation, str]] = [
+    *(("kernels", build) for build in builds.available_builds()),
+    ("torch", "reference"),
+    ("equations", "reference"),
 ]
 
 
 @pytest.mark.parametrize("final", [False, True], ids=["outputs", "outputs and final states"])
-@pytest.mark.parametrize(("path", "kernels"), PATHS_AND_BUILDS)
+@pytest.mark.parametrize(("implementation", "kernels"), IMPLEMENTATIONS_AND_BUILDS)
 @pytest.mark.parametrize("cell", list(CELLS))
-def test_states_and_gradients_of_every_step(cell: str, path: Path, kernels: str, final: bool) -> None:
+def test_states_and_gradients_of_every_step(
+    cell: str, implementation: Implementation, kernels: str, final: bool
+) -> None:
     x, weight = inputs()
     bidirectional = not final or cell == "lstm"
     weight = weight if bidirectional else weight[..., :H]
     with builds.use_build(kernels):
-        trace = trace_of(stack(cell, path, bidirectional=bidirectional), x, weight, final)
+        trace = trace_of(stack(cell, implementation, bidirectional=bidirectional), x, weight, final)
     states, gradients = step_by_step(stack(cell, bidirectional=bidirectional), x, weight, final)
     for actual, expected in ((trace.states, states), (trace.gradients, gradients)):
         torch.testing.assert_close([tensor.double() for tensor in actual], expected, rtol=2e-5, atol=2e-6)
@@ -94,11 +102,11 @@ def test_states_and_gradients_of_every_step(cell: str, path: Path, kernels: str,
     assert not any(tensor[padding].any() for tensor in (*trace.states, *trace.gradients))
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 @pytest.mark.parametrize("cell", list(CELLS))
-def test_a_trace_changes_no_result(cell: str, path: Path) -> None:
+def test_a_trace_changes_no_result(cell: str, implementation: Implementation) -> None:
     x, weight = inputs()
-    plain, watched = stack(cell, path), stack(cell, path)
+    plain, watched = stack(cell, implementation), stack(cell, implementation)
     y, _, _ = plain(x, LENGTHS)
     (y * weight).sum().backward()
     trace = trace_of(watched, x, weight, False)
@@ -134,9 +142,9 @@ def test_traces_are_keyed_by_the_stacks_names_and_end_when_an_error_is_raised() 
     assert all(part.trace is None for part in model.values() if isinstance(part, RecurrentStack))
 
 
-@pytest.mark.parametrize("path", PATHS)
-def test_states_without_gradients(path: Path) -> None:
-    layer, (x, _) = stack("gru-reset-before", path), inputs()
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_states_without_gradients(implementation: Implementation) -> None:
+    layer, (x, _) = stack("gru-reset-before", implementation), inputs()
     with torch.no_grad(), traced(layer) as traces:
         y, _, _ = layer(x, LENGTHS)
     assert torch.equal(traces[""].states[-1], y)

@@ -91,6 +91,16 @@ def test_equal_models_have_no_winner() -> None:
     assert answer(*made).sentence.startswith("gru and lstm are equal, with loss 0.5000 nats per token")
 
 
+def test_models_whose_losses_differ_by_rounding_have_no_winner() -> None:
+    nats = np.random.default_rng(0).exponential(2.0, size=4000)
+    made = []
+    for cell, factor in (("gru", 1 + 1e-7), ("lstm", 1.0)):
+        run = folders.make(cell=cell, loss=float(nats.mean()) * factor)
+        scored(run, nats * factor)
+        made.append(run)
+    assert answer(*made).sentence.startswith("lstm and gru are equal but for rounding, with loss ")
+
+
 def test_the_interval_of_a_run_is_that_of_its_items() -> None:
     run = folders.make(loss=2.0)
     nats = np.random.default_rng(0).exponential(2.0, size=4000)

@@ -106,6 +106,12 @@ def test_architectures_of_one_kind_are_named_by_their_settings() -> None:
     assert [trial.architecture for trial in trials] == ["hidden_size=4", "hidden_size=5"]
 
 
+def test_an_implementation_is_an_architecture_of_its_own() -> None:
+    axes = {"model.cell": ["elman", "gru"], "model.implementation": ["kernels", "torch"]}
+    names = [trial.architecture for trial in trials_of(small_design(axes=axes))]
+    assert names == ["elman, kernels", "elman, torch", "gru, kernels", "gru, torch"]
+
+
 def test_none_is_a_value_of_settings_that_may_be_none() -> None:
     clipped = {**SMALL, "training": {**SMALL["training"], "clip_norm": 5.0}}
     trials = trials_of(small_design(settings=clipped, axes={"training.clip_norm": ["none", 1.0]}))

@@ -43,6 +43,7 @@ _SHORT = {
     "model.pooling": "",
     "model.dropout": "d",
     "model.forget_bias": "fb",
+    "model.implementation": "",
     "model.init_range": "init",
     "batching.kind": "",
     "batching.batch_size": "b",

@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from seqlab.models.input_spec import InputSpec
 from seqlab.models.model_config import CellSetting, ModelConfig, Width
+from seqlab.nn.implementation import Implementation
 from seqlab.schema.errors import UserError
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ class RecurrentClassifierConfig(ModelConfig):
     cell: CellSetting = "lstm"
     """Equations of the recurrence; a GRU's reset gate acts before or after its recurrent weights.
     FILE.py:NAME is a cell of your own."""
+    implementation: Implementation = "kernels"
+    """What computes the recurrence: the native kernels where they apply, torch's own functions, or the
+    equations step by step, as for a cell of your own. Results are equal but for rounding; seconds are not."""
     embedding: Literal["learned", "one-hot", "numbers"] = "learned"
     """What a token is read as: a learned vector, a one-hot one, or the numbers that it is (tokenizer
     `numbers`)."""
@@ -82,6 +86,7 @@ class RecurrentClassifierConfig(ModelConfig):
             dropout=self.dropout,
             forget_bias=self.forget_bias,
             generator=generator,
+            implementation=self.implementation,
         )
         features, between = body.output_size, self.linear_size
         return SequenceClassifier(

@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from seqlab.models.input_spec import InputSpec
 from seqlab.models.model_config import CellSetting, ModelConfig, Width
+from seqlab.nn.implementation import Implementation
 from seqlab.schema.errors import UserError
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ class RecurrentLanguageModelConfig(ModelConfig):
     cell: CellSetting = "lstm"
     """Equations of the recurrence; a GRU's reset gate acts before or after its recurrent weights.
     FILE.py:NAME is a cell of your own."""
+    implementation: Implementation = "kernels"
+    """What computes the recurrence: the native kernels where they apply, torch's own functions, or the
+    equations step by step, as for a cell of your own. Results are equal but for rounding; seconds are not."""
     embedding_size: int = Field(default=200, ge=1)
     """Features of an embedded token."""
     hidden_size: int = Field(default=650, ge=1)
@@ -77,6 +81,7 @@ class RecurrentLanguageModelConfig(ModelConfig):
             summed=self.sum_layers,
             forget_bias=self.forget_bias,
             generator=generator,
+            implementation=self.implementation,
         )
         tied = embedding if self.tied else None
         head = output_layer(self.hidden_size, spec.outputs, bound=bound, tied=tied, generator=generator)

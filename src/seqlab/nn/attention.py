@@ -16,7 +16,7 @@ from torch.nn import functional
 from seqlab.nn.dropout import Dropout
 from seqlab.nn.initial import linear
 from seqlab.nn.sizes import check_sizes, require_numbers
-from seqlab.schema.errors import UserError
+from seqlab.schema.errors import UserError, unknown
 
 
 class KeysValues(NamedTuple):
@@ -64,12 +64,12 @@ class SelfAttention(nn.Module):
         dropout: fraction of the attention weights that are dropped; the others are scaled up, not
             renormalised.
         generator: source of the weights.
-        path: "fast" uses torch's fused attention unless attention weights are dropped, because its dropout
-            draws from the global generator; "reference" always computes the equations.
+        implementation: "torch" uses torch's fused attention unless attention weights are dropped, because
+            its dropout draws from the global generator; "equations" always computes the equations.
 
     Raises:
-        UserError: a size is less than 1, the number of heads does not divide the hidden size, or dropout is
-            not within its range.
+        UserError: a size is less than 1, the number of heads does not divide the hidden size, dropout is not
+            within its range, or the implementation is unknown.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class SelfAttention(nn.Module):
         *,
         dropout: float = 0.0,
         generator: torch.Generator,
-        path: Literal["fast", "reference"] = "fast",
+        implementation: Literal["torch", "equations"] = "torch",
     ):
         super().__init__()
         check_sizes({"hidden_size": hidden_size, "heads": heads})
@@ -88,7 +88,9 @@ class SelfAttention(nn.Module):
             raise UserError(
                 f"'heads' must divide 'hidden_size'. Got heads {heads}, hidden_size {hidden_size}."
             )
-        self.heads, self.path = heads, path
+        if implementation not in ("torch", "equations"):
+            raise unknown("implementation", str(implementation), ("torch", "equations"))
+        self.heads, self.implementation = heads, implementation
         # One map to queries, keys and values, in this order, as torch.nn.MultiheadAttention stores them.
         joint = linear(hidden_size, 3 * hidden_size, generator=generator)
         self.in_proj_weight, self.in_proj_bias = joint.weight, joint.bias
@@ -121,7 +123,7 @@ class SelfAttention(nn.Module):
         return self.out_proj(y.transpose(1, 2).reshape(B, T, H)), KeysValues(keys, values)
 
     def _mix(self, queries: Tensor, keys: Tensor, values: Tensor, visible: Tensor | None) -> Tensor:
-        if self.path == "reference" or self.dropout.active:
+        if self.implementation == "equations" or self.dropout.active:
             B, _, T, _ = queries.shape
             visible = (
                 visible_keys(queries.new_empty(B, 0, dtype=torch.bool), T) if visible is None else visible

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import get_args
 
 import torch
 from jaxtyping import Float, Int
@@ -11,11 +12,12 @@ from torch import Tensor, nn
 from seqlab.nn.cells import CELLS, States, Weights
 from seqlab.nn.dropout import Dropout
 from seqlab.nn.embedding import Lookup
+from seqlab.nn.implementation import Implementation
 from seqlab.nn.layer import Layer
 from seqlab.nn.layer_inputs import check_inputs, check_states, ragged_lengths
 from seqlab.nn.native.recurrence import Hidden
 from seqlab.nn.own_cell import own_cell
-from seqlab.nn.scan import Path, Scan
+from seqlab.nn.scan import Scan
 from seqlab.nn.sizes import check_sizes, require_numbers
 from seqlab.nn.trace import Traceable
 from seqlab.schema.errors import UserError, unknown
@@ -42,12 +44,12 @@ class RecurrentStack(Layer, Traceable):
         forget_bias: added to the initial bias of the gate that keeps the old state, an LSTM's forget gate or
             a GRU's update gate, with the sign that keeps more (Gers et al. 2000).
         generator: source of the weights.
-        path: "fast" uses the native library where it applies and torch's own functions elsewhere; "reference"
-            computes every cell by its equations.
+        implementation: what computes the cell over time (see `implementation`); equal results but for
+            rounding.
 
     Raises:
-        UserError: the cell is unknown, or has no gate for `forget_bias`, or a size or dropout is not within
-            its range.
+        UserError: the cell or implementation is unknown, the cell has no gate for `forget_bias`, or is one of
+            one's own that torch is to compute, or a size or dropout is not within its range.
     """
 
     def __init__(
@@ -62,26 +64,21 @@ class RecurrentStack(Layer, Traceable):
         summed: bool = False,
         forget_bias: float = 0.0,
         generator: torch.Generator,
-        path: Path = "fast",
+        implementation: Implementation = "kernels",
     ):
         super().__init__()
         own = own_cell(cell) if names_code(cell) else None
         if own is None and (not isinstance(cell, str) or cell not in CELLS):
             raise unknown("cell", str(cell), CELLS)
         self.cell_name, self._own, self.cell = cell if own is None else label(cell), own, own or CELLS[cell]
-        if forget_bias and self.cell.keeps is None:
-            why = (
-                "which has no gates" if own is None else "of which it is not known which gate keeps the state"
-            )
-            raise UserError(
-                f"'forget_bias' must be 0 for the cell {self.cell_name!r}, {why}. Got {forget_bias:g}."
-            )
+        self._check_forget_bias(forget_bias)
+        self._check_implementation(implementation)
         sizes = {"input_size": input_size, "hidden_size": hidden_size, "layers": layers}
         check_sizes(sizes)
         directions = 2 if bidirectional else 1
         per_unit = self.cell.gates * hidden_size * directions
         require_numbers(per_unit * (layers * hidden_size + input_size), sizes)
-        self.path: Path = path
+        self.implementation: Implementation = implementation
         self.input_size, self.hidden_size, self.layers = input_size, hidden_size, layers
         self.suffixes = ("", "_reverse") if bidirectional else ("",)
         self.causal = self.carries_state = not bidirectional
@@ -157,6 +154,26 @@ class RecurrentStack(Layer, Traceable):
         directions = len(self.suffixes)
         return f"{self.cell_name}, {self.input_size}, {self.hidden_size}, layers={self.layers}, {directions=}"
 
+    def _check_forget_bias(self, forget_bias: float) -> None:
+        if forget_bias and self.cell.keeps is None:
+            why = (
+                "which has no gates"
+                if self._own is None
+                else "of which it is not known which gate keeps the state"
+            )
+            raise UserError(
+                f"'forget_bias' must be 0 for the cell {self.cell_name!r}, {why}. Got {forget_bias:g}."
+            )
+
+    def _check_implementation(self, implementation: str) -> None:
+        if implementation not in get_args(Implementation):
+            raise unknown("implementation", str(implementation), get_args(Implementation))
+        if implementation == "torch" and self._own is not None:
+            raise UserError(
+                f"'implementation' must be 'equations' for the cell {self.cell_name!r}, which torch does not "
+                "have. Got 'torch'."
+            )
+
     def _add_layer(self, layer: int, forget_bias: float, generator: torch.Generator) -> None:
         rows = self.cell.gates * self.hidden_size
         inputs = self.input_size if layer == 0 else self.output_size
@@ -191,7 +208,7 @@ class RecurrentStack(Layer, Traceable):
         hidden = self._hidden(layer, direction)
         scan = Scan(
             self.cell_name,
-            self.path,
+            self.implementation,
             reverse=direction == 1,
             need_state=need_state,
             hidden=hidden,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -18,6 +18,7 @@ from torch.nn import functional
 from seqlab.data.sequences import length_mask
 from seqlab.nn.cells import CELLS, Cell, States, Weights
 from seqlab.nn.embedding import Lookup, vectors_of
+from seqlab.nn.implementation import Implementation
 from seqlab.nn.layer_inputs import check_layer
 from seqlab.nn.native.binding import Library
 from seqlab.nn.native.builds import library_for
@@ -27,7 +28,6 @@ from seqlab.nn.unrolled import gru_reset_before_scan
 
 Lengths = Int[Tensor, " B"] | None
 TorchScan = Callable[[Tensor, Tensor | None, States, Weights], tuple[Tensor, States]]
-Path = Literal["fast", "reference"]
 
 MIN_TOKENS = 16
 """The smallest batch, in tokens, for the native library: packing the weights in each call takes longer than a
@@ -41,8 +41,7 @@ class Scan:
     """How a layer is computed over time.
 
     cell: a key of `CELLS`, or the name of `own`.
-    path: "fast" uses the native library where it applies and torch's functions elsewhere; "reference" uses
-        the equations.
+    implementation: what computes it; `own` is always computed by its equations.
     reverse: whether each sequence is read from its last token to its first; output t still belongs to
         token t.
     need_state: False leaves the final state undefined, which saves its computation.
@@ -51,7 +50,7 @@ class Scan:
     """
 
     cell: str
-    path: Path
+    implementation: Implementation
     reverse: bool = False
     need_state: bool = True
     hidden: Hidden | None = None
@@ -71,8 +70,8 @@ class Scan:
         check_layer(x, state, weights)
         if not x.shape[1]:
             return _no_steps(x, state, weights)
-        fast = self.path == "fast" and self.own is None
-        native = _native(x, state, weights) if fast else None
+        implementation = self.implementation if self.own is None else "equations"
+        native = _native(x, state, weights) if implementation == "kernels" else None
         if isinstance(x, Lookup) and (native is None or not reads_tokens(native, self.cell, x, state[0])):
             x = x.vectors
         if native is not None:
@@ -85,7 +84,7 @@ class Scan:
         x = x if lengths is None else zero_padding(x, lengths)
         x = _reversed(x, lengths) if self.reverse else x
         ragged = lengths if self.need_state else None
-        if fast and self.hidden is None:
+        if implementation != "equations" and self.hidden is None:
             y, final = TORCH_SCANS[self.cell](x, ragged, state, weights)
         else:
             # torch's functions do not expose dL/dh_t of single steps.

@@ -21,6 +21,9 @@ LEAST_UNITS = 20
 """The least number of items or blocks for a test: with 20, percentile intervals cover 91 to 93 %, not 95."""
 FEW_DISCORDANT = 25
 """Discordant pairs below which McNemar's test is the exact one."""
+ROUNDING = 1e-6
+"""Relative difference of two mean losses up to which models are equal: about 8 roundings of float32, in which
+networks compute. An average over many items can resolve it, but it says nothing about the models."""
 _SLACK = 1e-12
 
 
@@ -71,15 +74,24 @@ class ItemsComparison:
         return self.items >= LEAST_UNITS * self.block
 
     @property
+    def equal_but_for_rounding(self) -> bool:
+        """Whether the mean losses differ, but by no more than the arithmetic of the models may round."""
+        size = max(abs(self.first_value), abs(self.second_value))
+        return self.metric.name == "loss" and 0 < abs(self.difference) <= ROUNDING * size
+
+    @property
     def significant(self) -> bool:
         """Whether the models differ significantly, after the correction where there is one."""
+        if self.equal_but_for_rounding:
+            return False
         p = self.p if self.adjusted_p is None else self.adjusted_p
         return self.enough_items and p <= 1 - self.interval.level + _SLACK
 
     @property
     def winner(self) -> str | None:
         """The better model on these items; None where they are equal."""
-        return better_of(self.first, self.second, self.metric.gain(self.difference))
+        gain = 0.0 if self.equal_but_for_rounding else self.metric.gain(self.difference)
+        return better_of(self.first, self.second, gain)
 
     @property
     def sentence(self) -> str:
@@ -89,7 +101,7 @@ class ItemsComparison:
     def _who(self) -> str:
         one, other = in_order(self.first, self.second, self.winner)
         if self.winner is None:
-            return f"{one} and {other} equal"
+            return f"{one} and {other} equal{' but for rounding' * self.equal_but_for_rounding}"
         return f"{one} better than {other} {format_size(self.difference, self.interval, self.metric)}"
 
     def _over(self) -> str:
@@ -106,7 +118,7 @@ class ItemsComparison:
     def _doubt(self) -> str:
         if not self.enough_items:
             return ": too few items for a test"
-        if self.significant:
+        if self.significant or self.equal_but_for_rounding:
             return ""
         return f": not significant ({format_p(self.p, self.adjusted_p)})"
 

@@ -14,7 +14,7 @@ from seqlab.studies.axis import Axis, Choices, Range
 
 __all__ = ["ARCHITECTURE", "EPOCHS", "combinations", "read"]
 
-ARCHITECTURE = ("base", "model", "model.kind", "model.cell")
+ARCHITECTURE = ("base", "model", "model.kind", "model.cell", "model.implementation")
 """Axes that define what is compared; the other axes are settings that each of these is tried with."""
 _RANGE = ("low", "high", "log")
 MOST_SHOWN = 10

@@ -125,7 +125,7 @@ class _Scan(torch.autograd.Function):
         if torch.is_grad_enabled():
             raise RuntimeError(
                 "Native recurrent layers have first derivatives only. For a second one set "
-                "SEQLAB_KERNELS=reference, or build the layer with path='reference'."
+                "SEQLAB_KERNELS=reference, or build the layer with implementation='equations'."
             )
         *inputs, y = ctx.saved_tensors
         # The library's backward pass overwrites what forward saved. For a second backward pass over the same

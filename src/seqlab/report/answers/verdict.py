@@ -40,16 +40,17 @@ def verdict(study: ChapterStudy, pairs: Pairs) -> str:
 
 def _network_wins(study: ChapterStudy, leaders: Sequence[Group], pairs: Pairs) -> str:
     best = leaders[0]
-    tied = [g for g in leaders if study.loss(g.summary.median) == study.loss(best.summary.median)]
     value = _value(study, best)
     if len(leaders) == 1:
         alone = "; one seed, so nothing is known about other seeds" if best.summary.seeds == 1 else ""
         return f"{best.architecture} reaches {value}{_with_seeds(best)}{alone}."
+    rounded = [group for group in leaders[1:] if _equal_but_for_rounding(_pair(pairs, best, group))]
+    tied = [g for g in leaders[1:] if g in rounded or _equal(study, g, best)]
+    if tied:
+        *names, last = [group.architecture for group in (best, *tied)]
+        equal = "equal but for rounding" if rounded else "equal"
+        return f"{', '.join(names)} and {last} are {equal}, with {value}{_with_seeds(best)}."
     pair = _pair(pairs, best, leaders[1])
-    if len(tied) > 1:
-        known = [group.architecture for group in tied]
-        names = ", ".join(known[:-1]) + f" and {known[-1]}"
-        return f"{names} are equal, with {value}{_with_seeds(best)}."
     extreme = "highest" if study.monitor.better == "higher" else "lowest"
     return (
         f"{best.architecture} has the {extreme} {words(study.monitor.name)}, "
@@ -59,9 +60,8 @@ def _network_wins(study: ChapterStudy, leaders: Sequence[Group], pairs: Pairs) -
 
 
 def _baseline_wins(study: ChapterStudy, best: Group, rival: Group, pair: Comparison | None) -> str:
-    equal = study.loss(rival.summary.median) == study.loss(best.summary.median)
     what = f"No network beats the baseline {rival.architecture}, with {_value(study, rival)}"
-    if equal:
+    if _equal(study, rival, best):
         return f"{what}: the best one, {best.architecture}, has the same."
     one_seed = "; one seed, so no claim about the architectures" if len(best.cells) == 1 else ""
     return (
@@ -93,6 +93,14 @@ def _floor(study: ChapterStudy, best: Group) -> str:
 def _pair(pairs: Pairs, first: Group, second: Group) -> Comparison | None:
     names = {first.architecture, second.architecture}
     return next((pair for pair in pairs.found if set(pair.names) == names), None)
+
+
+def _equal(study: ChapterStudy, first: Group, second: Group) -> bool:
+    return study.loss(first.summary.median) == study.loss(second.summary.median)
+
+
+def _equal_but_for_rounding(pair: Comparison | None) -> bool:
+    return pair is not None and pair.items is not None and pair.items.equal_but_for_rounding
 
 
 def _value(study: ChapterStudy, group: Group) -> str:
