@@ -300,7 +300,12 @@ def test_a_prediction_is_one_line_and_cut_with_an_ellipsis(seqlab, classifier: R
 def test_predict_warns_when_no_word_is_known(seqlab, classifier: RunFolder) -> None:
     result = seqlab("predict", classifier.path.name, "zzz 123")
     assert result.status == 0
-    assert "The model knows no word of 'zzz 123'" in result.err
+    note = "The model knows no word of 'zzz 123'; it predicts the same for as many other unknown words."
+    assert note in " ".join(result.err.split())
+    same = [
+        json.loads(seqlab("predict", classifier.path.name, text, "--json").out) for text in ("zzz 1", "q 2")
+    ]
+    assert same[0][0]["probabilities"] == same[1][0]["probabilities"]
 
 
 def test_list(seqlab, language: RunFolder) -> None:

@@ -58,7 +58,10 @@ def test_rows_keep_their_order_and_get_what_each_text_gets_alone(
             "The texts are read from column 'message' of new.csv; --text-column names another." in result.err
         )
         assert "1 id is in several rows of column 'key' of new.csv, 2 rows together." in result.err
-        assert "Note: 2 texts have no word that the model knows" in result.err
+        assert (
+            "Note: 2 texts have no word that the model knows; with other unknown words the predictions would "
+            "be the same." in result.err
+        )
     by_csv, by_parquet = rows_of(Path("out.csv")), pl.read_parquet("out.parquet")
     by_json = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
     assert by_parquet.to_dicts() == by_json

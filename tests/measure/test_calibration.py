@@ -12,10 +12,11 @@ from sklearn import metrics
 from torch.nn import functional
 
 from seqlab.measure.calibration import BINS, MOST_POINTS, Abstention, Brier, Calibration, abstention
-from seqlab.measure.classes import LabelScores, MacroPrecision, MacroRecall
+from seqlab.measure.classes import Auc, LabelScores, MacroPrecision, MacroRecall
 from seqlab.measure.metric import Scored, TargetMetric
 from seqlab.measure.temperature import HIGHEST, LOWEST, fit_temperature
 from seqlab.schema.records import Curve, Matrix, Record, Scalar
+from seqlab.stats.formatting import format_decimal
 
 ZERO: Any = 0
 """What scikit-learn's annotations do not allow, but its documentation does."""
@@ -135,11 +136,48 @@ def test_of_many_thresholds_some_are_kept_and_each_is_exact():
     logits, targets = random.normal(size=(3 * MOST_POINTS, 3)), random.integers(0, 3, 3 * MOST_POINTS)
     thresholds, answered = curve(found(Abstention("text"), logits, targets), "abstention_answered")
     shares = functional.softmax(torch.from_numpy(logits), dim=-1).max(dim=-1).values.numpy()
-    assert len(thresholds) == MOST_POINTS
-    assert (thresholds[0], thresholds[-1]) == (shares.min(), shares.max())
+    assert len(thresholds) in (MOST_POINTS, MOST_POINTS + 1)
+    assert (thresholds[0], thresholds[-1]) == pytest.approx((shares.min(), shares.max()), abs=1e-4)
     assert answered == [(shares >= threshold).mean() for threshold in thresholds]
-    right = np.arange(len(shares)) % 2 == 0
-    assert abstention(shares, right).shape == (3, len(np.unique(shares)))
+
+
+def test_the_first_threshold_that_is_sure_is_kept():
+    """Of 100 predictions the most confident one is wrong; only the next 99 make 99 % right."""
+    shares = np.linspace(0.6, 0.9, 200)
+    right = np.arange(200) >= 100
+    right[-1] = False
+    thresholds, answered, accuracy = abstention(shares, right, most=3)
+    assert accuracy[thresholds.searchsorted(shares[100]) - 1] == 0.99
+    assert 0.5 in answered
+    assert answered.tolist() == [(shares >= threshold).mean() for threshold in thresholds]
+
+
+@DRAWN
+def test_a_threshold_as_it_is_printed_gives_the_same_answers(classes: int, count: int, seed: int):
+    logits, shares, targets = draw(classes, count, seed)
+    # Rounding differs between batches.
+    logits = logits + np.random.default_rng(seed).uniform(-1e-9, 1e-9, logits.shape)
+    records = found(Abstention("text"), logits, targets)
+    thresholds, answered = curve(records, "abstention_answered")
+    assert len(thresholds) == len(np.unique(shares.max(axis=1).round(6)))
+    for threshold, part in zip(thresholds, answered, strict=True):
+        typed = float(format_decimal(threshold))
+        assert (shares.max(axis=1) >= typed).mean() == part
+        assert (shares.max(axis=1) >= typed).any()
+
+
+@DRAWN
+def test_equal_texts_are_ties_although_their_logits_round_otherwise(classes: int, count: int, seed: int):
+    logits, shares, targets = draw(classes, count, seed)
+    if len(np.unique(targets)) < 2:
+        return
+    noise = np.random.default_rng(seed).uniform(-3e-8, 3e-8, logits.shape)
+    (record,) = found(Auc("text"), logits + noise, targets).values()
+    assert isinstance(record, Scalar)
+    kinds = [1] if classes == 2 else np.unique(targets).tolist()
+    # Rows that are equal are equal in this sum, too, whose order may differ.
+    exact = [metrics.roc_auc_score(targets == kind, shares[:, kind].round(12)) for kind in kinds]
+    assert record.value == pytest.approx(np.mean(exact), abs=1e-12)
 
 
 @given(st.floats(0.2, 5.0), st.integers(2, 5), st.integers(0, 99))

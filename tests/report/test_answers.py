@@ -53,6 +53,41 @@ def test_enough_seeds_are_tested() -> None:
     assert "; significant over 8 seeds (p = 0.0078, 0.0078 after Holm)." in sentence
 
 
+def unlucky(cell: str, rate: float, seed: int) -> float:
+    """LSTM below GRU with most seeds, but far above it with three of seven."""
+    return 0.6 + rate if cell == "gru" else rate + (1.2 if seed > 4 else 0.5)
+
+
+def test_an_order_of_medians_is_contradicted_by_pairs_of_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(study, "loss", unlucky)
+    sentence = answer(studies=(study.make(failed=False, seeds=tuple(range(1, 8))),)).sentence
+    # Of the sums of 3 x 0.6 - 4 x 0.1 after all 2^7 flips, 40 are at least as far from 0.
+    gaps = np.array([0.6] * 3 + [-0.1] * 4)
+    flips = np.array(np.meshgrid(*[(1, -1)] * 7)).reshape(7, -1)
+    p = np.mean(np.abs(gaps @ flips) >= abs(gaps.sum()) - 1e-9)
+    assert sentence == (
+        "lstm has the lowest loss, 0.600 nats per token (median of 7 seeds); it is better than gru by 0.10 "
+        f"nats per token; paired by seed, gru is better; not significant over 7 seeds (p = {p:.2g}, {p:.2g} "
+        "after Holm), so the order may be chance."
+    )
+
+
+def test_an_order_of_medians_is_contradicted_by_the_same_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(study, "loss", unlucky)
+    known = study.make(failed=False, seeds=tuple(range(1, 8)))
+    alternating = np.tile([0.05, -0.05], 200)
+    for trial in known.trials():
+        run = run_folder.open_run(run_folder.root() / trial.run)
+        loss = unlucky(trial.architecture, trial.setting[study.RATE], trial.seed)
+        scored(run, loss + alternating * (trial.architecture == "gru"))
+    sentence = answer(studies=(known,)).sentence
+    # The mean of LSTM is 0.1 + (4 x 0.5 + 3 x 1.2) / 7 = 0.9, that of GRU 0.7, with the error 0.05 / 20.
+    assert (
+        "better than gru by 0.10 nats per token; averaged over seeds, gru is better by 0.200 on the same "
+        "tokens (95 % interval 0.195 to 0.205); not significant over 7 seeds"
+    ) in sentence
+
+
 def test_one_seed_has_no_spread_and_no_claim() -> None:
     shown = answer(studies=(study.make(failed=False, seeds=(1,)),))
     assert shown.sentence.endswith("one seed each, so this ranks the runs and is no claim about the models.")

@@ -72,7 +72,7 @@ def test_the_answer_comes_first_and_the_tables_are_the_card(inspected: RunFolder
     (sentence,) = [one.text for one in sections[0].all("p") if one.text.startswith("Run 1")]
     assert "3 of 8 texts of the validation split have another label than predicted" in sentence
     assert "error is 0.1250, and 0.0625 is what right probabilities have by chance" in sentence
-    assert "99 % of the labels are right where the probability is at least 0.950" in sentence
+    assert "at least 99 % of the labels are right where the probability is at least 0.9500" in sentence
     assert "true of 25 % of the texts" in sentence
     assert [row[3:] for row in table(written, "Scores of each label")[1:]] == [
         ["valid", "good", "0.5", "1.0", "0.75", "3"],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from seqlab.cli.console import percent, print_line, print_table
 from seqlab.schema.visible import shortened
-from seqlab.stats.formatting import format_value
+from seqlab.stats.formatting import format_decimal, format_value
 
 if TYPE_CHECKING:
     from seqlab.runs.cards import CurveTable, MatrixTable, WrongTexts
@@ -71,7 +71,7 @@ def _print_abstention(answered: CurveTable, accuracy: CurveTable) -> None:
         index = next((i for i, part in enumerate(answered["y"]) if part <= share), None)
         if index is not None:
             threshold, part = answered["x"][index], answered["y"][index]
-            rows.append([f"{threshold:.4f}", percent(part), f"{accuracy['y'][index]:.4f}"])
+            rows.append([format_decimal(threshold), percent(part), f"{accuracy['y'][index]:.4f}"])
     print_line("\nno label below a probability (`predict --abstain-below`)")
     print_table(["probability", "answered", "accuracy"], list(map(list, dict.fromkeys(map(tuple, rows)))))
 

@@ -173,7 +173,8 @@ def _write_predictions(
         print_note(f"Note: The table has a column {found.renamed[0]!r}; answers are in {found.columns[0]!r}.")
     if found.unknown:
         print_note(
-            f"Note: {_texts(found.unknown)} no word that the model knows; it predicts the same for all."
+            f"Note: {_texts(found.unknown)} no word that the model knows; with other unknown words the "
+            "predictions would be the same."
         )
     if options.abstain_below is not None:
         share = percent(found.abstained / found.rows)
@@ -210,7 +211,7 @@ def _print_predictions(
     for text in unknown[:MOST_NOTES]:
         print_note(
             f"The model knows no word of {shortened(text)!r}; "
-            "it predicts the same for all texts of this kind."
+            "it predicts the same for as many other unknown words."
         )
     if len(unknown) > MOST_NOTES:
         print_note(f"The same is true of {len(unknown) - MOST_NOTES:,} more texts.")

@@ -21,6 +21,7 @@ from seqlab.evaluate.prediction import Floats, probabilities
 from seqlab.measure.evaluate import tally
 from seqlab.measure.metric import Scored
 from seqlab.measure.metric_kinds import METRICS
+from seqlab.measure.odds import log_odds, tied
 from seqlab.measure.temperature import fit_temperature
 from seqlab.runs.cards import WrongText, WrongTexts
 from seqlab.schema.errors import UserError
@@ -89,10 +90,13 @@ def check_classifies(fitted: Fitted, what: str) -> None:
 def wrong_texts(
     fitted: Fitted, split: str, outputs: Float[np.ndarray, "N K"], count: int, *, texts: bool
 ) -> WrongTexts:
-    """The wrongly labelled texts of a split, the most confident first; `texts`: whether they are shown."""
+    """The wrongly labelled texts of a split, the most confident first, equal ones in their order.
+
+    texts: whether they are shown.
+    """
     answers, labels = labelled_texts(fitted, split, outputs), fitted.dataset.labels
     wrong = np.flatnonzero(~answers.right)
-    first = wrong[np.argsort(-answers.probability[wrong], kind="stable")][:count]
+    first = wrong[np.argsort(-tied(log_odds(answers.probability[wrong])), kind="stable")][:count]
     shown = texts_of(fitted, split, first) if texts else [None] * len(first)
     return {
         "split": split,

@@ -14,13 +14,15 @@ from typing_extensions import override
 
 from seqlab.measure.growing_array import GrowingArray
 from seqlab.measure.metric import Mean, Scored, TargetMetric, nothing_scored
+from seqlab.measure.odds import log_odds, tied
 from seqlab.models.input_spec import Output
+from seqlab.runs.cards import SURE
 from seqlab.schema.records import Curve, Record, Scalar
 
 BINS = 15
 """Bins of equal width (Guo et al. 2017)."""
 MOST_POINTS = 1_000
-"""Thresholds of a curve that are kept, at most; each is exact."""
+"""Thresholds of a curve that are kept, and the first one with the accuracy `SURE`; each is exact."""
 
 Floats = NDArray[np.float64]
 
@@ -103,8 +105,9 @@ class Abstention(TargetMetric):
     """What is left and how much of it is right when predictions below a probability are not made.
 
     At every threshold t: the share of targets whose prediction has at least the probability t, and the
-    accuracy among them; t goes through all probabilities that occur, or through `MOST_POINTS` of them at
-    equal distances in rank. Each probability is kept, 9 bytes a target.
+    accuracy among them; t goes through all probabilities that occur (see `abstention`), or through
+    `MOST_POINTS` of them at equal distances in rank and the first one with the accuracy `SURE`. Each
+    probability is kept, 9 bytes a target.
     """
 
     outputs: ClassVar[tuple[Output, ...]] = ("class",)
@@ -124,11 +127,7 @@ class Abstention(TargetMetric):
         """Two curves, `abstention_answered` and `abstention_accuracy`; see `Metric.records`."""
         if not len(self._shares.values):
             raise nothing_scored(split)
-        points = abstention(self._shares.values, self._right.values)
-        kept = np.unique(
-            np.linspace(0, points.shape[1] - 1, min(MOST_POINTS, points.shape[1])).astype(np.int64)
-        )
-        thresholds, answered, accuracy = points[:, kept]
+        thresholds, answered, accuracy = abstention(self._shares.values, self._right.values)
         return [
             Curve(
                 name=name,
@@ -145,22 +144,44 @@ class Abstention(TargetMetric):
         ]
 
 
-def abstention(shares: Floats, right: NDArray[np.bool_]) -> Floats:
-    """For each probability that occurs, ascending: itself, the share answered, and the accuracy of these.
+def abstention(shares: Floats, right: NDArray[np.bool_], most: int = MOST_POINTS) -> Floats:
+    """For the probabilities that occur, ascending: a threshold, the share answered, and their accuracy.
+
+    Probabilities that are equal but for rounding are one. A threshold is rounded down to four decimals, or to
+    as many as leave out the next smaller probability: whoever types it gets just these answers.
 
     Args:
         shares: (N,) the probability of each prediction.
         right: (N,) whether it is right.
+        most: probabilities that are kept, at equal distances in rank, besides the first one with the
+            accuracy `SURE`.
 
     >>> abstention(np.array([0.9, 0.6, 0.9, 0.7]), np.array([True, False, True, False])).round(3).tolist()
     [[0.6, 0.7, 0.9], [1.0, 0.75, 0.5], [0.5, 0.667, 1.0]]
     """
-    thresholds, which = np.unique(shares, return_inverse=True)
+    _, which = np.unique(tied(log_odds(shares)), return_inverse=True)
     counts, hits = (
-        np.bincount(which, weights=weights, minlength=len(thresholds))[::-1].cumsum()[::-1]
-        for weights in (np.ones(len(shares)), right)
+        np.bincount(which, weights=weights)[::-1].cumsum()[::-1] for weights in (np.ones(len(shares)), right)
     )
-    return np.stack([thresholds, counts / len(shares), hits / counts])
+    lowest, highest = np.ones(len(counts)), np.zeros(len(counts))
+    np.minimum.at(lowest, which, shares)
+    np.maximum.at(highest, which, shares)
+    accuracy = hits / counts
+    spread = np.linspace(0, len(counts) - 1, min(most, len(counts))).astype(np.int64)
+    kept = np.union1d(spread, np.flatnonzero(accuracy >= SURE)[:1])
+    below = np.concatenate([[0.0], highest])[kept]
+    thresholds = [_threshold(*ends) for ends in zip(below.tolist(), lowest[kept].tolist(), strict=True)]
+    return np.stack([np.array(thresholds), counts[kept] / len(shares), accuracy[kept]])
+
+
+def _threshold(below: float, lowest: float) -> float:
+    """The shortest decimal of four digits or more that is above one probability and at most another one."""
+    for digits in range(4, 18):
+        scale = 10.0**digits
+        rounded = np.floor(lowest * scale) / scale
+        if below < rounded <= lowest:
+            return float(rounded)
+    return lowest
 
 
 def _predictions(scored: Scored) -> tuple[Floats, NDArray[np.bool_]]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from seqlab.measure.metric import Scored, TargetMetric, nothing_scored
+from seqlab.measure.odds import log_odds_of_logs, tied
 from seqlab.models.input_spec import Output
 from seqlab.schema.errors import UserError
 from seqlab.schema.records import Matrix, Record, Scalar
@@ -116,8 +117,9 @@ class MacroF1(Macro):
 class Auc(TargetMetric):
     """Probability that a target of a class gets more of it than one of another class; a tie counts half.
 
-    Two classes: of the second one. More: the mean over the classes that occur among the targets, each
-    against all others. Every target's scores are kept, 8 K bytes each.
+    Probabilities that are equal but for rounding are ties. Two classes: of the second one. More: the mean
+    over the classes that occur among the targets, each against all others. Every target's scores are kept,
+    8 K bytes each.
     """
 
     most_outputs: ClassVar[int | None] = MOST_CLASSES
@@ -129,8 +131,8 @@ class Auc(TargetMetric):
         self._targets: list[Counts] = []
 
     def update(self, scored: Scored) -> None:
-        """Keep the log probabilities of some targets: they have the order of the probabilities."""
-        self._scores.append(scored.logits.double().log_softmax(dim=-1).cpu().numpy())
+        """Keep the log odds of some targets: they have the order of the probabilities."""
+        self._scores.append(log_odds_of_logs(scored.logits.double().log_softmax(dim=-1).cpu().numpy()))
         self._targets.append(scored.targets.cpu().numpy())
 
     def records(self, split: str) -> list[Record]:
@@ -150,7 +152,7 @@ class Auc(TargetMetric):
             )
         scores = np.concatenate(self._scores)
         classes = [1] if scores.shape[1] == 2 else found.tolist()
-        value = float(np.mean([area(scores[:, index], targets == index) for index in classes]))
+        value = float(np.mean([area(tied(scores[:, index]), targets == index) for index in classes]))
         unit = f"fraction of pairs of {self.unit}s"
         return [Scalar(name="auc", value=value, unit=unit, split=split)]
 

@@ -7,13 +7,11 @@ from collections.abc import Iterator, Sequence
 from seqlab.report.chapters import Chapter, Entry
 from seqlab.report.sections import Note
 from seqlab.report.tables import RUN_COLUMNS, CellValue, ReportColumn, ReportTable, run_cells, split_title
-from seqlab.runs.cards import Card
-from seqlab.stats.formatting import counted, format_value, percent
+from seqlab.runs.cards import SURE, Card
+from seqlab.stats.formatting import counted, format_decimal, format_value, percent
 
 LABEL_SCORES = "label_scores"
 """The matrix with a row for each label."""
-SURE = 0.99
-"""Accuracy for which a note says how many texts have an answer."""
 CALIBRATION_COLUMNS = {
     "brier": ReportColumn("Brier score"),
     "calibration_error": ReportColumn("expected calibration error", "fraction"),
@@ -62,8 +60,8 @@ def _abstention(card: Card) -> str:
         return f"no probability is high enough that {percent(SURE)} of the labels above it are right"
     threshold, share = sure
     return (
-        f"{percent(SURE)} of the labels are right where the probability is at least {threshold:.3f}, which "
-        f"is true of {percent(share)} of the texts"
+        f"at least {percent(SURE)} of the labels are right where the probability is at least "
+        f"{format_decimal(threshold)}, which is true of {percent(share)} of the texts"
     )
 
 

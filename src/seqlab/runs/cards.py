@@ -22,6 +22,8 @@ POSITION_ERROR = "loss_per_position_standard_error"
 POSITION_TARGETS = "loss_per_position_targets"
 """Name of a curve: how many targets each of these means is of."""
 POSITION_CURVES = (POSITION_LOSS, POSITION_ERROR, POSITION_TARGETS)
+SURE = 0.99
+"""Accuracy at which reports give the least probability of an answer; `abstention` curves have this point."""
 
 
 @with_config(EXACT)

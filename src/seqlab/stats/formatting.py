@@ -27,6 +27,16 @@ def format_value(value: float, decimals: int = 4, *, separator: Literal["", ","]
     return significant if small or abs(value) >= LARGE else f"{value:{separator}.{decimals}f}"
 
 
+def format_decimal(value: float, decimals: int = 4) -> str:
+    """A number with this number of decimals, or with all where it has more: one that is to be typed again.
+
+    >>> format_decimal(0.5), format_decimal(0.999991)
+    ('0.5000', '0.999991')
+    """
+    fixed = f"{value:.{decimals}f}"
+    return fixed if float(fixed) == value else str(value)
+
+
 def percent(share: float) -> str:
     """A fraction such as a confidence level in percent, without needless digits.
 

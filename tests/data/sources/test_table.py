@@ -176,6 +176,13 @@ def test_another_encoding(tmp_path: Path, encoding: str):
     assert set(corpus.texts["valid"]) <= {text for text, _ in ROWS}
 
 
+@pytest.mark.parametrize(
+    ("one", "other"), [("utf-8", "UTF8"), ("latin-1", "ISO-8859-1"), ("cp1252", "windows-1252")]
+)
+def test_names_of_one_encoding_are_one_setting(tmp_path: Path, one: str, other: str):
+    assert config(tmp_path / "a.csv", encoding=one) == config(tmp_path / "a.csv", encoding=other)
+
+
 def test_the_description_names_the_columns_and_the_file(tmp_path: Path):
     about = config(tmp_path / "a.csv", label_column="stars").about()
     assert about.description == "Your own texts: column 'text', labelled by column 'stars'."

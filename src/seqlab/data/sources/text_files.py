@@ -214,7 +214,10 @@ def require_present(path: Path) -> int:
 
 
 def known_encoding(encoding: str) -> str:
-    """The encoding, if Python has one of this name.
+    """Python's own name of an encoding, which is the same for all of its names.
+
+    >>> known_encoding("UTF8"), known_encoding("latin-1")
+    ('utf-8', 'iso8859-1')
 
     Raises:
         UserError: it has none.
@@ -228,7 +231,7 @@ def known_encoding(encoding: str) -> str:
             f"'encoding' must be one that Python knows, e.g. {', '.join(_ENCODINGS)}. Got {encoding!r}."
             f"{f' Nearest: {hint!r}.' if hint else ''}"
         ) from None
-    return encoding
+    return codecs.lookup(encoding).name
 
 
 def missing_file(path: Path) -> UserError:

@@ -55,7 +55,7 @@ def _network_wins(study: ChapterStudy, leaders: Sequence[Group], pairs: Pairs) -
     return (
         f"{best.architecture} has the {extreme} {words(study.monitor.name)}, "
         f"{_number(study, best)}{_with_seeds(best)}; it is better than "
-        f"{leaders[1].architecture}{_gap(study, best, leaders[1], pair)}{_certainty(pair)}."
+        f"{leaders[1].architecture}{_gap(study, best, leaders[1], pair)}{_certainty(best, pair)}."
     )
 
 
@@ -118,12 +118,22 @@ def _with_seeds(group: Group) -> str:
 
 
 def _gap(study: ChapterStudy, better: Group, worse: Group, pair: Comparison | None) -> str:
-    """How much better one model is than another one, with the interval over the items of the split."""
+    """How much better one model is than another one, with the interval over the items of the split.
+
+    Models are ordered by medians, items are averaged over seeds: where these disagree, both are given.
+    """
     items = None if pair is None else pair.items
-    if items is None or items.winner != better.architecture:
-        size = abs(difference(better.summary.median or 0.0, worse.summary.median or 0.0))
-        return f" by {study.monitor.format_difference(size, size)}"
-    return f" by {_size(items)} on the same {items.unit}s ({_interval(items)})"
+    if items is not None and items.winner == better.architecture:
+        return f" by {_on_items(items)}"
+    size = abs(difference(better.summary.median or 0.0, worse.summary.median or 0.0))
+    gap = f" by {study.monitor.format_difference(size, size)}"
+    if items is None or items.winner is None:
+        return gap
+    return f"{gap}; averaged over seeds, {worse.architecture} is better by {_on_items(items)}"
+
+
+def _on_items(items: ItemsComparison) -> str:
+    return f"{_size(items)} on the same {items.unit}s ({_interval(items)})"
 
 
 def _size(items: ItemsComparison) -> str:
@@ -142,9 +152,15 @@ def _interval(items: ItemsComparison) -> str:
     return f"{percent(items.interval.level)} interval {low} to {high}{doubt}"
 
 
-def _certainty(pair: Comparison | None) -> str:
+def _certainty(best: Group, pair: Comparison | None) -> str:
+    """What can be claimed about other seeds; of the other model, where that is the better one in pairs."""
     seeds = None if pair is None else pair.seeds
-    return "" if seeds is None else f"; {_certainty_over_seeds(seeds)}"
+    if pair is None or seeds is None:
+        return ""
+    named = (None, best.architecture)
+    known = pair.items is not None and pair.items.winner not in named
+    other = "" if seeds.winner in named or known else f"; paired by seed, {seeds.winner} is better"
+    return f"{other}; {_certainty_over_seeds(seeds)}"
 
 
 def _certainty_over_seeds(seeds: SeedsComparison) -> str:
