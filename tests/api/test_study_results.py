@@ -56,6 +56,13 @@ def test_the_table_has_the_values_of_the_runs(study: seqlab.StudyResult) -> None
     assert len(study.runs) == 8
 
 
+def test_the_table_names_the_unit_of_its_numbers(study: seqlab.StudyResult) -> None:
+    changes = {"name": "by-samples", "monitor": "valid_samples", "seeds": [1]}
+    drawn = seqlab.study({**CELLS, **changes, "settings": {**SMALL, "samples.checked": 200}})
+    assert set(drawn.table["unit"]) == {"fraction of samples"}
+    assert all(0 <= row["median"] <= 1 for row in drawn.table.rows(named=True))
+
+
 def test_it_concludes_what_the_command_prints(study: seqlab.StudyResult, capsys) -> None:
     study_result.show(read(study_folder.find("cells")), allow_incomparable=False)
     printed = [

@@ -83,6 +83,13 @@ def test_canonical_text_does_not_depend_on_the_order_of_keys() -> None:
     assert canonical(one) == canonical(two)
 
 
+@pytest.mark.parametrize("zero", [0, 0.0, -0.0])
+def test_canonical_text_does_not_depend_on_how_a_number_is_written(zero: float) -> None:
+    one = parse(House, {"pet": {"kind": "dog", "weight": zero}})
+    assert canonical(one) == canonical(parse(House, {"pet": {"kind": "dog", "weight": 0.0}}))
+    assert "-" not in to_toml(one)
+
+
 @pytest.mark.parametrize(
     ("table", "words"),
     [

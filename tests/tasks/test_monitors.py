@@ -11,7 +11,7 @@ from seqlab.measure.metric import Scored
 from seqlab.measure.metric_kinds import METRICS
 from seqlab.schema.records import Scalar
 from seqlab.tasks.monitors import monitor_of
-from seqlab.tasks.task_configs import ClassifyConfig, RegressConfig
+from seqlab.tasks.task_configs import ClassifyConfig, LanguageModelConfig, RegressConfig
 
 # The first type of each has the names; the other one is a metric of one's own.
 CHOICES = {
@@ -37,3 +37,9 @@ def test_a_monitor_has_the_unit_of_its_record(name: str, unit: str) -> None:
     (record,) = metric.records("valid")
     assert isinstance(record, Scalar)
     assert (record.name, record.unit) == (name, monitor_of(name, unit).unit)
+
+
+def test_a_metric_that_is_named_twice_is_measured_once() -> None:
+    assert ClassifyConfig(metrics=("accuracy", "loss", "accuracy")).metrics == ("accuracy", "loss")
+    assert LanguageModelConfig(metrics=("loss", "perplexity", "loss")).metrics == ("loss", "perplexity")
+    assert RegressConfig(metrics=("mse", "mse")).metrics == ("mse",)

@@ -172,5 +172,5 @@ def _row(group: Group, study: Study) -> dict[str, Any]:
         "high": summary.interval.high,
         "lowest": summary.lowest,
         "highest": summary.highest,
-        "unit": study.monitor.display_unit,
+        "unit": study.monitor.unit,
     }

@@ -237,6 +237,8 @@ def _parse_field(field: FieldInfo, value: Any, where: str) -> Any:
         return None
     inner = None if value is None else config_class(field, value, where)
     if inner is None or isinstance(value, Config):
+        # Adding zero makes 0 of -0, which would be another text and another run.
+        value = value + 0.0 if isinstance(value, float) else value
         return tuple(value) if isinstance(value, list) else value
     if not isinstance(value, Mapping):
         raise UserError(f"{where!r} must be a table. Got {value!r}.")

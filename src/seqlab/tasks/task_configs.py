@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from typing_extensions import override
 
 from seqlab.data.dataset import Dataset
@@ -37,6 +37,12 @@ class TaskConfig(Config, ABC):
     """What is measured on the validation split (`seqlab list metrics`)."""
     output: ClassVar[Output]
     """What a run of the task gives."""
+
+    @field_validator("metrics")
+    @classmethod
+    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """A metric that is named twice is measured once."""
+        return tuple(dict.fromkeys(value))
 
     @property
     @abstractmethod
