@@ -121,6 +121,7 @@ def test_conditions_all_hold(where: list[str], found: list[tuple[str, int]]) -> 
         ({"where": ["cell=gru"]}, r"setting 'cell'\. Nearest: 'model\.cell'"),
         ({"where": ["lr<1"]}, r"setting 'lr'\. Nearest: 'training\.optimizer\.learning_rate'"),
         ({"where": ["gru"]}, r"must be a column or setting, one of .*, and a value\. Got 'gru'"),
+        ({"where": ["seed!=1"]}, r"one of .*, and a value\. Got 'seed!=1'"),
         ({"where": ["seed<two"]}, r"'seed' must be compared with a number by '<'\. Got 'two'"),
         ({"sort": "metirc"}, r"setting 'metirc'\. Nearest: 'metric'"),
         ({"task": "clasify"}, r"no run of task 'clasify'\. Nearest: 'classify'"),

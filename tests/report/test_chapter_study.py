@@ -48,6 +48,25 @@ def test_the_expectation_is_shown_with_the_findings(written: Element) -> None:
     assert any("3 seeds: too few for a test over seeds" in sentence for sentence in findings)
 
 
+@pytest.mark.parametrize(
+    ("seeds", "coverage"),
+    [
+        (1, ""),
+        (
+            3,
+            "; with so few seeds it is only guaranteed to contain the true median in 75 % of cases with 3 "
+            "seeds",
+        ),
+    ],
+)
+def test_the_interval_of_a_median_and_what_it_is_worth(tmp_path: Path, seeds: int, coverage: str) -> None:
+    known = study.make(failed=False, seeds=tuple(range(1, seeds + 1)))
+    document = page(report.write([], tmp_path / "r.html", title="Known", studies=[known]))
+    head, *rows = table(document, f"interval of the median{coverage}.")
+    ends = [row[head.index("interval from")] for row in rows]
+    assert (set(ends) == {"\N{EN DASH}"}) == (seeds == 1)
+
+
 def test_every_setting_over_its_seeds(written: Element) -> None:
     head, *rows = table(written, "Every setting of the study over its seeds")
     shown = [dict(zip(head, row, strict=True)) for row in rows]

@@ -155,6 +155,12 @@ def test_the_interval_of_the_median_has_its_coverage(n: int, coverage: float) ->
         assert share <= coverage + error
 
 
+def test_one_seed_has_no_interval() -> None:
+    assert summary(0.5).interval_ends == (None, None)
+    assert summary(0.5, 1.5).interval_ends == (0.5, 1.5)
+    assert summary(0.5, None).interval_ends == (0.5, None)
+
+
 def test_sentences() -> None:
     five = summary(0.894, 0.891, 0.897, 0.889, None, better="higher", good=0.89)
     assert five.sentence == (

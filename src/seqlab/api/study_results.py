@@ -61,7 +61,7 @@ class StudyResult:
 
         Columns data (where the study has several datasets), architecture, a column for each axis, baseline,
         seeds, median, low and high (its 95 % interval), lowest, highest, unit. Numbers are those of the
-        study's metric, on validation; null where a setting has none.
+        study's metric, on validation; null where a setting has none, as one seed has no interval.
 
         Raises:
             UserError: the numbers cannot be ranked; the message says why.
@@ -162,14 +162,15 @@ _STATISTICS = ("baseline", "seeds", "median", "low", "high", "lowest", "highest"
 
 def _row(group: Group, study: Study) -> dict[str, Any]:
     summary = group.summary
+    low, high = summary.interval_ends
     return {
         "architecture": group.architecture,
         **group.setting,
         "baseline": group.baseline,
         "seeds": summary.seeds,
         "median": summary.median,
-        "low": summary.interval.low,
-        "high": summary.interval.high,
+        "low": low,
+        "high": high,
         "lowest": summary.lowest,
         "highest": summary.highest,
         "unit": study.monitor.unit,

@@ -36,7 +36,8 @@ def list_(
         recipes, studies, datasets, tokenizers, batching, tasks, models, baselines, optimizers, schedules,
         metrics, diagnostics, probes, searches or runs.
     sort
-        Of runs: column, metric or setting to sort by. Default: date, the newest first.
+        Of runs: column, metric or setting to sort by, ascending; metric: the best first. Default: date, the
+        newest first.
     where
         Of runs: condition on a column, metric or setting, e.g. model.cell=gru or "metric<0.4"; may be given
         several times.

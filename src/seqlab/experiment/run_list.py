@@ -85,7 +85,7 @@ _COMPARED: dict[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
     "=": operator.eq,
 }
-_CONDITION = re.compile(r"\s*([^<>=\s]+)\s*(<=|>=|<|>|=)\s*(.*?)\s*")
+_CONDITION = re.compile(r"\s*([^<>=!\s]+)\s*(<=|>=|<|>|=)\s*(.*?)\s*")
 
 
 def list_runs(*, sort: str = "date", where: Sequence[str] = (), task: str | None = None) -> list[RunRow]:

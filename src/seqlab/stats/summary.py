@@ -53,6 +53,11 @@ class Summary:
         return self.upper_quartile - self.lower_quartile
 
     @property
+    def interval_ends(self) -> tuple[float | None, float | None]:
+        """The ends of the interval, None where they are censored; one seed has no interval."""
+        return (None, None) if self.seeds == 1 else (self.interval.low, self.interval.high)
+
+    @property
     def sentence(self) -> str:
         """All of it in one sentence."""
         return "; ".join(part for part in (self._middle(), self._missing(), self._success()) if part)

@@ -56,7 +56,7 @@ def _group(group: Group, study: Study, *, steps: bool) -> dict[str, Any]:
         "setting": dict(group.setting),
         "baseline": group.baseline,
         "median": summary.median,
-        "interval": [summary.interval.low, summary.interval.high],
+        "interval": list(summary.interval_ends),
         "values": {str(cell.seed): cell.value for cell in group.cells},
         "censored": dict(summary.censored),
         "successes": None if study.about.get("success") is None else summary.share,

@@ -43,13 +43,15 @@ def study_table(study: ChapterStudy) -> ReportTable:
 def _caption(study: ChapterStudy, *, censored: bool) -> str:
     summaries = sorted({group.summary.seeds: group.summary for group in study.groups}.items())
     coverage = ", ".join(
-        f"{percent(summary.coverage_at_least)} of cases with {counted(n, 'seed')}" for n, summary in summaries
+        f"{percent(summary.coverage_at_least)} of cases with {counted(n, 'seed')}"
+        for n, summary in summaries
+        if n > 1 and summary.coverage_at_least < summary.interval.level
     )
+    few = f"; with so few seeds it is only guaranteed to contain the true median in {coverage}"
     sentences = [
         f"Every setting of the study over its seeds: {words(study.monitor.name)} on the validation split, "
         "by architecture, each with its best setting first. Bold: the best setting of each architecture. "
-        "The interval is the 95 % percentile bootstrap interval of the median; with so few seeds it is only "
-        f"guaranteed to contain the true median in {coverage}."
+        f"The interval is the 95 % percentile bootstrap interval of the median{few if coverage else ''}."
     ]
     if censored:
         sentences.append(
@@ -69,8 +71,7 @@ def _row(study: ChapterStudy, group: Group, *, share: bool, censored: bool) -> t
         *settings,
         summary.seeds,
         summary.median,
-        summary.interval.low,
-        summary.interval.high,
+        *summary.interval_ends,
         min(values, default=None),
         max(values, default=None),
         *optional,
