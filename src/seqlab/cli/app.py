@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from importlib import metadata
-from typing import Literal, cast, get_args
 
 from cyclopts import App, Parameter
 
@@ -21,12 +21,11 @@ from seqlab.cli import (
     train_commands,
 )
 from seqlab.cli.arguments import Json
+from seqlab.cli.candidates import candidates, shell_lines
 from seqlab.cli.console import print_json, print_text
 from seqlab.cli.help_pages import HelpPages
+from seqlab.cli.shell_scripts import SCRIPTS
 from seqlab.schema.errors import unknown
-
-Shell = Literal["bash", "zsh", "fish"]
-SHELLS: tuple[str, ...] = get_args(Shell)
 
 app = App(
     name="seqlab",
@@ -46,23 +45,32 @@ app = App(
 
 
 # Here, because it reads the application.
-def completion(shell: str, /, *, as_json: Json = False) -> None:
-    """Print a script with which a shell completes commands and options.
+def completion(shell: str, line: str | None = None, /, *, as_json: Json = False) -> None:
+    """Print a script with which a shell completes commands, options, and names of recipes, runs and settings.
 
     `eval "$(seqlab completion bash)"` loads it into the shell that is open; in its start file it is there for
-    every new one. For zsh the same; for fish: `seqlab completion fish | source`.
+    every new one. For zsh the same, after `compinit`; for fish: `seqlab completion fish | source`.
 
     Parameters
     ----------
     shell
         bash, zsh or fish.
+    line
+        What is written up to the cursor: print what may follow instead, as the script asks.
     as_json
-        Print the script as JSON.
+        Print the script, or what may follow, as JSON.
     """
-    if shell not in SHELLS:
-        raise unknown("completion for the shell", shell, SHELLS)
-    script = app.generate_completion(prog_name="seqlab", shell=cast("Shell", shell))
-    print_json({"shell": shell, "script": script}) if as_json else print_text(script)
+    if shell not in SCRIPTS:
+        raise unknown("completion for the shell", shell, SCRIPTS)
+    if line is None:
+        script = SCRIPTS[shell]
+        print_json({"shell": shell, "script": script}) if as_json else print_text(script)
+        return
+    found = candidates(app, line)
+    if as_json:
+        print_json([asdict(one) for one in found])
+    elif found:
+        print_text("\n".join(shell_lines(found, shell, line)))
 
 
 _COMMANDS = (

@@ -49,12 +49,12 @@ def list_(
     from seqlab.cli.run_table import print_runs
     from seqlab.experiment.run_list import list_runs
 
-    tables = _tables()
-    if what != "all" and what not in (*tables, "runs"):
-        raise unknown("list", what, [*tables, "runs", "all"])
+    known = tables()
+    if what != "all" and what not in (*known, "runs"):
+        raise unknown("list", what, [*known, "runs", "all"])
     if what != "runs" and (sort is not None or where or task is not None):
         raise UserError(f"'--sort', '--where' and '--task' must be used with 'list runs'. Got 'list {what}'.")
-    chosen = tables if what == "all" else {what: tables[what]} if what in tables else {}
+    chosen = known if what == "all" else {what: known[what]} if what in known else {}
     content = {name: rows() for name, rows in chosen.items()}
     runs = list_runs(sort=sort or "date", where=where, task=task) if what in ("all", "runs") else None
     if as_json:
@@ -182,7 +182,8 @@ def _formula(layer: dict[str, Any]) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _tables() -> dict[str, Any]:
+def tables() -> dict[str, Any]:
+    """By name, what makes each table but that of the runs: names with their descriptions."""
     from seqlab.baselines.baseline_kinds import BASELINES
     from seqlab.checkup.probe_kinds import PROBES
     from seqlab.data.data_kinds import BATCHING, DATASETS, TOKENIZERS
@@ -207,11 +208,11 @@ def _tables() -> dict[str, Any]:
         "searches": SEARCHES,
     }
     # Functions, because describing recipes reads files, and only one table may be asked for.
-    tables: dict[str, Any] = {"recipes": _recipes, "studies": _studies}
+    found: dict[str, Any] = {"recipes": _recipes, "studies": _studies}
     for name, registry in registries.items():
         # Bound as a default: a closure would see the last registry only.
-        tables[name] = lambda registry=registry: {kind: registry.describe(kind) for kind in registry}
-    return tables
+        found[name] = lambda registry=registry: {kind: registry.describe(kind) for kind in registry}
+    return found
 
 
 def _recipes() -> dict[str, str]:
