@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import fcntl
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -115,7 +116,18 @@ def test_what_a_study_would_lose_is_named(seqlab, language: RunFolder) -> None:
     hold_in_study(language, "cells")
     hold_in_study(language, "damaged")
     (study_folder.studies_root() / "damaged" / "trials.jsonl").write_text("{")
-    assert "Study 'cells' loses run 2 of 2: lstm, seed 2." in seqlab("remove", "brackets-lstm", "--yes").out
+    shown = seqlab("remove", "brackets-lstm", "--yes").out
+    assert "Study 'cells' loses run 2 of 2: lstm, seed 2." in shown
+    assert "Study 'damaged' cannot be read, so it is unknown whether it loses this run: " in shown
+    assert "damaged/trials.jsonl" in shown
+
+
+def test_a_study_that_cannot_be_read_is_in_the_json(seqlab, language: RunFolder) -> None:
+    hold_in_study(language, "damaged")
+    (study_folder.studies_root() / "damaged" / "trials.jsonl").write_text("{")
+    (row,) = json.loads(seqlab("remove", "brackets-lstm", "--yes", "--json").out)["removed"]
+    assert row["studies"] == []
+    assert list(row["unreadable_studies"]) == ["damaged"]
 
 
 def test_unknown_files_and_links_are_kept_and_named(seqlab, language: RunFolder, tmp_path: Path) -> None:
@@ -241,3 +253,9 @@ def test_old_checkpoints_of_stopped_runs_and_of_runs_without_their_best_stay(
     best.rename(best.with_name(checkpoints.name(1)))
     found = json.loads(seqlab("clean", "--dry-run", "--json").out)["found"]
     assert [row for row in found if row["kind"] == "checkpoint"] == []
+
+
+def test_a_dry_run_adds_up_what_it_lists(seqlab, language: RunFolder) -> None:
+    shown = seqlab("clean", "--dry-run").out
+    (total,) = re.findall(r"^In all (\d+) items?, ", shown, flags=re.MULTILINE)
+    assert int(total) == len(json.loads(seqlab("clean", "--dry-run", "--json").out)["found"]) > 0

@@ -92,8 +92,8 @@ def clean(*, dry_run: bool = False, yes: Yes = False, as_json: Json = False) -> 
     if dry_run or not found:
         if as_json:
             print_json({"found": rows, "deleted": []})
-        elif not found:
-            print_line("There is nothing to clean.")
+        else:
+            print_line(f"In all {what}." if found else "There is nothing to clean.")
         return
     if not _confirmed(f"Delete {what}?", yes, as_json):
         print_line("Nothing was deleted.")
@@ -114,6 +114,7 @@ def _described(plan: Removal) -> dict[str, Any]:
     """What is lost with a run, as plain values."""
     from seqlab.runs import removal
 
+    holders, unreadable = removal.holders(plan.path.name)
     return {
         "run": str(plan.path),
         "bytes": plan.bytes,
@@ -128,8 +129,9 @@ def _described(plan: Removal) -> dict[str, Any]:
                 "architecture": holder.trial.architecture,
                 "seed": holder.trial.seed,
             }
-            for holder in removal.holders(plan.path.name)
+            for holder in holders
         ],
+        "unreadable_studies": unreadable,
     }
 
 
@@ -148,6 +150,8 @@ def _print_run(row: dict[str, Any]) -> None:
     for held in row["studies"]:
         which = f"run {held['number']} of {held['runs']}: {held['architecture']}, seed {held['seed']}"
         print_line(f"  Study {held['study']!r} loses {which}. `seqlab study` trains it again.")
+    for study, reason in row["unreadable_studies"].items():
+        print_line(f"  Study {study!r} cannot be read, so it is unknown whether it loses this run: {reason}")
     for path in row["kept"]:
         print_line(f"  Kept, because seqlab did not write it: {path}")
 

@@ -32,7 +32,10 @@ def continue_prompts(
     options: SamplingOptions,
     random: torch.Generator,
 ) -> list[Text]:
-    """One text after each prompt, starting from the token that training started from."""
+    """One text after each prompt, starting from the token that training started from.
+
+    Prompt and text together are a whole text: of words, the text begins with the space between.
+    """
     encoded = {prompt: tokenizer.encode(prompt) for prompt in set(prompts)}
     generations = _generate(
         model,
@@ -43,9 +46,24 @@ def continue_prompts(
         random=random,
     )
     return [
-        Text(name=name, prompt=prompt, text=tokenizer.decode(g.tokens), complete=g.complete)
+        Text(
+            name=name,
+            prompt=prompt,
+            text=_continuation(tokenizer, prompt, encoded[prompt], g.tokens),
+            complete=g.complete,
+        )
         for prompt, g in zip(prompts, generations, strict=True)
     ]
+
+
+def _continuation(tokenizer: Tokenizer, prompt: str, before: Sequence[int], tokens: Sequence[int]) -> str:
+    """What follows a prompt, with what the tokenizer writes between its last token and the first new one."""
+    read, whole = tokenizer.decode(before), tokenizer.decode([*before, *tokens])
+    if not whole.startswith(read):
+        return tokenizer.decode(tokens)
+    text = whole[len(read) :]
+    # The user wrote the space already, which the tokenizer does not read.
+    return text.removeprefix(" ") if prompt.endswith(" ") and not read.endswith(" ") else text
 
 
 def decode_sources(

@@ -96,16 +96,18 @@ def remove(removal: Removal) -> None:
                 folder.rmdir()
 
 
-def holders(name: str) -> list[Holder]:
-    """The studies that a run is part of; one that cannot be read is left out."""
+def holders(name: str) -> tuple[list[Holder], dict[str, str]]:
+    """The studies that a run is part of, and why each that may be one of them cannot be read, by name."""
     found: list[Holder] = []
+    unreadable: dict[str, str] = {}
     for study in study_folder.names():
-        with suppress(UserError):
+        try:
             trials = study_folder.find(study).trials()
-            found += [
-                Holder(study, trial, len(trials)) for trial in trials if resolve(trial.run).name == name
-            ]
-    return found
+        except UserError as error:
+            unreadable[study] = str(error)
+            continue
+        found += [Holder(study, trial, len(trials)) for trial in trials if resolve(trial.run).name == name]
+    return found, unreadable
 
 
 def _entries(folder: Path) -> Iterator[tuple[Path, int]]:
