@@ -115,7 +115,7 @@ def test_a_running_run_is_never_deleted_and_none_beside_it(seqlab, language, cla
 def test_what_a_study_would_lose_is_named(seqlab, language: RunFolder) -> None:
     hold_in_study(language, "cells")
     hold_in_study(language, "damaged")
-    (study_folder.studies_root() / "damaged" / "trials.jsonl").write_text("{")
+    (study_folder.studies_root() / "damaged" / "trials.jsonl").write_text("{}\n")
     shown = seqlab("remove", "brackets-lstm", "--yes").out
     assert "Study 'cells' loses run 2 of 2: lstm, seed 2." in shown
     assert "Study 'damaged' cannot be read, so it is unknown whether it loses this run: " in shown
@@ -124,7 +124,7 @@ def test_what_a_study_would_lose_is_named(seqlab, language: RunFolder) -> None:
 
 def test_a_study_that_cannot_be_read_is_in_the_json(seqlab, language: RunFolder) -> None:
     hold_in_study(language, "damaged")
-    (study_folder.studies_root() / "damaged" / "trials.jsonl").write_text("{")
+    (study_folder.studies_root() / "damaged" / "trials.jsonl").write_text("{}\n")
     (row,) = json.loads(seqlab("remove", "brackets-lstm", "--yes", "--json").out)["removed"]
     assert row["studies"] == []
     assert list(row["unreadable_studies"]) == ["damaged"]

@@ -1,4 +1,4 @@
-"""Scripts by which a shell asks `seqlab completion` what may follow; where nothing may, it completes paths."""
+"""Scripts by which a shell asks `seqlab completion` what may follow; otherwise it completes paths."""
 
 from __future__ import annotations
 
