@@ -189,6 +189,27 @@ def test_charts_are_drawn_when_they_are_scrolled_to(short: WebDriver) -> None:
 
 
 @pytest.mark.skipif(DRIVER is None, reason="needs chromedriver (apt-get install chromium-driver)")
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_is_wider_than_the_window_but_tables_that_scroll(browser: WebDriver, width: int) -> None:
+    _open_sections(browser)
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False},
+    )
+    edges = """return [...document.querySelectorAll(arguments[0])].filter(e => e.offsetParent)
+        .map(e => e.getBoundingClientRect()).map(box => [box.left, box.right])"""
+    for left, right in browser.execute_script(edges, "caption span, figure, .verdict, .table"):
+        assert left >= 0
+        assert right <= width
+    # A narrow table fits; its caption must not make it wider than its container.
+    small = browser.execute_script(
+        """return [...document.querySelectorAll("figure table")].filter(t => t.offsetParent)
+        .filter(t => t.rows[0].cells.length <= 3).map(t => [t.offsetWidth, t.parentElement.clientWidth])"""
+    )
+    assert all(table <= container for table, container in small), small
+
+
+@pytest.mark.skipif(DRIVER is None, reason="needs chromedriver (apt-get install chromium-driver)")
 def test_printing_draws_all(short: WebDriver) -> None:
     assert not all(_drawn(short))
     short.execute_cdp_cmd("Page.printToPDF", {})

@@ -96,6 +96,11 @@ def run_stem(settings: Mapping[str, Any]) -> str:
     return "-".join([name, *kept, *seed])
 
 
+def short_forms() -> dict[str, str]:
+    """What precedes the value of a setting in a name, by the last part of its key."""
+    return {key.rpartition(".")[2]: letters for key, letters in _SHORT.items()}
+
+
 def architecture(settings: Mapping[str, Any]) -> str:
     """What a run fits: the cell or kind of its model, or the kind of its baseline.
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from seqlab.experiment.run_names import short_forms
 from seqlab.report.run_data import RunData
 from seqlab.schema.config import Table
 from seqlab.schema.settings import format_setting
@@ -35,19 +37,23 @@ def labels(runs: Sequence[RunData]) -> list[str]:
 def short_labels(names: Sequence[str], most: int) -> list[str]:
     """Names of at most this many characters; different names stay different.
 
-    Words that all names share are left out where a name is too long, then the middle of what is still too
-    long, and names that became equal are numbered.
+    Where a name is too long, words that all names share are left out; then settings get the short forms that
+    names of run folders have. What is still too long lacks its middle, and names that became equal are
+    numbered.
 
     >>> short_labels(["recurrent-lm cell=lstm layers=1", "recurrent-lm cell=lstm layers=2"], 20)
     ['layers=1', 'layers=2']
     >>> short_labels(["a" * 9 + "b", "a" * 9 + "c", "gru"], 8)
     ['aaa…aaab', 'aaa…aaac', 'gru']
+    >>> short_labels(["cell=gru, hidden_size=8", "cell=lstm, hidden_size=16"], 20)
+    ['gru, h8', 'lstm, h16']
     """
     different = list(dict.fromkeys(names))
-    if any(len(name) > most for name in different):
-        short = dict(zip(different, _without_shared_words(different), strict=True))
-    else:
-        short = {name: name for name in different}
+    chosen = different
+    for shorten in (_without_shared_words, _short_forms):
+        if any(len(name) > most for name in chosen):
+            chosen = shorten(chosen)
+    short = dict(zip(different, chosen, strict=True))
     cut = {name: _without_middle(label, most) for name, label in short.items()}
     counts = Counter(cut.values())
     numbers = Counter[str]()
@@ -65,6 +71,20 @@ def _without_shared_words(names: Sequence[str]) -> list[str]:
     shared = set.intersection(*map(set, words))
     shorter = [" ".join(word for word in each if word not in shared) for each in words]
     return shorter if all(shorter) and len(set(shorter)) == len(names) > 1 else list(names)
+
+
+def _short_forms(names: Sequence[str]) -> list[str]:
+    """Names whose settings are written as in the names of run folders, unless two would be equal."""
+    shorter = [re.sub(r"(\w+)=([^\s,]+)", _short_form, name) for name in names]
+    return shorter if len(set(shorter)) == len(set(names)) else list(names)
+
+
+def _short_form(setting: re.Match[str]) -> str:
+    key, value = setting.groups()
+    letters = short_forms().get(key)
+    if letters == "" or key == "cell":
+        return value
+    return f"{letters}{value}" if letters and value[0].isdigit() else setting.group()
 
 
 def _without_middle(name: str, most: int) -> str:

@@ -54,7 +54,8 @@ def _base(number: RecordedNumber, palette: Palette, axis: str, scale: alt.Scale,
             axis,
             type="quantitative",
             title=AXES[axis],
-            scale=alt.Scale(zero=True, nice=False),
+            # Padded, so that the last point is whole, which is cut at the edge where the chart can be moved.
+            scale=alt.Scale(zero=True, nice=False, padding=6),
             axis=alt.Axis(tickCount=ticks, labelOverlap=True, labelFlush=True),
         ),
         y=alt.Y(
