@@ -343,6 +343,15 @@ def test_a_terminal_too_narrow_for_a_table_shows_rows_and_loses_nothing(
     assert _text(screen) == "first one\nname of a thing: a\nrather long text\nvalue: 1.5\n\n"
 
 
+def test_words_of_a_table_are_not_broken_while_titles_can_be(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    screen = terminal_of(40, clock)
+    monkeypatch.setattr(console, "out", lambda: screen)
+    print_table(["cell", "steps per run", "time per run"], [["gru-reset-before", "420", "0:03"]])
+    assert "gru-reset-before" in _text(screen).split()
+
+
 def test_a_line_break_in_a_cell_is_escaped_and_lines_of_a_tuple_are_not(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from experiments import finished, seqlab
 
+from seqlab.cli import run
 from seqlab.comparison import study_pairs
+from seqlab.studies.forecast import Forecast, ForecastRow
 
 STUDY = """
 about = "two cells"
@@ -32,6 +34,26 @@ def study_file(tmp_path: Path) -> Path:
     path = tmp_path / "cells.toml"
     path.write_text(STUDY)
     return path
+
+
+def test_a_plan_ends_with_the_cost_of_the_whole_study(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = ForecastRow(
+        architecture="lstm",
+        runs=4,
+        done=1,
+        cells=4,
+        steps=420,
+        step_seconds=0.01,
+        run_seconds=30.0,
+        seconds=120.0,
+        bytes=6 * 2**20,
+    )
+    whole = Forecast(sentences=(), rows=(row,), seconds=90.0, bytes=row.bytes)
+    monkeypatch.setattr("seqlab.studies.forecast.forecast", lambda *_: whole)
+    assert run(["study", "brackets-cells", "--plan"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "In all about 1:30 to the end, and 6 MiB."
 
 
 @pytest.mark.slow

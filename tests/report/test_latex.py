@@ -57,17 +57,24 @@ def test_a_cell_is_no_argument_of_the_row_before_it(text: str) -> None:
 
 def test_a_table_has_a_caption_rules_and_the_best_row_bold() -> None:
     table = ReportTable(
-        name="t",
+        name="results on t",
         caption="Loss of `a_b`, 50 %.",
-        columns=(ReportColumn("model"), ReportColumn("loss", "nats"), ReportColumn("steps")),
-        rows=(("l_1", 0.25, 1200), ("g&u", -1.5, None)),
+        columns=(
+            ReportColumn("model"),
+            ReportColumn("command", code=True, printed=False),
+            ReportColumn("loss", "nats"),
+            ReportColumn("steps"),
+        ),
+        rows=(("l_1", "seqlab train a", 0.25, 1200), ("g&u", "seqlab train b", -1.5, None)),
         best=frozenset({0}),
+        page_note="The command repeats the run.",
     )
     assert to_latex(table).splitlines() == [
         r"% The document needs \usepackage{booktabs}.",
         r"\begin{table}",
         r"  \centering",
         r"  \caption{Loss of \texttt{a\_b}, 50 \%.}",
+        r"  \label{tab:results-on-t}",
         r"  \begin{tabular}{lrr}",
         r"    \toprule",
         r"    model & loss (nats) & steps \\",

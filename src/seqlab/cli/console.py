@@ -30,6 +30,8 @@ PAGE_WIDTH = 80
 _INDENT = "    "
 _READABLE = 12
 """Least width of a column, in cells, to which a narrow terminal wraps its content."""
+_LONGEST_WORD = 24
+"""Width, in cells, of a word from which on it may be broken, as paths and hashes are."""
 
 
 def out() -> Console:
@@ -167,17 +169,15 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     console = out()
     shown = [[_cell(cell, console) for cell in row] for row in rows]
     names = [_cell(column, console) for column in columns]
-    widths = [max(map(_width, column)) for column in zip(names, *shown, strict=True)]
-    if sum(min(width, _READABLE) + 1 for width in widths) - 1 > console.width:
+    least = [_least_width(column) for column in zip(names, *shown, strict=True)]
+    if sum(width + 1 for width in least) - 1 > console.width:
         _print_rows(names, shown)
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for index, name in enumerate(names):
         numeric = bool(rows) and all(_is_number(row[index]) or row[index] == "" for row in rows)
         justify = "right" if numeric else "left"
-        table.add_column(
-            Text(name), justify=justify, overflow="fold", min_width=min(widths[index], _READABLE)
-        )
+        table.add_column(Text(name), justify=justify, overflow="fold", min_width=least[index])
     for row in shown:
         table.add_row(*map(Text, row))
     # A table wraps within its columns, so it cannot be printed with soft wrapping.
@@ -206,6 +206,13 @@ def _cell(cell: Any, console: Console) -> str:
 
 def _width(cell: str) -> int:
     return max((cell_len(line) for line in cell.split("\n")), default=0)
+
+
+def _least_width(column: Sequence[str]) -> int:
+    """The width at which a column is readable: no word of usual length is broken."""
+    words = [word for cell in column for word in cell.split()]
+    longest = min(max(map(cell_len, words), default=0), _LONGEST_WORD)
+    return min(max(map(_width, column)), max(_READABLE, longest))
 
 
 def _is_number(cell: Any) -> bool:

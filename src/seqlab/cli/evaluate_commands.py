@@ -17,6 +17,7 @@ from seqlab.cli.progress_display import working
 from seqlab.runs.cards import POSITION_CURVES
 from seqlab.schema.errors import UserError
 from seqlab.schema.visible import shortened
+from seqlab.stats.formatting import counted
 
 if TYPE_CHECKING:
     from seqlab.report.position_losses import PositionLosses
@@ -97,10 +98,11 @@ def _print_card(card: Card) -> None:
 
     print_line(": ".join(filter(None, (f"{card['run']}, {card['split']}", metrics_line(card["metrics"])))))
     kept = f"; checkpoint of step {card['checkpoint_step']:,}" if card["checkpoint_step"] else ""
-    print_line(f"{card['sequences']:,} sequences, {card['tokens']:,} tokens, {card['scored_as']}{kept}")
+    size = f"{counted(card['sequences'], 'sequence')}, {counted(card['tokens'], 'token')}"
+    print_line(f"{size}, {card['scored_as']}{kept}")
     for other, count in {"train": card["equal_to_training"], **card["equal_to_others"]}.items():
         if count:
-            print_line(f"{count:,} of them are also in the {split_title(other)}")
+            print_line(f"{count:,} of them {'is' if count == 1 else 'are'} also in the {split_title(other)}")
     curves = dict(card["curves"])
     trust = {name: curves.pop(name) for name in TRUST_CURVES if name in curves}
     for title, matrix in card["matrices"].items():

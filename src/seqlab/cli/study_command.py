@@ -168,4 +168,7 @@ def _print_plan(forecast: Forecast, as_json: bool) -> None:
         for row in forecast.rows
     ]
     print_table(columns, rows)
+    print_line(
+        f"In all about {duration(forecast.seconds)} to the end, and {forecast.bytes / 2**20:,.0f} MiB."
+    )
     print_note("")

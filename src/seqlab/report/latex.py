@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from seqlab.report.table_text import format_column, headings, is_numeric
+from seqlab.report.table_text import format_column, headings, is_numeric, slug
 from seqlab.report.tables import CellValue, ReportTable
 from seqlab.schema.visible import visible
 
@@ -37,9 +37,11 @@ _NONE = "--"
 def to_latex(table: ReportTable) -> str:
     r"""A `table` environment: caption above, rules of booktabs, numbers on the right, best rows bold.
 
-    The document needs `\usepackage{booktabs}`.
+    The document needs `\usepackage{booktabs}`. Columns that are too wide for a paper are left out.
     """
-    columns = list(zip(*table.rows, strict=True))
+    printed = [index for index, column in enumerate(table.columns) if column.printed]
+    columns = [[row[index] for row in table.rows] for index in printed]
+    titles = headings(table)
     texts = [_column(column) for column in columns]
     rows = [list(row) for row in zip(*texts, strict=True)]
     lines = [
@@ -47,9 +49,10 @@ def to_latex(table: ReportTable) -> str:
         "\\begin{table}",
         "  \\centering",
         f"  \\caption{{{_caption(table.caption)}}}",
+        f"  \\label{{tab:{slug(table.name)}}}",
         f"  \\begin{{tabular}}{{{''.join('r' if is_numeric(column) else 'l' for column in columns)}}}",
         "    \\toprule",
-        _row([latex_text(title) for title in headings(table)]),
+        _row([latex_text(titles[index]) for index in printed]),
         "    \\midrule",
         *(_row(_bold(row) if index in table.best else row) for index, row in enumerate(rows)),
         "    \\bottomrule",

@@ -31,6 +31,7 @@ def results_table(chapter: Chapter) -> ReportTable:
     return ReportTable(
         name=f"results {chapter.title}",
         caption=_caption(chapter),
+        page_note="Shared settings are listed under Settings. The command repeats the run.",
         columns=tuple(column for column, _ in filled),
         rows=tuple(zip(*(cells for _, cells in filled), strict=True)),
         entries=entries,
@@ -108,7 +109,10 @@ def _outcome(entries: Sequence[Entry]) -> list[FilledColumn]:
     if any(entry.censored for entry in entries):
         states = [entry.censored or "finished" for entry in entries]
         columns.append((ReportColumn("state"), [*states]))
-    return [*columns, (ReportColumn("command", code=True), [command(entry) for entry in entries])]
+    return [
+        *columns,
+        (ReportColumn("command", code=True, printed=False), [command(entry) for entry in entries]),
+    ]
 
 
 def _caption(chapter: Chapter) -> str:
@@ -116,8 +120,7 @@ def _caption(chapter: Chapter) -> str:
     sentences = [
         f"Results on the validation split of {chapter.title}, sorted by architecture, then by optimizer, the "
         f"{best} {words(chapter.monitor.name)} first. Bold: the best run of each architecture. Each finished "
-        "run was scored again with its best checkpoint, on every target exactly once. Shared settings are "
-        "listed under Settings. The command repeats the run."
+        "run was scored again with its best checkpoint, on every target exactly once."
     ]
     if any(entry.baseline for entry in chapter.entries):
         sentences.append("A baseline is fitted without optimizer steps.")

@@ -13,11 +13,16 @@ CellValue = str | int | float | None
 
 @dataclass(frozen=True)
 class ReportColumn:
-    """Title of a column and unit of its cells; `code` sets them in a fixed-width font."""
+    """Title of a column and unit of its cells.
+
+    code: whether they are set in a fixed-width font.
+    printed: whether a paper shows the column, for which a command, for example, is too wide.
+    """
 
     title: str
     unit: str = ""
     code: bool = False
+    printed: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +32,7 @@ class ReportTable:
     entries: the run of each row, where rows are runs; a row is marked with the style of its run.
     best: indices of highlighted rows.
     censored: indices of rows whose run did not finish.
+    page_note: what the page adds to the caption, because it is about the page.
     chooser: whether the reader chooses here the runs that all charts and tables of runs show.
     """
 
@@ -38,6 +44,7 @@ class ReportTable:
     best: frozenset[int] = frozenset()
     censored: frozenset[int] = frozenset()
     chooser: bool = False
+    page_note: str = ""
 
 
 RUN_COLUMNS = (ReportColumn("run"), ReportColumn("model"), ReportColumn("seed"))
