@@ -43,6 +43,24 @@ def runnable(commands: list[str]) -> list[str]:
     return [line for line in commands if not _SYNOPSIS.search(line.replace("|", " | "))]
 
 
+def unclear(commands: list[str]) -> list[str]:
+    """Commands that name a run which none, or several, of those trained before them can be."""
+    trained: dict[frozenset[str], str] = {}
+    found: list[str] = []
+    for line in commands:
+        command, *words = shlex.split(line)[1:]
+        names = [word.removeprefix("name=") for word in words if word.startswith("name=")]
+        if command == "train":
+            trained[frozenset(words)] = names[0] if names else words[0]
+        elif command in USES_A_RUN:
+            known = list(trained.values())
+            fitting = [name for name in known if name == words[0]] or [
+                name for name in known if name.startswith(words[0])
+            ]
+            found += [line] if len(fitting) != 1 else []
+    return found
+
+
 def run_all(lines: list[str], place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run command lines one after the other in a folder with a reader's files; all must end with status 0.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import tiny
-from pages import ROOT, commands, run_all, runnable, shown
+from pages import ROOT, commands, run_all, runnable, shown, unclear
 
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 FENCE = "```python"
@@ -25,14 +25,25 @@ def test_only_known_commands_are_shown(page: Path) -> None:
 
 @pytest.mark.parametrize("page", [page for page in PAGES if FENCE in page.read_text("utf-8")], ids=str)
 def test_python_that_is_shown_runs(page: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """In a folder with a run of the name that pages speak of, and with the example files."""
+    """In a folder with runs of the names that pages speak of, and with the example files."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(ROOT / "examples")
     monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "runs"))
     tiny.fit(tiny.BRACKETS)
+    tiny.fit(tiny.BRACKETS, "name=small")
     for code in re.findall(rf"{FENCE}\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL):
         exec(compile(code, page.name, "exec"), {})
+
+
+@pages
+def test_each_run_is_named_so_that_no_other_is_meant(page: Path) -> None:
+    assert unclear(runnable(shown(page))) == []
+
+
+def test_the_quick_start_can_follow_the_readme() -> None:
+    lines = [line for name in ("README.md", "docs/quick-start.md") for line in shown(ROOT / name)]
+    assert unclear(runnable(lines)) == []
 
 
 @pytest.mark.slow

@@ -171,6 +171,22 @@ def test_an_unfinished_run_states_its_best_validation_so_far() -> None:
     )
 
 
+def test_a_difference_of_means_is_not_taken_for_that_of_the_medians() -> None:
+    made = [
+        folders.make(cell=cell, seed=seed, loss=loss)
+        for cell, losses in (("gru", (0.5, 0.5, 0.2)), ("lstm", (0.6, 0.6, 0.6)))
+        for seed, loss in enumerate(losses, start=1)
+    ]
+    for run, loss in zip(made, (0.5, 0.5, 0.2, 0.6, 0.6, 0.6), strict=True):
+        scored(run, np.full(60, loss) + np.linspace(-0.01, 0.01, 60))
+    shown = answer(*made)
+    assert " on average over the seeds, on the same tokens (" in shown.sentence
+    assert "The difference is that of the means over seeds." in shown.table.caption
+    column = [column.title for column in shown.table.columns].index("difference from gru")
+    # The medians, 0.5 and 0.6, are nearer to each other than the means.
+    assert shown.table.rows[1][column] == pytest.approx(0.2)
+
+
 def test_thirty_runs_have_names_that_fit_and_differ(tmp_path: Path) -> None:
     content: PageContent = report.page_content([], [study.make_wide()])
     architectures = {entry.architecture for entry in content.entries}

@@ -176,7 +176,9 @@ def _caption(study: ChapterStudy, *, seeds: bool, compared: bool) -> str:
         counts = sorted({group.summary.seeds for group in study.best[:MOST_MODELS]})
         sentences.append(f"Median, lowest and highest over {' or '.join(map(str, counts))} seeds.")
     if compared:
-        sentences.append("From, to: the difference's 95 % interval over texts or tokens (paired bootstrap).")
+        means = "The difference is that of the means over seeds. " if seeds else ""
+        interval = "From, to: the difference's 95 % interval over texts or tokens (paired bootstrap)."
+        sentences.append(f"{means}{interval}")
     return " ".join(sentences)
 
 

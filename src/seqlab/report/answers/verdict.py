@@ -124,16 +124,18 @@ def _gap(study: ChapterStudy, better: Group, worse: Group, pair: Comparison | No
     """
     items = None if pair is None else pair.items
     if items is not None and items.winner == better.architecture:
-        return f" by {_on_items(items)}"
+        # The difference of the means is not that of the medians, which the reader could subtract.
+        mean = " on average over the seeds," if max(items.seeds) > 1 else ""
+        return f" by {_size(items)}{mean} {_on_items(items)}"
     size = abs(difference(better.summary.median or 0.0, worse.summary.median or 0.0))
     gap = f" by {study.monitor.format_difference(size, size)}"
     if items is None or items.winner is None:
         return gap
-    return f"{gap}; averaged over seeds, {worse.architecture} is better by {_on_items(items)}"
+    return f"{gap}; averaged over seeds, {worse.architecture} is better by {_size(items)} {_on_items(items)}"
 
 
 def _on_items(items: ItemsComparison) -> str:
-    return f"{_size(items)} on the same {items.unit}s ({_interval(items)})"
+    return f"on the same {items.unit}s ({_interval(items)})"
 
 
 def _size(items: ItemsComparison) -> str:
