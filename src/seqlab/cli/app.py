@@ -46,7 +46,9 @@ app = App(
 
 # Here, because it reads the application.
 def completion(shell: str, line: str | None = None, /, *, as_json: Json = False) -> None:
-    """Print a script with which a shell completes commands, options, and names of recipes, runs and settings.
+    """Print a script by which a shell completes commands and names.
+
+    Names are those of options, recipes, runs, studies and settings; where none fits, paths are completed.
 
     `eval "$(seqlab completion bash)"` loads it into the shell that is open; in its start file it is there for
     every new one. For zsh the same, after `compinit`; for fish: `seqlab completion fish | source`.

@@ -12,61 +12,10 @@ from seqlab.experiment.experiment_config import experiment_class
 from seqlab.schema import own_code
 from seqlab.schema.described import DescribedSetting, described, differ
 from seqlab.schema.settings import format_setting
+from seqlab.schema.short_forms import SHORT_FORMS
 
 _ARCHITECTURE = ("model.path", "model.cell", "model.kind", "baseline.kind")
 """Settings that say what is fitted, the most specific one first."""
-_SHORT = {
-    "data.kind": "",
-    "data.level": "",
-    "data.pattern": "",
-    "data.length": "len",
-    "data.max_length": "max",
-    "data.pairs": "pairs",
-    "data.gap": "gap",
-    "data.train": "n",
-    "data.train_size": "n",
-    "data.tokenizer.kind": "",
-    "data.tokenizer.max_size": "v",
-    "data.tokenizer.min_count": "min",
-    "baseline.order": "o",
-    "baseline.C": "c",
-    "baseline.alpha": "a",
-    "model.embedding": "",
-    "model.embedding_size": "e",
-    "model.hidden_size": "h",
-    "model.linear_size": "u",
-    "model.layers": "l",
-    "model.heads": "heads",
-    "model.feed_forward_size": "ff",
-    "model.bidirectional": "bidirectional",
-    "model.tied": "tied",
-    "model.pooling": "",
-    "model.dropout": "d",
-    "model.forget_bias": "fb",
-    "model.implementation": "",
-    "model.init_range": "init",
-    "batching.kind": "",
-    "batching.batch_size": "b",
-    "batching.tokens": "b",
-    "batching.sequence_length": "t",
-    "training.optimizer.kind": "",
-    "training.optimizer.learning_rate": "lr",
-    "training.optimizer.momentum": "m",
-    "training.optimizer.weight_decay": "wd",
-    "training.schedule.kind": "",
-    "training.epochs": "ep",
-    "training.max_steps": "steps",
-    "training.label_smoothing": "ls",
-    "training.class_weights": "",
-    "training.clip_norm": "clip",
-    "training.curriculum": "cur",
-    "training.fit_on": "",
-    "fit_on": "",
-}
-"""What precedes the value of a setting in a name, in the order of the name; others are not in names.
-
-Each of them must be part of the fingerprint, since a run is found by both: so paths of data are not here.
-"""
 _SIZES = ("model.hidden_size", "model.layers", "training.optimizer.learning_rate")
 """Settings in the name of a run whose recipe is not a shipped one, so that its changes are not known."""
 _LENGTH = 48
@@ -94,11 +43,6 @@ def run_stem(settings: Mapping[str, Any]) -> str:
             kept.append(part)
     seed = [f"s{settings['seed']}"] if "seed" in settings else []
     return "-".join([name, *kept, *seed])
-
-
-def short_forms() -> dict[str, str]:
-    """What precedes the value of a setting in a name, by the last part of its key."""
-    return {key.rpartition(".")[2]: letters for key, letters in _SHORT.items()}
 
 
 def architecture(settings: Mapping[str, Any]) -> str:
@@ -154,7 +98,7 @@ def _of_changes(settings: Mapping[str, Any]) -> list[str]:
     different = changed(settings)
     now, then = architecture(settings), architecture(recipes.read(str(settings["name"])).table)
     parts = [_word(now.rpartition(":")[2])] if now != then else []
-    return [*parts, *(_part(key, different[key]) for key in _SHORT if key in different)]
+    return [*parts, *(_part(key, different[key]) for key in SHORT_FORMS if key in different)]
 
 
 def _of_own(settings: Mapping[str, Any]) -> list[str]:
@@ -168,8 +112,8 @@ def _of_own(settings: Mapping[str, Any]) -> list[str]:
 def _part(key: str, value: Any) -> str:
     """A setting in a name, with the characters that every file system takes."""
     if isinstance(value, bool):
-        return _SHORT[key] if value else f"not-{_SHORT[key]}"
-    return _SHORT[key] + _word(format_setting(value))
+        return SHORT_FORMS[key] if value else f"not-{SHORT_FORMS[key]}"
+    return SHORT_FORMS[key] + _word(format_setting(value))
 
 
 def _word(text: str) -> str:

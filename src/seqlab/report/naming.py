@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from seqlab.experiment.run_names import short_forms
 from seqlab.report.run_data import RunData
 from seqlab.schema.config import Table
 from seqlab.schema.settings import format_setting
+from seqlab.schema.short_forms import letters
 
 LONGEST_LABEL = 32
 """Characters of a name in sentences, legends and axes."""
@@ -81,10 +81,10 @@ def _short_forms(names: Sequence[str]) -> list[str]:
 
 def _short_form(setting: re.Match[str]) -> str:
     key, value = setting.groups()
-    letters = short_forms().get(key)
-    if letters == "" or key == "cell":
+    short = letters().get(key)
+    if short == "" or key == "cell":
         return value
-    return f"{letters}{value}" if letters and value[0].isdigit() else setting.group()
+    return f"{short}{value}" if short and value[0].isdigit() else setting.group()
 
 
 def _without_middle(name: str, most: int) -> str:

@@ -1,0 +1,67 @@
+"""Settings in names of runs: `h16` is `model.hidden_size=16`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+SHORT_FORMS: Mapping[str, str] = {
+    "data.kind": "",
+    "data.level": "",
+    "data.pattern": "",
+    "data.length": "len",
+    "data.max_length": "max",
+    "data.pairs": "pairs",
+    "data.gap": "gap",
+    "data.train": "n",
+    "data.train_size": "n",
+    "data.tokenizer.kind": "",
+    "data.tokenizer.max_size": "v",
+    "data.tokenizer.min_count": "min",
+    "baseline.order": "o",
+    "baseline.C": "c",
+    "baseline.alpha": "a",
+    "model.embedding": "",
+    "model.embedding_size": "e",
+    "model.hidden_size": "h",
+    "model.linear_size": "u",
+    "model.layers": "l",
+    "model.heads": "heads",
+    "model.feed_forward_size": "ff",
+    "model.bidirectional": "bidirectional",
+    "model.tied": "tied",
+    "model.pooling": "",
+    "model.dropout": "d",
+    "model.forget_bias": "fb",
+    "model.implementation": "",
+    "model.init_range": "init",
+    "batching.kind": "",
+    "batching.batch_size": "b",
+    "batching.tokens": "b",
+    "batching.sequence_length": "t",
+    "training.optimizer.kind": "",
+    "training.optimizer.learning_rate": "lr",
+    "training.optimizer.momentum": "m",
+    "training.optimizer.weight_decay": "wd",
+    "training.schedule.kind": "",
+    "training.epochs": "ep",
+    "training.max_steps": "steps",
+    "training.label_smoothing": "ls",
+    "training.class_weights": "",
+    "training.clip_norm": "clip",
+    "training.curriculum": "cur",
+    "training.fit_on": "",
+    "fit_on": "",
+}
+"""What precedes the value of a setting in a name, in the order of the name; others are not in names.
+
+Each of them must be part of the fingerprint, since a run is found by both: so paths of data are not here.
+"""
+
+
+def letters() -> dict[str, str]:
+    """What precedes the value of a setting in a name, by the last part of its key.
+
+    >>> letters()["hidden_size"]
+    'h'
+    """
+    return {key.rpartition(".")[2]: short for key, short in SHORT_FORMS.items()}
