@@ -10,13 +10,14 @@ import tiny
 
 from seqlab.baselines.baseline_kinds import BASELINES
 from seqlab.data.data_kinds import BATCHING, DATASETS, TOKENIZERS
-from seqlab.experiment import recipes, run_names
+from seqlab.experiment import recipes
 from seqlab.experiment.experiment_config import TrainingConfig
 from seqlab.experiment.run_names import architecture, changed, run_stem
 from seqlab.experiment.training_kinds import OPTIMIZERS, SCHEDULES
 from seqlab.models.model_kinds import MODELS
 from seqlab.runs import run_folder
 from seqlab.schema.config import plain, read_toml
+from seqlab.schema.short_forms import SHORT_FORMS
 from seqlab.training import run
 
 COMPLETE = [name for name in recipes.names() if not name.startswith("text-")]
@@ -72,7 +73,7 @@ def test_every_short_form_is_of_a_setting_that_a_kind_has() -> None:
         for name in registry[kind].model_fields
     }
     keys |= {f"training.{name}" for name in TrainingConfig.model_fields} | {"fit_on"}
-    assert set(run_names._SHORT) <= keys
+    assert set(SHORT_FORMS) <= keys
 
 
 def test_a_name_is_bounded_and_safe_for_every_file_system() -> None:
