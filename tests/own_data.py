@@ -106,3 +106,33 @@ def ids(text):
 
 def breaks(text):
     return text.nothing()
+
+
+def no_utf8():
+    return ["a", "b\ud800"]
+
+
+def no_utf8_label():
+    return [("a", "x"), ("b", "y\ud800")]
+
+
+def huge_number():
+    return [("a", 0.5), ("b", 10**400)]
+
+
+def breaks_late():
+    yield "a", "x"
+    raise SystemExit(0)
+
+
+def other_each_time(text, known=[]):  # noqa: B006
+    known.append(text)
+    return known
+
+
+def surrogate(text):
+    return [text, "\ud800"]
+
+
+def begins(text):
+    return ["<s>", *text.split()]

@@ -119,3 +119,56 @@ class Table:
 
     def value(self):
         return [1, 2]
+
+
+def complex_numbers(targets):
+    return targets * 1j
+
+
+complex_numbers.better = "lower"
+
+
+class Text:
+    better = "lower"
+
+    def update(self, targets):
+        pass
+
+    def value(self):
+        return "3"
+
+
+class HugeNumber:
+    better = "lower"
+
+    def update(self, targets):
+        pass
+
+    def value(self):
+        return 10**400
+
+
+def long_unit(targets):
+    return targets
+
+
+long_unit.better = "lower"
+long_unit.unit = "u" * 1000
+
+
+def odd_unit(targets):
+    return targets
+
+
+odd_unit.better = "lower"
+odd_unit.unit = "\ud800"
+
+
+class Unreadable(type):
+    @property
+    def better(cls):
+        raise KeyError("better")
+
+
+class NoAttribute(metaclass=Unreadable):
+    pass

@@ -92,3 +92,35 @@ class NoRate(SignMomentum):
 
 def no_optimizer(params, lr):
     return [params, lr]
+
+
+def first_only(params, lr):
+    return torch.optim.SGD(params[:1], lr=lr)
+
+
+def others(params, lr):
+    return torch.optim.SGD([torch.nn.Parameter(torch.zeros(2)) for _ in params], lr=lr)
+
+
+class NotBegun(torch.optim.Optimizer):
+    def __init__(self, params, lr):
+        pass
+
+
+class NoState(SignMomentum):
+    def state_dict(self):
+        return 5
+
+
+class EndsTheProgram(SignMomentum):
+    def load_state_dict(self, state):
+        raise SystemExit(0)
+
+
+class OtherType(torch.optim.SGD):
+    @torch.no_grad()
+    def step(self, closure=None):
+        super().step()
+        for group in self.param_groups:
+            for weight in group["params"]:
+                weight.data = weight.data.double()

@@ -156,3 +156,14 @@ def test_a_descriptor_that_does_not_block_gets_everything() -> None:
     os.close(writer)
     thread.join()
     assert read == [text]
+
+
+def test_code_of_the_user_cannot_close_them() -> None:
+    reader, writer = os.pipe()
+    streams = StandardStreams(writer, writer)
+    streams.out.close()
+    streams.out.write("still open\n")
+    assert streams.lost_output() is None
+    os.close(writer)
+    with os.fdopen(reader) as file:
+        assert file.read() == "still open\n"

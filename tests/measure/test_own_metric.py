@@ -93,6 +93,15 @@ def test_what_works_passes() -> None:
         ("NoValue", "must have the methods update and value. Got none of name 'value'"),
         ("NotFinite", "must be finite. Got nan in split 'valid'"),
         ("Table", "must return one number. Got list"),
+        (
+            "complex_numbers",
+            r"one number for each of 6 targets, shape \(6,\). Got shape \(6,\), complex64 on",
+        ),
+        ("Text", "must return one number. Got str"),
+        ("HugeNumber", "must return one number. Got int"),
+        ("long_unit", "must be a text that can be printed, of at most 200 characters. Got 'uuu"),
+        ("odd_unit", r"must be a text that can be printed.* Got '\\ud800'"),
+        ("NoAttribute", r"own_metrics.py:\d+ failed while its 'better' and 'unit' were read: KeyError"),
         ("quadratix", "Nearest: 'quadratic'"),
     ],
 )

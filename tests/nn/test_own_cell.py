@@ -87,7 +87,7 @@ def test_the_minimal_gated_unit_by_hand() -> None:
     [
         (
             "wrong_shape",
-            r"wrong_shape must return the new states with shapes \(3, 4\), as it was given. Got \(3,\)\.$",
+            r"wrong_shape must return the new states as .*: \(3, 4\) .* cpu\. Got \(3,\) float32 on cpu\.$",
         ),
         (
             "mixes_rows",

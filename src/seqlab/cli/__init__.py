@@ -49,9 +49,11 @@ def run(arguments: Sequence[str], interrupts: Interrupts | None = None) -> int:
     from seqlab.cli.failure import failure
     from seqlab.cli.interrupts import INTERRUPTED
     from seqlab.schema.errors import UserError, WorkError
+    from seqlab.schema.own_errors import named_errors
 
     try:
-        _run(arguments)
+        with named_errors():
+            _run(arguments)
     except KeyboardInterrupt as interrupt:
         # Training raises it with a sentence on what was saved; other commands have nothing to lose.
         return _print_error(str(interrupt) or "Interrupted.", INTERRUPTED)
@@ -71,18 +73,19 @@ def _run(arguments: Sequence[str]) -> None:
     from cyclopts import CycloptsError
 
     from seqlab.cli.app import app
-    from seqlab.cli.console import help_console
+    from seqlab.cli.console import help_console, results_apart
     from seqlab.cli.usage_errors import usage_message
     from seqlab.schema.errors import UserError
 
     try:
-        app(
-            list(arguments),
-            console=help_console(),
-            exit_on_error=False,
-            print_error=False,
-            result_action="return_value",
-        )
+        with results_apart():
+            app(
+                list(arguments),
+                console=help_console(),
+                exit_on_error=False,
+                print_error=False,
+                result_action="return_value",
+            )
     except CycloptsError as error:
         raise UserError(usage_message(error)) from error
 

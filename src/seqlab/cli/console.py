@@ -11,7 +11,8 @@ import math
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from functools import lru_cache
 from typing import Any, TextIO
 
@@ -34,9 +35,24 @@ _LONGEST_WORD = 24
 """Width, in cells, of a word from which on it may be broken, as paths and hashes are."""
 
 
+_results: list[TextIO] = []
+"""Where results go inside `results_apart`."""
+
+
+@contextmanager
+def results_apart() -> Iterator[None]:
+    """Keep standard output for results: what code of the user's own prints goes to standard error."""
+    _results.append(sys.stdout)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _results.pop()
+
+
 def out() -> Console:
     """Standard output."""
-    return _console(sys.stdout)
+    return _console(_results[-1] if _results else sys.stdout)
 
 
 def err() -> Console:
@@ -52,7 +68,7 @@ def _console(stream: TextIO) -> Console:
 
 def help_console() -> Console:
     """For `--help`, which has the width of a page also in a pipe."""
-    return Console(highlight=False, _environ=_environment())
+    return Console(file=out().file, highlight=False, _environ=_environment())
 
 
 def _environment() -> dict[str, str]:
@@ -129,13 +145,14 @@ def print_heading(text: str, style: str = "bold") -> None:
 
 def can_ask() -> bool:
     """Whether somebody can answer a question: input and output are a terminal."""
-    return sys.stdin.isatty() and sys.stdout.isatty()
+    return sys.stdin.isatty() and out().file.isatty()
 
 
 def ask(question: str) -> bool:
     """The answer to a question; no answer is a no."""
     try:
-        answer = input(f"{visible(question, encoding=out().encoding)} [y/N] ")
+        with redirect_stdout(out().file):
+            answer = input(f"{visible(question, encoding=out().encoding)} [y/N] ")
     except EOFError:
         print_line("")
         return False
@@ -145,7 +162,7 @@ def ask(question: str) -> bool:
 def print_json(content: Any) -> None:
     """Print one JSON document on standard output; a number that is not finite is null."""
     document = json.dumps(_finite(content), indent=1, ensure_ascii=False, allow_nan=False)
-    sys.stdout.write(f"{visible_json(document, out().encoding)}\n")
+    out().file.write(f"{visible_json(document, out().encoding)}\n")
 
 
 def _finite(content: Any) -> Any:

@@ -6,6 +6,7 @@ import errno
 import os
 
 from seqlab.schema.errors import UserError, WorkError
+from seqlab.schema.own_errors import describe, is_out_of_memory
 
 FAILED, WRONG_INPUT = 1, 2
 _WRONG_PATH = {
@@ -40,10 +41,10 @@ def failure(error: BaseException) -> tuple[str, int]:
             return _os_failure(error, number)
         case UnicodeEncodeError() | RecursionError():
             return _input_problem(error), WRONG_INPUT
-        case _ if _is_out_of_memory(error):
+        case _ if is_out_of_memory(error):
             return _memory_failure(error)
         case _:
-            message = f"Internal error, please report it: {type(error).__name__}: {error}"
+            message = f"Internal error, please report it: {describe(error)}"
             return f"{message} (SEQLAB_TRACEBACK=1 shows the traceback)", FAILED
 
 
@@ -72,9 +73,3 @@ def _memory_failure(error: BaseException) -> tuple[str, int]:
         "Choose smaller sizes, or close other programs.",
         FAILED,
     )
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    # Torch raises a RuntimeError, and the loader of libraries an ImportError.
-    phrases = ("can't allocate memory", "out of memory", "failed to map segment")
-    return isinstance(error, MemoryError) or any(phrase in str(error) for phrase in phrases)

@@ -56,9 +56,17 @@ class StandardStreams:
         return self._out.lost or self._err.lost
 
 
+class _OpenText(io.TextIOWrapper):
+    """A text stream that stays open to the end of the program, whatever code of the user's own does."""
+
+    @override
+    def close(self) -> None:
+        self.flush()
+
+
 def _text(file: TolerantFile, encoding: str) -> TextIO:
     buffer = io.BufferedWriter(file)
-    return io.TextIOWrapper(buffer, encoding, errors="backslashreplace", line_buffering=True)
+    return _OpenText(buffer, encoding, errors="backslashreplace", line_buffering=True)
 
 
 def standard_streams() -> StandardStreams:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
@@ -62,6 +62,7 @@ class ImportedOptimizerConfig(OptimizerConfig):
             built = code.value(parameters, **arguments)
         if not isinstance(built, torch.optim.Optimizer):
             raise OwnCodeError(f"{code.label} must give a torch.optim.Optimizer. Got {type(built).__name__}.")
+        _check_groups(code, built, parameters)
         check_no_closure(built)
         step = built.step
 
@@ -74,6 +75,20 @@ class ImportedOptimizerConfig(OptimizerConfig):
         return built
 
 
+def _check_groups(
+    code: OwnCode, built: torch.optim.Optimizer, parameters: Sequence[torch.nn.Parameter]
+) -> None:
+    """Check that an optimizer moves the parameters that it was given, all of them and no others."""
+    with code.errors("its groups of parameters were read"):
+        moved = {id(parameter) for group in built.param_groups for parameter in group["params"]}
+    if moved != {id(parameter) for parameter in parameters}:
+        raise OwnCodeError(
+            f"{code.label} must move the parameters that it is given, in one group or in several. "
+            f"Got {len(parameters)}, of which it has {len(moved & set(map(id, parameters)))}; call "
+            "super().__init__(params, defaults) with all of them."
+        )
+
+
 def _try(code: OwnCode, make: Make) -> None:
     """Check what the training loop and checkpoints rely on.
 
@@ -82,6 +97,11 @@ def _try(code: OwnCode, make: Make) -> None:
             not count, an optimizer with a restored state moves them in another way, or the state changes its
             structure from step to step.
     """
+    with code.errors("it was tried on small weights"):
+        _try_steps(code, make)
+
+
+def _try_steps(code: OwnCode, make: Make) -> None:
     import torch
 
     start, whole = _moved(make, 0), _moved(make, _STEPS)

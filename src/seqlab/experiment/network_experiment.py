@@ -228,5 +228,5 @@ def _check_prompt(config: ExperimentConfig, dataset: Dataset, oracle: TokenOracl
             oracle.language.next_token(prompt)
         except UserError as error:
             raise UserError(f"'samples.prompt': {error}") from None
-    if dataset.tokenizer.vocabulary.unknown in dataset.tokenizer.encode(prompt):
+    if prompt and dataset.tokenizer.vocabulary.unknown in dataset.tokenizer.encode(prompt):
         raise UserError(f"'samples.prompt' must be made of tokens of {dataset.name!r}. Got {prompt!r}.")

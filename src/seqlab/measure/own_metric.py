@@ -79,12 +79,11 @@ class OwnMetric(TargetMetric):
     def _value(self, counter: Any) -> float:
         with self.code.errors("it gave its value"):
             value = counter.value()
-        try:
-            return float(value)
-        except (TypeError, ValueError, RuntimeError):
+        if (number := _number(value)) is None:
             raise OwnCodeError(
                 f"value of {self.code.label} must return one number. Got {type(value).__name__}."
-            ) from None
+            )
+        return number
 
     @classmethod
     @override
@@ -139,6 +138,13 @@ def metric_class(key: str) -> type[TargetMetric]:
     return Named
 
 
+def _number(value: Any) -> float | None:
+    try:
+        return None if isinstance(value, str | bytes) else float(value)
+    except Exception:  # the user's class of numbers may raise anything
+        return None
+
+
 def _method(code: OwnCode, counter: Any, name: str) -> Any:
     method = getattr(counter, name, None)
     if not callable(method):
@@ -157,10 +163,11 @@ def _arguments(code: OwnCode, function: Any) -> list[str]:
 def _per_target(code: OwnCode, result: Any, count: int) -> Tensor:
     try:
         values = torch.as_tensor(result)
-    except (TypeError, ValueError, RuntimeError):
+    except Exception:  # the user's class of sequences may raise anything
         values = None
-    if values is None or values.shape != (count,):
-        got = type(result).__name__ if values is None else f"shape {tuple(values.shape)}"
+    if values is None or values.shape != (count,) or values.is_complex() or values.is_meta:
+        kind = "" if values is None else f", {str(values.dtype).removeprefix('torch.')} on {values.device}"
+        got = type(result).__name__ if values is None else f"shape {tuple(values.shape)}{kind}"
         raise OwnCodeError(
             f"{code.label} must return one number for each of {count} targets, shape ({count},). Got {got}."
         )

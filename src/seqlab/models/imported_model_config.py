@@ -16,7 +16,7 @@ from seqlab.models.model_config import ModelConfig, Width
 from seqlab.models.module_roles import RolesConfig, constructor_arguments
 from seqlab.schema import own_code
 from seqlab.schema.code_settings import CodeText, NamesCode
-from seqlab.schema.own_code import OwnCode, OwnCodeError
+from seqlab.schema.own_code import OwnCodeError
 
 if TYPE_CHECKING:
     import torch
@@ -60,24 +60,20 @@ class ImportedModelConfig(ModelConfig):
 
         from seqlab.models.imported_model import ImportedModel
         from seqlab.models.module_probe import adapted
+        from seqlab.models.module_training import check_weights
 
         code = own_code.load(self.path)
         arguments = constructor_arguments(code, spec, self.arguments)
         # On the CPU also where tensors are made without memory, to count them.
         seed = int(torch.randint(2**62, (), generator=generator, device="cpu"))
-        with _seeded(seed), code.errors("it was made"):
+        with _seeded(seed), own_code.kept_defaults(code.label), code.errors("it was made"):
             module = code.value(**arguments)
         if not isinstance(module, torch.nn.Module):
             raise OwnCodeError(f"{code.label} must give a torch.nn.Module. Got {type(module).__name__}.")
-        _check_parameters(code, module)
-        counted_only = next(module.parameters()).is_meta
+        check_weights(code, module)
+        counted_only = torch.get_default_device().type == "meta"
         adapter = None if counted_only else adapted(code, module, spec, self.roles, faults=faults)
         return ImportedModel(module, adapter, causal=spec.output == "text")
-
-
-def _check_parameters(code: OwnCode, module: torch.nn.Module) -> None:
-    if not any(parameter.requires_grad for parameter in module.parameters()):
-        raise OwnCodeError(f"{code.label} must have at least one parameter that can be trained. Got none.")
 
 
 @contextmanager

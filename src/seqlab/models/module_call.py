@@ -58,6 +58,11 @@ class ModuleCall:
         with self.code.errors(f"it read {B} sequences of {T} tokens"), _default_type(module):
             found = module(**self._arguments(tokens, lengths, state))
         logits = self._logits(found, B, T)
+        if logits.device != tokens.device:
+            raise OwnCodeError(
+                f"{self.code.label} must return logits on {tokens.device}, as its input is. "
+                f"Got {logits.device}."
+            )
         return logits if order is None else logits[order.argsort()], found
 
     def _arguments(self, tokens: Tensor, lengths: Tensor, state: Any) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from seqlab.models.input_spec import InputSpec
 from seqlab.models.module_call import ModuleCall
 from seqlab.models.module_roles import STATES, Roles, RolesConfig, forward_roles
+from seqlab.models.module_training import check_training
 from seqlab.schema.own_code import OwnCode, OwnCodeError
 
 EXACT, ROUNDED = 1e-9, 1e-4
@@ -112,6 +113,9 @@ class _Probe:
         self._check_repeatable(call)
         if self._per_token:
             self._check_causal(call)
+        check_training(
+            self._code, self._original, lambda module: call(module, self._tokens, self._lengths)[0]
+        )
         state = self._state(call) if self._per_token and not alone else None
         equal = not alone and self._padding_acts(call)
         return Adapter(
@@ -132,12 +136,8 @@ class _Probe:
         return Adapter(call, state, alone=False, equal_lengths=False, padding=None, notes=notes)
 
     def _use(self, dtype: torch.dtype) -> None:
-        try:
+        with self._code.errors("it was copied, to be tried"):
             self._module = _perturbed(copy.deepcopy(self._original).to(dtype)).eval()
-        except (RuntimeError, TypeError, NotImplementedError) as error:
-            raise OwnCodeError(
-                f"{self._code.label} must be a module that can be copied. Got: {error}."
-            ) from None
         self._tolerance = EXACT if dtype is torch.float64 else ROUNDED
 
     def _order(self) -> tuple[ModuleCall, bool]:
@@ -189,6 +189,9 @@ class _Probe:
 
     def _check_repeatable(self, call: ModuleCall) -> None:
         first, second = self._read(call, self._tokens), self._read(call, self._tokens)
+        if not bool(first.isfinite().all()):
+            number = first[~first.isfinite()][0].item()
+            raise OwnCodeError(f"{self._code.label} must return finite logits. Got {number}.")
         if not self._equal(first, second):
             raise OwnCodeError(
                 f"{self._code.label} must give the same output for the same tokens in evaluation. Got a "

@@ -92,7 +92,7 @@ def forward_roles(code: OwnCode, module: nn.Module, settings: RolesConfig) -> Ro
         OwnCodeError: there is no such argument, or one that must be given has no known role.
     """
     parameters = read_parameters(code, module.forward)
-    names = list(parameters)
+    names = [name for name, each in parameters.items() if each.kind is not each.VAR_KEYWORD]
     for key in ("tokens", "lengths", "mask", "state"):
         name = getattr(settings, key)
         if name is not None and name not in names:

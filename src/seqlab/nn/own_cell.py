@@ -25,6 +25,7 @@ from torch.nn import functional
 
 from seqlab.nn.cells import Cell, States, Step, Weights
 from seqlab.schema import own_code
+from seqlab.schema.own_arguments import read_parameters
 from seqlab.schema.own_code import OwnCode, OwnCodeError
 
 _ROWS, _UNITS = 3, 4
@@ -68,7 +69,7 @@ def _function(code: OwnCode) -> Callable[..., Any]:
 
 
 def _states(code: OwnCode, equations: Callable[..., Any]) -> tuple[str, ...]:
-    names = tuple(inspect.signature(equations).parameters)
+    names = tuple(read_parameters(code, equations))
     if len(names) < 3:
         raise OwnCodeError(
             f"{code.label} must be a function of the inputs, at least one state, and the recurrent weights, "
@@ -122,16 +123,20 @@ def _product(weight: Float[Tensor, "H H"]) -> Callable[[Tensor], Tensor]:
 
 
 def _checked(code: OwnCode, new: Any, state: States) -> States:
-    """The new states, which must have the shapes of the old ones."""
+    """The new states, which must have the shapes, the type and the device of the old ones."""
     states = new if isinstance(new, tuple) else (new,)
-    got = [tuple(each.shape) if isinstance(each, Tensor) else type(each).__name__ for each in states]
-    expected = [tuple(each.shape) for each in state]
+    got = [_kind(each) if isinstance(each, Tensor) else type(each).__name__ for each in states]
+    expected = [_kind(each) for each in state]
     if got != expected:
         raise OwnCodeError(
-            f"{code.label} must return the new states with shapes {', '.join(map(str, expected))}, as it was "
-            f"given. Got {', '.join(map(str, got))}."
+            f"{code.label} must return the new states as it was given the old ones: {', '.join(expected)}. "
+            f"Got {', '.join(got)}."
         )
     return states
+
+
+def _kind(tensor: Tensor) -> str:
+    return f"{tuple(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')} on {tensor.device}"
 
 
 @torch.no_grad()

@@ -13,7 +13,6 @@ import importlib.machinery
 import importlib.util
 import re
 import sys
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,14 +23,11 @@ from typing import Any
 from typing_extensions import override
 
 from seqlab.schema.errors import UserError, nearest, unknown
+from seqlab.schema.own_errors import OwnCodeError, describe, is_ours, location, note_file
 
 _FORM = re.compile(r"(?P<file>.+\.py):(?P<name>[^\W\d]\w*)", re.DOTALL)
 _NEVER = frozenset(sys.stdlib_module_names) | {"seqlab", "torch"}
 """Modules that a file of the folder never replaces."""
-
-
-class OwnCodeError(UserError):
-    """Code of the user's own has failed, or does not do what it must."""
 
 
 @dataclass(frozen=True)
@@ -69,15 +65,11 @@ class OwnCode:
         """
         try:
             yield
-        except (UserError, MemoryError):
-            raise
-        except (Exception, SystemExit) as error:
-            if "memory" in str(error):  # torch has no error of its own for it
+        except BaseException as error:  # the user's code may raise anything, and even end the program
+            if is_ours(error):
                 raise
-            raise OwnCodeError(f"{self._where(error)} failed while {doing}: {describe(error)}") from None
-
-    def _where(self, error: BaseException) -> str:
-        return _location(error, self.path.resolve().parent, self.files) or self.label
+            where = location(error) or self.label
+            raise OwnCodeError(f"{where} failed while {doing}: {describe(error)}") from None
 
 
 def content_hash(files: Mapping[str, bytes]) -> str:
@@ -130,23 +122,6 @@ def in_folder(value: Any, folder: Path) -> Any:
             return [in_folder(inner, folder) for inner in value]
         case _:
             return value
-
-
-def describe(error: BaseException) -> str:
-    r"""An exception in one sentence.
-
-    >>> describe(KeyError("a")), describe(RuntimeError("mat1 and mat2\ndo not fit."))
-    ("KeyError: 'a'.", 'RuntimeError: mat1 and mat2 do not fit.')
-    """
-    words = " ".join(str(error).split())[:300]
-    return f"{type(error).__name__}{': ' if words else ''}{words.rstrip('.')}."
-
-
-def _location(error: BaseException, folder: Path, files: Mapping[str, bytes]) -> str | None:
-    """`FILE:LINE` of the last line of the user's files that an exception passed; None if it passed none."""
-    ours = {str(folder / name) for name in files}
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in ours]
-    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else None
 
 
 _loaded: dict[Path, tuple[ModuleType, Mapping[str, bytes]]] = {}
@@ -223,15 +198,46 @@ def _import(path: Path, absolute: Path, text: bytes) -> tuple[ModuleType, Mappin
     module = ModuleType(f"seqlab_own_{content_hash(files)[:12]}_{absolute.stem}")
     module.__file__ = str(absolute)
     sys.modules[module.__name__] = module
+    note_file(absolute)
     try:
-        with _siblings(absolute.parent, files):
+        with kept_defaults(path.name), _siblings(absolute.parent, files):
             exec(code, vars(module))
-    except OwnCodeError:
-        raise
-    except (Exception, SystemExit) as error:
-        where = _location(error, absolute.parent, files) or path.name
+    except BaseException as error:  # the user's code may raise anything, and even end the program
+        if is_ours(error):
+            raise
+        where = location(error) or path.name
         raise OwnCodeError(f"{where} failed while {path} was imported: {describe(error)}") from None
     return module, files
+
+
+@contextmanager
+def kept_defaults(what: str) -> Iterator[None]:
+    """Undo what a block changes of torch's defaults, on which every other module relies.
+
+    Raises:
+        OwnCodeError: it has changed one; `what` begins the message.
+    """
+    before = _defaults() or ("torch.float32", "cpu", True)
+    yield
+    after = _defaults()
+    if after is not None and after != before:
+        torch: Any = sys.modules["torch"]
+        torch.set_default_dtype(getattr(torch, before[0].removeprefix("torch.")))
+        torch.set_grad_enabled(before[2])
+        if after[1] != before[1]:
+            torch.set_default_device(None if before[1] == "cpu" else before[1])
+        raise OwnCodeError(
+            f"{what} must not change torch's defaults: default type, default device, whether gradients are "
+            f"computed. Got {', '.join(map(str, after))}, before {', '.join(map(str, before))}."
+        )
+
+
+def _defaults() -> tuple[str, str, bool] | None:
+    """Type and device of new tensors, and whether gradients are computed; None without torch."""
+    torch: Any = sys.modules.get("torch")
+    if torch is None:
+        return None
+    return str(torch.get_default_dtype()), str(torch.get_default_device()), torch.is_grad_enabled()
 
 
 def _compiled(text: bytes, path: Path) -> CodeType:
@@ -306,4 +312,5 @@ class _Loader(importlib.abc.Loader):
     def exec_module(self, module: ModuleType) -> None:
         text = self._path.read_bytes()
         self._files[self._name] = text
+        note_file(self._path)
         exec(_compiled(text, self._path), vars(module))

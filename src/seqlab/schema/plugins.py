@@ -122,7 +122,9 @@ def _added(entry: metadata.EntryPoint) -> dict[str, dict[str, PluginKind]]:
     try:
         value = entry.load()
         table = value() if callable(value) else value
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a package may raise anything, and even end the program
         raise _PluginError(f"{_label(entry)} adds nothing, because it fails: {describe(error)}") from None
     if entry.dist is None or not isinstance(table, Mapping):
         raise _PluginError(

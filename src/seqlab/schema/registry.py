@@ -55,7 +55,9 @@ class Registry:
 def _of_plugin(kind: str, plugin: PluginKind) -> Any:
     try:
         found = _imported(plugin.path)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a package may raise anything, and even end the program
         raise UserError(
             f"{kind!r} cannot be imported from {plugin.origin}: {own_code.describe(error)}"
         ) from None

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 
 from seqlab.experiment.experiment_config import parse_experiment
 from seqlab.schema.errors import DiskError, InUseError, UserError, WorkError
+from seqlab.schema.own_errors import describe
 from seqlab.schema.records import Text
 from seqlab.training import run
 from seqlab.training.callback import Counted
@@ -61,14 +62,13 @@ def run_job(job: Job, callback: JobCallback) -> JobOutcome:
     reporter = _JobReporter(job, callback)
     try:
         run.train(parse_experiment(job.config), device=job.device, threads=job.threads, callback=reporter)
-    except (KeyboardInterrupt, Exception) as error:
+    except BaseException as error:  # code of the user's own may even end the program
         return _outcome(error, reporter.pruned)
     return JobOutcome("finished")
 
 
 def _outcome(error: BaseException, pruned: str) -> JobOutcome:
     """The outcome of a run that ended with an error; `pruned`: why it was stopped, if so."""
-    outcome = JobOutcome("interrupted")
     match error:
         case DiskError():
             outcome = JobOutcome("full", str(error))
@@ -79,11 +79,11 @@ def _outcome(error: BaseException, pruned: str) -> JobOutcome:
         # A pruned run is stopped as if by Ctrl-C, so that everything is saved.
         case Interrupted() if pruned:
             outcome = JobOutcome("pruned", pruned)
-        case Exception():
-            # A fault in one run must not end the others.
-            outcome = JobOutcome("failed", f"{type(error).__name__}: {error}")
+        case KeyboardInterrupt():
+            outcome = JobOutcome("interrupted")
         case _:
-            pass
+            # A fault in one run must not end the others.
+            outcome = JobOutcome("failed", describe(error))
     return outcome
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -126,6 +127,8 @@ def _main(link: Connection, parent: int) -> None:
     """Run the jobs that arrive and return their outcomes, until the connection is closed."""
     # A session of its own: Ctrl-C on the terminal reaches the parent alone, which then requests a stop.
     os.setsid()
+    # What code of the user's own prints is no result.
+    sys.stdout = sys.stderr
     threading.Thread(target=_watch_parent, args=(parent,), daemon=True).start()
     while True:
         try:

@@ -8,8 +8,12 @@ from typing import Annotated, Any
 from pydantic import AfterValidator
 
 from seqlab.schema import own_code
+from seqlab.schema.errors import in_quotes
 from seqlab.schema.metric_spec import MetricSpec
 from seqlab.schema.own_code import OwnCode, OwnCodeError
+from seqlab.schema.visible import visible
+
+_LONGEST_UNIT = 200
 
 
 def metric_name(key: str) -> str:
@@ -32,14 +36,18 @@ def own_metric_spec(code: OwnCode) -> MetricSpec:
     Raises:
         OwnCodeError: it does not say whether lower or higher values are better.
     """
-    better, unit = getattr(code.value, "better", None), getattr(code.value, "unit", code.name)
+    with code.errors("its 'better' and 'unit' were read"):
+        better, unit = getattr(code.value, "better", None), getattr(code.value, "unit", code.name)
     if better not in ("lower", "higher"):
         raise OwnCodeError(
             f"{code.label} must say which values are better, by {code.name}.better = 'lower' or 'higher'. "
             f"Got {better!r}."
         )
-    if not isinstance(unit, str) or not unit:
-        raise OwnCodeError(f"{code.name}.unit of {code.label} must be a text. Got {unit!r}.")
+    if not isinstance(unit, str) or not unit or visible(unit) != unit or len(unit) > _LONGEST_UNIT:
+        raise OwnCodeError(
+            f"{code.name}.unit of {code.label} must be a text that can be printed, of at most "
+            f"{_LONGEST_UNIT} characters. Got {in_quotes(unit) if isinstance(unit, str) else repr(unit)}."
+        )
     return MetricSpec(name=code.name, unit=unit, better=better)
 
 

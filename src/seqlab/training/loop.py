@@ -27,6 +27,7 @@ from seqlab.training import checkpoint
 from seqlab.training.callback import Counted, RunCallback
 from seqlab.training.diverged import diverged, first_not_finite, weight_not_finite
 from seqlab.training.interrupt import Interrupted, StopRequest
+from seqlab.training.kept_weights import KeptWeights
 from seqlab.training.progress import Progress, RecordInterval
 from seqlab.training.recorder import Recorder
 from seqlab.training.step import NotFiniteError, Step, StepResult
@@ -45,7 +46,7 @@ class Loop:
         self.training = checkpoint.Training(
             experiment.model, experiment.optimizer, experiment.rows, experiment.generators, carried=None
         )
-        self._move = Step(experiment)
+        self._move, self._kept = Step(experiment), KeptWeights(experiment.model)
         self.check = oracle_check(experiment)
         self.progress = Progress.begin()
         self._carries = experiment.config.batching.running and experiment.model.capabilities.carries_state
@@ -261,7 +262,8 @@ class Loop:
         )
 
     def _check_weights(self) -> None:
-        """A checkpoint never holds a weight that is not finite."""
+        """A checkpoint holds every weight that there was at the start, and none that is not finite."""
+        self._kept.check()
         name = weight_not_finite(self.experiment.model)
         if name is not None:
             raise self._diverged("weights are no longer finite", name)

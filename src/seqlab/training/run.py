@@ -28,12 +28,14 @@ from seqlab.schema.code_settings import code_values, identity, load_code
 from seqlab.schema.config import canonical, plain, replaced, to_toml
 from seqlab.schema.errors import UserError
 from seqlab.schema.own_code import OwnCode, label
+from seqlab.schema.own_errors import named_errors
 from seqlab.schema.plugin_settings import identities, used_plugins
 from seqlab.schema.plugins import PluginKind
 from seqlab.training.callback import RunCallback
 from seqlab.training.fit_kinds import FITS
 
 
+@named_errors()
 def train(
     config: AnyExperimentConfig,
     *,
@@ -122,6 +124,7 @@ def run_reference(config: AnyExperimentConfig) -> str:
     return run_folder.reference(run_stem(plain(config)), fingerprint)
 
 
+@named_errors()
 def resume(run: RunFolder, *, callback: RunCallback, trust: bool = False) -> RunSummary:
     """Continue a run, on as many threads as it began with, with the copy of its code.
 

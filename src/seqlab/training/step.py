@@ -10,6 +10,7 @@ import torch
 from seqlab.data.batch import Batch
 from seqlab.experiment.network_experiment import NetworkExperiment
 from seqlab.models.model import State
+from seqlab.schema.errors import UserError
 
 _CLOSE = 1e-6
 """Added to the norm before dividing by it, as torch's own clipping does."""
@@ -56,6 +57,7 @@ class Step:
 
         Raises:
             NotFiniteError: the loss or the gradient is not finite.
+            UserError: the loss has no gradient.
         """
         model, rows = self._experiment.model, self._experiment.rows
         features, state = model.features(batch, carried)
@@ -63,6 +65,11 @@ class Step:
         # Not `zero_grad` and `get_total_norm`: their bookkeeping takes a tenth of a small model's step.
         for parameter in self._parameters:
             parameter.grad = None
+        if not total.requires_grad:
+            raise UserError(
+                "The loss must depend on weights that are trained. Got one without a gradient; code of your "
+                "own may use `detach()`, `torch.no_grad()` or `torch.set_grad_enabled(False)`."
+            )
         total.backward()
         gradients = [p.grad for p in self._parameters if p.grad is not None]
         if rows is not None and rows.gradient is not None:

@@ -59,6 +59,8 @@ def test_a_spec_needs_the_settings_and_names_no_folder() -> None:
         ("text_again", "must return a list of texts. Got str"),
         ("ids", "must return a list of texts. Got a list with int"),
         ("breaks", r"own_data.py:\d+ failed while it split a text: AttributeError"),
+        ("other_each_time", "the same tokens for a text each time. Got others the second time for 'a b'"),
+        ("surrogate", r"A token of own_data.py:surrogate must be UTF-8. Got '\\ud800'"),
         ("sentences", "must take a text as its first arguments. Got the arguments none"),
         ("pair", "Nearest: 'pairs'"),
     ],

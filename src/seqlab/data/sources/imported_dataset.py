@@ -24,10 +24,11 @@ from seqlab.data.tokenizers.tokenizer import TokenizerConfig
 from seqlab.data.tokenizers.unicode_words import UnicodeWordsConfig
 from seqlab.schema import own_code
 from seqlab.schema.code_settings import CodeText, NamesCode
-from seqlab.schema.errors import UserError, in_quotes, nearest, unknown
+from seqlab.schema.errors import UserError, in_quotes, nearest, require_utf8, unknown
 from seqlab.schema.own_arguments import call_arguments
 from seqlab.schema.own_code import OwnCode, OwnCodeError
 from seqlab.schema.registry import ByKind
+from seqlab.schema.visible import shortened
 
 Target = str | float
 """The label of a text, or its number."""
@@ -96,9 +97,10 @@ class ImportedDatasetConfig(DatasetConfig):
         splits = self._with_made_splits(returned)
         for name, given in splits.items():
             if not given.texts:
+                omit = "" if name == "train" else f", or omit that split: data.{name}_fraction=0"
                 raise UserError(
                     f"{own_code.label(self.path)} must return enough texts for {', '.join(splits)}. Got none "
-                    f"for {name!r}. Return more, or omit that split: data.{name}_fraction=0."
+                    f"for {name!r}. Return more{omit}."
                 )
         ids: dict[Target, int] = {label: index for index, label in enumerate(labels)}
         return Corpus(
@@ -185,6 +187,7 @@ def _parts(code: OwnCode, returned: Any) -> dict[str, Any]:
 
 def _split(code: OwnCode, name: str, part: Any) -> _Returned:
     if isinstance(part, str):
+        require_utf8(part, f"The text of split {name!r} of {code.label}")
         return _Returned([part], None, True)
     if not isinstance(part, list):
         raise OwnCodeError(
@@ -198,6 +201,7 @@ def _split(code: OwnCode, name: str, part: Any) -> _Returned:
             raise OwnCodeError(
                 f"Item {index} of split {name!r} of {code.label} must be {wanted}. Got {_shown(item)}."
             )
+        require_utf8(item[0] if pairs else item, f"Item {index} of split {name!r} of {code.label}")
     if not pairs:
         return _Returned(part, None)
     return _Returned([text for text, _ in part], _targets(code, name, [target for _, target in part]))
@@ -217,14 +221,23 @@ def _targets(code: OwnCode, name: str, given: list[Any]) -> list[str] | list[flo
     """Labels as texts where there are texts or whole numbers only, numbers where one is a float."""
     numbers = any(isinstance(target, Real) and not isinstance(target, Integral) for target in given)
     for index, target in enumerate(given):
-        fits = isinstance(target, Real) if numbers else isinstance(target, str | Integral)
-        if not fits or target == "" or (numbers and not math.isfinite(target)):
+        fits = _is_finite(target) if numbers else isinstance(target, str | Integral)
+        if not fits or target == "":
             wanted = "a finite number, as another label is" if numbers else "a text or a number"
-            got = repr(target) if isinstance(target, Real | str) else type(target).__name__
+            got = shortened(repr(target)) if isinstance(target, Real | str) else type(target).__name__
             raise OwnCodeError(
                 f"The label of item {index} of split {name!r} of {code.label} must be {wanted}. Got {got}."
             )
+        if isinstance(target, str):
+            require_utf8(target, f"The label of item {index} of split {name!r} of {code.label}")
     return [float(target) for target in given] if numbers else [str(target) for target in given]
+
+
+def _is_finite(target: Any) -> bool:
+    try:
+        return isinstance(target, Real) and math.isfinite(target)
+    except OverflowError:  # more digits than a float holds
+        return False
 
 
 def _labels(what: str, splits: Mapping[str, _Returned]) -> tuple[str, ...]:

@@ -22,8 +22,12 @@ from seqlab.data.tokenizers.vocabulary import Vocabulary
 from seqlab.data.tokenizers.word_level import WordLevel, by_frequency
 from seqlab.schema import own_code
 from seqlab.schema.code_settings import CodeText, NamesCode
+from seqlab.schema.errors import in_quotes, require_utf8
 from seqlab.schema.own_arguments import call_arguments
 from seqlab.schema.own_code import OwnCode, OwnCodeError
+
+_TRIED = 20
+"""Texts that are split twice."""
 
 
 class ImportedTokenizerConfig(TokenizerConfig):
@@ -45,6 +49,7 @@ class ImportedTokenizerConfig(TokenizerConfig):
     @override
     def train(self, texts: Sequence[str], *, running: bool = False) -> Tokenizer:
         splitter, special = self._splitter(), specials(running=running)
+        splitter.check(texts[:_TRIED])
         words = by_frequency(texts, splitter.split, self.min_count, never=special)
         tokens = (*special, *words)[: self.max_size]
         vocabulary = running_vocabulary(tokens, "\n") if running else sequence_vocabulary(tokens)
@@ -70,6 +75,7 @@ class _Splitter:
 
         Raises:
             OwnCodeError: the function fails, or returns something else.
+            UserError: a token is not UTF-8.
         """
         with self.code.errors("it split a text"):
             tokens = self.code.value(text, **self.arguments)
@@ -80,7 +86,23 @@ class _Splitter:
                 raise OwnCodeError(
                     f"{self.code.label} must return a list of texts. Got a list with {type(token).__name__}."
                 )
-        return tokens
+            require_utf8(token, f"A token of {self.code.label}")
+        # The function may change its own list in the next call.
+        return list(tokens)
+
+    def check(self, texts: Sequence[str]) -> None:
+        """Split some texts twice.
+
+        Raises:
+            OwnCodeError: the tokens are not the same each time.
+        """
+        for text in texts:
+            first, second = self.split(text), self.split(text)
+            if first != second:
+                raise OwnCodeError(
+                    f"{self.code.label} must return the same tokens for a text each time. "
+                    f"Got others the second time for {in_quotes(text)}."
+                )
 
 
 class _Imported(WordLevel):
