@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import tiny
 
+from seqlab.cli.app import app
 from seqlab.runs import checkpoints
 from seqlab.runs.run_folder import RunFolder
 
@@ -285,3 +286,20 @@ def test_a_report_never_replaces_a_file_of_a_run(refused: Callable[..., str], la
 @pytest.mark.parametrize("name", ["n" * 151, "n" * 300])
 def test_a_name_has_at_most_150_letters(refused: Callable[..., str], name: str) -> None:
     assert "'name' must have at most 150 characters" in refused("params", "brackets-lstm", f"name={name}")
+
+
+def test_no_whole_number_is_rounded(refused) -> None:
+    """Each option of each command that is a whole number."""
+    found = []
+    for command in [app[name] for name in app if not name.startswith("-")]:
+        commands = [command[name] for name in command if not name.startswith("-")] or [command]
+        for each in commands:
+            for argument in each.assemble_argument_collection():
+                if argument.hint is int:
+                    found.append(argument.name)
+                    words = [name.replace("bench-", "") for name in (*command.name, *each.name)]
+                    words = list(dict.fromkeys(words))
+                    positional = [] if words[0] == "bench" else ["name"]
+                    message = refused(*words, *positional, f"{argument.name}=1.5")
+                    assert f"{argument.name}: must be a whole number. Got '1.5'." in message, words
+    assert {"--top", "--threads", "--seeds", "--count", "--font-size", "--processes"} <= set(found)

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
 
+from seqlab.schema.errors import in_quotes
+
+
+def whole_number(kind: Any, tokens: Sequence[Token]) -> int:
+    """The number that was typed; what is none is not rounded to one."""
+    value = tokens[0].value
+    try:
+        return int(value)
+    except ValueError:
+        raise ValueError(f"must be a whole number. Got {in_quotes(value)}.") from None
+
+
+Whole = Annotated[int, Parameter(converter=whole_number)]
+"""A whole number."""
 Json = Annotated[bool, Parameter(name="--json")]
 Setting = Annotated[str, Parameter(name="key=value")]
 InputFile = Annotated[Path, Parameter(allow_leading_hyphen=True)]

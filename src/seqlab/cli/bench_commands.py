@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from seqlab.cli.arguments import Json
+from seqlab.cli.arguments import Json, Whole
 from seqlab.cli.console import percent, print_json, print_line, print_table
 from seqlab.cli.progress_display import working
 from seqlab.stats.formatting import counted
@@ -57,8 +57,8 @@ BUSY_COLUMNS = (
 def bench_step(
     *,
     workload: tuple[str, ...] = (),
-    rounds: int = 9,
-    threads: int | None = None,
+    rounds: Whole = 9,
+    threads: Whole | None = None,
     memory: bool = False,
     as_json: Json = False,
 ) -> None:
@@ -103,8 +103,8 @@ def bench_layers(
     *,
     shape: tuple[str, ...] = (),
     cell: tuple[str, ...] = (),
-    rounds: int = 9,
-    threads: int | None = None,
+    rounds: Whole = 9,
+    threads: Whole | None = None,
     as_json: Json = False,
 ) -> None:
     """Compare recurrent layers, forward and backward, with torch's.
@@ -143,9 +143,9 @@ def bench_layers(
 def bench_busy(
     *,
     workload: tuple[str, ...] = (),
-    burners: int = 2,
-    rounds: int = 9,
-    threads: int = 2,
+    burners: Whole = 2,
+    rounds: Whole = 9,
+    threads: Whole = 2,
     as_json: Json = False,
 ) -> None:
     """Compare training on several threads with one thread, alone and beside other work.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seqlab.cli.arguments import Json, check_output
+from seqlab.cli.arguments import Json, Whole, check_output
 from seqlab.cli.console import print_heading, print_json, print_line, print_note, print_text
 from seqlab.schema.errors import UserError
 
@@ -40,9 +40,9 @@ SAMPLE_LENGTH = 64
 def demo(
     *,
     output: Path = Path("report.html"),
-    seeds: int = SEEDS,
+    seeds: Whole = SEEDS,
     quick: bool = False,
-    threads: int | None = None,
+    threads: Whole | None = None,
     as_json: Json = False,
 ) -> None:
     """Compare four models of equal size and write a report.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from seqlab.cli.arguments import Json, Run, Trust
+from seqlab.cli.arguments import Json, Run, Trust, Whole
 from seqlab.cli.console import metrics_line, print_heading, print_json, print_line, print_table
 from seqlab.cli.inspection_tables import (
     LABEL_SCORES,
@@ -35,7 +35,7 @@ def evaluate(
     *,
     split: str = "valid",
     metric: tuple[str, ...] = (),
-    errors: int | None = None,
+    errors: Whole | None = None,
     calibrate: bool = False,
     device: str = "cpu",
     trust: Trust = False,
@@ -164,7 +164,7 @@ def diagnose(
     *,
     diagnostic: tuple[str, ...] = (),
     split: str = "valid",
-    rows: int | None = None,
+    rows: Whole | None = None,
     device: str = "cpu",
     trust: Trust = False,
     as_json: Json = False,

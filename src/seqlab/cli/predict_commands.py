@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from cyclopts import Parameter
 
-from seqlab.cli.arguments import InputFile, Json, Run, Trust, check_output
+from seqlab.cli.arguments import InputFile, Json, Run, Trust, Whole, check_output
 from seqlab.cli.console import percent, print_json, print_line, print_note, print_text
 from seqlab.cli.progress_display import working
 from seqlab.schema.errors import UserError
 from seqlab.schema.visible import shortened, visible
+from seqlab.stats.formatting import counted
 
 if TYPE_CHECKING:
     from seqlab.data.dataset_config import DatasetConfig
@@ -33,12 +34,12 @@ def sample(
     /,
     *,
     prompt: str = "",
-    count: int = 5,
-    length: int = 100,
+    count: Whole = 5,
+    length: Whole = 100,
     temperature: float = 1.0,
-    top_k: int | None = None,
+    top_k: Whole | None = None,
     top_p: float | None = None,
-    seed: int = 1,
+    seed: Whole = 1,
     trust: Trust = False,
     as_json: Json = False,
 ) -> None:
@@ -96,7 +97,7 @@ def predict(
     encoding: str | None = None,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     overwrite: bool = False,
-    top: int = 1,
+    top: Whole = 1,
     temperature: float = 1.0,
     abstain_below: float | None = None,
     trust: Trust = False,
@@ -185,7 +186,7 @@ def _write_predictions(
     if as_json:
         print_json({"output": str(output), "rows": found.rows, "abstained": found.abstained})
     else:
-        print_line(f"{found.rows:,} rows with {', '.join(found.columns)}: {output}")
+        print_line(f"{counted(found.rows, 'row')} with {', '.join(found.columns)}: {output}")
 
 
 def _texts(count: int) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from seqlab.cli.arguments import Json, check_output
+from seqlab.cli.arguments import Json, Whole, check_output
 from seqlab.cli.console import print_json, print_line, print_note
 from seqlab.schema.errors import DamagedFileError, UserError, unknown
 
@@ -28,7 +28,7 @@ def report(
     static: Path | None = None,
     figure: str | None = None,
     table: str | None = None,
-    font_size: int = 12,
+    font_size: Whole = 12,
     allow_incomparable: bool = False,
     as_json: Json = False,
 ) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from seqlab.cli.arguments import Json, Setting, check_output
+from seqlab.cli.arguments import Json, Setting, Whole, check_output
 from seqlab.cli.console import duration, print_json, print_line, print_note, print_table
 from seqlab.cli.study_display import StudyDisplay
 from seqlab.schema.errors import UserError
@@ -24,13 +24,13 @@ def study(
     *overrides: Setting,
     plan: bool = False,
     final: bool = False,
-    processes: int = 1,
+    processes: Whole = 1,
     equal: str | None = None,
     retry: bool = False,
     allow_incomparable: bool = False,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     device: str | None = None,
-    threads: int | None = None,
+    threads: Whole | None = None,
     as_json: Json = False,
 ) -> None:
     """Run a study: train many runs from one file, and compare them.

@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seqlab.cli.arguments import Json, Run, Setting, Trust
+from seqlab.cli.arguments import Json, Run, Setting, Trust, Whole
 from seqlab.cli.console import metrics_line, print_json, print_line
 from seqlab.cli.progress_display import working
 from seqlab.stats.formatting import counted
@@ -21,7 +21,7 @@ def train(
     *overrides: Setting,
     encoding: str | None = None,
     device: str | None = None,
-    threads: int | None = None,
+    threads: Whole | None = None,
     as_json: Json = False,
 ) -> None:
     """Train a recipe, validate it, keep the best checkpoint.

@@ -63,8 +63,11 @@ def probabilities(outputs: Float[np.ndarray, "N K"], temperature: float = 1.0) -
 
     >>> probabilities(np.log([[1.0, 3.0]])).round(9).tolist()
     [[0.25, 0.75]]
+    >>> probabilities(np.array([[1.0, 3.0]]), 1e-320).tolist()
+    [[0.0, 1.0]]
     """
-    scaled = (outputs - outputs.max(axis=1, keepdims=True)) / temperature
+    with np.errstate(over="ignore"):  # of a small temperature: to -inf, whose probability is 0
+        scaled = (outputs - outputs.max(axis=1, keepdims=True)) / temperature
     powers = np.exp(scaled)
     return powers / powers.sum(axis=1, keepdims=True)
 

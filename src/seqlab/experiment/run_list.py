@@ -85,6 +85,7 @@ _COMPARED: dict[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
     "=": operator.eq,
 }
+_DATE = re.compile(r"\d{4}(-\d\d(-\d\d([T ]\d\d(:\d\d(:\d\d)?)?)?)?)?")
 _CONDITION = re.compile(r"\s*([^<>=!\s]+)\s*(<=|>=|<|>|=)\s*(.*?)\s*")
 
 
@@ -160,8 +161,16 @@ def _test(condition: str, rows: Sequence[RunRow]) -> Callable[[RunRow], bool]:
         )
     key, sign, wanted = parts.groups()
     _check_key(key, rows)
+    if sign == "=" and wanted.startswith("="):
+        nearest = f"{key}={wanted.lstrip('=').lstrip()}"
+        raise UserError(f"Equality must be written with one '='. Got {condition!r}. Nearest: {nearest!r}.")
+    if key == "date" and _DATE.fullmatch(wanted) is None:
+        raise UserError(f"A date must be written 2026-11-30 14:05, or its beginning. Got {wanted!r}.")
     if sign != "=" and key != "date" and _number(wanted) is None:
         raise UserError(f"{key!r} must be compared with a number by {sign!r}. Got {wanted!r}.")
+    if key == "name":
+        # Of the folder, or of the settings, which is its beginning.
+        return lambda row: any(_holds(name, sign, wanted) for name in (row.name, row.settings.get("name")))
     return lambda row: _holds(row[key], sign, wanted)
 
 
@@ -180,7 +189,7 @@ def _holds(value: Any, sign: str, wanted: str) -> bool:
         # As much of the date as was written: 2026-11 is a whole month.
         begun = value.isoformat()[: len(wanted)]
         return _COMPARED[sign](begun, wanted.replace(" ", "T"))
-    if sign == "=" and format_setting(value) == wanted:
+    if sign == "=" and format_setting(value) == (wanted.lower() if isinstance(value, bool) else wanted):
         return True
     number = _number(wanted)
     if number is None or isinstance(value, bool) or not isinstance(value, int | float):
