@@ -16,6 +16,7 @@ import own_models
 import own_optimizers
 import pytest
 import tiny
+import torch
 
 import seqlab
 from seqlab.experiment.handed_over import assignments, code_path
@@ -182,3 +183,33 @@ def test_a_class_without_methods_is_found_in_its_file(tmp_path: Path) -> None:
     file.write_text(textwrap.dedent("class Empty(dict):\n    pass\n"))
     value = own_code.load(f"{file}:Empty").value
     assert code_path(value) == f"{file}:Empty"
+
+
+def test_a_file_that_changed_since_it_was_imported_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    Path("changing.py").write_text("def f(x, h, u):\n    return h + x.a\n")
+    import changing  # pyright: ignore[reportMissingImports]
+
+    assert code_path(changing.f) == f"{tmp_path}/changing.py:f"
+    Path("changing.py").write_text("def f(x, h, u):\n    return h - x.a\n")
+    with pytest.raises(UserError, match=r"changing.py:f must be what was imported from it"):
+        code_path(changing.f)
+
+
+def test_a_class_of_a_package_is_refused_with_what_to_do() -> None:
+    with pytest.raises(
+        UserError, match=r"Got LSTM of torch\.nn\.modules\.rnn: .* Nearest: a function of your"
+    ):
+        code_path(torch.nn.LSTM)
+
+
+@pytest.mark.parametrize("settings", [5, [5], {"data.train"}, b"a=1"])
+def test_settings_of_another_type_are_refused(settings: Any) -> None:
+    with pytest.raises(UserError, match=r"must be a list of key=value, or a dict\. Got "):
+        assignments(settings)
+    with pytest.raises(UserError, match=r"'recipe' must be the name of a recipe.* Got None"):
+        seqlab.train(None)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(UserError, match=r"'threads' must be a whole number\. Got 1\.5"):
+        seqlab.train("brackets-lstm", threads=1.5)  # pyright: ignore[reportArgumentType]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 from pathlib import Path
 
@@ -124,8 +125,23 @@ def test_errors_are_one_sentence(
 
 def test_a_missing_file_names_the_nearest(tmp_path: Path) -> None:
     write(tmp_path, mine="")
-    with pytest.raises(UserError, match=r"mein.py must be a Python file. Got none. Nearest: 'mine.py'\.$"):
+    with pytest.raises(UserError, match=r"mein.py must be a Python file. Got no file. Nearest: 'mine.py'\.$"):
         own_code.load(f"{tmp_path}/mein.py:f")
+
+
+def test_what_is_no_file_is_refused_and_is_no_hint_to_itself(tmp_path: Path) -> None:
+    (tmp_path / "folder.py").mkdir()
+    (tmp_path / "loop.py").symlink_to("loop.py")
+    os.mkfifo(tmp_path / "pipe.py")
+    for name, got in (("folder", "a folder"), ("loop", "no file"), ("pipe", "no file")):
+        with pytest.raises(UserError, match=rf"{name}.py must be a Python file. Got {got}\.$"):
+            own_code.load(f"{tmp_path}/{name}.py:f")
+
+
+def test_a_file_of_another_encoding_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_bytes("x = 1\n".encode("utf-16"))
+    with pytest.raises(OwnCodeError, match=r"^mine.py must be Python\. Got: .*null bytes\.$"):
+        own_code.load(f"{tmp_path}/mine.py:f")
 
 
 def test_what_fails_later_names_the_line_of_the_user(tmp_path: Path) -> None:
@@ -156,3 +172,13 @@ def test_code_in_a_file_of_settings_is_relative_to_that_file(tmp_path: Path) -> 
         "axes": {"model.cell": ["gru", "studies/../c.py:C"]},
     }
     assert own_code.in_folder(f"{tmp_path}/a.py:B", Path("studies")) == f"{tmp_path}/a.py:B"
+
+
+def test_a_file_has_the_future_features_that_it_names(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        mine="def f(x: int): ...\n",
+        named="from __future__ import annotations\ndef f(x: int): ...\n",
+    )
+    assert own_code.load(f"{tmp_path}/mine.py:f").value.__annotations__ == {"x": int}
+    assert own_code.load(f"{tmp_path}/named.py:f").value.__annotations__ == {"x": "int"}

@@ -263,7 +263,7 @@ def test_a_cell_of_ones_own_in_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
     ("setting", "message"),
     [
         ("model.path=net.py:Nett", r"There is no class or function of net.py 'Nett'. Nearest: 'Net'"),
-        ("model.path=nett.py:Net", r"nett.py must be a Python file. Got none. Nearest: 'net.py'"),
+        ("model.path=nett.py:Net", r"nett.py must be a Python file. Got no file. Nearest: 'net.py'"),
         ("model.arguments.sizes=3", r"There is no argument of net.py:Net 'sizes'. Nearest: 'size'"),
         ("model.arguments=3", r"'model.arguments' is a table: set one of its keys"),
     ],

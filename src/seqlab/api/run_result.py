@@ -193,7 +193,7 @@ class Run:
     def evaluate(
         self,
         split: str = "valid",
-        metrics: Sequence[str] = (),
+        metrics: str | Sequence[str] = (),
         *,
         calibrate: bool = False,
         device: str = "cpu",
@@ -204,7 +204,7 @@ class Run:
 
         Args:
             split: train, valid, test or another one of the data. Use test once, at the end.
-            metrics: their names (`seqlab list metrics`); (): those of the task.
+            metrics: a name or several (`seqlab list metrics`); (): those of the task.
             calibrate: whether to fit the temperature that divides a classifier's logits, on validation.
             device: cpu, cuda or mps.
 
@@ -221,12 +221,12 @@ class Run:
 
         inspection = Inspection(DEFAULT_ERRORS, calibrate) if calibrate or not metrics else None
         return evaluate_run(
-            self._folder, split, metrics, inspection=inspection, device=device, trust=self._trust
+            self._folder, split, _several(metrics), inspection=inspection, device=device, trust=self._trust
         )
 
     def diagnose(
         self,
-        diagnostics: Sequence[str] = (),
+        diagnostics: str | Sequence[str] = (),
         *,
         split: str = "valid",
         rows: int | None = None,
@@ -235,7 +235,7 @@ class Run:
         """Diagnose the best checkpoint: its gradient through time.
 
         Args:
-            diagnostics: their names (`seqlab list diagnostics`); (): all that fit the model.
+            diagnostics: a name or several (`seqlab list diagnostics`); (): all that fit the model.
             split: train, valid or test.
             rows: texts, or parts of a running text; None: as the run's settings say.
             device: cpu, cuda or mps.
@@ -251,7 +251,7 @@ class Run:
         from seqlab.evaluate.evaluation import diagnose_run
 
         return diagnose_run(
-            self._folder, diagnostics, split=split, rows=rows, device=device, trust=self._trust
+            self._folder, _several(diagnostics), split=split, rows=rows, device=device, trust=self._trust
         )
 
     def chart(self, *names: str, over: str = "step") -> alt.LayerChart | alt.VConcatChart:
@@ -273,3 +273,7 @@ class Run:
         from seqlab.evaluate.loaded import load_run as load
 
         return load(self._folder, trust=self._trust)
+
+
+def _several(names: str | Sequence[str]) -> Sequence[str]:
+    return [names] if isinstance(names, str) else names

@@ -13,7 +13,8 @@ from seqlab.experiment import recipes
 from seqlab.experiment.experiment_config import AnyExperimentConfig
 from seqlab.experiment.handed_over import Settings, assignments, code_path
 from seqlab.runs import run_folder
-from seqlab.schema.config import override, parse, plain
+from seqlab.schema.config import Config, override, parse, plain
+from seqlab.schema.errors import UserError
 
 if TYPE_CHECKING:
     from seqlab.evaluate.checkups import Checkup
@@ -60,6 +61,10 @@ def _configure(
     overrides = assignments(settings)
     if isinstance(recipe, (str, Path)):
         return recipes.configure(str(recipe), overrides)
+    if not isinstance(recipe, Config):
+        raise UserError(
+            f"'recipe' must be the name of a recipe, a TOML file or a configuration. Got {recipe!r}."
+        )
     table, notes = plain(recipe), []
     for assignment in overrides:
         table, note = override(type(recipe), table, assignment)

@@ -42,6 +42,8 @@ def assignments(settings: Settings) -> list[str]:
     if isinstance(settings, str):
         raise UserError(f"'settings' must be a list of key=value, or a dict. Got {settings!r}.")
     if not isinstance(settings, Mapping):
+        if not isinstance(settings, Sequence) or not all(isinstance(each, str) for each in settings):
+            raise UserError(f"'settings' must be a list of key=value, or a dict. Got {settings!r}.")
         return list(settings)
     values: dict[str, Any] = {}
     for key, value in _flat(settings, ""):
@@ -100,10 +102,28 @@ def code_path(value: Any) -> str:
             f"run keeps a copy of its source. Got {full or type(value).__name__}."
         )
     if Path(source).is_file():
-        path = f"{source}:{name}"
-        own_code.load(path)
-        return path
+        return _file_path(f"{source}:{name}", value)
     return _cell_path(name, "".join(linecache.getlines(source)))
+
+
+def _file_path(path: str, value: Any) -> str:
+    """The path of a class or function of a file, if that is what the file holds."""
+    module = getattr(value, "__module__", None) or ""
+    try:
+        found = own_code.load(path).value
+    except OwnCodeError as error:
+        if "." not in module:
+            raise
+        raise UserError(
+            "A class or function must be of a file that runs alone, because a run keeps a copy of it. Got "
+            f"{value.__name__} of {module}: {error} Nearest: a function of your own file that returns it."
+        ) from None
+    if list(_codes(found)) != list(_codes(value)):
+        raise UserError(
+            f"{path} must be what was imported from it. Got a file that was changed since; import it "
+            "again, or start Python again."
+        )
+    return path
 
 
 def _cell_path(name: str, text: str) -> str:

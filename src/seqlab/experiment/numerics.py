@@ -27,6 +27,8 @@ def numerics(device: str, threads: int | None) -> Iterator[torch.device]:
     Raises:
         UserError: there is no such device, or threads is not positive.
     """
+    if threads is not None and not isinstance(threads, int):
+        raise UserError(f"'threads' must be a whole number. Got {threads!r}.")
     if threads is not None and threads < 1:
         raise UserError(f"'threads' must be at least 1. Got {threads}.")
     found = _device(device)

@@ -156,8 +156,8 @@ def load(value: str) -> OwnCode:
 
 
 def _module(path: Path) -> tuple[ModuleType, Mapping[str, bytes]]:
-    absolute = path.resolve()
     text = _text(path)
+    absolute = path.resolve()
     if absolute in _loaded:
         module, files = _loaded[absolute]
         if all(_unchanged(absolute.parent / name, content) for name, content in files.items()):
@@ -184,9 +184,10 @@ def _unchanged(path: Path, content: bytes) -> bool:
 
 def _text(path: Path) -> bytes:
     if not path.is_file():
-        found = [other.name for other in path.parent.glob("*.py")] if path.parent.is_dir() else []
-        hint = nearest(path.name, found)
-        raise UserError(f"{path} must be a Python file. Got none.{f' Nearest: {hint!r}.' if hint else ''}")
+        found = path.parent.glob("*.py") if path.parent.is_dir() else ()
+        hint = nearest(path.name, [other.name for other in found if other.is_file()])
+        got = "a folder" if path.is_dir() else "no file"
+        raise UserError(f"{path} must be a Python file. Got {got}.{f' Nearest: {hint!r}.' if hint else ''}")
     return path.read_bytes()
 
 
@@ -242,9 +243,11 @@ def _defaults() -> tuple[str, str, bool] | None:
 
 def _compiled(text: bytes, path: Path) -> CodeType:
     try:
-        return compile(text, str(path), "exec")
+        # Else the file would have the future features of this module.
+        return compile(text, str(path), "exec", dont_inherit=True)
     except SyntaxError as error:
-        raise OwnCodeError(f"{path.name}:{error.lineno} must be Python. Got: {error.msg}.") from None
+        where = path.name if error.lineno is None else f"{path.name}:{error.lineno}"
+        raise OwnCodeError(f"{where} must be Python. Got: {error.msg}.") from None
     except ValueError as error:  # a zero byte
         raise OwnCodeError(f"{path.name} must be Python. Got: {error}.") from None
 
