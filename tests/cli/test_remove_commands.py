@@ -15,7 +15,7 @@ import tiny
 
 from seqlab.data import cache
 from seqlab.evaluate.loaded import read_config
-from seqlab.runs import atomic, checkpoints, study_folder
+from seqlab.runs import atomic, checkpoints, removal, study_folder
 from seqlab.runs.run_folder import RunFolder
 from seqlab.runs.study_folder import Trial
 from seqlab.schema.config import canonical
@@ -110,6 +110,13 @@ def test_a_running_run_is_never_deleted_and_none_beside_it(seqlab, language, cla
         assert f"{language.path} is in use by another process" in result.err
     assert classifier.finished
     assert language.finished
+
+
+def test_a_run_that_another_process_has_deleted_meanwhile_is_gone(language: RunFolder) -> None:
+    first, second = (removal.plan(language.path) for _ in range(2))
+    removal.remove(first)
+    removal.remove(second)
+    assert not language.path.exists()
 
 
 def test_what_a_study_would_lose_is_named(seqlab, language: RunFolder) -> None:

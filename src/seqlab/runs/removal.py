@@ -15,7 +15,7 @@ from seqlab.runs.process_lock import LOCK, is_held, process_lock
 from seqlab.runs.run_files import CARDS, CHECKPOINTS, CODE_COPY, IDENTITY, SCORES, TENSORBOARD, WRONG
 from seqlab.runs.run_folder import FILES, resolve
 from seqlab.runs.study_folder import Trial
-from seqlab.schema.errors import DamagedFileError, InUseError, UserError
+from seqlab.schema.errors import DamagedFileError, DiskError, InUseError, UserError
 
 _WITHIN = {
     CARDS: re.compile(r"[^/]+\.json"),
@@ -79,10 +79,20 @@ def plan(path: Path) -> Removal:
 def remove(removal: Removal) -> None:
     """Delete a run's files; its folder goes, too, unless something is kept in it.
 
+    A folder that is gone by now, as another process has deleted it, is no error.
+
     Raises:
         InUseError: a process works in the folder.
         DiskError: a file cannot be deleted.
     """
+    try:
+        _remove_locked(removal)
+    except DiskError:
+        if os.path.lexists(removal.path):
+            raise
+
+
+def _remove_locked(removal: Removal) -> None:
     path = removal.path
     with (
         process_lock(path / LOCK, f"{path} is in use by another process. Wait for it, or stop it."),
