@@ -90,3 +90,23 @@ def test_an_interrupt_that_a_library_turned_into_another_error(monkeypatch, caps
 def test_without_a_signal_the_program_ends_as_usual() -> None:
     done = interrupted(10**9, "2", "--version")
     assert (done.returncode, done.stderr) == (0, "")
+
+
+BEFORE_HANDLERS = """
+import sys
+
+class Interrupting:
+    def find_spec(self, name, path, target=None):
+        if name == "seqlab.cli.interrupts":
+            raise KeyboardInterrupt
+
+from seqlab.cli import main
+sys.meta_path.insert(0, Interrupting())
+main()
+"""
+
+
+def test_an_interrupt_before_there_are_handlers() -> None:
+    command = [sys.executable, "-c", BEFORE_HANDLERS]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "seqlab: Interrupted.\n")

@@ -16,11 +16,15 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Entry point of `seqlab`."""
-    # Before any other import: Ctrl-C may arrive in the first moment.
-    from seqlab.cli.interrupts import INTERRUPTED, Interrupts, exit_now
+    # Before any other import: Ctrl-C may arrive in the first moment, also while this is imported.
+    try:
+        from seqlab.cli.interrupts import INTERRUPTED, Interrupts, exit_now
 
-    interrupts = Interrupts()
-    interrupts.install()
+        interrupts = Interrupts()
+        interrupts.install()
+    except KeyboardInterrupt:
+        os.write(2, b"seqlab: Interrupted.\n")
+        os._exit(130)
     try:
         from seqlab.cli.streams import standard_streams
 
