@@ -16,6 +16,7 @@ from seqlab.models.model_config import ModelConfig, Width
 from seqlab.models.module_roles import RolesConfig, constructor_arguments
 from seqlab.schema import own_code
 from seqlab.schema.code_settings import CodeText, NamesCode
+from seqlab.schema.kept_defaults import kept_defaults
 from seqlab.schema.own_code import OwnCodeError
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class ImportedModelConfig(ModelConfig):
         arguments = constructor_arguments(code, spec, self.arguments)
         # On the CPU also where tensors are made without memory, to count them.
         seed = int(torch.randint(2**62, (), generator=generator, device="cpu"))
-        with _seeded(seed), own_code.kept_defaults(code.label), code.errors("it was made"):
+        with _seeded(seed), kept_defaults(code.label), code.errors("it was made"):
             module = code.value(**arguments)
         if not isinstance(module, torch.nn.Module):
             raise OwnCodeError(f"{code.label} must give a torch.nn.Module. Got {type(module).__name__}.")

@@ -23,6 +23,7 @@ from typing import Any
 from typing_extensions import override
 
 from seqlab.schema.errors import UserError, nearest, unknown
+from seqlab.schema.kept_defaults import kept_defaults
 from seqlab.schema.own_errors import OwnCodeError, describe, is_ours, location, note_file
 
 _FORM = re.compile(r"(?P<file>.+\.py):(?P<name>[^\W\d]\w*)", re.DOTALL)
@@ -209,36 +210,6 @@ def _import(path: Path, absolute: Path, text: bytes) -> tuple[ModuleType, Mappin
         where = location(error) or path.name
         raise OwnCodeError(f"{where} failed while {path} was imported: {describe(error)}") from None
     return module, files
-
-
-@contextmanager
-def kept_defaults(what: str) -> Iterator[None]:
-    """Undo what a block changes of torch's defaults, on which every other module relies.
-
-    Raises:
-        OwnCodeError: it has changed one; `what` begins the message.
-    """
-    before = _defaults() or ("torch.float32", "cpu", True)
-    yield
-    after = _defaults()
-    if after is not None and after != before:
-        torch: Any = sys.modules["torch"]
-        torch.set_default_dtype(getattr(torch, before[0].removeprefix("torch.")))
-        torch.set_grad_enabled(before[2])
-        if after[1] != before[1]:
-            torch.set_default_device(None if before[1] == "cpu" else before[1])
-        raise OwnCodeError(
-            f"{what} must not change torch's defaults: default type, default device, whether gradients are "
-            f"computed. Got {', '.join(map(str, after))}, before {', '.join(map(str, before))}."
-        )
-
-
-def _defaults() -> tuple[str, str, bool] | None:
-    """Type and device of new tensors, and whether gradients are computed; None without torch."""
-    torch: Any = sys.modules.get("torch")
-    if torch is None:
-        return None
-    return str(torch.get_default_dtype()), str(torch.get_default_device()), torch.is_grad_enabled()
 
 
 def _compiled(text: bytes, path: Path) -> CodeType:
