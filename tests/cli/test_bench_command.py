@@ -136,7 +136,7 @@ def test_memory_is_measured_in_separate_processes(seqlab) -> None:
         (["bench", "stp"], 'Unknown command "stp". Did you mean "step"?'),
         (["bench", "step", "--workload", "ptb-lsm"], "There is no workload 'ptb-lsm'. Nearest: 'ptb-lstm'"),
         (["bench", "step", "--rounds", "0"], "'rounds' must be at least 1. Got 0. Nearest: 1."),
-        (["bench", "step", "--rounds", "x"], 'unable to convert "x" into int'),
+        (["bench", "step", "--rounds", "x"], "--rounds: must be a whole number. Got 'x'."),
         (["bench", "step", "--threads", "0"], "'threads' must be at least 1. Got 0."),
         (["bench", "step", "--memroy"], "Did you mean --memory?"),
         (["bench", "step", "--shape", "20x35x650x650"], "Unknown option: --shape."),
