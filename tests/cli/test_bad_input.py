@@ -32,7 +32,7 @@ TRAIN = ["train", *tiny.BRACKETS]
         (["train", "ptb-lstm", "epochs=3"], "There is no setting 'epochs'. Nearest: 'training.epochs'"),
         (["train", "ptb-lstm", "modle.cell=elman"], "Nearest: 'model.cell'. Settings: name, data"),
         (["train", "ptb-lstm", "sede=3"], "Nearest: 'seed'"),
-        (["train", "ptb-lstm", "--threads", "x"], 'unable to convert "x" into int'),
+        (["train", "ptb-lstm", "--threads", "x"], "--threads: must be a whole number. Got 'x'."),
         (["list", "modells"], "There is no list 'modells'. Nearest: 'models'"),
         (["data", "sow", "ptb"], "There is no action 'sow'. Nearest: 'show'"),
         (["data", "info", "ptp"], "There is no dataset 'ptp'. Nearest: 'ptb'"),
