@@ -136,3 +136,13 @@ def surrogate(text):
 
 def begins(text):
     return ["<s>", *text.split()]
+
+
+class Splitter:
+    """Called with a text once it is made, not when it is."""
+
+    def __init__(self, lower: bool = True):
+        self.lower = lower
+
+    def __call__(self, text: str) -> list[str]:
+        return text.lower().split() if self.lower else text.split()

@@ -106,6 +106,28 @@ def test_a_cell_function_and_a_check() -> None:
     assert seqlab.check(own_models.MixesRows).faults
 
 
+def test_a_study_takes_classes_and_functions_as_arms() -> None:
+    gru, tuned = own_models.GruLanguageModel, {"kind": "import", "path": own_models.DictLanguageModel}
+    small = {"data": {"train": 60, "valid": 20, "test": 20, "max_length": 20}, "training.epochs": 1}
+    small |= {"samples.checked": 2, "samples.checked_at_end": 2}
+    base = {"base": "brackets-lstm", "seeds": [1], "settings": small}
+    models = seqlab.study({**base, "name": "models", "axes": {"model": [gru, tuned]}})
+    assert set(models.table["architecture"]) == {
+        "own_models.py:GruLanguageModel",
+        "own_models.py:DictLanguageModel",
+    }
+    cells = seqlab.study(
+        {**base, "name": "cells", "axes": {"model.cell": ["gru", own_cells.minimal_gated_unit]}}
+    )
+    assert set(cells.table["architecture"]) == {"gru", "own_cells.py:minimal_gated_unit"}
+    optimizer = {
+        "training": {"optimizer": own_optimizers.SignMomentum},
+        "training.optimizer.learning_rate": 0.1,
+    }
+    one = seqlab.study({**base, "name": "one", "settings": {**small, **optimizer}})
+    assert one.runs[0].settings["training"]["optimizer"]["path"].endswith("own_optimizers.py:SignMomentum")
+
+
 def test_values_are_written_as_settings() -> None:
     settings = {
         "training": {"epochs": 3, "patience": None},

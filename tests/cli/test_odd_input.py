@@ -50,7 +50,9 @@ def test_copies_whose_names_are_not_utf8_are_noted_and_trained_on(seqlab, tmp_pa
 def test_texts_and_prompts_that_are_not_utf8_are_refused(
     refused: Callable[..., str], films: Path, language: RunFolder
 ) -> None:
-    assert r"A text must be UTF-8. Got 'good \udcff film'." in refused("predict", "films", "good", NOT_UTF8)
+    assert r"The text at index 1 must be UTF-8. Got 'good \udcff film'." in refused(
+        "predict", "films", "good", NOT_UTF8
+    )
     assert "must be UTF-8. Got " in refused("sample", language.path.name, "--prompt", NOT_UTF8)
 
 

@@ -57,7 +57,7 @@ def test_rows_keep_their_order_and_get_what_each_text_gets_alone(
         assert (
             "The texts are read from column 'message' of new.csv; --text-column names another." in result.err
         )
-        assert "1 id is in several rows of column 'key' of new.csv, 2 rows together." in result.err
+        assert "1 id occurs more than once in column 'key' of new.csv: 2 rows." in result.err
         assert (
             "Note: 2 texts have no word that the model knows; with other unknown words the predictions would "
             "be the same." in result.err
@@ -154,7 +154,7 @@ def test_labels_are_left_empty_below_a_probability(
             *("predict", run, "--file", str(table), "--abstain-below", str(threshold), "-o", name, "--json")
         )
         assert json.loads(result.out)["abstained"] == sum(unsure)
-        assert f"have an empty label ({100 * sum(unsure) / 6:.1f} %)" in result.err
+        assert f"have no label ({100 * sum(unsure) / 6:.1f} %), as its probability is less" in result.err
     assert [not row["label"] for row in rows_of(Path("a.csv"))] == unsure
     assert pl.read_parquet("a.parquet")["label"].is_null().to_list() == unsure
     printed = json.loads(
@@ -167,6 +167,27 @@ def test_labels_are_left_empty_below_a_probability(
     ]
     message = refused("predict", run, "a", "--abstain-below", "80")
     assert "'abstain-below' must be between 0 and 1. Got 80. Nearest: 1." in message
+
+
+def test_the_likeliest_labels_are_printed(seqlab, refused, classifier: RunFolder) -> None:
+    run = ("predict", classifier.path.name, "a good film", "a bad film")
+    whole = json.loads(seqlab(*run, "--json").out)
+    best = [max(row["probabilities"].items(), key=lambda item: item[1]) for row in whole]
+    assert json.loads(seqlab(*run, "--top", "1", "--json").out) == [
+        {"text": row["text"], "probabilities": dict([one])} for row, one in zip(whole, best, strict=True)
+    ]
+    assert json.loads(seqlab(*run, "--top", "2", "--json").out) == whole
+    assert seqlab(*run, "--top", "1").out == seqlab(*run).out
+    assert "must be between 1 and the number of labels, 2. Got 3." in refused(*run, "--top", "3")
+
+
+def test_nothing_is_said_to_lack_a_label_where_all_have_one(seqlab, classifier: RunFolder) -> None:
+    run = ("predict", classifier.path.name, "a good film")
+    assert (
+        "Note: Every text has a label: no probability is less than 0.1."
+        in seqlab(*run, "--abstain-below", "0.1").err
+    )
+    assert "Note: 1 text has no label (100.0 %), as its" in seqlab(*run, "--abstain-below", "1").err
 
 
 def test_a_temperature_divides_the_logits(seqlab, refused, classifier: RunFolder, table: Path) -> None:
@@ -193,7 +214,7 @@ def test_outputs_are_refused_before_anything_is_written(
     assert "must be between 1 and the number of labels, 2. Got 3. Nearest: 2." in refused(
         *run, "--top", "3", "-o", "a.csv"
     )
-    assert "need an output. Got none; add -o FILE." in refused(*run, "--top", "2")
+    assert "need an output. Got none; add -o FILE." in refused(*run, "--overwrite")
     Path("twice.csv").write_text("text,a,a\ngood,1,2\n")
     assert "Got several 'a'." in refused(*run[:3], "twice.csv", "-o", "a.csv")
     Path("null.jsonl").write_text('{"text": "good"}\n{"text": "good"}\n{"text": null}\n')

@@ -56,6 +56,12 @@ def test_a_name_says_what_was_changed(arguments: list[str], expected: str) -> No
     assert stem(*arguments) == expected
 
 
+def test_an_own_optimizer_is_named_by_its_class(tmp_path: Path) -> None:
+    optimizer = {"kind": "import", "path": f"{tmp_path}/a b/mine.py:HeavyBall", "learning_rate": 0.5}
+    table = recipes.put(recipes.read("brackets-gru").table, "training.optimizer", optimizer)
+    assert run_stem({**table, "seed": 1}) == "brackets-gru-HeavyBall-lr0.5-s1"
+
+
 def test_every_short_form_is_of_a_setting_that_a_kind_has() -> None:
     registries = {
         "data": DATASETS,

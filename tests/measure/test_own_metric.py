@@ -87,7 +87,7 @@ def test_what_works_passes() -> None:
         ),
         ("mean", r"one number for each of 6 targets, shape \(6,\). Got shape \(\)"),
         ("batch_share", "must not depend on the pieces in which targets are counted. Got .* in 3 pieces"),
-        ("asks", "no argument that own_metrics.py:asks may have, 'hidden'. Known: logits, pred"),
+        ("asks", "no argument 'hidden' for own_metrics.py:asks to have. Known: logits, pred"),
         ("fails", r"own_metrics.py:\d+ failed while it counted targets: AttributeError"),
         ("loss", "must have a name that no other metric has. Got 'loss'"),
         ("NoValue", "must have the methods update and value. Got none of name 'value'"),

@@ -175,19 +175,21 @@ def test_roles_can_be_named() -> None:
             {},
             r"logits of shape \(3, 4\) for 3 sequences of 5 tokens. Got \(3, 5, 7\)\.$",
         ),
+        ("a_module", LANGUAGE, {}, r"must be a class of torch.nn.Module, or a function. Got a module, Emb"),
+        ("NoModule", LANGUAGE, {}, r"must be a class of torch.nn.Module, or a function. Got another class"),
         ("no_module", LANGUAGE, {}, r"no_module must give a torch.nn.Module. Got int\.$"),
         ("fails", LANGUAGE, {}, r"^own_models.py:\d+ failed while it was made: .*\.$"),
         (
             "GruLanguageModel",
             LANGUAGE,
             {"arguments": {"sise": 3}},
-            r"There is no argument of own_models.py:GruLanguageModel 'sise'. Nearest: 'size'",
+            r"There is no argument 'sise' of own_models.py:GruLanguageModel. Nearest: 'size'",
         ),
         (
             "Named",
             LANGUAGE,
             {"arguments": {"a": 7}},
-            r"must be given its argument 'b': model.arguments.b=VALUE. Got a\.",
+            r"must be given its argument 'b': model.arguments.b=VALUE. Got only a\.",
         ),
         (
             "Named",
@@ -199,7 +201,7 @@ def test_roles_can_be_named() -> None:
             "Named",
             LANGUAGE,
             {"arguments": {"a": 7, "b": 3}, "roles": {"lengths": "m"}},
-            r"'model.roles.lengths': There is no argument of forward of .* 'm'. .*Known: n, q",
+            r"'model.roles.lengths': There is no argument 'm' of forward of .*Known: n, q",
         ),
         (
             "Named",

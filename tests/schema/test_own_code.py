@@ -82,6 +82,7 @@ def test_classes_know_their_module(tmp_path: Path) -> None:
     assert own_code.load(f"{tmp_path}/mine.py:D").value().x == 3
 
 
+@pytest.mark.filterwarnings("ignore:can't resolve package:ImportWarning")
 @pytest.mark.parametrize(
     ("text", "name", "kind", "message"),
     [
@@ -110,7 +111,13 @@ def test_classes_know_their_module(tmp_path: Path) -> None:
             "class Net: pass\n",
             "Nett",
             UserError,
-            r"^There is no class or function of .*mine.py 'Nett'. Nearest: 'Net'",
+            r"^There is no class or function 'Nett' in .*mine.py. Nearest: 'Net'",
+        ),
+        (
+            "from . import helper\n",
+            "Net",
+            OwnCodeError,
+            r"^mine.py:1 failed .* relative import .*write `import other` for other.py of its folder",
         ),
         ("Net = 3\n", "Net", UserError, r"mine.py:Net must be a class or a function. Got int\.$"),
     ],
@@ -125,7 +132,9 @@ def test_errors_are_one_sentence(
 
 def test_a_missing_file_names_the_nearest(tmp_path: Path) -> None:
     write(tmp_path, mine="")
-    with pytest.raises(UserError, match=r"mein.py must be a Python file. Got no file. Nearest: 'mine.py'\.$"):
+    with pytest.raises(
+        UserError, match=r"mein.py must be a Python file. Got no such file. Nearest: 'mine.py"
+    ):
         own_code.load(f"{tmp_path}/mein.py:f")
 
 
@@ -161,7 +170,7 @@ def test_only_file_and_name_name_code() -> None:
         *(True, True),
         *(False,) * 5,
     ]
-    with pytest.raises(UserError, match=r"must be written FILE.py:NAME. Got 'a.py'"):
+    with pytest.raises(UserError, match=r"must be written FILE.py:NAME. Got 'a.py'. Nearest: 'a.py:NAME'"):
         own_code.split("a.py")
 
 

@@ -14,6 +14,7 @@ from small_studies import SMALL, StudyRecorder, run_small, small_design, write
 from seqlab.comparison.study_cells import trial_runs
 from seqlab.experiment.experiment_config import ExperimentConfig
 from seqlab.models.layer_counts import layer_counts
+from seqlab.runs import study_folder
 from seqlab.runs.study_folder import Trial
 from seqlab.schema import own_code
 from seqlab.schema.config import plain
@@ -79,7 +80,8 @@ def test_a_budget_needs_to_know_what_may_be_changed() -> None:
     study = small_design(axes={"model": [arm]}, settings=DATA)
     adjust = adjustment(BudgetConfig(equal="parameters", amount=900), never)
     with pytest.raises(
-        UserError, match=r"needs a model whose size can be changed. Got 'import' without 'model.scale"
+        UserError,
+        match=r"needs a model whose size can be changed. Got 'nets.py:GruLanguageModel' witho",
     ):
         adjust(study.example({"model": arm}))
 
@@ -122,3 +124,16 @@ def test_a_study_folder_executes_no_code_that_the_study_does_not_name() -> None:
         UserError, match=r"must have runs of this study alone. Got model.path='nets.py:GruLanguageM"
     ):
         run_small(study)
+
+
+def test_a_budget_that_no_run_can_have_begins_no_study() -> None:
+    """So that the same study with another budget is begun, not refused as a changed one."""
+    study = small_design(axes={"model": ARMS}, settings=DATA, budget={"equal": "parameters", "amount": 11})
+    with pytest.raises(UserError, match=r"must be a number of parameters that the model '.+' can have"):
+        begin(study, adjustment(study.config.budget, never))
+    assert not study_folder.exists(study_folder.studies_root() / study.config.name)
+    other = small_design(
+        axes={"model": ARMS}, settings=DATA, budget={"equal": "parameters", "amount": 100_000}
+    )
+    begin(other, adjustment(other.config.budget, never))
+    assert study_folder.begun(other.config.name)

@@ -262,9 +262,9 @@ def test_a_cell_of_ones_own_in_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("model.path=net.py:Nett", r"There is no class or function of net.py 'Nett'. Nearest: 'Net'"),
-        ("model.path=nett.py:Net", r"nett.py must be a Python file. Got no file. Nearest: 'net.py'"),
-        ("model.arguments.sizes=3", r"There is no argument of net.py:Net 'sizes'. Nearest: 'size'"),
+        ("model.path=net.py:Nett", r"There is no class or function 'Nett' in net.py. Nearest: 'Net'"),
+        ("model.path=nett.py:Net", r"nett.py must be a Python file. Got no such file. Nearest: 'net.py'"),
+        ("model.arguments.sizes=3", r"There is no argument 'sizes' of net.py:Net. Nearest: 'size'"),
         ("model.arguments=3", r"'model.arguments' is a table: set one of its keys"),
     ],
 )

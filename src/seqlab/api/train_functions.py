@@ -11,7 +11,7 @@ from seqlab.api.run_result import Run
 from seqlab.api.study_results import StudyResult
 from seqlab.experiment import recipes
 from seqlab.experiment.experiment_config import AnyExperimentConfig
-from seqlab.experiment.handed_over import Settings, assignments, code_path
+from seqlab.experiment.handed_over import Settings, assignments, code_path, study_table
 from seqlab.runs import run_folder
 from seqlab.schema.config import Config, override, parse, plain
 from seqlab.schema.errors import UserError
@@ -87,7 +87,8 @@ def study(
     """Run a study: many runs that answer one question. A study that was interrupted continues.
 
     Args:
-        study: a shipped study's name, a TOML file, or the content of one as a dict with a `name`.
+        study: a shipped study's name, a TOML file, or the content of one as a dict with a `name`, whose
+            values may be classes and functions: `{"axes": {"model": [{"kind": "recurrent-lm"}, Net]}, ...}`.
         settings: of the study, such as `{"seeds": [1, 2]}`, or of every run; as for `train`.
         final: whether to score the test split at the end, once, with the settings chosen by the study's
             `final`.
@@ -107,7 +108,7 @@ def study(
     from seqlab.studies.resources import resources_for
     from seqlab.studies.run_study import evaluate_study, run_study
 
-    given = study if isinstance(study, Mapping) else str(study)
+    given = study_table(study) if isinstance(study, Mapping) else str(study)
     designed = design.Design(design.read(given, assignments(settings)))
     resources = resources_for(processes, device, threads)
     callback = StudyLines(progress=progress)

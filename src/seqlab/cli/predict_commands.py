@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -14,6 +12,7 @@ from cyclopts import Parameter
 from seqlab.cli.arguments import InputFile, Json, Run, Trust, Whole, check_output
 from seqlab.cli.console import percent, print_json, print_line, print_note, print_text
 from seqlab.cli.progress_display import working
+from seqlab.cli.standard_input import standard_lines
 from seqlab.schema.errors import UserError
 from seqlab.schema.visible import shortened, visible
 from seqlab.stats.formatting import counted
@@ -97,7 +96,7 @@ def predict(
     encoding: str | None = None,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     overwrite: bool = False,
-    top: Whole = 1,
+    top: Whole | None = None,
     temperature: float = 1.0,
     abstain_below: float | None = None,
     trust: Trust = False,
@@ -126,7 +125,7 @@ def predict(
     overwrite
         Replace the output if it exists.
     top
-        Number of labels of each text in the output, the likeliest first.
+        Number of labels of each text, the likeliest first. Default: 1 in an output, else all.
     temperature
         Divides the logits, for example the temperature that `seqlab evaluate --calibrate` finds.
     abstain_below
@@ -140,16 +139,17 @@ def predict(
 
     if texts and file is not None:
         raise UserError("Texts are given either as arguments or by '--file'. Got both.")
-    if output is None and (id_column is not None or overwrite or top != 1):
-        raise UserError("'--id-column', '--overwrite' and '--top' need an output. Got none; add -o FILE.")
-    options = AnswerOptions(top=top, temperature=temperature, abstain_below=abstain_below)
+    if output is None and (id_column is not None or overwrite):
+        raise UserError("'--id-column' and '--overwrite' need an output. Got none; add -o FILE.")
+    options = AnswerOptions(top=1 if top is None else top, temperature=temperature)
+    options = dataclasses.replace(options, abstain_below=abstain_below)
     loaded = load_run(run_folder.find(name), trust=trust)
     loaded.check_predicts()
     options.check(loaded.labels)
     reading = _Reading(file, text_column, id_column, separator, encoding)
     source = text_source(loaded.config.data, texts, reading, keep=output is not None)
     if output is None:
-        _print_predictions(loaded, source, options, as_json=as_json)
+        _print_predictions(loaded, source, options, shown=top, as_json=as_json)
     else:
         _write_predictions(loaded, source, output, options, overwrite=overwrite, as_json=as_json)
 
@@ -178,11 +178,7 @@ def _write_predictions(
             "predictions would be the same."
         )
     if options.abstain_below is not None:
-        share = percent(found.abstained / found.rows)
-        print_note(
-            f"Note: {_texts(found.abstained)} an empty label ({share}): the probability is less than "
-            f"{options.abstain_below:g}."
-        )
+        print_note(_abstained(found.abstained, found.rows, options.abstain_below))
     if as_json:
         print_json({"output": str(output), "rows": found.rows, "abstained": found.abstained})
     else:
@@ -190,12 +186,20 @@ def _write_predictions(
 
 
 def _texts(count: int) -> str:
-    return "1 text has" if count == 1 else f"{count:,} texts have"
+    return f"{counted(count, 'text')} {'has' if count == 1 else 'have'}"
+
+
+def _abstained(count: int, total: int, below: float) -> str:
+    if not count:
+        return f"Note: Every text has a label: no probability is less than {below:g}."
+    share = percent(count / total)
+    return f"Note: {_texts(count)} no label ({share}), as its probability is less than {below:g}."
 
 
 def _print_predictions(
-    loaded: LoadedRun, source: TextSource, options: AnswerOptions, *, as_json: bool
+    loaded: LoadedRun, source: TextSource, options: AnswerOptions, *, shown: int | None, as_json: bool
 ) -> None:
+    """Print the answers; `shown` is the number of labels of each text, None all in the model's order."""
     from seqlab.evaluate.prediction import named
     from seqlab.evaluate.table_prediction import predicted, without_known_tokens
 
@@ -219,7 +223,8 @@ def _print_predictions(
     abstain = options.abstain_below
     unsure = [abstain is not None and max(values.values()) < abstain for _, values in rows]
     if abstain is not None:
-        print_note(f"Note: {_texts(sum(unsure))} no label: the probability is less than {abstain:g}.")
+        print_note(_abstained(sum(unsure), len(rows), abstain))
+    rows = [(text, _likeliest(values, shown)) for text, values in rows]
     if as_json:
         key = "probabilities" if loaded.labels else "answer"
         label = [
@@ -241,6 +246,10 @@ def _print_notes(source: TextSource) -> None:
 
 def _best(values: dict[str, float]) -> str:
     return max(values, key=values.__getitem__)
+
+
+def _likeliest(values: dict[str, float], count: int | None) -> dict[str, float]:
+    return values if count is None else dict(sorted(values.items(), key=lambda item: -item[1])[:count])
 
 
 def _prediction_line(text: str, values: dict[str, float], *, abstains: bool) -> str:
@@ -298,29 +307,4 @@ def text_source(data: DatasetConfig, texts: Sequence[str], reading: _Reading, *,
     encoding = known_encoding(reading.encoding or "utf-8")
     if path is not None:
         return LineSource(text_lines(path, encoding, option=_ENCODING), line_breaks(path) + 1)
-    # Only the line breaks of files: `splitlines` also splits at other separators, within texts.
-    lines = list(io.StringIO(_standard_input(encoding), newline=None))
-    return LineSource(lines, len(lines))
-
-
-def _standard_input(encoding: str) -> str:
-    if sys.stdin is None:
-        raise UserError("Standard input must hold texts, one per line. Got a closed one.")
-    # Bytes, because `sys.stdin` decodes by the terminal's encoding, and without the number of the line.
-    from seqlab.data.sources.file_content import HEAD, guessed_encoding, other_format
-
-    data = sys.stdin.buffer.read()
-    if (other := other_format(data[:HEAD])) is not None:
-        raise UserError(f"Standard input must be text. Got {other}.")
-    hint = f"Name its encoding, for example --encoding {guessed_encoding(data[:HEAD]) or 'cp1252'}."
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise UserError(
-            f"Standard input, line {line}, must be text in {encoding.upper()}. Got bytes that are not. {hint}"
-        ) from None
-    if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
-        raise UserError(f"Standard input, line {line}, must be text. Got a zero byte. {hint}")
-    return text.removeprefix("\ufeff")
+    return LineSource(standard_lines(encoding), 0)

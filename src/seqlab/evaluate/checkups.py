@@ -26,7 +26,7 @@ from seqlab.models.model import SequenceModel
 from seqlab.runs import run_folder
 from seqlab.schema.config import Table, override, parse
 from seqlab.schema.errors import UserError
-from seqlab.schema.own_code import OwnCodeError, names_code
+from seqlab.schema.own_code import OwnCodeError, names_code, split
 from seqlab.tasks.classify import ClassifyTask
 from seqlab.tasks.language_modelling import LanguageModelTask
 from seqlab.tasks.task import Task
@@ -92,6 +92,8 @@ def checkup(
     with numerics("cpu", None):
         if names_code(what):
             return _of_module(what, overrides, task)
+        if what.endswith(".py"):
+            split(what)  # which says how code is written
         if what.endswith(".toml") or what in recipes.names():
             config, _ = recipes.configure(what, overrides)
             load_and_trust(config)

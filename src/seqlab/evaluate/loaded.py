@@ -72,8 +72,8 @@ class LoadedRun:
         Raises:
             UserError: a text is not UTF-8.
         """
-        for text in texts:
-            require_utf8(text, "A text")
+        for index, text in enumerate(texts):
+            require_utf8(text, f"The text at index {index}")
         encoded = self.tokenizer.encode_batch(texts)
         if self.limit.max_length is not None:
             encoded = cut(encoded, self.limit.max_length, self.limit.keep)

@@ -65,6 +65,33 @@ def _flat(table: Mapping[Any, Any], above: str) -> Iterator[tuple[str, Any]]:
             yield above + key, value
 
 
+def study_table(study: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of a study with each class and function by the file that has it.
+
+    >>> study_table({"axes": {"model.cell": ("gru", "lstm")}})
+    {'axes': {'model.cell': ['gru', 'lstm']}}
+
+    Raises:
+        UserError: as `code_path`.
+    """
+    tables = ("axes", "settings")
+    return {
+        name: _with_paths(value, "" if name in tables else name)  # a key in those tables is that of a setting
+        for name, value in study.items()
+    }
+
+
+def _with_paths(value: Any, key: str) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _with_paths(inner, f"{key}.{name}" if key else name) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_with_paths(item, key) for item in value]
+    if not callable(value):
+        return value
+    path = code_path(value)
+    return {"kind": "import", "path": path} if key in _BY_KIND else path
+
+
 def _order(pair: tuple[str, str]) -> tuple[bool, int]:
     key, _ = pair
     chooses = key.endswith(".kind")
@@ -99,7 +126,7 @@ def code_path(value: Any) -> str:
     if source is None or full != name or not name.isidentifier():
         raise UserError(
             "A class or function must be defined at the top level of a file or of a notebook cell, because a "
-            f"run keeps a copy of its source. Got {full or type(value).__name__}."
+            f"run keeps a copy of its source. Got {full or f'an object of {type(value).__name__}'}."
         )
     if Path(source).is_file():
         return _file_path(f"{source}:{name}", value)

@@ -68,7 +68,9 @@ class ImportedOptimizerConfig(OptimizerConfig):
 
         @functools.wraps(step)
         def reported() -> None:
-            with code.errors("it took a step"):
+            missing = any(weight.grad is None for weight in parameters)
+            detail = " with a weight whose gradient is None" if missing else ""
+            with code.errors(f"it took a step{detail}"):
                 step()
 
         built.step = reported  # pyright: ignore[reportAttributeAccessIssue]

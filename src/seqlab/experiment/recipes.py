@@ -18,7 +18,7 @@ from seqlab.experiment.experiment_config import (
 from seqlab.experiment.trusted_code import check_recipe
 from seqlab.schema.config import Table, override, read_toml
 from seqlab.schema.errors import UserError, unknown
-from seqlab.schema.own_code import in_folder
+from seqlab.schema.own_code import in_folder, names_code
 
 
 @dataclass(frozen=True)
@@ -162,6 +162,11 @@ def _read(wanted: str, extended_by: tuple[str, ...]) -> Recipe:
 def _text(wanted: str) -> str:
     """The content of a recipe file, or of a shipped recipe."""
     path = Path(wanted)
+    if names_code(wanted):
+        raise UserError(
+            f"A recipe must be a name or a file of settings. Got code, {wanted!r}. Nearest: a recipe with "
+            f"model.kind=import model.path={wanted}."
+        )
     if path.suffix != ".toml":
         if wanted not in names():
             raise unknown("recipe", wanted, names())

@@ -98,6 +98,9 @@ def _of_changes(settings: Mapping[str, Any]) -> list[str]:
     different = changed(settings)
     now, then = architecture(settings), architecture(recipes.read(str(settings["name"])).table)
     parts = [_word(now.rpartition(":")[2])] if now != then else []
+    if "training.optimizer.path" in different:
+        # Its own name says more than that it is one's own.
+        different.pop("training.optimizer.kind", None)
     return [*parts, *(_part(key, different[key]) for key in SHORT_FORMS if key in different)]
 
 
@@ -113,6 +116,8 @@ def _part(key: str, value: Any) -> str:
     """A setting in a name, with the characters that every file system takes."""
     if isinstance(value, bool):
         return SHORT_FORMS[key] if value else f"not-{SHORT_FORMS[key]}"
+    if own_code.names_code(value):
+        return SHORT_FORMS[key] + _word(own_code.split(value)[1])
     return SHORT_FORMS[key] + _word(format_setting(value))
 
 

@@ -156,7 +156,7 @@ def _arguments(code: OwnCode, function: Any) -> list[str]:
     names = list(read_parameters(code, function))
     for name in names:
         if name not in _GIVEN:
-            raise OwnCodeError(str(unknown(f"argument that {code.label} may have,", name, _GIVEN)))
+            raise OwnCodeError(str(unknown("argument", name, _GIVEN, where=f"for {code.label} to have")))
     return names
 
 

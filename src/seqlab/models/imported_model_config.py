@@ -17,7 +17,7 @@ from seqlab.models.module_roles import RolesConfig, constructor_arguments
 from seqlab.schema import own_code
 from seqlab.schema.code_settings import CodeText, NamesCode
 from seqlab.schema.kept_defaults import kept_defaults
-from seqlab.schema.own_code import OwnCodeError
+from seqlab.schema.own_code import OwnCode, OwnCodeError
 
 if TYPE_CHECKING:
     import torch
@@ -64,6 +64,7 @@ class ImportedModelConfig(ModelConfig):
         from seqlab.models.module_training import check_weights
 
         code = own_code.load(self.path)
+        _check_class(code)
         arguments = constructor_arguments(code, spec, self.arguments)
         # On the CPU also where tensors are made without memory, to count them.
         seed = int(torch.randint(2**62, (), generator=generator, device="cpu"))
@@ -75,6 +76,20 @@ class ImportedModelConfig(ModelConfig):
         counted_only = torch.get_default_device().type == "meta"
         adapter = None if counted_only else adapted(code, module, spec, self.roles, faults=faults)
         return ImportedModel(module, adapter, causal=spec.output == "text")
+
+
+def _check_class(code: OwnCode) -> None:
+    import torch
+
+    value = code.value
+    module = torch.nn.Module
+    if isinstance(value, module):
+        got = f"a module, {type(value).__name__}; each run makes its own, from its seed"
+    elif isinstance(value, type) and not issubclass(value, module):
+        got = "another class"
+    else:
+        return
+    raise OwnCodeError(f"{code.label} must be a class of torch.nn.Module, or a function. Got {got}.")
 
 
 @contextmanager

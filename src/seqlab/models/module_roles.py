@@ -93,12 +93,11 @@ def forward_roles(code: OwnCode, module: nn.Module, settings: RolesConfig) -> Ro
     """
     parameters = read_parameters(code, module.forward)
     names = [name for name, each in parameters.items() if each.kind is not each.VAR_KEYWORD]
+    where = f"of forward of {code.label}"
     for key in ("tokens", "lengths", "mask", "state"):
         name = getattr(settings, key)
         if name is not None and name not in names:
-            raise OwnCodeError(
-                f"'model.roles.{key}': {unknown(f'argument of forward of {code.label}', name, names)}"
-            )
+            raise OwnCodeError(f"'model.roles.{key}': {unknown('argument', name, names, where=where)}")
     if not names:
         raise OwnCodeError(f"forward of {code.label} must take token ids. Got no argument.")
     tokens = settings.tokens or names[0]

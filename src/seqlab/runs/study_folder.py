@@ -299,6 +299,11 @@ def begin(
     return folder
 
 
+def begun(name: str) -> bool:
+    """Whether a study of this name was begun."""
+    return exists(studies_root() / name)
+
+
 def _create(folder: StudyFolder, about: StudyRecord) -> None:
     """Write the first files of a study; it is begun once the one that names its settings is there."""
     for file in _JOURNALS:

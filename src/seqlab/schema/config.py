@@ -15,6 +15,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from seqlab.schema import own_code
 from seqlab.schema.errors import UserError, nearest
 from seqlab.schema.nearest_key import nearest_keys
 from seqlab.schema.registry import ByKind, Registry
@@ -194,6 +195,10 @@ def fields(cls: type[Config], table: Mapping[str, Any], where: str = "") -> Iter
             yield from fields(inner, below if isinstance(below, Mapping) else {}, _join(where, name))
 
 
+def _own_code(where: str, path: str) -> str:
+    return f"{where}.kind=import {where}.path={path}"
+
+
 def _override(
     cls: type[Config], table: Mapping[str, Any], path: list[str], text: str, done: list[str]
 ) -> tuple[Table, str]:
@@ -212,11 +217,15 @@ def _override(
             raise UserError(f"{where!r} is a single value. Got the key {'.'.join([*done, *path])!r}.")
         return {**table, name: _from_text(field, text, where)}, ""
     if not rest:
+        hint = f" Nearest: {_own_code(where, text)}." if own_code.names_code(text) else ""
         raise UserError(
-            f"{where!r} is a table: set one of its keys, {_names(inner, where)}. Got {where}={text}."
+            f"{where!r} is a table: set one of its keys, {_names(inner, where)}. Got {where}={text}.{hint}"
         )
     old = dict(table.get(name) or {})
     registry = registry_of(field)
+    own = registry is not None and registry.takes_own_code and own_code.names_code(text)
+    if own and rest == ["path"] and "path" not in inner.model_fields:
+        raise UserError(f"'{where}.path' needs 'import' as '{where}.kind': {_own_code(where, text)}.")
     if rest == ["kind"] and registry is not None:
         registry[text]  # an unknown kind is an error here, with the nearest one
         return _change_kind(table, name, old, text, where)

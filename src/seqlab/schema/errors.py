@@ -88,8 +88,10 @@ def require_utf8(text: str, what: str, advice: str = "") -> str:
         advice: a sentence after it, preceded by a space.
 
     Raises:
-        UserError: it cannot.
+        UserError: it cannot, or is no text.
     """
+    if not isinstance(text, str):  # in Python a table's missing value comes as None or NaN
+        raise UserError(f"{what} must be text. Got {text!r}.")
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -127,7 +129,9 @@ def nearest(word: str, choices: Iterable[str]) -> str | None:
     return next((choice for choice in known if len(word) >= _PART and word.lower() in choice.lower()), None)
 
 
-def unknown(what: str, word: str, choices: Iterable[str], *, hint: str | None = None) -> UserError:
+def unknown(
+    what: str, word: str, choices: Iterable[str], *, hint: str | None = None, where: str = ""
+) -> UserError:
     """An error for a name that is not among the choices.
 
     Args:
@@ -135,11 +139,15 @@ def unknown(what: str, word: str, choices: Iterable[str], *, hint: str | None = 
         word: the name.
         choices: all there are.
         hint: the one that was probably meant; None is the nearest.
+        where: it is not to be found, with a preposition, such as "in mine.py".
 
     >>> print(unknown("recipe", "ptb-lsm", ["ptb-lstm", "imdb-lstm"]))
     There is no recipe 'ptb-lsm'. Nearest: 'ptb-lstm'. Known: imdb-lstm, ptb-lstm.
+    >>> print(unknown("argument", "size", [], where="of mine.py:Net"))
+    There is no argument 'size' of mine.py:Net. Known: none.
     """
     known = sorted(choices)
     hint = hint or nearest(word, known)
     middle = f" Nearest: {hint!r}." if hint else ""
-    return UserError(f"There is no {what} {word!r}.{middle} Known: {', '.join(known) or 'none'}.")
+    whole = f"There is no {what} {word!r}{' ' if where else ''}{where}."
+    return UserError(f"{whole}{middle} Known: {', '.join(known) or 'none'}.")

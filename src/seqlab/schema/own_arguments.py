@@ -54,14 +54,15 @@ def call_arguments(
     names = [name for name, each in rest.items() if each.kind is not each.VAR_KEYWORD]
     for name in given:
         if name not in names and (len(names) == len(rest) or name in by_position):
-            raise OwnCodeError(str(unknown(f"argument of {code.label}", name, names)))
+            raise OwnCodeError(str(unknown("argument", name, names, where=f"of {code.label}")))
     arguments = {**{name: offered[name] for name in names if offered and name in offered}, **given}
     for name in names:
         if name not in arguments and rest[name].default is inspect.Parameter.empty:
             hint = nearest(name, given)
+            got = f"only {', '.join(arguments)}" if arguments else "none"
             raise OwnCodeError(
-                f"{code.label} must be given its argument {name!r}: {key}.{name}=VALUE. "
-                f"Got {', '.join(arguments) or 'none'}.{f' Nearest: {hint!r}.' if hint else ''}"
+                f"{code.label} must be given its argument {name!r}: {key}.{name}=VALUE. Got {got}."
+                f"{f' Nearest: {hint!r}.' if hint else ''}"
             )
     return arguments
 

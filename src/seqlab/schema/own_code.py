@@ -30,6 +30,11 @@ _FORM = re.compile(r"(?P<file>.+\.py):(?P<name>[^\W\d]\w*)", re.DOTALL)
 _NEVER = frozenset(sys.stdlib_module_names) | {"seqlab", "torch"}
 """Modules that a file of the folder never replaces."""
 
+_RELATIVE = (
+    " A file of your own is imported alone: write `import other` for other.py of its folder. For a class of "
+    "an installed package, write a function in a file of your own that imports it and returns an object."
+)
+
 
 @dataclass(frozen=True)
 class OwnCode:
@@ -97,7 +102,8 @@ def split(value: str) -> tuple[str, str]:
     """
     match = _FORM.fullmatch(value)
     if match is None:
-        raise UserError(f"Code of your own must be written FILE.py:NAME. Got {value!r}.")
+        hint = f" Nearest: '{value}:NAME', a class or function in it." if value.endswith(".py") else ""
+        raise UserError(f"Code of your own must be written FILE.py:NAME. Got {value!r}.{hint}")
     return match["file"], match["name"]
 
 
@@ -145,7 +151,7 @@ def load(value: str) -> OwnCode:
         if callable(member) and getattr(member, "__module__", None) == module.__name__
     }
     if name not in vars(module):
-        raise unknown(f"class or function of {path}", name, found)
+        raise unknown("class or function", name, found, where=f"in {path}")
     member = vars(module)[name]
     if not callable(member):
         hint = nearest(name, found)
@@ -187,7 +193,7 @@ def _text(path: Path) -> bytes:
     if not path.is_file():
         found = path.parent.glob("*.py") if path.parent.is_dir() else ()
         hint = nearest(path.name, [other.name for other in found if other.is_file()])
-        got = "a folder" if path.is_dir() else "no file"
+        got = "a folder" if path.is_dir() else "no file" if path.exists() else "no such file"
         raise UserError(f"{path} must be a Python file. Got {got}.{f' Nearest: {hint!r}.' if hint else ''}")
     return path.read_bytes()
 
@@ -208,7 +214,9 @@ def _import(path: Path, absolute: Path, text: bytes) -> tuple[ModuleType, Mappin
         if is_ours(error):
             raise
         where = location(error) or path.name
-        raise OwnCodeError(f"{where} failed while {path} was imported: {describe(error)}") from None
+        words = describe(error)
+        advice = _RELATIVE if "relative import" in words else ""
+        raise OwnCodeError(f"{where} failed while {path} was imported: {words}{advice}") from None
     return module, files
 
 

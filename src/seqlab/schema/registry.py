@@ -33,11 +33,18 @@ class Registry:
         if plugin is not None:
             return _of_plugin(kind, plugin)
         if kind not in self.table:
-            raise UserError(" ".join(filter(None, (str(unknown(self.what, kind, self)), problems()))))
+            own = self.takes_own_code and own_code.names_code(kind)
+            advice = "Code of your own has the kind 'import', and 'path' names it." if own else ""
+            raise UserError(" ".join(filter(None, (str(unknown(self.what, kind, self)), advice, problems()))))
         return _imported(self.table[kind][0])
 
     def __iter__(self) -> Iterator[str]:
         return iter((*self.table, *plugin_kinds(self.listed, self.table)))
+
+    @property
+    def takes_own_code(self) -> bool:
+        """Whether one of the kinds is code of one's own, named by its key `path`."""
+        return "import" in self.table
 
     def plugin(self, kind: str) -> PluginKind | None:
         """The plugin's kind of this name; None for one of seqlab's own, or none."""

@@ -39,6 +39,7 @@ SHORT_FORMS: Mapping[str, str] = {
     "batching.tokens": "b",
     "batching.sequence_length": "t",
     "training.optimizer.kind": "",
+    "training.optimizer.path": "",
     "training.optimizer.learning_rate": "lr",
     "training.optimizer.momentum": "m",
     "training.optimizer.weight_decay": "wd",

@@ -113,7 +113,7 @@ def _shown(values: Sequence[Any]) -> str:
 def _range(key: str, table: Mapping[str, Any]) -> Range:
     for name in table:
         if name not in _RANGE:
-            raise unknown(f"setting of the range of axis {key!r}", name, _RANGE)
+            raise unknown("setting", name, _RANGE, where=f"of the range of axis {key!r}")
     low, high, log = table.get("low"), table.get("high"), table.get("log", False)
     if not (_is_number(low) and _is_number(high) and isinstance(log, bool)):
         raise UserError(f"Axis {key!r} must have numbers 'low' and 'high'. Got {dict(table)!r}.")

@@ -11,8 +11,9 @@ import torch
 from seqlab.data.dataset_config import DatasetConfig
 from seqlab.experiment.experiment_config import ExperimentConfig
 from seqlab.experiment.limits import count_parameters
+from seqlab.experiment.run_names import architecture
 from seqlab.models.model_config import ModelConfig, Width
-from seqlab.schema.config import canonical
+from seqlab.schema.config import canonical, plain
 from seqlab.schema.errors import UserError
 from seqlab.studies.study_config import BudgetConfig
 from seqlab.tasks.task_configs import TaskConfig
@@ -104,6 +105,7 @@ def _at_size(model: ModelConfig, data: DatasetConfig, task: TaskConfig, paramete
     """
     dataset = data.build()
     spec = task.build(dataset).spec(dataset)
+    name = architecture({"model": plain(model)})
 
     def count(model: ModelConfig) -> int:
         number = count_parameters(model, spec)
@@ -115,7 +117,7 @@ def _at_size(model: ModelConfig, data: DatasetConfig, task: TaskConfig, paramete
 
     if not model.widths:
         raise UserError(
-            f"A budget of parameters needs a model whose size can be changed. Got {model.kind!r} without "
+            f"A budget of parameters needs a model whose size can be changed. Got {name!r} without "
             "'model.scale_by', which names the arguments that may be changed."
         )
     for width in model.widths:
@@ -123,7 +125,7 @@ def _at_size(model: ModelConfig, data: DatasetConfig, task: TaskConfig, paramete
         if abs(count(model) - parameters) <= TOLERANCE * parameters:
             return model
     raise UserError(
-        f"'budget.amount' must be a number of parameters that the model {model.kind!r} can have to within "
+        f"'budget.amount' must be a number of parameters that the model {name!r} can have to within "
         f"{TOLERANCE:.0%}. Got {parameters:,}. Nearest: {count(model):,}."
     )
 

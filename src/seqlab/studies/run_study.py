@@ -81,9 +81,13 @@ def begin(design: Design, adjust: Adjust) -> tuple[StudyFolder, StudyPlan]:
     tables = {name: recipe.table for name, recipe in design.recipes.items()}
     config, version = design.config, metadata.version("seqlab")
     code = {value: own_code.load(value).sha256 for _, value in code_in([plain(config), *tables.values()])}
+    space = StudySpace(design, adjust)
+    if not study_folder.begun(config.name):
+        # What no run can have, such as a budget, is refused now: a study that was begun keeps its settings.
+        config.search.expected(space)
     folder = study_folder.begin(config.name, plain(config), tables, version, code)
     _check_trials(folder, code)
-    return folder, config.search.plan(StudySpace(design, adjust), folder)
+    return folder, config.search.plan(space, folder)
 
 
 def _check_trials(folder: StudyFolder, code: Mapping[str, str]) -> None:

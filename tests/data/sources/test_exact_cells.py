@@ -18,7 +18,7 @@ from seqlab.data.sources.label_checks import appearance
 from seqlab.data.sources.labelled_table import RowTexts
 from seqlab.data.sources.table import TableConfig
 from seqlab.data.sources.table_format import Column, TableFormat
-from seqlab.data.sources.table_rows import column_texts
+from seqlab.data.sources.text_rows import TableSource
 from seqlab.schema.config import parse
 from seqlab.schema.errors import UserError
 
@@ -30,7 +30,10 @@ def config(path: Path, **settings: object) -> TableConfig:
 
 
 def texts(path: Path, column: str = "text") -> tuple[list[str], list[str]]:
-    return column_texts(path, Column(column, "--column "), TableFormat(settings=False))
+    wanted = Column(column, "--column ")
+    source = TableSource(path, TableFormat(settings=False), usual=wanted, text=wanted, keep=False)
+    found = [text for rows in source.pieces() for text in rows.texts]
+    return found, source.notes()
 
 
 def labels(path: Path) -> tuple[str, ...]:
@@ -248,8 +251,10 @@ def test_wide_encodings_are_named(tmp_path: Path, text: str, encoding: str):
     for other in ("utf-8", "cp1252", "gb18030"):
         message = refusal(path, encoding=other)
         assert f"Got {encoding.upper()}. Name its encoding: data.encoding={encoding}." in message
-    read, _ = column_texts(path, Column("text", ""), TableFormat(encoding=encoding))
-    assert read == [line.split(",")[0] for line in text.splitlines()[1:]]
+    source = TableSource(path, TableFormat(encoding=encoding), usual=Column("text", ""), keep=False)
+    assert [text for rows in source.pieces() for text in rows.texts] == [
+        line.split(",")[0] for line in text.splitlines()[1:]
+    ]
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32-be"])

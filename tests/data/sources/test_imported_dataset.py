@@ -95,7 +95,7 @@ def test_the_length_of_texts_is_limited() -> None:
     [
         ("number", "a list of pairs .* or one text for each split. Got int for 'train'"),
         ("no_train", "must return the split 'train'. Got valid"),
-        ("other_split", "no split that own_data.py:other_split may return 'validation'. Nearest: 'valid'"),
+        ("other_split", "no split 'validation' for own_data.py:other_split to return. Nearest: 'valid'"),
         ("mixed", r"Item 1 of split 'train' of own_data.py:mixed must be a text. Got \(str, str\)"),
         ("triples", r"Item 0 of split 'train' .* must be a pair \(text, label\). Got \(str, str, str\)"),
         ("two_forms", "the same form. Got labels in 'train', texts in 'valid'"),

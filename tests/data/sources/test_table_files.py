@@ -24,7 +24,7 @@ from seqlab.data.dataset_settings import dataset_config
 from seqlab.data.sources.label_checks import appearance
 from seqlab.data.sources.table import TableConfig
 from seqlab.data.sources.table_format import Column, TableFormat
-from seqlab.data.sources.table_rows import column_texts
+from seqlab.data.sources.text_rows import TableSource
 from seqlab.schema.config import parse
 from seqlab.schema.errors import UserError
 
@@ -45,6 +45,12 @@ def written(path: Path, separator: str = ",", header: str = "text,label", more: 
     lines = [header, *(",".join(row) for row in LINES)]
     path.write_text("".join(f"{line}\n" for line in lines).replace(",", separator) + more, newline="")
     return path
+
+
+def texts(path: Path, column: Column) -> tuple[list[str], list[str]]:
+    """The texts that are predicted, and the notes on how they were read."""
+    source = TableSource(path, TableFormat(settings=False), usual=column, text=column, keep=False)
+    return [text for rows in source.pieces() for text in rows.texts], source.notes()
 
 
 def refusal(path: Path, **settings: Any) -> str:
@@ -110,10 +116,10 @@ def test_a_tsv_file_with_commas_and_an_unusual_separator(tmp_path: Path):
     for name in ("texts", "my text", "my-text"):
         (tmp_path / "e.csv").write_text(f"{name}\na\n")
         with pytest.raises(UserError, match=r"must have a column 'text'\. Nearest: "):
-            column_texts(tmp_path / "e.csv", Column("text", ""), TableFormat())
+            texts(tmp_path / "e.csv", Column("text", ""))
     alone = tmp_path / "d.csv"
     alone.write_text("text;label\na\n")
-    assert column_texts(alone, Column("text;label", ""), TableFormat())[0] == ["a"]
+    assert texts(alone, Column("text;label", ""))[0] == ["a"]
     with pytest.raises(UserError, match=r"'separator' must be comma, .* Got '::'"):
         config(path, separator="::")
 
@@ -401,8 +407,8 @@ def test_the_advice_in_a_message_works_where_it_is_given(tmp_path: Path, name: s
 
 def test_texts_of_one_column(tmp_path: Path):
     path = written(tmp_path / "a.csv", ";", more='"a\nb";pos\n')
-    texts, notes = column_texts(path, Column("text", "--column "), TableFormat(settings=False))
-    assert texts == [*(text for text, _ in LINES), "a\nb"]
+    found, notes = texts(path, Column("text", "--column "))
+    assert found == [*(text for text, _ in LINES), "a\nb"]
     assert notes == [
         f"A semicolon separates the columns of {path}.",
         f"1 row spans several lines, the first at {path}:14, the longest, of 2 lines, at {path}:14.",

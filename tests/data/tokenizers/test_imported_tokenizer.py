@@ -63,6 +63,7 @@ def test_a_spec_needs_the_settings_and_names_no_folder() -> None:
         ("surrogate", r"A token of own_data.py:surrogate must be UTF-8. Got '\\ud800'"),
         ("sentences", "must take a text as its first arguments. Got the arguments none"),
         ("pair", "Nearest: 'pairs'"),
+        ("Splitter", "must be a function that is called with a text. Got a class. Nearest: a function that"),
     ],
 )
 def test_what_is_no_tokenizer_is_refused(name: str, message: str) -> None:

@@ -174,7 +174,7 @@ def _parts(code: OwnCode, returned: Any) -> dict[str, Any]:
         returned = {"train": returned}
     for name in returned:
         if name not in SPLITS:
-            raise OwnCodeError(str(unknown(f"split that {code.label} may return", str(name), SPLITS)))
+            raise OwnCodeError(str(unknown("split", str(name), SPLITS, where=f"for {code.label} to return")))
     if "train" not in returned:
         raise OwnCodeError(
             f"{code.label} must return the split 'train'. Got {', '.join(returned) or 'none'}."

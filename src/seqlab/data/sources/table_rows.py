@@ -166,20 +166,6 @@ class LineCounts:
         return location(self._path, rows.first)
 
 
-def column_texts(path: Path, column: Column, style: TableFormat) -> tuple[list[str], list[str]]:
-    """All texts of a column, and notes on how they were read.
-
-    Raises:
-        UserError: see `read_rows`; a row has no text.
-    """
-    counts = LineCounts(path, style)
-    texts = []
-    for row in read_rows(path, [column], style):
-        counts.add(row)
-        texts.append(required_text(path, column.name, row.position, row.values[0]))
-    return texts, [*header_notes(path, [column], style), *counts.notes()]
-
-
 def required_text(path: Path, column: str, position: int, value: Any) -> str:
     """The text of a row.
 

@@ -24,6 +24,7 @@ from seqlab.data.sources.table_rows import (
 )
 from seqlab.data.sources.text_files import line_breaks
 from seqlab.schema.errors import UserError
+from seqlab.stats.formatting import counted
 
 ROWS_AT_ONCE, CHARACTERS_AT_ONCE = 20_000, 1 << 23
 """Rows, and characters of their texts, of a piece, at most; more characters where one text alone has them."""
@@ -109,7 +110,10 @@ class LineSource(TextSource):
     def notes(self) -> list[str]:
         if not self._skipped:
             return []
-        return [f"{self._skipped:,} of {self._read:,} lines have no text and were skipped."]
+        verbs = ("has", "was") if self._skipped == 1 else ("have", "were")
+        return [
+            f"{self._skipped:,} of {counted(self._read, 'line')} {verbs[0]} no text and {verbs[1]} skipped."
+        ]
 
     @property
     @override
@@ -187,10 +191,10 @@ class TableSource(TextSource):
         repeated = counts[counts > 1]
         if len(repeated):
             within = f" in its first {len(self._ids):,} rows" if len(self._ids) < self._rows else ""
-            ids = "1 id is" if len(repeated) == 1 else f"{len(repeated):,} ids are"
+            ids = f"{counted(len(repeated), 'id')} {'occurs' if len(repeated) == 1 else 'occur'}"
             yield (
-                f"{ids} in several rows of column {self._id!r} of {self.path}{within}, "
-                f"{repeated.sum():,} rows together. All rows are kept."
+                f"{ids} more than once in column {self._id!r} of {self.path}{within}: "
+                f"{repeated.sum():,} rows. All rows are kept."
             )
 
     @property

@@ -61,6 +61,11 @@ class ImportedTokenizerConfig(TokenizerConfig):
 
     def _splitter(self) -> _Splitter:
         code = own_code.load(self.path)
+        if isinstance(code.value, type):
+            raise OwnCodeError(
+                f"{code.label} must be a function that is called with a text. Got a class. Nearest: a "
+                "function that makes an object of it and calls that."
+            )
         arguments = call_arguments(code, self.arguments, key="data.tokenizer.arguments", first=("a text",))
         return _Splitter(code, arguments)
 
