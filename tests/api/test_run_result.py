@@ -113,6 +113,16 @@ def test_sampling_is_that_of_the_command_line(run: seqlab.Run) -> None:
         run.predict("a good film")
 
 
+@pytest.mark.parametrize("missing", [None, float("nan"), 3])
+def test_what_is_no_text_is_refused_with_its_index(
+    classifier: seqlab.Run, run: seqlab.Run, missing: Any
+) -> None:
+    with pytest.raises(UserError, match=rf"^The text at index 1 must be text. Got {missing!r}\.$"):
+        classifier.predict(["a good film", missing])
+    with pytest.raises(UserError, match=rf"^A prompt must be text. Got {missing!r}\.$"):
+        run.sample(missing)
+
+
 def test_predictions(classifier: seqlab.Run) -> None:
     frame = classifier.predict(["a good film", "a bad film"])
     assert frame.columns == ["text", "label", "P(positive)", "P(negative)"]
