@@ -54,7 +54,7 @@ def test_importing_is_light() -> None:
     code = "import seqlab, sys; print({'torch', 'polars', 'altair', 'pydantic', 'numpy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["set()"]
-    assert {"Run", "load_run", "train"} <= set(dir(seqlab))
+    assert [name for name in dir(seqlab) if not name.startswith("__")] == sorted(seqlab.__all__)
     with pytest.raises(AttributeError, match=r"no attribute 'lod_run'"):
         seqlab.lod_run  # noqa: B018 # pyright: ignore[reportAttributeAccessIssue]
 

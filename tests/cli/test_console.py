@@ -334,6 +334,11 @@ def test_a_long_table_in_a_pipe_is_not_wrapped(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().out.splitlines()[1] == f"{'x' * 3000}  {'y' * 3000}"
 
 
+def test_a_table_in_a_pipe_has_no_spaces_at_the_ends_of_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(["n", "text"], [[1, "a"], [2, "a longer one"], [3, ""]])
+    assert capsys.readouterr().out == "n  text\n1  a\n2  a longer one\n3\n"
+
+
 def test_a_terminal_too_narrow_for_a_table_shows_rows_and_loses_nothing(
     monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:

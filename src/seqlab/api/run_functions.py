@@ -87,7 +87,7 @@ def compare(runs: AnyRun | Iterable[AnyRun], *, allow_incomparable: bool = False
     Returns:
         A row for each run: run (name of its folder), architecture, optimizer where it differs, seed, the
         settings in which the runs differ, metrics on validation, parameters, training (seconds), speed
-        (tokens per second), peak_memory (MiB), best_at (step), scored_as.
+        (tokens per second), peak_memory (MiB), best_at (step), scored_as, command (that repeats the run).
 
     Raises:
         UserError: there is no run, one does not exist, or their numbers cannot be ranked; the message says

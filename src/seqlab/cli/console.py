@@ -198,7 +198,13 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     for row in shown:
         table.add_row(*map(Text, row))
     # A table wraps within its columns, so it cannot be printed with soft wrapping.
-    console.print(table, soft_wrap=False)
+    if console.file.isatty():
+        console.print(table, soft_wrap=False)
+        return
+    with console.capture() as captured:
+        console.print(table, soft_wrap=False)
+    # Without the spaces that fill the last column.
+    console.file.writelines(f"{line.rstrip(' ')}\n" for line in captured.get().split("\n")[:-1])
 
 
 def table_width(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> int:

@@ -274,7 +274,10 @@ class _Probe:
         yield f"{called}, and gives {what}."
         if self._per_token and state is None:
             taken = "its state does not continue a text" if roles.state else "it takes no state"
-            yield f"{label} reads a text from its beginning for each token that it writes, because {taken}."
+            yield (
+                f"{label} reads a text from its beginning for each token that it writes, because {taken}. "
+                "That takes long where many samples are checked (samples.checked, samples.checked_at_end)."
+            )
         if alone:
             yield f"{label} mixes the sequences of a batch, so in evaluation each is read alone."
         if equal:

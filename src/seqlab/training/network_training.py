@@ -67,7 +67,9 @@ def _finish(run: RunFolder, loop: Loop, stop_request: StopRequest) -> RunSummary
             yield from write_oracle_card(run, loop.check, loss=numbers(records)["loss"], step=step)
         checkpoints.prune(run.checkpoints, 1, progress.best_step)
 
-    loop.callback.message("Scoring the best checkpoint: every target, once.")
+    samples = 0 if loop.check is None else experiment.config.samples.checked_at_end
+    further_work = f" Then {samples:,} samples are compared with the true distribution." if samples else ""
+    loop.callback.message(f"Scoring the best checkpoint: every target, once.{further_work}")
     return finish(
         run,
         FittedNetwork(experiment, moment),

@@ -334,6 +334,7 @@ def test_appearance(one: str, other: str):
         ("text,label\n", " must contain rows with texts and labels. Got only a header."),
         ("\n\n", " must contain a table. Got an empty file."),
         ("text\none\n", " must have a column 'label'. Its columns: text."),
+        ("id,message\n1,a\n", " must have a column 'label'. Its columns: id, message."),
         ('text,label\n"a,x\nb,y\n', ":2 must be fields whose quotes are closed"),
     ],
 )

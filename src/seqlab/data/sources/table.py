@@ -169,7 +169,8 @@ class TableConfig(DatasetConfig):
                     found[role] = guess
                     named = f"'data.{role}_column' names another"
                     notes.append(f"The {role}s are read from column {guess!r} of {path}; {named}.")
-        if set(found.values()) <= set(names):
+        # A single column may be several with a separator that is not known.
+        if len(names) > 1 or set(found.values()) <= set(names):
             return found["text"], found["label"], notes
         return self.text_column, self.label_column, []
 
