@@ -50,10 +50,10 @@ def guess_column(role: Role, names: Sequence[str], *, taken: Collection[str] = (
         return usual[0] if len(usual) == 1 else None
     if len(names) == 1 and any(separator in names[0] for separator in SEPARATORS.values()):
         return None  # several columns with another separator
-    left = [name for name in names if name not in taken and not _is_usual(name)]
+    left = [name for name in names if name not in taken and not is_usual(name)]
     return left[0] if len(left) == 1 and role != "id" else None
 
 
-def _is_usual(name: str) -> bool:
+def is_usual(name: str) -> bool:
     """Whether the name is a usual one of any role."""
     return any(name.strip().casefold() in usual for usual in _NAMES.values())

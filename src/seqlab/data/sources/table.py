@@ -14,7 +14,7 @@ from seqlab.data.data_kinds import TOKENIZERS
 from seqlab.data.dataset import About, Corpus, Limit
 from seqlab.data.dataset_config import DatasetConfig
 from seqlab.data.locations import Location
-from seqlab.data.sources.column_guess import Role, guess_column
+from seqlab.data.sources.column_guess import Role, guess_column, is_usual
 from seqlab.data.sources.label_checks import check_labels, label_notes
 from seqlab.data.sources.labelled_table import LabelledRows, RowTexts, TableFile, scan
 from seqlab.data.sources.splitting import split_rows
@@ -169,8 +169,8 @@ class TableConfig(DatasetConfig):
                     found[role] = guess
                     named = f"'data.{role}_column' names another"
                     notes.append(f"The {role}s are read from column {guess!r} of {path}; {named}.")
-        # A single column may be several with a separator that is not known.
-        if len(names) > 1 or set(found.values()) <= set(names):
+        # Where the other column is missing, the only one left may be anything, a usual name may not.
+        if is_usual(found["text"]) or set(found.values()) <= set(names):
             return found["text"], found["label"], notes
         return self.text_column, self.label_column, []
 
