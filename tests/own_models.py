@@ -219,6 +219,17 @@ class Unused(nn.Module):
         return self.inner(tokens)
 
 
+class FewRows(nn.Module):
+    """Knows the tokens of other data."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(3, 7)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.embedding(tokens)
+
+
 a_module = nn.Embedding(7, 7)
 
 

@@ -175,6 +175,7 @@ def test_roles_can_be_named() -> None:
             {},
             r"logits of shape \(3, 4\) for 3 sequences of 5 tokens. Got \(3, 5, 7\)\.$",
         ),
+        ("FewRows", LANGUAGE, {}, r"failed while it read .*: IndexError: .*, for token ids up to 6\.$"),
         ("a_module", LANGUAGE, {}, r"must be a class of torch.nn.Module, or a function. Got a module, Emb"),
         ("NoModule", LANGUAGE, {}, r"must be a class of torch.nn.Module, or a function. Got another class"),
         ("no_module", LANGUAGE, {}, r"no_module must give a torch.nn.Module. Got int\.$"),

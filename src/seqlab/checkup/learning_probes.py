@@ -98,7 +98,7 @@ def one_batch_overfitted(model: SequenceModel, batch: Batch, task: Task) -> Find
         message = (
             f"After {STEPS} Adam steps on {size}, {left:.0%} of the avoidable loss remains (100% is a model "
             "that ignores its input). Likely causes: dead or saturated activations; no activation between "
-            "linear layers; an output that cannot reach the target."
+            "linear layers; an output that cannot reach the target; no memory of earlier tokens."
         )
     return Finding(
         probe="one_batch_overfitted", passed=left <= LEFT, message=message, worst=left, tolerance=LEFT

@@ -56,7 +56,12 @@ class ModuleCall:
             tokens, lengths = tokens[order], lengths[order]
         B, T = tokens.shape
         with self.code.errors(f"it read {B} sequences of {T} tokens"), _default_type(module):
-            found = module(**self._arguments(tokens, lengths, state))
+            try:
+                found = module(**self._arguments(tokens, lengths, state))
+            except IndexError as error:
+                # An embedding with too few rows says neither how many it needs nor for what.
+                error.args = (f"{error}, for token ids up to {int(tokens.max())}",)
+                raise
         logits = self._logits(found, B, T)
         if logits.device != tokens.device:
             raise OwnCodeError(
