@@ -178,6 +178,11 @@ def test_the_likeliest_labels_are_printed(seqlab, refused, classifier: RunFolder
     ]
     assert json.loads(seqlab(*run, "--top", "2", "--json").out) == whole
     assert seqlab(*run, "--top", "1").out == seqlab(*run).out
+    ranked = seqlab(*run, "--top", "2").out.splitlines()
+    assert ranked[::2] == seqlab(*run).out.splitlines()
+    for line, row in zip(ranked[1::2], whole, strict=True):
+        order = sorted(row["probabilities"].items(), key=lambda item: -item[1])
+        assert line.strip() == ", ".join(f"{label} {value:.3f}" for label, value in order)
     assert "must be between 1 and the number of labels, 2. Got 3." in refused(*run, "--top", "3")
 
 

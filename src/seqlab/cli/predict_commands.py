@@ -236,7 +236,9 @@ def _print_predictions(
         )
     else:
         for (text, values), one in zip(rows, unsure, strict=True):
-            print_line(_prediction_line(text, values, abstains=one))
+            # Of two labels, the likelier one tells all.
+            ranking = len(values) > 2 if shown is None else shown > 1
+            print_line(_prediction_line(text, values, abstains=one, ranking=ranking))
 
 
 def _print_notes(source: TextSource) -> None:
@@ -252,12 +254,12 @@ def _likeliest(values: dict[str, float], count: int | None) -> dict[str, float]:
     return values if count is None else dict(sorted(values.items(), key=lambda item: -item[1])[:count])
 
 
-def _prediction_line(text: str, values: dict[str, float], *, abstains: bool) -> str:
-    """The most likely label, or the number, and the text; a second line for more than two labels."""
+def _prediction_line(text: str, values: dict[str, float], *, abstains: bool, ranking: bool) -> str:
+    """The most likely label, or the number, and the text; a second line has all labels where it is wanted."""
     ranked = sorted(values.items(), key=lambda item: -item[1])
     shown = [f"{visible(shortened(label))} {value:.3f}" for label, value in ranked]
     line = f"{f'({shown[0]})' if abstains else shown[0]}  " + visible(shortened(text, 80), keep="\t")
-    return line if len(shown) <= 2 else f"{line}\n    {', '.join(shown)}"
+    return f"{line}\n    {', '.join(shown)}" if ranking else line
 
 
 class _Reading(NamedTuple):
