@@ -35,6 +35,7 @@ def _folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("DictLanguageModel", [], set()),
         ("PackedClassifier", [], set()),
         ("MaskClassifier", [], set()),
+        ("OneLogit", [], {"batch_independence", "padding_changes_nothing"}),
         ("MixesRows", [], {"batch_independence", "padding_changes_nothing", "whole_equals_steps"}),
         ("LastStepClassifier", [], {"batch_independence", "padding_changes_nothing"}),
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -32,6 +33,8 @@ from seqlab.tasks.language_modelling import LanguageModelTask
 from seqlab.tasks.task import Task
 
 TaskName = Literal["language-model", "classify"]
+_Form = tuple[InputSpec, Batch, Task]
+"""What a module may be built for, with random data of it."""
 ROWS, STEPS = 24, 24
 """Sequences of the training split that are read, and the tokens of each, at most."""
 VOCABULARY, LABELS = 13, 3
@@ -109,10 +112,13 @@ def _of_module(path: str, overrides: Sequence[str], task: TaskName | None) -> Ch
         table, _ = override(ExperimentConfig, table, assignment)
     config = parse(ImportedModelConfig, table["model"], "model")
     load_and_trust(config)
-    forms = {"language-model": _language_model, "classify": _classifier}
+    forms: dict[TaskName, list[_Form]] = {
+        "language-model": [_language_model()],
+        # A module for two labels may have one logit.
+        "classify": [_classifier(LABELS), _classifier(2)],
+    }
     errors: list[OwnCodeError] = []
-    for name in [task] if task is not None else list(forms):
-        spec, batch, built = forms[name]()
+    for spec, batch, built in itertools.chain(*forms.values()) if task is None else forms[task]:
         try:
             model = config.build_with_faults(spec, torch.Generator().manual_seed(0))
         except OwnCodeError as error:
@@ -122,17 +128,17 @@ def _of_module(path: str, overrides: Sequence[str], task: TaskName | None) -> Ch
     raise errors[0]
 
 
-def _language_model() -> tuple[InputSpec, Batch, Task]:
+def _language_model() -> _Form:
     inputs = _random_texts()
     spec = InputSpec(vocabulary=VOCABULARY, outputs=VOCABULARY, output="text")
     targets = Padded(inputs.tokens.roll(-1, dims=1), inputs.lengths)
     return spec, Batch(inputs, targets), LanguageModelTask(0, 1)
 
 
-def _classifier() -> tuple[InputSpec, Batch, Task]:
+def _classifier(labels: int) -> _Form:
     inputs = _random_texts()
-    spec = InputSpec(vocabulary=VOCABULARY, outputs=LABELS, output="class")
-    return spec, Batch(inputs, torch.arange(len(inputs)) % LABELS), ClassifyTask()
+    spec = InputSpec(vocabulary=VOCABULARY, outputs=labels, output="class")
+    return spec, Batch(inputs, torch.arange(len(inputs)) % labels), ClassifyTask()
 
 
 def _random_texts() -> Padded:

@@ -84,8 +84,9 @@ def check_layers(model: SequenceModel) -> None:
     with traced(model) as traces:
         if not traces:
             raise UserError(
-                "A gradient through time needs a model with recurrent layers or attention, and this one has "
-                "neither. `seqlab list models` shows others."
+                "A gradient through time needs a model with recurrent layers or attention of seqlab's, whose "
+                "states it can read. `seqlab list models` shows them; equations of your own run in such a "
+                "layer as model.cell=FILE.py:NAME."
             )
 
 
