@@ -16,7 +16,7 @@ from seqlab.schema.own_code import OwnCodeError
 CELLS = Path(__file__).parents[1] / "own_cells.py"
 
 
-def stack(cell: str, **settings: bool | float) -> RecurrentStack:
+def stack(cell: str, **settings: bool | float | str) -> RecurrentStack:
     sizes = {"layers": 2, **settings}
     return RecurrentStack(cell, 3, 5, generator=torch.Generator().manual_seed(0), **sizes).double()  # pyright: ignore
 

@@ -211,11 +211,11 @@ def test_sentences() -> None:
 
 
 def test_losses_that_differ_by_the_rounding_of_float32_are_equal() -> None:
-    nats = np.random.default_rng(9).exponential(size=4_000).astype(np.float32)
-    nearly = compared(tokens(nats * np.float32(1 + 2e-7)), tokens(nats), NATS)
+    nats = np.random.default_rng(9).exponential(size=4_000)
+    nearly = compared(tokens(nats * (1 + 2e-7)), tokens(nats), NATS)
     assert (nearly.winner, nearly.significant, nearly.p < 0.05) == (None, False, True)
     assert nearly.sentence == "GRU and LSTM equal but for rounding, over 4,000 tokens"
-    little = compared(tokens(nats * np.float32(1 + 2e-5)), tokens(nats), NATS)
+    little = compared(tokens(nats * (1 + 2e-5)), tokens(nats), NATS)
     assert (little.winner, little.significant) == ("GRU", True)
 
 
