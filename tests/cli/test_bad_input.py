@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import tiny
@@ -300,7 +301,7 @@ def test_no_whole_number_is_rounded(refused) -> None:
         commands = [command[name] for name in command if not name.startswith("-")] or [command]
         for each in commands:
             for argument in each.assemble_argument_collection():
-                if argument.hint is int:
+                if int in (argument.hint, *get_args(argument.hint)):
                     found.append(argument.name)
                     words = [name.replace("bench-", "") for name in (*command.name, *each.name)]
                     words = list(dict.fromkeys(words))

@@ -70,7 +70,7 @@ def test_every_exception_is_a_sentence_on_standard_error(
     def fail() -> None:
         raise error
 
-    monkeypatch.setattr(list_commands, "_tables", fail)
+    monkeypatch.setattr(list_commands, "tables", fail)
     for arguments in (["list"], ["list", "--json"]):
         assert run(arguments) == status
         out, err = capsys.readouterr()
@@ -87,6 +87,6 @@ def test_a_traceback_is_shown_on_request_where_the_user_did_nothing_wrong(monkey
     def fail() -> None:
         raise MemoryError
 
-    monkeypatch.setattr(list_commands, "_tables", fail)
+    monkeypatch.setattr(list_commands, "tables", fail)
     with pytest.raises(MemoryError):
         run(["list"])

@@ -82,7 +82,7 @@ def test_an_interrupt_that_a_library_turned_into_another_error(monkeypatch, caps
     def fail() -> None:
         raise ImportError("numpy failed to import")
 
-    monkeypatch.setattr(list_commands, "_tables", fail)
+    monkeypatch.setattr(list_commands, "tables", fail)
     assert run(["list"], interrupts) == INTERRUPTED
     assert capsys.readouterr().err == "seqlab: Interrupted.\n"
 

@@ -1,6 +1,7 @@
 import itertools
 import logging
 import mmap
+import resource
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seqlab.data import cache as data_cache
 from seqlab.data.cache import cut
 from seqlab.data.dataset import About, Corpus, Dataset, Limit
 from seqlab.data.dataset_config import DatasetConfig
@@ -184,9 +186,22 @@ def test_a_failed_write_leaves_nothing_behind(cache: Path, monkeypatch: pytest.M
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(np, "save", full)
+    monkeypatch.setattr(data_cache, "_save", full)
     with pytest.raises(WorkError, match="No space left"):
         WordsDataset().build()
+    assert list((cache / "encoded").iterdir()) == []
+
+
+@pytest.mark.parametrize("limit", [1_000, 48_100])
+def test_a_full_disk_is_named_as_such(cache: Path, limit: int):
+    """While texts are encoded, and while arrays are written that are larger than their tokens."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        with pytest.raises(WorkError, match="File too large"):
+            WordsDataset(train=("a b",) * 6_000).build()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list((cache / "encoded").iterdir()) == []
 
 

@@ -109,7 +109,9 @@ def test_a_classifier(monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tiny.fit(tiny.REVIEWS, *recurrent, "training.epochs=2", WATCHED)
     curves = [r for r, _ in folder.records() if r.name == "gradient_through_time_layer_1"]
     assert len(curves) == 2
-    with pytest.raises(UserError, match=r"'diagnostics.gradient_every' must be 0: A gradient .* has neither"):
+    with pytest.raises(
+        UserError, match=r"'diagnostics.gradient_every' must be 0: A gradient .* needs a model with recurrent"
+    ):
         tiny.fit(tiny.REVIEWS, WATCHED)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import resource
 from pathlib import Path
 
 import pytest
 
 from seqlab.experiment import matmul_choice as matmul
 from seqlab.nn.matmul import ONEDNN, TORCH, named, usable
-from seqlab.schema.errors import UserError
+from seqlab.schema.errors import UserError, WorkError
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +36,24 @@ def test_a_damaged_cache_is_measured_again(
     monkeypatch.setattr(matmul, "fastest", lambda: TORCH)
     assert matmul.choose("auto", device="cpu", threads=2) is TORCH
     assert "torch" in json.loads(cache.read_text()).values()
+
+
+def test_what_a_full_disk_and_a_killed_process_leave_is_removed(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(matmul, "fastest", lambda: TORCH)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        with pytest.raises(WorkError, match=r"File too large.*name another folder by \$SEQLAB_CACHE"):
+            matmul.choose("auto", device="cpu", threads=2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(cache.parent.iterdir()) == []
+    matmul.choose("auto", device="cpu", threads=2)
+    (cache.parent / f".writing-{cache.name}-{'0' * 16}").write_text("{")
+    matmul.choose("auto", device="cpu", threads=2)
+    assert list(cache.parent.iterdir()) == [cache]
 
 
 def test_named_backends_and_other_devices(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -20,6 +20,7 @@ from seqlab.models.recurrent_classifier import RecurrentClassifierConfig
 from seqlab.models.recurrent_language_model import RecurrentLanguageModelConfig
 from seqlab.models.transformer_language_model import TransformerLanguageModelConfig
 from seqlab.nn.dropout import bind_generator
+from seqlab.nn.implementation import Implementation
 from seqlab.schema.config import parse, plain
 from seqlab.schema.errors import UserError
 
@@ -101,8 +102,19 @@ def test_every_setting_acts(cls, key, value):
 
 
 def test_every_setting_of_every_model_is_in_the_list():
-    settings = {(cls, key) for cls in SMALL for key in cls.model_fields if key != "kind"}
-    assert settings == {(cls, key) for cls, key, _ in CHANGES}
+    # An implementation changes no result but for rounding.
+    others = ("kind", "implementation")
+    acting = {(cls, key) for cls in SMALL for key in cls.model_fields if key not in others}
+    assert acting == {(cls, key) for cls, key, _ in CHANGES}
+
+
+@pytest.mark.parametrize("implementation", get_args(Implementation))
+@pytest.mark.parametrize("cls", [RecurrentClassifierConfig, RecurrentLanguageModelConfig])
+def test_an_implementation_is_that_of_the_layers(cls, implementation):
+    model = cls(**SMALL[cls], implementation=implementation).build(
+        InputSpec(vocabulary=7, outputs=2), random()
+    )
+    assert model.body.implementation == implementation
 
 
 @pytest.mark.parametrize("kind", [kind for kind in MODELS if kind != "import"])  # see test_imported_model.py

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -191,3 +192,28 @@ def test_a_file_has_the_future_features_that_it_names(tmp_path: Path) -> None:
     )
     assert own_code.load(f"{tmp_path}/mine.py:f").value.__annotations__ == {"x": int}
     assert own_code.load(f"{tmp_path}/named.py:f").value.__annotations__ == {"x": "int"}
+
+
+DRAWS = """
+import random, numpy, torch
+DRAWN = [random.random(), float(numpy.random.rand()), torch.rand(()).item()]
+def drawn():
+    return DRAWN
+"""
+
+
+def test_a_file_draws_the_same_at_each_import_and_leaves_generators_as_they_were(tmp_path: Path) -> None:
+    write(tmp_path, mine=DRAWS)
+    seeded = "import torch; torch.manual_seed(5)"
+    draw = "print(random.random(), numpy.random.rand(), torch.rand(()).item())"
+    load = "from seqlab.schema import own_code; print(own_code.load('mine.py:drawn').value())"
+
+    def printed(first: str, then: str) -> list[str]:
+        program = f"import random, numpy; random.seed(3); numpy.random.seed(4); {first}\n{then}\n{draw}"
+        command = [sys.executable, "-c", program]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        return done.stdout.splitlines()
+
+    of_file, *after = printed(seeded, load)
+    assert after == printed(seeded, "")
+    assert of_file == printed("", f"{load}; import torch")[0]

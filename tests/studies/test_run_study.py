@@ -85,7 +85,7 @@ def test_an_internal_error_in_a_run_is_recorded_too(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(run, "train", sometimes)
     study = run_small(small_design())
-    assert study.events()[1].reason == "RuntimeError: a bug"
+    assert study.events()[1].reason == "RuntimeError: a bug."
     assert state(trial_runs(study)[1]) == "finished"
 
 

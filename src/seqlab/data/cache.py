@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any, ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
+from numpy.lib import format as numpy_format
 from numpy.typing import NDArray
 from pydantic import with_config
 from typing_extensions import TypedDict
@@ -340,7 +341,7 @@ def _fill(folder: Path, content: Content) -> None:
     """Write the arrays and the description of encoded texts to a folder."""
     for name, split in content.splits.items():
         for key, array in _arrays(split).items():
-            np.save(folder / f"{name}.{key}.npy", array, allow_pickle=False)
+            _save(folder / f"{name}.{key}.npy", array)
     meta = {
         "tokenizer": content.tokenizer.spec(),
         "source_tokenizer": content.source_tokenizer and content.source_tokenizer.spec(),
@@ -352,6 +353,13 @@ def _fill(folder: Path, content: Content) -> None:
         "texts_sha256": {name: split.texts_sha256 for name, split in content.splits.items()},
     }
     (folder / _META).write_text(json.dumps(meta), encoding="utf-8")
+
+
+def _save(path: Path, array: NDArray[Any]) -> None:
+    """Write an array as `numpy.save` does, which does not report why it failed, such as a full disk."""
+    with path.open("wb") as file:
+        numpy_format.write_array_header_1_0(file, numpy_format.header_data_from_array_1_0(array))
+        file.write(np.ascontiguousarray(array).data)
 
 
 def _load(folder: Path, config: EncodableConfig, content: str) -> Dataset:

@@ -19,6 +19,7 @@ import platformdirs
 from pydantic import with_config
 from typing_extensions import TypedDict
 
+from seqlab.runs import atomic
 from seqlab.runs.atomic import sync
 from seqlab.runs.named_folder import named_folder
 from seqlab.runs.process_lock import process_lock
@@ -297,7 +298,4 @@ def write_note(path: Path, text: str) -> None:
     with writing(path.parent):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".writing-{path.name}-{secrets.token_hex(4)}")
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
+    atomic.write_text(path, text, retry="repeat the command, or name another folder by $SEQLAB_CACHE")

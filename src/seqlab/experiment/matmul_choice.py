@@ -9,7 +9,7 @@ from pathlib import Path
 from seqlab.data.fetch import cache_folder, write_note
 from seqlab.nn.matmul import MATMULS, TORCH, Matmul, fastest, named, usable
 from seqlab.nn.native import builds
-from seqlab.runs import environment
+from seqlab.runs import atomic, environment
 from seqlab.runs.typed_json import read_text
 from seqlab.schema.errors import DamagedFileError, UserError
 from seqlab.schema.json_shapes import parse_json
@@ -37,6 +37,8 @@ def choose(wanted: str, *, device: str, threads: int) -> Matmul:
     parts = [environment.processor(), f"torch {metadata.version('torch')}", f"kernels {builds.build_name()}"]
     key = ", ".join([*parts, f"{threads} threads"])
     path = cache_folder() / _CACHE_FILE
+    # Of a process that was killed after another one had written the same: nobody would write it again.
+    atomic.remove_leftovers(path.parent, path.name)
     known = _read(path)
     if not _is_name(known.get(key)):
         known[key] = fastest().name

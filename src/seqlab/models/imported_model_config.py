@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import numpy as np
 from pydantic import Field
 from typing_extensions import override
 
@@ -18,6 +14,7 @@ from seqlab.schema import own_code
 from seqlab.schema.code_settings import CodeText, NamesCode
 from seqlab.schema.kept_defaults import kept_defaults
 from seqlab.schema.own_code import OwnCode, OwnCodeError
+from seqlab.schema.seeded_generators import seeded_generators
 
 if TYPE_CHECKING:
     import torch
@@ -68,7 +65,7 @@ class ImportedModelConfig(ModelConfig):
         arguments = constructor_arguments(code, spec, self.arguments)
         # On the CPU also where tensors are made without memory, to count them.
         seed = int(torch.randint(2**62, (), generator=generator, device="cpu"))
-        with _seeded(seed), kept_defaults(code.label), code.errors("it was made"):
+        with seeded_generators(seed), kept_defaults(code.label), code.errors("it was made"):
             module = code.value(**arguments)
         if not isinstance(module, torch.nn.Module):
             raise OwnCodeError(f"{code.label} must give a torch.nn.Module. Got {type(module).__name__}.")
@@ -90,20 +87,3 @@ def _check_class(code: OwnCode) -> None:
     else:
         return
     raise OwnCodeError(f"{code.label} must be a class of torch.nn.Module, or a function. Got {got}.")
-
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Global generators start from a seed inside the block, and are as before after it."""
-    import torch
-
-    numpy_state, python_state = np.random.get_state(), random.getstate()
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        np.random.seed(seed % 2**32)
-        random.seed(seed)
-        try:
-            yield
-        finally:
-            np.random.set_state(numpy_state)
-            random.setstate(python_state)

@@ -18,18 +18,27 @@ def kept_defaults(what: str) -> Iterator[None]:
         OwnCodeError: it has changed one; `what` begins the message.
     """
     before = _defaults() or ("torch.float32", "cpu", True)
-    yield
-    after = _defaults()
+    after = None
+    try:
+        yield
+    finally:
+        # Also where the block failed.
+        after = _defaults()
+        if after is not None and after != before:
+            _restore(before, after)
     if after is not None and after != before:
-        torch: Any = sys.modules["torch"]
-        torch.set_default_dtype(getattr(torch, before[0].removeprefix("torch.")))
-        torch.set_grad_enabled(before[2])
-        if after[1] != before[1]:
-            torch.set_default_device(None if before[1] == "cpu" else before[1])
         raise OwnCodeError(
             f"{what} must not change torch's defaults: default type, default device, whether gradients are "
             f"computed. Got {', '.join(map(str, after))}, before {', '.join(map(str, before))}."
         )
+
+
+def _restore(before: tuple[str, str, bool], after: tuple[str, str, bool]) -> None:
+    torch: Any = sys.modules["torch"]
+    torch.set_default_dtype(getattr(torch, before[0].removeprefix("torch.")))
+    torch.set_grad_enabled(before[2])
+    if after[1] != before[1]:
+        torch.set_default_device(None if before[1] == "cpu" else before[1])
 
 
 def _defaults() -> tuple[str, str, bool] | None:

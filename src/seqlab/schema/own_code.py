@@ -25,6 +25,7 @@ from typing_extensions import override
 from seqlab.schema.errors import UserError, nearest, unknown
 from seqlab.schema.kept_defaults import kept_defaults
 from seqlab.schema.own_errors import OwnCodeError, describe, is_ours, location, note_file
+from seqlab.schema.seeded_generators import seeded_generators
 
 _FORM = re.compile(r"(?P<file>.+\.py):(?P<name>[^\W\d]\w*)", re.DOTALL)
 _NEVER = frozenset(sys.stdlib_module_names) | {"seqlab", "torch"}
@@ -193,7 +194,8 @@ def _text(path: Path) -> bytes:
     if not path.is_file():
         found = path.parent.glob("*.py") if path.parent.is_dir() else ()
         hint = nearest(path.name, [other.name for other in found if other.is_file()])
-        got = "a folder" if path.is_dir() else "no file" if path.exists() else "no such file"
+        exists = path.is_symlink() or path.exists()
+        got = "a folder" if path.is_dir() else "no file" if exists else "no such file"
         raise UserError(f"{path} must be a Python file. Got {got}.{f' Nearest: {hint!r}.' if hint else ''}")
     return path.read_bytes()
 
@@ -208,7 +210,7 @@ def _import(path: Path, absolute: Path, text: bytes) -> tuple[ModuleType, Mappin
     sys.modules[module.__name__] = module
     note_file(absolute)
     try:
-        with kept_defaults(path.name), _siblings(absolute.parent, files):
+        with kept_defaults(path.name), seeded_generators(), _siblings(absolute.parent, files):
             exec(code, vars(module))
     except BaseException as error:  # the user's code may raise anything, and even end the program
         if is_ours(error):
