@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
 
 from seqlab.cli.arguments import Json, Whole, check_output
 from seqlab.cli.console import print_heading, print_json, print_line, print_note, print_text
@@ -39,7 +41,7 @@ SAMPLE_LENGTH = 64
 
 def demo(
     *,
-    output: Path = Path("report.html"),
+    output: Annotated[Path, Parameter(name=["--output", "-o"])] = Path("report.html"),
     seeds: Whole = SEEDS,
     quick: bool = False,
     threads: Whole | None = None,

@@ -145,6 +145,8 @@ def layered(*layers: Any, height: int = HEIGHT, zoom: Sequence[Literal["x", "y"]
             **fonts,
             **colours,
             "titlePadding": 10,
+            # Labels that only touch would read as one number.
+            "labelSeparation": 6,
             "gridColor": GRID,
             "domainColor": TEXT,
             "tickColor": TEXT,
