@@ -49,7 +49,9 @@ def _network_wins(study: ChapterStudy, leaders: Sequence[Group], pairs: Pairs) -
     if tied:
         *names, last = [group.architecture for group in (best, *tied)]
         equal = "equal but for rounding" if rounded else "equal"
-        return f"{', '.join(names)} and {last} are {equal}, with {value}{_with_seeds(best)}."
+        # Names of several settings have commas themselves.
+        comma = "; " if any("," in name for name in (*names, last)) else ", "
+        return f"{comma.join(names)} and {last} are {equal}, with {value}{_with_seeds(best)}."
     pair = _pair(pairs, best, leaders[1])
     extreme = "highest" if study.monitor.better == "higher" else "lowest"
     return (
