@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,8 +62,8 @@ def run_card(wanted: str) -> tuple[str, Card]:
         "about": recipes.read(name).about,
         "command": f"seqlab train {wanted}",
         **{key: summary[key] for key in ("metrics", "steps", "epochs", "tokens", "parameters", "cost")},
-        "card": median.card("valid"),
-        "test": median.card("test"),
+        "card": _small(median.card("valid")),
+        "test": _small(median.card("test")),
         "oracle": _oracle(median),
         "seeds": [_seed_result(run) for run in sorted(runs, key=_seed)],
     }
@@ -93,6 +94,11 @@ def _monitored_loss(run: RunFolder) -> float:
     """The monitored metric of a run, with a sign so that lower is better; equal ones differ in the loss."""
     monitor, metrics = read_config(run).monitor, run.summary()["metrics"]
     return -monitor.gain(metrics[monitor.name]) + 1e-9 * metrics["loss"]
+
+
+def _small(card: Mapping[str, Any] | None) -> Card | None:
+    """A card without its curves, which have a number for each text."""
+    return None if card is None else {name: value for name, value in card.items() if name != "curves"}
 
 
 def _oracle(run: RunFolder) -> dict[str, Any] | None:
