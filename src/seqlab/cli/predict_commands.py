@@ -141,8 +141,8 @@ def predict(
         raise UserError("Texts are given either as arguments or by '--file'. Got both.")
     if output is None and (id_column is not None or overwrite):
         raise UserError("'--id-column' and '--overwrite' need an output. Got none; add -o FILE.")
-    options = AnswerOptions(top=1 if top is None else top, temperature=temperature)
-    options = dataclasses.replace(options, abstain_below=abstain_below)
+    labels = 1 if top is None else top
+    options = AnswerOptions(top=labels, temperature=temperature, abstain_below=abstain_below)
     loaded = load_run(run_folder.find(name), trust=trust)
     loaded.check_predicts()
     options.check(loaded.labels)

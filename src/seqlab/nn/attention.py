@@ -6,7 +6,7 @@ Legend: B batch size, T new steps, C cached steps, S = C + T, N heads, K feature
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple
+from typing import NamedTuple, get_args
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqlab.nn.dropout import Dropout
+from seqlab.nn.implementation import AttentionImplementation
 from seqlab.nn.initial import linear
 from seqlab.nn.sizes import check_sizes, require_numbers
 from seqlab.schema.errors import UserError, unknown
@@ -79,7 +80,7 @@ class SelfAttention(nn.Module):
         *,
         dropout: float = 0.0,
         generator: torch.Generator,
-        implementation: Literal["torch", "equations"] = "torch",
+        implementation: AttentionImplementation = "torch",
     ):
         super().__init__()
         check_sizes({"hidden_size": hidden_size, "heads": heads})
@@ -88,8 +89,8 @@ class SelfAttention(nn.Module):
             raise UserError(
                 f"'heads' must divide 'hidden_size'. Got heads {heads}, hidden_size {hidden_size}."
             )
-        if implementation not in ("torch", "equations"):
-            raise unknown("implementation", str(implementation), ("torch", "equations"))
+        if implementation not in get_args(AttentionImplementation):
+            raise unknown("implementation", str(implementation), get_args(AttentionImplementation))
         self.heads, self.implementation = heads, implementation
         # One map to queries, keys and values, in this order, as torch.nn.MultiheadAttention stores them.
         joint = linear(hidden_size, 3 * hidden_size, generator=generator)

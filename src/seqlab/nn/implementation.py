@@ -1,4 +1,4 @@
-"""The implementations of a recurrent layer; free of torch, because settings name them."""
+"""The implementations of layers; free of torch, because settings name them."""
 
 from __future__ import annotations
 
@@ -12,3 +12,5 @@ torch: by torch's functions; `gru-reset-before`, which torch does not have, by a
     with a backward pass written by hand.
 equations: step by step, each operation by torch, with torch's automatic differentiation.
 """
+AttentionImplementation = Literal["torch", "equations"]
+"""The same for attention, for which there are no kernels."""

@@ -210,7 +210,7 @@ def _import(path: Path, absolute: Path, text: bytes) -> tuple[ModuleType, Mappin
     sys.modules[module.__name__] = module
     note_file(absolute)
     try:
-        with kept_defaults(path.name), seeded_generators(), _siblings(absolute.parent, files):
+        with seeded_generators(), kept_defaults(path.name), _siblings(absolute.parent, files):
             exec(code, vars(module))
     except BaseException as error:  # the user's code may raise anything, and even end the program
         if is_ours(error):
