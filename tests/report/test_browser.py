@@ -64,12 +64,16 @@ def visit(path: Path, folder: Path, *flags: str) -> Visit:
     done = subprocess.run([*command, path.as_uri()], capture_output=True, text=True, timeout=120, check=True)
     dom = folder / "dom.html"
     dom.write_text(done.stdout, encoding="utf-8")
+    console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    return Visit(page(dom) if done.stdout else Element("document", {}), console, _requested(log))
+
+
+def _requested(log: Path) -> list[str]:
+    """The addresses that a page asked for, from the browser's log of the network."""
     events = json.loads(log.read_text(encoding="utf-8"))["events"]
     params = [event.get("params", {}) for event in events]
     # The browser also makes requests of its own; those of a page have the page's address as their key.
-    requests = [one["url"] for one in params if one.get("network_isolation_key", "").startswith("file://")]
-    console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-    return Visit(page(dom) if done.stdout else Element("document", {}), console, requests)
+    return [one["url"] for one in params if one.get("network_isolation_key", "").startswith("file://")]
 
 
 @pytest.fixture
@@ -334,20 +338,25 @@ def test_every_part_can_be_reached_by_keyboard(browser: WebDriver) -> None:
     assert table.is_displayed()
 
 
+@pytest.mark.skipif(DRIVER is None, reason="needs chromedriver (apt-get install chromium-driver)")
 def test_names_of_every_kind_are_drawn_and_nothing_in_them_is_interpreted(tmp_path: Path, runs: Path) -> None:
     made = study.make_hostile((name, path) for name in study.NAMES for path in study.NAMES[:2])
     written = report.write([], tmp_path / "r.html", title=folders.HOSTILE, studies=[made])
-    written.write_text(
-        written.read_text(encoding="utf-8").replace("<details", "<details open"), encoding="utf-8"
-    )
-    # Without a driver to wait for the charts, the document is taken once its first frames were drawn.
-    visited = visit(written, tmp_path, "--dump-dom", "--run-all-compositor-stages-before-draw")
-    assert [line for line in visited.console if "WARN" not in line] == []
-    assert [url for url in visited.requests if not url.startswith("file:")] == []
-    charts = [e for e in visited.document.all("div") if e.attributes.get("class", "").startswith("chart")]
+    requests = tmp_path / "net.json"
+    driver = _open(written, tmp_path, f"--log-net-log={requests}")
+    try:
+        _open_sections(driver)
+        WebDriverWait(driver, 60).until(lambda driver: all(_drawn(driver)))
+        assert [line for line in driver.get_log("browser") if line["level"] != "WARNING"] == []
+        dom = tmp_path / "dom.html"
+        dom.write_text(driver.page_source, encoding="utf-8")
+    finally:
+        driver.quit()
+    assert [url for url in _requested(requests) if not url.startswith("file:")] == []
+    document = page(dom)
+    charts = [e for e in document.all("div") if e.attributes.get("class", "").startswith("chart")]
     assert len(charts) > 5
-    assert all(chart.all("svg") for chart in charts)
     labels = {text.text.rstrip("\u200b") for chart in charts for text in chart.all("text")}
     assert {"constructor", "__proto__", "line\\u2028separator", "=cmd|calc"} <= labels
-    assert len(visited.document.all("script")) == 2
-    assert visited.document.all("img") == []
+    assert len(document.all("script")) == 2
+    assert document.all("img") == []
