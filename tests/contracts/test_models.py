@@ -18,9 +18,11 @@ from seqlab.models.model import SequenceModel
 from seqlab.models.model_config import CellName, ModelConfig
 from seqlab.models.model_kinds import MODELS
 from seqlab.nn.dropout import bind_generator
+from seqlab.nn.trace import traced
 from seqlab.schema.config import Table, parse, plain
 from seqlab.schema.errors import UserError
 from seqlab.schema.records import Moment, from_line, to_line
+from seqlab.schema.settings import flat
 from seqlab.tasks.classify import ClassifyTask
 from seqlab.tasks.language_modelling import LanguageModelTask
 
@@ -32,6 +34,10 @@ OWN, OWN_CELLS = Path(__file__).parents[1] / "own_models.py", Path(__file__).par
 OWN_NAMES = ("TimeFirstLanguageModel", "DictLanguageModel", "TransformerLanguageModel", "MixesRows")
 OWN_NAMES += ("PackedClassifier", "MaskClassifier", "LastStepClassifier")
 TRANSFORMER = {"hidden_size": 8, "heads": 2, "layers": 2, "feed_forward_size": 11}
+
+SEQUENTIAL = {"embedding_size": 6}
+CONVOLUTION = {"kind": "convolution", "filters": 4, "widths": [3, 2]}
+LSTM = {"kind": "recurrent", "cell": "lstm", "hidden_size": 5}
 
 SIZES: dict[str, list[Table]] = {
     "recurrent-classifier": [
@@ -47,6 +53,18 @@ SIZES: dict[str, list[Table]] = {
     "linear-classifier": [
         {"embedding_size": 6, "linear_size": 8, "pooling": "max"},
         {"embedding_size": 6, "linear_size": 8, "pooling": "mean"},
+    ],
+    "sequential-classifier": [
+        {**SEQUENTIAL, "layers": [CONVOLUTION], "pooling": "max", "dropout": 0.3},
+        {**SEQUENTIAL, "layers": [CONVOLUTION, {"kind": "max-pool", "width": 2}, LSTM], "pooling": "last"},
+        {**SEQUENTIAL, "layers": [{"kind": "dropout"}, {"kind": "linear", "size": 7}], "pooling": "max"},
+        {**SEQUENTIAL, "layers": [{**LSTM, "bidirectional": True}], "pooling": "last"},
+        {**SEQUENTIAL, "layers": [LSTM], "pooling": "attention", "attention_size": 6},
+        {**SEQUENTIAL, "layers": [LSTM, CONVOLUTION], "pooling": "flatten", "window": 7, "dense_sizes": [4]},
+        {**SEQUENTIAL, "pooling": "flatten", "window": 9},
+        {**SEQUENTIAL, "embedding": "ids", "pooling": "flatten", "window": 9, "dense_sizes": [4, 3]},
+        {**SEQUENTIAL, "pooling": "mean", "dense_sizes": [4]},
+        {**SEQUENTIAL, "pooling": "max"},
     ],
     "recurrent-lm": [
         *({**RECURRENT, "cell": cell} for cell in (*CELLS, f"{OWN_CELLS}:minimal_gated_unit")),
@@ -180,7 +198,7 @@ def test_equal_seeds_give_equal_weights_and_unequal_seeds_others(table):
 def test_config_round_trip(table):
     settings = config(table)
     assert parse(type(settings), plain(settings)) == settings
-    assert plain(settings).items() >= table.items()
+    assert flat(plain(settings)).items() >= flat(table).items()
 
 
 @variants
@@ -199,7 +217,10 @@ def test_targets_are_not_read(table):
 def test_a_diagnostic_finds_the_same_twice_and_leaves_the_model_as_found(kind: str, table: Table) -> None:
     model = build(table).train()
     task = LanguageModelTask(0, 1) if model.capabilities.causal else ClassifyTask(0.0)
-    if table["kind"] in ("linear-classifier", "import"):
+    with traced(model) as traces:
+        traceable = bool(traces)
+    assert traceable or table["kind"] in ("linear-classifier", "sequential-classifier", "import")
+    if not traceable:
         with pytest.raises(UserError, match=r"needs a model with recurrent layers or attention"):
             DIAGNOSTICS[kind](model, task, batch(model), "valid")
         return

@@ -11,9 +11,10 @@ import pytest
 import seqlab
 from seqlab.experiment import recipes
 from seqlab.experiment.experiment_config import experiment_class
-from seqlab.schema.config import fields, override
+from seqlab.schema.config import fields
 from seqlab.schema.errors import UserError
 from seqlab.schema.nearest_key import USUAL
+from seqlab.schema.overrides import override
 from seqlab.studies import design
 
 KEYS = {

@@ -11,9 +11,10 @@ import torch
 from seqlab.measure.metric import Scored, TargetMetric
 from seqlab.measure.metric_kinds import METRICS
 from seqlab.measure.suitable import check_metrics
-from seqlab.schema.config import override, parse
+from seqlab.schema.config import parse
 from seqlab.schema.errors import UserError
 from seqlab.schema.metric_spec import MetricSpec
+from seqlab.schema.overrides import override
 from seqlab.schema.records import Record, Scalar
 from seqlab.tasks.classify import ClassifyTask
 from seqlab.tasks.regress import RegressTask

@@ -15,8 +15,9 @@ from seqlab.data.sequences import Padded
 from seqlab.models.imported_model_config import ImportedModelConfig
 from seqlab.models.input_spec import InputSpec
 from seqlab.models.model import SequenceModel
-from seqlab.schema.config import Table, override, parse
+from seqlab.schema.config import Table, parse
 from seqlab.schema.errors import UserError
+from seqlab.schema.overrides import override
 from seqlab.schema.own_code import OwnCodeError
 
 OWN = Path(own_models.__file__)

@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import Field
 
-from seqlab.schema.config import Config, canonical, override, parse, plain, read_toml, to_toml
+from seqlab.schema.config import Config, canonical, parse, plain, read_toml, to_toml
 from seqlab.schema.errors import UserError
+from seqlab.schema.overrides import override
 from seqlab.schema.registry import ByKind, Registry
 
 

@@ -13,8 +13,9 @@ from seqlab.experiment import recipes
 from seqlab.experiment.experiment_config import AnyExperimentConfig
 from seqlab.experiment.handed_over import Settings, assignments, code_path, study_table
 from seqlab.runs import run_folder
-from seqlab.schema.config import Config, override, parse, plain
+from seqlab.schema.config import Config, parse, plain
 from seqlab.schema.errors import UserError
+from seqlab.schema.overrides import override
 
 if TYPE_CHECKING:
     from seqlab.evaluate.checkups import Checkup

@@ -33,8 +33,8 @@ def list_(
     Parameters
     ----------
     what
-        recipes, studies, datasets, tokenizers, batching, tasks, models, baselines, optimizers, schedules,
-        metrics, diagnostics, probes, searches or runs.
+        recipes, studies, datasets, tokenizers, batching, tasks, models, layers, baselines, optimizers,
+        schedules, metrics, diagnostics, probes, searches or runs.
     sort
         Of runs: column, metric or setting to sort by, ascending; metric: the best first. Default: date, the
         newest first.
@@ -189,6 +189,7 @@ def tables() -> dict[str, Any]:
     from seqlab.data.data_kinds import BATCHING, DATASETS, TOKENIZERS
     from seqlab.experiment.training_kinds import OPTIMIZERS, SCHEDULES
     from seqlab.measure.metric_kinds import DIAGNOSTICS, METRICS
+    from seqlab.models.layer_kinds import LAYERS
     from seqlab.models.model_kinds import MODELS
     from seqlab.studies.search_kinds import SEARCHES
     from seqlab.tasks.task_kinds import TASKS
@@ -199,6 +200,7 @@ def tables() -> dict[str, Any]:
         "batching": BATCHING,
         "tasks": TASKS,
         "models": MODELS,
+        "layers": LAYERS,
         "baselines": BASELINES,
         "optimizers": OPTIMIZERS,
         "schedules": SCHEDULES,

@@ -116,7 +116,7 @@ def unequal_sizes(parameters: Mapping[str, int]) -> list[str]:
 def _given(about: Mapping[str, Any], config: Mapping[str, Any]) -> set[str]:
     """The keys that a study sets, of the values of its axes those of the run's kinds."""
     given = set(flat(about.get("settings", {})))
-    for key, values in flat(about.get("axes", {})).items():
+    for key, values in flat(about.get("axes", {}), within_lists=False).items():
         given.add(key)
         for value in values if isinstance(values, list) else ():
             table = config.get(key)

@@ -7,7 +7,8 @@ from typing import Any
 
 from seqlab.data.data_kinds import DATASETS
 from seqlab.data.dataset_config import DatasetConfig
-from seqlab.schema.config import override, parse
+from seqlab.schema.config import parse
+from seqlab.schema.overrides import override
 
 
 def dataset_config(name: str, overrides: Sequence[str] = ()) -> DatasetConfig:

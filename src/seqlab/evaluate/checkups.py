@@ -25,8 +25,9 @@ from seqlab.models.imported_model_config import ImportedModelConfig
 from seqlab.models.input_spec import InputSpec
 from seqlab.models.model import SequenceModel
 from seqlab.runs import run_folder
-from seqlab.schema.config import Table, override, parse
+from seqlab.schema.config import Table, parse
 from seqlab.schema.errors import UserError
+from seqlab.schema.overrides import override
 from seqlab.schema.own_code import OwnCodeError, names_code, split
 from seqlab.tasks.classify import ClassifyTask
 from seqlab.tasks.language_modelling import LanguageModelTask

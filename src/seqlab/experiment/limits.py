@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FLOAT, TOKEN, TEXT = 4, 16, 200
 """Bytes: of a float32 number; of a generated token, which is an integer and a random draw; of a text."""
-_LEAST = InputSpec(vocabulary=1, outputs=1, source_vocabulary=1, numbers=((0.0,),))
+_LEAST = InputSpec(vocabulary=2, outputs=2, source_vocabulary=2, numbers=((0.0,), (1.0,)))
 """The smallest sizes that a model may need, before the data is read."""
 _DRAWS = ("normal_", "uniform_", "trunc_normal_", "xavier_normal_", "kaiming_normal_", "orthogonal_")
 """Functions that draw a weight in place."""

@@ -16,8 +16,9 @@ from seqlab.experiment.experiment_config import (
     parse_experiment,
 )
 from seqlab.experiment.trusted_code import check_recipe
-from seqlab.schema.config import Table, override, read_toml
+from seqlab.schema.config import Table, read_toml
 from seqlab.schema.errors import UserError, unknown
+from seqlab.schema.overrides import override
 from seqlab.schema.own_code import in_folder, names_code
 
 

@@ -5,11 +5,12 @@ Legend: B rows, T steps, H features of a state, L layers, D distances from 0 to 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -32,17 +33,18 @@ SMALL = 0.01
 
 @dataclass(frozen=True)
 class ThroughTime:
-    """Gradients by their distance from the last position, in nats per unit of the state.
+    """Gradients of each layer by their distance from the last position, in nats per unit of the state.
 
-    norms: (L, D) norm of each row's dL_T/dh_(T - distance), averaged over the rows that reach so far back.
-    of_mean: (L, D) norm of the gradient that is averaged over these rows first: what is left when rows pull
-        in different directions.
-    rows: (D,) how many these are.
+    norms: for each layer (D,) norm of each row's dL_T/dh_(T - distance), averaged over the rows that reach so
+        far back.
+    of_mean: for each layer (D,) norm of the gradient that is averaged over these rows first: what is left
+        when rows pull in different directions.
+    rows: for each layer (D,) how many these are.
     """
 
-    norms: NDArray[np.float64]
-    of_mean: NDArray[np.float64]
-    rows: NDArray[np.int64]
+    norms: Sequence[NDArray[np.float64]]
+    of_mean: Sequence[NDArray[np.float64]]
+    rows: Sequence[NDArray[np.int64]]
 
     @property
     def horizons(self) -> list[int | None]:
@@ -71,8 +73,11 @@ def gradient_through_time(model: SequenceModel, task: Task, batch: Batch) -> Thr
         features, _ = model.features(batch, None)
         loss, _ = task.loss(model.head, features[last], batch.target_values[last])
         torch.autograd.grad(loss, parameters, allow_unused=True)
-    gradients = [gradient for trace in traces.values() for gradient in trace.gradients]
-    return _by_distance(gradients, batch)
+    layers = [
+        _by_distance(gradient, trace.lengths) for trace in traces.values() for gradient in trace.gradients
+    ]
+    norms, of_mean, rows = zip(*layers, strict=True)
+    return ThroughTime(norms, of_mean, rows)
 
 
 def check_layers(model: SequenceModel) -> None:
@@ -140,16 +145,12 @@ def _curve(name: str, values: NDArray[np.float64], split: str) -> Curve:
     )
 
 
-def _by_distance(gradients: list[Float[Tensor, "B T H"]], batch: Batch) -> ThroughTime:
-    lengths = batch.inputs.lengths
+def _by_distance(
+    gradient: Float[Tensor, "B T H"], lengths: Int[Tensor, " B"]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
     longest = int(lengths.max())
     rows = length_mask(lengths, longest).sum(0)
-    norms: list[Tensor] = []
-    of_mean: list[Tensor] = []
-    for gradient in gradients:
-        back = flip_rows(gradient, lengths)[:, :longest].double()
-        norms.append(back.norm(dim=2).sum(0) / rows)
-        of_mean.append((back.sum(0) / rows.unsqueeze(1)).norm(dim=1))
-    return ThroughTime(
-        torch.stack(norms).cpu().numpy(), torch.stack(of_mean).cpu().numpy(), rows.cpu().numpy()
-    )
+    back = flip_rows(gradient, lengths)[:, :longest].double()
+    norms = back.norm(dim=2).sum(0) / rows
+    of_mean = (back.sum(0) / rows.unsqueeze(1)).norm(dim=1)
+    return norms.cpu().numpy(), of_mean.cpu().numpy(), rows.cpu().numpy()

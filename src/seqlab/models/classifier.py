@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -14,25 +16,27 @@ from seqlab.nn.dropout import Dropout
 from seqlab.nn.embedding import Embedding, Fixed, embedded
 from seqlab.nn.layer import Layer
 from seqlab.nn.layer_inputs import real_tokens
-from seqlab.nn.pooling import POOLINGS
-
-_BAGS = ("mean", "max")
-"""Poolings of which the order of the tokens makes no difference."""
+from seqlab.nn.padding import last_steps
+from seqlab.nn.pooling import BAGS, Pooling, trailing_linear
 
 
 class SequenceClassifier(SequenceModel):
-    """`embedding -> dropout [-> body] [-> linear -> ReLU] -> pooling -> dropout -> head`.
+    """`embedding -> dropout [-> body] [-> linear -> ReLU] -> pooling -> dropout [-> dense] -> head`.
+
+    `dense` are linear maps of the pooled features, each with ReLU and dropout after it.
 
     Args:
         embedding: a vector for each token, learned or fixed.
-        body: layers that read the embedded tokens in order; None leaves a model that is blind to order.
+        body: layers that read the embedded tokens in order; None leaves a model that is blind to order,
+            unless the pooling is not.
         linear: map of the features of each step before pooling; None pools them as they are.
-        pooling: a key of `seqlab.nn.pooling.POOLINGS`.
-        dropout: share dropped of embedded tokens and of pooled features.
+        pooling: one of `seqlab.nn.pooling`.
+        dense: maps between pooling and head, in order.
+        dropout: share dropped of the inputs of `dense` and `head`.
+        embedding_dropout: share dropped of embedded tokens.
         head: map to the classes, or to a number.
+        window: the model reads the last so many tokens of a sequence; None reads them all.
     """
-
-    capabilities = Capabilities(causal=False)
 
     def __init__(
         self,
@@ -40,35 +44,46 @@ class SequenceClassifier(SequenceModel):
         body: Layer | None,
         linear: nn.Linear | None,
         *,
-        pooling: str,
+        pooling: Pooling,
+        dense: Sequence[nn.Linear] = (),
         dropout: float,
-        head: nn.Linear,
+        embedding_dropout: float,
+        head: nn.Module,
+        window: int | None = None,
     ):
         super().__init__()
-        self.embedding, self.body, self.linear, self.head = embedding, body, linear, head
-        self.dropout = Dropout(dropout)
-        self.pooling, self._pooling_name = POOLINGS[pooling], pooling
+        self.capabilities = Capabilities(causal=False, window=window)
+        self.embedding, self.body, self.linear = embedding, body, linear
+        self.pooling = pooling
+        self.dense, self.head = nn.ModuleList(dense), head
+        self.embedding_dropout, self.dropout = Dropout(embedding_dropout), Dropout(dropout)
 
     @override
     def features(self, batch: Batch, state: State | None) -> tuple[Float[Tensor, "B H"], None]:
         assert state is None, "a classifier reads whole sequences"
-        lengths = batch.inputs.lengths
-        tokens = real_tokens(batch.inputs.tokens, lengths)
+        tokens, lengths = batch.inputs.tokens, batch.inputs.lengths
+        tokens = real_tokens(tokens, lengths)
+        if self.capabilities.window is not None:
+            tokens, lengths = last_steps(tokens, lengths, self.capabilities.window)
         if self.body is None:
-            x = self.dropout(self.embedding(tokens))
+            x = self.embedding_dropout(self.embedding(tokens))
         else:
-            x = embedded(self.embedding, self.dropout, tokens)
+            x = embedded(self.embedding, self.embedding_dropout, tokens)
             x, lengths, _ = self.body(x, lengths, need_state=False)
-        return self.dropout(self.pooling(x, self.linear, lengths)), None
+        h = self.dropout(self.pooling(x, self.linear, lengths))
+        for dense in self.dense:
+            assert isinstance(dense, nn.Linear), "maps are linear"
+            h = self.dropout(torch.relu(trailing_linear(h, dense)))
+        return h, None
 
     @override
     @torch.no_grad()
     def tabulated(self) -> SequenceModel:
-        if self.body is not None or self._pooling_name not in _BAGS:
+        if self.body is not None or self.pooling not in BAGS or self.dense:
             return self
         table = self.embedding.rows
         rows = table if self.linear is None else torch.relu(self.linear(table))
-        return _TabulatedClassifier(rows, self._pooling_name, self.head)
+        return _TabulatedClassifier(rows, BAGS[self.pooling], self.head)
 
 
 class _TabulatedClassifier(SequenceModel):

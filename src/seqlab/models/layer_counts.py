@@ -125,6 +125,11 @@ def _linear(module: nn.Linear) -> list[_Part]:
     return [_Part("", {("weight",): "inputs x outputs", ("bias",): "outputs"}, sizes)]
 
 
+def _convolution(module: nn.Conv1d) -> list[_Part]:
+    sizes = {"width": module.kernel_size[0], "inputs": module.in_channels, "filters": module.out_channels}
+    return [_Part("", {("weight",): "width x inputs x filters", ("bias",): "filters"}, sizes)]
+
+
 def _layer_norm(module: nn.LayerNorm) -> list[_Part]:
     # With a shape of one axis, as all norms here have.
     return [_Part("", {("weight",): "features", ("bias",): "features"}, {"features": module.weight.numel()})]
@@ -161,6 +166,7 @@ def _recurrence(module: RecurrentStack) -> list[_Part]:
 FORMULAS: Mapping[type[nn.Module], Callable[[Any], list[_Part]]] = {
     Embedding: _embedding,
     nn.Linear: _linear,
+    nn.Conv1d: _convolution,
     nn.LayerNorm: _layer_norm,
     SelfAttention: _attention,
     RecurrentStack: _recurrence,

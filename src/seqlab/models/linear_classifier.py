@@ -41,13 +41,15 @@ class LinearClassifierConfig(ModelConfig):
     def build(self, spec: InputSpec, generator: torch.Generator) -> SequenceModel:
         from seqlab.models.classifier import SequenceClassifier
         from seqlab.nn.initial import linear, normal_embedding
+        from seqlab.nn.pooling import pooling_over_time
 
         size = self.embedding_size
         return SequenceClassifier(
             normal_embedding(spec.vocabulary, size, std=self.embedding_std, generator=generator),
             None,
             linear(size, self.linear_size, generator=generator),
-            pooling=self.pooling,
+            pooling=pooling_over_time(self.pooling),
             dropout=self.dropout,
+            embedding_dropout=self.dropout,
             head=linear(self.linear_size, spec.outputs, generator=generator),
         )

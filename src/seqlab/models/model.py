@@ -42,6 +42,7 @@ class Capabilities:
     batch_independent: in evaluation the output of a sequence does not depend on the others of the batch.
     carries_state: the state after a window may be handed to the next window.
     no_gradient: parameters that legitimately get no gradient, by name.
+    window: the last tokens of a sequence that are read, where that is a fixed number; None reads them all.
     """
 
     causal: bool
@@ -49,6 +50,7 @@ class Capabilities:
     batch_independent: bool = True
     carries_state: bool = False
     no_gradient: frozenset[str] = field(default_factory=frozenset)
+    window: int | None = None
 
 
 class SequenceModel(nn.Module, ABC):

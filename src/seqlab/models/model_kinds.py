@@ -15,6 +15,10 @@ MODELS = Registry(
             "seqlab.models.linear_classifier:LinearClassifierConfig",
             "the same without a recurrence: the linear baseline",
         ),
+        "sequential-classifier": (
+            "seqlab.models.sequential_classifier:SequentialClassifierConfig",
+            "embedding, any layers in order (convolution, max-pool, recurrent, ...), pooling, linear layers",
+        ),
         "recurrent-lm": (
             "seqlab.models.recurrent_language_model:RecurrentLanguageModelConfig",
             "embedding, Elman/GRU/LSTM layers, linear to the vocabulary",

@@ -1,14 +1,18 @@
-"""The protocol of a layer. Legend: B sequences, T and T' steps, E inputs, H outputs."""
+"""The protocol of a layer. Legend: B sequences, T and S steps, E inputs, H outputs."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from seqlab.nn.embedding import Lookup
 
+Pooling = Callable[[Tensor, nn.Linear | None, Tensor], Tensor]
+"""Features of a sequence from those of its steps: inputs (B, T, E), a linear map followed by ReLU before
+pooling or None, and lengths, to (B, H)."""
 LayerState = dict[str, Tensor]
 """What a layer remembers of each sequence: named tensors whose first axis is the sequence."""
 
@@ -18,15 +22,21 @@ class Layer(nn.Module, ABC):
 
     causal: output t depends on inputs up to t only.
     carries_state: the state after a window may be handed to the next window in training and scoring.
+    bidirectional: the second half of the outputs reads a sequence from its last step to its first.
     """
 
     causal: bool = False
     carries_state: bool = False
+    bidirectional: bool = False
 
     @property
     @abstractmethod
     def output_size(self) -> int:
         """H."""
+
+    def maximum(self) -> Pooling | None:
+        """The maximum over time of its outputs, computed with them as one operation; None without one."""
+        return None
 
     @abstractmethod
     def start(self, batch_size: int) -> LayerState:
@@ -40,7 +50,7 @@ class Layer(nn.Module, ABC):
         state: LayerState | None = None,
         *,
         need_state: bool = True,
-    ) -> tuple[Float[Tensor, "B T' H"], Int[Tensor, " B"], LayerState | None]:
+    ) -> tuple[Float[Tensor, "B S H"], Int[Tensor, " B"], LayerState | None]:
         """Outputs, their lengths, and the state after the last step of each sequence.
 
         Args:

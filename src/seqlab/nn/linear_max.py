@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
@@ -36,21 +36,29 @@ def linear_max_over_time(
     return y
 
 
+def max_of_steps(
+    z: Float[Tensor, "B T H"], lengths: Int[Tensor, " B"]
+) -> tuple[Float[Tensor, "B H"], Int[Tensor, "B H"], Bool[Tensor, "B 1"]]:
+    """The maximum over each sequence's steps, the first step that has it, and which sequences are empty.
+
+    `z` is overwritten at padding. The maximum of no steps is 0.
+    """
+    if bool((lengths < z.shape[1]).any()):
+        z.masked_fill_(~length_mask(lengths, z.shape[1]).unsqueeze(2), -torch.inf)
+    values, indices = z.max(1)
+    # All of z is -inf for a sequence of length 0.
+    empty = (lengths == 0).unsqueeze(1)
+    return values.masked_fill_(empty, 0.0), indices, empty
+
+
 class _LinearMax(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, lengths: Tensor) -> Tensor:
-        z = functional.linear(x, weight, bias)
-        # z belongs to this function alone, so it is masked in place; and not at all in a batch without
-        # padding.
-        if bool((lengths < x.shape[1]).any()):
-            z.masked_fill_(~length_mask(lengths, x.shape[1]).unsqueeze(2), -torch.inf)
-        values, indices = z.max(1)
-        # All of z is -inf for a sequence of length 0: its value and gradient are replaced by zero.
-        empty = (lengths == 0).unsqueeze(1)
+        values, indices, empty = max_of_steps(functional.linear(x, weight, bias), lengths)
         # From the step within a sequence to the index among all B * T tokens.
         indices += x.shape[1] * torch.arange(len(x), device=x.device).unsqueeze(1)
         ctx.save_for_backward(x, weight, indices, empty)
-        return values.masked_fill_(empty, 0.0)
+        return values
 
     @staticmethod
     @once_differentiable

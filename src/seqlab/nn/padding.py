@@ -22,6 +22,23 @@ def last_token(
     return torch.where(lengths.unsqueeze(1) > 0, x.gather(1, positions).squeeze(1), empty)
 
 
+def last_steps(
+    tokens: Int[Tensor, "B T"], lengths: Int[Tensor, " B"], steps: int
+) -> tuple[Int[Tensor, "B S"], Int[Tensor, " B"]]:
+    """The last tokens of each sequence, at most `steps`, and their numbers.
+
+    >>> last_steps(torch.tensor([[1, 2, 3], [4, 0, 0]]), torch.tensor([3, 1]), 2)
+    (tensor([[2, 3],
+            [4, 0]]), tensor([2, 1]))
+    """
+    T = tokens.shape[1]
+    if steps >= T:
+        return tokens, lengths
+    skipped = (lengths - steps).clamp(min=0)
+    positions = torch.arange(steps, device=tokens.device) + skipped.unsqueeze(1)
+    return tokens.gather(1, positions), lengths - skipped
+
+
 def flip_rows(x: Float[Tensor, "B T H"], lengths: Int[Tensor, " B"]) -> Float[Tensor, "B T H"]:
     """Each sequence's tokens in reverse order; padding stays at the end."""
     B, T, _ = x.shape

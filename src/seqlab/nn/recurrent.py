@@ -81,6 +81,7 @@ class RecurrentStack(Layer, Traceable):
         self.implementation: Implementation = implementation
         self.input_size, self.hidden_size, self.layers = input_size, hidden_size, layers
         self.suffixes = ("", "_reverse") if bidirectional else ("",)
+        self.bidirectional = bidirectional
         self.causal = self.carries_state = not bidirectional
         self.dropout = Dropout(dropout)
         self.summed = summed
@@ -133,7 +134,7 @@ class RecurrentStack(Layer, Traceable):
         finals: list[States] = []
         total: Tensor | None = None
         if self.trace is not None:
-            self.trace.begin()
+            self.trace.begin(lengths)
         for layer in range(self.layers):
             x = x if isinstance(x, Lookup) or layer == 0 else self.dropout(x)
             outputs: list[Tensor] = []

@@ -23,16 +23,19 @@ class Trace:
     The state of a layer at a step is what the same layer reads of it at other steps: the output h_t of a
     recurrence, the input of a layer with attention.
 
+    lengths: steps of each sequence, which are fewer than its tokens after a pooling of steps.
     states: of each layer, zero at padding, detached from the graph.
     gradients: dL/dh_t, through the layer's output and through every later step; zero at padding, and all zero
         until the backward pass.
     """
 
+    lengths: Int[Tensor, " B"] = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
     states: list[Float[Tensor, "B T H"]] = field(default_factory=list)
     gradients: list[Float[Tensor, "B T H"]] = field(default_factory=list)
 
-    def begin(self) -> None:
-        """Discard the previous forward pass."""
+    def begin(self, lengths: Int[Tensor, " B"]) -> None:
+        """Discard the previous forward pass, for one of sequences of these lengths."""
+        self.lengths = lengths
         self.states.clear()
         self.gradients.clear()
 

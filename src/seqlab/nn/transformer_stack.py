@@ -118,7 +118,7 @@ class TransformerStack(Layer, Traceable):
         y = self._positioned(x, None if state is None else state["position"])
         new: LayerState = {}
         if self.trace is not None:
-            self.trace.begin()
+            self.trace.begin(lengths)
         for index, layer in enumerate(self.layers):
             if self.trace is not None:
                 self.trace.watch(y, lengths)

@@ -41,8 +41,18 @@ def annotated_toml(settings: Iterable[DescribedSetting], head: Mapping[str, Any]
             sections.setdefault(above, []).append(_entry(name, setting))
     # A key after the heading of a table would belong to that table.
     parts = ["\n".join(sections.pop(""))]
-    parts += [f"[{above}]\n\n" + "\n".join(entries) for above, entries in sections.items()]
+    parts += [f"{_heading(above)}\n\n" + "\n".join(entries) for above, entries in sections.items()]
     return "\n".join([*parts, *tables])
+
+
+def _heading(table: str) -> str:
+    """The line before the settings of a table.
+
+    >>> _heading("model"), _heading("model.layers.0")
+    ('[model]', '[[model.layers]]')
+    """
+    above, _, last = table.rpartition(".")
+    return f"[[{above}]]" if last.isdecimal() else f"[{table}]"
 
 
 def _entry(name: str, setting: DescribedSetting) -> str:

@@ -1,7 +1,8 @@
-"""Strict configuration: frozen pydantic models, TOML tables, `key=value` overrides.
+"""Strict configuration: frozen pydantic models, read from TOML tables.
 
 A config is parsed from plain tables. Where a field is marked `ByKind`, the table's `kind`
-picks the class, so errors can name the full key as the user typed it.
+picks the class, so errors can name the full key as the user typed it. A field may also be a list of such
+tables, each of a kind of its own: `layers: Annotated[tuple[LayerConfig, ...], ByKind(LAYERS)]`.
 """
 
 from __future__ import annotations
@@ -12,26 +13,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar, get_args, get_origin
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 
-from seqlab.schema import own_code
-from seqlab.schema.errors import UserError, nearest
+from seqlab.schema.errors import UserError
+from seqlab.schema.invalid_value import invalid, join
 from seqlab.schema.nearest_key import nearest_keys
 from seqlab.schema.registry import ByKind, Registry
 
 Table = dict[str, Any]
 AnyConfig = TypeVar("AnyConfig", bound="Config")
-_EXPECTED = {
-    "an integer": ("int_type", "int_parsing", "int_from_float"),
-    "an integer of fewer digits": ("int_parsing_size",),
-    "a number": ("float_type", "float_parsing"),
-    "true or false": ("bool_type", "bool_parsing"),
-    "text": ("string_type",),
-    "a list": ("tuple_type", "list_type"),
-    "a table": ("dict_type",),
-}
-"""What a value must be, by pydantic's types of error."""
 
 
 class UnknownKeyError(UserError):
@@ -45,10 +36,10 @@ class UnknownKeyError(UserError):
     """
 
     def __init__(self, cls: type[Config], key: str, parent: str, known: Sequence[str] = ()):
-        hints = nearest_keys(key, known or [_join(parent, name) for name in cls.model_fields])
+        hints = nearest_keys(key, known or [join(parent, name) for name in cls.model_fields])
         middle = f" Nearest: {' or '.join(map(repr, hints))}." if hints else ""
         of = f" of {parent!r}" if parent else ""
-        super().__init__(f"There is no setting {key!r}.{middle} Settings{of}: {_names(cls, '')}.")
+        super().__init__(f"There is no setting {key!r}.{middle} Settings{of}: {names_of(cls, '')}.")
         self._cls, self._key, self._parent = cls, key, parent
 
     def among(self, cls: type[Config], table: Mapping[str, Any], where: str = "") -> UnknownKeyError:
@@ -58,7 +49,7 @@ class UnknownKeyError(UserError):
         except UserError:
             return self
         # A table is no key itself, but nearer to its misspelt name than any of its settings.
-        known += [_join(where, name) for name in cls.model_fields]
+        known += [join(where, name) for name in cls.model_fields]
         return UnknownKeyError(self._cls, self._key, self._parent, known)
 
 
@@ -93,24 +84,33 @@ def _parse(cls: type[AnyConfig], table: Mapping[str, Any], where: str) -> AnyCon
     for key, value in table.items():
         field = cls.model_fields.get(key)
         if field is None:
-            raise UnknownKeyError(cls, _join(where, key), where)
-        values[key] = _parse_field(field, value, _join(where, key))
+            raise UnknownKeyError(cls, join(where, key), where)
+        values[key] = _parse_field(field, value, join(where, key))
     try:
         return cls.model_validate(values)
     except ValidationError as error:
-        raise _invalid(cls, error, where) from None
+        raise invalid(cls, error, where) from None
 
 
 def plain(config: Config) -> Table:
     """The config as a plain table that `parse` reads back; fields that are None are left out."""
-    table: Table = {}
-    for name in type(config).model_fields:
-        value = getattr(config, name)
-        if isinstance(value, Config):
-            table[name] = plain(value)
-        elif value is not None:
-            table[name] = list(value) if isinstance(value, tuple) else value
-    return table
+    values = {name: getattr(config, name) for name in type(config).model_fields}
+    return {name: plain_value(value) for name, value in values.items() if value is not None}
+
+
+def plain_value(value: Any) -> Any:
+    """A setting's value in a plain table: tables and lists for configs and tuples."""
+    if isinstance(value, Config):
+        return plain(value)
+    return [plain_value(item) for item in value] if isinstance(value, tuple) else value
+
+
+def nested(key: str, value: Any) -> Iterator[tuple[str, Config]]:
+    """The configs that a setting's value is or has in a list, by their full keys."""
+    if isinstance(value, Config):
+        yield key, value
+    elif isinstance(value, tuple):
+        yield from ((f"{key}.{i}", item) for i, item in enumerate(value) if isinstance(item, Config))
 
 
 def to_toml(config: Config) -> str:
@@ -127,23 +127,25 @@ def marked(config: Config, mark: type[Any], above: str = "") -> Iterator[tuple[s
     """The settings whose fields carry a mark of a class, by their full keys, with their values."""
     for name, field in type(config).model_fields.items():
         value = getattr(config, name)
-        if isinstance(value, Config):
-            yield from marked(value, mark, f"{above}{name}.")
-        elif any(isinstance(each, mark) for each in field.metadata):
+        if any(isinstance(each, mark) for each in field.metadata):
             yield above + name, value
+        for key, inner in nested(above + name, value):
+            yield from marked(inner, mark, f"{key}.")
 
 
 def replaced(config: AnyConfig, values: Mapping[str, Any]) -> AnyConfig:
     """The config with other values under full keys; they are not checked.
 
-    A key that ends in a number is an item of a list.
+    A number in a key is the index of an item of a list.
     """
     update: Table = {}
     for key, value in values.items():
         name, _, rest = key.partition(".")
         old = update.get(name, getattr(config, name))
         if rest and isinstance(old, tuple):
-            update[name] = (*old[: int(rest)], value, *old[int(rest) + 1 :])
+            index, _, inner = rest.partition(".")
+            item = replaced(old[int(index)], {inner: value}) if inner else value
+            update[name] = (*old[: int(index)], item, *old[int(index) + 1 :])
         else:
             update[name] = replaced(old, {rest: value}) if rest else value
     return config.model_copy(update=update)
@@ -163,87 +165,36 @@ def read_toml(text: str, source: str) -> Table:
         raise UserError(f"{source} must be a TOML file. Got values nested too deeply to be read.") from None
 
 
-def override(cls: type[Config], table: Mapping[str, Any], assignment: str) -> tuple[Table, str]:
-    """Apply one `key=value` to a plain table.
-
-    The text is parsed by the field's annotation. A new `kind` drops the settings of the old kind, because
-    they belong to another class; the note names them.
-
-    Returns:
-        The new table, and a sentence about dropped settings ("" when there are none).
-
-    Raises:
-        UserError: no "=", an unknown key, or a value its field does not take.
-    """
-    key, equals, text = assignment.partition("=")
-    if not equals or not key.strip():
-        raise UserError(f"An override must be written key=value. Got {assignment!r}.")
-    try:
-        return _override(cls, table, key.strip().split("."), text, done=[])
-    except UnknownKeyError as error:
-        raise error.among(cls, table) from None
-
-
 def fields(cls: type[Config], table: Mapping[str, Any], where: str = "") -> Iterator[tuple[str, Any]]:
     """Every key that can be set, with its field; the kinds in the table decide which keys there are."""
     for name, field in cls.model_fields.items():
-        inner = config_class(field, table.get(name), _join(where, name))
-        if inner is None:
-            yield _join(where, name), field
-        else:
-            below = table.get(name)
-            yield from fields(inner, below if isinstance(below, Mapping) else {}, _join(where, name))
+        tables = tables_of(field, table.get(name), join(where, name))
+        if tables is None:
+            yield join(where, name), field
+        for key, (inner, below) in (tables or {}).items():
+            yield from fields(inner, below if isinstance(below, Mapping) else {}, key)
 
 
-def _own_code(where: str, path: str) -> str:
-    return f"{where}.kind=import {where}.path={path}"
+def tables_of(field: FieldInfo, value: Any, where: str) -> dict[str, tuple[type[Config], Any]] | None:
+    """The tables below a setting, by their full keys: class and value; None where it is a plain value.
 
-
-def _override(
-    cls: type[Config], table: Mapping[str, Any], path: list[str], text: str, done: list[str]
-) -> tuple[Table, str]:
-    name, rest = path[0], path[1:]
-    where = ".".join([*done, name])
-    field = cls.model_fields.get(name)
-    if field is None:
-        raise UnknownKeyError(cls, ".".join([*done, *path]), ".".join(done))
-    inner = config_class(field, table.get(name), where)
-    if inner is None and _is_free(field):
-        if len(rest) != 1:
-            raise UserError(f"{where!r} is a table: set one of its keys, as in {where}.size=64. Got {path}.")
-        return {**table, name: {**(table.get(name) or {}), rest[0]: _free_value(text)}}, ""
-    if inner is None:
-        if rest:
-            raise UserError(f"{where!r} is a single value. Got the key {'.'.join([*done, *path])!r}.")
-        return {**table, name: _from_text(field, text, where)}, ""
-    if not rest:
-        hint = f" Nearest: {_own_code(where, text)}." if own_code.names_code(text) else ""
-        raise UserError(
-            f"{where!r} is a table: set one of its keys, {_names(inner, where)}. Got {where}={text}.{hint}"
-        )
-    old = dict(table.get(name) or {})
-    registry = registry_of(field)
-    own = registry is not None and registry.takes_own_code and own_code.names_code(text)
-    if own and rest == ["path"] and "path" not in inner.model_fields:
-        raise UserError(f"'{where}.path' needs 'import' as '{where}.kind': {_own_code(where, text)}.")
-    if rest == ["kind"] and registry is not None:
-        registry[text]  # an unknown kind is an error here, with the nearest one
-        return _change_kind(table, name, old, text, where)
-    new, note = _override(inner, old, rest, text, [*done, name])
-    return {**table, name: new}, note
-
-
-def _change_kind(table: Mapping[str, Any], name: str, old: Table, kind: str, where: str) -> tuple[Table, str]:
-    if old.get("kind") == kind:
-        return dict(table), ""
-    dropped = ", ".join(key for key in old if key != "kind")
-    note = f"{where}.kind is now {kind!r}; settings of {old.get('kind')!r} were dropped: {dropped}."
-    return {**table, name: {"kind": kind}}, note if dropped else ""
+    An empty list of tables is a plain value.
+    """
+    if is_table_list(field):
+        default = plain_value(field.get_default(call_default_factory=True))
+        items = value if isinstance(value, list | tuple) else default
+        keys = [f"{where}.{i}" for i in range(len(items))]
+        found = {key: (config_class(field, item, key), item) for key, item in zip(keys, items, strict=True)}
+        return {key: (inner, item) for key, (inner, item) in found.items() if inner is not None} or None
+    inner = config_class(field, value, where)
+    return None if inner is None else {where: (inner, value)}
 
 
 def _parse_field(field: FieldInfo, value: Any, where: str) -> Any:
     if is_none(field, value):
         return None
+    if is_table_list(field):
+        return _parse_list(field, value, where)
     inner = None if value is None else config_class(field, value, where)
     if inner is None or isinstance(value, Config):
         # Adding zero makes 0 of -0, which would be another text and another run.
@@ -252,6 +203,27 @@ def _parse_field(field: FieldInfo, value: Any, where: str) -> Any:
     if not isinstance(value, Mapping):
         raise UserError(f"{where!r} must be a table. Got {value!r}.")
     return _parse(inner, {**_defaults(field, inner), **value}, where)
+
+
+def _parse_list(field: FieldInfo, value: Any, where: str) -> tuple[Config, ...]:
+    if not isinstance(value, list | tuple):
+        raise UserError(f"{where!r} must be a list of tables. Got {value!r}.")
+    return tuple(_parse_item(field, item, f"{where}.{i}") for i, item in enumerate(value))
+
+
+def _parse_item(field: FieldInfo, value: Any, where: str) -> Config:
+    if isinstance(value, Config):
+        return value
+    if not isinstance(value, Mapping):
+        raise UserError(f"{where!r} must be a table. Got {value!r}.")
+    inner = config_class(field, value, where)
+    assert inner is not None, "a list of tables has kinds"
+    return _parse(inner, value, where)
+
+
+def is_table_list(field: FieldInfo) -> bool:
+    """Whether a field is a list of tables, each of which chooses its kind."""
+    return get_origin(field.annotation) is tuple and registry_of(field) is not None
 
 
 def is_none(field: FieldInfo, value: Any) -> bool:
@@ -293,92 +265,6 @@ def registry_of(field: FieldInfo) -> Registry | None:
     return next((mark.registry for mark in field.metadata if isinstance(mark, ByKind)), None)
 
 
-def _from_text(field: FieldInfo, text: str, where: str) -> Any:
-    """Read an override's text as the field's type, so that `column=1` stays text for a text field."""
-    annotation: Any = field.annotation
-    options = get_args(annotation)
-    if is_none(field, text):
-        return None
-    value: Any = text
-    # Lists are stored as tuples, because configs are frozen and hashable.
-    if any(get_origin(option) is tuple for option in (annotation, *options)):
-        value = _list_from_text(text, where)
-    try:
-        return TypeAdapter(annotation).validate_python(value, strict=False)
-    except ValidationError as error:
-        raise UserError(_sentence(where, _first(error), text)) from None
-
-
-def _is_free(field: FieldInfo) -> bool:
-    """Whether a field is a table of any keys."""
-    return get_origin(field.annotation) is dict
-
-
-def _free_value(text: str) -> Any:
-    """A value of a table of any keys: what TOML reads it as, else text.
-
-    >>> [_free_value(text) for text in ("64", "0.5", "true", "[1, 2]", "relu", "")]
-    [64, 0.5, True, [1, 2], 'relu', '']
-    """
-    try:
-        value = tomllib.loads(f"value = {text}")
-    except (ValueError, RecursionError):
-        return text
-    return value["value"] if len(value) == 1 else text
-
-
-def _list_from_text(text: str, where: str) -> tuple[Any, ...]:
-    if text.strip().startswith("["):
-        return tuple(read_toml(f"value = {text}", f"The value of {where!r}")["value"])
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def _invalid(cls: type[Config], error: ValidationError, where: str) -> UserError:
-    first = _first(error)
-    key = _join(where, str(first["loc"][0])) if first["loc"] else where
-    if first["type"] == "missing":
-        return UserError(f"{key!r} must be given: {_meaning(cls, key)}")
-    return UserError(_sentence(key, first, first.get("input")))
-
-
-def _first(error: ValidationError) -> Any:
-    """The first problem; of a setting that is a name or code, the one of what was probably meant."""
-    first, *others = error.errors()
-    if first["type"] == "literal_error" and ".py" in str(first.get("input")):
-        return next((each for each in others if each["loc"][:1] == first["loc"][:1]), first)
-    return first
-
-
-def _sentence(where: str, problem: Any, got: Any) -> str:
-    reason = problem["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    if problem["type"] == "literal_error":
-        choices = [part.strip(" '") for part in problem["ctx"]["expected"].replace(" or ", ",").split(",")]
-        hint = nearest(str(got), choices)
-        reason = f"must be one of {', '.join(choices)}"
-        return f"{where!r} {reason}. Got {got!r}.{f' Nearest: {hint!r}.' if hint else ''}"
-    if problem["type"] == "too_short":
-        return f"{where!r} must have at least {problem['ctx']['min_length']} item. Got {len(got)}."
-    # Raised by a config's own validator, whose message is complete.
-    if problem["type"] == "value_error":
-        return f"{where + ': ' if where else ''}{reason}"
-    expected = next((words for words, types in _EXPECTED.items() if problem["type"] in types), None)
-    if expected is not None:
-        one = any(isinstance(part, int) for part in problem["loc"])
-        return f"{'each value of ' if one else ''}{where!r} must be {expected}. Got {got!r}."
-    reason = reason[0].lower() + reason[1:].replace("Input", "").strip()
-    reason = reason.removeprefix("input ").removeprefix("string ").removeprefix("should ")
-    reason = reason if reason.startswith("must") else f"must {reason}"
-    return f"{where!r} {reason}. Got {got!r}."
-
-
-def _meaning(cls: type[Config], key: str) -> str:
-    field = cls.model_fields.get(key.rpartition(".")[2])
-    return (field.description if field is not None else None) or "no default exists."
-
-
-def _names(cls: type[Config], where: str) -> str:
-    return ", ".join(_join(where, name) for name in cls.model_fields)
-
-
-def _join(where: str, name: str) -> str:
-    return f"{where}.{name}" if where else name
+def names_of(cls: type[Config], where: str) -> str:
+    """The full keys of a class of settings in a table, for a sentence."""
+    return ", ".join(join(where, name) for name in cls.model_fields)

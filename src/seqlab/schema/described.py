@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from seqlab.schema.config import Config, config_class, is_none
+from seqlab.schema.config import Config, is_none, plain_value, tables_of
 from seqlab.schema.settings import format_setting
 
 MUST_BE_GIVEN = "must be given"
@@ -45,7 +45,7 @@ def described(cls: type[Config], table: Mapping[str, Any]) -> Iterator[Described
 
 def differ(value: Any, other: Any) -> bool:
     """Whether two values of a setting differ; a tuple is equal to a list, and None to the text "none"."""
-    return value != other and format_setting(_plain(value)) != format_setting(_plain(other))
+    return value != other and format_setting(plain_value(value)) != format_setting(plain_value(other))
 
 
 def _described(
@@ -56,12 +56,12 @@ def _described(
         given = table.get(name, usual)
         # A table that may be left out, and is.
         none = given is None or is_none(field, given)
-        inner = None if none else config_class(field, None if given is ... else given, key)
-        if inner is None:
+        tables = None if none else tables_of(field, None if given is ... else given, key)
+        if tables is None:
             yield _setting(key, field, None if none else given, usual)
-        else:
-            below = given if isinstance(given, Mapping) else {}
-            yield from _described(inner, below, usual if type(usual) is inner else None, f"{key}.")
+        for full, (inner, value) in (tables or {}).items():
+            below = value if isinstance(value, Mapping) else {}
+            yield from _described(inner, below, usual if type(usual) is inner else None, f"{full}.")
 
 
 def _default(field: FieldInfo, name: str, default: Config | None) -> Any:
@@ -73,10 +73,6 @@ def _default(field: FieldInfo, name: str, default: Config | None) -> Any:
 
 def _setting(key: str, field: FieldInfo, value: Any, usual: Any) -> DescribedSetting:
     meaning = " ".join((field.description or "").split())
-    value, usual = _plain(value), _plain(usual)
+    value, usual = plain_value(value), plain_value(usual)
     absent = MUST_BE_GIVEN if value is ... else ""
     return DescribedSetting(key, None if absent else value, None if usual is ... else usual, meaning, absent)
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value

@@ -5,21 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 
-from seqlab.schema.config import Config, registry_of
+from seqlab.schema.config import Config, nested, registry_of
 from seqlab.schema.plugins import PluginKind
 
 
 def used_plugins(config: Config, above: str = "") -> Iterator[tuple[str, PluginKind]]:
     """The kinds in a config that plugins add, by the full keys of the settings that choose them."""
     for name, field in type(config).model_fields.items():
-        value = getattr(config, name)
-        if not isinstance(value, Config):
-            continue
         registry = registry_of(field)
-        plugin = None if registry is None else registry.plugin(getattr(value, "kind", ""))
-        if plugin is not None:
-            yield f"{above}{name}.kind", plugin
-        yield from used_plugins(value, f"{above}{name}.")
+        for key, value in nested(above + name, getattr(config, name)):
+            plugin = None if registry is None else registry.plugin(getattr(value, "kind", ""))
+            if plugin is not None:
+                yield f"{key}.kind", plugin
+            yield from used_plugins(value, f"{key}.")
 
 
 def identities(plugins: Mapping[str, PluginKind]) -> str:

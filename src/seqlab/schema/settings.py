@@ -43,19 +43,35 @@ def short_names(keys: Sequence[str]) -> dict[str, str]:
     return {key: part if last[part := key.rpartition(".")[2]] == 1 else key for key in keys}
 
 
-def flat(table: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+def flat(table: Mapping[str, Any], above: str = "", *, within_lists: bool = True) -> dict[str, Any]:
     """Nested settings by their full keys.
 
-    >>> flat({"seed": 1, "model": {"kind": "rnn"}})
-    {'seed': 1, 'model.kind': 'rnn'}
+    Args:
+        table: the settings.
+        above: the key of the table, with a dot.
+        within_lists: whether tables in lists are settings, too; in axes they are values.
+
+    >>> flat({"seed": 1, "model": {"kind": "chain", "layers": [{"kind": "rnn"}]}})
+    {'seed': 1, 'model.kind': 'chain', 'model.layers.0.kind': 'rnn'}
     """
     settings: dict[str, Any] = {}
     for key, value in table.items():
         if isinstance(value, Mapping):
-            settings |= flat(value, f"{above}{key}.")
+            settings |= flat(value, f"{above}{key}.", within_lists=within_lists)
+        elif (
+            within_lists
+            and isinstance(value, list)
+            and value
+            and all(isinstance(item, Mapping) for item in value)
+        ):
+            settings |= flat({str(i): item for i, item in enumerate(value)}, f"{above}{key}.")
         else:
             settings[above + key] = value
     return settings
+
+
+def _is_table_list(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, Mapping) for item in value)
 
 
 def format_settings(settings: Mapping[str, Any]) -> str:

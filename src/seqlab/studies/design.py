@@ -12,8 +12,9 @@ from typing import Any, cast
 
 from seqlab.experiment import recipes
 from seqlab.experiment.experiment_config import AnyExperimentConfig, ExperimentConfig, experiment_class
-from seqlab.schema.config import Table, override, parse, plain, read_toml
+from seqlab.schema.config import Table, parse, plain, read_toml
 from seqlab.schema.errors import UserError, unknown
+from seqlab.schema.overrides import override
 from seqlab.schema.own_code import in_folder
 from seqlab.schema.settings import format_setting
 from seqlab.studies import axes

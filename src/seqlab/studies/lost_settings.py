@@ -9,7 +9,7 @@ import torch
 
 from seqlab.comparison.fair_arms import lost, lost_sentence, unequal_sizes
 from seqlab.experiment.experiment_config import ExperimentConfig
-from seqlab.schema.config import Config
+from seqlab.schema.config import Config, nested
 from seqlab.schema.settings import flat, format_setting
 from seqlab.studies.budgets import Adjust
 from seqlab.studies.design import Design
@@ -57,9 +57,10 @@ def _values(config: Config, above: str = "") -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name in type(config).model_fields:
         value = getattr(config, name)
-        if isinstance(value, Config):
-            values |= _values(value, f"{above}{name}.")
-        else:
+        inner = list(nested(above + name, value))
+        for key, table in inner:
+            values |= _values(table, f"{key}.")
+        if not inner:
             values[above + name] = list(value) if isinstance(value, tuple) else value
     return values
 

@@ -98,7 +98,9 @@ class StudyConfig(Config):
 
     @model_validator(mode="after")
     def _monitored_at_the_end(self) -> StudyConfig:
-        if self.monitor and (not self.search.exhaustive or "training.epochs" in flat(self.axes)):
+        if self.monitor and (
+            not self.search.exhaustive or "training.epochs" in flat(self.axes, within_lists=False)
+        ):
             raise ValueError(
                 "'monitor' needs a grid without an axis of epochs, because runs are compared with the true "
                 f"distribution at their end only. Got {self.monitor!r}."

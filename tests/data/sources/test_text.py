@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from seqlab.data.data_kinds import DATASETS
 from seqlab.data.sources.text import TextConfig, split_at_lines
-from seqlab.schema.config import override, parse
+from seqlab.schema.config import parse
 from seqlab.schema.errors import UserError
+from seqlab.schema.overrides import override
 
 LINES = "".join(f"line {index} of a text, ä\n" for index in range(400))
 

@@ -1,0 +1,46 @@
+"""Dropout between layers. Legend: B sequences, T steps, E features."""
+
+from __future__ import annotations
+
+from jaxtyping import Float, Int
+from torch import Tensor
+from typing_extensions import override
+
+from seqlab.nn.dropout import Dropout
+from seqlab.nn.embedding import Lookup, vectors_of
+from seqlab.nn.layer import Layer, LayerState
+
+
+class StepDropout(Layer):
+    """`Dropout` of each feature of each step alone; see there for its generator.
+
+    Args:
+        size: E.
+        rate: share dropped.
+    """
+
+    causal = True
+
+    def __init__(self, size: int, rate: float):
+        super().__init__()
+        self._size, self.dropout = size, Dropout(rate)
+
+    @property
+    @override
+    def output_size(self) -> int:
+        return self._size
+
+    @override
+    def start(self, batch_size: int) -> LayerState:
+        return {}
+
+    @override
+    def forward(
+        self,
+        x: Float[Tensor, "B T E"] | Lookup,
+        lengths: Int[Tensor, " B"],
+        state: LayerState | None = None,
+        *,
+        need_state: bool = True,
+    ) -> tuple[Float[Tensor, "B T E"], Int[Tensor, " B"], LayerState | None]:
+        return self.dropout(vectors_of(x)), lengths, {} if need_state else None
