@@ -93,8 +93,10 @@ class Convolution(Layer):
         Only the step of the maximum gets a gradient, the first one of several, so the backward pass reads
         w input vectors for each output of a sequence, in place of all of them.
         """
-        spaced, before = self._spaced(x, lengths)
         T = x.shape[1]
+        if not T:
+            return self(x, lengths, need_state=False)[0].sum(1)  # nothing
+        spaced, before = self._spaced(x, lengths)
         outputs = [
             _ConvolveMax.apply(spaced, weight, bias, _Steps(before - _before(weight), T, lengths))
             for weight, bias in self._weights()

@@ -49,8 +49,8 @@ class PluginKind:
 
 
 LISTS = (
-    *("datasets", "tokenizers", "batching", "models", "layers", "baselines", "optimizers", "schedules", "metrics"),
-    *("diagnostics", "searches"),
+    *("datasets", "tokenizers", "batching", "models", "layers", "baselines", "optimizers", "schedules"),
+    *("metrics", "diagnostics", "searches"),
 )
 """What plugins may add to, by the names that `seqlab list` has for them."""
 
