@@ -48,7 +48,7 @@ def reference(train, labels, texts, length: int, C: float) -> np.ndarray:
     return model.decision_function(words.transform(texts).toarray() * r)
 
 
-@pytest.mark.parametrize("length", [1, 2])
+@pytest.mark.parametrize("length", [1, 2, 3, 4])
 @pytest.mark.parametrize("classes", [2, 3])
 def test_equals_scikit_learn(classes: int, length: int) -> None:
     (train, labels), (texts, actual) = corpus(0, 300, classes), corpus(1, 100, classes)
@@ -104,3 +104,11 @@ def test_reports_a_solver_that_does_not_converge(monkeypatch) -> None:
         WorkError, match=r"'baseline\.C' must let the solver converge within 2 passes\. Got 1e\+06"
     ):
         nb_svm.fit(train, vocabulary=size, classes=2, length=2, alpha=1.0, C=1e6)
+
+
+def test_features_beyond_numbers_of_64_bits_are_refused() -> None:
+    nb_svm._check_length(3, 100_000)
+    with pytest.raises(
+        UserError, match=r"'baseline.length' must be at most 3 for 100,000 tokens.* Got 4. Nearest: 3"
+    ):
+        nb_svm._check_length(4, 100_000)

@@ -1,4 +1,4 @@
-"""Binary features: tokens and neighbouring pairs of a text. Legend: N texts, F features, V tokens."""
+"""Binary features: sequences of neighbouring tokens of a text. Legend: N texts, F features, V tokens."""
 
 from __future__ import annotations
 
@@ -13,11 +13,17 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 
+def most_keys(vocabulary: int, length: int) -> int:
+    """Different keys that features of up to `length` tokens can have."""
+    return sum(vocabulary**n for n in range(1, length + 1))
+
+
 def occurrences(texts: Ragged, vocabulary: int, length: int) -> tuple[Integers, Integers]:
-    """Every token, and with length 2 every pair of neighbours, of every text.
+    """Every sequence of up to `length` neighbouring tokens of every text.
 
     Returns:
-        The text of each occurrence and its key: token a is a, tokens a b are V + V a + b.
+        The text of each occurrence and its key: token a is a, tokens a b are V + V a + b, tokens a b c are
+        V + V² + V² a + V b + c, and so on.
 
     >>> rows, keys = occurrences(Ragged(np.array([2, 1, 0], np.int32), np.array([0, 2, 3])), 3, 2)
     >>> rows.tolist(), keys.tolist()
@@ -25,11 +31,15 @@ def occurrences(texts: Ragged, vocabulary: int, length: int) -> tuple[Integers, 
     """
     tokens = texts.tokens.astype(np.int64)
     rows = np.repeat(np.arange(len(texts)), texts.lengths)
-    if length == 1:
-        return rows, tokens
-    within = rows[1:] == rows[:-1]
-    pairs = (vocabulary + vocabulary * tokens[:-1] + tokens[1:])[within]
-    return np.concatenate([rows, rows[1:][within]]), np.concatenate([tokens, pairs])
+    numbers = tokens
+    found, keys = [rows], [tokens]
+    for n in range(2, length + 1):
+        # The tokens as the digits of a number, which begins with those of the sequence one token shorter.
+        numbers = numbers[:-1] * vocabulary + tokens[n - 1 :]
+        within = rows[n - 1 :] == rows[: len(numbers)]
+        found.append(rows[n - 1 :][within])
+        keys.append(most_keys(vocabulary, n - 1) + numbers[within])
+    return np.concatenate(found), np.concatenate(keys)
 
 
 def fit_transform(texts: Ragged, vocabulary: int, length: int) -> tuple[Integers, csr_array]:

@@ -1,7 +1,7 @@
 """NB-SVM: naive Bayes features in a linear classifier. Legend: N texts, K labels, F features.
 
-Wang and Manning 2012, "Baselines and bigrams". f (F,) is 1 for each token and pair that occurs in a text,
-else 0. For a label against all others, summed over its texts and over the others,
+Wang and Manning 2012, "Baselines and bigrams". f (F,) is 1 for each token, and each sequence of
+neighbouring tokens up to a length, that occurs in a text, else 0. For a label against all others, summed over its texts and over the others,
 
     p = alpha + sum f,    q = alpha + sum f of the others,    r = ln((p / ||p||_1) / (q / ||q||_1)),
 
@@ -40,7 +40,7 @@ TOLERANCE = 1e-4
 
 
 class NbSvmConfig(BaselineConfig):
-    """Words and neighbouring pairs of a text, weighted by naive Bayes, in a linear classifier.
+    """Words and neighbouring words of a text, weighted by naive Bayes, in a linear classifier.
 
     Wang and Manning 2012, with logistic regression in place of the support-vector machine, so that
     predictions are probabilities; see `seqlab.baselines.nb_svm` for the equations.
@@ -49,8 +49,8 @@ class NbSvmConfig(BaselineConfig):
     kind: Literal["nb-svm"] = "nb-svm"
     """Name of the baseline."""
     task: ClassVar[str] = "classify"
-    length: int = Field(default=2, ge=1, le=2)
-    """Tokens of the longest feature: 1 uses single tokens, 2 neighbouring pairs, too."""
+    length: int = Field(default=2, ge=1, le=5)
+    """Tokens of the longest feature: 1 uses single tokens, 2 neighbouring pairs, too, 3 also triples."""
     alpha: float = Field(default=1.0, gt=0.0)
     """Added to the count of each feature in each class before their ratio is taken."""
     C: float = Field(default=1.0, gt=0.0)
@@ -59,6 +59,7 @@ class NbSvmConfig(BaselineConfig):
     @override
     def check(self, context: FitContext, train: Split) -> None:
         _check_labels(context.labels, train)
+        _check_length(self.length, len(context.tokenizer.vocabulary))
 
     @override
     def fit(self, context: FitContext, train: Split) -> Baseline:
@@ -111,6 +112,20 @@ def _check_labels(labels: Sequence[str], train: Split) -> None:
             f"The baseline 'nb-svm' must have a training text of each label. Got none of {missing[0]!r}, "
             f"{len(missing):,} of {len(labels):,} labels in all. Nearest: more training texts, "
             "or baseline.kind='majority'."
+        )
+
+
+def _check_length(length: int, vocabulary: int) -> None:
+    """Check that every feature has a number of its own.
+
+    Raises:
+        UserError: there are more than there are integers of 64 bits.
+    """
+    longest = max(n for n in range(1, length + 1) if features.most_keys(vocabulary, n) < 1 << 63)
+    if longest < length:
+        raise UserError(
+            f"'baseline.length' must be at most {longest} for {vocabulary:,} tokens, so that each feature has "
+            f"a number of 64 bits. Got {length}. Nearest: {longest}."
         )
 
 

@@ -19,7 +19,7 @@ from seqlab.runs import atomic
 from seqlab.schema import own_code
 from seqlab.schema.errors import UserError
 from seqlab.schema.own_code import OwnCodeError
-from seqlab.schema.settings import format_setting
+from seqlab.schema.settings import format_setting, inline_toml
 
 _BY_KIND = ("data", "data.tokenizer", "model", "training.optimizer")
 """Tables of which `kind = "import"` names code by its key `path`."""
@@ -106,7 +106,7 @@ def _texts(key: str, value: Any) -> Iterator[tuple[str, str]]:
         yield key, code_path(value)
     elif isinstance(value, Sequence) and not isinstance(value, str):
         items = [code_path(item) if callable(item) else item for item in value]
-        yield key, json.dumps(items, ensure_ascii=False, default=str)
+        yield key, inline_toml(items)
     elif isinstance(value, str) and ".arguments." in key:
         # In a table of any keys, text that looks like a number would be one.
         yield key, json.dumps(value, ensure_ascii=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -31,6 +32,22 @@ def format_setting(value: Any) -> str:
             return " ".join([*([str(value["kind"])] if "kind" in value else []), *others])
         case _:
             return str(value)
+
+
+def inline_toml(value: Any) -> str:
+    """A value in one line of TOML; what TOML does not have is written as its text.
+
+    >>> inline_toml([{"kind": "max-pool", "width": 3}, True, "a"])
+    '[{"kind" = "max-pool", "width" = 3}, true, "a"]'
+    """
+    match value:
+        case Mapping():
+            pairs = (f"{inline_toml(str(key))} = {inline_toml(inner)}" for key, inner in value.items())
+            return f"{{{', '.join(pairs)}}}"
+        case list() | tuple():
+            return f"[{', '.join(map(inline_toml, value))}]"
+        case _:
+            return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def short_names(keys: Sequence[str]) -> dict[str, str]:
