@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from seqlab.bench.workload import Classifying, LanguageModelling, Workload
+from seqlab.bench.workload import Classifying, Convolving, Flattening, LanguageModelling, Workload
 from seqlab.bench.workloads import WORKLOADS
 
 VOCABULARY = 2_500
@@ -23,6 +23,10 @@ def small(name: str) -> Workload:
     )
     if isinstance(work, LanguageModelling):
         return replace(work, embedding=6 if work.tied else 4, hidden=6)
+    if isinstance(work, Convolving):
+        return replace(work, embedding=4, filters=3, learning_rate=0.01)
+    if isinstance(work, Flattening):
+        return replace(work, embedding=4, window=8, dense=6, learning_rate=0.01)
     assert isinstance(work, Classifying)
     return replace(work, embedding=4, hidden=6 if work.hidden else 0, linear=7)
 

@@ -13,7 +13,16 @@ from torch import Tensor, nn
 
 from seqlab.bench import plain_pytorch, python_loop
 from seqlab.bench.seqlab_step import SeqlabStep, initial_weights
-from seqlab.bench.workload import SEED, WORD_SKEW, Classifying, LanguageModelling, TrainingStep, Workload
+from seqlab.bench.workload import (
+    SEED,
+    WORD_SKEW,
+    Classifying,
+    Convolving,
+    Labelling,
+    LanguageModelling,
+    TrainingStep,
+    Workload,
+)
 from seqlab.bench.workloads import PLAIN, PYTHON_LOOP, WORKLOADS, named
 from seqlab.data.batch import Batch
 from seqlab.data.sources.ndfa import WORDS
@@ -76,7 +85,10 @@ def test_one_bias_moves_half_as_far_as_two() -> None:
 def test_sizes_momentum_and_clipping_act_on_both_sides(name: str) -> None:
     """Another value gives both sides another loss, and the same one."""
     work = SMALL[name]
-    changes = [{"learning_rate": 0.1}, {"clip_norm": 0.01}, {"momentum": 0.0 if work.momentum else 0.9}]
+    changes = [{"learning_rate": 0.1 * work.learning_rate}]
+    # Adam divides a gradient by its size, so that only a tiny one moves the weights less.
+    changes += [{"clip_norm": 0.01 if work.optimizer == "sgd" else 1e-9}]
+    changes += [{"momentum": 0.0 if work.momentum else 0.9}] if work.optimizer == "sgd" else []
     batches = [work.batches()[0]] * 4
     unchanged = losses(SeqlabStep(work), batches)
     for change in changes:
@@ -93,7 +105,7 @@ def test_both_sides_drop_the_same_share(name: str) -> None:
     work = replace(SMALL[name], dropout=0.3)
     seqlab = SeqlabStep(work)
     reference = work.reference_step(seqlab.model.state_dict())
-    assert {m.p for m in seqlab.model.modules() if isinstance(m, Dropout)} == {0.3}
+    assert {m.p for m in seqlab.model.modules() if isinstance(m, Dropout) and m.p} == {0.3}
     assert {m.p for m in reference.model.modules() if isinstance(m, nn.Dropout)} == {0.3}
     stacks = [m for m in reference.model.modules() if isinstance(m, nn.RNNBase)]
     assert all(m.dropout == (0.3 if m.num_layers > 1 else 0.0) for m in stacks)
@@ -116,6 +128,16 @@ def test_padding_has_no_effect_on_the_plain_classifier(name: str) -> None:
     work = SMALL[name]
     assert isinstance(work, Classifying)
     model = plain_pytorch.Classifier(work)
+    check_padding(model, work)
+
+
+def test_padding_has_no_effect_on_the_plain_convolution() -> None:
+    work = SMALL["imdb-cnn"]
+    assert isinstance(work, Convolving)
+    check_padding(plain_pytorch.ConvolutionalClassifier(work), work)
+
+
+def check_padding(model: nn.Module, work: Workload) -> None:
     tokens = work.batches()[0].inputs.tokens
     lengths = torch.tensor([5, 2, 4])
     logits = model(tokens, lengths)
@@ -168,6 +190,10 @@ def test_operations_of_a_step_by_hand() -> None:
     assert WORKLOADS["ndfa-lstm"].gflop == pytest.approx(6 * 256 * 40 * ndfa / 1e9)
     linear = 32 * (235 * 300 * 300 + 300 * 2)
     assert WORKLOADS["imdb-linear"].gflop == pytest.approx(6 * linear / 1e9)
+    convolutions = 32 * (235 * 300 * 100 * (3 + 4 + 5) + 300 * 2)
+    assert WORKLOADS["imdb-cnn"].gflop == pytest.approx(6 * convolutions / 1e9)
+    dense = 64 * (500 * 100 * 250 + 250 * 2)
+    assert WORKLOADS["battlefield-dense"].gflop == pytest.approx(6 * dense / 1e9)
     assert WORKLOADS["imdb-lstm"].gflop == pytest.approx(6 * (linear + 32 * 235 * 4 * 300 * 600) / 1e9)
 
 
@@ -177,8 +203,8 @@ def test_operations_are_those_of_the_weights(name: str) -> None:
     work = SMALL[name]
     each_token, tokens = 0, work.batch_size * work.sequence_length
     for key, weight in initial_weights(work).items():
-        if weight.dim() == 2 and not key.startswith("embedding"):
-            on_texts = isinstance(work, Classifying) and key.startswith("head")
+        if weight.dim() >= 2 and not key.startswith("embedding"):
+            on_texts = isinstance(work, Labelling) and key.startswith(("head", "dense"))
             each_token += weight.numel() * (work.batch_size if on_texts else tokens)
     assert work.gflop == pytest.approx(6 * each_token / 1e9)
 
@@ -230,6 +256,16 @@ def test_the_workloads_have_these_settings() -> None:
     descent = ["sgd", 0.01, 0.9, 1.0, 32]
     assert _settings(WORKLOADS["imdb-lstm"], *keys) == ["recurrent-classifier", 300, 0.0, *descent]
     assert _settings(WORKLOADS["imdb-linear"], *keys) == ["linear-classifier", 300, 0.0, *descent]
+    adam = ["adam", 0.001, 0.0, 1.0]
+    for name, size, batch_size in (("imdb-cnn", 300, 32), ("battlefield-dense", 100, 64)):
+        dropout = WORKLOADS[name].dropout
+        assert _settings(WORKLOADS[name], *keys) == [
+            "sequential-classifier",
+            size,
+            dropout,
+            *adam,
+            batch_size,
+        ]
     recurrence = ("model.cell", "model.hidden_size", "model.layers", "model.tied", "batching.sequence_length")
     assert _settings(WORKLOADS["ptb-lstm"], *recurrence) == ["lstm", 650, 2, True, 35]
     assert _settings(WORKLOADS["gru-1500"], *recurrence) == ["gru", 1500, 2, False, 35]
@@ -247,6 +283,8 @@ def test_references_and_goals() -> None:
         "ptb-lstm": (PLAIN, 1.8),
         "imdb-lstm": (PLAIN, 2.0),
         "imdb-linear": (PLAIN, 3.0),
+        "imdb-cnn": (PLAIN, 1.3),
+        "battlefield-dense": (PLAIN, 1.3),
         "gru-1500": (PLAIN, 2.5),
         "gru-1500-loop": (PYTHON_LOOP, 6.0),
         "ndfa-lstm": (PLAIN, 3.0),

@@ -1,7 +1,8 @@
 """NB-SVM: naive Bayes features in a linear classifier. Legend: N texts, K labels, F features.
 
-Wang and Manning 2012, "Baselines and bigrams". f (F,) is 1 for each token, and each sequence of
-neighbouring tokens up to a length, that occurs in a text, else 0. For a label against all others, summed over its texts and over the others,
+Wang and Manning 2012, "Baselines and bigrams". f (F,) is 1 for each token, and each sequence of neighbouring
+tokens up to a length, that occurs in a text, else 0. For a label against all others, summed over its texts
+and over the others,
 
     p = alpha + sum f,    q = alpha + sum f of the others,    r = ln((p / ||p||_1) / (q / ||q||_1)),
 
@@ -124,8 +125,8 @@ def _check_length(length: int, vocabulary: int) -> None:
     longest = max(n for n in range(1, length + 1) if features.most_keys(vocabulary, n) < 1 << 63)
     if longest < length:
         raise UserError(
-            f"'baseline.length' must be at most {longest} for {vocabulary:,} tokens, so that each feature has "
-            f"a number of 64 bits. Got {length}. Nearest: {longest}."
+            f"'baseline.length' must be at most {longest} for {vocabulary:,} tokens, because each feature "
+            f"needs a number of 64 bits. Got {length}. Nearest: {longest}."
         )
 
 

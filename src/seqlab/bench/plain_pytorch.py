@@ -8,8 +8,18 @@ from __future__ import annotations
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn import functional
 
-from seqlab.bench.workload import Classifying, LanguageModelling, TrainingStep, Weights, Workload
+from seqlab.bench.workload import (
+    Classifying,
+    Convolving,
+    Flattening,
+    Labelling,
+    LanguageModelling,
+    TrainingStep,
+    Weights,
+    Workload,
+)
 from seqlab.data.batch import Batch
 
 States = Tensor | tuple[Tensor, ...]
@@ -65,17 +75,64 @@ class Classifier(nn.Module):
         return self.head(self.dropout(pooled))
 
 
+class ConvolutionalClassifier(nn.Module):
+    """embedding -> dropout -> convolutions side by side -> ReLU -> maximum over time -> dropout -> linear."""
+
+    def __init__(self, work: Convolving):
+        super().__init__()
+        self.embedding = nn.Embedding(work.vocabulary, work.embedding)
+        self.convolutions = nn.ModuleList(
+            nn.Conv1d(work.embedding, work.filters, width) for width in work.widths
+        )
+        self.dropout = nn.Dropout(work.dropout)
+        self.head = nn.Linear(work.filters * len(work.widths), len(work.labels))
+
+    def forward(self, tokens: Int[Tensor, "B T"], lengths: Int[Tensor, " B"]) -> Float[Tensor, "B K"]:
+        """Logits; tokens beyond a sequence's length have no effect."""
+        padding = (torch.arange(tokens.shape[1]) >= lengths.unsqueeze(1)).unsqueeze(1)
+        x = self.dropout(self.embedding(tokens)).transpose(1, 2).masked_fill(padding, 0.0)
+        widths = [one.kernel_size[0] for one in self.convolutions if isinstance(one, nn.Conv1d)]
+        # As padding="same", which warns about even widths.
+        spaced = [functional.pad(x, ((width - 1) // 2, width // 2)) for width in widths]
+        outputs = [torch.relu(one(x)) for one, x in zip(self.convolutions, spaced, strict=True)]
+        maps = [output.masked_fill(padding, 0.0) for output in outputs]
+        return self.head(self.dropout(torch.cat([one.max(2).values for one in maps], dim=1)))
+
+
+class WindowClassifier(nn.Module):
+    """embedding -> zeros in front, up to the window -> dropout -> linear -> ReLU -> dropout -> linear."""
+
+    def __init__(self, work: Flattening):
+        super().__init__()
+        self.embedding = nn.Embedding(work.vocabulary, work.embedding)
+        self.dense = nn.Linear(work.window * work.embedding, work.dense)
+        self.head = nn.Linear(work.dense, len(work.labels))
+        self.dropout, self._window = nn.Dropout(work.dropout), work.window
+
+    def forward(self, tokens: Int[Tensor, "B T"], lengths: Int[Tensor, " B"]) -> Float[Tensor, "B K"]:
+        """Logits of texts of equal length, none longer than the window."""
+        assert bool((lengths == tokens.shape[1]).all()), "no text is padded"
+        x = functional.pad(self.embedding(tokens), (0, 0, self._window - tokens.shape[1], 0))
+        h = torch.relu(self.dense(self.dropout(x.flatten(1))))
+        return self.head(self.dropout(h))
+
+
 def detached(state: States) -> States:
     """The state, detached from the graph."""
     return state.detach() if isinstance(state, Tensor) else tuple(tensor.detach() for tensor in state)
 
 
-class SgdStep:
-    """Backward, clipping, and a step of `torch.optim.SGD`, all with torch's defaults."""
+class Update:
+    """Backward, clipping, and a step of torch's optimizer, all with torch's defaults."""
 
     def __init__(self, model: nn.Module, work: Workload):
         self._model, self._clip_norm = model, work.clip_norm
-        self._optimizer = torch.optim.SGD(model.parameters(), lr=work.learning_rate, momentum=work.momentum)
+        parameters, rate = model.parameters(), work.learning_rate
+        self._optimizer = (
+            torch.optim.Adam(parameters, lr=rate)
+            if work.optimizer == "adam"
+            else torch.optim.SGD(parameters, lr=rate, momentum=work.momentum)
+        )
 
     def __call__(self, loss: Float[Tensor, ""]) -> float:
         """Take a step down the gradient of a loss; returns its value."""
@@ -90,7 +147,7 @@ class LanguageModelStep:
     """The training step of any module from tokens and state to logits and state."""
 
     def __init__(self, model: nn.Module, work: LanguageModelling):
-        self.model, self._update = model, SgdStep(model, work)
+        self.model, self._update = model, Update(model, work)
         self._loss = nn.CrossEntropyLoss()
         self._state: States | None = None
 
@@ -104,8 +161,8 @@ class LanguageModelStep:
 class ClassifierStep:
     """The training step of a classifier."""
 
-    def __init__(self, model: Classifier, work: Classifying):
-        self.model, self._update = model, SgdStep(model, work)
+    def __init__(self, model: nn.Module, work: Labelling):
+        self.model, self._update = model, Update(model, work)
         self._loss = nn.CrossEntropyLoss()
 
     def __call__(self, batch: Batch) -> float:
@@ -126,3 +183,19 @@ def classifier(work: Classifying, weights: Weights) -> TrainingStep:
     model = Classifier(work)
     model.load_state_dict(weights)
     return ClassifierStep(model, work)
+
+
+def convolutional(work: Convolving, weights: Weights) -> TrainingStep:
+    """The training step of a convolutional classifier with these initial weights."""
+    return ClassifierStep(_loaded(ConvolutionalClassifier(work), weights), work)
+
+
+def window(work: Flattening, weights: Weights) -> TrainingStep:
+    """The training step of a classifier of a fixed window with these initial weights."""
+    return ClassifierStep(_loaded(WindowClassifier(work), weights), work)
+
+
+def _loaded(model: nn.Module, weights: Weights) -> nn.Module:
+    """The model with weights in the order of its own; seqlab names them by its layers."""
+    model.load_state_dict(dict(zip(model.state_dict(), weights.values(), strict=True)))
+    return model

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,14 +51,15 @@ class TrainingStep(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Workload(ABC):
-    """One comparison of training steps by SGD.
+    """One comparison of training steps.
 
     name, about: its name, and a description. against: the reference that seqlab is compared with.
     goal: ratio of the reference's time to seqlab's that seqlab aims at.
     recipe: the shipped recipe; the settings below override its own.
     vocabulary, embedding: V, E. batch_size, sequence_length: B, T of every batch.
     dropout: share dropped, wherever the model has dropout.
-    learning_rate, momentum, clip_norm: of SGD; the last is the largest norm of the whole gradient.
+    optimizer: its kind. learning_rate, momentum: of it; Adam has no momentum.
+    clip_norm: the largest norm of the whole gradient.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Workload(ABC):
     batch_size: int
     sequence_length: int
     dropout: float = 0.0
+    optimizer: Literal["sgd", "adam"] = "sgd"
     learning_rate: float
     momentum: float = 0.0
     clip_norm: float
@@ -97,9 +99,9 @@ class Workload(ABC):
     def config(self) -> ExperimentConfig:
         """The experiment of seqlab's side."""
         settings = {
-            "training.optimizer.kind": "sgd",
+            "training.optimizer.kind": self.optimizer,
             "training.optimizer.learning_rate": self.learning_rate,
-            "training.optimizer.momentum": self.momentum,
+            **({"training.optimizer.momentum": self.momentum} if self.optimizer == "sgd" else {}),
             "training.clip_norm": self.clip_norm,
             "model.embedding_size": self.embedding,
             "model.dropout": self.dropout,
@@ -174,8 +176,22 @@ class LanguageModelling(Workload):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Classifying(Workload):
-    """Predict one of two labels for each text; texts of equal length, some words far likelier than others.
+class Labelling(Workload, ABC):
+    """Predict one of two labels for each text; texts of equal length, some words far likelier than others."""
+
+    labels: ClassVar[tuple[str, ...]] = ("negative", "positive")
+
+    @override
+    def split(self) -> Split:
+        texts = BATCHES * self.batch_size
+        tokens = _tokens(self.vocabulary, texts * self.sequence_length, skew=WORD_SKEW)
+        labels = np.random.default_rng(SEED).integers(len(self.labels), size=texts)
+        return Split(Ragged(tokens, np.arange(texts + 1) * self.sequence_length), targets=labels)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classifying(Labelling):
+    """By an LSTM and a linear layer, and their maximum over time.
 
     hidden: units of the LSTM, 0 where there is none. linear: features of the layer before pooling.
     reference: builds the reference's step.
@@ -184,8 +200,6 @@ class Classifying(Workload):
     hidden: int
     linear: int
     reference: Callable[[Classifying, Weights], TrainingStep]
-
-    labels: ClassVar[tuple[str, ...]] = ("negative", "positive")
 
     @property
     @override
@@ -200,16 +214,69 @@ class Classifying(Workload):
         return self.reference(self, weights)
 
     @override
-    def split(self) -> Split:
-        texts = BATCHES * self.batch_size
-        tokens = _tokens(self.vocabulary, texts * self.sequence_length, skew=WORD_SKEW)
-        labels = np.random.default_rng(SEED).integers(len(self.labels), size=texts)
-        return Split(Ragged(tokens, np.arange(texts + 1) * self.sequence_length), targets=labels)
-
-    @override
     def settings(self) -> dict[str, object]:
         recurrence = {"model.hidden_size": self.hidden} if self.hidden else {}
         return {"model.linear_size": self.linear, **recurrence}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Convolving(Labelling):
+    """By convolutions of several widths side by side, and their maximum over time.
+
+    filters: of each width. widths: of the convolutions. reference: builds the reference's step.
+    """
+
+    filters: int
+    widths: tuple[int, ...]
+    reference: Callable[[Convolving, Weights], TrainingStep]
+
+    @property
+    @override
+    def gflop(self) -> float:
+        token = self.embedding * self.filters * sum(self.widths)
+        text = self.filters * len(self.widths) * len(self.labels)
+        return 2e-9 * MATMULS * self.batch_size * (self.sequence_length * token + text)
+
+    @override
+    def reference_step(self, weights: Weights) -> TrainingStep:
+        return self.reference(self, weights)
+
+    @override
+    def settings(self) -> dict[str, object]:
+        sizes = f"filters = {self.filters}, widths = {list(self.widths)}"
+        dropout = f'{{kind = "dropout", rate = {self.dropout}}}'
+        return {"model.layers": f'[{dropout}, {{kind = "convolution", {sizes}}}]'}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flattening(Labelling):
+    """By a dense layer over all embedded tokens of a window that is longer than the texts.
+
+    window: tokens. dense: features. reference: builds the reference's step.
+    """
+
+    window: int
+    dense: int
+    reference: Callable[[Flattening, Weights], TrainingStep]
+
+    @property
+    @override
+    def gflop(self) -> float:
+        text = self.window * self.embedding * self.dense + self.dense * len(self.labels)
+        return 2e-9 * MATMULS * self.batch_size * text
+
+    @override
+    def reference_step(self, weights: Weights) -> TrainingStep:
+        return self.reference(self, weights)
+
+    @override
+    def settings(self) -> dict[str, object]:
+        return {
+            "data.max_length": self.window,
+            "model.window": self.window,
+            "model.dense_sizes": self.dense,
+            "model.one_logit": False,
+        }
 
 
 def _tokens(vocabulary: int, count: int, *, skew: float) -> NDArray[np.int32]:

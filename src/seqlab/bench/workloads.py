@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from seqlab.bench import plain_pytorch, python_loop
 from seqlab.bench.result import picked
-from seqlab.bench.workload import Classifying, LanguageModelling, Workload
+from seqlab.bench.workload import Classifying, Convolving, Flattening, LanguageModelling, Workload
 
 PLAIN, PYTHON_LOOP = "plain PyTorch", "a Python loop"
 
@@ -94,6 +94,42 @@ _ALL: tuple[Workload, ...] = (
         goal=3.0,
         recipe="imdb-linear",
         hidden=0,
+    ),
+    Convolving(
+        name="imdb-cnn",
+        about="30,000 words, 100 filters each of 3, 4 and 5 words, maximum over time, 32 x 235 tokens",
+        against=PLAIN,
+        goal=1.3,
+        recipe="imdb-cnn",
+        vocabulary=30_000,
+        embedding=300,
+        filters=100,
+        widths=(3, 4, 5),
+        batch_size=32,
+        sequence_length=235,
+        dropout=0.4,
+        optimizer="adam",
+        learning_rate=0.001,
+        clip_norm=1.0,
+        reference=plain_pytorch.convolutional,
+    ),
+    Flattening(
+        name="battlefield-dense",
+        about="10,000 words, a window of 500 words of 100 features, dense 250, 64 x 235 tokens",
+        against=PLAIN,
+        goal=1.3,
+        recipe="battlefield-dense",
+        vocabulary=10_000,
+        embedding=100,
+        window=500,
+        dense=250,
+        batch_size=64,
+        sequence_length=235,
+        dropout=0.5,
+        optimizer="adam",
+        learning_rate=0.001,
+        clip_norm=1.0,
+        reference=plain_pytorch.window,
     ),
     _GRU,
     replace(
