@@ -16,9 +16,9 @@ from seqlab.models.input_spec import InputSpec
 from seqlab.models.layer_configs import (
     ConvolutionConfig,
     DropoutConfig,
-    LinearConfig,
     MaxPoolConfig,
     RecurrentConfig,
+    TokenLinearConfig,
 )
 from seqlab.models.linear_classifier import LinearClassifierConfig
 from seqlab.models.model_config import ModelConfig
@@ -80,7 +80,7 @@ CHANGES = [
     (SequentialClassifierConfig, "embedding_size", 3),
     (SequentialClassifierConfig, "embedding_std", 0.5),
     (SequentialClassifierConfig, "layers", ()),
-    (SequentialClassifierConfig, "layers", (LinearConfig(size=3),)),
+    (SequentialClassifierConfig, "layers", (TokenLinearConfig(size=3),)),
     (SequentialClassifierConfig, "layers", (DropoutConfig(),)),
     (SequentialClassifierConfig, "pooling", "max"),
     (SequentialClassifierConfig, "pooling", "mean"),

@@ -55,8 +55,8 @@ def test_outputs_and_gradients_are_those_of_the_equation(
     expected = [reference(one, x[b, :L]) for b, L in enumerate(lengths)]
     for b, L in enumerate(lengths):
         torch.testing.assert_close(y[b, :L], expected[b])
-    found = sum((y[b, :L] * upstream[b, :L]).sum() for b, L in enumerate(lengths))
-    wanted = sum((row * upstream[b, : len(row)]).sum() for b, row in enumerate(expected))
+    found = torch.stack([(y[b, :L] * upstream[b, :L]).sum() for b, L in enumerate(lengths)]).sum()
+    wanted = torch.stack([(row * upstream[b, : len(row)]).sum() for b, row in enumerate(expected)]).sum()
     leaves = [x, *one.parameters()]
     for a, b in zip(torch.autograd.grad(found, leaves), torch.autograd.grad(wanted, leaves), strict=True):
         torch.testing.assert_close(a, b)

@@ -15,6 +15,7 @@ from seqlab.baselines.baseline_kinds import BASELINES
 from seqlab.data.data_kinds import BATCHING, DATASETS, TOKENIZERS
 from seqlab.experiment.training_kinds import OPTIMIZERS, SCHEDULES
 from seqlab.measure.metric_kinds import DIAGNOSTICS, METRICS
+from seqlab.models.layer_kinds import LAYERS
 from seqlab.models.model_kinds import MODELS
 from seqlab.schema import plugins
 from seqlab.schema.errors import UserError
@@ -28,7 +29,7 @@ def _forget() -> Iterator[None]:
 
 
 def test_every_list_that_plugins_may_add_to_is_a_registry() -> None:
-    registries = [DATASETS, TOKENIZERS, BATCHING, MODELS, BASELINES, OPTIMIZERS, SCHEDULES, METRICS]
+    registries = [DATASETS, TOKENIZERS, BATCHING, MODELS, LAYERS, BASELINES, OPTIMIZERS, SCHEDULES, METRICS]
     assert tuple(each.listed for each in (*registries, DIAGNOSTICS, SEARCHES)) == plugins.LISTS
 
 

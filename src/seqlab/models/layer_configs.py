@@ -106,7 +106,7 @@ class RecurrentConfig(StepwiseLayerConfig):
         )
 
 
-class LinearConfig(StepwiseLayerConfig):
+class TokenLinearConfig(StepwiseLayerConfig):
     """y_t = ReLU(W x_t + b), the same map of each step."""
 
     kind: Literal["linear"] = "linear"

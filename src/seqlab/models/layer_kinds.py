@@ -12,7 +12,10 @@ LAYERS = Registry(
             "convolution over time with ReLU, several widths side by side",
         ),
         "dropout": ("seqlab.models.layer_configs:DropoutConfig", "dropout of each feature of each step"),
-        "linear": ("seqlab.models.layer_configs:LinearConfig", "the same linear map and ReLU of each step"),
+        "linear": (
+            "seqlab.models.layer_configs:TokenLinearConfig",
+            "the same linear map and ReLU of each step",
+        ),
         "max-pool": ("seqlab.models.layer_configs:MaxPoolConfig", "maximum over windows of steps"),
         "recurrent": ("seqlab.models.layer_configs:RecurrentConfig", "Elman, GRU or LSTM layers"),
     },
