@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -60,6 +62,7 @@ def make(
     finished: bool = True,
     optimizer: str = "",
     rate: str = "0.1",
+    spent: Mapping[str, float] = MappingProxyType({}),
 ) -> RunFolder:
     """A run of four records and two validations under `SEQLAB_RUNS`."""
     fingerprint = run_folder.fingerprint(name, cell + optimizer + rate, f"{seed} {loss} {finished}")
@@ -73,7 +76,7 @@ def make(
     if finished:
         metrics = {"loss": loss, "accuracy": 1 - loss / 2}
         run.write_card(_card(run, metrics, seed))
-        run.finish(_summary(run, metrics))
+        run.finish(_summary(run, metrics, spent))
     return run
 
 
@@ -243,7 +246,9 @@ def _card(run: RunFolder, metrics: dict[str, float], seed: int) -> Card:
     }
 
 
-def _summary(run: RunFolder, metrics: dict[str, float]) -> RunSummary:
+def _summary(
+    run: RunFolder, metrics: dict[str, float], spent: Mapping[str, float] = MappingProxyType({})
+) -> RunSummary:
     return {
         "run": str(run.path),
         "stopped": "2 of 2 epochs done",
@@ -253,12 +258,12 @@ def _summary(run: RunFolder, metrics: dict[str, float]) -> RunSummary:
         "steps": 40,
         "epochs": 2.0,
         "tokens": 4000,
-        "parameters": 3494,
+        "parameters": int(spent.get("parameters", 3494)),
         "cost": {
-            "training_seconds": 10.5,
+            "training_seconds": spent.get("seconds", 10.5),
             "evaluation_seconds": 1.5,
             "tokens_per_second": 381.0,
-            "peak_memory_mib": 321.5,
+            "peak_memory_mib": spent.get("memory", 321.5),
             "threads": ENVIRONMENT["threads"],
             "processor": ENVIRONMENT["processor"],
             "device": ENVIRONMENT["device"],

@@ -92,7 +92,7 @@ def test_one_seed_has_no_spread_and_no_claim() -> None:
     shown = answer(studies=(study.make(failed=False, seeds=(1,)),))
     assert shown.sentence.endswith("one seed each, so this ranks the runs and is no claim about the models.")
     titles = [column.title for column in shown.table.columns]
-    assert titles == ["model", "learning_rate", "loss", "training", "parameters"]
+    assert titles == ["model", "learning_rate", "loss", "training", "peak memory", "parameters"]
     assert shown.figure is not None
     assert {row["kind"] for row in shown.figure.rows} == {"seed"}
 

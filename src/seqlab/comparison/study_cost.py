@@ -10,10 +10,14 @@ from seqlab.comparison.study import Group
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """Of one run, medians over seeds: parameters, and seconds of training with its validations."""
+    """Of one run, medians over seeds: parameters, seconds of training with its validations, peak memory.
+
+    Memory is the peak of the process, in MiB, which may have trained other runs before.
+    """
 
     parameters: float
     seconds: float
+    memory_mib: float
 
 
 def cost(group: Group) -> Cost | None:
@@ -30,4 +34,5 @@ def cost(group: Group) -> Cost | None:
     return Cost(
         parameters=statistics.median(summary["parameters"] for summary in known),
         seconds=statistics.median(summary["cost"]["training_seconds"] for summary in known),
+        memory_mib=statistics.median(summary["cost"]["peak_memory_mib"] for summary in known),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from seqlab.comparison.study import Study
 from seqlab.comparison.study_importance import importances
 from seqlab.comparison.study_pairs import pairs
+from seqlab.comparison.study_trade_offs import trade_offs
 
 
 def sentences(study: Study) -> dict[str, list[str]]:
@@ -13,6 +14,7 @@ def sentences(study: Study) -> dict[str, list[str]]:
         "The best compared with the others": comparisons(study),
         "Most reliable over settings": reliability(study),
         "Importance of settings": [f"{name}: {text}" for name, text in importance(study).items()],
+        "What a better result costs": trade_offs(study),
         "Best at the edge of the tried values": study.edges,
     }
     return {topic: found for topic, found in by_topic.items() if found}

@@ -75,6 +75,7 @@ def best_table(study: ChapterStudy, pairs: Pairs) -> ReportTable:
                 else []
             ),
             ReportColumn("training", "s"),
+            ReportColumn("peak memory", "MiB"),
             ReportColumn("parameters"),
         ),
         rows=tuple(
@@ -156,13 +157,15 @@ def _compared(study: ChapterStudy, pairs: Pairs, group: Group) -> tuple[CellValu
     return None, None, None
 
 
-def _cost(group: Group) -> tuple[CellValue, CellValue]:
+def _cost(group: Group) -> tuple[CellValue, CellValue, CellValue]:
     try:
         spent = cost(group)
     except UserError:
         # The notice at the top of the page names the damaged run.
-        return None, None
-    return (None, None) if spent is None else (spent.seconds, round(spent.parameters))
+        return None, None, None
+    if spent is None:
+        return None, None, None
+    return spent.seconds, spent.memory_mib, round(spent.parameters)
 
 
 def _caption(study: ChapterStudy, *, seeds: bool, compared: bool) -> str:

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from seqlab.comparison.study import Group, dataset_of, short
 from seqlab.comparison.study_importance import Importances
 from seqlab.comparison.study_pairs import Pairs
+from seqlab.comparison.study_trade_offs import trade_offs
 from seqlab.report.study.chapter_study import ChapterStudy
 from seqlab.report.tables import words
+from seqlab.schema.errors import UserError
 from seqlab.stats.formatting import counted
 from seqlab.stats.reliability import Reliability
 from seqlab.stats.ties import difference
@@ -29,7 +31,15 @@ def findings(
         sentences.append(f"Most reliable is {reliability[0].sentence}.")
     if study.axes and len(study.groups) > 1:
         sentences.append(_importance(importances))
+    sentences += [f"{sentence}." for sentence in _trade_offs(study)]
     return [*sentences, *(f"{edge}." for edge in study.edges), *_not_begun(study)]
+
+
+def _trade_offs(study: ChapterStudy) -> list[str]:
+    try:
+        return trade_offs(study)
+    except UserError:
+        return []  # the notice at the top of the page names the damaged run
 
 
 def _not_begun(study: ChapterStudy) -> list[str]:
