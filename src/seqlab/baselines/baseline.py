@@ -14,6 +14,7 @@ from seqlab.data.dataset import Split
 from seqlab.data.dataset_config import DatasetConfig
 from seqlab.data.ragged import Ragged
 from seqlab.data.tokenizers.tokenizer import Tokenizer
+from seqlab.models.token_effects import TokenEffects
 from seqlab.schema.config import Config
 
 Integers = NDArray[np.int64]
@@ -83,6 +84,11 @@ class Baseline(ABC):
             Log probabilities (N, V), in nats, of the labels of texts or of the token after each row; for
             numbers the predicted ones, (N, 1).
         """
+
+
+    def token_effects(self, tokens: Integers, output: int) -> TokenEffects | None:
+        """What each token of a text (T,) adds to an output; None where outputs are no sums over tokens."""
+        return None
 
 
 class BaselineConfig(Config, ABC):

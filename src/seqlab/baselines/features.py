@@ -57,6 +57,18 @@ def transform(texts: Ragged, fitted: Integers, vocabulary: int, length: int) -> 
     return _binary(rows[kept], columns[kept], (len(texts), len(fitted)))
 
 
+def fitted_columns(keys: Integers, fitted: Integers) -> tuple[Integers, Integers]:
+    """The column of each key of one text, and how often the key occurs in it; 0 of one that is not fitted.
+
+    >>> columns, counts = fitted_columns(np.array([4, 9, 4, 7]), np.array([4, 7]))
+    >>> columns[counts > 0].tolist(), counts.tolist()
+    ([0, 0, 1], [2, 0, 2, 1])
+    """
+    columns = np.minimum(np.searchsorted(fitted, keys), max(0, len(fitted) - 1))
+    _, inverse, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    return columns, np.where(fitted[columns] == keys, counts[inverse], 0)
+
+
 def _binary(rows: Integers, columns: Integers, shape: tuple[int, int]) -> csr_array:
     """1 where there is an occurrence or several; columns of a row ascend."""
     from scipy.sparse import coo_array

@@ -20,6 +20,7 @@ from seqlab.baselines.baseline import (
 from seqlab.baselines.labels import score_labels
 from seqlab.data.dataset import Split
 from seqlab.data.ragged import Ragged
+from seqlab.models.token_effects import LOG_ODDS, TokenEffects
 
 
 class MajorityConfig(BaselineConfig):
@@ -75,6 +76,11 @@ class Majority(Baseline):
     @override
     def score(self, split: Split, *, dense: bool) -> Iterator[TargetScores]:
         return score_labels(split, self.predict)
+
+    @override
+    def token_effects(self, tokens: Integers, output: int) -> TokenEffects:
+        share = np.exp(self._log_probabilities[output])
+        return TokenEffects(np.zeros(len(tokens)), float(np.log(share / (1 - share))), LOG_ODDS)
 
     @override
     def predict(self, rows: Ragged) -> Floats:

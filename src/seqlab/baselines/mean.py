@@ -8,9 +8,18 @@ from typing import ClassVar, Literal
 import numpy as np
 from typing_extensions import override
 
-from seqlab.baselines.baseline import Arrays, Baseline, BaselineConfig, FitContext, Floats, TargetScores
+from seqlab.baselines.baseline import (
+    Arrays,
+    Baseline,
+    BaselineConfig,
+    FitContext,
+    Floats,
+    Integers,
+    TargetScores,
+)
 from seqlab.data.dataset import Split
 from seqlab.data.ragged import Ragged
+from seqlab.models.token_effects import NUMBER_ITSELF, TokenEffects
 
 
 class MeanConfig(BaselineConfig):
@@ -65,6 +74,10 @@ class MeanNumber(Baseline):
         # The density of a normal distribution with variance 1, as in the task `regress`.
         nats = (targets - predicted[:, 0]) ** 2 / 2 + np.log(2 * np.pi) / 2
         yield TargetScores(nats, targets, np.zeros(len(split), np.int64), predicted)
+
+    @override
+    def token_effects(self, tokens: Integers, output: int) -> TokenEffects:
+        return TokenEffects(np.zeros(len(tokens)), float(self._mean[0]), NUMBER_ITSELF)
 
     @override
     def predict(self, rows: Ragged) -> Floats:

@@ -24,10 +24,19 @@ from pydantic import Field
 from typing_extensions import override
 
 from seqlab.baselines import features
-from seqlab.baselines.baseline import Arrays, Baseline, BaselineConfig, FitContext, Floats, TargetScores
+from seqlab.baselines.baseline import (
+    Arrays,
+    Baseline,
+    BaselineConfig,
+    FitContext,
+    Floats,
+    Integers,
+    TargetScores,
+)
 from seqlab.baselines.labels import score_labels
 from seqlab.data.dataset import Split
 from seqlab.data.ragged import Ragged
+from seqlab.models.token_effects import LOG_ODDS, TokenEffects
 from seqlab.schema.errors import UserError, WorkError
 from seqlab.schema.extras import require
 
@@ -38,6 +47,10 @@ MAX_ITERATIONS = 1000
 """Passes over the texts that the solver may take; a few dozen are enough where C is not extreme."""
 TOLERANCE = 1e-4
 """Largest step of the solver's last pass."""
+_OWN_ODDS = (
+    "the log odds of the label by its own classifier against all others, before the probabilities of all "
+    "labels are divided by their sum"
+)
 
 
 class NbSvmConfig(BaselineConfig):
@@ -97,6 +110,23 @@ class NbSvm(Baseline):
     def predict(self, rows: Ragged) -> Floats:
         matrix = features.transform(rows, self._arrays["keys"], self._vocabulary, self._length)
         return log_probabilities(matrix @ self._arrays["weights"].T + self._arrays["intercepts"])
+
+    @override
+    def token_effects(self, tokens: Integers, output: int) -> TokenEffects:
+        """The weight of each feature, shared by its occurrences; that of a pair by its two tokens."""
+        weights, intercepts = self._arrays["weights"], self._arrays["intercepts"]
+        text = Ragged(tokens.astype(np.int32), np.array([0, len(tokens)]))
+        _, keys = features.occurrences(text, self._vocabulary, self._length)
+        columns, counts = features.fitted_columns(keys, self._arrays["keys"])
+        # With two labels there is one classifier, of the second one.
+        row, sign = (0, 1.0 if output else -1.0) if len(weights) == 1 else (output, 1.0)
+        shares = sign * np.where(counts > 0, weights[row, columns] / np.maximum(counts, 1), 0.0)
+        effects = shares[: len(tokens)].copy()
+        pairs = shares[len(tokens) :]
+        effects[: len(pairs)] += pairs / 2
+        effects[1 : len(pairs) + 1] += pairs / 2
+        quantity = _OWN_ODDS if len(weights) > 1 else LOG_ODDS
+        return TokenEffects(effects, sign * float(intercepts[row]), quantity)
 
 
 def _check_labels(labels: Sequence[str], train: Split) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from seqlab.baselines.baseline import Baseline
@@ -14,6 +15,7 @@ from seqlab.data.batch import Batch
 from seqlab.data.ragged import ragged
 from seqlab.data.sequences import Padded
 from seqlab.models.model import Capabilities, SequenceModel, State
+from seqlab.models.token_effects import TokenEffects
 
 TOKENS, LENGTHS = "tokens", "lengths"
 
@@ -48,6 +50,10 @@ class BaselineModel(SequenceModel):
     def start(self, batch_size: int, source: Padded | None = None) -> State:
         """Nothing read; see `SequenceModel.start`."""
         return _state([np.zeros(0, np.int64)] * batch_size)
+
+    def token_effects(self, tokens: NDArray[np.int64], output: int) -> TokenEffects | None:
+        """What each token of a text adds to an output; see `Baseline.token_effects`."""
+        return self._baseline.token_effects(tokens, output)
 
     def _answer(self, rows: list[np.ndarray]) -> Tensor:
         return torch.from_numpy(self._baseline.predict(ragged(rows)))

@@ -14,6 +14,7 @@ from seqlab.data.batch import Batch
 from seqlab.data.sequences import Padded, length_mask
 from seqlab.models.model import Capabilities, SequenceModel, State
 from seqlab.models.module_probe import Adapter
+from seqlab.models.module_vectors import EmbeddingCalls, GivenRows
 
 _PREFIX, _LENGTH, _BEGUN = "prefix", "prefix_length", "begun"
 
@@ -54,6 +55,21 @@ class ImportedModel(SequenceModel):
         rows = torch.arange(len(tokens), device=tokens.device).unsqueeze(1)
         after = state.tensors | {_PREFIX: whole, _LENGTH: total} if new is None else new
         return logits[rows, steps.clamp(max=max(0, logits.shape[1] - 1))], State(after)
+
+    @override
+    def token_vectors(self, batch: Batch) -> Tensor:
+        with EmbeddingCalls(self.module) as calls:
+            self(batch)
+        return calls.vectors(self._adapter.call.code, batch.inputs.tokens)
+
+    @override
+    def from_vectors(self, batch: Batch, vectors: Tensor) -> Tensor:
+        code, first = self._adapter.call.code, batch.select(torch.zeros(1, dtype=torch.long))
+        with EmbeddingCalls(self.module) as calls, torch.no_grad():
+            self(first)
+        embedding = calls.embedding(code, first.inputs.tokens)
+        with GivenRows(code, embedding, batch.inputs.tokens[0], vectors):
+            return self(batch)[0]
 
     @override
     def start(self, batch_size: int, source: Padded | None = None) -> State:

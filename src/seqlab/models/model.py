@@ -5,13 +5,18 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from seqlab.data.batch import Batch, unlabelled
 from seqlab.data.sequences import Padded
+from seqlab.models.token_effects import TokenEffects
+from seqlab.nn.embedding import GivenVectors
 from seqlab.nn.layer_inputs import check_axes
+from seqlab.schema.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,39 @@ class SequenceModel(nn.Module, ABC):
         What depends on a single token alone is computed here, once for each token of the vocabulary.
         """
         return self
+
+    def token_vectors(self, batch: Batch) -> Float[Tensor, "1 T E"]:
+        """The vectors of the embedded tokens of one sequence, (1, T, E).
+
+        Raises:
+            UserError: the model embeds no tokens.
+        """
+        return self._embedding()(batch.inputs.tokens)
+
+    def from_vectors(self, batch: Batch, vectors: Float[Tensor, "B T E"]) -> Float[Tensor, "B V"]:
+        """The logits of `forward` where tokens are embedded as these vectors, to which gradients flow.
+
+        All sequences of the batch have the same tokens: a model may read them in any order.
+
+        Raises:
+            UserError: the model embeds no tokens.
+        """
+        own = self._embedding()
+        self.embedding = GivenVectors(vectors)
+        try:
+            return self(batch)[0]
+        finally:
+            self.embedding = own
+
+    def token_effects(self, tokens: NDArray[np.int64], output: int) -> TokenEffects | None:
+        """What each token of a text (T,) adds to an output; None where outputs are no sums over tokens."""
+        return None
+
+    def _embedding(self) -> nn.Module:
+        found = dict(self.named_children()).get("embedding")
+        if found is None:
+            raise UserError("The model must have an embedding of tokens. Got one without.")
+        return found
 
     def start(self, batch_size: int, source: Padded | None = None) -> State:
         """The state before the first token of each sequence, after its source if the model reads one.

@@ -155,6 +155,28 @@ class Fixed(nn.Module):
         return Lookup(tokens, self.get_buffer("table"))
 
 
+class GivenVectors(nn.Module):
+    """In place of an embedding: the tokens of one batch have these vectors, whatever tokens they are.
+
+    Args:
+        vectors: (B, T, E), to which gradients flow.
+    """
+
+    def __init__(self, vectors: Float[Tensor, "B T E"]):
+        super().__init__()
+        self.vectors = vectors
+        self.embedding_dim = vectors.shape[2]
+
+    def forward(self, tokens: Int[Tensor, "B T"]) -> Float[Tensor, "B T E"]:
+        """The vectors."""
+        assert tokens.shape == self.vectors.shape[:2], "one vector for each token"
+        return self.vectors
+
+    def lookup(self, tokens: Int[Tensor, "B T"]) -> Float[Tensor, "B T E"]:
+        """The same for a layer that could read a table itself."""
+        return self(tokens)
+
+
 def embedded(
     embedding: Embedding | Fixed, dropout: Dropout, tokens: Int[Tensor, "B T"]
 ) -> Lookup | Float[Tensor, "B T E"]:

@@ -8,6 +8,7 @@ from seqlab.schema.errors import UserError
 
 EXTRAS = {
     "nb-svm": "scikit-learn",
+    "explain": "captum",
     "search": "optuna",
     "subwords": "tokenizers",
     "tensorboard": "tensorboard",

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from typing_extensions import override
 
+from seqlab.data.tokenizers.spans import Span, byte_spans
 from seqlab.data.tokenizers.tokenizer import (
     PAD,
     START,
@@ -58,6 +59,10 @@ class _Bytes(Tokenizer):
         data = [text.encode("utf-8", "replace") for text in texts]
         tokens = np.frombuffer(b"".join(data), dtype=np.uint8).astype(np.int32)
         return Encoded(tokens, offsets_of(map(len, data)))
+
+    @override
+    def spans(self, text: str) -> list[Span]:
+        return byte_spans(text)
 
     @override
     def decode(self, ids: Sequence[int]) -> str:

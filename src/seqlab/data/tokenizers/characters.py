@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from typing_extensions import override
 
+from seqlab.data.tokenizers.spans import Span
 from seqlab.data.tokenizers.tokenizer import (
     Encoded,
     Spec,
@@ -68,6 +69,10 @@ class _Characters(Tokenizer):
         points = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype="<u4")
         tokens = self._table[np.minimum(points, len(self._table) - 1)]
         return Encoded(tokens, offsets_of(map(len, texts)))
+
+    @override
+    def spans(self, text: str) -> list[Span]:
+        return [(index, index + 1) for index in range(len(text))]
 
     @override
     def decode(self, ids: Sequence[int]) -> str:

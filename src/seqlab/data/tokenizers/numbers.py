@@ -12,8 +12,10 @@ import numpy as np
 from pydantic import Field, model_validator
 from typing_extensions import override
 
+from seqlab.data.tokenizers.spans import Span, matched
 from seqlab.data.tokenizers.tokenizer import Encoded, Spec, Tokenizer, TokenizerConfig, offsets_of
 from seqlab.data.tokenizers.vocabulary import Vocabulary
+from seqlab.data.tokenizers.whitespace import WORD
 from seqlab.schema.config import parse, plain
 from seqlab.schema.errors import UserError
 
@@ -127,6 +129,10 @@ class _Numbers(Tokenizer):
         except KeyError as error:
             raise UserError(self._off_grid(error.args[0])) from None
         return Encoded(np.array(found, dtype=np.int32), offsets_of(map(len, tokens)))
+
+    @override
+    def spans(self, text: str) -> list[Span]:
+        return matched(WORD, text)
 
     @override
     def decode(self, ids: Sequence[int]) -> str:

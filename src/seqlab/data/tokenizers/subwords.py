@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import Field
 from typing_extensions import override
 
+from seqlab.data.tokenizers.spans import Span
 from seqlab.data.tokenizers.tokenizer import (
     END,
     PAD,
@@ -179,6 +180,10 @@ class _Subwords(Tokenizer):
             lengths += map(len, ids)
             parts.append(np.fromiter(chain.from_iterable(ids), dtype=np.int32))
         return Encoded(np.concatenate(parts), offsets_of(lengths))
+
+    @override
+    def spans(self, text: str) -> list[Span]:
+        return self._model.encode(text, add_special_tokens=False).offsets
 
     @override
     def decode(self, ids: Sequence[int]) -> str:

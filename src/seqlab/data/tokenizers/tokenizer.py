@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from seqlab.data.data_kinds import TOKENIZERS
 from seqlab.data.sources.file_content import damages
+from seqlab.data.tokenizers.spans import Span
 from seqlab.data.tokenizers.vocabulary import Vocabulary
 from seqlab.languages.language import END
 from seqlab.schema.config import Config
@@ -54,6 +55,10 @@ class Tokenizer(ABC):
     @abstractmethod
     def spec(self) -> Spec:
         """Everything `tokenizer_from` needs, as plain JSON values; `kind` is one of them."""
+
+    def spans(self, text: str) -> list[Span] | None:
+        """Where in the text each token of `encode` is; None where that is not known."""
+        return None
 
     def encode(self, text: str) -> list[int]:
         """Ids of one text, without start and end tokens."""

@@ -39,6 +39,8 @@ _SYMBOL = rf"[^\s{_INVISIBLE}]{_EMOJI_MARK}*(?:\u200d[^\s\w{_INVISIBLE}]{_EMOJI_
 # Of text in ASCII, which is most of it, and of any other.
 _WORD = (re.compile(r"\w+"), re.compile(_LETTERS))
 _WORD_OR_PUNCTUATION = (re.compile(r"\w+|\S"), re.compile(rf"{_LETTERS}|{_SYMBOL}"))
+WORD_OR_SYMBOL = _WORD_OR_PUNCTUATION[1]
+"""A word in a text that is neither composed nor lower-cased, or another character that is no space."""
 
 
 class UnicodeWordsConfig(TokenizerConfig):

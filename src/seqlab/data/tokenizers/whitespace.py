@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 from typing_extensions import override
 
+from seqlab.data.tokenizers.spans import Span, matched
 from seqlab.data.tokenizers.tokenizer import (
     PAD,
     START,
@@ -23,6 +25,10 @@ from seqlab.data.tokenizers.tokenizer import (
 from seqlab.data.tokenizers.vocabulary import Vocabulary
 from seqlab.data.tokenizers.word_level import WordLevel, by_frequency
 from seqlab.languages.language import END
+
+
+WORD = re.compile(r"\S+")
+_WORD_OR_LINE_BREAK = re.compile(r"\S+|\n")
 
 
 class WhitespaceConfig(TokenizerConfig):
@@ -89,6 +95,10 @@ class _Whitespace(WordLevel):
     @override
     def split(self, text: str) -> list[str]:
         return _split_at_whitespace(text, self._end_of_line)
+
+    @override
+    def spans(self, text: str) -> list[Span]:
+        return matched(_WORD_OR_LINE_BREAK if self._end_of_line else WORD, text)
 
     @override
     def decode(self, ids: Sequence[int]) -> str:

@@ -11,6 +11,7 @@ from itertools import repeat
 import numpy as np
 from typing_extensions import override
 
+from seqlab.data.tokenizers.spans import Span, found_in_order
 from seqlab.data.tokenizers.tokenizer import Encoded, Tokenizer, offsets_of
 from seqlab.data.tokenizers.vocabulary import Vocabulary
 from seqlab.schema.errors import UserError
@@ -41,6 +42,10 @@ class WordLevel(Tokenizer):
         if self.vocabulary.unknown is None and (encoded.tokens < 0).any():
             raise self._unknown_word(texts, encoded)
         return encoded
+
+    @override
+    def spans(self, text: str) -> list[Span] | None:
+        return found_in_order(self.split(text), text)
 
     def _unknown_word(self, texts: Sequence[str], encoded: Encoded) -> UserError:
         position = int(np.argmax(encoded.tokens < 0))

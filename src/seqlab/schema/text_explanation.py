@@ -1,0 +1,82 @@
+"""The shapes of an explanation: the words of a text, and what each adds to a model's answer."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+WordStatus = Literal["read", "unknown", "cut"]
+"""Whether the model reads a word, reads it as the unknown token, or does not, as the text is cut before it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainedWord:
+    """A word of a text.
+
+    text: as it is written; its tokens where their positions are not known. start, end: its first character
+    and the one after its last; None where not known. tokens: of the vocabulary, those that are read.
+    effect: None where the model does not read it.
+    """
+
+    text: str
+    start: int | None
+    end: int | None
+    tokens: tuple[str, ...]
+    effect: float | None
+    status: WordStatus
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextExplanation:
+    """A text, the answer of a model, and the effect of each word on it.
+
+    predicted: the likeliest label. label: the one that is explained. Of a number both are "". probability: of
+    the explained label; None of a number. value: what the effects explain, see `Explanations.quantity`.
+    baseline: the same of what the text is compared with; None where effects do not add up. gap: how far the
+    sum of the effects is from value - baseline. steps: of integrated gradients. converged: whether the gap
+    is within the tolerance of the method.
+    """
+
+    text: str
+    predicted: str
+    label: str
+    probability: float | None
+    value: float
+    baseline: float | None
+    gap: float | None
+    steps: int | None
+    converged: bool
+    words: tuple[ExplainedWord, ...]
+
+    @property
+    def ranked(self) -> list[ExplainedWord]:
+        """The words that the model reads, the largest effects first; equal ones in their order."""
+        read = [word for word in self.words if word.effect is not None]
+        return sorted(read, key=lambda word: -abs(word.effect or 0.0))
+
+    @property
+    def largest(self) -> float:
+        """The largest effect, without its sign; 0 without words."""
+        return max((abs(word.effect or 0.0) for word in self.words), default=0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanations:
+    """Explanations of several texts by one model.
+
+    run: name of its folder. model: its architecture. method: kind of explanation. reason: why this method.
+    meaning: what an effect is. quantity: what effects explain, e.g. the log odds of a label. adds_up: what
+    the effects of a text add up to. texts: the explanations, or the first of them. total: texts there are.
+    """
+
+    run: str
+    method: str
+    reason: str
+    quantity: str
+    meaning: str
+    texts: tuple[TextExplanation, ...]
+    total: int
+
+    def plain(self) -> dict[str, Any]:
+        """The same as JSON has it."""
+        return asdict(self)
