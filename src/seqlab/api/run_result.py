@@ -20,6 +20,7 @@ from seqlab.stats.formatting import format_value
 if TYPE_CHECKING:
     import altair as alt
 
+    from seqlab.api.explained_texts import ExplainedTexts
     from seqlab.evaluate.loaded import LoadedRun
     from seqlab.models.model import SequenceModel
 
@@ -136,6 +137,31 @@ class Run:
                 },
             }
         )
+
+    def explain(
+        self,
+        texts: str | Sequence[str],
+        *,
+        method: str | None = None,
+        label: str | None = None,
+        steps: int | None = None,
+    ) -> ExplainedTexts:
+        """What each word of texts adds to the answer; it shows itself as the last value of a notebook cell.
+
+        Args:
+            texts: one or several.
+            method: weights, integrated-gradients or occlusion; None: the first one that suits the model.
+            label: whose effects are computed; None: the likeliest one of each text.
+            steps: of integrated gradients, at first; None: 32.
+
+        Raises:
+            UserError: the model writes texts, there is no such label, the method does not suit the model, or
+                there is no text.
+        """
+        from seqlab.api.explained_texts import explained_texts
+
+        given = [texts] if isinstance(texts, str) else list(texts)
+        return explained_texts(self._loaded, given, method=method, label=label, steps=steps)
 
     def predictions(self, split: str = "valid", *, texts: bool = True) -> pl.DataFrame:
         """What a classifier answers to each text of a split of the run's data, in the order of the data.

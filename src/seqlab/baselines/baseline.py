@@ -85,7 +85,6 @@ class Baseline(ABC):
             numbers the predicted ones, (N, 1).
         """
 
-
     def token_effects(self, tokens: Integers, output: int) -> TokenEffects | None:
         """What each token of a text (T,) adds to an output; None where outputs are no sums over tokens."""
         return None

@@ -170,6 +170,7 @@ ARGUMENTS: Mapping[str, Sequence[Source]] = {
     "check": (_any_of(_recipes, _runs), _recipe_settings),
     "sample": (_runs,),
     "predict": (_runs, _words()),
+    "explain": (_runs, _words()),
     "report": (_any_of(_runs, _begun_studies),),
     "remove": (_runs,),
     "clean": (),

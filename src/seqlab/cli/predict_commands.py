@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from seqlab.cli.arguments import InputFile, Json, Run, Trust, Whole, check_output
 from seqlab.cli.console import percent, print_json, print_line, print_note, print_text
 from seqlab.cli.progress_display import working
-from seqlab.cli.standard_input import standard_lines
+from seqlab.cli.text_input import TextOptions, text_source
 from seqlab.schema.errors import UserError
 from seqlab.schema.visible import shortened, visible
 from seqlab.stats.formatting import counted
 
 if TYPE_CHECKING:
-    from seqlab.data.dataset_config import DatasetConfig
     from seqlab.data.sources.text_rows import TextSource
     from seqlab.evaluate.answers import AnswerOptions
     from seqlab.evaluate.loaded import LoadedRun
 
-_ENCODING, _TEXT_COLUMN = "--encoding ", "--text-column "
 MOST_NOTES = 5
 """Texts without a known word that are named."""
 
@@ -146,7 +142,7 @@ def predict(
     loaded = load_run(run_folder.find(name), trust=trust)
     loaded.check_predicts()
     options.check(loaded.labels)
-    reading = _Reading(file, text_column, id_column, separator, encoding)
+    reading = TextOptions(file, text_column, id_column, separator, encoding)
     source = text_source(loaded.config.data, texts, reading, keep=output is not None)
     if output is None:
         _print_predictions(loaded, source, options, shown=top, as_json=as_json)
@@ -260,53 +256,3 @@ def _prediction_line(text: str, values: dict[str, float], *, abstains: bool, ran
     shown = [f"{visible(shortened(label))} {value:.3f}" for label, value in ranked]
     line = f"{f'({shown[0]})' if abstains else shown[0]}  " + visible(shortened(text, 80), keep="\t")
     return f"{line}\n    {', '.join(shown)}" if ranking else line
-
-
-class _Reading(NamedTuple):
-    """What the user says of the texts: the file, and how it is read."""
-
-    file: Path | None
-    text_column: str | None
-    id_column: str | None
-    separator: str | None
-    encoding: str | None
-
-
-def text_source(data: DatasetConfig, texts: Sequence[str], reading: _Reading, *, keep: bool) -> TextSource:
-    """The given texts, else those of a table, else the lines of another file or of standard input.
-
-    Args:
-        data: of the run; a table is read as its own was.
-        texts: given as arguments.
-        reading: the file, and how it is read.
-        keep: whether other columns of a table are wanted.
-
-    Raises:
-        UserError: the file cannot be read so.
-    """
-    from seqlab.data.sources.table_format import Column, separator_of
-    from seqlab.data.sources.table_rows import is_table
-    from seqlab.data.sources.text_files import known_encoding, line_breaks, text_lines, user_path
-    from seqlab.data.sources.text_rows import LineSource, TableSource
-
-    if texts:
-        return LineSource(texts, len(texts), blank=True)
-    file = reading.file
-    path = None if file is None or str(file) == "-" else user_path(str(file))
-    if path is not None and is_table(path):
-        style = dataclasses.replace(data.table_format(), encoding_option=_ENCODING, settings=False)
-        if reading.encoding is not None:
-            style = dataclasses.replace(style, encoding=known_encoding(reading.encoding))
-        if reading.separator is not None:
-            style = dataclasses.replace(style, separator=separator_of(reading.separator))
-        usual = Column(data.table_column().name, _TEXT_COLUMN)
-        text = None if reading.text_column is None else Column(reading.text_column, _TEXT_COLUMN)
-        kept = None if reading.id_column is None else Column(reading.id_column, "--id-column ")
-        return TableSource(path, style, usual=usual, text=text, kept=kept, keep=keep)
-    for option in ("text_column", "id_column", "separator"):
-        if getattr(reading, option) is not None:
-            raise UserError(f"'{option.replace('_', '-')}' needs a table as 'file'. Got {str(file)!r}.")
-    encoding = known_encoding(reading.encoding or "utf-8")
-    if path is not None:
-        return LineSource(text_lines(path, encoding, option=_ENCODING), line_breaks(path) + 1)
-    return LineSource(standard_lines(encoding), 0)

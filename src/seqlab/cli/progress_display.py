@@ -60,6 +60,10 @@ class ProgressDisplay:
         """Called after some rows of a table; there may be fewer than `total`."""
         self._parts(f"predicting, row {done:,}", done, total)
 
+    def explained(self, done: int, total: int) -> None:
+        """Called after each text that is explained; there may be fewer than `total`."""
+        self._parts(f"explaining, text {done:,}", done, total)
+
     def _parts(self, description: str, done: int, total: int) -> None:
         if self._scoring is None:
             self._scoring = self.bars.add_task(description, total=total)

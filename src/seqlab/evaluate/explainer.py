@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
@@ -85,6 +84,7 @@ def explained(outputs: Float[Tensor, "N V"], output: int) -> Float[Tensor, " N"]
 
     These are its log odds ln(p / (1 - p)), of two labels the difference of the logits.
 
+    >>> import torch
     >>> explained(torch.tensor([[1.0, 3.0]]), 1), explained(torch.tensor([[0.0, 0.0, 2.0]]), 2).exp()
     (tensor([2.], dtype=torch.float64), tensor([3.6945], dtype=torch.float64))
     """

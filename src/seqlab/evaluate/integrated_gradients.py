@@ -51,7 +51,8 @@ class IntegratedGradients(Explainer):
     meaning: ClassVar[str] = (
         "An effect is the share of the word in the difference between the value and the value of the "
         "baseline, a text of equal length whose words are embedded as zeros. Effects add up to that "
-        "difference, but for the gap of the numerical integral."
+        "difference, but for the gap of the numerical integral, at most 1 % of the effects without their "
+        "signs unless a warning says otherwise."
     )
     reason: ClassVar[str] = "the model has a gradient with respect to its embedded words"
 

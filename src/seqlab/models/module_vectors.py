@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from typing_extensions import Self
 
 from seqlab.schema.own_code import OwnCode, OwnCodeError
 

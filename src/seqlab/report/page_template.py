@@ -7,12 +7,11 @@ import functools
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import metadata, resources
+from importlib import metadata
 
 import altair
 import jinja2
 import vl_convert
-from markupsafe import Markup
 
 from seqlab.report.answers.answer import Answer
 from seqlab.report.chapters import Chapter, Entry
@@ -20,8 +19,9 @@ from seqlab.report.charts.curve_points import AXES
 from seqlab.report.charts.figure import Figure
 from seqlab.report.charts.payload import payload
 from seqlab.report.sections import Part
-from seqlab.report.table_text import exact, format_column, is_numeric, readable, slug, to_html
+from seqlab.report.table_text import exact, format_column, is_numeric, slug, to_html
 from seqlab.report.tables import ReportTable
+from seqlab.report.templates import environment, template_file
 from seqlab.stats.formatting import counted
 
 VEGA_LITE = ".".join(altair.SCHEMA_VERSION.lstrip("v").split(".")[:2])
@@ -74,7 +74,7 @@ def render(content: PageContent) -> str:
     # The policy of the page allows the script with this digest, and no other.
     script = _script()
     digest = hashlib.sha256(script.encode("utf-8")).digest()
-    return _environment().from_string(_read_file("page.html.j2")).render(
+    return _environment().from_string(template_file("page.html.j2")).render(
         title=content.title,
         paragraphs=_paragraphs(content.introduction),
         warnings=_paragraphs(content.warning),
@@ -87,7 +87,7 @@ def render(content: PageContent) -> str:
         figure_numbers={figure.name: number for number, figure in enumerate(figures, start=1)},
         figures=payload(figures),
         axes=AXES if any(len(figure.charts) > 1 for figure in figures) else {},
-        style=_read_file("page.css"),
+        style=template_file("page.css"),
         script=script,
         script_hash=base64.b64encode(digest).decode("ascii"),
         version=metadata.version("seqlab"),
@@ -113,34 +113,18 @@ def summarize_chapters(chapters: Sequence[Chapter]) -> str:
 
 
 def _environment() -> jinja2.Environment:
-    # A misspelt name in the template is an error instead of an empty text.
-    environment = jinja2.Environment(
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_shown,
-    )
-    environment.filters |= {
+    found = environment()
+    found.filters |= {
         "format_column": format_column,
         "is_numeric": is_numeric,
         "exact": exact,
         "slug": slug,
         "to_html": to_html,
     }
-    return environment
-
-
-def _shown(value: object) -> object:
-    """What an expression of the template puts on the page: texts of users and models without controls."""
-    return readable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return found
 
 
 @functools.cache
 def _script() -> str:
     """Vega, Vega-Lite and vega-embed, with the script that draws the figures; bundling takes seconds."""
-    return vl_convert.javascript_bundle(_read_file("page.js"), vl_version=VEGA_LITE)
-
-
-def _read_file(name: str) -> str:
-    return (resources.files("seqlab.report") / name).read_text(encoding="utf-8")
+    return vl_convert.javascript_bundle(template_file("page.js"), vl_version=VEGA_LITE)

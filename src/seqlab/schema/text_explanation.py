@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 WordStatus = Literal["read", "unknown", "cut"]
-"""Whether the model reads a word, reads it as the unknown token, or does not, as the text is cut before it."""
+"""Whether the model reads a word, reads it as the unknown token, or does not, as the text is cut."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,9 +64,9 @@ class TextExplanation:
 class Explanations:
     """Explanations of several texts by one model.
 
-    run: name of its folder. model: its architecture. method: kind of explanation. reason: why this method.
-    meaning: what an effect is. quantity: what effects explain, e.g. the log odds of a label. adds_up: what
-    the effects of a text add up to. texts: the explanations, or the first of them. total: texts there are.
+    run: name of its folder. method: how they were explained. reason: why so, in words. quantity: what effects
+    explain, such as the log odds of a label. meaning: what an effect is. texts: the explanations, or the
+    first of them. total: texts there are.
     """
 
     run: str
@@ -77,6 +77,6 @@ class Explanations:
     texts: tuple[TextExplanation, ...]
     total: int
 
-    def plain(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """The same as JSON has it."""
         return asdict(self)

@@ -26,7 +26,6 @@ from seqlab.data.tokenizers.vocabulary import Vocabulary
 from seqlab.data.tokenizers.word_level import WordLevel, by_frequency
 from seqlab.languages.language import END
 
-
 WORD = re.compile(r"\S+")
 _WORD_OR_LINE_BREAK = re.compile(r"\S+|\n")
 

@@ -1,0 +1,74 @@
+"""Explained texts on a terminal: words in the colours of their effects, and the largest effects."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from seqlab.cli.console import out, print_heading, print_line, print_table
+from seqlab.report.explained_text import (
+    TextPart,
+    answer_sentence,
+    gap_warning,
+    signed,
+    sum_sentence,
+    text_parts,
+)
+from seqlab.report.explanation_page import colours_sentence, method_sentences
+from seqlab.schema.text_explanation import Explanations, TextExplanation
+from seqlab.schema.visible import visible
+
+_RAISES, _LOWERS = (37, 99, 235), (217, 95, 2)
+"""Colours of words for and against, red, green and blue; the same as on the page."""
+_WHITE_FROM = 0.6
+"""Share of the largest effect from which letters are white."""
+_STATUS = {"read": "", "unknown": "unknown", "cut": "not read"}
+
+
+def print_explained(found: Explanations, top: int) -> None:
+    """Print explanations, each with its `top` largest effects."""
+    print_line(colours_sentence(found))
+    print_line(method_sentences(found))
+    for number, text in enumerate(found.texts, start=1):
+        print_heading(f"\n[{number}] {answer_sentence(text)}")
+        _print_coloured(text)
+        print_line(sum_sentence(text))
+        if warning := gap_warning(text):
+            print_line(warning)
+        _print_largest(text, top)
+
+
+def _print_coloured(text: TextExplanation) -> None:
+    """The text as it is; in a pipe, and where colours are off, without colours."""
+    console = out()
+    shown = Text()
+    for part in text_parts(text):
+        shown.append(visible(part.text, keep="\n\t", encoding=console.encoding), _style(part))
+    if console.file.isatty():
+        console.print(shown)
+    else:
+        console.file.write(f"{shown.plain}\n")
+
+
+def _style(part: TextPart) -> str:
+    """The style of a part: the stronger the effect, the stronger the background."""
+    if part.sign and part.share:
+        colour = _RAISES if part.sign > 0 else _LOWERS
+        red, green, blue = (round(255 - (255 - value) * part.share) for value in colour)
+        letters = "white" if part.share >= _WHITE_FROM else "black"
+        return f"{'italic ' * part.greyed}{letters} on rgb({red},{green},{blue})"
+    return "dim" if part.greyed else ""
+
+
+def _print_largest(text: TextExplanation, top: int) -> None:
+    rows = [
+        [
+            signed(word.effect or 0.0),
+            word.text,
+            "" if word.start is None else word.start,
+            _STATUS[word.status],
+        ]
+        for word in text.ranked[:top]
+        if word.effect
+    ]
+    if rows:
+        print_table(["effect", "word", "at character", ""], rows)
