@@ -6,6 +6,7 @@ from rich.text import Text
 
 from seqlab.cli.console import out, print_heading, print_line, print_table
 from seqlab.report.explained_text import (
+    STRONG,
     TextPart,
     answer_sentence,
     gap_warning,
@@ -17,10 +18,12 @@ from seqlab.report.explanation_page import colours_sentence, method_sentences
 from seqlab.schema.text_explanation import Explanations, TextExplanation
 from seqlab.schema.visible import visible
 
-_RAISES, _LOWERS = (37, 99, 235), (217, 95, 2)
-"""Colours of words for and against, red, green and blue; the same as on the page."""
+_RAISES, _LOWERS = (58, 118, 245), (217, 105, 12)
+"""Colours of words for and against, red, green and blue; near those of the page."""
 _WHITE_FROM = 0.6
 """Share of the largest effect from which letters are white."""
+_LETTERS_ALONE = 0.2
+"""Share below which a word has coloured letters alone: a pale background would glare on a dark terminal."""
 _STATUS = {"read": "", "unknown": "unknown", "cut": "not read"}
 
 
@@ -42,21 +45,29 @@ def _print_coloured(text: TextExplanation) -> None:
     console = out()
     shown = Text()
     for part in text_parts(text):
-        shown.append(visible(part.text, keep="\n\t", encoding=console.encoding), _style(part))
+        shown.append(
+            visible(part.text, keep="\n\t", encoding=console.encoding), _style(part, console.color_system)
+        )
     if console.file.isatty():
         console.print(shown)
     else:
         console.file.write(f"{shown.plain}\n")
 
 
-def _style(part: TextPart) -> str:
-    """The style of a part: the stronger the effect, the stronger the background."""
-    if part.sign and part.share:
-        colour = _RAISES if part.sign > 0 else _LOWERS
-        red, green, blue = (round(255 - (255 - value) * part.share) for value in colour)
-        letters = "white" if part.share >= _WHITE_FROM else "black"
-        return f"{'italic ' * part.greyed}{letters} on rgb({red},{green},{blue})"
-    return "dim" if part.greyed else ""
+def _style(part: TextPart, colours: str | None) -> str:
+    """The style of a part by the colours that the terminal has; stronger effects have stronger ones."""
+    if not part.sign:
+        return "dim" if part.greyed else ""
+    style = "italic " * part.greyed
+    if colours == "standard":  # which has no shades
+        name, letters = ("blue", "white") if part.sign > 0 else ("yellow", "black")
+        return f"{style}{letters} on {name}" if part.share >= STRONG else f"{style}{name}"
+    colour = _RAISES if part.sign > 0 else _LOWERS
+    if part.share < _LETTERS_ALONE:
+        return f"{style}rgb({','.join(map(str, colour))})"
+    red, green, blue = (round(255 - (255 - value) * part.share) for value in colour)
+    letters = "white" if part.share >= _WHITE_FROM else "black"
+    return f"{style}{letters} on rgb({red},{green},{blue})"
 
 
 def _print_largest(text: TextExplanation, top: int) -> None:

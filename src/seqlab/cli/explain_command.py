@@ -142,6 +142,6 @@ def _write(found: Explanations, output: Path, notes: list[str], *, overwrite: bo
     if as_json:
         print_json({"output": str(output), "texts": shown, "total": found.total, "method": found.method})
         return
-    print_line(f"Method: {found.method}, as {found.reason}.")
+    print_line(f"Method: {found.method}. {found.reason}")
     left_out = "" if shown == found.total else f", the first of {found.total:,}"
     print_line(f"{counted(shown, 'text')}{left_out}: {output} (open it in a browser)")

@@ -21,7 +21,7 @@ class ExactWeights(Explainer):
         "An effect is what the model adds for the word: the weights of its features. That of a feature that "
         "occurs several times is shared equally, and that of a pair of words by both of them."
     )
-    reason: ClassVar[str] = "the model is a sum over words"
+    reason: ClassVar[str] = "The model is a sum over words."
 
     def __init__(self, loaded: LoadedRun, steps: int | None):
         super().__init__(loaded, steps)

@@ -26,7 +26,7 @@ STEPPED = "integrated-gradients"
 class ChosenExplainer:
     """A method that was chosen for a model.
 
-    reason: why this one, in words. output: index of the label that is explained; None: the likeliest one.
+    reason: why this one, a sentence. output: index of the label that is explained; None: the likeliest one.
     """
 
     loaded: LoadedRun
@@ -116,7 +116,7 @@ def choose_explainer(
     if method is None and steps is not None:
         method = STEPPED
     if method is not None:
-        return ChosenExplainer(loaded, method, "it was chosen", EXPLAINERS[method](loaded, steps), output)
+        return ChosenExplainer(loaded, method, "It was chosen.", EXPLAINERS[method](loaded, steps), output)
     refusal = ""
     for kind in EXPLAINERS:
         try:

@@ -55,7 +55,7 @@ class Explainer(ABC):
     meaning: ClassVar[str]
     """What an effect is, in sentences."""
     reason: ClassVar[str]
-    """Why it is the first method that suits a model, in words; "": the one before does not."""
+    """Why it is the first method that suits a model, a sentence; "": because the one before does not."""
 
     def __init__(self, loaded: LoadedRun, steps: int | None):
         self.loaded = loaded

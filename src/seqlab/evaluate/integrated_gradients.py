@@ -54,7 +54,7 @@ class IntegratedGradients(Explainer):
         "difference, but for the gap of the numerical integral, at most 1 % of the effects without their "
         "signs unless a warning says otherwise."
     )
-    reason: ClassVar[str] = "the model has a gradient with respect to its embedded words"
+    reason: ClassVar[str] = "The model has a gradient with respect to its embedded words."
 
     def __init__(self, loaded: LoadedRun, steps: int | None):
         super().__init__(loaded, steps)

@@ -74,7 +74,7 @@ def colours_sentence(found: Explanations) -> str:
 
 def method_sentences(found: Explanations) -> str:
     """The method, why it was chosen, and what its effects mean."""
-    return f"Method: {found.method}, as {found.reason}. {found.meaning}"
+    return f"Method: {found.method}. {found.reason} {found.meaning}"
 
 
 def _is_cut(found: Explanations) -> bool:

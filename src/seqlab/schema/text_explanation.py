@@ -64,9 +64,9 @@ class TextExplanation:
 class Explanations:
     """Explanations of several texts by one model.
 
-    run: name of its folder. method: how they were explained. reason: why so, in words. quantity: what effects
-    explain, such as the log odds of a label. meaning: what an effect is. texts: the explanations, or the
-    first of them. total: texts there are.
+    run: name of its folder. method: how they were explained. reason: why so, a sentence. quantity: what
+    effects explain, such as the log odds of a label. meaning: what an effect is. texts: the explanations, or
+    the first of them. total: texts there are.
     """
 
     run: str
