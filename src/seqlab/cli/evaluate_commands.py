@@ -10,11 +10,12 @@ from seqlab.cli.inspection_tables import (
     LABEL_SCORES,
     TRUST_CURVES,
     print_label_scores,
+    print_length_accuracies,
     print_trust,
     print_wrong_texts,
 )
 from seqlab.cli.progress_display import working
-from seqlab.runs.cards import POSITION_CURVES
+from seqlab.runs.cards import ACCURACY_BY_LENGTH, POSITION_CURVES
 from seqlab.schema.errors import UserError
 from seqlab.schema.visible import shortened
 from seqlab.stats.formatting import counted
@@ -108,6 +109,8 @@ def _print_card(card: Card) -> None:
     for title, matrix in card["matrices"].items():
         if title == LABEL_SCORES:
             print_label_scores(matrix)
+        elif title == ACCURACY_BY_LENGTH:
+            print_length_accuracies(matrix)
         else:
             _print_matrix(title.replace("_", " "), matrix)
     print_trust(trust, card["metrics"])

@@ -37,6 +37,18 @@ def print_label_scores(scores: MatrixTable) -> None:
     )
 
 
+def print_length_accuracies(groups: MatrixTable) -> None:
+    """Print the accuracy of texts of similar length."""
+    print_line("\naccuracy by length of the text, with its 95 % interval")
+    print_table(
+        ["tokens", "accuracy", "from", "to", "texts"],
+        [
+            [title, *(f"{value:.4f}" for value in values[:3]), int(values[3])]
+            for title, values in zip(groups["rows"], groups["values"], strict=True)
+        ],
+    )
+
+
 def print_trust(curves: Mapping[str, CurveTable], metrics: Mapping[str, float]) -> None:
     """Print the reliability curves and the gain by abstaining, where they were measured."""
     for before, title in (("", "calibration"), ("calibrated_", "calibration with the fitted temperature")):

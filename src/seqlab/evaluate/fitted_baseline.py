@@ -9,7 +9,7 @@ import torch
 from safetensors.numpy import load_file
 from typing_extensions import override
 
-from seqlab.baselines.baseline import Baseline, FitContext, TargetScores
+from seqlab.baselines.baseline import Baseline, FitContext, Integers, TargetScores
 from seqlab.data.dataset import Dataset
 from seqlab.data.tokenizers.tokenizer import Tokenizer
 from seqlab.evaluate.baseline_model import BaselineModel
@@ -88,7 +88,8 @@ class FittedBaseline(Fitted):
             targets = data.text.lengths + (0 if data.running else 1)
         rows, total = np.repeat(np.arange(len(data)), targets), int(targets.sum())
         for piece in self.baseline.score(data, dense=dense):
-            yield torch.from_numpy(rows[done : done + len(piece.nats)]), _scored(piece)
+            part = rows[done : done + len(piece.nats)]
+            yield torch.from_numpy(part), _scored(piece, data.text.lengths[part])
             done += len(piece.nats)
             if progress is not None:
                 progress(done, total)
@@ -126,11 +127,12 @@ def _kept(run: RunFolder, config: BaselineExperimentConfig, context: FitContext)
         return config.baseline.restore(context, load_file(path / checkpoints.BASELINE))
 
 
-def _scored(piece: TargetScores) -> Scored:
+def _scored(piece: TargetScores, lengths: Integers) -> Scored:
     logits = piece.outputs
     return Scored(
         torch.from_numpy(piece.nats),
         torch.empty(len(piece.nats), 0) if logits is None else torch.from_numpy(logits),
         torch.from_numpy(piece.targets),
         torch.from_numpy(piece.positions),
+        torch.from_numpy(lengths),
     )

@@ -29,7 +29,7 @@ from seqlab.schema.records import Record, Scalar
 
 TRUST = (
     *("label_scores", "macro_precision", "macro_recall", "macro_f1", "confusion_matrix"),
-    *("brier", "calibration", "abstention"),
+    *("brier", "calibration", "abstention", "accuracy_by_length"),
 )
 """Metrics that say how far a classifier can be trusted, besides those of its task."""
 DEFAULT_ERRORS = 10

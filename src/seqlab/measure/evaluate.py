@@ -144,6 +144,7 @@ def _score(
     features, state = model.features(batch, state)
     kept, targets, positions = features[mask], batch.target_values[mask], _positions(batch)[mask]
     rows = mask.nonzero()[:, 0]
+    lengths = batch.inputs.lengths[rows]
     outputs = model.head(kept[:0]).shape[1]
     count = max(1, min(TARGETS_AT_ONCE, LOGITS_AT_ONCE // max(1, outputs)))
 
@@ -151,7 +152,7 @@ def _score(
         for begin in range(0, len(targets), count):
             part = slice(begin, begin + count)
             nats, logits = task.scores(model.head, kept[part], targets[part])
-            yield Scored(nats, logits, targets[part], positions[part]), rows[part]
+            yield Scored(nats, logits, targets[part], positions[part], lengths[part]), rows[part]
 
     return pieces(), state
 

@@ -29,12 +29,14 @@ class Scored:
     nats: -log of the probability the model gave each target, of a number its density.
     logits: of every output; (N, 0) where no metric reads them; of a number what was predicted, (N, 1).
     positions: index of each target in its window or sequence, from 0; 0 for a whole text.
+    lengths: tokens of the sequence of each target; None where no metric that reads them was asked for.
     """
 
     nats: Float[Tensor, " N"]
     logits: Float[Tensor, "N V"]
     targets: Int[Tensor, " N"] | Float[Tensor, " N"]
     positions: Int[Tensor, " N"]
+    lengths: Int[Tensor, " N"] | None = None
 
     @property
     def errors(self) -> Float[Tensor, " N"]:

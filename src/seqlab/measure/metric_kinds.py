@@ -31,6 +31,10 @@ METRICS = Registry(
             "seqlab.measure.calibration:Abstention",
             "share and accuracy of predictions above each probability",
         ),
+        "accuracy_by_length": (
+            "seqlab.measure.text_lengths:AccuracyByLength",
+            "accuracy of texts of similar length, with its interval",
+        ),
         "auc": (
             "seqlab.measure.classes:Auc",
             "area under the ROC curve; several classes: mean of each one's",

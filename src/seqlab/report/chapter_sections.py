@@ -15,6 +15,7 @@ from seqlab.report.charts.learning_curves import (
     optimisation_figures,
     sample_figures,
 )
+from seqlab.report.charts.length_charts import length_figures
 from seqlab.report.charts.position_charts import position_figures
 from seqlab.report.charts.trust_charts import trust_figures
 from seqlab.report.cost_tables import cost_table, environment_table, folders_table
@@ -28,6 +29,7 @@ from seqlab.report.settings_tables import shared_settings_table
 from seqlab.report.trust_tables import (
     calibration_table,
     label_scores_table,
+    length_table,
     trust_notes,
     wrong_texts_table,
 )
@@ -57,10 +59,11 @@ def chapter_part(chapter: Chapter, *, samples: bool) -> Part:
             notes=trust_notes(chapter),
             tables=present(
                 label_scores_table(chapter),
+                length_table(chapter),
                 calibration_table(chapter),
                 wrong_texts_table(chapter) if samples else None,
             ),
-            figures=trust_figures(chapter),
+            figures=[*trust_figures(chapter), *length_figures(chapter)],
         ),
         Section(title="Quality against cost", figures=cost_figures(chapter)),
         Section(title="Learning curves", folded=False, figures=curves[:1], more_figures=curves[1:]),

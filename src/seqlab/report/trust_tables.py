@@ -7,11 +7,13 @@ from collections.abc import Iterator, Sequence
 from seqlab.report.chapters import Chapter, Entry
 from seqlab.report.sections import Note
 from seqlab.report.tables import RUN_COLUMNS, CellValue, ReportColumn, ReportTable, run_cells, split_title
-from seqlab.runs.cards import SURE, Card
+from seqlab.runs.cards import ACCURACY_BY_LENGTH, SURE, Card
 from seqlab.stats.formatting import counted, format_decimal, format_value, percent
 
 LABEL_SCORES = "label_scores"
 """The matrix with a row for each label."""
+TABLES = (LABEL_SCORES, ACCURACY_BY_LENGTH)
+"""Recorded matrices that are shown as tables."""
 CALIBRATION_COLUMNS = {
     "brier": ReportColumn("Brier score"),
     "calibration_error": ReportColumn("expected calibration error", "fraction"),
@@ -79,6 +81,25 @@ def label_scores_table(chapter: Chapter) -> ReportTable | None:
         "Scores of each label. Precision: the share of its predictions that are right. Recall: the share of "
         "its texts that are found. F1: their harmonic mean. 0 where there is no prediction or no text.",
         [ReportColumn(title) for title in columns],
+        rows,
+    )
+
+
+def length_table(chapter: Chapter) -> ReportTable | None:
+    """The accuracy of texts of similar length; None where no run was scored so."""
+    rows: list[TrustRow] = [
+        (entry, (card["split"], tokens, *values[:3], int(values[3])))
+        for entry, card in _cards(chapter)
+        if (groups := card["matrices"].get(ACCURACY_BY_LENGTH)) is not None
+        for tokens, values in zip(groups["rows"], groups["values"], strict=True)
+    ]
+    columns = ("split", "length", "accuracy", "95 % from", "to", "texts")
+    return _table(
+        f"accuracy by length {chapter.title}",
+        "Accuracy of texts of similar length, in groups of about as many texts. A text that is cut counts "
+        "with the tokens that are left. The intervals are exact for texts that are drawn independently "
+        "(Clopper and Pearson 1934).",
+        [ReportColumn(title, "tokens" * (title == "length")) for title in columns],
         rows,
     )
 

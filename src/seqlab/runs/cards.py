@@ -22,6 +22,8 @@ POSITION_ERROR = "loss_per_position_standard_error"
 POSITION_TARGETS = "loss_per_position_targets"
 """Name of a curve: how many targets each of these means is of."""
 POSITION_CURVES = (POSITION_LOSS, POSITION_ERROR, POSITION_TARGETS)
+ACCURACY_BY_LENGTH = "accuracy_by_length"
+"""Name of a matrix: the accuracy of texts of similar length, its interval, texts, mean length."""
 SURE = 0.99
 """Accuracy at which reports give the least probability of an answer; `abstention` curves have this point."""
 

@@ -18,7 +18,7 @@ from seqlab.report.charts.trust_charts import CURVES
 from seqlab.report.naming import LONGEST_LABEL, short_labels
 from seqlab.report.run_data import FINAL
 from seqlab.report.tables import ReportColumn, capitalized, split_title, words
-from seqlab.report.trust_tables import LABEL_SCORES
+from seqlab.report.trust_tables import TABLES
 from seqlab.runs.cards import POSITION_CURVES
 from seqlab.schema.records import Curve, Matrix
 
@@ -116,12 +116,12 @@ def _source_title(split: str) -> str:
 def matrix_figures(chapter: Chapter) -> list[Figure]:
     """The last measurement of every recorded matrix: a heat map for each run, or one to choose from.
 
-    The scores of labels have a table of their own.
+    The scores of labels and the accuracy by length have tables of their own.
     """
     last: dict[tuple[str, str], dict[int, tuple[Entry, Matrix]]] = {}
     for entry in chapter.entries:
         for record, _ in entry.run.records:
-            if isinstance(record, Matrix) and record.name != LABEL_SCORES:
+            if isinstance(record, Matrix) and record.name not in TABLES:
                 last.setdefault((record.name, record.split), {})[entry.number] = (entry, record)
     figures: list[Figure] = []
     for by_run in last.values():
