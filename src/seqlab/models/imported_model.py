@@ -14,7 +14,7 @@ from seqlab.data.batch import Batch
 from seqlab.data.sequences import Padded, length_mask
 from seqlab.models.model import Capabilities, SequenceModel, State
 from seqlab.models.module_probe import Adapter
-from seqlab.models.module_vectors import EmbeddingCalls, GivenRows
+from seqlab.models.module_vectors import EmbeddingCalls, GivenRows, embeddings, hooked
 
 _PREFIX, _LENGTH, _BEGUN = "prefix", "prefix_length", "begun"
 
@@ -58,18 +58,23 @@ class ImportedModel(SequenceModel):
 
     @override
     def token_vectors(self, batch: Batch) -> Tensor:
-        with EmbeddingCalls(self.module) as calls:
-            self(batch)
-        return calls.vectors(self._adapter.call.code, batch.inputs.tokens)
+        return self._embedding_calls(batch).vectors(batch.inputs.tokens)
 
     @override
     def from_vectors(self, batch: Batch, vectors: Tensor) -> Tensor:
-        code, first = self._adapter.call.code, batch.select(torch.zeros(1, dtype=torch.long))
-        with EmbeddingCalls(self.module) as calls, torch.no_grad():
-            self(first)
-        embedding = calls.embedding(code, first.inputs.tokens)
-        with GivenRows(code, embedding, batch.inputs.tokens[0], vectors):
+        first = batch.select(torch.zeros(1, dtype=torch.long, device=vectors.device))
+        with torch.no_grad():
+            embedding = self._embedding_calls(first).embedding(first.inputs.tokens)
+        given = GivenRows(self._adapter.call.code, first.inputs.tokens[0], vectors)
+        with hooked([embedding], given.replace):
             return self(batch)[0]
+
+    def _embedding_calls(self, batch: Batch) -> EmbeddingCalls:
+        """What the embeddings of the module do with a batch."""
+        calls = EmbeddingCalls(self._adapter.call.code)
+        with hooked(embeddings(self.module), calls.record):
+            self(batch)
+        return calls
 
     @override
     def start(self, batch_size: int, source: Padded | None = None) -> State:

@@ -178,7 +178,7 @@ class GivenVectors(nn.Module):
 
 
 def embedded(
-    embedding: Embedding | Fixed, dropout: Dropout, tokens: Int[Tensor, "B T"]
+    embedding: Embedding | Fixed | GivenVectors, dropout: Dropout, tokens: Int[Tensor, "B T"]
 ) -> Lookup | Float[Tensor, "B T E"]:
     """The input of a recurrence: vectors with dropout, or a `Lookup` where nothing is dropped."""
     return dropout(embedding(tokens)) if dropout.active else embedding.lookup(tokens)
