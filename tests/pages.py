@@ -15,7 +15,7 @@ from seqlab.experiment import recipes
 from seqlab.runs import run_folder
 
 ROOT = Path(__file__).parent.parent
-USES_A_RUN = ("resume", "evaluate", "diagnose", "sample", "predict", "report", "remove")
+USES_A_RUN = ("resume", "evaluate", "diagnose", "sample", "predict", "explain", "report", "remove")
 # A synopsis names arguments in capitals or in brackets; what has neither can be run.
 _SYNOPSIS = re.compile(r"\b[A-Z]{3,}\b|[\[|]|\.\.\.")
 FILMS = ("film", "story", "end", "actor", "song", "picture", "scene", "plot")

@@ -21,7 +21,7 @@ from seqlab.runs.run_folder import RunFolder, open_run
 
 COMMANDS = [
     *("demo", "list", "show", "data", "params", "train", "resume", "study", "evaluate", "diagnose"),
-    *("check", "sample", "predict", "report", "remove", "clean", "completion", "bench"),
+    *("check", "sample", "predict", "explain", "report", "remove", "clean", "completion", "bench"),
 ]
 SLOW = {"demo", "study", "bench"}
 """Commands that take seconds; the tests of their own files read their JSON."""
@@ -437,6 +437,7 @@ def test_every_command_has_json(seqlab, language: RunFolder, classifier: RunFold
         "check": tiny.BRACKETS,
         "sample": [language.path.name],
         "predict": [classifier.path.name, "a good film"],
+        "explain": [classifier.path.name, "a good film"],
         "report": [language.path.name, "--output", page],
         "remove": [classifier.path.name, "--yes"],
         "clean": ["--dry-run"],

@@ -100,6 +100,7 @@ def test_values_of_options() -> None:
     assert _texts("seqlab evaluate run --split=te") == ["--split=test"]
     assert _texts("seqlab check my_net.py:Net --task ") == ["language-model", "classify"]
     assert "macro_f1" in _texts("seqlab evaluate run --metric macro")
+    assert _texts("seqlab explain run --method occ") == ["occlusion"]
     # A switch takes no value: what follows it is an argument again.
     assert "brackets-lstm" in _texts("seqlab train --json brackets-ls")
 
@@ -108,7 +109,17 @@ def test_names_of_runs(language: RunFolder, classifier: RunFolder, monkeypatch: 
     first, second = language.path.name, classifier.path.name
     known = [first, second]
     monkeypatch.setattr(run_folder, "names", lambda: known)
-    for command in ("evaluate", "sample", "diagnose", "predict", "report", "remove", "show", "check"):
+    for command in (
+        "evaluate",
+        "sample",
+        "diagnose",
+        "predict",
+        "explain",
+        "report",
+        "remove",
+        "show",
+        "check",
+    ):
         assert _texts(f"seqlab {command} {first[:-1]}") == [first], command
     assert _texts(f"seqlab remove {first} ") == [second]
     # Both are finished, so that there is nothing to resume; a text to label is nobody's name.

@@ -16,6 +16,7 @@ from seqlab.measure.metric import Scored, TargetMetric
 from seqlab.measure.metric_kinds import METRICS
 from seqlab.schema.errors import UserError
 from seqlab.schema.records import Curve, Matrix, Moment, Record, Scalar, from_line, to_line
+from seqlab.stats.interval import binomial_share
 
 PROBABILITIES = torch.tensor([[0.5, 0.25, 0.25], [0.1, 0.7, 0.2], [0.125, 0.125, 0.75], [0.2, 0.2, 0.6]])
 TARGETS = torch.tensor([0, 1, 0, 2])
@@ -51,6 +52,8 @@ BY_HAND: dict[str, list[list[float]]] = {
         ]
     ],
     "confusion_matrix": [[1, 0, 1], [0, 1, 0], [0, 0, 1]],
+    # Lengths 1 1 2 3; all k of n right: from 0.025^(1/n) to 1, none of one: from 0 to 1 - 0.025.
+    "accuracy_by_length": [[1, 0.025**0.5, 1, 2, 1], [0, 0, 0.975, 1, 2], [1, 0.025, 1, 1, 3]],
     "loss_per_position": [
         [(NATS[0] + NATS[1]) / 2, NATS[2], NATS[3]],
         [abs(NATS[0] - NATS[1]) / 2],  # s = |a - b| / sqrt(2), over sqrt(2) targets
@@ -79,6 +82,7 @@ PERFECT = {
     "abstention": [1],
     "auc": [1],
     "confusion_matrix": [2, 0, 0],
+    "accuracy_by_length": [1, binomial_share(2, 2).low, 1, 2, 1],
     "loss_per_position": [0, 0, 0],
 }
 """The first row of values where every target is predicted."""
@@ -91,7 +95,7 @@ OF_CLASSES = pytest.mark.parametrize("key", [key for key in EVERY if key != "mse
 
 def scored(logits: torch.Tensor, targets: torch.Tensor, positions: torch.Tensor) -> Scored:
     nats = functional.cross_entropy(logits.float(), targets, reduction="none")
-    return Scored(nats, logits, targets, positions)
+    return Scored(nats, logits, targets, positions, lengths=positions + 1)
 
 
 def records(key: str, *pieces: Scored) -> list[Record]:
@@ -143,7 +147,7 @@ def test_cutting_into_pieces_changes_nothing(key, data):
     order = torch.from_numpy(random.permutation(count))
     whole = scored(logits, targets, positions)
     pieces = [
-        Scored(whole.nats[part], logits[part], targets[part], positions[part])
+        Scored(whole.nats[part], logits[part], targets[part], positions[part], positions[part] + 1)
         for begin, end in itertools.pairwise([0, *sorted(cuts), count])
         for part in [order[begin:end]]
     ]

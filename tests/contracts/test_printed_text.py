@@ -51,6 +51,7 @@ COMMANDS = {
     "data": ["data", "show", "table", "path={table}", *(one.removeprefix("data.") for one in SETTINGS)],
     "evaluate": ["evaluate", "labels"],
     "predict": ["predict", "labels", f"good {HOSTILE}\nseqlab: done", HOSTILE],
+    "explain": ["explain", "labels", f"good {HOSTILE}\nseqlab: done", HOSTILE],
     "sample": SAMPLE,
     "prompt": [*SAMPLE[:-1], f"if a{HOSTILE}"],
     "run": ["evaluate", f"no{HOSTILE}\ud800"],

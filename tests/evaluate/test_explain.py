@@ -185,7 +185,9 @@ def test_steps_are_doubled_until_the_gap_is_small_or_said(made, monkeypatch: pyt
 
 def test_texts_that_are_read_in_pieces_have_the_same_effects(made, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = made(*RECURRENT)
-    whole = {method: explained(loaded, TEXT, method=method) for method in ("integrated-gradients", "occlusion")}
+    whole = {
+        method: explained(loaded, TEXT, method=method) for method in ("integrated-gradients", "occlusion")
+    }
     monkeypatch.setattr(integrated_gradients, "TOKENS_AT_ONCE", 20)
     monkeypatch.setattr(occlusion, "TOKENS_AT_ONCE", 20)
     for method, found in whole.items():
@@ -379,11 +381,11 @@ def test_the_model_is_left_as_it_was(made) -> None:
 
 def test_language_models_and_wrong_choices_are_refused(made, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = made()
-    with pytest.raises(UserError, match="Got a language model. Nearest: `seqlab diagnose`"):
+    with pytest.raises(UserError, match=r"Got a language model\. Nearest: `seqlab diagnose`"):
         choose_explainer(load_run(tiny.fit(tiny.BRACKETS)))
     with pytest.raises(UserError, match="no label 'good'"):
         choose_explainer(loaded, label="good")
-    with pytest.raises(UserError, match="'steps' must be from 1 to 1024. Got 0. Nearest: 1"):
+    with pytest.raises(UserError, match=r"'steps' must be from 1 to 1024. Got 0. Nearest: 1"):
         choose_explainer(loaded, steps=0)
     with pytest.raises(UserError, match="must be used for a model that is a sum over words"):
         choose_explainer(loaded, method="weights")

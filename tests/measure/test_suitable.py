@@ -20,7 +20,7 @@ from seqlab.tasks.task import Task
 MACRO = {"macro_precision", "macro_recall", "macro_f1"}
 OF_CLASSES = {"loss", "perplexity", "accuracy", *MACRO, "auc", "confusion_matrix"}
 OF_TOKENS = OF_CLASSES | {"bits_per_token", "loss_per_position"}
-TRUST = {"label_scores", "brier", "calibration", "abstention"}
+TRUST = {"label_scores", "brier", "calibration", "abstention", "accuracy_by_length"}
 TASKS: dict[str, tuple[Task, set[str]]] = {
     "class": (ClassifyTask(labels=("a", "b")), OF_CLASSES | TRUST),
     "text": (LanguageModelTask(0, 1), OF_TOKENS),

@@ -24,6 +24,7 @@ _WHITE_FROM = 0.6
 """Share of the largest effect from which letters are white."""
 _LETTERS_ALONE = 0.2
 """Share below which a word has coloured letters alone: a pale background would glare on a dark terminal."""
+_INDENT = "  "
 _STATUS = {"read": "", "unknown": "unknown", "cut": "not read"}
 
 
@@ -41,13 +42,12 @@ def print_explained(found: Explanations, top: int) -> None:
 
 
 def _print_coloured(text: TextExplanation) -> None:
-    """The text as it is; in a pipe, and where colours are off, without colours."""
+    """The text, indented, so that no line of it looks like one of the program's; in a pipe without colours."""
     console = out()
-    shown = Text()
+    shown = Text(_INDENT)
     for part in text_parts(text):
-        shown.append(
-            visible(part.text, keep="\n\t", encoding=console.encoding), _style(part, console.color_system)
-        )
+        lines = visible(part.text, keep="\n\t", encoding=console.encoding).replace("\n", f"\n{_INDENT}")
+        shown.append(lines, _style(part, console.color_system))
     if console.file.isatty():
         console.print(shown)
     else:

@@ -95,6 +95,12 @@ def _columns(before: Sequence[str], word: str) -> Iterable[Completion]:
     return map(Completion, COLUMNS)
 
 
+def _methods(before: Sequence[str], word: str) -> Iterable[Completion]:
+    from seqlab.evaluate.explainer_kinds import EXPLAINERS
+
+    return [Completion(name, EXPLAINERS.describe(name)) for name in EXPLAINERS]
+
+
 def _recipe_settings(before: Sequence[str], word: str) -> Iterable[Completion]:
     from seqlab.experiment.shown_experiment import shown_recipe
 
@@ -184,6 +190,7 @@ ARGUMENTS: Mapping[str, Sequence[Source]] = {
 OPTIONS: Mapping[str, Source] = {
     "--device": _words("cpu", "cuda", "mps"),
     "--diagnostic": _listed("diagnostics"),
+    "--method": _methods,
     "--metric": _listed("metrics"),
     "--sort": _columns,
     "--split": _words("train", "valid", "test", "longer"),

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from seqlab.cli.arguments import InputFile, Json, Run, Trust, Whole, check_output
-from seqlab.cli.coloured_text import print_explained
 from seqlab.cli.console import print_json, print_line, print_note
 from seqlab.cli.progress_display import working
 from seqlab.cli.text_input import TextOptions, text_source
@@ -42,9 +41,9 @@ def explain(
     trust: Trust = False,
     as_json: Json = False,
 ) -> None:
-    """Show what each word of a text adds to a model's answer: its label, or its number.
+    """Show what each word of a text adds to a model's answer.
 
-    On a terminal words are coloured by their effect; the largest effects follow. A page or JSON has all.
+    The answer is a label, or a number. On a terminal words are coloured by their effect; the largest effects follow. A page or JSON has all.
 
     Parameters
     ----------
@@ -96,6 +95,8 @@ def explain(
     elif as_json:
         print_json(found.as_dict())
     else:
+        from seqlab.cli.coloured_text import print_explained
+
         print_explained(found, top)
 
 

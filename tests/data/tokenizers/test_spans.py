@@ -31,7 +31,10 @@ ALL: dict[str, Tokenizer] = WORD_LEVEL | {
     "wordpiece": WordPieceConfig(size=120).train(TEXTS * 9),
 }
 # Letters of several scripts, marks that compose, cases that fold to several letters, and invisible ones.
-ODD = st.text("aBé \t\n.,'-ßİΣς\u0301\u0302\u0307\u0308x\u00ad\u200d\u200b\ufeffשم映가\u1100\u1161\u11a8😀\U0001f3fd1_", max_size=30)
+ODD = st.text(
+    "aBé \t\n.,'-ßİΣς\u0301\u0302\u0307\u0308x\u00ad\u200d\u200b\ufeffשم映가\u1100\u1161\u11a8😀\U0001f3fd1_",
+    max_size=30,
+)
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -1,0 +1,214 @@
+"""`seqlab explain`: the terminal, JSON, the page, tables, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+import seqlab as library
+from seqlab.cli import explain_command, run
+from seqlab.cli.streams import StandardStreams
+from seqlab.runs.run_folder import RunFolder
+
+TEXT = "a really good film, unheard!"
+WORD = {"text", "start", "end", "tokens", "effect", "status"}
+EXPLANATION = {
+    *("text", "predicted", "label", "probability", "value", "baseline", "gap", "steps", "converged"),
+    "words",
+}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def explained(seqlab, run: RunFolder, *arguments: str) -> dict[str, Any]:
+    result = seqlab("explain", run.path.name, *arguments, "--json")
+    assert result.status == 0, result
+    return json.loads(result.out)
+
+
+def test_json_has_every_word_with_its_position(seqlab, classifier: RunFolder) -> None:
+    found = explained(seqlab, classifier, TEXT, "")
+    assert set(found) == {"run", "method", "reason", "quantity", "meaning", "texts", "total"}
+    assert (found["run"], found["method"]) == (classifier.path.name, "integrated-gradients")
+    assert (found["total"], len(found["texts"])) == (2, 2)
+    first, empty = found["texts"]
+    assert set(first) == EXPLANATION
+    assert first["text"] == TEXT
+    assert all(set(word) == WORD for word in first["words"])
+    assert [TEXT[word["start"] : word["end"]] for word in first["words"]] == [
+        word["text"] for word in first["words"]
+    ]
+    assert [word["status"] for word in first["words"]] == ["read"] * 4 + ["unknown"]
+    total = sum(word["effect"] for word in first["words"])
+    assert abs(total - (first["value"] - first["baseline"])) == pytest.approx(first["gap"], abs=1e-12)
+    (answer,) = json.loads(seqlab("predict", classifier.path.name, TEXT, "--json").out)
+    assert first["probability"] == pytest.approx(answer["probabilities"][first["label"]], rel=1e-6)
+    assert (
+        first["label"] == first["predicted"] == max(answer["probabilities"], key=answer["probabilities"].get)
+    )
+    assert empty["words"] == []
+
+
+def test_a_label_that_is_not_predicted(seqlab, classifier: RunFolder) -> None:
+    one, other = (
+        explained(seqlab, classifier, TEXT, "--label", label)["texts"][0]
+        for label in ("positive", "negative")
+    )
+    assert one["value"] == pytest.approx(-other["value"])
+    effects = [[word["effect"] for word in each["words"]] for each in (one, other)]
+    assert effects[0] == pytest.approx([-effect for effect in effects[1]], abs=1e-5)
+    shown = seqlab("explain", classifier.path.name, "a bad film", "--label", "positive").out
+    assert re.search(r"\[1\] positive, probability 0\.\d+; predicted: negative", shown)
+
+
+def test_the_method_is_always_said(seqlab, classifier: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = seqlab("explain", classifier.path.name, TEXT).out
+    assert "\nMethod: integrated-gradients. The model has a gradient" in shown
+    assert (
+        "Method: occlusion. It was chosen."
+        in seqlab("explain", classifier.path.name, TEXT, "--method", "occlusion").out
+    )
+    monkeypatch.setitem(sys.modules, "captum", None)
+    shown = seqlab("explain", classifier.path.name, TEXT).out
+    assert (
+        "Method: occlusion. The method 'integrated-gradients' needs the package 'captum', which is not "
+        "installed. Nearest: pip install captum." in shown
+    )
+
+
+def test_what_is_printed_in_a_pipe(seqlab, classifier: RunFolder) -> None:
+    out = seqlab("explain", classifier.path.name, TEXT, "--top", "2").out
+    assert "\x1b" not in out
+    lines = out.splitlines()
+    assert lines[0].startswith("Words are coloured by their effect on the log odds of the label")
+    assert f"  {TEXT}" in lines
+    assert re.search(r"^Log odds .* a gap of \S+ with \d+ steps\.$", out, flags=re.MULTILINE)
+    assert lines[-3].split() == ["effect", "word", "at", "character"]
+    (found,) = explained(seqlab, classifier, TEXT)["texts"]
+    largest = sorted(found["words"], key=lambda word: -abs(word["effect"]))[:2]
+    assert [line.split()[1] for line in lines[-2:]] == [word["text"] for word in largest]
+
+
+@pytest.mark.parametrize(
+    ("environment", "coloured"),
+    [
+        ({"TERM": "xterm-256color"}, "48;5;"),
+        ({"TERM": "xterm"}, "[3"),
+        ({"NO_COLOR": "1", "TERM": "xterm"}, ""),
+    ],
+)
+def test_a_terminal_has_colours_unless_they_are_off(
+    classifier: RunFolder, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], coloured: str
+) -> None:
+    monkeypatch.delenv("COLORTERM", raising=False)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    reader, writer = os.openpty()
+    parts: list[bytes] = []
+    thread = threading.Thread(target=lambda: parts.extend(iter(lambda: _read(reader), b"")))
+    thread.start()
+    streams = StandardStreams(writer, writer)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", streams.out)
+        patch.setattr(sys, "stderr", streams.err)
+        assert run(["explain", classifier.path.name, TEXT]) == 0
+    os.close(writer)
+    thread.join()
+    os.close(reader)
+    shown = b"".join(parts).decode()
+    assert "good" in shown
+    assert coloured in shown
+    colours = re.findall(r"\x1b\[(?:[0-9;]*;)?(?:3[0-7]|4[0-7]|[34]8;[0-9;]+)m", shown.partition("[1]")[2])
+    assert bool(colours) == bool(coloured)
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 65536)
+    except OSError:
+        return b""
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_tables_are_read_as_predict_reads_them(seqlab, classifier: RunFolder, kind: str) -> None:
+    frame = pl.DataFrame({"key": [1, 2], "message": ["a good film", "a bad film"]})
+    table = Path(f"new.{kind}")
+    {"csv": frame.write_csv, "jsonl": frame.write_ndjson, "parquet": frame.write_parquet}[kind](table)
+    result = seqlab("explain", classifier.path.name, "--file", str(table), "--json")
+    assert [one["text"] for one in json.loads(result.out)["texts"]] == ["a good film", "a bad film"]
+    assert "The texts are read from column 'message'" in result.err
+    missing = seqlab("explain", classifier.path.name, "--file", str(table), "--text-column", "nothing")
+    assert missing.status == 2
+    assert "'nothing'" in missing.err
+
+
+def test_the_page_is_written_whole_and_replaced_on_demand_only(
+    seqlab, refused, classifier: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("texts.txt").write_text("a good film\n\na bad film\nfilm\n")
+    monkeypatch.setattr(explain_command, "MOST_ON_PAGE", 2)
+    command = ["explain", classifier.path.name, "--file", "texts.txt", "-o", "out/e.html"]
+    result = seqlab(*command)
+    assert result.status == 0, result
+    assert result.out.splitlines()[-1] == "2 texts, the first of 3: out/e.html (open it in a browser)"
+    assert "1 of 4 lines has no text and was skipped." in result.err
+    page = Path("out/e.html").read_text(encoding="utf-8")
+    assert "The page shows the first 2 of 3 texts." in page
+    assert "1 of 4 lines has no text and was skipped." in page
+    assert "To replace it: --overwrite" in refused(*command)
+    assert Path("out/e.html").read_text(encoding="utf-8") == page
+    replaced = json.loads(seqlab(*command, "--overwrite", "--json").out)
+    assert replaced == {"output": "out/e.html", "texts": 2, "total": 3, "method": "integrated-gradients"}
+    assert sorted(path.name for path in Path("out").iterdir()) == ["e.html"]
+
+
+def test_bad_input(refused, classifier: RunFolder, language: RunFolder) -> None:
+    name = classifier.path.name
+    assert "Got a language model. Nearest: `seqlab diagnose`" in refused("explain", language.path.name, "(")
+    assert "There is no label 'positiv'. Nearest: 'positive'" in refused(
+        "explain", name, "a", "--label", "positiv"
+    )
+    assert "There is no method 'gradients'" in refused("explain", name, "a", "--method", "gradients")
+    assert "'steps' needs the method" in refused(
+        "explain", name, "a", "--method", "occlusion", "--steps", "9"
+    )
+    assert "must end in .html, .htm. Got 'e.png'. Nearest: 'e.html'" in refused(
+        "explain", name, "a", "-o", "e.png"
+    )
+    assert "Got both" in refused("explain", name, "a", "--file", "b.txt")
+    assert "'top' must be at least 0" in refused("explain", name, "a", "--top", "-1")
+    assert "need" in refused("explain", name, "a", "--overwrite")
+    assert "gone.txt" in refused("explain", name, "--file", "gone.txt")
+
+
+def test_python_gives_the_same_values(seqlab, classifier: RunFolder) -> None:
+    found = library.load_run(classifier.path).explain([TEXT, "a bad film"])
+    assert found.as_dict() == {
+        **(printed := explained(seqlab, classifier, TEXT, "a bad film")),
+        "texts": tuple(
+            {**text, "words": tuple({**word, "tokens": tuple(word["tokens"])} for word in text["words"])}
+            for text in printed["texts"]
+        ),
+    }
+    assert repr(found) == "2 texts explained by integrated-gradients"
+    assert found.words.filter(pl.col("text") == 1)["word"].to_list() == ["a", "bad", "film"]
+    assert found[0].words[2].effect == found.words["effect"][2]
+    html = found._repr_html_()
+    assert html.startswith("<style>")
+    assert "really" in html
+    assert "<body" not in html
+    assert found.write("own.html").read_text().startswith("<!doctype html>")
+    with pytest.raises(ValueError, match="at least one text to explain"):
+        library.load_run(classifier.path).explain([])
