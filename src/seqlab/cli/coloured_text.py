@@ -42,7 +42,7 @@ def print_explained(found: Explanations, top: int) -> None:
 
 
 def _print_coloured(text: TextExplanation) -> None:
-    """The text, indented, so that no line of it looks like one of the program's; in a pipe without colours."""
+    """The text, indented, so that no line of it looks like one of the program's; no colours in a pipe."""
     console = out()
     shown = Text(_INDENT)
     for part in text_parts(text):

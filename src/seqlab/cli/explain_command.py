@@ -43,7 +43,8 @@ def explain(
 ) -> None:
     """Show what each word of a text adds to a model's answer.
 
-    The answer is a label, or a number. On a terminal words are coloured by their effect; the largest effects follow. A page or JSON has all.
+    The answer is a label, or a number. On a terminal words are coloured by their effect, and the largest
+    effects follow. A page and JSON have all.
 
     Parameters
     ----------
