@@ -8,6 +8,7 @@ import itertools
 import math
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -95,14 +96,15 @@ def test_a_mean_of_vectors_has_a_closed_form(made, method: str) -> None:
     found = explained(with_model(loaded, model), TEXT, method=method, label="negative")
     with torch.no_grad():
         x = model.embedding.rows[loaded.tokenizer.encode(TEXT)].double()
-        w = (model.head.weight[1] - model.head.weight[0]).double()
+        weight, bias = model.head.parameters()
+        w = (weight[1] - weight[0]).double()
     n, terms = len(x), (x @ w).numpy()
     mean = terms.mean()
     expected = terms / n if method != "occlusion" else mean - (n * mean - terms) / (n - 1)
     assert effects(found) == pytest.approx(expected, abs=1e-6)
     if method != "occlusion":
         assert found.gap == pytest.approx(0, abs=1e-6)
-        assert found.baseline == pytest.approx((model.head.bias[1] - model.head.bias[0]).item(), abs=1e-6)
+        assert found.baseline == pytest.approx((bias[1] - bias[0]).item(), abs=1e-6)
 
 
 RECURRENT = (
@@ -300,19 +302,18 @@ TABLE = """x = self.embed.weight[tokens]
 def test_own_modules_are_explained_by_their_embedding(made, tmp_path: Path, body: str) -> None:
     loaded = own_run("Net", NET.format(body=body), tmp_path)
     found = explained(loaded, "a good film to see", method="integrated-gradients", steps=128)
-    module = loaded.model.module  # pyright: ignore[reportAttributeAccessIssue]
+    module: Any = loaded.model.module
     ids = torch.tensor([loaded.tokenizer.encode("a good film to see")])
-    rows = module.embed.weight.detach().clone()
+    table: Any = module.embed.weight
+    rows = table.detach().clone()
     expected = np.zeros(ids.shape[1])
     output, steps = loaded.labels.index(found.label), 400
     for alpha in (np.arange(steps) + 0.5) / steps:
-        module.embed.weight.data = rows * alpha
-        module.embed.weight.grad = None
+        table.data, table.grad = rows * alpha, None
         logits = module(ids)[0]
         (logits[output] - logits[1 - output]).backward()
-        gradient = module.embed.weight.grad[ids[0]]
-        expected += (rows[ids[0]] * gradient).sum(1).numpy() / steps
-    module.embed.weight.data = rows
+        expected += (rows[ids[0]] * table.grad[ids[0]]).sum(1).numpy() / steps
+    table.data = rows
     assert effects(found) == pytest.approx(expected, abs=1e-4)
 
 
