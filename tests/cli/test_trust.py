@@ -78,6 +78,9 @@ def test_the_card_has_what_it_takes_to_trust_a_classifier(seqlab, weak: RunFolde
     scores = card["matrices"]["label_scores"]
     assert (scores["rows"], scores["columns"]) == (names, ["precision", "recall", "f1", "texts"])
     np.testing.assert_allclose(scores["values"], np.stack(expected, axis=1))
+    groups = card["matrices"]["accuracy_by_length"]["values"]
+    assert sum(texts for *_, texts, _ in groups) == len(label)
+    assert sum(accuracy * texts for accuracy, *_, texts, _ in groups) == pytest.approx(frame["correct"].sum())
     abstention = card["curves"]["abstention_accuracy"]
     for threshold, accuracy in zip(abstention["x"], abstention["y"], strict=True):
         kept = frame.filter(pl.col("probability") >= threshold - 1e-9)

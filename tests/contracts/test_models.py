@@ -122,6 +122,25 @@ def test_a_tabulated_model_is_the_same_function(table: Table):
     torch.testing.assert_close(found, logits(model), rtol=1e-5, atol=1e-6)
 
 
+@variants
+def test_given_vectors_take_the_place_of_embedded_tokens(table: Table) -> None:
+    """Of sequences of the same tokens; a model without an embedding of tokens says so."""
+    model = build(table)
+    if model.capabilities.causal:
+        return
+    model.eval()
+    one = batch(model).select(torch.zeros(1, dtype=torch.long))
+    vectors = model.token_vectors(one).detach()
+    rows = one.select(torch.zeros(3, dtype=torch.long))
+    given = torch.stack([vectors[0], 0.5 * vectors[0], vectors[0]]).requires_grad_()
+    found = model.from_vectors(rows, given)
+    torch.testing.assert_close(found[[0, 2]], model(rows)[0][:2])
+    (gradient,) = torch.autograd.grad(found[1].sum(), given)
+    assert gradient[1].any()
+    assert not gradient[[0, 2]].any()
+    torch.testing.assert_close(model(one)[0], found[:1])
+
+
 def test_every_registered_kind_has_sizes():
     assert set(SIZES) == set(MODELS)
 

@@ -8,7 +8,7 @@ import itertools
 import math
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -312,7 +312,7 @@ def test_own_modules_are_explained_by_their_embedding(made, tmp_path: Path, body
         table.data, table.grad = rows * alpha, None
         logits = module(ids)[0]
         (logits[output] - logits[1 - output]).backward()
-        expected += (rows[ids[0]] * table.grad[ids[0]]).sum(1).numpy() / steps
+        expected += (rows[ids[0]] * cast("Tensor", table.grad)[ids[0]]).sum(1).numpy() / steps
     table.data = rows
     assert effects(found) == pytest.approx(expected, abs=1e-4)
 

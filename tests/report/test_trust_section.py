@@ -33,6 +33,11 @@ def inspected() -> RunFolder:
         "columns": ["precision", "recall", "f1", "texts"],
         "values": [[0.5, 1.0, 0.75, 3.0], [1.0, 0.25, 0.4, 4.0]],
     }
+    lengths: MatrixTable = {
+        "rows": ["1 to 9", "10"],
+        "columns": ["accuracy", "low", "high", "texts", "mean length"],
+        "values": [[0.75, 0.5, 0.875, 4.0, 6.5], [0.25, 0.125, 0.5, 4.0, 10.0]],
+    }
     run.write_card(
         {
             **card,
@@ -43,7 +48,7 @@ def inspected() -> RunFolder:
                 "calibration_error_by_chance": 0.0625,
                 "temperature": 1.5,
             },
-            "matrices": {"label_scores": scores},
+            "matrices": {"label_scores": scores, "accuracy_by_length": lengths},
             "curves": {
                 "calibration_accuracy": curve([0.6, 0.9], [0.5, 1.0]),
                 "calibration_share": curve([0.6, 0.9], [0.75, 0.25]),
@@ -78,6 +83,10 @@ def test_the_answer_comes_first_and_the_tables_are_the_card(inspected: RunFolder
         ["valid", "good", "0.5", "1.0", "0.75", "3"],
         ["valid", "=bad", "1.0", "0.25", "0.4", "4"],
     ]
+    assert [row[3:] for row in table(written, "Accuracy of texts of similar length")[1:]] == [
+        ["valid", "1 to 9", "0.75", "0.5", "0.875", "4"],
+        ["valid", "10", "0.25", "0.125", "0.5", "4"],
+    ]
     calibration = table(written, "Scores of the probabilities")
     assert calibration[1][3:] == ["valid", "0.3", "0.125", "0.0625", "1.5"]
     assert [row[4:] for row in table(written, "Texts with another label than predicted")[1:]] == [
@@ -99,6 +108,12 @@ def test_charts_have_the_points_of_the_card_and_titles_with_units(
         ],
         ["0.6", "0.5", "0.75"],
         ["0.9", "1.0", "0.25"],
+    ]
+    by_length = rows_of(static, "figure-*-accuracy-by-length-*.csv")
+    assert by_length[0][:3] == ["length (tokens)", "mean length (tokens)", "accuracy (fraction of texts)"]
+    assert by_length[1:] == [
+        ["1 to 9", "6.5", "0.75", "0.5", "0.875", "4"],
+        ["10", "10.0", "0.25", "0.125", "0.5", "4"],
     ]
     assert rows_of(static, "figure-*-accuracy-by-abstaining-*.csv") == [
         [

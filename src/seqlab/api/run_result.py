@@ -155,13 +155,11 @@ class Run:
             steps: of integrated gradients, at first; None: 32.
 
         Raises:
-            UserError: the model writes texts, there is no such label, the method does not suit the model, or
-                there is no text.
+            UserError: the model has no such label, the method does not suit it, or there is no text.
         """
         from seqlab.api.explained_texts import explained_texts
 
-        given = [texts] if isinstance(texts, str) else list(texts)
-        return explained_texts(self._loaded, given, method=method, label=label, steps=steps)
+        return explained_texts(self._loaded, _several(texts), method=method, label=label, steps=steps)
 
     def predictions(self, split: str = "valid", *, texts: bool = True) -> pl.DataFrame:
         """What a classifier answers to each text of a split of the run's data, in the order of the data.
@@ -302,4 +300,4 @@ class Run:
 
 
 def _several(names: str | Sequence[str]) -> Sequence[str]:
-    return [names] if isinstance(names, str) else names
+    return [names] if isinstance(names, str) else list(names)
