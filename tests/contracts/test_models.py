@@ -64,7 +64,7 @@ SIZES: dict[str, list[Table]] = {
         {**SEQUENTIAL, "pooling": "flatten", "window": 9},
         {**SEQUENTIAL, "embedding": "ids", "pooling": "flatten", "window": 9, "dense_sizes": [4, 3]},
         {**SEQUENTIAL, "pooling": "mean", "dense_sizes": [4]},
-        {**SEQUENTIAL, "pooling": "max"},
+        {**SEQUENTIAL, "pooling": "max", "window": 4},
     ],
     "recurrent-lm": [
         *({**RECURRENT, "cell": cell} for cell in (*CELLS, f"{OWN_CELLS}:minimal_gated_unit")),

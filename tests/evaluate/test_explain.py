@@ -23,6 +23,7 @@ from seqlab.evaluate.explain import choose_explainer
 from seqlab.evaluate.loaded import LoadedRun, load_run
 from seqlab.models.classifier import SequenceClassifier
 from seqlab.nn.embedding import Embedding
+from seqlab.nn.pooling import mean_over_time
 from seqlab.runs import run_folder
 from seqlab.schema.errors import UserError
 from seqlab.schema.text_explanation import TextExplanation
@@ -85,7 +86,9 @@ def mean_model(loaded: LoadedRun, size: int = 5) -> SequenceClassifier:
     nn.init.normal_(embedding.weight, generator=generator)
     head = nn.Linear(size, 2)
     nn.init.normal_(head.weight, generator=generator)
-    return SequenceClassifier(embedding, None, None, pooling="mean", dropout=0.0, head=head)
+    return SequenceClassifier(
+        embedding, None, None, pooling=mean_over_time, dropout=0.0, embedding_dropout=0.0, head=head
+    )
 
 
 @pytest.mark.parametrize("method", ["integrated-gradients", "occlusion"])

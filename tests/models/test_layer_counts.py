@@ -130,6 +130,6 @@ def test_a_layer_without_a_formula_is_counted_by_its_shapes():
             super().__init__()
             self.table, self.scale = nn.Parameter(torch.zeros(1200, 3, 2)), nn.Parameter(torch.zeros(()))
 
-    rows = check(nn.Sequential(Own(), nn.Conv1d(3, 4, 5), nn.Linear(2, 2, bias=False)))
-    assert [row.numbers for row in rows] == ["1,200 x 3 x 2 + 1", "4 x 3 x 5 + 4", "2 x 2"]
+    rows = check(nn.Sequential(Own(), nn.ConvTranspose1d(4, 3, 5), nn.Linear(2, 2, bias=False)))
+    assert [row.numbers for row in rows] == ["1,200 x 3 x 2 + 1", "4 x 3 x 5 + 3", "2 x 2"]
     assert [row.layer for row in rows] == ["0", "1", "2"]

@@ -61,15 +61,19 @@ class SequenceClassifier(SequenceModel):
     @override
     def features(self, batch: Batch, state: State | None) -> tuple[Float[Tensor, "B H"], None]:
         assert state is None, "a classifier reads whole sequences"
-        tokens, lengths = batch.inputs.tokens, batch.inputs.lengths
-        tokens = real_tokens(tokens, lengths)
-        if self.capabilities.window is not None:
-            tokens, lengths = last_steps(tokens, lengths, self.capabilities.window)
-        if self.body is None:
+        lengths, window = batch.inputs.lengths, self.capabilities.window
+        tokens = real_tokens(batch.inputs.tokens, lengths)
+        cut = window is not None and tokens.shape[1] > window
+        if self.body is None or cut:
             x = self.embedding_dropout(self.embedding(tokens))
         else:
             x = embedded(self.embedding, self.embedding_dropout, tokens)
+        if window is not None and isinstance(x, Tensor):
+            # Vectors are cut, not tokens, so that every token of the batch is embedded.
+            x, lengths = last_steps(x, lengths, window)
+        if self.body is not None:
             x, lengths, _ = self.body(x, lengths, need_state=False)
+        assert isinstance(x, Tensor), "vectors are looked up where no layer reads them"
         h = self.dropout(self.pooling(x, self.linear, lengths))
         for dense in self.dense:
             assert isinstance(dense, nn.Linear), "maps are linear"
@@ -79,7 +83,8 @@ class SequenceClassifier(SequenceModel):
     @override
     @torch.no_grad()
     def tabulated(self) -> SequenceModel:
-        if self.body is not None or self.pooling not in BAGS or self.dense:
+        window = self.capabilities.window
+        if self.body is not None or self.pooling not in BAGS or self.dense or window is not None:
             return self
         table = self.embedding.rows
         rows = table if self.linear is None else torch.relu(self.linear(table))

@@ -23,20 +23,23 @@ def last_token(
 
 
 def last_steps(
-    tokens: Int[Tensor, "B T"], lengths: Int[Tensor, " B"], steps: int
-) -> tuple[Int[Tensor, "B S"], Int[Tensor, " B"]]:
-    """The last tokens of each sequence, at most `steps`, and their numbers.
+    x: Float[Tensor, "B T H"], lengths: Int[Tensor, " B"], steps: int
+) -> tuple[Float[Tensor, "B S H"], Int[Tensor, " B"]]:
+    """The last steps of each sequence, at most `steps`, and their numbers.
 
-    >>> last_steps(torch.tensor([[1, 2, 3], [4, 0, 0]]), torch.tensor([3, 1]), 2)
-    (tensor([[2, 3],
-            [4, 0]]), tensor([2, 1]))
+    >>> x = torch.tensor([[1.0, 2.0, 3.0], [4.0, 0.0, 0.0]]).unsqueeze(2)
+    >>> last, lengths = last_steps(x, torch.tensor([3, 1]), 2)
+    >>> last.squeeze(2).tolist(), lengths.tolist()
+    ([[2.0, 3.0], [4.0, 0.0]], [2, 1])
     """
-    T = tokens.shape[1]
+    B, T, H = x.shape
     if steps >= T:
-        return tokens, lengths
+        return x, lengths
     skipped = (lengths - steps).clamp(min=0)
-    positions = torch.arange(steps, device=tokens.device) + skipped.unsqueeze(1)
-    return tokens.gather(1, positions), lengths - skipped
+    positions = torch.arange(steps, device=x.device) + (
+        skipped + T * torch.arange(B, device=x.device)
+    ).unsqueeze(1)
+    return x.reshape(B * T, H).index_select(0, positions.flatten()).view(B, steps, H), lengths - skipped
 
 
 def flip_rows(x: Float[Tensor, "B T H"], lengths: Int[Tensor, " B"]) -> Float[Tensor, "B T H"]:
