@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from seqlab.api.explained_texts import ExplainedTexts
     from seqlab.evaluate.loaded import LoadedRun
+    from seqlab.evaluate.text_predictor import TextPredictor
     from seqlab.models.model import SequenceModel
 
 _MOMENT = {"step": pl.Int64, "epoch": pl.Float64, "tokens": pl.Int64}
@@ -74,7 +75,11 @@ class Run:
 
     @property
     def model(self) -> SequenceModel:
-        """The model with the weights of the best checkpoint, in evaluation mode."""
+        """The model with the weights of the best checkpoint, in evaluation mode.
+
+        Raises:
+            UserError: the run is an ensemble, which has several.
+        """
         return self._loaded.model
 
     @property
@@ -122,10 +127,10 @@ class Run:
             UserError: the model writes texts and labels none, or there is no text.
         """
         given = [texts] if isinstance(texts, str) else list(texts)
-        answers = self._loaded.predict(given)
+        answers = self._predictor.predict(given)
         from seqlab.evaluate.prediction import NUMBER
 
-        if not self._loaded.labels:
+        if not self._predictor.labels:
             return pl.DataFrame({"text": given, NUMBER: [answer[NUMBER] for answer in answers]})
         return pl.DataFrame(
             {
@@ -133,7 +138,7 @@ class Run:
                 "label": [max(probabilities, key=probabilities.__getitem__) for probabilities in answers],
                 **{
                     f"P({label})": [probabilities[label] for probabilities in answers]
-                    for label in self._loaded.labels
+                    for label in self._predictor.labels
                 },
             }
         )
@@ -297,6 +302,12 @@ class Run:
         from seqlab.evaluate.loaded import load_run as load
 
         return load(self._folder, trust=self._trust)
+
+    @cached_property
+    def _predictor(self) -> TextPredictor:
+        from seqlab.evaluate.loaded_ensemble import load_predictor
+
+        return load_predictor(self._folder, trust=self._trust)
 
 
 def _several(names: str | Sequence[str]) -> Sequence[str]:

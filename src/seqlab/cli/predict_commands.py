@@ -18,7 +18,7 @@ from seqlab.stats.formatting import counted
 if TYPE_CHECKING:
     from seqlab.data.sources.text_rows import TextSource
     from seqlab.evaluate.answers import AnswerOptions
-    from seqlab.evaluate.loaded import LoadedRun
+    from seqlab.evaluate.text_predictor import TextPredictor
 
 MOST_NOTES = 5
 """Texts without a known word that are named."""
@@ -130,7 +130,7 @@ def predict(
         Print the predictions as JSON; of an output its path and numbers of rows.
     """
     from seqlab.evaluate.answers import AnswerOptions
-    from seqlab.evaluate.loaded import load_run
+    from seqlab.evaluate.loaded_ensemble import load_predictor
     from seqlab.runs import run_folder
 
     if texts and file is not None:
@@ -139,7 +139,7 @@ def predict(
         raise UserError("'--id-column' and '--overwrite' need an output. Got none; add -o FILE.")
     labels = 1 if top is None else top
     options = AnswerOptions(top=labels, temperature=temperature, abstain_below=abstain_below)
-    loaded = load_run(run_folder.find(name), trust=trust)
+    loaded = load_predictor(run_folder.find(name), trust=trust)
     loaded.check_predicts()
     options.check(loaded.labels)
     reading = TextOptions(file, text_column, id_column, separator, encoding)
@@ -151,7 +151,7 @@ def predict(
 
 
 def _write_predictions(
-    loaded: LoadedRun,
+    loaded: TextPredictor,
     source: TextSource,
     output: Path,
     options: AnswerOptions,
@@ -193,20 +193,19 @@ def _abstained(count: int, total: int, below: float) -> str:
 
 
 def _print_predictions(
-    loaded: LoadedRun, source: TextSource, options: AnswerOptions, *, shown: int | None, as_json: bool
+    loaded: TextPredictor, source: TextSource, options: AnswerOptions, *, shown: int | None, as_json: bool
 ) -> None:
     """Print the answers; `shown` is the number of labels of each text, None all in the model's order."""
     from seqlab.evaluate.prediction import named
-    from seqlab.evaluate.table_prediction import predicted, without_known_tokens
+    from seqlab.evaluate.table_prediction import predicted
 
     rows: list[tuple[str, dict[str, float]]] = []
     unknown: list[str] = []
     with working("Predicting", quiet=as_json) as display:
         expected = source.expected_rows
-        for piece, tokens, outputs in predicted(loaded, source):
-            rows += zip(piece.texts, named(loaded.labels, outputs, options.temperature), strict=True)
-            nothing = without_known_tokens(tokens, loaded.tokenizer.vocabulary.unknown)
-            unknown += [piece.texts[index] for index in nothing.nonzero()[0].tolist()]
+        for piece, found in predicted(loaded, source):
+            rows += zip(piece.texts, named(loaded.labels, found.outputs, options.temperature), strict=True)
+            unknown += [piece.texts[index] for index in found.unknown.nonzero()[0].tolist()]
             display.predicted(len(rows), max(len(rows), expected))
     _print_notes(source)
     for text in unknown[:MOST_NOTES]:

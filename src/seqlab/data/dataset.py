@@ -41,6 +41,14 @@ class Split:
     def __len__(self) -> int:
         return len(self.text)
 
+    @property
+    def items_sha256(self) -> str:
+        """SHA-256 of the texts before they were cut and encoded, and of their targets: which items."""
+        digest = hashlib.sha256(self.texts_sha256.encode())
+        if self.targets is not None:
+            digest.update(self.targets.tobytes())
+        return digest.hexdigest()
+
     def select(self, rows: NDArray[np.int64]) -> Split:
         """The named texts, in that order; the hash stays that of the whole split."""
         return dataclasses.replace(

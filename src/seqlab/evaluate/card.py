@@ -79,7 +79,7 @@ def describe(run: RunFolder, fitted: Fitted, split: str, metrics: Sequence[str],
         "dataset": dataset.name,
         "split": split,
         "split_sha256": _digest(data),
-        "texts_sha256": _texts_digest(data),
+        "texts_sha256": data.items_sha256,
         "sequences": len(data),
         "tokens": int(data.text.offsets[-1]),
         "targets": int(exact.scores.targets.sum()),
@@ -106,14 +106,6 @@ def _digest(split: Split) -> str:
     if split.source is not None:
         digest.update(split.source.tokens.tobytes())
         digest.update(split.source.offsets.tobytes())
-    if split.targets is not None:
-        digest.update(split.targets.tobytes())
-    return digest.hexdigest()
-
-
-def _texts_digest(split: Split) -> str:
-    """SHA-256 of the texts before they were cut and encoded, and of their targets: which items."""
-    digest = hashlib.sha256(split.texts_sha256.encode())
     if split.targets is not None:
         digest.update(split.targets.tobytes())
     return digest.hexdigest()

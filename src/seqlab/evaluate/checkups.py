@@ -164,7 +164,8 @@ def _of_experiment(name: str, config: ExperimentConfig) -> Checkup:
 
 def _network(name: str, config: AnyExperimentConfig) -> Any:
     if config.method != ExperimentConfig.method:
-        raise UserError(f"{name} must have a network to be checked. Got a baseline.")
+        kind = f"an {config.method}" if config.members else f"a {config.method}"
+        raise UserError(f"{name} must have a network to be checked. Got {kind}.")
     return config
 
 

@@ -92,7 +92,7 @@ def _score(
         return fitted.score(split, metrics, progress)
     exact = fitted.score(split, metrics, progress, outputs=True)
     assert exact.outputs is not None, "texts with a label each"
-    texts = fitted.config.shows_texts
+    texts = fitted.shows_texts
     run.write_wrong_texts(wrong_texts(fitted, split, exact.outputs, inspection.errors, texts=texts))
     if not inspection.calibrate:
         return exact

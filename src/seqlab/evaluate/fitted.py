@@ -30,7 +30,7 @@ class Fitted(ABC):
     """What a run fitted, ready to be scored on splits of its dataset.
 
     seed: of the run; None where nothing was drawn. moment: when in training it was kept. budget: how long it
-    was trained, at most.
+    was trained, at most, or what it is made of. members: what it combines; () where it is a model.
     """
 
     config: AnyExperimentConfig
@@ -39,6 +39,12 @@ class Fitted(ABC):
     seed: int | None
     moment: Moment
     budget: Mapping[str, Any]
+    members: Sequence[Fitted] = ()
+
+    @property
+    def shows_texts(self) -> bool:
+        """Whether texts of the data may be kept in the run folder."""
+        return self.config.shows_texts and all(member.shows_texts for member in self.members)
 
     @abstractmethod
     def score(

@@ -9,5 +9,6 @@ LOADERS = Registry(
     {
         "network": ("seqlab.evaluate.fitted_network:NetworkLoader", "the best checkpoint of a network"),
         "baseline": ("seqlab.evaluate.fitted_baseline:BaselineLoader", "a fitted baseline"),
+        "ensemble": ("seqlab.evaluate.fitted_ensemble:EnsembleLoader", "the members of an ensemble"),
     },
 )

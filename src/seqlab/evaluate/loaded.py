@@ -1,4 +1,4 @@
-"""A run's model, ready to use: the best checkpoint with the run's own tokenizer; no data needed."""
+"""What a run has learned, ready to use: best checkpoints with their own tokenizers; no data needed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
+from typing_extensions import override
 
 from seqlab.data.cache import cut
 from seqlab.data.dataset import Dataset, Limit
@@ -16,7 +17,8 @@ from seqlab.data.tokenizers.tokenizer import Tokenizer, tokenizer_from
 from seqlab.decode.sampling import SamplingOptions
 from seqlab.evaluate.decoding import continue_prompts
 from seqlab.evaluate.fitted import loader
-from seqlab.evaluate.prediction import Predictor, named
+from seqlab.evaluate.prediction import Predictor
+from seqlab.evaluate.text_predictor import TextAnswers, TextPredictor, without_known_tokens
 from seqlab.evaluate.weights import reading
 from seqlab.experiment import seeding
 from seqlab.experiment.experiment_config import AnyExperimentConfig, parse_experiment
@@ -26,6 +28,7 @@ from seqlab.experiment.trusted_code import require_trust
 from seqlab.models.input_spec import InputSpec
 from seqlab.models.model import SequenceModel
 from seqlab.models.modes import device_of
+from seqlab.runs.ensemble_record import open_member
 from seqlab.runs.run_folder import RunFolder
 from seqlab.runs.run_shapes import DataSummary
 from seqlab.schema.code_settings import code_values
@@ -35,7 +38,7 @@ from seqlab.schema.records import Text
 
 
 @dataclass(frozen=True)
-class LoadedRun:
+class LoadedRun(TextPredictor):
     """A trained model with what is needed to feed it text and to read its answers."""
 
     run: RunFolder
@@ -46,25 +49,11 @@ class LoadedRun:
     limit: Limit
     step: int
 
-    def predict(self, texts: Sequence[str]) -> list[dict[str, float]]:
-        """Probability of each label, for each text; where labels are numbers, the one number under `NUMBER`.
-
-        Raises:
-            UserError: the model is a language model, there is no text, or one is not UTF-8.
-        """
-        self.check_predicts()
-        if not texts:
-            raise UserError("There must be at least one text to predict. Got none.")
-        return named(self.labels, self.outputs(self.encode(texts)))
-
-    def check_predicts(self) -> None:
-        """Make sure that the model has an answer to a text.
-
-        Raises:
-            UserError: it is a language model.
-        """
-        if self.config.task.output not in ("class", "number"):
-            raise UserError(f"{self.run.path} must hold a classifier. Use `seqlab sample`.")
+    @override
+    def answers(self, texts: Sequence[str]) -> TextAnswers:
+        encoded = self.encode(texts)
+        unknown = without_known_tokens(encoded, self.tokenizer.vocabulary.unknown)
+        return TextAnswers(self.outputs(encoded), unknown)
 
     def encode(self, texts: Sequence[str]) -> Ragged:
         """The tokens of texts, cut as those of the run's data were.
@@ -121,7 +110,8 @@ def load_run(run: RunFolder, *, trust: bool = False) -> LoadedRun:
         trust: whether code of the run folder may be executed that is not trusted on this machine.
 
     Raises:
-        UserError: the folder or checkpoint is damaged, there is none yet, or its code is not trusted.
+        UserError: the folder or checkpoint is damaged, there is none yet, its code is not trusted, or it is
+            an ensemble, which has several models.
     """
     config = read_trusted(run, trust=trust)
     data = run.data()
@@ -172,13 +162,15 @@ def read_config(run: RunFolder) -> AnyExperimentConfig:
 
 
 def read_trusted(run: RunFolder, *, trust: bool) -> AnyExperimentConfig:
-    """The same, of which the code may be executed.
+    """The same, of which the code may be executed, and that of every run that it combines.
 
     Raises:
-        UserError: files are damaged, or the code is not trusted.
+        UserError: files are damaged, the code is not trusted, or a combined run is missing.
     """
     config = read_config(run)
     require_trust(run, code_values(config), trust=trust)
+    for member in config.members:
+        read_trusted(open_member(member, run.path.parent), trust=trust)
     return config
 
 

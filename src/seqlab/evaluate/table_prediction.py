@@ -8,14 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from seqlab.data.ragged import Ragged
 from seqlab.data.sources.text_rows import TextRows, TextSource
 from seqlab.evaluate.answers import AnswerOptions, Answers
-from seqlab.evaluate.loaded import LoadedRun
-from seqlab.evaluate.prediction import Floats
 from seqlab.evaluate.table_output import WRITERS
+from seqlab.evaluate.text_predictor import TextAnswers, TextPredictor
 from seqlab.runs.output_file import new_output
 
 
@@ -33,15 +29,13 @@ class Labelled:
     renamed: list[str]
 
 
-def predicted(loaded: LoadedRun, source: TextSource) -> Iterator[tuple[TextRows, Ragged, Floats]]:
-    """The rows of a source with their tokens and the outputs of a model, some at a time."""
-    for rows in source.pieces():
-        tokens = loaded.encode(rows.texts)
-        yield rows, tokens, loaded.outputs(tokens)
+def predicted(loaded: TextPredictor, source: TextSource) -> Iterator[tuple[TextRows, TextAnswers]]:
+    """The rows of a source with the answers to their texts, some at a time."""
+    return ((rows, loaded.answers(rows.texts)) for rows in source.pieces())
 
 
 def label_table(
-    loaded: LoadedRun,
+    loaded: TextPredictor,
     source: TextSource,
     output: Path,
     options: AnswerOptions,
@@ -69,10 +63,10 @@ def label_table(
         writer = WRITERS[output.suffix.lower()](path, source, answers.names)
         try:
             expected = source.expected_rows
-            for rows, tokens, outputs in predicted(loaded, source):
-                writer.write(rows, answers.columns(outputs))
+            for rows, found in predicted(loaded, source):
+                writer.write(rows, answers.columns(found.outputs))
                 done += len(rows.texts)
-                unknown += int(without_known_tokens(tokens, loaded.tokenizer.vocabulary.unknown).sum())
+                unknown += int(found.unknown.sum())
                 progress(done, max(done, expected))
             writer.finish()
         finally:
@@ -91,13 +85,3 @@ def _settled_objects() -> Iterator[None]:
         yield
     finally:
         gc.unfreeze()
-
-
-def without_known_tokens(texts: Ragged, unknown: int | None) -> np.ndarray:
-    """Which texts, (N,), have no token but the unknown one.
-
-    >>> without_known_tokens(Ragged(np.array([3, 5, 3]), np.array([0, 2, 3, 3])), 3).tolist()
-    [False, True, True]
-    """
-    known = np.concatenate([[0], np.cumsum(texts.tokens != (-1 if unknown is None else unknown))])
-    return known[texts.offsets[1:]] == known[texts.offsets[:-1]]

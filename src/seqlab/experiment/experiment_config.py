@@ -16,6 +16,7 @@ from seqlab.data.data_kinds import BATCHING, DATASETS
 from seqlab.data.dataset import Dataset
 from seqlab.data.dataset_config import DatasetConfig
 from seqlab.experiment import limits
+from seqlab.experiment.ensemble_config import EnsembleConfig
 from seqlab.experiment.optimizers import OptimizerConfig
 from seqlab.experiment.schedules import ConstantConfig, ScheduleConfig
 from seqlab.experiment.training_kinds import OPTIMIZERS, SCHEDULES
@@ -151,6 +152,11 @@ class AnyExperimentConfig(Config, ABC):
         """Whether texts of the data may be kept in the run folder."""
         return True
 
+    @property
+    def members(self) -> Mapping[str, float]:
+        """The runs that it combines, each with its weight of all; {} where it fits a model of its own."""
+        return {}
+
     @abstractmethod
     def dataset(self) -> Dataset:
         """The encoded data, with the splits that the experiment has.
@@ -226,6 +232,29 @@ class BaselineExperimentConfig(AnyExperimentConfig):
         return 0.0
 
 
+class EnsembleExperimentConfig(AnyExperimentConfig):
+    """An ensemble of finished runs: nothing is fitted."""
+
+    method: ClassVar[str] = "ensemble"
+    ensemble: EnsembleConfig
+    """What is combined."""
+    fit_on: Literal["train", "train+valid"] = "train"
+    """Which splits its members learned from; with both, nothing is left to validate on."""
+
+    @property
+    @override
+    def members(self) -> Mapping[str, float]:
+        return dict(zip(self.ensemble.members, self.ensemble.shares, strict=True))
+
+    @override
+    def dataset(self) -> Dataset:
+        return fitted_on(self.data.build(), self.fit_on)
+
+    @override
+    def step_gflop(self, dataset: Dataset) -> float:
+        return 0.0
+
+
 def parse_experiment(table: Mapping[str, Any]) -> AnyExperimentConfig:
     """The experiment of a table that has all of its settings.
 
@@ -241,13 +270,20 @@ def fitted_on(dataset: Dataset, splits: str) -> Dataset:
 
 
 def experiment_class(table: Mapping[str, Any]) -> type[AnyExperimentConfig]:
-    """The class of an experiment's settings: those of a baseline where the table has one.
+    """The class of an experiment's settings, by the table that says what predicts; a network's without one.
 
     Raises:
-        UserError: it has a model, too.
+        UserError: there are several such tables.
     """
-    if "baseline" not in table:
-        return ExperimentConfig
-    if "model" in table:
-        raise UserError("An experiment must have either 'model' or 'baseline'. Got both.")
-    return BaselineExperimentConfig
+    given = [key for key in _BY_TABLE if key in table]
+    if len(given) > 1:
+        several = "Got both." if len(given) == 2 else "Got all."
+        raise UserError(f"An experiment must have either {' or '.join(map(repr, given))}. {several}")
+    return _BY_TABLE[given[0]] if given else ExperimentConfig
+
+
+_BY_TABLE: Mapping[str, type[AnyExperimentConfig]] = {
+    "model": ExperimentConfig,
+    "baseline": BaselineExperimentConfig,
+    "ensemble": EnsembleExperimentConfig,
+}

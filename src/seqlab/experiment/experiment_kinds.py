@@ -15,5 +15,9 @@ EXPERIMENTS = Registry(
             "seqlab.experiment.baseline_experiment:baseline_experiment",
             "a baseline fitted at once",
         ),
+        "ensemble": (
+            "seqlab.experiment.ensemble_experiment:ensemble_experiment",
+            "finished runs combined",
+        ),
     },
 )

@@ -1,4 +1,4 @@
-"""Exact parameter counts of a recipe's model or baseline."""
+"""Exact parameter counts of a recipe's model or baseline, or of all members of an ensemble."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import torch
 
 from seqlab.experiment import recipes
 from seqlab.experiment.experiment import build
+from seqlab.models.layer_counts import LayerCount
+from seqlab.runs.ensemble_record import open_member
 
 
 def count(recipe: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -21,8 +23,19 @@ def count(recipe: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
         UserError: no such recipe, key or value.
     """
     config, _ = recipes.configure(recipe, overrides)
-    layers = build(config, config.dataset(), torch.device("cpu"), "torch").count()
+    members = [layer for member in config.members for layer in _of_member(member)]
+    layers = members or build(config, config.dataset(), torch.device("cpu"), "torch").count()
     return {
         "layers": [dataclasses.asdict(layer) for layer in layers],
         "total": sum(layer.parameters for layer in layers),
     }
+
+
+def _of_member(member: str) -> list[LayerCount]:
+    """The layers of a recipe that is a member of an ensemble; a run, whose model is not built, is one."""
+    words = recipes.member_words(member)
+    if words is None:
+        run = open_member(recipes.member_run(member).path.name)
+        return [LayerCount(run.path.name, "", "", run.summary()["parameters"], {}, {})]
+    layers = [LayerCount(**layer) for layer in count(*words)["layers"]]
+    return [dataclasses.replace(layer, layer=f"{member}: {layer.layer}") for layer in layers]

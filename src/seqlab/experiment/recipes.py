@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +17,8 @@ from seqlab.experiment.experiment_config import (
     parse_experiment,
 )
 from seqlab.experiment.trusted_code import check_recipe
+from seqlab.runs import run_folder
+from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.config import Table, read_toml
 from seqlab.schema.errors import UserError, unknown
 from seqlab.schema.overrides import override
@@ -49,7 +52,59 @@ def read(wanted: str) -> Recipe:
     Raises:
         UserError: there is no such recipe or file, or it is not TOML.
     """
-    return _read(wanted, extended_by=())
+    return with_member_data(_read(wanted, extended_by=()))
+
+
+def with_member_data(recipe: Recipe) -> Recipe:
+    """The recipe of an ensemble with data and task of its first member, unless it has its own.
+
+    Raises:
+        UserError: there is no such member.
+    """
+    members = recipe.table.get("ensemble", {}).get("members")
+    if not members or {"data", "task"} <= recipe.table.keys():
+        return recipe
+    return replace(recipe, table={**_of_member(members[0]), **recipe.table})
+
+
+def member_words(member: str) -> tuple[str, list[str]] | None:
+    """The recipe and the overrides of a member of an ensemble; None of one that names a run.
+
+    >>> member_words("imdb-gru seed=2"), member_words("imdb-gru-s2-3fa85f64")
+    (('imdb-gru', ['seed=2']), None)
+
+    Raises:
+        UserError: there are settings for what is no recipe, or a quote is not closed.
+    """
+    try:
+        words = shlex.split(member)
+    except ValueError as error:
+        raise UserError(f"The member {member!r} of an ensemble must be words: {error}.") from None
+    wanted, *overrides = words or [""]
+    if wanted in names() or wanted.endswith(".toml"):
+        return wanted, overrides
+    if overrides:
+        raise unknown("recipe", wanted, names())
+    return None
+
+
+def member_run(member: str) -> RunFolder:
+    """The run that a member of an ensemble names.
+
+    Raises:
+        UserError: there is none, or it is not in the folder of runs.
+    """
+    known = run_folder.names()
+    paths = (Path(member), run_folder.resolve(member))
+    if not any(map(run_folder.exists, paths)) and not any(name.startswith(member) for name in known):
+        raise unknown("recipe or run", member, [*names(), *known])
+    run = run_folder.find(member)
+    if run.path.parent.resolve() != run_folder.root().resolve():
+        raise UserError(
+            f"The members of an ensemble must be in the folder of runs, {run_folder.root()}. Got {run.path}. "
+            "Nearest: SEQLAB_RUNS with the folder that holds all of them."
+        )
+    return run
 
 
 def configure(wanted: str, overrides: Sequence[str] = ()) -> tuple[AnyExperimentConfig, list[str]]:
@@ -130,7 +185,8 @@ def network(wanted: str, overrides: Sequence[str] = ()) -> ExperimentConfig:
     """
     config, _ = configure(wanted, overrides)
     if config.method != "network":
-        raise UserError(f"Recipe {wanted!r} must train a network. Got a baseline.")
+        kind = f"an {config.method}" if config.members else f"a {config.method}"
+        raise UserError(f"Recipe {wanted!r} must train a network. Got {kind}.")
     return cast("ExperimentConfig", config)
 
 
@@ -143,7 +199,7 @@ def _read(wanted: str, extended_by: tuple[str, ...]) -> Recipe:
     table = read_toml(_text(wanted), f"Recipe {wanted!r}")
     if path.suffix == ".toml":
         # Relative to the file that names it, as a base is.
-        table = in_folder(table, path.parent)
+        table = _members_in_folder(in_folder(table, path.parent), path.parent)
         check_recipe(path, table)
     base, about, extended = table.pop("base", None), str(table.pop("about", "")), None
     by_data = table.pop("sized_by_data", None)
@@ -158,6 +214,38 @@ def _read(wanted: str, extended_by: tuple[str, ...]) -> Recipe:
         table = _merge(recipe.table, table)
         by_data = recipe.sized_by_data if by_data is None else by_data
     return Recipe(name, about, table, bool(by_data), extended)
+
+
+def _members_in_folder(table: Table, folder: Path) -> Table:
+    """The table of a file; files that are members of an ensemble are relative to its folder, as a base is."""
+    match table.get("ensemble"):
+        case {"members": list(members)} as ensemble if all(isinstance(each, str) for each in members):
+            return {
+                **table,
+                "ensemble": {**ensemble, "members": [_in_folder(one, folder) for one in members]},
+            }
+        case _:
+            return table
+
+
+def _in_folder(member: str, folder: Path) -> str:
+    words = member_words(member)
+    if words is None or not words[0].endswith(".toml"):
+        return member
+    return shlex.join([str(folder / words[0]), *words[1]])
+
+
+def _of_member(member: str) -> Table:
+    """Data, task and learned splits of a member, which are those of its ensemble unless that has its own."""
+    words = member_words(member)
+    if words is None:
+        run = member_run(member)
+        table = in_folder(run.settings(), run.path)
+    else:
+        recipe = _read(words[0], extended_by=())
+        table, _ = overridden(recipe, words[1])
+    found = {key: table[key] for key in ("data", "task", "fit_on") if key in table}
+    return {"fit_on": table.get("training", {}).get("fit_on", "train"), **found}
 
 
 def _text(wanted: str) -> str:

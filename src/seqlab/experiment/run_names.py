@@ -16,6 +16,8 @@ from seqlab.schema.short_forms import SHORT_FORMS
 
 _ARCHITECTURE = ("model.path", "model.cell", "model.kind", "baseline.kind")
 """Settings that say what is fitted, the most specific one first."""
+_IDENTITY = ("name", "seed", "ensemble.members")
+"""Settings that are no changes of a recipe: its members are recipes, those of its run are their runs."""
 _SIZES = ("model.hidden_size", "model.layers", "training.optimizer.learning_rate")
 """Settings in the name of a run whose recipe is not a shipped one, so that its changes are not known."""
 _LENGTH = 48
@@ -46,19 +48,23 @@ def run_stem(settings: Mapping[str, Any]) -> str:
 
 
 def architecture(settings: Mapping[str, Any]) -> str:
-    """What a run fits: the cell or kind of its model, or the kind of its baseline.
+    """What a run fits: the cell or kind of its model, or the kind of its baseline; or what it combines.
 
     >>> architecture({"model": {"kind": "recurrent-lm", "cell": "gru"}})
     'gru'
     >>> architecture({"model": {"kind": "import", "path": "nets/mine.py:Net"}})
     'mine.py:Net'
+    >>> architecture({"ensemble": {"members": ["imdb-gru-s1-3fa8", "imdb-nbsvm-90bc"]}})
+    'ensemble of 2'
     """
+    if (members := _value(settings, "ensemble.members")) is not None:
+        return f"ensemble of {len(members)}"
     value = next((value for key in _ARCHITECTURE if (value := _value(settings, key)) is not None), "")
     return own_code.label(value) if own_code.names_code(value) else str(value)
 
 
 def changed(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a run that are not those of its recipe, by their full keys, without name and seed.
+    """The settings of a run that are not those of its recipe, by their full keys, without `_IDENTITY`.
 
     Where the recipe does not have a setting, as it is of another kind, those that are not the default. Of a
     run whose name is not that of a shipped recipe: {}.
@@ -77,7 +83,7 @@ def changed_of(name: str, settings: Iterable[DescribedSetting]) -> dict[str, Any
     for setting in settings:
         old = before.get(setting.key)
         then = setting.default if old is None or old.absent else old.value
-        if setting.key not in ("name", "seed") and differ(setting.value, then):
+        if setting.key not in _IDENTITY and differ(setting.value, then):
             found[setting.key] = setting.value
     return found
 
@@ -105,6 +111,8 @@ def _of_changes(settings: Mapping[str, Any]) -> list[str]:
 
 
 def _of_own(settings: Mapping[str, Any]) -> list[str]:
+    if "ensemble" in settings:
+        return []  # its name says more than how many it combines
     values = {key: value for key in _SIZES if (value := _value(settings, key)) is not None}
     return [
         _word(architecture(settings).rpartition(":")[2]),

@@ -7,6 +7,7 @@ checkpoints/step-000000400/
     training.safetensors    tensors of the optimizer, the generators and the carried state
     training.json           everything else that resuming needs
     baseline.safetensors    of a baseline: what it has fitted, instead of the three above
+    ensemble.json           of an ensemble: the weights of its members, instead of all above
 """
 
 from __future__ import annotations
@@ -31,10 +32,11 @@ from seqlab.schema.json_shapes import EXACT, Count, Sha256
 
 FORMAT = 3
 MODEL, TRAINING, COUNTERS = "model.safetensors", "training.safetensors", "training.json"
-BASELINE = "baseline.safetensors"
+BASELINE, ENSEMBLE = "baseline.safetensors", "ensemble.json"
+_FILES = (MODEL, TRAINING, COUNTERS, BASELINE, ENSEMBLE)
 _MANIFEST = "manifest.json"
 _STEP = re.compile("step-[0-9]{9,}")
-WRITTEN = re.compile(rf"({_STEP.pattern})(/({'|'.join((_MANIFEST, MODEL, TRAINING, COUNTERS, BASELINE))}))?")
+WRITTEN = re.compile(rf"({_STEP.pattern})(/({'|'.join((_MANIFEST, *_FILES))}))?")
 """The paths, in the folder of checkpoints, of what is written there."""
 
 

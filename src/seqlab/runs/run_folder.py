@@ -94,11 +94,23 @@ def reference(stem: str, fingerprint: str) -> str:
     return f"{stem}-{fingerprint[:_REFERENCE]}"
 
 
-def resolve(reference: str) -> Path:
-    """The folder of a run by its reference or its folder's name, whether it exists or not."""
+def resolve(reference: str, folder: Path | None = None) -> Path:
+    """The path of a run by its reference or its folder's name, whether it exists or not.
+
+    Args:
+        reference: as the function of this name gives it.
+        folder: which holds the run; None is `root`.
+    """
+    within = root() if folder is None else folder
     stem, _, digits = reference.rpartition("-")
-    shorter = (root() / f"{stem}-{digits[:count]}" for count in _DIGITS if count < len(digits))
-    return next((path for path in shorter if _is_of(path, digits)), root() / reference)
+    shorter = (within / f"{stem}-{digits[:count]}" for count in _DIGITS if count < len(digits))
+    return next((path for path in shorter if _is_of(path, digits)), within / reference)
+
+
+def reference_of(run: RunFolder) -> str:
+    """The reference of a run that there is; of a renamed folder its name."""
+    stem, _, digits = run.path.name.rpartition("-")
+    return reference(stem, run.fingerprint) if run.fingerprint.startswith(digits) else run.path.name
 
 
 def existing(stem: str, fingerprint: str) -> Path | None:

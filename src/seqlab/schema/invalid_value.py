@@ -58,7 +58,8 @@ def sentence(where: str, problem: Any, got: Any) -> str:
         reason = f"must be one of {', '.join(choices)}"
         return f"{where!r} {reason}. Got {got!r}.{f' Nearest: {hint!r}.' if hint else ''}"
     if problem["type"] == "too_short":
-        return f"{where!r} must have at least {problem['ctx']['min_length']} item. Got {len(got)}."
+        least = problem["ctx"]["min_length"]
+        return f"{where!r} must have at least {least} item{'s' * (least > 1)}. Got {len(got)}."
     # Raised by a config's own validator, whose message is complete.
     if problem["type"] == "value_error":
         return f"{where + ': ' if where else ''}{reason}"

@@ -18,13 +18,17 @@ from seqlab.training.recorder import Recorder
 
 @dataclass(frozen=True, kw_only=True)
 class Ending:
-    """How training ended: why, when, with how many parameters, after how many seconds."""
+    """How training ended: why, when, with how many parameters, after how many seconds.
+
+    least_memory_mib: peak memory of other processes that the run is made of.
+    """
 
     stopped: str
     moment: Moment
     best_step: int
     parameters: int
     seconds: float
+    least_memory_mib: float = 0.0
 
 
 def finish(
@@ -81,7 +85,7 @@ def _cost(run: RunFolder, ending: Ending, *, evaluation_seconds: float) -> RunCo
         "training_seconds": round(seconds, 1),
         "evaluation_seconds": round(evaluation_seconds, 1),
         "tokens_per_second": round(ending.moment.tokens / max(seconds, 1e-9), 1),
-        "peak_memory_mib": round(environment.peak_memory_mib(), 1),
+        "peak_memory_mib": round(max(environment.peak_memory_mib(), ending.least_memory_mib), 1),
         "threads": then["threads"],
         "processor": then["processor"],
         "device": then["device"],

@@ -9,5 +9,9 @@ FITS = Registry(
     {
         "network": ("seqlab.training.network_training:fit", "in steps, resumed from checkpoints"),
         "baseline": ("seqlab.training.baseline_training:fit", "at once; from scratch after a kill"),
+        "ensemble": (
+            "seqlab.training.ensemble_training:fit",
+            "from finished runs; from scratch after a kill",
+        ),
     },
 )

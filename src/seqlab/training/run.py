@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from importlib import metadata
 
 import torch
@@ -33,6 +34,7 @@ from seqlab.schema.plugin_settings import identities, used_plugins
 from seqlab.schema.plugins import PluginKind
 from seqlab.training.callback import RunCallback
 from seqlab.training.fit_kinds import FITS
+from seqlab.training.members import with_finished_members
 
 
 @named_errors()
@@ -42,10 +44,12 @@ def train(
     device: str | None = None,
     threads: int | None = None,
     callback: RunCallback,
+    trust: bool = False,
 ) -> RunSummary:
     """Run an experiment to its end; an unfinished run of the same configuration continues.
 
-    A baseline is fitted at once, so an unfinished one starts from scratch, in the same folder.
+    A baseline is fitted at once, so an unfinished one starts from scratch, in the same folder. The members of
+    an ensemble that are recipes are run first.
 
     Args:
         config: everything that decides the numbers.
@@ -53,6 +57,8 @@ def train(
         threads: of the numerical libraries; None is as many as pay for its steps, or as many as an unfinished
             run began with.
         callback: receives the progress.
+        trust: whether code in the folders of an ensemble's members may be executed that is not trusted on
+            this machine.
 
     Returns:
         The run's summary: folder, metrics of the best checkpoint, cost.
@@ -62,6 +68,8 @@ def train(
         WorkError: the loss diverged, or the disk is full.
         Interrupted: somebody asked to stop; everything is saved.
     """
+    train_member = partial(train, device=device, threads=threads, callback=callback)
+    config = with_finished_members(config, train_member, callback, trust=trust)
     environment.forget_peak_memory()
     with numerics(device or "cpu", threads) as place:
         return _train(config, place, device=device, threads=threads, callback=callback)

@@ -1,0 +1,74 @@
+"""What answers texts: a model with its tokenizer, or several of them. Legend: N texts, V outputs."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqlab.data.ragged import Ragged
+from seqlab.evaluate.prediction import Floats, named
+from seqlab.experiment.experiment_config import AnyExperimentConfig
+from seqlab.runs.run_folder import RunFolder
+from seqlab.schema.errors import UserError
+
+
+@dataclass(frozen=True)
+class TextAnswers:
+    """The answers to some texts.
+
+    outputs: the logits of the labels, or the number, for each text, (N, V). unknown: which texts have no
+    known token, (N,).
+    """
+
+    outputs: Floats
+    unknown: NDArray[np.bool_]
+
+
+class TextPredictor(ABC):
+    """What a run has learned, as answers to texts; labels: names of the outputs, () for a number."""
+
+    run: RunFolder
+    config: AnyExperimentConfig
+    labels: tuple[str, ...]
+
+    @abstractmethod
+    def answers(self, texts: Sequence[str]) -> TextAnswers:
+        """The answers to some texts.
+
+        Raises:
+            UserError: a text is not UTF-8.
+        """
+
+    def predict(self, texts: Sequence[str]) -> list[dict[str, float]]:
+        """Probability of each label, for each text; where labels are numbers, the one number under `NUMBER`.
+
+        Raises:
+            UserError: the model is a language model, there is no text, or one is not UTF-8.
+        """
+        self.check_predicts()
+        if not texts:
+            raise UserError("There must be at least one text to predict. Got none.")
+        return named(self.labels, self.answers(texts).outputs)
+
+    def check_predicts(self) -> None:
+        """Make sure that there is an answer to a text.
+
+        Raises:
+            UserError: the model is a language model.
+        """
+        if self.config.task.output not in ("class", "number"):
+            raise UserError(f"{self.run.path} must hold a classifier. Use `seqlab sample`.")
+
+
+def without_known_tokens(texts: Ragged, unknown: int | None) -> NDArray[np.bool_]:
+    """Which texts, (N,), have no token but the unknown one.
+
+    >>> without_known_tokens(Ragged(np.array([3, 5, 3]), np.array([0, 2, 3, 3])), 3).tolist()
+    [False, True, True]
+    """
+    known = np.concatenate([[0], np.cumsum(texts.tokens != (-1 if unknown is None else unknown))])
+    return known[texts.offsets[1:]] == known[texts.offsets[:-1]]

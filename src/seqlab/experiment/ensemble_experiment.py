@@ -1,0 +1,63 @@
+"""An ensemble with its data and its members, ready to be scored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from typing_extensions import override
+
+from seqlab.data.dataset import Dataset
+from seqlab.experiment.experiment import Experiment
+from seqlab.experiment.experiment_config import EnsembleExperimentConfig
+from seqlab.experiment.member_data import check_alike, check_combines, data_of_experiment, data_of_run
+from seqlab.measure.suitable import check_metrics
+from seqlab.models.layer_counts import LayerCount
+from seqlab.runs.ensemble_record import open_member
+
+
+class EnsembleExperiment(Experiment):
+    """An ensemble has neither steps nor a seed; see `Experiment`.
+
+    members: its finished runs. device: where their models live.
+    """
+
+    config: EnsembleExperimentConfig
+    notes = ()
+
+    def __init__(
+        self,
+        config: EnsembleExperimentConfig,
+        dataset: Dataset,
+        device: torch.device,
+        folder: Path | None = None,
+    ):
+        """The experiment of these settings on a dataset, with members in a folder; None is that of all runs.
+
+        Raises:
+            UserError: a member is missing, unfinished, an ensemble, or for other texts or labels.
+        """
+        check_combines(config.task)
+        self.config, self.dataset, self.device = config, dataset, device
+        self.task = config.task.build(dataset)
+        check_metrics(self.task.metrics, self.task, self.spec.outputs, dataset.splits)
+        self.members = tuple(open_member(member, folder) for member in config.members)
+        own = data_of_experiment("the data of the ensemble", config, dataset)
+        check_alike([*map(data_of_run, self.members), own])
+
+    @property
+    @override
+    def matmul(self) -> str:
+        return "none"
+
+    @override
+    def count(self) -> list[LayerCount]:
+        parameters = {member.path.name: member.summary()["parameters"] for member in self.members}
+        return [LayerCount(name, "", "", number, {}, {}) for name, number in parameters.items()]
+
+
+def ensemble_experiment(
+    config: EnsembleExperimentConfig, dataset: Dataset, device: torch.device, matmul: str | None
+) -> EnsembleExperiment:
+    """See `seqlab.experiment.experiment.build`; an ensemble has no use for a matmul backend."""
+    return EnsembleExperiment(config, dataset, device)
