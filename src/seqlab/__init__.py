@@ -6,8 +6,8 @@
     run.chart()
 
 `seqlab.load_run` loads an existing run, `seqlab.list_runs` lists all of them, `seqlab.compare` and
-`seqlab.chart` put several side by side, `seqlab.study` trains many from one description, and `seqlab.check`
-finds silent bugs in a model.
+`seqlab.chart` put several side by side, `seqlab.ensemble` combines finished ones, `seqlab.study` trains many
+from one description, and `seqlab.check` finds silent bugs in a model.
 Importing this loads neither torch nor anything else that takes time; the functions do, when first called.
 """
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         chart,
         check,
         compare,
+        ensemble,
         list_runs,
         load_run,
         load_study,
@@ -39,6 +40,7 @@ __all__ = [
     "chart",
     "check",
     "compare",
+    "ensemble",
     "list_runs",
     "load_run",
     "load_study",

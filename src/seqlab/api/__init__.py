@@ -3,7 +3,7 @@
 from seqlab.api.run_functions import chart, compare, list_runs, load_run, load_study
 from seqlab.api.run_result import Run
 from seqlab.api.study_results import StudyResult
-from seqlab.api.train_functions import check, study, train
+from seqlab.api.train_functions import check, ensemble, study, train
 
 __all__ = [
     "Run",
@@ -11,6 +11,7 @@ __all__ = [
     "chart",
     "check",
     "compare",
+    "ensemble",
     "list_runs",
     "load_run",
     "load_study",

@@ -1,8 +1,8 @@
-"""Functions that compute: train a model, run a study, find silent bugs."""
+"""Functions that compute: train a model, combine runs, run a study, find silent bugs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -53,6 +53,47 @@ def train(
         callback.message(note)
     summary = run.train(config, device=device, threads=threads, callback=callback)
     return Run(run_folder.open_run(Path(summary["run"])))
+
+
+def ensemble(
+    runs: Sequence[Run | str | Path],
+    settings: Settings = (),
+    *,
+    device: str | None = None,
+    threads: int | None = None,
+    trust: bool = False,
+    progress: bool = False,
+) -> Run:
+    """Combine finished runs: the mean of their probabilities, or of their numbers.
+
+    Args:
+        runs: at least two, scored on the same texts with the same labels. They must be kept.
+        settings: such as `{"name": "best", "ensemble.weights": [2, 1]}`; as for `train`. Weights are to be
+            chosen on the validation split.
+        device: where the models live: cpu, cuda, mps; None is the CPU.
+        threads: of the numerical libraries; None is as many as pay.
+        trust: whether code that the folders of the runs hold may be executed, although it was not trained on
+            this machine.
+        progress: print what is done; else nothing is printed.
+
+    Raises:
+        UserError: a run does not exist or is unfinished, or the runs cannot be combined.
+        WorkError: the disk is full.
+    """
+    from seqlab.training.make_ensemble import make_ensemble
+
+    if isinstance(runs, (Run, str, Path)):
+        raise UserError(f"'runs' must be a list of at least two runs. Got {runs!r}.")
+    paths = [each.path if isinstance(each, Run) else each for each in runs]
+    summary = make_ensemble(
+        paths,
+        assignments(settings),
+        device=device,
+        threads=threads,
+        callback=RunLines(progress=progress),
+        trust=trust,
+    )
+    return Run(run_folder.open_run(Path(summary["run"])), trust=trust)
 
 
 def _configure(

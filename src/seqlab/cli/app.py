@@ -84,6 +84,7 @@ _COMMANDS = (
     (list_commands.params, "RECIPE... [key=value]..."),
     (train_commands.train, "RECIPE|FILE [key=value]..."),
     (train_commands.resume, "RUN"),
+    (train_commands.ensemble, "RUN RUN... [key=value]..."),
     (study_command.study, "STUDY|FILE [key=value]..."),
     (evaluate_commands.evaluate, "RUN"),
     (evaluate_commands.diagnose, "RUN"),

@@ -122,6 +122,14 @@ def _settings_of_either(before: Sequence[str], word: str) -> Iterable[Completion
     return (_study_settings if before[0] in design.names() else _recipe_settings)(before, word)
 
 
+def _ensemble_settings(before: Sequence[str], word: str) -> Iterable[Completion]:
+    from seqlab.experiment.experiment_config import EnsembleExperimentConfig
+    from seqlab.runs import run_folder
+    from seqlab.schema.described import described
+
+    return _assignments(described(EnsembleExperimentConfig, run_folder.find(before[0]).settings()), word)
+
+
 def _dataset_settings(before: Sequence[str], word: str) -> Iterable[Completion]:
     from seqlab.data.data_kinds import DATASETS
     from seqlab.schema.described import described
@@ -170,6 +178,7 @@ ARGUMENTS: Mapping[str, Sequence[Source]] = {
     "params": (_recipes, _any_of(_recipes, _recipe_settings)),
     "train": (_recipes, _recipe_settings),
     "resume": (_unfinished_runs,),
+    "ensemble": (_runs, _any_of(_runs, _ensemble_settings)),
     "study": (_any_of(_studies, _begun_studies), _study_settings),
     "evaluate": (_runs,),
     "diagnose": (_runs,),

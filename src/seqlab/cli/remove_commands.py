@@ -31,8 +31,8 @@ Yes = Annotated[bool, Parameter(name=["--yes", "-y"])]
 def remove(*runs: Annotated[str, Parameter(name="run")], yes: Yes = False, as_json: Json = False) -> None:
     """Delete runs, after listing what is lost and asking.
 
-    A run that is being trained is never deleted, and only files that seqlab wrote are. Where a study holds a
-    run, what the study would lose is named.
+    A run that is being trained is never deleted, and only files that seqlab wrote are. Where a study or an
+    ensemble holds a run, what it would lose is named.
 
     Parameters
     ----------
@@ -132,6 +132,7 @@ def _described(plan: Removal) -> dict[str, Any]:
             for holder in holders
         ],
         "unreadable_studies": unreadable,
+        "ensembles": removal.ensembles(plan.path.name),
     }
 
 
@@ -152,6 +153,8 @@ def _print_run(row: dict[str, Any]) -> None:
         print_line(f"  Study {held['study']!r} loses {which}. `seqlab study` trains it again.")
     for study, reason in row["unreadable_studies"].items():
         print_line(f"  Study {study!r} cannot be read, so it is unknown whether it loses this run: {reason}")
+    for ensemble in row["ensembles"]:
+        print_line(f"  Ensemble {ensemble!r} loses this member, without which it can only be shown.")
     for path in row["kept"]:
         print_line(f"  Kept, because seqlab did not write it: {path}")
 

@@ -1,10 +1,12 @@
-"""`seqlab train` and `seqlab resume`."""
+"""`seqlab train`, `seqlab ensemble` and `seqlab resume`."""
 
 from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
 
 from seqlab.cli.arguments import Json, Run, Setting, Trust, Whole
 from seqlab.cli.console import metrics_line, print_json, print_line
@@ -58,6 +60,42 @@ def train(
     _show(summary, as_json)
 
 
+def ensemble(
+    *runs: Annotated[str, Parameter(name="run")],
+    device: str | None = None,
+    threads: Whole | None = None,
+    trust: Trust = False,
+    as_json: Json = False,
+) -> None:
+    """Combine finished runs: the mean of their probabilities, or of their numbers.
+
+    The ensemble is a run of its own, scored on validation. The members must have been scored on the same
+    texts with the same labels; tokenizers and models may differ. They must be kept: their weights stay in
+    their own folders.
+
+    Parameters
+    ----------
+    runs
+        Folders of runs, or the starts of their names, at least two; and settings, e.g. name=best
+        ensemble.weights=2,1.
+    device
+        Device to compute on: cpu, cuda or mps. Default: cpu.
+    threads
+        Number of threads. Default: as many as pay.
+    as_json
+        Print only the result, as JSON.
+    """
+    from seqlab.training.make_ensemble import make_ensemble
+
+    members = [word for word in runs if "=" not in word]
+    overrides = [word for word in runs if "=" in word]
+    with working("Reading the data", quiet=as_json) as display:
+        summary = make_ensemble(
+            members, overrides, device=device, threads=threads, callback=display, trust=trust
+        )
+    _show(summary, as_json)
+
+
 def resume(name: Run, /, *, trust: Trust = False, as_json: Json = False) -> None:
     """Resume an interrupted run.
 
@@ -94,7 +132,7 @@ def _show(summary: RunSummary, as_json: bool) -> None:
 
 
 def _next_step(path: Path) -> str:
-    """The command that uses a finished run; a baseline is only compared and scored."""
+    """The command that uses a finished run; a baseline or an ensemble is scored first."""
     from seqlab.experiment.experiment_config import parse_experiment
     from seqlab.runs import run_folder
 

@@ -95,7 +95,9 @@ def _without_middle(name: str, most: int) -> str:
 
 
 def architecture_of(run: RunData) -> str:
-    """The cell, the code or the kind of a run's model, or the kind of its baseline."""
+    """The cell, the code or the kind of a run's model, or the kind of its baseline; or what it combines."""
+    if (ensemble := run.settings.get("ensemble")) is not None:
+        return f"ensemble of {len(ensemble['members'])}"
     model = run.settings.get("model") or run.settings.get("baseline", {})
     return format_setting(model.get("cell") or model.get("path") or model.get("kind") or "unknown")
 

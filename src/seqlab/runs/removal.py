@@ -1,4 +1,4 @@
-"""Deleting runs: what goes, what is kept because seqlab did not write it, and which studies lose it."""
+"""Deleting runs: what goes, what is kept because seqlab did not write it, and what loses them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from seqlab.runs import atomic, checkpoints, study_folder
+from seqlab.runs import atomic, checkpoints, run_folder, study_folder
 from seqlab.runs.process_lock import LOCK, is_held, process_lock
 from seqlab.runs.run_files import CARDS, CHECKPOINTS, CODE_COPY, IDENTITY, SCORES, TENSORBOARD, WRONG
 from seqlab.runs.run_folder import FILES, resolve
@@ -118,6 +118,17 @@ def holders(name: str) -> tuple[list[Holder], dict[str, str]]:
             continue
         found += [Holder(study, trial, len(trials)) for trial in trials if resolve(trial.run).name == name]
     return found, unreadable
+
+
+def ensembles(name: str) -> list[str]:
+    """The ensembles that a run is a member of; damaged runs are none."""
+    found: list[str] = []
+    for other in run_folder.names():
+        with suppress(UserError):
+            settings = run_folder.open_run(run_folder.root() / other).settings()
+            members = settings.get("ensemble", {}).get("members", ())
+            found += [other] if any(resolve(member).name == name for member in members) else []
+    return found
 
 
 def _entries(folder: Path) -> Iterator[tuple[Path, int]]:
