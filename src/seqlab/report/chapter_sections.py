@@ -20,6 +20,7 @@ from seqlab.report.charts.position_charts import position_figures
 from seqlab.report.charts.trust_charts import trust_figures
 from seqlab.report.cost_tables import cost_table, environment_table, folders_table
 from seqlab.report.data_tables import cards_table, data_table
+from seqlab.report.ensemble_tables import members_table
 from seqlab.report.oracle_tables import oracle_table, wrong_samples_table
 from seqlab.report.results_table import results_table
 from seqlab.report.sample_texts import run_samples, split_samples
@@ -48,7 +49,7 @@ def chapter_part(chapter: Chapter, *, samples: bool) -> Part:
         Section(
             title="Results",
             folded=False,
-            tables=[results_table(chapter)],
+            tables=present(results_table(chapter), members_table(chapter)),
         ),
         Section(
             title="Seeds and other splits",

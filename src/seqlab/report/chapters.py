@@ -59,7 +59,12 @@ class Entry:
     @property
     def baseline(self) -> bool:
         """Whether the run fitted a baseline, which has no steps and no learning curve."""
-        return "baseline" in self.run.settings
+        return self.run.method == "baseline"
+
+    @property
+    def ensemble(self) -> bool:
+        """Whether the run combines others, which have the steps and the learning curves."""
+        return self.run.method == "ensemble"
 
 
 @dataclass(frozen=True)

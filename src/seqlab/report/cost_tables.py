@@ -22,21 +22,29 @@ _COST_COLUMNS = {
     "device": ReportColumn("device"),
     "processor": ReportColumn("processor"),
 }
+_MEMBERS_FIRST = " The members of an ensemble must be repeated there before."
 
 
 def cost_table(entries: Sequence[Entry]) -> ReportTable:
     """The cost of each run."""
     costs = [(entry, run_cost(entry)) for entry in entries]
-    total = sum(cost["training_seconds"] or 0.0 for _, cost in costs)
+    # The training of an ensemble is that of its members.
+    total = sum(cost["training_seconds"] or 0.0 for entry, cost in costs if not entry.ensemble)
     total += sum(cost["evaluation_seconds"] or 0.0 for _, cost in costs)
     return ReportTable(
         name="cost",
         caption=f"Cost of the runs, {total:,.0f} s in total. Evaluation: the final one. Peak memory: of the "
-        "whole process, which may have trained other runs before.",
+        f"whole process, which may have trained other runs before.{_of_ensembles(entries)}",
         columns=(*RUN_COLUMNS, *_COST_COLUMNS.values()),
         rows=tuple((*run_cells(entry), *(cost[key] for key in _COST_COLUMNS)) for entry, cost in costs),
         entries=tuple(entries),
     )
+
+
+def _of_ensembles(entries: Sequence[Entry]) -> str:
+    if not any(entry.ensemble for entry in entries):
+        return ""
+    return " Training of an ensemble: the sum of its members' seconds, which the total does not count again."
 
 
 def environment_table(entries: Sequence[Entry]) -> ReportTable | None:
@@ -68,7 +76,8 @@ def folders_table(entries: Sequence[Entry]) -> ReportTable:
         name="runs",
         caption="Run folders. The command in the results table repeats a run, bit-identical in the same "
         "environment. It needs the folder's settings, which are printed below. Set `SEQLAB_RUNS` to "
-        "another folder first: where the finished run is, the command only prints its result.",
+        "another folder first: where the finished run is, the command only prints its result."
+        f"{_MEMBERS_FIRST if any(entry.ensemble for entry in entries) else ''}",
         columns=(*RUN_COLUMNS, ReportColumn("folder"), ReportColumn("state"), ReportColumn("ended because")),
         rows=tuple(
             (

@@ -113,16 +113,16 @@ def optimizer_of(run: RunData) -> str:
 def _run_differences(runs: Sequence[RunData]) -> list[list[str]]:
     """The settings in which runs of one name differ.
 
-    Networks and baselines have different settings, so each group is compared within itself. The kind of a
-    baseline is always included, so that its row is not mistaken for a network's.
+    Networks, baselines and ensembles have different settings, so each group is compared within itself. The
+    kind of the latter two is always included, so that no row is mistaken for a network's.
     """
     parts: dict[int, list[str]] = {}
-    for baseline in (False, True):
-        group = [run for run in runs if ("baseline" in run.settings) == baseline]
-        differing = setting_differences([_without_seed(run.settings) for run in group])
+    for method in dict.fromkeys(run.method for run in runs):
+        group = [run for run in runs if run.method == method]
+        differing = setting_differences([_compared(run.settings) for run in group])
         for run, words in zip(group, differing, strict=True):
             kind = architecture_of(run)
-            parts[id(run)] = [kind, *words] if baseline and kind not in words else words
+            parts[id(run)] = [kind, *words] if method != "network" and kind not in words else words
     return [parts[id(run)] for run in runs]
 
 
@@ -158,5 +158,9 @@ def _unequal(key: str, values: Sequence[Any]) -> Iterator[tuple[int, list[str]]]
             yield index, [f"{key}={format_setting(value)}"]
 
 
-def _without_seed(table: Table) -> Table:
-    return {key: value for key, value in table.items() if key not in ("seed", "name")}
+def _compared(table: Table) -> Table:
+    """The settings that tell runs of one name apart; the members of an ensemble would be too long a label."""
+    found = {key: value for key, value in table.items() if key not in ("seed", "name")}
+    if (ensemble := found.get("ensemble")) is not None:
+        found["ensemble"] = {key: value for key, value in ensemble.items() if key != "members"}
+    return found

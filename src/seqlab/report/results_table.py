@@ -124,6 +124,10 @@ def _caption(chapter: Chapter) -> str:
     ]
     if any(entry.baseline for entry in chapter.entries):
         sentences.append("A baseline is fitted without optimizer steps.")
+    if any(entry.ensemble for entry in chapter.entries):
+        sentences.append(
+            "Parameters and training of an ensemble are the sums of its members', peak memory is the largest."
+        )
     if any(entry.censored for entry in chapter.entries):
         sentences.append(
             "In italics: the run did not finish; its best validation so far is shown, and it is not ranked."

@@ -50,6 +50,11 @@ class RunData:
         return f"{status}, damaged" if self.problems else status
 
     @property
+    def method(self) -> str:
+        """Whether the run is that of a "network", a "baseline" or an "ensemble"."""
+        return next((method for method in ("baseline", "ensemble") if method in self.settings), "network")
+
+    @property
     def labels(self) -> Sequence[str]:
         """Names of the classes; empty for other tasks."""
         return self.data["labels"] if self.data else ()

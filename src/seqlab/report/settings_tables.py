@@ -9,7 +9,7 @@ from seqlab.report.chapters import Chapter
 from seqlab.report.tables import ReportColumn, ReportTable
 from seqlab.schema.settings import flat, format_setting
 
-IDENTITY = ("seed", "name")
+IDENTITY = ("seed", "name", "ensemble.members")
 """Keys that are no settings of what is compared."""
 
 
@@ -32,14 +32,14 @@ def shared_settings_table(chapter: Chapter) -> ReportTable | None:
 def differing_settings(chapter: Chapter) -> list[tuple[str, list[str | None]]]:
     """Settings that differ between runs, each with its value for every run; None where a run lacks it.
 
-    A setting that all networks share and baselines lack, or the reverse, does not count. Settings that
-    differ among networks or among baselines come first.
+    A setting that all networks share and baselines or ensembles lack, or the reverse, does not count.
+    Settings that differ among runs of one method come first.
     """
     tables = [flat(entry.run.settings) for entry in chapter.entries]
     pairs = list(zip(tables, chapter.entries, strict=True))
     kinds = [
-        [table for table, entry in pairs if table and entry.baseline == baseline]
-        for baseline in (False, True)
+        [table for table, entry in pairs if table and entry.run.method == method]
+        for method in ("network", "baseline", "ensemble")
     ]
     keys = [
         key
@@ -52,12 +52,12 @@ def differing_settings(chapter: Chapter) -> list[tuple[str, list[str | None]]]:
 
 
 def _differs_within(key: str, kinds: Sequence[Sequence[Mapping[str, Any]]]) -> bool:
-    """Whether a setting differs among the networks, or among the baselines."""
+    """Whether a setting differs among runs of one method."""
     return any(_differs(key, tables) for tables in kinds)
 
 
 def _differs_between(key: str, kinds: Sequence[Sequence[Mapping[str, Any]]]) -> bool:
-    """Whether networks and baselines both have the setting, with different values."""
+    """Whether runs of several methods have the setting, with different values."""
     return len({format_setting(tables[0][key]) for tables in kinds if tables and key in tables[0]}) > 1
 
 

@@ -10,6 +10,7 @@ import altair as alt
 from seqlab.comparison.study import Group
 from seqlab.comparison.study_cost import cost
 from seqlab.comparison.study_pairs import Pairs
+from seqlab.report.chapters import Entry
 from seqlab.report.charts.chart_style import (
     GREY,
     column_values,
@@ -102,11 +103,11 @@ def best_figure(study: ChapterStudy) -> Figure | None:
     shown = [(name, group) for name, group in lines(study) if group.summary.median is not None]
     if len(shown) < 2:
         return None
-    numbers = {entry.run.folder.path.name: entry.number for entry in study.chapter.entries}
+    entries = {entry.run.folder.path.name: entry for entry in study.chapter.entries}
     styles = {
         name: Style(GREY, "diamond", ()) if group.baseline else _style(study, group) for name, group in shown
     }
-    rows = tuple(row for name, group in shown for row in _rows(name, group, numbers))
+    rows = tuple(row for name, group in shown for row in _rows(name, group, entries))
     several = any(group.summary.seeds > 1 for _, group in shown)
     name = words(study.monitor.name)
     best = "right" if study.monitor.better == "higher" else "left"
@@ -185,18 +186,19 @@ def _caption(study: ChapterStudy, *, seeds: bool, compared: bool) -> str:
     return " ".join(sentences)
 
 
-def _rows(name: str, group: Group, numbers: Mapping[str, int]) -> list[Row]:
-    rows: list[Row] = [
-        {
+def _rows(name: str, group: Group, entries: Mapping[str, Entry]) -> list[Row]:
+    rows: list[Row] = []
+    for cell in group.cells:
+        entry = entries.get(cell.run.name)
+        drawn = not group.baseline and (entry is None or not entry.ensemble)
+        row: Row = {
             "kind": "seed",
             "model": name,
-            "seed": None if group.baseline else cell.seed,
-            "run": numbers.get(cell.run.name),
+            "seed": cell.seed if drawn else None,
+            "run": None if entry is None else entry.number,
             "value": cell.value,
         }
-        for cell in group.cells
-        if cell.value is not None
-    ]
+        rows += [row] if cell.value is not None else []
     if len(rows) > 1:
         rows.append(
             {"kind": "median", "model": name, "seed": None, "run": None, "value": group.summary.median}

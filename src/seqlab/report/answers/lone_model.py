@@ -63,7 +63,7 @@ def _sentence(chapter: Chapter, name: str) -> str:
     if interval is not None:
         low, high = (metric.format_number(end, width) for end in interval.ends)
         around = f" (95 % interval over other texts of this kind: {low} to {high})"
-    seed = "; one seed, so nothing is known about other seeds" if not finished[0].baseline else ""
+    seed = "; one seed, so nothing is known about other seeds" if finished[0].run.method == "network" else ""
     return f"{name} reaches {words(metric.name)} {metric.format(values[0], width)}{around}{seed}."
 
 

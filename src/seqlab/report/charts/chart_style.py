@@ -107,9 +107,9 @@ def cost_scale(values: Sequence[float]) -> alt.Scale:
 
 
 def baseline_rules(value: Literal["x", "y"]) -> list[alt.LayerChart | alt.Chart]:
-    """Rows of kind `baseline`: a line across the chart with the name of the baseline."""
+    """Rows of kind `baseline`, which have no curve or cost: a line across the chart with their label."""
     base = over_rows().transform_filter("datum.kind === 'baseline'")
-    tooltip = [alt.Tooltip("label:N", title="baseline"), alt.Tooltip("value:Q", format=",.6~g")]
+    tooltip = [alt.Tooltip("label:N", title="model"), alt.Tooltip("value:Q", format=",.6~g")]
     line = base.mark_rule(color=GREY, strokeDash=[6, 4], strokeWidth=1.4)
     if value == "y":
         # Curves mostly come from the middle of the chart, so the name is on the other side of the rule.

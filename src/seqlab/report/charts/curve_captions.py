@@ -49,19 +49,19 @@ def _opening(number: RecordedNumber) -> str:
 
 def _lines(number: RecordedNumber) -> str:
     """The meaning of the lines."""
-    baseline = "Grey rule: a baseline, which is fitted without steps." if number.has_baselines else ""
+    rules = f"Grey rule: {number.rules}, which is fitted without steps." if number.rules else ""
     in_training = len(number.splits) > 1
     if number.chapter.grouped:
-        return _join(*_lines_of_many(number, in_training=in_training), baseline)
+        return _join(*_lines_of_many(number, in_training=in_training), rules)
     if in_training:
         return _join(
             "Thin lines: training, each point the mean since the previous record. "
             "Lines with points: validation.",
-            baseline,
+            rules,
         )
     if number.scored_split == SAMPLES:
         return "Counted on samples drawn at each validation."
-    return _join("Scored on the validation split during training.", baseline) if number.scored_split else ""
+    return _join("Scored on the validation split during training.", rules) if number.scored_split else ""
 
 
 def _lines_of_many(number: RecordedNumber, *, in_training: bool) -> list[str]:

@@ -42,7 +42,7 @@ def charts_over_axes(
                 if many
                 else _lines(number, base, palette, axis)
             )
-            baselines = baseline_rules("y") if number.has_baselines else []
+            baselines = baseline_rules("y") if number.rules else []
             charts[axis] = layered(*lines, *baselines, height=height, zoom=("x", "y"))
     return charts
 

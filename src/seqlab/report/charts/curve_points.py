@@ -64,10 +64,10 @@ def thin(records: list[tuple[Scalar, Moment]], most: int) -> list[tuple[Scalar, 
 
 
 def baseline_rows(chapter: Chapter, name: str) -> list[Row]:
-    """Baselines, which have no curve: one value per label."""
+    """Baselines and ensembles, which have no curve: one value per label."""
     values: dict[str, float] = {}
     for entry in chapter.entries:
-        if entry.baseline and name in entry.results:
+        if (entry.baseline or entry.ensemble) and name in entry.results:
             values.setdefault(entry.label, entry.results[name])
     empty = dict.fromkeys(("run", "architecture", "optimizer", *AXES))
     return [

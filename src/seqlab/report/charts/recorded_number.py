@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from seqlab.report.chapters import Chapter
 from seqlab.report.charts.chart_style import axis_title
@@ -21,13 +21,17 @@ MEDIAN, OPTIMIZER_MEDIAN = "median", "median of an optimizer"
 
 @dataclass(frozen=True)
 class RecordedNumber:
-    """A number over training; `rows` has its records, their medians, and the values of baselines."""
+    """A number over training; `rows` has its records, their medians, and the values of what has no curve.
+
+    chapter: without ensembles, whose members have the curves. rules: what those values are of, in words.
+    """
 
     chapter: Chapter
     name: str
     unit: str
     splits: tuple[str, ...]
     rows: tuple[Row, ...]
+    rules: str
 
     @property
     def title(self) -> str:
@@ -43,11 +47,6 @@ class RecordedNumber:
     def axis_title(self) -> list[str]:
         """The title of the vertical axis."""
         return axis_title(self.name, self.unit)
-
-    @property
-    def has_baselines(self) -> bool:
-        """Whether some rows are baselines."""
-        return any(row["kind"] == "baseline" for row in self.rows)
 
     @property
     def group_field(self) -> str:
@@ -70,15 +69,27 @@ class RecordedNumber:
         return any(len(run.scalars(self.name, split)) == 1 for run in self.chapter.runs)
 
 
-def recorded_number(chapter: Chapter, name: str, unit: str, splits: tuple[str, ...]) -> RecordedNumber:
+def recorded_number(every: Chapter, name: str, unit: str, splits: tuple[str, ...]) -> RecordedNumber:
     """The records of a number on these splits, with the rows that charts add to them."""
+    chapter = replace(every, entries=tuple(entry for entry in every.entries if not entry.ensemble))
     rows = run_rows(chapter, name, splits)
     medians = median_rows(rows, run_palette(chapter).field, MEDIAN) if chapter.grouped else []
     # The median of a single optimizer would mix all runs of the figure.
     if chapter.grouped and _count_groups(chapter, "optimizer") > 1:
         medians += median_rows(rows, "optimizer", OPTIMIZER_MEDIAN)
-    baselines = baseline_rows(chapter, name) if "valid" in splits else []
-    return RecordedNumber(chapter, name, unit, splits, (*rows, *medians, *baselines))
+    rules = baseline_rows(every, name) if "valid" in splits else []
+    return RecordedNumber(
+        chapter, name, unit, splits, (*rows, *medians, *rules), rules=_kinds(every) if rules else ""
+    )
+
+
+def _kinds(chapter: Chapter) -> str:
+    """The kinds of runs of a chapter that have no curve."""
+    kinds = {
+        "a baseline": any(entry.baseline for entry in chapter.entries),
+        "an ensemble": any(entry.ensemble for entry in chapter.entries),
+    }
+    return " or ".join(kind for kind, present in kinds.items() if present)
 
 
 def _count_groups(chapter: Chapter, field: str) -> int:
