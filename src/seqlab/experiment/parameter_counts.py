@@ -11,7 +11,7 @@ import torch
 from seqlab.experiment import recipes
 from seqlab.experiment.experiment import build
 from seqlab.models.layer_counts import LayerCount
-from seqlab.runs.ensemble_record import open_member
+from seqlab.runs.ensemble_record import member_reference, open_member
 
 
 def count(recipe: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def _of_member(member: str) -> list[LayerCount]:
     """The layers of a recipe that is a member of an ensemble; a run, whose model is not built, is one."""
     words = recipes.member_words(member)
     if words is None:
-        run = open_member(recipes.member_run(member).path.name)
+        run = open_member(member_reference(recipes.member_run(member)))
         return [LayerCount(run.path.name, "", "", run.summary()["parameters"], {}, {})]
     layers = [LayerCount(**layer) for layer in count(*words)["layers"]]
     return [dataclasses.replace(layer, layer=f"{member}: {layer.layer}") for layer in layers]

@@ -18,6 +18,7 @@ from seqlab.experiment.experiment_config import (
 )
 from seqlab.experiment.trusted_code import check_recipe
 from seqlab.runs import run_folder
+from seqlab.runs.ensemble_record import nested_error
 from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.config import Table, read_toml
 from seqlab.schema.errors import UserError, unknown
@@ -92,19 +93,13 @@ def member_run(member: str) -> RunFolder:
     """The run that a member of an ensemble names.
 
     Raises:
-        UserError: there is none, or it is not in the folder of runs.
+        UserError: there is none.
     """
     known = run_folder.names()
     paths = (Path(member), run_folder.resolve(member))
     if not any(map(run_folder.exists, paths)) and not any(name.startswith(member) for name in known):
         raise unknown("recipe or run", member, [*names(), *known])
-    run = run_folder.find(member)
-    if run.path.parent.resolve() != run_folder.root().resolve():
-        raise UserError(
-            f"The members of an ensemble must be in the folder of runs, {run_folder.root()}. Got {run.path}. "
-            "Nearest: SEQLAB_RUNS with the folder that holds all of them."
-        )
-    return run
+    return run_folder.find(member)
 
 
 def configure(wanted: str, overrides: Sequence[str] = ()) -> tuple[AnyExperimentConfig, list[str]]:
@@ -244,6 +239,8 @@ def _of_member(member: str) -> Table:
     else:
         recipe = _read(words[0], extended_by=())
         table, _ = overridden(recipe, words[1])
+    if "ensemble" in table:
+        raise nested_error(member)
     found = {key: table[key] for key in ("data", "task", "fit_on") if key in table}
     return {"fit_on": table.get("training", {}).get("fit_on", "train"), **found}
 

@@ -68,6 +68,20 @@ def check_members(run: RunFolder) -> None:
             )
 
 
+def member_reference(run: RunFolder) -> str:
+    """The name by which an ensemble knows a run.
+
+    Raises:
+        UserError: it is not in the folder of all runs, where the ensemble will be.
+    """
+    if run.path.parent.resolve() != run_folder.root().resolve():
+        raise UserError(
+            f"The members of an ensemble must be in the folder of runs, {run_folder.root()}. Got {run.path}. "
+            "Nearest: SEQLAB_RUNS with the folder that holds all of them."
+        )
+    return run_folder.reference_of(run)
+
+
 def open_member(reference: str, folder: Path | None = None) -> RunFolder:
     """The finished run that is a member of an ensemble.
 
@@ -90,11 +104,16 @@ def open_member(reference: str, folder: Path | None = None) -> RunFolder:
             f"`seqlab resume {path.name}` continues it."
         )
     if "ensemble" in run.settings():
-        raise UserError(
-            f"The member {path.name!r} of an ensemble must not be an ensemble. Nearest: its own members, "
-            "with 'ensemble.weights'."
-        )
+        raise nested_error(path.name)
     return run
+
+
+def nested_error(member: str) -> UserError:
+    """The error of an ensemble as a member of another one."""
+    return UserError(
+        f"The member {member!r} of an ensemble must not be an ensemble. Nearest: its own members, with "
+        "'ensemble.weights'."
+    )
 
 
 def _record(member: RunFolder) -> MemberRecord:

@@ -10,6 +10,7 @@ from seqlab.experiment import recipes
 from seqlab.experiment.experiment_config import AnyExperimentConfig
 from seqlab.experiment.recipes import Recipe
 from seqlab.runs import run_folder
+from seqlab.runs.ensemble_record import member_reference
 from seqlab.runs.run_shapes import RunSummary
 from seqlab.schema.errors import UserError
 from seqlab.training import run
@@ -43,7 +44,7 @@ def make_ensemble(
             wrong, or another ensemble has the name.
         WorkError: the disk is full.
     """
-    references = [run_folder.reference_of(run_folder.find(str(member))) for member in members]
+    references = [member_reference(run_folder.find(str(member))) for member in members]
     config = _configure(references, overrides)
     if any(override.partition("=")[0].strip() == "name" for override in overrides):
         _check_name(config)

@@ -16,11 +16,10 @@ from seqlab.experiment.member_data import (
     data_of_run,
 )
 from seqlab.runs import run_folder
-from seqlab.runs.ensemble_record import open_member
+from seqlab.runs.ensemble_record import member_reference, nested_error, open_member
 from seqlab.runs.run_folder import RunFolder
 from seqlab.runs.run_shapes import RunSummary
 from seqlab.schema.config import AnyConfig, replaced
-from seqlab.schema.errors import UserError
 from seqlab.training.callback import RunCallback
 from seqlab.training.interrupt import Interrupted
 
@@ -66,7 +65,7 @@ def _finished(
             runs.append(run_folder.open_run(Path(train(experiment)["run"])))
         except Interrupted as interrupt:
             raise Interrupted(f"{interrupt} The command for the ensemble continues it, too.") from None
-    return replaced(config, {"ensemble.members": tuple(map(run_folder.reference_of, runs))})
+    return replaced(config, {"ensemble.members": tuple(map(member_reference, runs))})
 
 
 def _experiment(member: str, callback: RunCallback) -> AnyExperimentConfig | None:
@@ -78,10 +77,7 @@ def _experiment(member: str, callback: RunCallback) -> AnyExperimentConfig | Non
     for note in notes:
         callback.message(f"{member}: {note}")
     if config.members:
-        raise UserError(
-            f"The member {member!r} of an ensemble must not be an ensemble. Nearest: its own members, with "
-            "'ensemble.weights'."
-        )
+        raise nested_error(member)
     return config
 
 
@@ -89,6 +85,6 @@ def _data(member: str, experiment: AnyExperimentConfig | None, *, trust: bool) -
     """What a member answers: of a run as it is known from its folder."""
     if experiment is not None:
         return data_of_experiment(member, experiment, experiment.dataset())
-    run = open_member(recipes.member_run(member).path.name)
+    run = open_member(member_reference(recipes.member_run(member)))
     read_trusted(run, trust=trust)
     return data_of_run(run)
