@@ -341,3 +341,46 @@ def test_calibration_divides_the_logs_of_the_mean(seqlab, members) -> None:
     scaled -= np.logaddexp.reduce(scaled, axis=1, keepdims=True)
     assert card["metrics"]["calibrated_loss"] == pytest.approx(-scaled[range(8), LABELS].mean(), rel=1e-4)
     assert math.isfinite(card["metrics"]["temperature"])
+
+
+def static_table(folder: Path, name: str) -> list[dict[str, str]]:
+    (path,) = folder.glob(f"table-*-{name}*.csv")
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_page_has_the_members_beside_the_ensemble(seqlab, members, tmp_path: Path) -> None:
+    seqlab("ensemble", *members, "name=best", "ensemble.weights=2,1,1")
+    for name in ("best", "net"):
+        seqlab("evaluate", name, "--split", "test")
+    static = tmp_path / "static"
+    result = seqlab("report", "best", *members, "-o", str(tmp_path / "page.html"), "--static", str(static))
+    assert result.status == 0, result
+    rows = static_table(static, "members-reviews")
+    runs = [find(name) for name in ("best", *members)]
+    assert [row["member"] for row in rows] == [
+        "all: best, ensemble of 3",
+        *(run.path.name for run in runs[1:]),
+    ]
+    assert [float(row["weight"]) for row in rows] == [1, 0.5, 0.25, 0.25]
+    for row, run in zip(rows, runs, strict=True):
+        metrics = run.summary()["metrics"]
+        assert float(row["accuracy (fraction of texts)"]) == pytest.approx(metrics["accuracy"])
+        assert float(row["loss (nats per text)"]) == pytest.approx(metrics["loss"])
+        assert int(row["parameters"]) == run.summary()["parameters"]
+        assert bool(row["test loss (nats per text)"]) == (run.path.name.startswith(("best", "net")))
+    # The seconds of the members are in the total once.
+    assert len(static_table(static, "cost")) == 4
+    curves = next(static.glob("figure-*-loss-on-reviews.csv")).read_text(encoding="utf-8")
+    assert "best" not in curves, "an ensemble has no curve"
+    seqlab("remove", "net", "--yes")
+    assert seqlab("report", "best", "-o", str(tmp_path / "page.html"), "--static", str(static)).status == 0
+    rows = static_table(static, "members-reviews")
+    assert [row["member"].endswith("(missing)") for row in rows] == [False, True, False, False]
+
+
+def test_runs_and_settings_are_completed(seqlab, members) -> None:
+    name = find("net").path.name
+    line = f"seqlab ensemble {name}"
+    assert seqlab("completion", "bash", line).out.split() == [name]
+    assert "ensemble.weights=" in seqlab("completion", "bash", f"{line} ensemble.w").out
