@@ -15,6 +15,7 @@ from seqlab.experiment import recipes
 from seqlab.runs import run_folder
 
 ROOT = Path(__file__).parent.parent
+MAKES_A_RUN = ("train", "ensemble")
 USES_A_RUN = ("resume", "evaluate", "diagnose", "sample", "predict", "explain", "report", "remove")
 # A synopsis names arguments in capitals or in brackets; what has neither can be run.
 _SYNOPSIS = re.compile(r"\b[A-Z]{3,}\b|[\[|]|\.\.\.")
@@ -50,7 +51,7 @@ def unclear(commands: list[str]) -> list[str]:
     for line in commands:
         command, *words = shlex.split(line)[1:]
         names = [word.removeprefix("name=") for word in words if word.startswith("name=")]
-        if command == "train":
+        if command in MAKES_A_RUN:
             trained[frozenset(words)] = names[0] if names else words[0]
         elif command in USES_A_RUN:
             known = list(trained.values())
@@ -100,6 +101,9 @@ def _write_files(place: Path) -> None:
         shutil.copy(path, place)
     axes = '[axes]\nmodel.cell = ["gru", "my_cells.py:minimal_gated_unit"]\n'
     (place / "own_arms.toml").write_text(f'base = "brackets-lstm"\n{axes}', encoding="utf-8")
+    few = "data.path=reviews.csv training.epochs=1"
+    members = f'["text-classifier {few}", "text-classifier {few} seed=2", "text-nbsvm data.path=reviews.csv"]'
+    (place / "both.toml").write_text(f"[ensemble]\nmembers = {members}\n", encoding="utf-8")
     (place / "more.txt").write_text("a wonderful film\na bad end\n", encoding="utf-8")
     for name in ("book.txt", "one.txt", "two.txt"):
         text = "".join(f"{name} says The {line}.\n" for line in words * 20)
