@@ -75,8 +75,9 @@ def _finished_runs(name: str, overrides: list[str]) -> list[RunFolder]:
     from seqlab.experiment import recipes
     from seqlab.runs import run_folder
     from seqlab.schema.config import plain
+    from seqlab.training.make_ensemble import with_references
 
-    wanted = plain(recipes.configure(name, overrides)[0])
+    wanted = plain(with_references(recipes.configure(name, overrides)[0]))
     names = [other for other in run_folder.names() if other.startswith(f"{name}-")]
     return [
         run

@@ -10,7 +10,7 @@ import pytest
 import tiny
 
 from seqlab.experiment import recipes
-from seqlab.experiment.experiment_config import AnyExperimentConfig, ExperimentConfig, experiment_class
+from seqlab.experiment.experiment_config import AnyExperimentConfig, experiment_class
 from seqlab.experiment.parameter_counts import count
 from seqlab.schema.config import Table, fields, parse, plain, read_toml, to_toml
 from seqlab.schema.settings import flat
@@ -38,6 +38,8 @@ def shrunk(table: Table) -> Table:
     table = {**table, "data": {**table["data"], **sizes}}
     if "baseline" in table:
         return table
+    if "ensemble" in table:
+        return {**table, "ensemble": {**table["ensemble"], "members": _shrunk_members(table)}}
     table |= {"model": dict(table["model"]), "training": {**table["training"], "max_steps": 3}}
     smaller = {key: value for key, value in SMALL.items() if f"model.{key}" in known}
     # A size of 0 says that there is no such part.
@@ -45,6 +47,22 @@ def shrunk(table: Table) -> Table:
     table["training"] |= {"tensorboard": False}
     table["samples"] = {"count": 1, "max_tokens": 5}
     return table
+
+
+def _shrunk_members(table: Table) -> list[str]:
+    """The members of an ensemble as recipes of small forms; each is a file in the current folder."""
+    small: list[str] = []
+    for number, member in enumerate(table["ensemble"]["members"]):
+        words = recipes.member_words(member)
+        assert words is not None, "a shipped recipe names recipes"
+        config, _ = recipes.configure(*words)
+        Path(f"member{number}.toml").write_text(to_toml(parse(type(config), shrunk(plain(config)))), "utf-8")
+        small.append(f"member{number}.toml")
+    return small
+
+
+ENDS = {"network": "3 steps done", "baseline": "fitted", "ensemble": "combined"}
+"""How the run of a small form ends, by the method of its experiment."""
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -95,7 +113,8 @@ def _marks(name: str) -> list[pytest.MarkDecorator]:
 @pytest.mark.parametrize("name", [pytest.param(name, marks=_marks(name)) for name in NAMES])
 def test_trains(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
     config = configured(name, tmp_path)
     summary = run.train(parse(type(config), shrunk(plain(config))), callback=tiny.Nobody())
-    assert summary["stopped"] == ("3 steps done" if type(config) is ExperimentConfig else "fitted")
+    assert summary["stopped"].startswith(ENDS[config.method])
     assert summary["metrics"]["loss"] > 0

@@ -12,6 +12,7 @@ import tiny
 from experiments import finished, killed_at
 
 from seqlab.evaluate.evaluation import evaluate_run
+from seqlab.evaluate.loaded import read_config
 from seqlab.evaluate.loaded_ensemble import load_predictor
 from seqlab.experiment import recipes
 from seqlab.experiment.parameter_counts import count
@@ -21,7 +22,7 @@ from seqlab.runs.run_shapes import RunSummary
 from seqlab.schema.errors import UserError
 from seqlab.training import run
 from seqlab.training.interrupt import Interrupted
-from seqlab.training.make_ensemble import make_ensemble
+from seqlab.training.make_ensemble import make_ensemble, with_references
 
 SIZES = ["data.train=60", "data.valid=20", "data.test=20", "data.length=4"]
 QUIET = ["training.tensorboard=false", "training.patience=none"]
@@ -86,6 +87,16 @@ def test_a_recipe_trains_its_members_in_runs_of_their_own() -> None:
     )
     assert by_name["metrics"] == made["metrics"]
     assert by_name["parameters"] == made["parameters"] == count("best.toml")["total"]
+
+
+def test_the_run_of_a_recipe_is_known_from_its_settings() -> None:
+    config, _ = recipes.configure(recipe(NET, CONSTANT))
+    expected = with_references(config)
+    assert run_folder.names() == []
+    made = run_folder.open_run(Path(train("best.toml")["run"]))
+    assert read_config(made) == expected
+    assert run_folder.resolve(run.run_reference(expected)) == made.path
+    assert with_references(expected) == expected
 
 
 def test_members_that_are_finished_are_used_again() -> None:
@@ -201,6 +212,41 @@ def test_what_cannot_be_combined_is_refused_before_anything_is_trained(members, 
     with pytest.raises(UserError, match=words):
         train(recipe(*members))
     assert run_folder.names() == []
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("ensemble = 5", "'ensemble' must be a table. Got 5"),
+        ("[ensemble]", "'ensemble.members' must be given"),
+        ("[ensemble]\nmembers = []", "'ensemble.members' must have at least 2 items. Got 0"),
+        ('[ensemble]\nmembers = "x"', "'ensemble.members' must be a list"),
+        ("[ensemble]\nmembers = [1, 2]", "each value of 'ensemble.members' must be text"),
+        ('[ensemble]\nmembers = ["", ""]', "There is no recipe or run ''|must differ from each other"),
+    ],
+)
+def test_what_is_no_ensemble_is_refused(content: str, words: str) -> None:
+    Path("best.toml").write_text(content, encoding="utf-8")
+    with pytest.raises(UserError, match=words):
+        train("best.toml")
+
+
+def test_code_of_a_member_is_relative_to_the_folder_of_the_recipe() -> None:
+    Path("nets").mkdir()
+    Path("nets/net.py").write_text(OWN_NET, encoding="utf-8")
+    own = ["marked-addition-gru", *SIZES, "training.epochs=1", *QUIET, "model.kind=import"]
+    members = json.dumps([" ".join([*own, "model.path=net.py:Net"]), " ".join(CONSTANT)])
+    Path("nets/best.toml").write_text(f"[ensemble]\nmembers = {members}\n", encoding="utf-8")
+    assert train("nets/best.toml")["parameters"] > 0
+
+
+def test_threads_are_those_of_the_members() -> None:
+    config, _ = recipes.configure(NET[0], NET[1:])
+    run.train(config, threads=2, callback=tiny.Nobody())
+    config, _ = recipes.configure(CONSTANT[0], CONSTANT[1:])
+    run.train(config, callback=tiny.Nobody())
+    made = make_ensemble(["marked-addition-gru", "marked-addition-majority"], callback=tiny.Nobody())
+    assert made["cost"]["threads"] == 2
 
 
 def test_an_ensemble_of_ensembles_is_refused() -> None:

@@ -62,10 +62,13 @@ def with_member_data(recipe: Recipe) -> Recipe:
     Raises:
         UserError: there is no such member.
     """
-    members = recipe.table.get("ensemble", {}).get("members")
-    if not members or {"data", "task"} <= recipe.table.keys():
-        return recipe
-    return replace(recipe, table={**_of_member(members[0]), **recipe.table})
+    match recipe.table:
+        case {"data": _, "task": _}:
+            return recipe
+        case {"ensemble": {"members": [str(first), *_]}}:
+            return replace(recipe, table={**_of_member(first), **recipe.table})
+        case _:
+            return recipe
 
 
 def member_words(member: str) -> tuple[str, list[str]] | None:
@@ -194,7 +197,7 @@ def _read(wanted: str, extended_by: tuple[str, ...]) -> Recipe:
     table = read_toml(_text(wanted), f"Recipe {wanted!r}")
     if path.suffix == ".toml":
         # Relative to the file that names it, as a base is.
-        table = _members_in_folder(in_folder(table, path.parent), path.parent)
+        table = {**in_folder(table, path.parent), **_ensemble_in_folder(table, path.parent)}
         check_recipe(path, table)
     base, about, extended = table.pop("base", None), str(table.pop("about", "")), None
     by_data = table.pop("sized_by_data", None)
@@ -211,23 +214,23 @@ def _read(wanted: str, extended_by: tuple[str, ...]) -> Recipe:
     return Recipe(name, about, table, bool(by_data), extended)
 
 
-def _members_in_folder(table: Table, folder: Path) -> Table:
-    """The table of a file; files that are members of an ensemble are relative to its folder, as a base is."""
+def _ensemble_in_folder(table: Table, folder: Path) -> Table:
+    """The ensemble of a file, if it has one; files that its members name are relative to the folder."""
     match table.get("ensemble"):
-        case {"members": list(members)} as ensemble if all(isinstance(each, str) for each in members):
-            return {
-                **table,
-                "ensemble": {**ensemble, "members": [_in_folder(one, folder) for one in members]},
-            }
+        case {"members": list(members)} as ensemble:
+            return {"ensemble": {**ensemble, "members": [_in_folder(member, folder) for member in members]}}
         case _:
-            return table
+            return {}
 
 
-def _in_folder(member: str, folder: Path) -> str:
-    words = member_words(member)
-    if words is None or not words[0].endswith(".toml"):
+def _in_folder(member: Any, folder: Path) -> Any:
+    words = member_words(member) if isinstance(member, str) else None
+    if words is None:
         return member
-    return shlex.join([str(folder / words[0]), *words[1]])
+    wanted, overrides = words
+    values = (override.partition("=") for override in overrides)
+    moved = [f"{key}{equals}{in_folder(value, folder)}" for key, equals, value in values]
+    return shlex.join([str(folder / wanted) if wanted.endswith(".toml") else wanted, *moved])
 
 
 def _of_member(member: str) -> Table:

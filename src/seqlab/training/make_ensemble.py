@@ -12,6 +12,7 @@ from seqlab.experiment.recipes import Recipe
 from seqlab.runs import run_folder
 from seqlab.runs.ensemble_record import member_reference
 from seqlab.runs.run_shapes import RunSummary
+from seqlab.schema.config import replaced
 from seqlab.schema.errors import UserError
 from seqlab.training import run
 from seqlab.training.callback import RunCallback
@@ -49,6 +50,24 @@ def make_ensemble(
     if any(override.partition("=")[0].strip() == "name" for override in overrides):
         _check_name(config)
     return run.train(config, device=device, threads=threads, callback=callback, trust=trust)
+
+
+def with_references(config: AnyExperimentConfig) -> AnyExperimentConfig:
+    """The experiment as its run has it: members of an ensemble by reference, whether there are runs or not.
+
+    Raises:
+        UserError: a member does not exist, or its data cannot be found.
+    """
+    if not config.members:
+        return config
+    return replaced(config, {"ensemble.members": tuple(map(_reference, config.members))})
+
+
+def _reference(member: str) -> str:
+    words = recipes.member_words(member)
+    if words is None:
+        return member_reference(recipes.member_run(member))
+    return run.run_reference(recipes.configure(*words)[0])
 
 
 def _configure(members: Sequence[str], overrides: Sequence[str]) -> AnyExperimentConfig:

@@ -51,6 +51,11 @@ def with_finished_members(
     return _finished(config, experiments, train, callback)
 
 
+def members_threads(config: AnyExperimentConfig) -> int | None:
+    """The most threads that a finished member of an ensemble began with; None where it has no member."""
+    return max((open_member(name).environment()["threads"] for name in config.members), default=None)
+
+
 def _finished(
     config: AnyConfig, experiments: dict[str, AnyExperimentConfig | None], train: Train, callback: RunCallback
 ) -> AnyConfig:

@@ -34,7 +34,7 @@ from seqlab.schema.plugin_settings import identities, used_plugins
 from seqlab.schema.plugins import PluginKind
 from seqlab.training.callback import RunCallback
 from seqlab.training.fit_kinds import FITS
-from seqlab.training.members import with_finished_members
+from seqlab.training.members import members_threads, with_finished_members
 
 
 @named_errors()
@@ -70,6 +70,7 @@ def train(
     """
     train_member = partial(train, device=device, threads=threads, callback=callback)
     config = with_finished_members(config, train_member, callback, trust=trust)
+    threads = members_threads(config) if threads is None else threads
     environment.forget_peak_memory()
     with numerics(device or "cpu", threads) as place:
         return _train(config, place, device=device, threads=threads, callback=callback)
