@@ -431,6 +431,7 @@ def test_every_command_has_json(seqlab, language: RunFolder, classifier: RunFold
         "params": tiny.BRACKETS,
         "train": tiny.BRACKETS,
         "resume": [language.path.name],
+        "ensemble": [classifier.path.name, tiny.fit(tiny.REVIEWS, "seed=2").path.name],
         "study": ["brackets-cells"],
         "evaluate": [language.path.name],
         "diagnose": [language.path.name],
