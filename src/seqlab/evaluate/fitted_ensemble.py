@@ -60,14 +60,11 @@ class FittedEnsemble(Fitted):
         targets, rows = torch.from_numpy(np.array(data.targets)), np.arange(len(data))
         combined = combine(self.config, [_outputs(member, split, progress) for member in self.members])
         nats, logits = self.task.scores(nn.Identity(), torch.from_numpy(combined), targets)
+        # Tokens of the first member, whose data the ensemble has.
+        lengths, positions = torch.from_numpy(data.text.lengths), torch.zeros(len(data), dtype=torch.int64)
         items = ItemCollector(rows, outputs=outputs)
         records = tally(
-            [
-                (
-                    torch.from_numpy(rows),
-                    Scored(nats, logits, targets, torch.zeros(len(data), dtype=torch.int64)),
-                )
-            ],
+            [(torch.from_numpy(rows), Scored(nats, logits, targets, positions, lengths))],
             unit=self.task.unit,
             labels=self.task.labels,
             split=split,
