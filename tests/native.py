@@ -23,7 +23,8 @@ from seqlab.nn.native.binding import BUILDS, Library
 from seqlab.nn.native.recurrence import CELLS, Hidden, native_scan
 
 Tensors = dict[str, Tensor]
-GATES = {"elman": 1, "elman-relu": 1, "gru-reset-before": 3, "gru": 3, "lstm": 4}
+GATES = {"elman": 1, "elman-concat": 1, "elman-relu": 1, "gru-reset-before": 3, "gru": 3, "lstm": 4}
+ONE_BIAS = ("elman-concat", "gru-reset-before")
 TOLERANCE = 2e-5
 """Largest error of a float32 result, as a fraction of its tensor's largest value."""
 MIN_KINK_DISTANCE = 1e-5
@@ -92,7 +93,7 @@ class Case:
         if self.cell == "lstm":
             shapes["c0"] = (B, H)
         shapes |= {"weight_ih": (rows, E), "weight_hh": (rows, H), "bias_ih": (rows,)}
-        return shapes if self.cell == "gru-reset-before" else {**shapes, "bias_hh": (rows,)}
+        return shapes if self.cell in ONE_BIAS else {**shapes, "bias_hh": (rows,)}
 
     def tensors(self, seed: int = 0) -> tuple[Tensors, Tensors]:
         """Inputs, and the gradients of the outputs; nothing is zero, not even padding."""
@@ -115,6 +116,9 @@ def _step(cell: str, x: Tensor, state: list[Tensor], w: Tensors) -> tuple[list[T
     """New states of one step, and a pre-activation, which is the ReLU's input in the cell `elman-relu`."""
     h, W, U, b = state[0], w["weight_ih"].chunk(GATES[cell]), w["weight_hh"].chunk(GATES[cell]), w["bias_ih"]
     sums = [x @ Wg.T + bg for Wg, bg in zip(W, b.chunk(len(W)), strict=True)]
+    if cell == "elman-concat":
+        both = torch.cat([w["weight_ih"], w["weight_hh"]], dim=1)
+        return [torch.tanh(torch.cat([x, h], dim=1) @ both.T + w["bias_ih"])], sums[0]
     if cell == "gru-reset-before":
         r, z = (torch.sigmoid(sums[g] + h @ U[g].T) for g in (0, 1))
         n = torch.tanh(sums[2] + (r * h) @ U[2].T)

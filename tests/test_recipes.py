@@ -73,7 +73,7 @@ def test_parses_and_says_what_it_is(name: str, tmp_path: Path) -> None:
     assert parse(type(config), read_toml(to_toml(config), name)) == config
 
 
-CELLS = {"elman": "Elman", "lstm": "LSTM", "gru": "GRU", "gru-reset-before": "GRU"}
+CELLS = {"elman": "Elman", "elman-concat": "Elman", "lstm": "LSTM", "gru": "GRU", "gru-reset-before": "GRU"}
 RESET = {"gru": "(reset after)", "gru-reset-before": "(reset before)"}
 
 

@@ -405,7 +405,14 @@ def test_classes_are_shown_with_their_shares(seqlab) -> None:
 
 def test_parameters_are_those_of_the_formula(seqlab) -> None:
     V, E, H = 6, 4, 5  # .pad .start .end .unk ( )
-    for cell, n, biases in (("lstm", 4, 2), ("gru", 3, 2), ("gru-reset-before", 3, 1), ("elman", 1, 2)):
+    cells = [
+        ("lstm", 4, 2),
+        ("gru", 3, 2),
+        ("gru-reset-before", 3, 1),
+        ("elman", 1, 2),
+        ("elman-concat", 1, 1),
+    ]
+    for cell, n, biases in cells:
         asked = ["params", *tiny.BRACKETS, f"model.cell={cell}", f"model.hidden_size={H}"]
         content = json.loads(seqlab(*asked, "--json").out)["brackets-lstm"]
         total = V * E + n * H * (E + H + biases) + (H + 1) * V

@@ -23,7 +23,7 @@ V, H = 11, 6
 CONFIGS: dict[str, ModelConfig] = {
     **{
         cell: RecurrentLanguageModelConfig(cell=cell, embedding_size=4, hidden_size=H, layers=2)
-        for cell in ("elman", "elman-relu", "gru-reset-before", "gru", "lstm")
+        for cell in ("elman", "elman-concat", "elman-relu", "gru-reset-before", "gru", "lstm")
     },
     "transformer": TransformerLanguageModelConfig(
         hidden_size=H, layers=2, heads=2, feed_forward_size=5, dropout=0.0, init_range=0.5

@@ -54,7 +54,7 @@ SMALL: dict[type[ModelConfig], dict[str, Any]] = {
 CHANGES = [
     *(
         (RecurrentClassifierConfig, "cell", cell)
-        for cell in ("elman", "elman-relu", "gru-reset-before", "gru")
+        for cell in ("elman", "elman-concat", "elman-relu", "gru-reset-before", "gru")
     ),
     (RecurrentClassifierConfig, "embedding_size", 3),
     (RecurrentClassifierConfig, "embedding", "one-hot"),
@@ -91,7 +91,7 @@ CHANGES = [
     (SequentialClassifierConfig, "dropout", 0.5),
     *(
         (RecurrentLanguageModelConfig, "cell", cell)
-        for cell in ("elman", "elman-relu", "gru-reset-before", "gru")
+        for cell in ("elman", "elman-concat", "elman-relu", "gru-reset-before", "gru")
     ),
     (RecurrentLanguageModelConfig, "embedding_size", 3),
     (RecurrentLanguageModelConfig, "hidden_size", 7),

@@ -16,7 +16,7 @@ from seqlab.nn.native.binding import Library
 from seqlab.nn.native.recurrence import CELLS
 
 T = 6
-cells = st.sampled_from(CELLS)
+cells = st.sampled_from(list(CELLS))
 some_lengths = st.lists(st.integers(0, T), min_size=1, max_size=30).map(torch.tensor)
 sizes = st.sampled_from([(1, 1), (3, 5), (9, 18), (4, 70), (40, 180)])
 threads_used = st.sampled_from([1, 2])

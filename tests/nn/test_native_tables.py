@@ -104,7 +104,7 @@ def test_values_and_all_gradients(library: Library, cell: str, shape, reverse: b
 
 @settings(max_examples=25)
 @given(
-    cell=st.sampled_from(CELLS),
+    cell=st.sampled_from(list(CELLS)),
     size=st.tuples(*(st.integers(1, most) for most in (40, 5, 40, 40))),
     V=st.integers(1, 60),
     ragged=st.booleans(),

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.nn import functional
 
 from seqlab.nn.cells import CELLS
 from seqlab.nn.dropout import bind_generator
@@ -75,9 +76,27 @@ def packed_reference(layer: nn.RNNBase, x: Tensor, lengths: Tensor, initial: dic
     return y, [tensor.transpose(0, 1) for tensor in final]
 
 
-def gru_reset_before_reference(layer: RecurrentStack, x: Tensor, lengths: Tensor, initial: dict[str, Tensor]):
-    """One sequence, one step, one gate at a time."""
-    weights = dict(layer.named_parameters())
+def gru_reset_before_step(W: Tensor, U: Tensor, b: Tensor, token: Tensor, h: Tensor) -> Tensor:
+    """One gate at a time."""
+    W, U, b = W.view(3, H, -1), U.view(3, H, H), b.view(3, H)
+    r = torch.sigmoid(W[0] @ token + U[0] @ h + b[0])
+    z = torch.sigmoid(W[1] @ token + U[1] @ h + b[1])
+    new = torch.tanh(W[2] @ token + U[2] @ (r * h) + b[2])
+    return (1 - z) * h + z * new
+
+
+def elman_concat_step(W: Tensor, U: Tensor, b: Tensor, token: Tensor, h: Tensor) -> Tensor:
+    """One linear map of the concatenation."""
+    return torch.tanh(functional.linear(torch.cat([token, h]), torch.cat([W, U], dim=1), b))
+
+
+STEPS = {"gru-reset-before": gru_reset_before_step, "elman-concat": elman_concat_step}
+"""Cells that torch does not have; all have one bias."""
+
+
+def loop_reference(cell: str, layer: RecurrentStack, x: Tensor, lengths: Tensor, initial: dict[str, Tensor]):
+    """One sequence and one step at a time."""
+    weights, step = dict(layer.named_parameters()), STEPS[cell]
     directions = 2 if "weight_ih_l0_reverse" in weights else 1
     rows, finals = [], []
     for row, length in enumerate(lengths.tolist()):
@@ -86,15 +105,10 @@ def gru_reset_before_reference(layer: RecurrentStack, x: Tensor, lengths: Tensor
             read = []
             for direction in range(directions):
                 name = f"l{depth}{'_reverse' * direction}"
-                W = weights[f"weight_ih_{name}"].view(3, H, -1)
-                U = weights[f"weight_hh_{name}"].view(3, H, H)
-                b = weights[f"bias_ih_{name}"].view(3, H)
+                own = [weights[f"{kind}_{name}"] for kind in ("weight_ih", "weight_hh", "bias_ih")]
                 h, outputs = initial["h"][row, depth * directions + direction], []
                 for token in reversed(inputs) if direction else inputs:
-                    r = torch.sigmoid(W[0] @ token + U[0] @ h + b[0])
-                    z = torch.sigmoid(W[1] @ token + U[1] @ h + b[1])
-                    new = torch.tanh(W[2] @ token + U[2] @ (r * h) + b[2])
-                    h = (1 - z) * h + z * new
+                    h = step(*own, token, h)
                     outputs.append(h)
                 read.append(outputs[::-1] if direction else outputs)
                 final.append(h)
@@ -107,8 +121,8 @@ def gru_reset_before_reference(layer: RecurrentStack, x: Tensor, lengths: Tensor
 
 def reference(cell: str, layer: RecurrentStack, x: Tensor, lengths: Tensor, initial: dict[str, Tensor]):
     """Outputs, final states and the parameters they depend on, by name."""
-    if cell == "gru-reset-before":
-        return *gru_reset_before_reference(layer, x, lengths, initial), dict(layer.named_parameters())
+    if cell in STEPS:
+        return *loop_reference(cell, layer, x, lengths, initial), dict(layer.named_parameters())
     theirs = torch_layer(cell, layer.layers, layer.output_size > H)
     theirs.load_state_dict(layer.state_dict())
     return *packed_reference(theirs, x, lengths, initial), dict(theirs.named_parameters())
@@ -230,10 +244,13 @@ def test_initial_weights_are_those_torch_draws():
 
 
 @pytest.mark.parametrize("cell", list(CELLS))
-def test_weights_are_uniform_within_one_over_root_of_hidden(cell):
-    layer = RecurrentStack(cell, 40, 64, generator=random())
-    for weight in layer.parameters():
-        assert 0.9 / 8 < weight.abs().max() <= 1 / 8
+def test_weights_are_uniform_within_one_over_root_of_hidden_or_of_what_is_concatenated(cell):
+    layer = RecurrentStack(cell, 40, 64, layers=2, generator=random())
+    for name, weight in layer.named_parameters():
+        # torch draws a linear map within one over the root of its inputs.
+        features = {"l0": 40 + 64, "l1": 64 + 64}[name[-2:]] if cell == "elman-concat" else 64
+        bound = features**-0.5
+        assert 0.9 * bound < weight.abs().max() <= bound
         assert abs(weight.mean()) < 0.02
 
 
@@ -244,8 +261,9 @@ def test_parameter_count_of_a_known_network(bidirectional, layers, count):
     assert sum(weight.numel() for weight in layer.parameters()) == count
 
 
-def test_gru_reset_before_has_one_bias_per_gate():
-    names = [name for name, _ in stack("gru-reset-before").named_parameters()]
+@pytest.mark.parametrize("cell", STEPS)
+def test_cells_that_torch_does_not_have_have_one_bias_per_gate(cell: str):
+    names = [name for name, _ in stack(cell).named_parameters()]
     assert names == ["weight_ih_l0", "weight_hh_l0", "bias_ih_l0"]
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from seqlab.models.model import SequenceModel
 
-CellName = Literal["elman", "elman-relu", "gru", "gru-reset-before", "lstm"]
+CellName = Literal["elman", "elman-concat", "elman-relu", "gru", "gru-reset-before", "lstm"]
 CellSetting = Annotated[CellName | CodeText, NamesCode()]
 """A cell by its name, or one of one's own as FILE.py:NAME; see `seqlab.nn.own_cell`."""
 

@@ -42,6 +42,8 @@ class Cell:
     equations: its step, given the weights.
     keeps: the index of the gate that controls how much of the old state is kept, and the sign: 1 if an open
         gate keeps the state, -1 if it replaces it. None without such a gate.
+    concatenates: whether W and U are one linear map of the concatenated input and state, whose E + H features
+        then bound the initial weights; else they are drawn as torch's cells draw them.
     """
 
     gates: int
@@ -49,6 +51,7 @@ class Cell:
     two_biases: bool
     equations: Callable[[Weights], Step]
     keeps: tuple[int, int] | None = None
+    concatenates: bool = False
 
 
 def elman_tanh(weights: Weights) -> Step:
@@ -58,6 +61,15 @@ def elman_tanh(weights: Weights) -> Step:
         return (torch.tanh(x + functional.linear(state[0], weights.weight_hh, weights.bias_hh)),)
 
     return step
+
+
+def elman_concat(weights: Weights) -> Step:
+    """h_t = tanh(V [x_t, h] + b_ih), one linear map of the concatenation; the layer that courses write.
+
+    V [x_t, h] + b_ih = x~_t + U h with V = [W, U] (H, E + H): Elman's net with one bias. V and the bias are
+    drawn from U(-1/sqrt(E + H), 1/sqrt(E + H)), as in torch.nn.Linear(E + H, H).
+    """
+    return elman_tanh(weights)
 
 
 def elman_relu(weights: Weights) -> Step:
@@ -128,6 +140,7 @@ def lstm(weights: Weights) -> Step:
 
 CELLS: Mapping[str, Cell] = {
     "elman": Cell(1, ("h",), two_biases=True, equations=elman_tanh),
+    "elman-concat": Cell(1, ("h",), two_biases=False, equations=elman_concat, concatenates=True),
     "elman-relu": Cell(1, ("h",), two_biases=True, equations=elman_relu),
     "gru-reset-before": Cell(3, ("h",), two_biases=False, equations=gru_reset_before, keeps=(1, -1)),
     "gru": Cell(3, ("h",), two_biases=True, equations=gru, keeps=(1, 1)),

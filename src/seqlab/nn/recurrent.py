@@ -30,7 +30,8 @@ class RecurrentStack(Layer, Traceable):
     With two directions a layer's output is [forward, backward] at each token; the backward direction starts
     at each sequence's own last token. Dropout acts on the inputs of layers after the first, never on the
     recurrence. Parameters are named, ordered and drawn (U(-1/sqrt(H), 1/sqrt(H))) as in torch.nn.RNN, GRU and
-    LSTM, so state dicts interchange where the equations are the same; `gru-reset-before` has no `bias_hh`.
+    LSTM, so state dicts interchange where the equations are the same; `gru-reset-before` and `elman-concat`
+    have no `bias_hh`, and the latter is drawn as torch.nn.Linear over E + H features.
 
     Args:
         cell: a key of `cells.CELLS`, or a cell of one's own as FILE.py:NAME (see `own_cell`), which is
@@ -181,7 +182,7 @@ class RecurrentStack(Layer, Traceable):
         shapes = {"weight_ih": (rows, inputs), "weight_hh": (rows, self.hidden_size), "bias_ih": (rows,)}
         if self.cell.two_biases:
             shapes["bias_hh"] = (rows,)
-        bound = 1 / math.sqrt(self.hidden_size)
+        bound = 1 / math.sqrt(self.hidden_size + (inputs if self.cell.concatenates else 0))
         for suffix in self.suffixes:
             for name, shape in shapes.items():
                 weight = torch.empty(shape).uniform_(-bound, bound, generator=generator)

@@ -220,11 +220,14 @@ def _torch_arguments(weights: Weights) -> tuple[Any, ...]:
     In order: params, has_biases, num_layers, dropout, train, bidirectional, batch_first. `train` is true
     whenever gradients are enabled, in evaluation, too: only then torch saves what the backward pass needs.
     """
-    return list(weights), True, 1, 0.0, torch.is_grad_enabled(), False, True
+    # torch's cells have both biases or none.
+    second = torch.zeros_like(weights.bias_ih) if weights.bias_hh is None else weights.bias_hh
+    return [*weights[:3], second], True, 1, 0.0, torch.is_grad_enabled(), False, True
 
 
 TORCH_SCANS: Mapping[str, TorchScan] = {
     "elman": _one_state_scan(torch.rnn_tanh),
+    "elman-concat": _one_state_scan(torch.rnn_tanh),
     "elman-relu": _one_state_scan(torch.rnn_relu),
     "gru": _one_state_scan(torch.gru),
     "gru-reset-before": gru_reset_before_scan,

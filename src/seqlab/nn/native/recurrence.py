@@ -6,7 +6,7 @@ Legend: B batch size, T steps, E inputs, H units, G gates, V rows of an embeddin
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,8 +21,15 @@ from seqlab.nn.native.binding import WRONG_TOKEN, Block, LayerArguments, Library
 
 Hidden = Callable[[Tensor], None]
 """Receives dL/dh of every step in the backward pass, (B, T, H), zero at padding."""
-CELLS = ("elman", "elman-relu", "gru-reset-before", "gru", "lstm")
-"""Cells in the order of `enum seqlab_cell`, which is not that of `cells.CELLS`."""
+CELLS: Mapping[str, int] = {
+    "elman": 0,
+    "elman-concat": 0,
+    "elman-relu": 1,
+    "gru-reset-before": 2,
+    "gru": 3,
+    "lstm": 4,
+}
+"""The values of `enum seqlab_cell`; a cell with one bias is that with two, without the second."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +89,7 @@ def reads_tokens(library: Library, cell: str, x: Lookup, h0: Float[Tensor, "B H"
     sizes = {"B": B, "T": T, "E": E, "H": h0.shape[1], "V": x.table.shape[0]}
     arguments = LayerArguments(
         size=ctypes.sizeof(LayerArguments),
-        cell=CELLS.index(cell),
+        cell=CELLS[cell],
         threads=torch.get_num_threads(),
         **sizes,
     )
@@ -142,7 +149,7 @@ def _describe(call: _Call, inputs: Any, y: Tensor) -> LayerArguments:
     x, tokens, lengths, h0, c0, weight_ih, weight_hh, bias_ih, bias_hh = inputs
     return LayerArguments(
         size=ctypes.sizeof(LayerArguments),
-        cell=CELLS.index(call.cell),
+        cell=CELLS[call.cell],
         reverse=call.reverse,
         threads=call.threads,
         B=y.shape[0],
