@@ -108,7 +108,7 @@ def loop_reference(cell: str, layer: RecurrentStack, x: Tensor, lengths: Tensor,
                 own = [weights[f"{kind}_{name}"] for kind in ("weight_ih", "weight_hh", "bias_ih")]
                 h, outputs = initial["h"][row, depth * directions + direction], []
                 for token in reversed(inputs) if direction else inputs:
-                    h = step(*own, token, h)
+                    h = step(own[0], own[1], own[2], token, h)
                     outputs.append(h)
                 read.append(outputs[::-1] if direction else outputs)
                 final.append(h)

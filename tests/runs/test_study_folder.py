@@ -154,7 +154,11 @@ def forge(study: StudyFolder, file: str, changed: Mapping[str, Any]) -> None:
         ("trials.jsonl", {"baseline": 0}, "'baseline' must be a valid boolean. Got 0"),
         ("trials.jsonl", {"more": 0}, "'more' is unknown"),
         ("trials.jsonl", {"run": "toy-1"}, "'run' must not be the folder of a run with other settings"),
-        ("events.jsonl", {"state": "bogus"}, "'state' must be 'finished', 'failed' or 'pruned'. Got 'bogus'"),
+        (
+            "events.jsonl",
+            {"state": "bogus"},
+            "'state' must be 'finished', 'failed', 'diverged' or 'pruned'. Got 'bogus'",
+        ),
         ("events.jsonl", {"trial": 99}, "'trial' must be one of the 2 trials of trials.jsonl. Got 99"),
         ("events.jsonl", {"trial": True}, "'trial' must be a valid integer. Got True"),
         ("events.jsonl", {"reason": None}, "'reason' must be a valid string. Got None"),

@@ -17,7 +17,7 @@ from small_studies import RATE, SMALL, StudyRecorder, results, run_small, small_
 from seqlab import report
 from seqlab.comparison.oracle_metrics import ORACLE_METRICS
 from seqlab.comparison.study import read
-from seqlab.comparison.study_cells import cells, trial_runs
+from seqlab.comparison.study_cells import Ending, cells, trial_runs
 from seqlab.comparison.study_importance import importances
 from seqlab.comparison.study_oracle import oracle_gaps
 from seqlab.comparison.study_pairs import pairs
@@ -59,19 +59,40 @@ def test_several_processes_give_the_results_of_one(runs: Path, monkeypatch: pyte
     assert results(run_small(small_design(seeds=[1, 2]), processes=2)) == inline
 
 
-def test_a_failed_run_is_recorded_and_does_not_stop_the_rest() -> None:
-    settings = {"axes": {RATE: [1e30, 0.1]}, "name": "fails"}
+def test_a_diverged_run_is_recorded_and_does_not_stop_the_rest() -> None:
+    settings = {"axes": {RATE: [1e30, 0.1]}, "name": "diverges"}
     recorder = StudyRecorder()
     study = run_small(small_design(**settings), recorder=recorder)
-    assert recorder.outcomes == [(1, "failed"), (2, "finished")]
+    assert recorder.outcomes == [(1, "diverged"), (2, "finished")]
     first, second = cells(trial_runs(study), "loss")
     assert first.value is None
-    assert "failed: The loss" in first.censored or "failed: " in first.censored
+    assert first.censored.startswith("diverged: The ")
+    assert first.ending == Ending("diverged", 0)
     assert second.value is not None
     again = StudyRecorder()
-    run_small(small_design(**settings), recorder=again)
-    assert again.started_numbers == [], "it is not retried without being asked to"
     run_small(small_design(**settings), retry=True, recorder=again)
+    assert again.started_numbers == [], "the same settings would diverge again"
+
+
+def test_a_failed_run_is_recorded_and_tried_again_when_that_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = run.train
+
+    def train(config, **others):
+        if config.training.optimizer.learning_rate == 0.01:
+            raise WorkError("The device is gone.")
+        return real(config, **others)
+
+    monkeypatch.setattr(run, "train", train)
+    recorder = StudyRecorder()
+    study = run_small(small_design(), recorder=recorder)
+    assert recorder.outcomes == [(1, "failed"), (2, "finished")]
+    assert cells(trial_runs(study), "loss")[0].censored == "failed: The device is gone."
+    again = StudyRecorder()
+    run_small(small_design(), recorder=again)
+    assert again.started_numbers == [], "it is not retried without being asked to"
+    run_small(small_design(), retry=True, recorder=again)
     assert again.outcomes == [(1, "failed")]
 
 
@@ -128,7 +149,10 @@ def test_a_run_that_ended_early_has_censored_cells() -> None:
     first, second = cells(trial_runs(study), "loss")
     assert first.value is not None
     assert second.value is None
-    assert second.censored == "training ended before: no improvement in 1 validations"
+    (ended,) = (run.summary for run in trial_runs(study))
+    assert ended is not None
+    assert second.censored == f"stopped after epoch {ended['epochs']:g}: no improvement in 1 validations"
+    assert second.ending == Ending("stopped", ended["epochs"])
 
 
 def test_a_changed_study_is_refused_with_the_difference() -> None:
@@ -203,7 +227,7 @@ def test_whoever_ends_a_run_its_result_counts() -> None:
 def test_a_study_in_which_every_run_fails_has_failed() -> None:
     study = run_small(small_design(axes={RATE: [1e30]}))
     with pytest.raises(
-        WorkError, match=r"'small' must have a finished run. Got none. Run 1 failed: The .*nan"
+        WorkError, match=r"'small' must have a finished run. Got none. Run 1 diverged: The .*nan"
     ):
         read(study)
 

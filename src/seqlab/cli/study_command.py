@@ -171,4 +171,7 @@ def _print_plan(forecast: Forecast, as_json: bool) -> None:
     print_line(
         f"In all about {duration(forecast.seconds)} to the end, and {forecast.bytes / 2**20:,.0f} MiB."
     )
+    if forecast.final_seconds:
+        most = duration(forecast.final_seconds)
+        print_line(f"'--final' trains the chosen cells again to their epochs: at most {most} more.")
     print_note("")

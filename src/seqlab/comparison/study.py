@@ -11,7 +11,15 @@ from typing import Any
 
 from seqlab.comparison.comparable import refusal
 from seqlab.comparison.oracle_metrics import oracle_metric
-from seqlab.comparison.study_cells import OpenStudy, StudyCell, TrialRun, cells, monitor_of_runs, open_study
+from seqlab.comparison.study_cells import (
+    Ending,
+    OpenStudy,
+    StudyCell,
+    TrialRun,
+    cells,
+    monitor_of_runs,
+    open_study,
+)
 from seqlab.runs.cards import Card
 from seqlab.runs.run_folder import RunFolder
 from seqlab.runs.study_folder import StudyFolder
@@ -63,6 +71,18 @@ class Group:
     def outcomes(self) -> tuple[SeedOutcome, ...]:
         """One outcome per seed."""
         return outcomes(self.cells)
+
+    @property
+    def ending(self) -> Ending | None:
+        """How the runs without a value ended, where all of them ended alike; else None."""
+        endings = {cell.ending for cell in self.cells if cell.value is None}
+        return next(iter(endings)) if len(endings) == 1 else None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether there is no median because runs were stopped by their settings: it need not be bad."""
+        without = [cell.ending for cell in self.cells if cell.value is None]
+        return self.summary.median is None and all(each and each.kind == "stopped" for each in without)
 
     @property
     def why(self) -> str:
@@ -118,7 +138,10 @@ class Study:
 
     @cached_property
     def reliability(self) -> list[Reliability]:
-        """Spread over settings of each architecture, the most reliable first."""
+        """Spread over settings of each architecture, the most reliable first.
+
+        Settings that runs were stopped before are left out: they are no failures.
+        """
         medians = [group.summary.median for group in self.groups if group.summary.median is not None]
         if not medians:
             return []
@@ -129,6 +152,7 @@ class Study:
                 value=group.summary.median,
             )
             for group in self.groups
+            if not group.stopped
         ]
         return reliability(settings, self.monitor, within=near(self.monitor, min(medians, key=self.loss)))
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from seqlab.runs import run_folder
+from seqlab.runs.cards import Card
 from seqlab.runs.run_folder import RunFolder
 from seqlab.runs.run_shapes import RunSummary
 from seqlab.runs.study_folder import Event, StudyFolder, Trial
@@ -73,6 +74,18 @@ class TrialRun:
         return tuple((moment.epoch, value) for moment, value in self.validations(metric))
 
 
+@dataclass(frozen=True)
+class Ending:
+    """How a run ended before it had the value of a cell.
+
+    kind: `stopped` by its own settings, such as `training.patience`, so that the value is not known but need
+    not be bad; the others are states of an `Event`. epochs: passes up to its last validation.
+    """
+
+    kind: Literal["stopped", "diverged", "failed", "pruned"]
+    epochs: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class StudyCell:
     """One setting with one seed.
@@ -80,7 +93,8 @@ class StudyCell:
     run: the trial with its run. setting: values of the study's axes, without those that define the
     architecture. value: of the monitor on the validation split: where epochs are an axis, after the last of
     them; else of the run's result. None where it is `censored`, which gives the reason. epochs: passes after
-    which the value was measured; None for a run's result.
+    which the value was measured; None for a run's result. ending: of a censored cell; None where the run is
+    not done, or damaged.
     """
 
     run: TrialRun
@@ -88,6 +102,7 @@ class StudyCell:
     epochs: int | None
     value: float | None
     censored: str
+    ending: Ending | None = None
 
     @property
     def architecture(self) -> str:
@@ -111,16 +126,26 @@ class StudyCell:
 
 
 @dataclass(frozen=True)
+class FinalScore:
+    """A run on the test split: the architecture that validation chose it for, and its card."""
+
+    architecture: str
+    card: Card
+
+
+@dataclass(frozen=True)
 class OpenStudy:
     """A study with every run opened: read once, and passed to whatever needs it.
 
     about: the study's settings. runs: all trials, in their order. recipes: those that it extends, by name.
+    tested: the runs of the last evaluation on the test split.
     """
 
     name: str
     about: Mapping[str, Any]
     runs: tuple[TrialRun, ...]
     recipes: Mapping[str, Any] = field(default_factory=dict)
+    tested: tuple[FinalScore, ...] = ()
 
 
 def open_study(folder: StudyFolder) -> OpenStudy:
@@ -130,7 +155,18 @@ def open_study(folder: StudyFolder) -> OpenStudy:
         UserError: the study's folder is damaged.
     """
     about = folder.about()
-    return OpenStudy(folder.name, about["study"], tuple(trial_runs(folder)), about["recipes"])
+    runs = tuple(trial_runs(folder))
+    return OpenStudy(folder.name, about["study"], runs, about["recipes"], tuple(_tested(folder)))
+
+
+def _tested(folder: StudyFolder) -> Iterator[FinalScore]:
+    for last in folder.test_evaluations()[-1:]:
+        for name, architecture in zip(last.runs, last.architectures, strict=False):
+            # A run that was deleted or damaged since leaves the others.
+            with suppress(UserError):
+                card = run_folder.find(name).card(last.split)
+                if card is not None:
+                    yield FinalScore(architecture, card)
 
 
 def trial_runs(study: StudyFolder) -> list[TrialRun]:
@@ -178,32 +214,56 @@ def _readable_cells(run: TrialRun, metric: str) -> list[StudyCell]:
 
 def _cells(run: TrialRun, metric: str) -> Iterator[StudyCell]:
     setting, covered = run.trial.setting, run.trial.epochs
+    course = run.course(metric)
     if not covered:
         value = run.measured(metric)
-        without = f"{metric} is not known of it" if run.summary is not None else _reason(run)
-        yield StudyCell(
-            run=run, setting=setting, epochs=None, value=value, censored="" if value is not None else without
-        )
+        without = f"{metric} is not known of it" if run.summary is not None else _reason(run, course)
+        yield _cell(run, setting, None, value, without, course)
         return
     # Epochs are recorded as floats; the end of an epoch is exactly a whole number.
-    course = dict(run.course(metric))
+    known, without = dict(course), _reason(run, course)
     for epochs in covered:
-        value = course.get(float(epochs))
-        yield StudyCell(
-            run=run,
-            setting={**setting, EPOCHS: epochs},
-            epochs=epochs,
-            value=value,
-            censored="" if value is not None else _reason(run),
-        )
+        value = known.get(float(epochs))
+        yield _cell(run, {**setting, EPOCHS: epochs}, epochs, value, without, course)
 
 
-def _reason(run: TrialRun) -> str:
+def _cell(  # noqa: PLR0917 (the fields of a cell, in their order)
+    run: TrialRun,
+    setting: Mapping[str, Any],
+    epochs: int | None,
+    value: float | None,
+    without: str,
+    course: Sequence[tuple[float, float]],
+) -> StudyCell:
+    """A cell with its value, or without one for the reason `without`."""
+    known = value is not None
+    return StudyCell(
+        run=run,
+        setting=setting,
+        epochs=epochs,
+        value=value,
+        censored="" if known else without,
+        ending=None if known else _ending(run, course),
+    )
+
+
+def _ending(run: TrialRun, course: Sequence[tuple[float, float]]) -> Ending | None:
+    """How a run ended; a finished folder counts, whatever an earlier event says."""
+    epochs = course[-1][0] if course else 0.0
+    if run.summary is not None:
+        return Ending("stopped", epochs)
+    if run.damage or run.event is None or run.event.state == "finished":
+        return None
+    return Ending(run.event.state, epochs)
+
+
+def _reason(run: TrialRun, course: Sequence[tuple[float, float]]) -> str:
     """Why a cell has no value; a finished folder counts, whatever an earlier event says."""
     if run.damage:
         return f"damaged: {run.damage}"
     if run.summary is not None:
-        return f"training ended before: {run.summary['stopped']}"
+        after = f" after epoch {course[-1][0]:g}" if course else ""
+        return f"stopped{after}: {run.summary['stopped']}"
     if run.event is not None and run.event.state != "finished":
         return f"{run.event.state}: {run.event.reason}"
     return "not finished" if run.folder is not None else "not begun"

@@ -30,14 +30,16 @@ def importances(study: Study) -> Importances:
     """The share of each axis in the variance between settings.
 
     For all architectures together, where each was tried with the same settings; for each one, where two axes
-    vary. Exact for a complete grid, by a random forest for the draws of a search.
+    vary. Exact for a complete grid, by a random forest for the draws of a search and for a grid of which runs
+    were stopped before some of its cells.
     """
-    keys = _varying(study.groups)
+    groups = [group for group in study.groups if not group.stopped]
+    keys = _varying(groups)
     names = short_names(keys)
-    several = len({group.architecture for group in study.groups}) > 1
-    parts = {ALL: _cells(study.groups, names, architecture=True)} if several else {}
-    for name in dict.fromkeys(group.architecture for group in study.groups):
-        own = [group for group in study.groups if group.architecture == name]
+    several = len({group.architecture for group in groups}) > 1
+    parts = {ALL: _cells(groups, names, architecture=True)} if several else {}
+    for name in dict.fromkeys(group.architecture for group in groups):
+        own = [group for group in groups if group.architecture == name]
         parts[name] = _cells(own, names, architecture=False)
     spans = {names[key]: span for key, span in _spans(study.about, keys).items()}
     known = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from seqlab.comparison.study import Study
+from seqlab.comparison.study_choice import chosen
 from seqlab.comparison.study_importance import importances
 from seqlab.comparison.study_pairs import pairs
 from seqlab.comparison.study_trade_offs import trade_offs
@@ -13,6 +14,7 @@ def sentences(study: Study) -> dict[str, list[str]]:
     by_topic = {
         "The best compared with the others": comparisons(study),
         "Most reliable over settings": reliability(study),
+        "Chosen by validation": chosen(study),
         "Importance of settings": [f"{name}: {text}" for name, text in importance(study).items()],
         "What a better result costs": trade_offs(study),
         "Best at the edge of the tried values": study.edges,

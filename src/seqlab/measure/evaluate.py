@@ -16,7 +16,7 @@ from seqlab.measure.metric import Scored, TargetMetric, TextMetric
 from seqlab.measure.metric_kinds import METRICS
 from seqlab.models.model import SequenceModel, State
 from seqlab.models.modes import device_of, evaluating
-from seqlab.schema.errors import UserError, WorkError
+from seqlab.schema.errors import DivergedError, UserError
 from seqlab.schema.records import Curve, Record
 from seqlab.tasks.task import Task
 
@@ -51,7 +51,7 @@ def evaluate(
 
     Raises:
         UserError: a metric is unknown, the model cannot carry a state, or there is no target.
-        WorkError: the loss of a target is not finite.
+        DivergedError: the loss of a target is not finite.
     """
     if batches.carried and not model.capabilities.carries_state:
         raise UserError(
@@ -97,7 +97,7 @@ def tally(
 
     Raises:
         UserError: a metric is unknown, or there is no target.
-        WorkError: the loss of a target is not finite.
+        DivergedError: the loss of a target is not finite.
     """
     running: list[TargetMetric] = [METRICS[key](unit, labels) for key in metrics]
     for rows, scored in pieces:
@@ -174,4 +174,4 @@ def _on_axis(record: Record, axis: str) -> Record:
 def _check_finite(scored: Scored, split: str) -> None:
     if not scored.nats.isfinite().all():
         bad = scored.nats[~scored.nats.isfinite()][0].item()
-        raise WorkError(f"The loss of every target must be finite. Got {bad} in split {split!r}.")
+        raise DivergedError(f"The loss of every target must be finite. Got {bad} in split {split!r}.")

@@ -97,10 +97,13 @@ class Trial:
 @with_config(EXACT)
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """The state in which a run ended. pruned: stopped early because others were better at that time."""
+    """The state in which a run ended. diverged: its loss became too large, or not finite.
+
+    pruned: stopped early because others were better at that time.
+    """
 
     trial: Positive
-    state: Literal["finished", "failed", "pruned"]
+    state: Literal["finished", "failed", "diverged", "pruned"]
     reason: str
 
 
@@ -110,7 +113,8 @@ class EvaluationOnTest:
     """One evaluation of a study on the test split.
 
     number: 1 for the first, one more for each that scored other runs. of: which settings were chosen. fit_on:
-    the splits they were trained on. runs: names of the folders.
+    the splits they were trained on. runs: names of the folders. architectures: of each run; empty in an
+    evaluation of an earlier version.
     """
 
     number: Positive
@@ -118,6 +122,7 @@ class EvaluationOnTest:
     of: Chosen
     fit_on: FitOn
     runs: tuple[str, ...]
+    architectures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -199,7 +204,10 @@ class StudyFolder:
         self._append(_EVENTS, dataclasses.asdict(event))
 
     def forget_failures(self) -> None:
-        """Remove the events of failed runs, so that these are tried again."""
+        """Remove the events of failed runs, so that these are tried again.
+
+        Those of diverged runs are kept: the same settings would diverge again.
+        """
         kept = [event for event in self.events().values() if event.state != "failed"]
         lines = [json.dumps(dataclasses.asdict(event), ensure_ascii=False) for event in kept]
         atomic.write_text(self.path / _EVENTS, journal_text(lines, self._subject(_EVENTS)))
@@ -290,9 +298,10 @@ def begin(
         return folder
     # Through JSON, because a tuple becomes a list there.
     then, now = folder.about(), json.loads(json.dumps(about))
-    if then != now:
+    # A study that was begun before a setting existed goes on with its default, if that is none.
+    if found := differences(then, now):
         raise UserError(
-            f"Study {name!r} was begun with other settings: {'; '.join(differences(then, now))}. "
+            f"Study {name!r} was begun with other settings: {'; '.join(found)}. "
             "Restore them, or give the changed study another name, e.g. "
             f"name={name}-2: runs that both have in common are not repeated."
         )

@@ -44,6 +44,10 @@ class WorkError(_SentenceError, RuntimeError):
         super().__init__(without_long_words(str(message)))
 
 
+class DivergedError(WorkError):
+    """Training left the numbers that a model returns from: a loss, gradient or weight is not finite."""
+
+
 class DamagedFileError(UserError):
     """A file of a folder that seqlab wrote is missing, or is not what this version wrote there."""
 

@@ -84,7 +84,12 @@ def evaluate_on_test(
         return _scorable_run(cell, config, callback, threads=threads, device=device)
 
     runs = [[scorable(cell) for cell in choice.cells if cell.value is not None] for choice in choices]
-    number, repeated = _recorded(folder, config, sorted(run.path.name for group in runs for run in group))
+    named = [
+        (run.path.name, choice.architecture)
+        for choice, group in zip(choices, runs, strict=True)
+        for run in group
+    ]
+    number, repeated = _recorded(folder, config, sorted(named))
     cards = tuple(tuple(_card(run, callback) for run in group) for group in runs)
     return FinalEvaluation(number, repeated, tuple(choices), cards)
 
@@ -109,8 +114,12 @@ def _scorable_run(
     return retrained
 
 
-def _recorded(folder: StudyFolder, config: FinalConfig, names: Sequence[str]) -> tuple[int, bool]:
-    """The number of an evaluation of these runs, and whether it was made before; recorded beforehand."""
+def _recorded(folder: StudyFolder, config: FinalConfig, runs: Sequence[tuple[str, str]]) -> tuple[int, bool]:
+    """The number of an evaluation of these runs, and whether it was made before; recorded beforehand.
+
+    runs: name and architecture of each, in ascending order.
+    """
+    names = [name for name, _ in runs]
     earlier = folder.test_evaluations()
     for evaluation in earlier:
         if sorted(evaluation.runs) == names:
@@ -118,7 +127,14 @@ def _recorded(folder: StudyFolder, config: FinalConfig, names: Sequence[str]) ->
     # Recorded before the split is scored, so that an interrupted evaluation counts, too.
     number = len({evaluation.runs for evaluation in earlier}) + 1
     folder.add_test_evaluation(
-        EvaluationOnTest(number=number, split=SPLIT, of=config.of, fit_on=config.fit_on, runs=tuple(names))
+        EvaluationOnTest(
+            number=number,
+            split=SPLIT,
+            of=config.of,
+            fit_on=config.fit_on,
+            runs=tuple(names),
+            architectures=tuple(architecture for _, architecture in runs),
+        )
     )
     return number, False
 

@@ -42,11 +42,15 @@ class ForecastRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
-    """The cost of a whole study. seconds: until its end, without the runs that are finished already."""
+    """The cost of a whole study. seconds: until its end, without the runs that are finished already.
+
+    final_seconds: of training what `--final` scores again, to the chosen epoch, at most.
+    """
 
     sentences: tuple[str, ...]
     rows: tuple[ForecastRow, ...]
     seconds: float
+    final_seconds: float
     bytes: int
 
     def as_table(self) -> dict[str, Any]:
@@ -80,8 +84,18 @@ def forecast(design: Design, resources: Resources, processes: int) -> Forecast:
         ),
         rows=rows,
         seconds=sum(row.seconds * (row.runs - row.done) / row.runs for row in rows) / processes,
+        final_seconds=_final_seconds(design, networks, rows),
         bytes=sum(row.bytes for row in rows),
     )
+
+
+def _final_seconds(design: Design, trials: Sequence[Trial], rows: Sequence[ForecastRow]) -> float:
+    """Only a cell within a run, whose weights were not kept, is trained again on the training split."""
+    within = {trial.architecture for trial in trials if trial.epochs}
+    each = [row.run_seconds for row in rows if row.architecture in within]
+    if design.config.final.of == "winner":
+        each = [max(each, default=0.0)]
+    return sum(each) * len(design.config.seeds)
 
 
 def _row(name: str, trials: Sequence[Trial], estimates: Estimates) -> ForecastRow:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from seqlab.experiment.experiment_config import parse_experiment
-from seqlab.schema.errors import DiskError, InUseError, UserError, WorkError
+from seqlab.schema.errors import DiskError, DivergedError, InUseError, UserError, WorkError
 from seqlab.schema.own_errors import describe
 from seqlab.schema.records import Text
 from seqlab.training import run
@@ -32,12 +32,13 @@ class Job:
 
 @dataclass(frozen=True)
 class JobOutcome:
-    """How a run ended. interrupted: the whole study was asked to stop. full: the disk is full.
+    """How a run ended. diverged: its loss became too large, or not finite. pruned: the study stopped it.
 
-    in use: it has not ended, as another process trains it.
+    interrupted: the whole study was asked to stop. full: the disk is full. in use: it has not ended, as
+    another process trains it.
     """
 
-    state: Literal["finished", "failed", "pruned", "interrupted", "full", "in use"]
+    state: Literal["finished", "failed", "diverged", "pruned", "interrupted", "full", "in use"]
     reason: str = ""
 
 
@@ -74,6 +75,8 @@ def _outcome(error: BaseException, pruned: str) -> JobOutcome:
             outcome = JobOutcome("full", str(error))
         case InUseError():
             outcome = JobOutcome("in use", str(error))
+        case DivergedError():
+            outcome = JobOutcome("diverged", str(error))
         case UserError() | WorkError():
             outcome = JobOutcome("failed", str(error))
         # A pruned run is stopped as if by Ctrl-C, so that everything is saved.

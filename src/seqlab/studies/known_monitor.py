@@ -9,15 +9,20 @@ from seqlab.experiment.experiment_config import ExperimentConfig
 from seqlab.schema.config import canonical, plain
 from seqlab.schema.errors import UserError
 from seqlab.schema.metric_spec import MetricSpec
+from seqlab.studies.axes import EPOCHS
 from seqlab.studies.design import Design
 
 
 def check_monitor(design: Design) -> None:
     """Make sure that every run will have the metric that the study names, or that all monitor the same one.
 
+    Likewise the loss, where it has a limit, and a validation split, where epochs are an axis.
+
     Raises:
         UserError: a run would not have it; the setting that prevents it is named.
     """
+    _check_limit(design)
+    _check_validated(design)
     metric = oracle_metric(plain(design.config))
     if metric is None:
         _check_same(design)
@@ -29,6 +34,31 @@ def check_monitor(design: Design) -> None:
                 "'monitor' must be a metric that every run of the study has. "
                 f"Got {metric.name!r}, but {lacking}."
             )
+
+
+def _check_limit(design: Design) -> None:
+    if design.config.loss_limit is None:
+        return
+    for architecture in design.architectures:
+        metrics = design.example(architecture).task.metrics
+        if "loss" not in metrics:
+            raise UserError(
+                "'loss_limit' needs the metric 'loss' of every run. "
+                f"Got task.metrics={','.join(metrics)}. Nearest: task.metrics=loss,{','.join(metrics)}."
+            )
+
+
+def _check_validated(design: Design) -> None:
+    """A cell of an axis of epochs is a validation of a run that trains on."""
+    if not any(axis.key == EPOCHS for axis in design.setting_axes):
+        return
+    config = design.example(design.architectures[0])
+    if "valid" not in config.dataset().splits:
+        fit_on = config.training.fit_on
+        got = f"'training.fit_on' is {fit_on!r}" if fit_on != "train" else "data without a split 'valid'"
+        raise UserError(
+            f"Axis {EPOCHS!r} needs a validation split, on which each of its cells is measured. Got {got}."
+        )
 
 
 def _check_same(design: Design) -> None:

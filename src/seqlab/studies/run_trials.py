@@ -54,6 +54,8 @@ class TrialQueue(JobSource, JobCallback):
         self._running: dict[int, Trial] = {}
         self._in_use: dict[int, Trial] = {}
         """Runs that other processes train; the study comes back to them."""
+        self._diverged: set[int] = set()
+        """Runs that are being stopped for a loss above the study's limit."""
         self._runs = plan.runs()
         self._ask_plan = True
         self.disk_error = ""
@@ -90,6 +92,8 @@ class TrialQueue(JobSource, JobCallback):
         """Record an outcome on disk before anything else begins."""
         trial = self._running.pop(number)
         self._ask_plan = True
+        if outcome.state == "pruned" and number in self._diverged:
+            outcome = JobOutcome("diverged", outcome.reason)
         if outcome.state == "full":
             self.disk_error = outcome.reason
         elif outcome.state == "in use":
@@ -115,6 +119,9 @@ class TrialQueue(JobSource, JobCallback):
     @override
     def prune(self, number: int, epoch: float, values: Mapping[str, float]) -> str:
         trial = self._running[number]
+        if why := self._plan.divergence([(epoch, values["loss"])] if "loss" in values else []):
+            self._diverged.add(number)
+            return why
         metric = monitor_of(trial).name
         # This validation may be in the run's records already, or still in the system's buffers.
         earlier = [point for point in trial_run(trial).course(metric) if point[0] < epoch]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-TrialState = Literal["open", "finished", "failed", "pruned"]
+TrialState = Literal["open", "finished", "failed", "diverged", "pruned"]
 ValidationCurve = Sequence[tuple[float, float]]
 """(epoch, value of the monitored metric) of each validation."""
 
@@ -15,8 +15,8 @@ ValidationCurve = Sequence[tuple[float, float]]
 class SearchTrial:
     """A setting that was run or is running.
 
-    value: of the monitored metric; None while the trial is open, or where it failed. curve: every validation
-    so far.
+    value: of the monitored metric; None while the trial is open, or where it failed or diverged. curve: every
+    validation so far.
     """
 
     setting: Mapping[str, Any]

@@ -66,6 +66,9 @@ class StudyConfig(Config):
     success: float | None = None
     """Value of the monitored metric from which a run counts as a success; left out: successes are not
     counted."""
+    loss_limit: float | None = Field(default=None, gt=0)
+    """Validation loss, in nats, above which a run counts as diverged and is stopped; left out: only where it
+    is not finite."""
     final: FinalConfig = FinalConfig()
     """What is scored on the test split."""
 

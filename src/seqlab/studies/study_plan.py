@@ -17,6 +17,7 @@ class StudyPlan(ABC):
 
     def __init__(self, space: SearchSpace, folder: StudyFolder):
         self.space, self.folder = space, folder
+        self._loss_limit: float | None = folder.about()["study"].get("loss_limit")
 
     @abstractmethod
     def prepare(self) -> None:
@@ -38,6 +39,13 @@ class StudyPlan(ABC):
     def should_stop(self, trial: Trial, curve: ValidationCurve) -> bool:
         """Whether a run should end after the last of its validations so far."""
 
+    def divergence(self, losses: ValidationCurve) -> str:
+        """Why a run counts as diverged after the last of its validations so far; empty where it does not."""
+        if self._loss_limit is None or not losses or losses[-1][1] <= self._loss_limit:
+            return ""
+        epoch, loss = losses[-1]
+        return f"validation loss {loss:.4g} after epoch {epoch:g}, above 'loss_limit', {self._loss_limit:g}"
+
     def open_runs(self) -> Iterator[Trial]:
         """Runs that are recorded and not done."""
         for run in trial_runs(self.folder):
@@ -46,11 +54,13 @@ class StudyPlan(ABC):
 
     def _was_stopped(self, run: TrialRun) -> bool:
         """Whether a run had been stopped when the process was killed, before that was recorded."""
-        curve = run.course(monitor_of(run.trial).name)
-        if not curve or not self.should_stop(run.trial, curve):
+        number, curve = run.trial.number, run.course(monitor_of(run.trial).name)
+        if reason := self.divergence(run.course("loss")):
+            self.folder.add_event(Event(trial=number, state="diverged", reason=reason))
+        elif curve and self.should_stop(run.trial, curve):
+            self.folder.add_event(Event(trial=number, state="pruned", reason=stop_reason(curve[-1][0])))
+        else:
             return False
-        reason = stop_reason(curve[-1][0])
-        self.folder.add_event(Event(trial=run.trial.number, state="pruned", reason=reason))
         return True
 
 

@@ -113,6 +113,7 @@ def _frozen_trial(trial: SearchTrial, axes: Sequence[Axis]) -> optuna.trial.Froz
         "open": TrialState.RUNNING,
         "finished": TrialState.COMPLETE,
         "failed": TrialState.FAIL,
+        "diverged": TrialState.FAIL,
         "pruned": TrialState.PRUNED,
     }
     return create_trial(

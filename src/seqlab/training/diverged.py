@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from seqlab.data.batch import Batch
 from seqlab.models.model import SequenceModel, State
-from seqlab.schema.errors import WorkError
+from seqlab.schema.errors import DivergedError
 
 
-def diverged(what: str, *, first: str, moment: str, remedy: str) -> WorkError:
+def diverged(what: str, *, first: str, moment: str, remedy: str) -> DivergedError:
     """The error that stops training.
 
     Args:
@@ -21,7 +21,7 @@ def diverged(what: str, *, first: str, moment: str, remedy: str) -> WorkError:
         moment: step and epoch, for the message.
         remedy: what the user can change.
     """
-    return WorkError(
+    return DivergedError(
         f"The {what} at {moment}. First not finite: {first}. "
         f"Training stopped; the last checkpoint is the last good one. {remedy}"
     )

@@ -21,7 +21,7 @@ from seqlab.experiment.state_check import check_state
 from seqlab.languages.judging import VALID
 from seqlab.runs.journal import JournalMark
 from seqlab.runs.run_folder import RunFolder
-from seqlab.schema.errors import WorkError
+from seqlab.schema.errors import DivergedError
 from seqlab.schema.records import Scalar
 from seqlab.training import checkpoint
 from seqlab.training.callback import Counted, RunCallback
@@ -61,7 +61,8 @@ class Loop:
         """Train to the end.
 
         Raises:
-            WorkError: the loss diverged, or the disk is full.
+            DivergedError: the loss diverged.
+            WorkError: the disk is full.
             Interrupted: a stop was requested; everything is saved.
         """
         self.callback.message(_where(self.progress))
@@ -140,8 +141,9 @@ class Loop:
             records = score(
                 experiment, "valid", experiment.task.metrics, streams=streams, progress=self.callback.scored
             )
-        except WorkError as error:
-            raise WorkError(f"Validation after step {progress.step}: {error} {self._remedy()}") from None
+        except DivergedError as error:
+            message = f"Validation after step {progress.step}: {error} {self._remedy()}"
+            raise DivergedError(message) from None
         self.recorder.record([*records, *score_training(experiment)], progress.moment)
         progress.validations += 1
         values = numbers(records)

@@ -65,7 +65,8 @@ def train(
 
     Raises:
         UserError: the configuration and the data do not fit.
-        WorkError: the loss diverged, or the disk is full.
+        DivergedError: the loss diverged.
+        WorkError: the disk is full.
         Interrupted: somebody asked to stop; everything is saved.
     """
     train_member = partial(train, device=device, threads=threads, callback=callback)

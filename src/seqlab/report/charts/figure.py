@@ -46,7 +46,7 @@ class Figure:
     source: name of an earlier figure with the same rows, which has the table.
     listed: whether the table shows a row.
     wide: whether the figure takes the whole width of the page.
-    least_width: of a chart, in pixels; on a narrower page the reader scrolls it.
+    least_width: of a chart, in pixels; on a narrower page the reader scrolls it, and panels are stacked.
     """
 
     name: str

@@ -9,7 +9,7 @@ from typing import Any
 
 from seqlab.comparison.oracle_metrics import oracle_metric
 from seqlab.comparison.study import Group, Study, dataset_of, short, without_dataset
-from seqlab.comparison.study_cells import OpenStudy, StudyCell, cells
+from seqlab.comparison.study_cells import FinalScore, OpenStudy, StudyCell, cells
 from seqlab.report.chapters import Chapter, RunLabel
 from seqlab.report.charts.chart_style import GREY
 from seqlab.report.naming import LONGEST_LABEL, architecture_of, short_labels
@@ -27,6 +27,8 @@ class ChapterStudy(Study):
     chapter: Chapter
     not_begun: tuple[StudyCell, ...] = ()
     """Cells on data of no chapter: none of their runs was started."""
+    tested: tuple[FinalScore, ...] = ()
+    """What validation chose, on the test split; of a study on one chapter."""
 
     @cached_property
     def axes(self) -> dict[str, list[Any]]:
@@ -76,7 +78,11 @@ def with_short_names(study: OpenStudy) -> OpenStudy:
         replace(run, trial=replace(run.trial, architecture=short[run.trial.architecture]))
         for run in study.runs
     )
-    return replace(study, runs=tuple(runs))
+    tested = (
+        replace(score, architecture=short.get(score.architecture, score.architecture))
+        for score in study.tested
+    )
+    return replace(study, runs=tuple(runs), tested=tuple(tested))
 
 
 def study_run_labels(study: OpenStudy) -> dict[str, RunLabel]:
@@ -121,7 +127,7 @@ def chapter_studies(study: OpenStudy, chapters: Sequence[Chapter]) -> list[Chapt
                 not_begun=() if studies else tuple(cells(lost, metric.name)),
             )
         )
-    return studies
+    return [replace(studies[0], tested=study.tested)] if len(studies) == 1 else studies
 
 
 def is_number(value: Any) -> bool:

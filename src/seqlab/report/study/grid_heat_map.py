@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import altair as alt
-
 from seqlab.comparison.study import Group
 from seqlab.comparison.study_cells import EPOCHS
-from seqlab.report.charts.chart_style import GREY, layered, over_rows, top_axis
 from seqlab.report.charts.figure import Figure, Panel, Row
 from seqlab.report.naming import LONGEST_LABEL, short_labels
 from seqlab.report.study.chapter_study import ChapterStudy, is_number
+from seqlab.report.study.grid_chart import ChartAxis, grid_chart
 from seqlab.report.tables import ReportColumn, words
 from seqlab.schema.settings import format_setting, short_names
 from seqlab.stats.ties import difference
 
 LEARNING_RATE = "learning_rate"
-BEST_FRAME = "#f59e0b"
-"""Colour of the frame around the best cell of each row; visible on light and dark cells."""
+_CELL_WIDTH, _LABELS_WIDTH, _NARROW = 36, 90, 330
+"""Pixels of a cell, of the labels beside the cells, and of a heat map that fits into any panel."""
 MOST_VALUES = 40
 """Values of an axis up to which a grid is drawn."""
 _SHADED = 0.8
@@ -40,6 +39,10 @@ class _GridAxes:
     def architectures_across(self) -> bool:
         """Whether the columns are architectures, so that one heat map shows them all."""
         return self.across == ARCHITECTURE
+
+    def map_key(self, key: CellKey) -> str:
+        """Equal for the cells of one heat map."""
+        return "" if self.architectures_across else key[0]
 
     def row_key(self, key: CellKey) -> tuple[str, ...]:
         """Equal for the cells of one row of a heat map."""
@@ -69,19 +72,27 @@ def grid_heat_map(study: ChapterStudy) -> Figure | None:
         caption=_caption(study, axes, rows),
         charts={"": _chart(study, axes, names)},
         rows=rows,
-        keys=(ARCHITECTURE, "down", *shown, "value", "best", "why"),
+        keys=(ARCHITECTURE, "down", *shown, "value", "best", "overall", "why"),
         columns=(
             ReportColumn(ARCHITECTURE),
             ReportColumn(names[axes.down]),
             *(ReportColumn(names[axes.across]) for _ in shown),
             ReportColumn(f"median {words(study.monitor.name)}", study.monitor.unit),
             ReportColumn("best of its row"),
+            ReportColumn("best of its heat map"),
             ReportColumn("no value because"),
         ),
         by="" if axes.architectures_across else ARCHITECTURE,
         panels=tuple(panels),
         wide=True,
+        least_width=_least_width(len({key[2] for key in cells})) if panels else 0,
     )
+
+
+def _least_width(columns: int) -> int:
+    """The width of a panel whose cells have space for their numbers; 0 where any panel has."""
+    width = _LABELS_WIDTH + _CELL_WIDTH * columns
+    return width if width > _NARROW else 0
 
 
 def _axes(study: ChapterStudy) -> _GridAxes | None:
@@ -117,10 +128,9 @@ def _best_cells(study: ChapterStudy, axes: _GridAxes) -> Cells:
 
 
 def _rows(study: ChapterStudy, axes: _GridAxes, cells: Cells) -> tuple[Row, ...]:
-    best: dict[tuple[str, ...], float] = {}
-    for key, group in cells.items():
-        row_key = axes.row_key(key)
-        best[row_key] = min(best.get(row_key, float("inf")), study.loss(group.summary.median))
+    losses = {key: study.loss(group.summary.median) for key, group in cells.items()}
+    best, overall = _least(losses, axes.row_key), _least(losses, axes.map_key)
+    firsts = _first_without(study, axes, cells)
     darkest, lightest = _colour_range(study, cells)
     distance = abs(difference(lightest, darkest))
     return tuple(
@@ -130,14 +140,47 @@ def _rows(study: ChapterStudy, axes: _GridAxes, cells: Cells) -> tuple[Row, ...]
             "across": key[2],
             "value": value,
             "depth": None if value is None else max(0.0, 1 - abs(value - darkest) / (distance or 1.0)),
-            "text": "" if value is None else study.monitor.format_number(value, distance / 20),
-            "best": "yes" if value is not None and study.loss(value) == best[axes.row_key(key)] else None,
+            "text": firsts.get(key, "")
+            if value is None
+            else study.monitor.format_number(value, distance / 20),
+            "best": "yes" if value is not None and losses[key] == best[axes.row_key(key)] else None,
+            "overall": "yes" if value is not None and losses[key] == overall[axes.map_key(key)] else None,
+            "ending": _kind(group),
             "why": group.why or None,
             "setting": group.label,
         }
         for key, group in cells.items()
         for value in [group.summary.median]
     )
+
+
+def _least(losses: Mapping[CellKey, float], key_of: Callable[[CellKey], Hashable]) -> dict[Hashable, float]:
+    """The smallest loss of the cells that share a key."""
+    least: dict[Hashable, float] = {}
+    for key, loss in losses.items():
+        least[key_of(key)] = min(least.get(key_of(key), math.inf), loss)
+    return least
+
+
+def _kind(group: Group) -> str | None:
+    """How the runs of a cell without a value ended: `stopped`, `diverged`, or any other way."""
+    if group.summary.median is not None:
+        return None
+    kind = group.ending.kind if group.ending is not None else ""
+    return kind if kind in ("stopped", "diverged") else "other"
+
+
+def _first_without(study: ChapterStudy, axes: _GridAxes, cells: Cells) -> dict[CellKey, str]:
+    """The epoch after which a row ended, for its first cell without a value; {} where no epochs go across."""
+    if axes.across != EPOCHS:
+        return {}
+    firsts: dict[tuple[str, ...], CellKey] = {}
+    order = {column: index for index, column in enumerate(_sorted_values(study, axes.across))}
+    for key in sorted(cells, key=lambda key: order[key[2]]):
+        if _kind(cells[key]) in ("stopped", "diverged"):
+            firsts.setdefault(axes.row_key(key), key)
+    endings = {key: cells[key].ending for key in firsts.values()}
+    return {key: f"at {ending.epochs:g}" for key, ending in endings.items() if ending is not None}
 
 
 def _colour_range(study: ChapterStudy, cells: Cells) -> tuple[float, float]:
@@ -163,59 +206,41 @@ def _shown_values(study: ChapterStudy, key: str) -> dict[str, str]:
 
 
 def _chart(study: ChapterStudy, axes: _GridAxes, names: dict[str, str]) -> dict[str, Any]:
-    down, across = _sorted_values(study, axes.down), _sorted_values(study, axes.across)
+    down = _sorted_values(study, axes.down)
+    # Numbers ascend from the bottom, as on any other vertical axis.
+    down = down[::-1] if is_number(study.axes[axes.down][0]) else down
     across_title = None if axes.architectures_across else words(names[axes.across])
-    base = over_rows().encode(
-        x=alt.X("across:N", sort=across, title=across_title, axis=top_axis(across)),
-        y=alt.Y(
-            "down:N",
-            # Numbers ascend from the bottom, as on any other vertical axis.
-            sort=down[::-1] if is_number(study.axes[axes.down][0]) else down,
-            title=words(names[axes.down]),
-            axis=alt.Axis(ticks=False, domain=False),
-        ),
-        tooltip=[
-            "architecture:N",
-            alt.Tooltip("setting:N"),
-            alt.Tooltip("value:Q", title=f"median {words(study.monitor.name)}", format=",.6~g"),
-            alt.Tooltip("why:N", title="no value because"),
-        ],
+    return grid_chart(
+        ChartAxis(down, words(names[axes.down])),
+        ChartAxis(_sorted_values(study, axes.across), across_title),
+        words(study.monitor.name),
     )
-    return layered(*_layers(base, len(across)), height=max(90, 34 * len(down)))
 
 
-def _layers(base: alt.Chart, columns: int) -> list[alt.Chart]:
-    """Shaded cells with their numbers, the best of each row framed, censored cells crossed."""
-    known = base.transform_filter("isValid(datum.value)")
-    censored = base.transform_filter("!isValid(datum.value)")
-    best = known.transform_filter("datum.best === 'yes'")
-    others = known.transform_filter("datum.best !== 'yes'")
-    shade = alt.Color("depth:Q", legend=None, scale=alt.Scale(scheme="blues", domain=[-0.15, 1.1]))
-    text_colour = alt.condition("datum.depth > 0.55", alt.value("white"), alt.value("#0b2545"))
-    # The numbers shrink with their cells, so that they fit on a narrow page.
-    size = alt.ExprRef(f"max(7, min(13, width / {max(columns, 1)} / 3.4))")
-    return [
-        known.mark_rect(stroke="white", strokeWidth=1).encode(color=shade),
-        censored.mark_rect(stroke=GREY, strokeWidth=1, strokeDash=[3, 2], fill=GREY, fillOpacity=0.12),
-        censored.mark_text(fontSize=15, color=GREY, text="\u00d7"),
-        best.mark_rect(fillOpacity=0, stroke=BEST_FRAME, strokeWidth=3),
-        others.mark_text(fontSize=size).encode(text="text:N", color=text_colour),
-        best.mark_text(fontSize=size, fontWeight="bold").encode(text="text:N", color=text_colour),
-    ]
+_WITHOUT = {
+    "stopped": "Grey with a stroke: not known, because the run was stopped by its settings, such as "
+    "`training.patience`.",
+    "diverged": "Red with a cross: the run diverged.",
+    "other": "Grey with a cross: no value, because the seed at the median did not finish; its tooltip gives "
+    "the reason.",
+}
+"""What a cell without a value says, by how its runs ended."""
 
 
 def _caption(study: ChapterStudy, axes: _GridAxes, rows: Sequence[Row]) -> str:
     metric, names = study.monitor, short_names(list(study.axes))
     sentences = [
         f"Median {words(metric.name)} over seeds, {metric.display_unit}, on the validation split. Darker is "
-        "better. Framed and bold: the best cell of each row."
+        "better. Framed and bold: the best cell of each row; framed in red: the best of the heat map."
     ]
     if axes.others:
         others = " and ".join(words(names[key]) for key in axes.others)
         sentences.append(f"Each cell shows the best over {others}.")
-    if any(row["value"] is None for row in rows):
+    sentences += [_WITHOUT[kind] for kind in _WITHOUT if any(row["ending"] == kind for row in rows)]
+    if any(row["ending"] and row["text"] for row in rows):
         sentences.append(
-            "Cross: no value, because the seed at the median did not finish; its tooltip gives the reason."
+            "In italics: the last epoch of a row that ended early. Its later cells have no value: the best "
+            "so far is not repeated."
         )
     if len([row for row in rows if row["value"] is not None]) > 4:
         sentences.append(f"The worst {100 * (1 - _SHADED):.0f} % of the cells have the lightest colour.")
