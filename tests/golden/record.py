@@ -225,6 +225,8 @@ EXTRA: dict[str, tuple[str, Table]] = {
 
 STUDY: Table = {"data": DRAWN, "training": {**TRAINING, "max_steps": 4}, "samples": {**WRITTEN, "count": 0}}
 """Settings of each run of a study, over those of the study."""
+GRID: Table = {"data": DATA["imdb"], "batching": {"batch_size": 24}}
+"""Two steps an epoch, so that some of the epochs of a grid are reached."""
 STUDIES_SMALL: dict[str, Table] = {
     "brackets-cells": {"model": MODELS["recurrent-lm"], "batching": BATCHING["tokens"]},
     "chomsky-small": {
@@ -237,13 +239,16 @@ STUDIES_SMALL: dict[str, Table] = {
         "model": {"hidden_size": 8},
         "batching": BATCHING["stream"],
     },
+    "imdb-grid": {**GRID, "model": {"embedding_size": 8, "linear_size": 8}},
+    "imdb-grid-small": GRID,
+    "imdb-lstm-why": {"data": DATA["imdb"], "batching": BATCHING["sequences"]},
     "imdb-order": {"data": DATA["imdb"], "batching": BATCHING["sequences"]},
     "memory-length": {"model": {"hidden_size": 8}, "batching": BATCHING["sequences"]},
 }
 """What is small in each study beyond that; sizes within its axes are cut by `SIZES`."""
 SIZES = {"embedding_size": 8, "hidden_size": 8, "linear_size": 8, "feed_forward_size": 16, "heads": 2}
 FEW = {"seeds": [1, 2]}
-FEW_VALUES = {"imdb-order": 2, "brackets-cells": 3}
+FEW_VALUES = {"imdb-grid": 2, "imdb-grid-small": 2, "imdb-lstm-why": 2, "imdb-order": 2, "brackets-cells": 3}
 """Values kept of each axis that is not one of architectures."""
 ARCHITECTURE = ("base", "model", "data")
 RATES = {"training": {"optimizer": {"learning_rate": {"low": 0.003, "high": 0.1, "log": True}}}}
