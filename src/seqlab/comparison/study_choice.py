@@ -37,7 +37,7 @@ def chosen(study: Study) -> list[str]:
     ]
 
 
-def tested(scores: Sequence[FinalScore], metric: MetricSpec) -> list[str]:
+def on_test(scores: Sequence[FinalScore], metric: MetricSpec) -> list[str]:
     """The chosen settings on the test split, in the order in which they were given."""
     by_name: dict[str, list[FinalScore]] = {}
     for score in scores:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from seqlab.comparison.fair_arms import unequal_arms
-from seqlab.comparison.study_choice import chosen, tested
+from seqlab.comparison.study_choice import chosen, on_test
 from seqlab.comparison.study_importance import importances
 from seqlab.comparison.study_pairs import pairs as compare_pairs
 from seqlab.report.sections import Note, Part, Section, non_empty, present
@@ -64,6 +64,6 @@ def _notes(study: ChapterStudy, sentences: Sequence[str]) -> list[Note]:
         Note("Unequal arms", unequal_arms(study)),
         Note("Found", sentences),
         Note("Chosen by validation", [f"{sentence}." for sentence in chosen(study)]),
-        Note("On the test split", [f"{sentence}." for sentence in tested(study.tested, study.monitor)]),
+        Note("On the test split", [f"{sentence}." for sentence in on_test(study.tested, study.monitor)]),
     ]
     return [note for note in notes if any(note.sentences)]
