@@ -17,7 +17,7 @@ from small_studies import RATE, SMALL, StudyRecorder, results, run_small, small_
 from seqlab import report
 from seqlab.comparison.oracle_metrics import ORACLE_METRICS
 from seqlab.comparison.study import read
-from seqlab.comparison.study_cells import Ending, cells, trial_runs
+from seqlab.comparison.study_cells import EarlyEnd, cells, trial_runs
 from seqlab.comparison.study_importance import importances
 from seqlab.comparison.study_oracle import oracle_gaps
 from seqlab.comparison.study_pairs import pairs
@@ -67,7 +67,7 @@ def test_a_diverged_run_is_recorded_and_does_not_stop_the_rest() -> None:
     first, second = cells(trial_runs(study), "loss")
     assert first.value is None
     assert first.censored.startswith("diverged: The ")
-    assert first.ending == Ending("diverged", 0)
+    assert first.ending == EarlyEnd("diverged", 0)
     assert second.value is not None
     again = StudyRecorder()
     run_small(small_design(**settings), retry=True, recorder=again)
@@ -152,7 +152,7 @@ def test_a_run_that_ended_early_has_censored_cells() -> None:
     (ended,) = (run.summary for run in trial_runs(study))
     assert ended is not None
     assert second.censored == f"stopped after epoch {ended['epochs']:g}: no improvement in 1 validations"
-    assert second.ending == Ending("stopped", ended["epochs"])
+    assert second.ending == EarlyEnd("stopped", ended["epochs"])
 
 
 def test_a_changed_study_is_refused_with_the_difference() -> None:

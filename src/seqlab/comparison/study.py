@@ -12,7 +12,7 @@ from typing import Any
 from seqlab.comparison.comparable import refusal
 from seqlab.comparison.oracle_metrics import oracle_metric
 from seqlab.comparison.study_cells import (
-    Ending,
+    EarlyEnd,
     OpenStudy,
     StudyCell,
     TrialRun,
@@ -73,7 +73,7 @@ class Group:
         return outcomes(self.cells)
 
     @property
-    def ending(self) -> Ending | None:
+    def ending(self) -> EarlyEnd | None:
         """How the runs without a value ended, where all of them ended alike; else None."""
         endings = {cell.ending for cell in self.cells if cell.value is None}
         return next(iter(endings)) if len(endings) == 1 else None

@@ -75,7 +75,7 @@ class TrialRun:
 
 
 @dataclass(frozen=True)
-class Ending:
+class EarlyEnd:
     """How a run ended before it had the value of a cell.
 
     kind: `stopped` by its own settings, such as `training.patience`, so that the value is not known but need
@@ -102,7 +102,7 @@ class StudyCell:
     epochs: int | None
     value: float | None
     censored: str
-    ending: Ending | None = None
+    ending: EarlyEnd | None = None
 
     @property
     def architecture(self) -> str:
@@ -247,14 +247,14 @@ def _cell(  # noqa: PLR0917 (the fields of a cell, in their order)
     )
 
 
-def _ending(run: TrialRun, course: Sequence[tuple[float, float]]) -> Ending | None:
+def _ending(run: TrialRun, course: Sequence[tuple[float, float]]) -> EarlyEnd | None:
     """How a run ended; a finished folder counts, whatever an earlier event says."""
     epochs = course[-1][0] if course else 0.0
     if run.summary is not None:
-        return Ending("stopped", epochs)
+        return EarlyEnd("stopped", epochs)
     if run.damage or run.event is None or run.event.state == "finished":
         return None
-    return Ending(run.event.state, epochs)
+    return EarlyEnd(run.event.state, epochs)
 
 
 def _reason(run: TrialRun, course: Sequence[tuple[float, float]]) -> str:

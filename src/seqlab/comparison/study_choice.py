@@ -33,17 +33,18 @@ def chosen(study: Study) -> list[str]:
         *sentences,
         f"Each is the best of up to {most} settings on the same validation texts, so it is optimistic: some "
         "of its lead is chance, which the interval does not contain. The fair figure is that of the test "
-        "split, which takes no part in the choice and which `--final` scores once",
+        "split, which takes no part in the choice and which --final scores once",
     ]
 
 
-def on_test(scores: Sequence[FinalScore], metric: MetricSpec) -> list[str]:
-    """The chosen settings on the test split, in the order in which they were given."""
-    by_name: dict[str, list[FinalScore]] = {}
-    for score in scores:
-        if metric.name in score.card["metrics"]:
-            by_name.setdefault(score.architecture, []).append(score)
-    return [f"{name}: {_tested(own, metric)}" for name, own in by_name.items()]
+def on_test(scores: Sequence[FinalScore], study: Study) -> list[str]:
+    """The chosen settings on the test split, in the order of their values on the validation split."""
+    metric, sentences = study.monitor, list[str]()
+    for name in dict.fromkeys(group.architecture for group in study.ranked):
+        own = [score for score in scores if score.architecture == name]
+        known = [score for score in own if metric.name in score.card["metrics"]]
+        sentences += [f"{name}: {_tested(known, metric)}"] if known else []
+    return sentences
 
 
 def interval_of(value: float, texts: int, metric: MetricSpec) -> Interval | None:

@@ -64,6 +64,6 @@ def _notes(study: ChapterStudy, sentences: Sequence[str]) -> list[Note]:
         Note("Unequal arms", unequal_arms(study)),
         Note("Found", sentences),
         Note("Chosen by validation", [f"{sentence}." for sentence in chosen(study)]),
-        Note("On the test split", [f"{sentence}." for sentence in on_test(study.tested, study.monitor)]),
+        Note("On the test split", [f"{sentence}." for sentence in on_test(study.tested, study)]),
     ]
     return [note for note in notes if any(note.sentences)]
