@@ -76,14 +76,9 @@ def run_all(lines: list[str], place: Path, monkeypatch: pytest.MonkeyPatch) -> N
         if words[0] == "train" and "model" in recipes.read(words[1]).table:
             words += ["training.max_steps=2", f"seed={number}", *_SMALL.get(words[1], [])]
         if words[0] == "study":
-            words += [
-                "data.train=40",
-                "data.valid=20",
-                "data.max_length=20",
-                "training.max_steps=2",
-                "seeds=1",
-            ]
-            words += [f"name=study{number}"]
+            sizes = ("train_size=40", "valid_size=20") if "imdb" in words[1] else ("train=40", "valid=20")
+            words += [f"data.{size}" for size in (*sizes, "max_length=20")]
+            words += ["training.max_steps=2", "seeds=1", f"name=study{number}"]
         if words[0] in USES_A_RUN:
             # The reader has one run of the name; here it is the first one made.
             words[1] = next(name for name in made if name.startswith(words[1]))

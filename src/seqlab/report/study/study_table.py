@@ -56,8 +56,8 @@ def _caption(study: ChapterStudy, *, censored: bool) -> str:
     if censored:
         sentences.append(
             "A seed that did not finish has no value and counts as worse than any other (it is censored). A "
-            "median that falls on such a seed has no number. What a run would have reached after its settings "
-            "stopped it is not known; it is left out of reliability and importance."
+            "median that falls on such a seed has no number. What a run would have reached after its "
+            "settings stopped it is not known; it is left out of reliability and importance."
         )
     return " ".join(sentences)
 
