@@ -36,8 +36,12 @@ def study_file(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize(
+    ("final", "more"),
+    [(0.0, []), (30.0, ["'--final' trains the chosen cells again to their epochs: at most 0:30 more."])],
+)
 def test_a_plan_ends_with_the_cost_of_the_whole_study(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, final: float, more: list[str]
 ) -> None:
     row = ForecastRow(
         architecture="lstm",
@@ -50,10 +54,11 @@ def test_a_plan_ends_with_the_cost_of_the_whole_study(
         seconds=120.0,
         bytes=6 * 2**20,
     )
-    whole = Forecast(sentences=(), rows=(row,), seconds=90.0, bytes=row.bytes)
+    whole = Forecast(sentences=(), rows=(row,), seconds=90.0, final_seconds=final, bytes=row.bytes)
     monkeypatch.setattr("seqlab.studies.forecast.forecast", lambda *_: whole)
     assert run(["study", "brackets-cells", "--plan"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "In all about 1:30 to the end, and 6 MiB."
+    total = "In all about 1:30 to the end, and 6 MiB."
+    assert capsys.readouterr().out.splitlines()[-1 - len(more) :] == [total, *more]
 
 
 @pytest.mark.slow
