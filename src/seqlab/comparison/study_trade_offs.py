@@ -13,7 +13,7 @@ from seqlab.stats.ties import difference
 
 
 @dataclass(frozen=True)
-class _Kind:
+class _CostKind:
     """A kind of cost; `measured`: whether it depends on the machine."""
 
     name: str
@@ -22,10 +22,10 @@ class _Kind:
     text: Callable[[float], str]
 
 
-_KINDS = (
-    _Kind("training time", True, lambda cost: cost.seconds, lambda seconds: f"{seconds:,.0f} s"),
-    _Kind("peak memory", True, lambda cost: cost.memory_mib, lambda memory: f"{memory:,.0f} MiB"),
-    _Kind("parameters", False, lambda cost: cost.parameters, lambda count: f"{count:,.0f} parameters"),
+_COST_KINDS = (
+    _CostKind("training time", True, lambda cost: cost.seconds, lambda seconds: f"{seconds:,.0f} s"),
+    _CostKind("peak memory", True, lambda cost: cost.memory_mib, lambda memory: f"{memory:,.0f} MiB"),
+    _CostKind("parameters", False, lambda cost: cost.parameters, lambda count: f"{count:,.0f} parameters"),
 )
 
 
@@ -42,7 +42,7 @@ def trade_offs(study: Study) -> list[str]:
     if len(known) < 2:
         return []
     one_machine = not cost_differences(_cards([group for group, _ in known]))
-    kinds = [kind for kind in _KINDS if one_machine or not kind.measured]
+    kinds = [kind for kind in _COST_KINDS if one_machine or not kind.measured]
     return [
         _sentence(study, kind, known) for kind in kinds if len({kind.amount(spent) for _, spent in known}) > 1
     ]
@@ -62,7 +62,7 @@ def efficient(losses: Sequence[float], costs: Sequence[float]) -> list[int]:
     return kept
 
 
-def _sentence(study: Study, kind: _Kind, known: Sequence[tuple[Group, Cost]]) -> str:
+def _sentence(study: Study, kind: _CostKind, known: Sequence[tuple[Group, Cost]]) -> str:
     groups = [group for group, _ in known]
     amounts = [kind.amount(spent) for _, spent in known]
     kept = efficient([study.loss(group.summary.median) for group in groups], amounts)
