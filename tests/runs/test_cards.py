@@ -49,7 +49,9 @@ def found(card: Comparable, key: str) -> bool:
 def test_a_card_has_exactly_the_declared_keys(run: RunFolder) -> None:
     cards = run.cards()
     assert set(cards) == {"valid", "test"}
-    assert all(set(card) == Card.__required_keys__ for card in cards.values())
+    # Postponed annotations hide from `TypedDict` that a key is not required.
+    required = Card.__required_keys__ - {"left_out"}
+    assert all(set(card) == required for card in cards.values())
     oracle = run.oracle_card()
     assert oracle is not None
     assert set(oracle) == OracleCard.__required_keys__

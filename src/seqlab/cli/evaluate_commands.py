@@ -104,6 +104,8 @@ def _print_card(card: Card) -> None:
     for other, count in {"train": card["equal_to_training"], **card["equal_to_others"]}.items():
         if count:
             print_line(f"{count:,} of them {'is' if count == 1 else 'are'} also in the {split_title(other)}")
+    if "left_out" in card:
+        print_line(f"{counted(card['left_out'], 'unlabelled text')} equal to one of them, left out")
     curves = dict(card["curves"])
     trust = {name: curves.pop(name) for name in TRUST_CURVES if name in curves}
     for title, matrix in card["matrices"].items():

@@ -126,6 +126,7 @@ def _print_data(content: dict[str, Any]) -> None:
 
 _DATA_TABLES = {
     "splits": "split",
+    "unlabelled": "unlabelled",
     "shared": "texts that are also in",
     "lengths": "tokens per sequence",
     "classes": "class",

@@ -33,16 +33,18 @@ from seqlab.data.split_notes import split_notes
 from seqlab.data.tokenizers.tokenizer import Encoded, Tokenizer, TokenizerConfig, parts, tokenizer_from
 from seqlab.runs.typed_json import read_text
 from seqlab.schema.errors import UserError, WorkError
-from seqlab.schema.json_shapes import EXACT, parse_json
+from seqlab.schema.json_shapes import EXACT, Count, parse_json
 from seqlab.schema.visible import visible
 
-ENCODING = 7
+ENCODING = 8
 """Version of a folder's content; raised when the same settings and sources give another one than before."""
 CHUNK, CHARACTERS = 2_000, 1 << 22
 """Texts that are in memory together while they are encoded, and their characters unless it is one text."""
 
 _log = logging.getLogger(__name__)
 _META = "meta.json"
+_UNLABELLED = "unlabelled"
+"""What the files of the unlabelled texts begin with, as those of a split begin with its name."""
 _ENTRY = re.compile(r".+-[0-9a-f]{64}")
 _BLOCK = 1 << 20  # characters hashed together
 
@@ -153,20 +155,24 @@ def _check_unchanged(config: EncodableConfig, content: str) -> None:
 
 @with_config(EXACT)
 class _Meta(TypedDict):
-    """What a folder says of its arrays; all but the first five by split, `splits` the names of its arrays."""
+    """What a folder says of its arrays; the last four by split, `splits` the names of its arrays.
+
+    The unlabelled texts are listed as a split. left_out: see `Dataset`.
+    """
 
     tokenizer: dict[str, Any]
     source_tokenizer: dict[str, Any] | None
     labels: list[str]
     limit: Limit
     notes: list[str]
+    left_out: dict[str, Count]
     running: dict[str, bool]
     splits: dict[str, list[str]]
     texts_sha256: dict[str, str]
 
 
 class Content(NamedTuple):
-    """What a folder of the cache contains."""
+    """What a folder of the cache contains; the unlabelled texts are among the splits."""
 
     tokenizer: Tokenizer
     source_tokenizer: Tokenizer | None
@@ -174,10 +180,11 @@ class Content(NamedTuple):
     labels: tuple[str, ...]
     limit: Limit
     notes: tuple[str, ...]
+    left_out: Mapping[str, int]
 
 
 def encode(config: EncodableConfig) -> Content:
-    """Read a dataset, train its tokenizer on the split `train`, and encode every split.
+    """Read a dataset, train its tokenizer on the split `train` and unlabelled texts, and encode all of it.
 
     Raises:
         UserError: a split holds no text or no token.
@@ -186,10 +193,12 @@ def encode(config: EncodableConfig) -> Content:
     for name, texts in corpus.texts.items():
         if not any(texts):
             raise UserError(f"Dataset {config.kind!r} must hold text in every split. Got an empty {name!r}.")
-    tokenizer = config.tokenizer.train(corpus.texts["train"], running=corpus.running)
+    tokenizer = config.tokenizer.train(corpus.vocabulary_texts, running=corpus.running)
     source_tokenizer = None
     if corpus.sources:
         source_tokenizer = config.source_tokenizer_config().train(corpus.sources["train"])
+    if corpus.unlabelled:
+        corpus = dataclasses.replace(corpus, texts={**corpus.texts, _UNLABELLED: corpus.unlabelled})
     splits = {name: _split(corpus, name, tokenizer, source_tokenizer) for name in corpus.texts}
     for name, split in splits.items():
         if not len(split.text.tokens):
@@ -199,7 +208,9 @@ def encode(config: EncodableConfig) -> Content:
             )
     # Names of files need not be UTF-8, as which notes are stored.
     notes = tuple(map(visible, (*corpus.notes, *split_notes(splits, drawn=corpus.drawn))))
-    return Content(tokenizer, source_tokenizer, splits, corpus.label_names, corpus.limit, notes)
+    return Content(
+        tokenizer, source_tokenizer, splits, corpus.label_names, corpus.limit, notes, corpus.left_out
+    )
 
 
 def _split(corpus: Corpus, name: str, tokenizer: Tokenizer, source_tokenizer: Tokenizer | None) -> Split:
@@ -349,6 +360,7 @@ def _fill(folder: Path, content: Content) -> None:
         "labels": content.labels,
         "limit": dataclasses.asdict(content.limit),
         "notes": content.notes,
+        "left_out": dict(content.left_out),
         "splits": {name: list(_arrays(split)) for name, split in content.splits.items()},
         "texts_sha256": {name: split.texts_sha256 for name, split in content.splits.items()},
     }
@@ -366,9 +378,11 @@ def _load(folder: Path, config: EncodableConfig, content: str) -> Dataset:
     check_entry(folder)
     meta = parse_json(read_text(folder / _META), _Meta, folder / _META)
     source_tokenizer = meta["source_tokenizer"]
+    splits = {name: _load_split(folder, name, meta) for name in meta["splits"]}
+    unlabelled = splits.pop(_UNLABELLED, None)
     dataset = Dataset(
         name=config.kind,
-        splits={name: _load_split(folder, name, meta) for name in meta["splits"]},
+        splits=splits,
         tokenizer=tokenizer_from(meta["tokenizer"], config.tokenizer),
         labels=tuple(meta["labels"]),
         limit=meta["limit"],
@@ -378,8 +392,10 @@ def _load(folder: Path, config: EncodableConfig, content: str) -> Dataset:
         source_tokenizer=None
         if source_tokenizer is None
         else tokenizer_from(source_tokenizer, config.source_tokenizer_config()),
+        unlabelled=unlabelled,
+        left_out=meta["left_out"],
     )
-    for name, split in dataset.splits.items():
+    for name, split in {**splits, **({} if unlabelled is None else {_UNLABELLED: unlabelled})}.items():
         _check_values(split, name, dataset)
     return dataset
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import with_config
 
+from seqlab.data.lazy_texts import JoinedTexts
 from seqlab.data.ragged import Ragged, concatenate
 from seqlab.data.shared_texts import Keys, shared_texts
 from seqlab.data.tokenizers.tokenizer import Tokenizer
@@ -95,7 +96,9 @@ class Dataset:
     `labels` are class names in the order of their ids, () without classes.
     `source_tokenizer` is that of the sources, None without sources.
     `content_hash` is the SHA-256 of the sources (or of the generator's settings), part of a run's
-    fingerprint. `notes` are sentences about the data that its user should read.
+    fingerprint. `notes` are sentences about the data that its user should read. `unlabelled` are further
+    texts without targets, None where there are none; `left_out` says of each split how many of them were left
+    out because it has them, too.
     """
 
     name: str
@@ -107,6 +110,8 @@ class Dataset:
     about: About
     notes: tuple[str, ...] = ()
     source_tokenizer: Tokenizer | None = None
+    unlabelled: Split | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def running(self) -> bool:
@@ -144,6 +149,13 @@ class Dataset:
         whole = _joined(self.splits["train"], self.splits["valid"])
         return dataclasses.replace(self, splits={"train": whole, **rest})
 
+    def with_unlabelled_in_train(self) -> Dataset:
+        """The same dataset with the unlabelled texts after those of `train`, which then have no targets."""
+        if self.unlabelled is None:
+            return self
+        whole = _joined(self.splits["train"], self.unlabelled)
+        return dataclasses.replace(self, splits={**self.splits, "train": whole}, unlabelled=None)
+
 
 def _joined(first: Split, second: Split) -> Split:
     text = concatenate(first.text, second.text)
@@ -171,8 +183,10 @@ class Corpus:
     running: each split is one running text, which has no end and no start but a line break.
     limit: how long texts are cut, after the vocabulary was built from the whole ones.
     drawn: splits are independent draws from one distribution, so texts recur in several by chance.
-    notes: what is no error but should be reported. Texts may be read again from their file each time they
-    are iterated over.
+    notes: what is no error but should be reported.
+    unlabelled: further texts, for the vocabulary and for language models; see `unlabelled.leave_out`.
+    left_out: how many of them each split has, too, by its name.
+    Texts may be read again from their file each time they are iterated over.
     """
 
     texts: Mapping[str, Sequence[str]]
@@ -183,3 +197,11 @@ class Corpus:
     drawn: bool = False
     limit: Limit = Limit()
     notes: tuple[str, ...] = ()
+    unlabelled: Sequence[str] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def vocabulary_texts(self) -> Sequence[str]:
+        """The texts that a vocabulary is made from."""
+        train = self.texts["train"]
+        return JoinedTexts(train, self.unlabelled) if self.unlabelled else train

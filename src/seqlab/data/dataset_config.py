@@ -15,6 +15,7 @@ from seqlab.data.sources.table_format import Column, TableFormat
 from seqlab.data.token_oracle import TokenOracle
 from seqlab.data.tokenizers.tokenizer import Tokenizer, TokenizerConfig
 from seqlab.data.training_subset import keep_training
+from seqlab.data.unlabelled import leave_out
 from seqlab.schema.code_settings import identity, load_code
 from seqlab.schema.config import Config, canonical
 from seqlab.schema.plugin_settings import identities, used_plugins
@@ -32,7 +33,8 @@ class DatasetConfig(Config, ABC):
     kind: str
     """Name of the dataset."""
     tokenizer: Annotated[TokenizerConfig, ByKind(TOKENIZERS)]
-    """How texts become tokens; its vocabulary comes from the training split only."""
+    """How texts become tokens; its vocabulary comes from the training split only, and from unlabelled texts
+    where there are any."""
     train_size: int | None = Field(default=None, ge=1)
     """Training examples that are kept, of a running text its first characters; none: all. A smaller size
     keeps a part of what a larger one keeps. The vocabulary is that of what is kept."""
@@ -54,15 +56,18 @@ class DatasetConfig(Config, ABC):
         return 0
 
     def corpus(self) -> Corpus:
-        """The texts of every split, `train_size` of the training split.
+        """The texts of every split, `train_size` of the training split, and the unlabelled ones.
+
+        Unlabelled texts that are in a split that is scored are left out.
 
         Raises:
-            UserError: there is not as much, or less than an example of each label would be kept.
+            UserError: there is not as much, or less than an example of each label would be kept, or no
+                unlabelled text is left.
         """
         whole = self.read()
-        if self.train_size is None:
-            return whole
-        return keep_training(whole, self.train_size, seed=self.subset_seed(), even=self.even_labels)
+        if self.train_size is not None:
+            whole = keep_training(whole, self.train_size, seed=self.subset_seed(), even=self.even_labels)
+        return leave_out(whole)
 
     def source_tokenizer_config(self) -> TokenizerConfig:
         """The tokenizer of the sources, where texts have sources; that of the texts unless overridden."""

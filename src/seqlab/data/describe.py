@@ -35,7 +35,9 @@ def describe(config: DatasetConfig) -> dict[str, Any]:
     Shares are fractions from 0 to 1, lengths are numbers of tokens. `splits` includes the share of unknown
     tokens; `shared` counts the texts of a split that are also in another one. `shared`, `lengths` and
     `padding` are empty for running text; `classes` is empty without labels, otherwise it has the share of
-    each class in every split. `notes` are the sentences that training prints, too.
+    each class in every split. `unlabelled` is empty where there are no such texts, otherwise it counts them,
+    and those that were left out of them because a split has them, too. `notes` are the sentences that
+    training prints, too.
     """
     dataset = config.build()
     running = dataset.running
@@ -45,6 +47,7 @@ def describe(config: DatasetConfig) -> dict[str, Any]:
         "vocabulary": len(dataset.tokenizer.vocabulary),
         "content": dataset.content_hash,
         "splits": {name: _sizes(dataset, split) for name, split in dataset.splits.items()},
+        "unlabelled": _unlabelled(dataset),
         "shared": {
             name: {other: others.get(other) for other in dataset.splits}
             for name, others in dataset.shared.items()
@@ -77,6 +80,13 @@ def _sizes(dataset: Dataset, split: Split) -> dict[str, Any]:
     unknown = dataset.tokenizer.vocabulary.unknown
     share = float(np.mean(np.asarray(split.text.tokens) == unknown)) if unknown is not None else 0.0
     return {"sequences": len(split), "tokens": int(split.text.offsets[-1]), "unknown": share}
+
+
+def _unlabelled(dataset: Dataset) -> dict[str, dict[str, Any]]:
+    if dataset.unlabelled is None:
+        return {}
+    left_out = {f"left out, in {name}": count for name, count in dataset.left_out.items()}
+    return {"texts": {**_sizes(dataset, dataset.unlabelled), **left_out}}
 
 
 def _lengths(split: Split) -> dict[str, Any]:

@@ -7,14 +7,13 @@ shows what more data adds, not what other data does. Legend: N texts, K kept one
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
 from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
-from typing_extensions import override
 
 from seqlab.data.dataset import Corpus
+from seqlab.data.lazy_texts import KeptTexts
 from seqlab.schema.errors import UserError
 
 Integers = NDArray[np.int64]
@@ -52,11 +51,11 @@ def keep_training(corpus: Corpus, size: int, *, seed: int, even: bool) -> Corpus
     kept[order[:size]] = True
     return dataclasses.replace(
         corpus,
-        texts={**corpus.texts, "train": _KeptTexts(texts, kept)},
+        texts={**corpus.texts, "train": KeptTexts(texts, kept)},
         targets=corpus.targets
         if targets is None
         else {**corpus.targets, "train": [*compress(targets, kept)]},
-        sources={**corpus.sources, "train": _KeptTexts(corpus.sources["train"], kept)}
+        sources={**corpus.sources, "train": KeptTexts(corpus.sources["train"], kept)}
         if corpus.sources
         else {},
     )
@@ -92,24 +91,6 @@ def nested_order(labels: Integers, *, seed: int, even: bool) -> Integers:
         shares = np.concatenate([(np.arange(len(part)) + 0.5) / len(part) for part in by_label])
         kept, turns = len(order), np.where(ranks == 0, -1.0, shares)
     return np.concatenate(by_label)[np.argsort(turns, kind="stable")][:kept]
-
-
-class _KeptTexts(Sequence[str]):
-    """Some texts of a sequence, which may read them from a file whenever they are iterated over."""
-
-    def __init__(self, texts: Sequence[str], kept: NDArray[np.bool_]):
-        self._texts, self._kept = texts, kept
-
-    @override
-    def __len__(self) -> int:
-        return int(self._kept.sum())
-
-    @override
-    def __iter__(self) -> Iterator[str]:
-        return compress(self._texts, self._kept.tolist())
-
-    def __getitem__(self, index: int) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]
-        return self._texts[int(np.flatnonzero(self._kept)[index])]
 
 
 def _check_size(size: int, most: int, unit: str) -> None:

@@ -203,7 +203,7 @@ class ExperimentConfig(AnyExperimentConfig):
         # What no data can make fit is refused before any is read.
         self.samples.check_memory()
         limits.check_model(self.model, self.training.optimizer)
-        return fitted_on(self.data.build(), self.training.fit_on)
+        return fitted_on(self.task.adapted(self.data.build()), self.training.fit_on)
 
     @override
     def step_gflop(self, dataset: Dataset) -> float:
@@ -225,7 +225,7 @@ class BaselineExperimentConfig(AnyExperimentConfig):
 
     @override
     def dataset(self) -> Dataset:
-        return fitted_on(self.data.build(), self.fit_on)
+        return fitted_on(self.task.adapted(self.data.build()), self.fit_on)
 
     @override
     def step_gflop(self, dataset: Dataset) -> float:

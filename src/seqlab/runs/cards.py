@@ -7,7 +7,7 @@ card that lacks one or has another one, so that a reader cannot ask for a key th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NotRequired
 
 from pydantic import with_config
 from typing_extensions import TypedDict
@@ -55,9 +55,10 @@ class Card(TypedDict):
     of each metric, which variant was computed. split_sha256: of the encoded split; texts_sha256: of its texts
     before they were encoded. end_token_counts: whether the end of a text is among the targets.
     equal_to_training: sequences that also occur in the training split; None for running text.
-    equal_to_others: the same for each other split. scored_as: what the model saw before a target. seed: None
-    of a baseline. test_evaluations: how often the split has been scored, this time included; it stays 1 for
-    the validation split, which may be scored freely.
+    equal_to_others: the same for each other split. left_out: unlabelled texts that are not learned from
+    because they occur in the split; only where the data has such texts. scored_as: what the model saw before
+    a target. seed: None of a baseline. test_evaluations: how often the split has been scored, this time
+    included; it stays 1 for the validation split, which may be scored freely.
     """
 
     metrics: dict[str, float]
@@ -76,6 +77,7 @@ class Card(TypedDict):
     end_token_counts: bool
     equal_to_training: Count | None
     equal_to_others: Mapping[str, Count]
+    left_out: NotRequired[Count]
     scored_as: str
     vocabulary: Count
     tokenizer: str

@@ -49,6 +49,10 @@ class TaskConfig(Config, ABC):
     def monitor_spec(self) -> MetricSpec:
         """The metric that picks the best checkpoint, with its unit and direction."""
 
+    def adapted(self, dataset: Dataset) -> Dataset:
+        """The dataset as the task learns from it: one without labels learns from unlabelled texts, too."""
+        return dataset
+
     @abstractmethod
     def build(self, dataset: Dataset, options: LossOptions = NO_OPTIONS) -> Task:
         """The task on this dataset.
@@ -171,6 +175,10 @@ class LanguageModelConfig(TaskConfig):
                 f"Got {', '.join(self.metrics)}."
             )
         return self
+
+    @override
+    def adapted(self, dataset: Dataset) -> Dataset:
+        return dataset.with_unlabelled_in_train()
 
     @override
     def build(self, dataset: Dataset, options: LossOptions = NO_OPTIONS) -> Task:

@@ -25,6 +25,7 @@ from seqlab.schema.registry import ByKind
 _CHECKSUMS = ("md5:7c2ac02c03563afcf9b574c7e56c153a", "md5:2a9bfc966d79b783d60ac2a4948f61dd")
 _URL = "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz"
 _MEMBER = re.compile(r"aclImdb/(train|test)/(neg|pos)/(\d+)_\d+\.txt")
+_UNLABELLED = re.compile(r"aclImdb/train/unsup/(\d+)_\d+\.txt")
 _LABELS = {"neg": 0, "pos": 1}
 
 
@@ -60,6 +61,9 @@ class ImdbConfig(DatasetConfig):
     """Determines which reviews are held out, and which are trained on."""
     final: bool = False
     """Whether to train on all 25,000 reviews: then there is no split `valid`."""
+    unlabelled: bool = False
+    """Whether the vocabulary comes from the 50,000 reviews without a label, too, and a language model learns
+    from them. Those that are in `valid` or `test` are left out."""
     max_length: int | None = Field(default=None, ge=1)
     """Maximum number of tokens of a review; none: no limit."""
     keep: Literal["first", "last"] = "first"
@@ -94,6 +98,7 @@ class ImdbConfig(DatasetConfig):
             targets={split: [review.label for review in part] for split, part in reviews.items()},
             label_names=("negative", "positive"),
             limit=Limit(self.max_length, self.keep),
+            unlabelled=read_unlabelled(_path()) if self.unlabelled else (),
         )
 
 
@@ -106,6 +111,22 @@ def read_reviews(archive: Path) -> dict[str, list[Review]]:
         split, label, number = match.groups()
         found[split].append((_LABELS[label], int(number), text))
     return {split: [Review(text, label) for label, _, text in sorted(part)] for split, part in found.items()}
+
+
+def read_unlabelled(archive: Path) -> list[str]:
+    """The reviews without a label, in the order of their numbers.
+
+    Raises:
+        UserError: there is none.
+    """
+    found: list[tuple[int, str]] = []
+    for name, text in archive_texts(archive, lambda name: _UNLABELLED.fullmatch(name) is not None):
+        match = _UNLABELLED.fullmatch(name)
+        assert match is not None, "only these were requested"
+        found.append((int(match[1]), text))
+    if not found:
+        raise UserError(f"{archive} must hold reviews without a label. Got none; see 'data.unlabelled'.")
+    return [text for _, text in sorted(found)]
 
 
 def choose_valid(texts: Sequence[str], *, size: int, seed: int) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, field_validator, model_validator
@@ -21,6 +21,7 @@ from seqlab.data.sources.splitting import split_rows
 from seqlab.data.sources.table_format import Column, TableFormat, separator_of
 from seqlab.data.sources.table_rows import column_names, require_format
 from seqlab.data.sources.text_files import file_checksums, known_encoding, require_name, user_path
+from seqlab.data.sources.unlabelled_files import UnlabelledFiles
 from seqlab.data.tokenizers.tokenizer import TokenizerConfig
 from seqlab.data.tokenizers.unicode_words import UnicodeWordsConfig
 from seqlab.schema.errors import UserError
@@ -62,6 +63,10 @@ class TableConfig(DatasetConfig):
     """File of the split `valid`, with the same columns; none: it is made from the training rows."""
     test_path: Annotated[str | None, Location()] = None
     """File of the split `test`, with the same columns; none: it is made from the training rows."""
+    unlabelled_path: Annotated[tuple[str, ...], Location()] = ()
+    """Files of texts without labels, separated by commas: tables with the same column of texts, or text files
+    with a text in each line. The vocabulary comes from them, too, and a language model learns from them.
+    Texts that are in `valid` or `test` are left out."""
     valid_fraction: float = Field(default=0.1, ge=0.0, lt=1.0)
     """Fraction of the training rows for `valid` if it is not given; 0: there is none."""
     test_fraction: float = Field(default=0.1, ge=0.0, lt=1.0)
@@ -85,6 +90,16 @@ class TableConfig(DatasetConfig):
     @classmethod
     def _supported_format(cls, value: str | None) -> str | None:
         return None if value is None else require_format(require_name(value))
+
+    @field_validator("unlabelled_path", mode="before")
+    @classmethod
+    def _as_tuple(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("unlabelled_path")
+    @classmethod
+    def _names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(require_name, value))
 
     @field_validator("separator")
     @classmethod
@@ -117,12 +132,12 @@ class TableConfig(DatasetConfig):
         )
         if (self.text_column, self.label_column) == (TEXT, LABEL):
             description = "Your own labelled texts."
-        return About(description, ", ".join(self._files().values()), "your own data")
+        return About(description, ", ".join(name for _, name in self._sources()), "your own data")
 
     @override
     def content_hash(self) -> str:
         digest = hashlib.sha256()
-        for split, name in self._files().items():
+        for split, name in self._sources():
             digest.update(f"{split} {file_checksums(user_path(name)).sha256}\n".encode())
         return digest.hexdigest()
 
@@ -144,12 +159,14 @@ class TableConfig(DatasetConfig):
         splits = self._splits(text, label)
         names = check_labels(splits)
         self._check_none_empty(splits)
+        unlabelled = self._unlabelled(text)
         return Corpus(
             texts={name: RowTexts(part.table.file, part.rows) for name, part in splits.items()},
             targets={name: part.ids(names) for name, part in splits.items()},
             label_names=names,
             limit=Limit(self.max_length, self.keep),
-            notes=(*guessed, *label_notes(splits, names)),
+            notes=(*guessed, *label_notes(splits, names), *unlabelled.notes()),
+            unlabelled=unlabelled if self.unlabelled_path else (),
         )
 
     def _columns(self) -> tuple[str, str, list[str]]:
@@ -207,6 +224,14 @@ class TableConfig(DatasetConfig):
     def _files(self) -> dict[str, str]:
         files = {"train": self.path, "valid": self.valid_path, "test": self.test_path}
         return {split: name for split, name in files.items() if name is not None}
+
+    def _sources(self) -> list[tuple[str, str]]:
+        """Every file, after what it is for."""
+        return [*self._files().items(), *(("unlabelled", name) for name in self.unlabelled_path)]
+
+    def _unlabelled(self, text: str) -> UnlabelledFiles:
+        column = Column(text, "data.text_column=")
+        return UnlabelledFiles(list(map(user_path, self.unlabelled_path)), column, self.table_format())
 
     def _file(self, name: str, text: str, label: str) -> TableFile:
         return TableFile(user_path(name), text, label, self.split_column, self.table_format())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from itertools import islice
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -49,7 +50,7 @@ class ImportedTokenizerConfig(TokenizerConfig):
     @override
     def train(self, texts: Sequence[str], *, running: bool = False) -> Tokenizer:
         splitter, special = self._splitter(), specials(running=running)
-        splitter.check(texts[:_TRIED])
+        splitter.check(list(islice(texts, _TRIED)))
         words = by_frequency(texts, splitter.split, self.min_count, never=special)
         tokens = (*special, *words)[: self.max_size]
         vocabulary = running_vocabulary(tokens, "\n") if running else sequence_vocabulary(tokens)
