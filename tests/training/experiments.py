@@ -63,6 +63,9 @@ LAZY = [
 ]
 """A table of 5,000 rows, of which a batch uses some: most rows are out of date at most moments."""
 
+UNFROZEN = [*LAZY, "training.layer_decay=0.5", "training.unfreeze_every=1", "training.epochs=4"]
+"""The same, of which the second epoch trains the recurrent layer; the embedding stays frozen."""
+
 
 def seqlab(*arguments: str, runs: Path, **environment: str) -> subprocess.Popen[str]:
     """Start the command line in a process of its own, its runs in a folder of its own."""

@@ -9,7 +9,18 @@ import time
 from pathlib import Path
 
 import pytest
-from experiments import CLASSIFY, LANGUAGE, LAZY, STREAM, finished, killed_at, only_run, outcome, seqlab
+from experiments import (
+    CLASSIFY,
+    LANGUAGE,
+    LAZY,
+    STREAM,
+    UNFROZEN,
+    finished,
+    killed_at,
+    only_run,
+    outcome,
+    seqlab,
+)
 
 from seqlab.runs import checkpoints
 from seqlab.runs.run_folder import RunFolder
@@ -21,6 +32,7 @@ TASKS = [
     pytest.param(STREAM, id="carried-state"),
     pytest.param(CLASSIFY, id="classify", marks=pytest.mark.data),
     pytest.param(LAZY, id="rows-that-lag", marks=pytest.mark.data),
+    pytest.param(UNFROZEN, id="frozen-layers", marks=pytest.mark.data),
 ]
 
 

@@ -47,6 +47,12 @@ class TrainingConfig(Config):
     class_weights: Literal["none", "balanced"] = "none"
     """What multiplies the training loss of a text: 1, or N / (K n) where n of N training texts have its
     label of K, so that every label has the same weight."""
+    layer_decay: float = Field(default=1.0, gt=0.0, le=1.0)
+    """Factor of the learning rate from one layer group to the next: the head has the whole rate, the last
+    layer before it this share of it, and so on to the embedding, whose share is smallest; 1: one rate."""
+    unfreeze_every: int = Field(default=0, ge=0)
+    """Epochs after which one more layer group is trained, from the head, which alone is trained at first, to
+    the embedding; 0: all of them from the start."""
     clip_norm: float | None = Field(default=None, gt=0.0)
     """Largest norm of the gradient of the mean loss, all parameters together; none: no clipping."""
     validations_per_epoch: int = Field(default=1, ge=1)

@@ -15,6 +15,7 @@ from seqlab.data.token_oracle import TokenOracle
 from seqlab.experiment import limits, seeding
 from seqlab.experiment.experiment import Experiment
 from seqlab.experiment.experiment_config import ExperimentConfig, TrainingConfig
+from seqlab.experiment.layer_training import LayerTraining
 from seqlab.experiment.matmul_choice import choose, chosen
 from seqlab.experiment.row_wise import RowWiseSgd
 from seqlab.measure import gradients
@@ -39,7 +40,8 @@ class NetworkExperiment(Experiment):
     """The live parts of a network's experiment; see `Experiment`.
 
     optimizer: moves every parameter but those of `rows`. rows: moves a large embedding table in place of the
-    optimizer; None where the optimizer moves all. generators: sources of randomness in training, by purpose.
+    optimizer; None where the optimizer moves all. layers: steps both, with the rate of each layer.
+    generators: sources of randomness in training, by purpose.
     """
 
     config: ExperimentConfig
@@ -74,9 +76,16 @@ class NetworkExperiment(Experiment):
         bind_generator(self.model, dropout)
         self.generators = {"dropout": dropout}
         self.rows, notes = _row_wise(config, self.model)
-        self.notes = (*self.model.notes, *notes)
         moved = [p for p in self.model.parameters() if self.rows is None or p is not self.rows.weight]
         self.optimizer = config.training.optimizer.build(moved)
+        self.layers = LayerTraining(
+            self.model.layer_groups(),
+            self.optimizer,
+            self.rows,
+            decay=config.training.layer_decay,
+            unfreeze_every=config.training.unfreeze_every,
+        )
+        self.notes = (*self.model.notes, *notes, *self.layers.notes)
 
     @property
     @override

@@ -61,12 +61,14 @@ class RowWiseSgd:
 
     @torch.no_grad()
     def step(self, learning_rate: float, factor: float) -> None:
-        """One step.
+        """One step; none where the table is frozen.
 
         Args:
             learning_rate: η.
             factor: multiplies the gradients before anything else.
         """
+        if not self.weight.requires_grad:
+            return
         if self._used is not None and self._used[1].grad is not None:
             self._move(*self._used, learning_rate, factor)
         # maps[k] is the product of the maps of all steps after step k; the newest is the identity.

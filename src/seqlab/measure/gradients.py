@@ -18,7 +18,7 @@ from seqlab.data.batch import Batch
 from seqlab.data.sequences import length_mask
 from seqlab.measure.diagnosis import Diagnosis
 from seqlab.models.model import SequenceModel
-from seqlab.models.modes import device_of, evaluating
+from seqlab.models.modes import device_of, evaluating, unfrozen
 from seqlab.nn.padding import flip_rows
 from seqlab.nn.trace import traced
 from seqlab.schema.errors import UserError
@@ -64,14 +64,15 @@ def gradient_through_time(model: SequenceModel, task: Task, batch: Batch) -> Thr
         UserError: the model has no layers that read along time, or no row has a token.
     """
     batch = batch.to(device_of(model))
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     check_layers(model)
     last = batch.last_targets
     if not len(last[0]):
         raise UserError("A gradient through time needs at least one token. Got rows without any.")
-    with evaluating(model), torch.enable_grad(), traced(model) as traces:
+    # What is below a frozen layer has states, too.
+    with evaluating(model), unfrozen(model), torch.enable_grad(), traced(model) as traces:
         features, _ = model.features(batch, None)
         loss, _ = task.loss(model.head, features[last], batch.target_values[last])
+        parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         torch.autograd.grad(loss, parameters, allow_unused=True)
     layers = [
         _by_distance(gradient, trace.lengths) for trace in traces.values() for gradient in trace.gradients

@@ -14,7 +14,7 @@ from seqlab.data.batch import Batch
 from seqlab.models.model import Capabilities, SequenceModel, State
 from seqlab.nn.dropout import Dropout
 from seqlab.nn.embedding import Embedding, Fixed, embedded
-from seqlab.nn.layer import Layer
+from seqlab.nn.layer import Layer, LayerGroup
 from seqlab.nn.layer_inputs import real_tokens
 from seqlab.nn.padding import last_steps
 from seqlab.nn.pooling import BAGS, Pooling, trailing_linear
@@ -79,6 +79,14 @@ class SequenceClassifier(SequenceModel):
             assert isinstance(dense, nn.Linear), "maps are linear"
             h = self.dropout(torch.relu(trailing_linear(h, dense)))
         return h, None
+
+    @override
+    def layer_groups(self) -> list[LayerGroup]:
+        """The head with everything after the body, the layers of the body, the embedding."""
+        below = (self.embedding, self.body)
+        top = LayerGroup.of("head", *(part for part in self.children() if part not in below))
+        body = [] if self.body is None else self.body.layer_groups()
+        return [top, *body, LayerGroup.of("embedding", self.embedding)]
 
     @override
     @torch.no_grad()

@@ -15,6 +15,7 @@ from seqlab.data.sequences import Padded, length_mask
 from seqlab.models.model import Capabilities, SequenceModel, State
 from seqlab.models.module_probe import Adapter
 from seqlab.models.module_vectors import EmbeddingCalls, GivenRows, embeddings, hooked
+from seqlab.nn.layer import LayerGroup
 
 _PREFIX, _LENGTH, _BEGUN = "prefix", "prefix_length", "begun"
 
@@ -75,6 +76,17 @@ class ImportedModel(SequenceModel):
         with hooked(embeddings(self.module), calls.record):
             self(batch)
         return calls
+
+    @override
+    def layer_groups(self) -> list[LayerGroup]:
+        """Its parts at the top level, from the last one to the first, as they are in most modules.
+
+        Nothing tells where parameters of the module itself act, so they are with the last part.
+        """
+        parts = [LayerGroup.of(name, part) for name, part in self.module.named_children()]
+        top = parts.pop() if parts else LayerGroup(type(self.module).__name__, ())
+        own = tuple(self.module.parameters(recurse=False))
+        return [LayerGroup(top.name, top.parameters + own), *reversed(parts)]
 
     @override
     def start(self, batch_size: int, source: Padded | None = None) -> State:

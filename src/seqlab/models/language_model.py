@@ -11,7 +11,7 @@ from seqlab.data.sequences import Padded
 from seqlab.models.model import Capabilities, SequenceModel, State
 from seqlab.nn.dropout import Dropout
 from seqlab.nn.embedding import Embedding, embedded
-from seqlab.nn.layer import Layer
+from seqlab.nn.layer import Layer, LayerGroup
 from seqlab.nn.layer_inputs import real_tokens
 
 
@@ -41,6 +41,12 @@ class LanguageModel(SequenceModel):
         y, _, new = self.body(x, lengths, None if state is None else state.tensors)
         assert new is not None, "a causal layer returns its state"
         return self.dropout(y), State(new)
+
+    @override
+    def layer_groups(self) -> list[LayerGroup]:
+        """The head, the layers of the body, the embedding."""
+        head, embedding = LayerGroup.of("head", self.head), LayerGroup.of("embedding", self.embedding)
+        return [head, *self.body.layer_groups(), embedding]
 
     @override
     def start(self, batch_size: int, source: Padded | None = None) -> State:

@@ -15,6 +15,7 @@ from seqlab.data.batch import Batch, unlabelled
 from seqlab.data.sequences import Padded
 from seqlab.models.token_effects import TokenEffects
 from seqlab.nn.embedding import GivenVectors
+from seqlab.nn.layer import LayerGroup
 from seqlab.nn.layer_inputs import check_axes
 from seqlab.schema.errors import UserError
 
@@ -87,6 +88,15 @@ class SequenceModel(nn.Module, ABC):
         """Logits (B, T, V) or (B, V), and the new state."""
         features, state = self.features(batch, state)
         return self.head(features), state
+
+    def layer_groups(self) -> list[LayerGroup]:
+        """Its parameters from the head to the embedding, in groups that can be trained one after the other.
+
+        Here the head, then each other part from the last to the first. A parameter of several groups belongs
+        to the first of them.
+        """
+        parts = dict(self.named_children())
+        return [LayerGroup.of(name, parts[name]) for name in ("head", *reversed(parts))]
 
     def tabulated(self) -> SequenceModel:
         """The same function for evaluation, up to rounding; for many texts with weights that do not change.

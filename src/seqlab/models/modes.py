@@ -22,6 +22,19 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             module.training = training
 
 
+@contextmanager
+def unfrozen(model: nn.Module) -> Iterator[None]:
+    """Every parameter has a gradient inside the block, also those that are frozen before and after it."""
+    frozen = [p for p in model.parameters() if p.is_floating_point() and not p.requires_grad]
+    try:
+        for parameter in frozen:
+            parameter.requires_grad_(True)
+        yield
+    finally:
+        for parameter in frozen:
+            parameter.requires_grad_(False)
+
+
 def device_of(model: nn.Module) -> torch.device:
     """Where a model's parameters lie; the CPU for a model without any."""
     return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))

@@ -124,7 +124,7 @@ class Embedding(nn.Embedding):
 
     @property
     def _learns(self) -> bool:
-        return self.training and torch.is_grad_enabled()
+        return self.training and torch.is_grad_enabled() and self.weight.requires_grad
 
 
 class Fixed(nn.Module):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -15,6 +16,19 @@ Pooling = Callable[[Tensor, nn.Linear | None, Tensor], Tensor]
 pooling or None, and lengths, to (B, H)."""
 LayerState = dict[str, Tensor]
 """What a layer remembers of each sequence: named tensors whose first axis is the sequence."""
+
+
+@dataclass(frozen=True)
+class LayerGroup:
+    """Parameters that are trained or frozen together, with one learning rate; `name` is for messages."""
+
+    name: str
+    parameters: tuple[nn.Parameter, ...]
+
+    @staticmethod
+    def of(name: str, *modules: nn.Module) -> LayerGroup:
+        """The parameters of some modules."""
+        return LayerGroup(name, tuple(p for module in modules for p in module.parameters()))
 
 
 class Layer(nn.Module, ABC):
@@ -59,3 +73,7 @@ class Layer(nn.Module, ABC):
             state: what the sequences continue; None is `start`.
             need_state: False returns None as the state, and does no work for it.
         """
+
+    def layer_groups(self) -> list[LayerGroup]:
+        """Its parameters, from the layer next to the outputs to the one next to the inputs."""
+        return [LayerGroup.of("body", self)]

@@ -13,7 +13,7 @@ from seqlab.nn.cells import CELLS, States, Weights
 from seqlab.nn.dropout import Dropout
 from seqlab.nn.embedding import Lookup
 from seqlab.nn.implementation import Implementation
-from seqlab.nn.layer import Layer
+from seqlab.nn.layer import Layer, LayerGroup
 from seqlab.nn.layer_inputs import check_inputs, check_states, ragged_lengths
 from seqlab.nn.native.recurrence import Hidden
 from seqlab.nn.own_cell import own_cell
@@ -150,6 +150,16 @@ class RecurrentStack(Layer, Traceable):
                 total = x if total is None else total + x
         assert isinstance(x, Tensor), "there is at least one layer"
         return x if total is None else total, lengths, self._join(finals) if need_state else None
+
+    def layer_groups(self) -> list[LayerGroup]:
+        """One group for each layer, of both directions; see `Layer.layer_groups`."""
+        named = list(self.named_parameters())
+        groups: list[LayerGroup] = []
+        for layer in reversed(range(self.layers)):
+            ends = tuple(f"_l{layer}{suffix}" for suffix in self.suffixes)
+            group = tuple(parameter for name, parameter in named if name.endswith(ends))
+            groups.append(LayerGroup(f"body layer {layer + 1}", group))
+        return groups
 
     def extra_repr(self) -> str:
         """The settings, as `print(model)` shows them."""

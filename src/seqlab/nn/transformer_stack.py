@@ -14,7 +14,7 @@ from seqlab.data.sequences import length_mask
 from seqlab.nn.attention import KeysValues, sinusoids, visible_keys
 from seqlab.nn.dropout import Dropout
 from seqlab.nn.embedding import Lookup, vectors_of
-from seqlab.nn.layer import Layer, LayerState
+from seqlab.nn.layer import Layer, LayerGroup, LayerState
 from seqlab.nn.layer_inputs import check_inputs, check_states, ragged_lengths
 from seqlab.nn.padding import zero_padding
 from seqlab.nn.sizes import check_sizes, require_numbers
@@ -131,6 +131,13 @@ class TransformerStack(Layer, Traceable):
         new["valid"] = mask if state is None else torch.cat([state["valid"], mask], dim=1)
         new["position"] = lengths if state is None else state["position"] + lengths
         return outputs, lengths, new
+
+    @override
+    def layer_groups(self) -> list[LayerGroup]:
+        """One group for each layer, the norm after the last one with that."""
+        layers = [LayerGroup.of(f"body layer {k + 1}", layer) for k, layer in enumerate(self.layers)]
+        top = LayerGroup.of(layers[-1].name, self.layers[-1], self.norm)
+        return [top, *reversed(layers[:-1])]
 
     def _shapes(self, batch_size: int, state: LayerState) -> dict[str, tuple[int, ...]]:
         """The shapes of a state of as many cached steps."""

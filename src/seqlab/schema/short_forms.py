@@ -48,6 +48,8 @@ SHORT_FORMS: Mapping[str, str] = {
     "training.max_steps": "steps",
     "training.label_smoothing": "ls",
     "training.class_weights": "",
+    "training.layer_decay": "decay",
+    "training.unfreeze_every": "unfreeze",
     "training.clip_norm": "clip",
     "training.curriculum": "cur",
     "training.fit_on": "",

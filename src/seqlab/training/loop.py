@@ -72,6 +72,7 @@ class Loop:
 
     def _epoch(self, batches: Sequence[Batch]) -> None:
         self.experiment.model.train()
+        self.experiment.layers.unfreeze(self.progress.epoch)
         self.progress.batches_in_epoch = len(batches)
         # The next epoch has another order, so its batches must not be read from this sequence.
         epoch = self.progress.epoch

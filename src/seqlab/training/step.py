@@ -89,9 +89,7 @@ class Step:
         return 1.0 if self._clip is None else min(1.0, self._clip / (norm + _CLOSE))
 
     def _move(self, rate: float, factor: float) -> None:
-        optimizer, rows = self._experiment.optimizer, self._experiment.rows
-        for group in optimizer.param_groups:
-            group["lr"] = rate
+        optimizer = self._experiment.optimizer
         # torch's GradScaler asks the same attribute: fused optimizers divide gradients by a scale themselves.
         if getattr(optimizer, "_step_supports_amp_scaling", False):
             optimizer.grad_scale = self._scale.fill_(1 / factor)  # pyright: ignore
@@ -99,6 +97,4 @@ class Step:
             for parameter in self._parameters:
                 if parameter.grad is not None:
                     parameter.grad.mul_(factor)
-        optimizer.step()
-        if rows is not None:
-            rows.step(rate, factor)
+        self._experiment.layers.step(rate, factor)
