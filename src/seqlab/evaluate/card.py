@@ -69,7 +69,7 @@ def describe(run: RunFolder, fitted: Fitted, split: str, metrics: Sequence[str],
     """What one has to know to compare a number with another one."""
     dataset, data, records = fitted.dataset, fitted.dataset.splits[split], exact.records
     shared = dataset.shared.get(split, {})
-    return {
+    card: Card = {
         "metrics": numbers(records),
         "matrices": matrices(records),
         "curves": curves(records),
@@ -86,7 +86,6 @@ def describe(run: RunFolder, fitted: Fitted, split: str, metrics: Sequence[str],
         "end_token_counts": _end_counts(fitted, data),
         "equal_to_training": shared.pop("train", None),
         "equal_to_others": shared,
-        **({"left_out": dataset.left_out[split]} if split in dataset.left_out else {}),
         "scored_as": fitted.context(split),
         "vocabulary": len(dataset.tokenizer.vocabulary),
         "tokenizer": fitted.config.data.tokenizer.kind,
@@ -98,6 +97,9 @@ def describe(run: RunFolder, fitted: Fitted, split: str, metrics: Sequence[str],
         "fingerprint": run.fingerprint,
         "environment": run.environment(),
     }
+    if split in dataset.left_out:
+        card["left_out"] = dataset.left_out[split]
+    return card
 
 
 def _digest(split: Split) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import ConfigDict, with_config
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, load_file, save_file
 from torch import Tensor, nn
 from typing_extensions import TypedDict
 
@@ -76,6 +76,32 @@ def load_model(run: RunFolder, path: Path, model: nn.Module) -> SavedCounters:
         content = read_counters(path, _SavedWeights)
         load_weights(path, model, content["aliases"])
         return content["counters"]["progress"]
+
+
+def read_weights(run: RunFolder, path: Path) -> dict[str, Tensor]:
+    """The weights of a checkpoint by name, tied ones under each of their names.
+
+    Raises:
+        UserError: the checkpoint is damaged, or of another run.
+    """
+    checkpoints.verify(path, run.fingerprint)
+    with reading(path):
+        return _stored(path, read_counters(path, _SavedWeights)["aliases"])
+
+
+def load_start(run: RunFolder, model: nn.Module) -> None:
+    """Put the weights that a run starts from into its model; the others stay as they are drawn.
+
+    Raises:
+        UserError: the run's copy of them is damaged, or does not fit the model.
+    """
+    content = run.start_weights()
+    if content is None:
+        return
+    with reading(run.start_copy):
+        unexpected = model.load_state_dict(load(content), strict=False).unexpected_keys
+        if unexpected:
+            raise ValueError(f"the model has no {unexpected[0]!r}")
 
 
 def best_checkpoint(run: RunFolder) -> Path:
@@ -182,8 +208,7 @@ def load_weights(path: Path, model: nn.Module, aliases: dict[str, str]) -> None:
     Raises:
         UserError: they are not the weights of this model.
     """
-    weights = load_file(path / MODEL)
-    weights |= {name: weights[owner] for name, owner in aliases.items()}
+    weights = _stored(path, aliases)
     kinds = {name: tensor_kind(tensor) for name, tensor in model.state_dict().items()}
     for name in sorted(kinds.keys() | weights.keys()):
         got = tensor_kind(weights[name]) if name in weights else "none"
@@ -194,3 +219,8 @@ def load_weights(path: Path, model: nn.Module, aliases: dict[str, str]) -> None:
                 "Delete the checkpoint, or train again."
             )
     model.load_state_dict(weights)
+
+
+def _stored(path: Path, aliases: dict[str, str]) -> dict[str, Tensor]:
+    weights = load_file(path / MODEL)
+    return weights | {name: weights[owner] for name, owner in aliases.items()}

@@ -33,7 +33,8 @@ class Waste:
 
 MEANINGS: dict[Kind, str] = {
     "encoded data": "encoded data in the cache that no run here uses; it is encoded again when needed",
-    "checkpoint": "checkpoints of finished runs besides the one that holds the result",
+    "checkpoint": "checkpoints of finished runs besides the one that holds the result, and copies of the "
+    "weights they started from",
     "leftover": "half-written files of killed processes",
 }
 
@@ -89,12 +90,18 @@ def _old_checkpoints(run: RunFolder) -> list[Waste]:
 
 
 def _old_paths(run: RunFolder) -> list[Path]:
-    """The checkpoints of a finished run but the one of its result; none where that is missing."""
+    """The checkpoints of a finished run but the one of its result, and the weights that it started from.
+
+    None where that one is missing.
+    """
     if not run.finished:
         return []
     best = run.checkpoints / checkpoints.name(run.summary()["best_step"])
     every = checkpoints.checkpoints(run.checkpoints)
-    return [path for path in every if path != best] if best in every else []
+    if best not in every:
+        return []
+    start = [run.start_copy] if os.path.lexists(run.start_copy) else []
+    return [*start, *(path for path in every if path != best)]
 
 
 def _leftovers() -> list[Waste]:

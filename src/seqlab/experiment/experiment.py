@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 
 import torch
+from torch import Tensor
 
 from seqlab.data.dataset import Dataset
 from seqlab.experiment.experiment_config import AnyExperimentConfig
@@ -35,6 +37,11 @@ class Experiment(ABC):
     @abstractmethod
     def matmul(self) -> str:
         """Name of the matmul backend of the output layer."""
+
+    @property
+    def weights(self) -> Mapping[str, Tensor]:
+        """What training moves, by name; nothing where all is fitted at once."""
+        return {}
 
     @abstractmethod
     def count(self) -> list[LayerCount]:

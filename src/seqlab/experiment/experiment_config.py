@@ -22,6 +22,7 @@ from seqlab.experiment.schedules import ConstantConfig, ScheduleConfig
 from seqlab.experiment.training_kinds import OPTIMIZERS, SCHEDULES
 from seqlab.models.model_config import ModelConfig
 from seqlab.models.model_kinds import MODELS
+from seqlab.models.transfer import Transfer
 from seqlab.schema.config import Config, parse
 from seqlab.schema.errors import UserError
 from seqlab.schema.metric_spec import MetricSpec
@@ -163,6 +164,11 @@ class AnyExperimentConfig(Config, ABC):
         """The runs that it combines, each with its weight of all; {} where it fits a model of its own."""
         return {}
 
+    @property
+    def transfer(self) -> Transfer | None:
+        """The run whose weights training starts from; None where there is none."""
+        return None
+
     @abstractmethod
     def dataset(self) -> Dataset:
         """The encoded data, with the splits that the experiment has.
@@ -203,6 +209,11 @@ class ExperimentConfig(AnyExperimentConfig):
     @override
     def shows_texts(self) -> bool:
         return self.samples.count > 0
+
+    @property
+    @override
+    def transfer(self) -> Transfer | None:
+        return self.model.transfer
 
     @override
     def dataset(self) -> Dataset:

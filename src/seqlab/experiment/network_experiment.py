@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from typing_extensions import override
 
 from seqlab.data.batches import Batches
@@ -91,6 +91,11 @@ class NetworkExperiment(Experiment):
     @override
     def matmul(self) -> str:
         return self.task.matmul.name
+
+    @property
+    @override
+    def weights(self) -> Mapping[str, Tensor]:
+        return self.model.state_dict()
 
     @override
     def count(self) -> list[LayerCount]:

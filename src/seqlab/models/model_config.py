@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from seqlab.models.input_spec import InputSpec
+from seqlab.models.transfer import Transfer
 from seqlab.schema.code_settings import CodeText, NamesCode
 from seqlab.schema.config import Config, parse, plain
 
@@ -50,6 +51,11 @@ class ModelConfig(Config, ABC):
             name, _, rest = key.partition(".")
             table[name] = {**table.get(name, {}), rest: size} if rest else size
         return parse(type(self), table)
+
+    @property
+    def transfer(self) -> Transfer | None:
+        """The run whose weights training starts from, and what it must be; None draws all weights."""
+        return None
 
     @abstractmethod
     def build(self, spec: InputSpec, generator: torch.Generator) -> SequenceModel:

@@ -10,6 +10,7 @@ from typing_extensions import override
 from seqlab.models.embeddings import EmbeddingName, build_embedding
 from seqlab.models.input_spec import InputSpec
 from seqlab.models.model_config import CellSetting, ModelConfig, Width
+from seqlab.models.transfer import Taken, Transfer
 from seqlab.nn.implementation import Implementation
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ class RecurrentClassifierConfig(ModelConfig):
 
     kind: Literal["recurrent-classifier"] = "recurrent-classifier"
     """Name of the model."""
+    init_from: str | None = Field(default=None, min_length=1)
+    """Name or path of a finished run whose weights training starts from: a `recurrent-lm` of the same
+    embedding and recurrent layers, or such a classifier of the same labels; none: weights are drawn."""
     cell: CellSetting = "lstm"
     """Equations of the recurrence; a GRU's reset gate acts before or after its recurrent weights.
     FILE.py:NAME is a cell of your own."""
@@ -57,6 +61,21 @@ class RecurrentClassifierConfig(ModelConfig):
     @override
     def widths(self) -> tuple[Width, ...]:
         return (Width("hidden_size"), *([Width("linear_size")] if self.linear_size else []))
+
+    @property
+    @override
+    def transfer(self) -> Transfer | None:
+        if self.init_from is None:
+            return None
+        sizes = ("cell", "embedding_size", "hidden_size", "layers")
+        layers = {**dict.fromkeys(sizes), "embedding": "learned", "bidirectional": False, "sum_layers": False}
+        return Transfer(
+            self.init_from,
+            {
+                "recurrent-lm": Taken(("embedding.", "body."), layers),
+                self.kind: Taken(("",), {**layers, "linear_size": None}, same_task=True),
+            },
+        )
 
     @override
     def build(self, spec: InputSpec, generator: torch.Generator) -> SequenceModel:

@@ -95,10 +95,11 @@ def name(step: int) -> str:
 
 def checkpoints(folder: Path) -> list[Path]:
     """Complete checkpoints, oldest first."""
-    return sorted((path for path in folder.glob("step-*") if _STEP.fullmatch(path.name)), key=_step)
+    return sorted((path for path in folder.glob("step-*") if _STEP.fullmatch(path.name)), key=step_of)
 
 
-def _step(path: Path) -> int:
+def step_of(path: Path) -> int:
+    """The optimizer step of a checkpoint, from its name."""
     return int(path.name.removeprefix("step-"))
 
 

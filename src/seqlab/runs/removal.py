@@ -12,7 +12,17 @@ from pathlib import Path
 
 from seqlab.runs import atomic, checkpoints, run_folder, study_folder
 from seqlab.runs.process_lock import LOCK, is_held, process_lock
-from seqlab.runs.run_files import CARDS, CHECKPOINTS, CODE_COPY, IDENTITY, SCORES, TENSORBOARD, WRONG
+from seqlab.runs.run_files import (
+    CARDS,
+    CHECKPOINTS,
+    CODE_COPY,
+    IDENTITY,
+    SCORES,
+    START_COPY,
+    START_WEIGHTS,
+    TENSORBOARD,
+    WRONG,
+)
 from seqlab.runs.run_folder import FILES, resolve
 from seqlab.runs.study_folder import Trial
 from seqlab.schema.errors import DamagedFileError, DiskError, InUseError, UserError
@@ -22,6 +32,7 @@ _WITHIN = {
     SCORES: re.compile(r"[^/]+\.safetensors"),
     WRONG: re.compile(r"[^/]+\.json"),
     CODE_COPY: re.compile(r".+"),
+    START_COPY: re.compile(re.escape(START_WEIGHTS)),
     TENSORBOARD: re.compile(r"events\.out\.tfevents\.[^/]+"),
     CHECKPOINTS: checkpoints.WRITTEN,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -24,7 +25,14 @@ from seqlab.runs.run_journals import (
     Timing,
     timing_from_line,
 )
-from seqlab.runs.run_shapes import CodeRecord, DataSummary, FinishedRun, RunIdentity, RunSummary
+from seqlab.runs.run_shapes import (
+    CodeRecord,
+    DataSummary,
+    FinishedRun,
+    RunIdentity,
+    RunSummary,
+    StartRecord,
+)
 from seqlab.runs.seal import check_of
 from seqlab.runs.split_scores import SplitScores, read_split_scores, write_split_scores
 from seqlab.runs.typed_json import Shape, read_json, read_text, write_json
@@ -37,6 +45,7 @@ IDENTITY, CONFIG, DATA, ENVIRONMENT = "run.json", "config.toml", "data.json", "e
 FINISHED, CARDS, SCORES, CHECKPOINTS = "finished.json", "cards", "scores", "checkpoints"
 TENSORBOARD, WRONG = "tensorboard", "wrong"
 CODE, CODE_COPY = "code.json", "code"
+START, START_COPY, START_WEIGHTS = "start.json", "start", "weights.safetensors"
 _ORACLE = "oracle"
 """Name of the card that compares with the true distribution, where other cards have that of their split."""
 _RESTORE = "Restore it from a copy, or delete the folder and train again."
@@ -103,6 +112,28 @@ class RunFolder:
                     f"{entry['sha256'][:12]}. Got SHA-256 {found[:12]}. {_RESTORE}"
                 )
         return record
+
+    def start(self) -> StartRecord | None:
+        """The run whose weights this one starts from; None where its weights are drawn."""
+        return self._read(START, StartRecord) if os.path.lexists(self.path / START) else None
+
+    def start_weights(self) -> bytes | None:
+        """The copied weights that training starts from, as safetensors; None where all are drawn."""
+        record = self.start()
+        if record is None:
+            return None
+        content = read_bytes(self.start_copy / START_WEIGHTS)
+        if hashlib.sha256(content).hexdigest() != record["weights"]:
+            raise DamagedFileError(
+                f"{self.start_copy / START_WEIGHTS} must hold the weights that the run starts from, SHA-256 "
+                f"{record['weights'][:12]}. Got others. {_RESTORE}"
+            )
+        return content
+
+    @property
+    def start_copy(self) -> Path:
+        """The folder of the weights that training starts from; unused from the first checkpoint on."""
+        return self.path / START_COPY
 
     def _code_files(self, key: str) -> dict[str, bytes]:
         """Every file of a copy, so that none can be added without a change of the hash."""
@@ -231,6 +262,7 @@ class RunFolder:
         """
         self.config_text()
         self.code()
+        self.start()
         self.data()
         self.environment()
 

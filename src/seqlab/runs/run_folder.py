@@ -12,6 +12,8 @@
         cards/oracle.json   the comparison with the true distribution
         code.json           the code of the user's own that it executes; there only if it does
         code/SETTING/       a copy of that code
+        start.json          the run whose weights it starts from; there only if it does
+        start/              a copy of those weights
         scores/             the scores of each item of a split
         wrong/SPLIT.json    texts of a split that were labelled wrongly
         checkpoints/        see `checkpoints`
@@ -49,25 +51,28 @@ from seqlab.runs.run_files import (
     FINISHED,
     IDENTITY,
     SCORES,
+    START,
+    START_COPY,
+    START_WEIGHTS,
     TENSORBOARD,
     WRONG,
     RunFolder,
 )
 from seqlab.runs.run_journals import JOURNALS
-from seqlab.runs.run_shapes import CodeRecord, DataSummary, RunIdentity
+from seqlab.runs.run_shapes import CodeRecord, DataSummary, RunIdentity, StartRecord
 from seqlab.runs.seal import check_of
 from seqlab.runs.typed_json import read_json, to_json
 from seqlab.schema.errors import DamagedFileError, UserError, WorkError, nearest, unknown
 
 FORMAT = 3
-FILES = {IDENTITY, CONFIG, DATA, CODE, ENVIRONMENT, FINISHED, LOCK, *JOURNALS}
+FILES = {IDENTITY, CONFIG, DATA, CODE, START, ENVIRONMENT, FINISHED, LOCK, *JOURNALS}
 _DIGITS = (4, 8, 12, 64)
 """Digits of the fingerprint that a folder's name may have; more where fewer are those of another run."""
 _REFERENCE = 12
 """Digits that identify a run, whatever other runs there are."""
 _RUN_NAME = re.compile(rf".+-({'|'.join(f'[0-9a-f]{{{digits}}}' for digits in _DIGITS)})")
 """A folder of such a name that holds a file or folder of a run is the rest of a damaged one."""
-_FOLDERS = {CARDS, SCORES, WRONG, CHECKPOINTS, CODE_COPY, TENSORBOARD}
+_FOLDERS = {CARDS, SCORES, WRONG, CHECKPOINTS, CODE_COPY, START_COPY, TENSORBOARD}
 
 
 def root() -> Path:
@@ -147,6 +152,14 @@ class RunCode:
     files: Mapping[str, Mapping[str, bytes]]
 
 
+@dataclass(frozen=True)
+class RunStart:
+    """Weights of another run that a run starts from: their record, and themselves as safetensors."""
+
+    record: StartRecord
+    weights: bytes
+
+
 def create(
     name: str,
     fingerprint: str,
@@ -155,6 +168,7 @@ def create(
     data: DataSummary,
     environment: Environment,
     code: RunCode | None = None,
+    start: RunStart | None = None,
     stem: str | None = None,
 ) -> RunFolder:
     """Make a run folder with its first files, whole or not at all.
@@ -169,6 +183,7 @@ def create(
         data: what the run keeps of its data.
         environment: in which it begins.
         code: of the user's own, which is copied; None where there is none.
+        start: weights of another run, which are copied; None where all are drawn.
         stem: the beginning of the folder's name; None is `name`.
 
     Raises:
@@ -177,7 +192,7 @@ def create(
     for path in _paths(stem or name, fingerprint):
         # A shorter name may be that of another run, or of a folder that is none.
         if not os.path.lexists(path):
-            _make(RunFolder(path, name, fingerprint), config, data, environment, code)
+            _make(RunFolder(path, name, fingerprint), config, data, environment, code, start)
         if _is_of(path, fingerprint):
             atomic.remove_leftovers(path.parent, path.name)
             return open_run(path)
@@ -185,8 +200,13 @@ def create(
     raise WorkError(f"{taken} must be free, or a run folder. Got another folder.")
 
 
-def _make(
-    run: RunFolder, config: str, data: DataSummary, environment: Environment, code: RunCode | None
+def _make(  # noqa: PLR0917 (the arguments of `create`)
+    run: RunFolder,
+    config: str,
+    data: DataSummary,
+    environment: Environment,
+    code: RunCode | None,
+    start: RunStart | None,
 ) -> None:
     check = check_of(config, run.subject(CONFIG))
     identity = RunIdentity(format=FORMAT, name=run.name, fingerprint=run.fingerprint, config=check)
@@ -198,6 +218,8 @@ def _make(
     }
     if code is not None:
         files[CODE] = to_json(code.record, run.subject(CODE))
+    if start is not None:
+        files[START] = to_json(start.record, run.subject(START))
     try:
         with atomic.directory(run.path) as temporary:
             # Made here, so that its entry is on the disk before the first checkpoint is.
@@ -206,6 +228,8 @@ def _make(
                 (temporary / file).write_text(text, encoding="utf-8")
             if code is not None:
                 _copy_code(temporary / CODE_COPY, code.files)
+            if start is not None:
+                _copy(temporary / START_COPY, {START_WEIGHTS: start.weights})
     except WorkError:
         if not exists(run.path):
             raise
@@ -213,12 +237,16 @@ def _make(
 
 def _copy_code(folder: Path, files: Mapping[str, Mapping[str, bytes]]) -> None:
     for key, contents in files.items():
-        for name, content in contents.items():
-            path = folder / key / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-            atomic.sync(path)
-    for inner in sorted(path for path in folder.rglob("*") if path.is_dir()):
+        _copy(folder / key, contents)
+
+
+def _copy(folder: Path, contents: Mapping[str, bytes]) -> None:
+    for name, content in contents.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        atomic.sync(path)
+    for inner in sorted([folder, *(path for path in folder.rglob("*") if path.is_dir())]):
         atomic.sync(inner)
 
 

@@ -97,6 +97,21 @@ class CodeRecord(TypedDict):
 
 
 @with_config(EXACT)
+class StartRecord(TypedDict):
+    """The run whose weights another one starts from.
+
+    run: its folder. fingerprint: of it. step: of the checkpoint. sha256: of the checkpoint's weights.
+    weights: SHA-256 of those of them that are copied.
+    """
+
+    run: str
+    fingerprint: Sha256
+    step: Count
+    sha256: Sha256
+    weights: Sha256
+
+
+@with_config(EXACT)
 class RunCost(TypedDict):
     """Time and memory of a run, and the machine. Memory is the peak of the whole process."""
 

@@ -13,7 +13,7 @@ from seqlab.evaluate.card import numbers
 from seqlab.evaluate.oracle_check import oracle_check
 from seqlab.evaluate.sampled_texts import write_samples
 from seqlab.evaluate.scoring import score, score_training
-from seqlab.evaluate.weights import newest_checkpoint, reading
+from seqlab.evaluate.weights import load_start, newest_checkpoint, reading
 from seqlab.experiment import seeding
 from seqlab.experiment.network_experiment import NetworkExperiment
 from seqlab.experiment.schedules import Clock
@@ -217,7 +217,9 @@ class Loop:
         """Load the newest checkpoint; without one, start the journals from the beginning."""
         marks: Mapping[str, JournalMark] = {}
         newest = newest_checkpoint(self.run)
-        if newest is not None:
+        if newest is None:
+            load_start(self.run, self.experiment.model)
+        else:
             saved = checkpoint.load(self.run, newest, self.training)
             self.progress, marks = saved.progress, saved.marks
             with reading(newest):

@@ -35,6 +35,7 @@ from seqlab.schema.plugins import PluginKind
 from seqlab.training.callback import RunCallback
 from seqlab.training.fit_kinds import FITS
 from seqlab.training.members import members_threads, with_finished_members
+from seqlab.training.source_run import find_source, started_from
 
 
 @named_errors()
@@ -87,11 +88,14 @@ def _train(
 ) -> RunSummary:
     """The same, with the numerics settled; `device` and `threads` are what was asked for."""
     callback.message(f"Data: {config.data.kind}")
+    # Before the data is read, which may take long.
+    source = find_source(config)
     dataset = config.dataset()
     for note in dataset.notes:
         callback.message(f"Note: {note}")
     code = load_and_trust(config)
-    fingerprint = _fingerprint(config, dataset, code)
+    identified = started_from(config, None if source is None else source.sha256)
+    fingerprint = _fingerprint(identified, dataset, code)
     stem = run_stem(plain(config))
     path = run_folder.existing(stem, fingerprint)
     if path is not None:
@@ -100,10 +104,13 @@ def _train(
         with run.lock():
             _check_same_place(run, device, threads)
         return _go_on(run, config, dataset, callback)
-    _report_other_code(config, dataset, code, callback)
+    _report_other_code(identified, dataset, code, callback)
     with numerics(place.type, threads_for(config, dataset, threads)):
         # Building everything first finds what does not fit before a folder exists.
         experiment = build(config, dataset, place, None)
+        start = None if source is None else source.start(experiment)
+        if start is not None:
+            callback.message(f"Starts from {start.record['run']}, step {start.record['step']:,}.")
         made = _environment(config, place.type, experiment.matmul)
         run = run_folder.create(
             config.name,
@@ -111,7 +118,8 @@ def _train(
             config=to_toml(_with_copies(located(config))),
             data=describe_data(dataset, experiment.spec),
             environment=made,
-            code=_run_code(config, dataset, code, experiment.notes),
+            code=_run_code(identified, dataset, code, experiment.notes),
+            start=start,
             stem=stem,
         )
         if run.environment() == made:
@@ -128,9 +136,11 @@ def run_reference(config: AnyExperimentConfig) -> str:
     """The name of an experiment's run, whether there is a folder or not; see `run_folder.resolve`.
 
     Raises:
-        UserError: the data cannot be found.
+        UserError: the data cannot be found, or the run whose weights it starts from.
     """
-    fingerprint = _print(config, config.data.content_hash(), load_code(config))
+    source = find_source(config)
+    identified = started_from(config, None if source is None else source.sha256)
+    fingerprint = _print(identified, config.data.content_hash(), load_code(config))
     return run_folder.reference(run_stem(plain(config)), fingerprint)
 
 
@@ -154,7 +164,9 @@ def resume(run: RunFolder, *, callback: RunCallback, trust: bool = False) -> Run
     code = load_code(config)
     for each in code.values():
         callback.message(f"Code: the run's copy of {each.label}, SHA-256 {each.sha256[:12]}")
-    if _fingerprint(config, dataset, code) != run.fingerprint:
+    start = run.start()
+    identified = started_from(config, None if start is None else start["sha256"])
+    if _fingerprint(identified, dataset, code) != run.fingerprint:
         versions = run.environment()["versions"]
         raise UserError(
             f"{run.path} must be resumed as it began: its {run.config_path.name} was changed, or seqlab was "
