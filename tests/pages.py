@@ -23,6 +23,8 @@ FILMS = ("film", "story", "end", "actor", "song", "picture", "scene", "plot")
 _SMALL = {
     "ptb-lstm": ["model.hidden_size=16", "model.embedding_size=16"],
     "imdb-lstm": ["model.hidden_size=16", "data.max_length=20"],
+    "imdb-lm": ["model.hidden_size=16", "model.embedding_size=16", "data.max_length=20"],
+    "imdb-transfer": ["model.hidden_size=16", "model.embedding_size=16", "data.max_length=20"],
     "imdb-linear": ["model.linear_size=16", "data.max_length=20"],
 }
 """By recipe, what makes its shown training small; each is cut to two steps besides."""

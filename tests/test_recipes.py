@@ -115,6 +115,9 @@ def test_trains(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     config = configured(name, tmp_path)
+    if config.transfer is not None:
+        source = configured(config.transfer.run, tmp_path)
+        run.train(parse(type(source), shrunk(plain(source))), callback=tiny.Nobody())
     summary = run.train(parse(type(config), shrunk(plain(config))), callback=tiny.Nobody())
     assert summary["stopped"].startswith(ENDS[config.method])
     assert summary["metrics"]["loss"] > 0

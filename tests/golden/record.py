@@ -398,8 +398,11 @@ def write(folder: Path, name: str, table: Table) -> Path:
 
 
 def recipe_file(folder: Path, name: str) -> Path:
-    """The small recipe as a file; one for a user's own data gets some."""
+    """The small recipe as a file; one for a user's own data gets some, and what it starts from is trained."""
     table = small_recipe(name)
+    source = resolved(table["base"]).get("model", {}).get("init_from")
+    if source is not None:
+        command("train", str(recipe_file(folder, source)), *PLACE)
     own = own_file(folder, table["base"])
     if own is not None:
         first, second = own[0].split(".")

@@ -69,6 +69,7 @@ def sequences(extent: Extent) -> dict[str, Any]:
         "model.embedding_std": 0.1,
         "model.hidden_size": width,
         "model.linear_size": width,
+        "model.layers": 1,
         "model.dropout": _step(extent.texts, (20_000, 0.5), above=0.3),
         "batching.batch_size": _step(extent.texts, (2_000, 16), (20_000, 32), above=64),
         "training.epochs": _step(extent.texts, (2_000, 20), (20_000, 10), (200_000, 5), above=3),
