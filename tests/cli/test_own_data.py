@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -231,3 +232,19 @@ def test_data_show_prints_the_notes_that_training_prints(seqlab, runs: Path, tmp
     for note in content["notes"]:
         assert f"Note: {note}" in " ".join(result.err.split())
         assert f"Note: {note}" in shown
+
+
+def test_texts_without_labels_are_shown_with_those_left_out(seqlab, runs: Path, tmp_path: Path) -> None:
+    own = own_files.write(tmp_path, "text-classifier")
+    content = json.loads(seqlab("data", "show", "table", own.removeprefix("data."), "--json").out)
+    assert content["unlabelled"] == {}
+    lines = [line.rpartition(",")[0].strip('"') for line in (tmp_path / "films.csv").read_text().splitlines()]
+    (tmp_path / "more.txt").write_text("\n".join([*lines[1:], "one more film"]))
+    more = f"data.unlabelled_path={tmp_path / 'more.txt'}"
+    shown = seqlab("data", "show", "table", own, more).out
+    assert re.search(
+        r"^unlabelled +sequences +tokens +unknown +left out, in valid +left out, in test$", shown, re.M
+    )
+    assert re.search(r"^texts +23 .* 4 +4$", shown, re.M)
+    assert seqlab("train", "text-nbsvm", own, more, "name=films").status == 0
+    assert "4 unlabelled texts equal to one of them, left out" in seqlab("evaluate", "films").out

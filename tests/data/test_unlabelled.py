@@ -16,7 +16,7 @@ from seqlab.data.sources import imdb
 from seqlab.data.sources.imdb import ImdbConfig, read_unlabelled
 from seqlab.data.sources.table import TableConfig
 from seqlab.data.unlabelled import leave_out
-from seqlab.schema.config import parse
+from seqlab.schema.config import parse, plain
 from seqlab.schema.errors import UserError
 from seqlab.tasks.task_configs import ClassifyConfig, LanguageModelConfig
 
@@ -174,6 +174,15 @@ def test_their_content_is_part_of_that_of_the_data(tmp_path: Path) -> None:
     assert str(tmp_path / "lines.txt") in config.about().origin
     (tmp_path / "lines.txt").write_text("another text\n")
     assert config.content_hash() != before
+
+
+def test_a_tokenizer_of_ones_own_learns_from_them(tmp_path: Path) -> None:
+    (tmp_path / "tokens.py").write_text("def ends(text):\n    return [text[-1]]\n")
+    own = {"kind": "import", "path": f"{tmp_path / 'tokens.py'}:ends"}
+    config = parse(TableConfig, {**plain(table(tmp_path)), "tokenizer": own})
+    tokens = config.build().tokenizer.vocabulary.tokens[4:]
+    corpus = config.corpus()
+    assert set(tokens) == {text[-1] for text in [*corpus.texts["train"], *corpus.unlabelled]}
 
 
 @pytest.mark.parametrize(
