@@ -29,12 +29,13 @@ def configured(name: str, folder: Path) -> AnyExperimentConfig:
 
 
 def shrunk(table: Table) -> Table:
-    """The one rule that makes every recipe small: narrow layers, three steps, few samples of little.
+    """The one rule that makes every recipe small: narrow layers, three steps, little to score and to sample.
 
     A baseline is small already, but for generated data.
     """
     known = {key for key, _ in fields(experiment_class(table), table)}
     sizes = {"train": 200, "valid": 20, "test": 20} if "data.train" in known else {}
+    sizes |= {"valid_size": 200} if "data.valid_size" in known else {}
     table = {**table, "data": {**table["data"], **sizes}}
     if "baseline" in table:
         return table
