@@ -190,7 +190,7 @@ def test_own_data(recipe: str, tmp_path: Path) -> None:
         ([*GRAMS, "baseline.order=-2"], "'baseline.order' must be greater than or equal to 1"),
         ([*REVIEWS, "baseline.C=0"], "'baseline.C' must be greater than 0"),
         ([*REVIEWS, "baseline.alpha=-1"], "'baseline.alpha' must be greater than 0"),
-        ([*REVIEWS, "baseline.length=3"], "'baseline.length' must be less than or equal to 5"),
+        ([*REVIEWS, "baseline.length=9"], "'baseline.length' must be less than or equal to 5"),
         ([*REVIEWS, "baseline.kind=nbsvm"], "There is no baseline 'nbsvm'. Nearest: 'nb-svm'"),
         ([*REVIEWS, "task.label_smoothing=0.1"], "There is no setting 'task.label_smoothing'"),
         ([*REVIEWS, "training.label_smoothing=0.1"], "There is no setting 'training.label_smoothing'"),
