@@ -142,6 +142,7 @@ MODELS: dict[str, Table] = {
     "recurrent-lm": {"embedding_size": 8, "hidden_size": 8},
     "recurrent-classifier": {"embedding_size": 8, "hidden_size": 8, "linear_size": 8},
     "linear-classifier": {"embedding_size": 8, "linear_size": 8},
+    "sequential-classifier": {"embedding_size": 8, "window": 40},
     "transformer-lm": {"hidden_size": 8, "heads": 2, "feed_forward_size": 16},
 }
 BATCHING: dict[str, Table] = {
@@ -228,6 +229,11 @@ STUDY: Table = {"data": DRAWN, "training": {**TRAINING, "max_steps": 4}, "sample
 GRID: Table = {"data": DATA["imdb"], "batching": {"batch_size": 24}}
 """Two steps an epoch, so that some of the epochs of a grid are reached."""
 STUDIES_SMALL: dict[str, Table] = {
+    "battlefield": {
+        "data": DATA["imdb"],
+        "model": MODELS["sequential-classifier"],
+        "batching": BATCHING["sequences"],
+    },
     "brackets-cells": {"model": MODELS["recurrent-lm"], "batching": BATCHING["tokens"]},
     "chomsky-small": {
         "data": {**DRAWN, "max_length": 12, "longer_max_length": 18, "longer": 10},

@@ -176,6 +176,19 @@ def test_a_chain_of_causal_layers_continues_from_its_state() -> None:
         torch.testing.assert_close(after[name], tensor)
 
 
+def test_a_chain_s_groups_are_those_of_its_layers_from_the_last_one() -> None:
+    stack = RecurrentStack("gru", 4, 3, layers=2, generator=random())
+    chain = Chain([Convolution(E, 4, (3, 2), generator=random()), MaxPool(4, 2), stack])
+    groups = chain.layer_groups()
+    assert [group.name for group in groups] == [
+        "layers.2, body layer 2",
+        "layers.2, body layer 1",
+        "layers.0, body",
+    ]
+    grouped = [id(parameter) for group in groups for parameter in group.parameters]
+    assert sorted(grouped) == sorted(id(parameter) for parameter in chain.parameters())
+
+
 def test_one_logit_is_the_binary_cross_entropy() -> None:
     head, x = OneLogit(linear(E, 1, generator=random())).double(), drawn(6, E)
     labels = torch.tensor([0, 1, 1, 0, 1, 0])

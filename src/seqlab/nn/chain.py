@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from seqlab.nn.embedding import Lookup
-from seqlab.nn.layer import Layer, LayerState
+from seqlab.nn.layer import Layer, LayerGroup, LayerState
 
 
 class Chain(Layer):
@@ -56,6 +56,17 @@ class Chain(Layer):
             after |= {f"{i}.{name}": tensor for name, tensor in (new or {}).items()}
         assert isinstance(y, Tensor), "a layer's outputs are a tensor"
         return y, lengths, after if need_state else None
+
+    @override
+    def layer_groups(self) -> list[LayerGroup]:
+        """Those of its layers, from the last one to the first; layers without parameters have none."""
+        numbered = reversed(list(enumerate(self._in_order())))
+        groups = [(i, group) for i, layer in numbered for group in layer.layer_groups()]
+        return [
+            LayerGroup(f"layers.{i}, {group.name}", group.parameters)
+            for i, group in groups
+            if group.parameters
+        ]
 
     def _in_order(self) -> list[Layer]:
         return [layer for layer in self.layers if isinstance(layer, Layer)]

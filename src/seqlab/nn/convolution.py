@@ -18,7 +18,7 @@ from torch.nn import functional
 from typing_extensions import override
 
 from seqlab.nn.embedding import Lookup, vectors_of
-from seqlab.nn.layer import Layer, LayerState, Pooling
+from seqlab.nn.layer import Pooling, StatelessLayer
 from seqlab.nn.layer_inputs import check_inputs, ragged_lengths
 from seqlab.nn.linear_max import max_of_steps
 from seqlab.nn.padding import zero_padding
@@ -27,7 +27,7 @@ from seqlab.nn.sizes import check_sizes, require_numbers
 KIND = "convolution"
 
 
-class Convolution(Layer):
+class Convolution(StatelessLayer):
     """y_t = ReLU(b + sum over k < w of W[:, :, k] x_(t + k - (w - 1) // 2)), for each width, concatenated.
 
     Inputs before a sequence's first and after its last token are zeros, so a sequence keeps its length; of an
@@ -60,18 +60,9 @@ class Convolution(Layer):
         return self.filters * len(self.widths)
 
     @override
-    def start(self, batch_size: int) -> LayerState:
-        return {}
-
-    @override
-    def forward(
-        self,
-        x: Float[Tensor, "B T E"] | Lookup,
-        lengths: Int[Tensor, " B"],
-        state: LayerState | None = None,
-        *,
-        need_state: bool = True,
-    ) -> tuple[Float[Tensor, "B T H"], Int[Tensor, " B"], LayerState | None]:
+    def outputs(
+        self, x: Float[Tensor, "B T E"] | Lookup, lengths: Int[Tensor, " B"]
+    ) -> tuple[Float[Tensor, "B T H"], Int[Tensor, " B"]]:
         spaced, before = self._spaced(x, lengths)
         T = x.shape[1]
         outputs = [
@@ -79,7 +70,7 @@ class Convolution(Layer):
             for weight, bias in self._weights()
         ]
         y = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=2)
-        return torch.relu(y), lengths, {} if need_state else None
+        return torch.relu(y), lengths
 
     @override
     def maximum(self) -> Pooling | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from typing_extensions import override
 
 from seqlab.nn.embedding import Lookup
 
@@ -77,3 +78,29 @@ class Layer(nn.Module, ABC):
     def layer_groups(self) -> list[LayerGroup]:
         """Its parameters, from the layer next to the outputs to the one next to the inputs."""
         return [LayerGroup.of("body", self)]
+
+
+class StatelessLayer(Layer, ABC):
+    """A layer that remembers nothing of the steps that it has read."""
+
+    @override
+    def start(self, batch_size: int) -> LayerState:
+        return {}
+
+    @override
+    def forward(
+        self,
+        x: Float[Tensor, "B T E"] | Lookup,
+        lengths: Int[Tensor, " B"],
+        state: LayerState | None = None,
+        *,
+        need_state: bool = True,
+    ) -> tuple[Float[Tensor, "B S H"], Int[Tensor, " B"], LayerState | None]:
+        y, lengths = self.outputs(x, lengths)
+        return y, lengths, {} if need_state else None
+
+    @abstractmethod
+    def outputs(
+        self, x: Float[Tensor, "B T E"] | Lookup, lengths: Int[Tensor, " B"]
+    ) -> tuple[Float[Tensor, "B S H"], Int[Tensor, " B"]]:
+        """Outputs and their lengths; see `forward`."""

@@ -12,14 +12,14 @@ from typing_extensions import override
 
 from seqlab.data.sequences import length_mask
 from seqlab.nn.embedding import Lookup, vectors_of
-from seqlab.nn.layer import Layer, LayerState
+from seqlab.nn.layer import StatelessLayer
 from seqlab.nn.layer_inputs import check_inputs, ragged_lengths
 from seqlab.nn.sizes import check_sizes
 
 KIND = "max-pool"
 
 
-class MaxPool(Layer):
+class MaxPool(StatelessLayer):
     """y_t = max over w t <= s < min(w (t + 1), length) of x_s: windows side by side, none of them padded.
 
     As torch.nn.MaxPool1d(w, ceil_mode=True) of each sequence alone, so no step is lost.
@@ -43,18 +43,9 @@ class MaxPool(Layer):
         return self._size
 
     @override
-    def start(self, batch_size: int) -> LayerState:
-        return {}
-
-    @override
-    def forward(
-        self,
-        x: Float[Tensor, "B T E"] | Lookup,
-        lengths: Int[Tensor, " B"],
-        state: LayerState | None = None,
-        *,
-        need_state: bool = True,
-    ) -> tuple[Float[Tensor, "B W E"], Int[Tensor, " B"], LayerState | None]:
+    def outputs(
+        self, x: Float[Tensor, "B T E"] | Lookup, lengths: Int[Tensor, " B"]
+    ) -> tuple[Float[Tensor, "B W E"], Int[Tensor, " B"]]:
         check_inputs(x, None, KIND)
         ragged = ragged_lengths(lengths, x, KIND)
         vectors, T = vectors_of(x), x.shape[1]
@@ -66,7 +57,7 @@ class MaxPool(Layer):
         new = torch.div(lengths + self.width - 1, self.width, rounding_mode="floor")
         # A window of padding alone has no maximum.
         y = y.masked_fill(~length_mask(new, count).unsqueeze(2), 0.0)
-        return y, new, {} if need_state else None
+        return y, new
 
     def extra_repr(self) -> str:
         """The width, as `print(model)` shows it."""

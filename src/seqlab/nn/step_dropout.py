@@ -8,10 +8,10 @@ from typing_extensions import override
 
 from seqlab.nn.dropout import Dropout
 from seqlab.nn.embedding import Lookup, vectors_of
-from seqlab.nn.layer import Layer, LayerState
+from seqlab.nn.layer import StatelessLayer
 
 
-class StepDropout(Layer):
+class StepDropout(StatelessLayer):
     """`Dropout` of each feature of each step alone; see there for its generator.
 
     Args:
@@ -31,16 +31,7 @@ class StepDropout(Layer):
         return self._size
 
     @override
-    def start(self, batch_size: int) -> LayerState:
-        return {}
-
-    @override
-    def forward(
-        self,
-        x: Float[Tensor, "B T E"] | Lookup,
-        lengths: Int[Tensor, " B"],
-        state: LayerState | None = None,
-        *,
-        need_state: bool = True,
-    ) -> tuple[Float[Tensor, "B T E"], Int[Tensor, " B"], LayerState | None]:
-        return self.dropout(vectors_of(x)), lengths, {} if need_state else None
+    def outputs(
+        self, x: Float[Tensor, "B T E"] | Lookup, lengths: Int[Tensor, " B"]
+    ) -> tuple[Float[Tensor, "B T E"], Int[Tensor, " B"]]:
+        return self.dropout(vectors_of(x)), lengths

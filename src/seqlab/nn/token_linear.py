@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from seqlab.nn.embedding import Lookup, vectors_of
 from seqlab.nn.initial import linear
-from seqlab.nn.layer import Layer, LayerState, Pooling
+from seqlab.nn.layer import Pooling, StatelessLayer
 from seqlab.nn.layer_inputs import check_inputs, ragged_lengths
 from seqlab.nn.padding import zero_padding
 from seqlab.nn.pooling import max_over_time
@@ -17,7 +17,7 @@ from seqlab.nn.pooling import max_over_time
 KIND = "linear layer"
 
 
-class TokenLinear(Layer):
+class TokenLinear(StatelessLayer):
     """y_t = ReLU(W x_t + b).
 
     Args:
@@ -45,22 +45,13 @@ class TokenLinear(Layer):
         return MaxOfLinear(self.linear)
 
     @override
-    def start(self, batch_size: int) -> LayerState:
-        return {}
-
-    @override
-    def forward(
-        self,
-        x: Float[Tensor, "B T E"] | Lookup,
-        lengths: Int[Tensor, " B"],
-        state: LayerState | None = None,
-        *,
-        need_state: bool = True,
-    ) -> tuple[Float[Tensor, "B T H"], Int[Tensor, " B"], LayerState | None]:
+    def outputs(
+        self, x: Float[Tensor, "B T E"] | Lookup, lengths: Int[Tensor, " B"]
+    ) -> tuple[Float[Tensor, "B T H"], Int[Tensor, " B"]]:
         check_inputs(x, self.linear.weight, KIND)
         ragged = ragged_lengths(lengths, x, KIND)
         vectors = vectors_of(x) if ragged is None else zero_padding(vectors_of(x), ragged)
-        return torch.relu(self.linear(vectors)), lengths, {} if need_state else None
+        return torch.relu(self.linear(vectors)), lengths
 
 
 class MaxOfLinear(nn.Module):
