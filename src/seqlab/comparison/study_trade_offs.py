@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from seqlab.comparison.comparable import cost_differences
 from seqlab.comparison.study import Group, Study
 from seqlab.comparison.study_cost import Cost, cost
-from seqlab.runs.cards import Card
 from seqlab.stats.ties import difference
 
 
@@ -41,7 +39,7 @@ def trade_offs(study: Study) -> list[str]:
     known = [(group, spent) for group, spent in known if group.summary.median is not None]
     if len(known) < 2:
         return []
-    one_machine = not cost_differences(_cards([group for group, _ in known]))
+    one_machine = _same_machine([group for group, _ in known])
     kinds = [kind for kind in _COST_KINDS if one_machine or not kind.measured]
     return [
         _sentence(study, kind, known) for kind in kinds if len({kind.amount(spent) for _, spent in known}) > 1
@@ -81,7 +79,9 @@ def _sentence(study: Study, kind: _CostKind, known: Sequence[tuple[Group, Cost]]
     return f"{what}: from {', then '.join(named)}{rest}"
 
 
-def _cards(groups: Sequence[Group]) -> list[Card]:
+def _same_machine(groups: Sequence[Group]) -> bool:
+    """Whether all runs had the same processor; each run chose its number of threads itself."""
     folders = [run.folder for group in groups for run in group.runs if run.folder is not None]
-    cards = [folder.card("valid") for folder in folders]
-    return [card for card in cards if card is not None]
+    cards = [card for folder in folders if (card := folder.card("valid")) is not None]
+    machines = [card["environment"] for card in cards]
+    return len({(one["device"], one["processor"], one["cores"]) for one in machines}) <= 1
