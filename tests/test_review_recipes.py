@@ -86,3 +86,44 @@ def test_the_vocabulary_is_that_of_the_training_reviews(settings: list[str], wor
 def test_the_own_layer_is_validated_after_each_of_five_epochs() -> None:
     training = configured("imdb-own-elman").training
     assert (training.epochs, training.patience, training.validations_per_epoch) == (5, None, 1)
+
+
+TABLE, DENSE, HEAD = 10_000 * 100, 250, 250 + 1
+"""Parameters of the embedding; features of the dense layer after the window; parameters of its one logit."""
+LSTM_OF_MAPS = 4 * (250 * (200 + 250) + 2 * 250)
+BATTLEFIELD = {
+    "ids": (500 * DENSE + DENSE + HEAD, 125_501),
+    "dense": (TABLE + 500 * 100 * DENSE + DENSE + HEAD, 13_500_501),
+    "rnn": (TABLE + 250 * 350 + 500 + 500 * 250 * DENSE + DENSE + HEAD, 32_338_501),
+    "lstm": (TABLE + 4 * (250 * 350 + 500) + 500 * 250 * DENSE + DENSE + HEAD, 32_602_501),
+    "gru": (TABLE + 3 * (250 * 350 + 500) + 500 * 250 * DENSE + DENSE + HEAD, 32_514_501),
+    "cnn": (TABLE + 3 * 100 * 200 + 200 + 500 * 200 * DENSE + DENSE + HEAD, 26_060_701),
+    # Every fifth step of the window, and no dense layer between them and the logit.
+    "cnn-lstm": (TABLE + 3 * 100 * 200 + 200 + LSTM_OF_MAPS + 100 * 250 + 1, 1_537_201),
+}
+"""By hand, and the same as one number: those of the course where the structure is the course's."""
+
+
+@pytest.mark.parametrize("name", BATTLEFIELD)
+def test_a_network_of_the_battlefield_has_the_parameters_of_its_structure(name: str) -> None:
+    by_hand, number = BATTLEFIELD[name]
+    model = configured(f"battlefield-{name}").model.build(
+        InputSpec(vocabulary=10_000, outputs=2), torch.Generator()
+    )
+    assert sum(parameter.numel() for parameter in model.parameters()) == by_hand == number
+
+
+def test_the_course_s_numbers_of_the_networks_with_its_mistakes() -> None:
+    """A convolution of ids has one input; the LSTM after maps that are pooled over filters reads 500 steps."""
+    assert 3 * 1 * 200 + 200 + 500 * 200 * DENSE + DENSE + HEAD == 25_001_301
+    assert 3 * 1 * 200 + 200 + 4 * (250 * (500 + 250) + 2 * 250) + (200 // 5) * 250 + 1 == 762_801
+
+
+@pytest.mark.parametrize(("tokens", "number"), [(10, 322_562), (40, 1_090_562)])
+def test_two_dense_layers_over_a_window_have_the_course_s_parameters(tokens: int, number: int) -> None:
+    """Without the embedding; 100 features of each token, two layers of 256, two labels."""
+    settings = [f"data.max_length={tokens}", f"model.window={tokens}", "model.dense_sizes=256,256"]
+    config = recipes.configure("battlefield-dense", [*settings, "model.one_logit=false"])[0]
+    assert isinstance(config, ExperimentConfig)
+    model = config.model.build(InputSpec(vocabulary=10_000, outputs=2), torch.Generator())
+    assert sum(parameter.numel() for parameter in model.parameters()) - TABLE == number
