@@ -113,12 +113,6 @@ def test_a_network_of_the_battlefield_has_the_parameters_of_its_structure(name: 
     assert sum(parameter.numel() for parameter in model.parameters()) == by_hand == number
 
 
-def test_the_course_s_numbers_of_the_networks_with_its_mistakes() -> None:
-    """A convolution of ids has one input; the LSTM after maps that are pooled over filters reads 500 steps."""
-    assert 3 * 1 * 200 + 200 + 500 * 200 * DENSE + DENSE + HEAD == 25_001_301
-    assert 3 * 1 * 200 + 200 + 4 * (250 * (500 + 250) + 2 * 250) + (200 // 5) * 250 + 1 == 762_801
-
-
 @pytest.mark.parametrize(("tokens", "number"), [(10, 322_562), (40, 1_090_562)])
 def test_two_dense_layers_over_a_window_have_the_course_s_parameters(tokens: int, number: int) -> None:
     """Without the embedding; 100 features of each token, two layers of 256, two labels."""
