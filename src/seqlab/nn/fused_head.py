@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from seqlab.nn.layer_inputs import check_axes
 from seqlab.nn.matmul import TORCH, Matmul
@@ -16,6 +19,38 @@ from seqlab.schema.errors import UserError
 
 MOST_LOGITS = 1 << 26
 """Logits in memory at once (256 MiB of float32); more targets are processed in several chunks."""
+
+
+class CrossEntropyHead(nn.Module, ABC):
+    """A head that computes the loss of targets without the logits of all outputs."""
+
+    @abstractmethod
+    def cross_entropy(
+        self,
+        features: Float[Tensor, "N H"],
+        targets: Int[Tensor, " N"],
+        *,
+        label_smoothing: float = 0.0,
+        matmul: Matmul = TORCH,
+    ) -> Float[Tensor, ""]:
+        """Summed loss of the targets, in nats; see `linear_cross_entropy`."""
+
+    @abstractmethod
+    def nats(self, features: Float[Tensor, "N H"], targets: Int[Tensor, " N"]) -> Float[Tensor, " N"]:
+        """-log of the probability of each target."""
+
+
+def fused_loss(head: nn.Module) -> Callable[..., Tensor] | None:
+    """What computes the loss of a head in one operation with it; None where the head gives logits alone.
+
+    It is called with the keywords of `CrossEntropyHead.cross_entropy`.
+    """
+    if isinstance(head, CrossEntropyHead):
+        return head.cross_entropy
+    # The class itself: a subclass may compute something else.
+    if type(head) is nn.Linear:
+        return partial(linear_cross_entropy, weight=head.weight, bias=head.bias)
+    return None
 
 
 def linear_cross_entropy(

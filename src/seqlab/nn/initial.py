@@ -41,6 +41,13 @@ def linear(
     return _linear(nn.Parameter(weight), nn.Parameter(bias))
 
 
+def linear_without_bias(inputs: int, outputs: int, *, bound: float, generator: torch.Generator) -> nn.Linear:
+    """The map y = W x, with W from U(-bound, bound); both sizes are at least 1."""
+    _check_matrix({"inputs": inputs, "outputs": outputs})
+    weight = torch.empty(outputs, inputs).uniform_(-bound, bound, generator=generator)
+    return _linear(nn.Parameter(weight), None)
+
+
 def output_layer(
     inputs: int, outputs: int, *, bound: float, tied: Embedding | None, generator: torch.Generator
 ) -> nn.Linear:
@@ -81,8 +88,10 @@ def _embedding(weight: torch.Tensor) -> Embedding:
     return Embedding(weight.shape[0], weight.shape[1], _weight=weight)
 
 
-def _linear(weight: nn.Parameter, bias: nn.Parameter) -> nn.Linear:
+def _linear(weight: nn.Parameter, bias: nn.Parameter | None) -> nn.Linear:
     # On the meta device torch's own initialisation draws no numbers from the global generator.
-    layer = nn.Linear(weight.shape[1], weight.shape[0], device="meta")
-    layer.weight, layer.bias = weight, bias
+    layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
+    layer.weight = weight
+    if bias is not None:
+        layer.bias = bias
     return layer

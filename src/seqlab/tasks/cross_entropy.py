@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seqlab.nn.fused_head import linear_cross_entropy
+from seqlab.nn.fused_head import CrossEntropyHead, fused_loss
 from seqlab.tasks.task import Task
 
 _WITH_FLOAT64 = ("cpu", "cuda")
@@ -34,15 +34,14 @@ class CrossEntropyTask(Task, ABC):
 
         With class weights w, target y and smoothing s over V outputs: the sum over targets of
         (1 - s) w[y] nats(y) + s / V sum_v w[v] nats(v). The number is that of the targets, not the sum of
-        their weights. Where the head is linear and all targets have the same weight, head and loss are one
-        operation, which can be differentiated once.
+        their weights. Where all targets have the same weight and the head allows it, head and loss are one
+        operation, which can be differentiated once; see `fused_loss`.
         """
         unweighted = self.class_weights is None and features.device.type in _WITH_FLOAT64
-        if type(head) is nn.Linear and unweighted and torch.is_grad_enabled():
+        fused = fused_loss(head) if unweighted and torch.is_grad_enabled() else None
+        if fused is not None:
             smoothing, matmul = self.label_smoothing, self.matmul
-            total = linear_cross_entropy(
-                features, head.weight, head.bias, targets, label_smoothing=smoothing, matmul=matmul
-            )
+            total = fused(features=features, targets=targets, label_smoothing=smoothing, matmul=matmul)
             return total, targets.numel()
         logits = head(features)
         weights = None if self.class_weights is None else self.class_weights.to(logits)
@@ -53,9 +52,16 @@ class CrossEntropyTask(Task, ABC):
 
     @torch.no_grad()
     def scores(
-        self, head: nn.Module, features: Float[Tensor, "N H"], targets: Int[Tensor, " N"]
+        self,
+        head: nn.Module,
+        features: Float[Tensor, "N H"],
+        targets: Int[Tensor, " N"],
+        *,
+        outputs: bool = True,
     ) -> tuple[Float[Tensor, " N"], Float[Tensor, "N V"]]:
         """Nats and logits of each target, never smoothed or weighted; see `Task.scores`."""
+        if not outputs and isinstance(head, CrossEntropyHead):
+            return head.nats(features, targets), features.new_empty(len(targets), 0)
         logits = head(features)
         return functional.cross_entropy(logits.float(), targets, reduction="none"), logits
 
