@@ -69,10 +69,13 @@ SIZES: dict[str, list[Table]] = {
     "recurrent-lm": [
         *({**RECURRENT, "cell": cell} for cell in (*CELLS, f"{OWN_CELLS}:minimal_gated_unit")),
         {**RECURRENT, "embedding_size": 7, "tied": True},
+        # A cluster of few features could not give every target a high probability.
+        {**RECURRENT, "hidden_size": 12, "cutoffs": [4, 9], "projection_divisor": 2},
     ],
     "transformer-lm": [
         TRANSFORMER,
         {**TRANSFORMER, "attention_dropout": 0.2, "tied": True},
+        {**TRANSFORMER, "cutoffs": [5]},
     ],
     "import": [
         {"path": f"{OWN}:GruLanguageModel", "arguments": {"size": 5}},

@@ -13,6 +13,7 @@ from seqlab.data.dataset import Split
 from seqlab.data.ragged import Ragged
 from seqlab.measure import evaluate as evaluation
 from seqlab.measure.evaluate import evaluate
+from seqlab.measure.item_collector import ItemCollector
 from seqlab.models.input_spec import InputSpec
 from seqlab.models.model import SequenceModel
 from seqlab.models.model_kinds import MODELS
@@ -53,6 +54,11 @@ def build(kind: str, spec: InputSpec = SPEC, **table) -> SequenceModel:
 
 def recurrent(cell: str) -> SequenceModel:
     return build("recurrent-lm", cell=cell, embedding_size=6, hidden_size=8)
+
+
+def adaptive() -> SequenceModel:
+    clusters = {"cutoffs": [3, 7], "projection_divisor": 2}
+    return build("recurrent-lm", SPEC, embedding_size=6, hidden_size=8, **clusters)
 
 
 def transformer() -> SequenceModel:
@@ -109,6 +115,22 @@ def test_cutting_a_stream_into_windows_changes_nothing(kind, cell, length, windo
     assert batches.carried
     found = value(model, LANGUAGE, batches)
     assert found == pytest.approx(loss_token_by_token(model, split.text.tokens), rel=1e-6)
+
+
+def test_the_loss_of_an_adaptive_softmax_needs_no_outputs(monkeypatch: pytest.MonkeyPatch):
+    """It is that of all log-probabilities, which are not computed; a metric of outputs has them."""
+    model, split = adaptive(), stream(60)
+    batches = LANGUAGE.batches(split, StreamConfig(batch_size=1, sequence_length=25), None)
+    wanted = loss_token_by_token(model, split.text.tokens)
+    both = evaluate(model, LANGUAGE, batches, split="valid", metrics=["loss", "accuracy"])
+    assert isinstance(both[0], Scalar)
+    assert both[0].value == pytest.approx(wanted, rel=1e-6)
+    monkeypatch.setattr(model.head, "forward", None)
+    assert value(model, LANGUAGE, batches) == pytest.approx(wanted, rel=1e-6)
+    with pytest.raises(TypeError):
+        value(model, LANGUAGE, batches, "accuracy")
+    with pytest.raises(TypeError):  # items say which targets are right
+        evaluate(model, LANGUAGE, batches, split="valid", metrics=["loss"], items=ItemCollector(None))
 
 
 @settings(max_examples=10, deadline=None)

@@ -28,6 +28,9 @@ CONFIGS: dict[str, ModelConfig] = {
     "transformer": TransformerLanguageModelConfig(
         hidden_size=H, layers=2, heads=2, feed_forward_size=5, dropout=0.0, init_range=0.5
     ),
+    "adaptive": RecurrentLanguageModelConfig(
+        embedding_size=4, hidden_size=H, cutoffs=(3, 7), projection_divisor=2
+    ),
 }
 NAMES = list(CONFIGS)
 

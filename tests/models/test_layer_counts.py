@@ -124,6 +124,21 @@ def test_tied_weights_are_counted_where_they_first_occur():
     assert (head.formula, head.numbers, head.parameters) == ("outputs", "13", 13)
 
 
+def test_the_clusters_of_an_adaptive_softmax_are_rows():
+    """H features, K = 2 clusters of 300 and 600 tokens: H (100 + K) + 100 + K, then H H/4 + H/4 300, ..."""
+    table = {"hidden_size": 32, "embedding_size": 8, "layers": 1, "cutoffs": [100, 400]}
+    config = parse(RecurrentLanguageModelConfig, table)
+    model = config.build(InputSpec(vocabulary=1000, outputs=1000), torch.Generator())
+    rows = {row.layer: row.numbers for row in check(model) if row.layer.startswith("head")}
+    assert rows == {
+        "head.head": "32 x 102 + 102",
+        "head.tail.0.0": "32 x 8",
+        "head.tail.0.1": "8 x 300",
+        "head.tail.1.0": "32 x 2",
+        "head.tail.1.1": "2 x 600",
+    }
+
+
 def test_a_layer_without_a_formula_is_counted_by_its_shapes():
     class Own(nn.Module):
         def __init__(self):

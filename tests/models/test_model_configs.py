@@ -100,6 +100,9 @@ CHANGES = [
     (RecurrentLanguageModelConfig, "sum_layers", True),
     (RecurrentLanguageModelConfig, "dropout", 0.5),
     (RecurrentLanguageModelConfig, "tied", True),
+    (RecurrentLanguageModelConfig, "cutoffs", (3,)),
+    (RecurrentLanguageModelConfig, "cutoffs", (4,)),
+    (RecurrentLanguageModelConfig, "projection_divisor", 2),
     (RecurrentLanguageModelConfig, "init_range", 0.2),
     (TransformerLanguageModelConfig, "hidden_size", 8),
     (TransformerLanguageModelConfig, "layers", 2),
@@ -108,8 +111,13 @@ CHANGES = [
     (TransformerLanguageModelConfig, "dropout", 0.5),
     (TransformerLanguageModelConfig, "attention_dropout", 0.5),
     (TransformerLanguageModelConfig, "tied", True),
+    (TransformerLanguageModelConfig, "cutoffs", (3,)),
+    (TransformerLanguageModelConfig, "cutoffs", (4,)),
+    (TransformerLanguageModelConfig, "projection_divisor", 2),
     (TransformerLanguageModelConfig, "init_range", 0.2),
 ]
+NEEDS: dict[str, dict[str, Any]] = {"projection_divisor": {"cutoffs": (3,)}}
+"""By setting, others without which it is refused."""
 
 
 def random(seed: int = 0) -> torch.Generator:
@@ -126,9 +134,10 @@ def logits(config: ModelConfig) -> torch.Tensor:
 
 @pytest.mark.parametrize(("cls", "key", "value"), CHANGES)
 def test_every_setting_acts(cls, key, value):
-    config = cls(**SMALL[cls])
+    small = {**SMALL[cls], **NEEDS.get(key, {})}
+    config = cls(**small)
     assert getattr(config, key) != value
-    assert not torch.equal(logits(config), logits(cls(**{**SMALL[cls], key: value})))
+    assert not torch.equal(logits(config), logits(cls(**{**small, key: value})))
 
 
 def test_every_setting_of_every_model_is_in_the_list():
@@ -183,6 +192,55 @@ def test_heads_must_divide_the_hidden_size():
         UserError, match=r"'heads' must divide 'hidden_size'. Got heads 7, hidden_size 12. Nearest: h.* 6"
     ):
         parse(TransformerLanguageModelConfig, {"hidden_size": 12, "heads": 7}, "model")
+
+
+ADAPTIVE = pytest.mark.parametrize(
+    ("cls", "table"),
+    [
+        (RecurrentLanguageModelConfig, {"embedding_size": 16, "hidden_size": 16}),
+        (TransformerLanguageModelConfig, {"hidden_size": 16, "heads": 2}),
+    ],
+)
+
+
+@ADAPTIVE
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"cutoffs": [9, 4]}, r"model: 'cutoffs' must ascend\. Got \[9, 4\]\. Nearest: \[4, 9\]\."),
+        ({"cutoffs": [4, 4]}, r"'cutoffs' must ascend\. Got \[4, 4\]\. Nearest: \[4\]\."),
+        ({"cutoffs": [0, 4]}, r"'model\.cutoffs' must be greater than or equal to 1\. Got 0"),
+        ({"cutoffs": [4], "tied": True}, r"'tied' must be false where there are 'cutoffs', .*Got true\."),
+        ({"cutoffs": [4, 9, 12]}, r"cluster a feature: .* 16, 3 times\. Got 4\. Nearest: 2\."),
+        ({"cutoffs": [4], "projection_divisor": 17}, r"16, 1 times\. Got 17\. Nearest: 16\."),
+        ({"projection_divisor": 2}, r"'projection_divisor' must be 4 without 'cutoffs', .*Got 2\."),
+    ],
+)
+def test_an_adaptive_output_that_does_not_fit_is_refused(cls, table, settings, message):
+    with pytest.raises(UserError, match=message):
+        parse(cls, {**table, **settings}, "model")
+
+
+@ADAPTIVE
+def test_cutoffs_must_fit_the_vocabulary(cls, table):
+    config = parse(cls, {**table, "cutoffs": [4, 6]})
+    assert config.least_tokens == 7
+    for tokens in (7, 100):
+        config.build(InputSpec(vocabulary=tokens, outputs=tokens), random())
+    with pytest.raises(
+        UserError,
+        match=r"'model.cutoffs' must be less than 6, the number of tokens. Got \[4, 6\]. Nearest: \[4\]",
+    ):
+        config.build(InputSpec(vocabulary=6, outputs=6), random())
+    with pytest.raises(UserError, match=r"unless the tokenizer orders its ids by frequency.*unicode-words"):
+        config.build(InputSpec(vocabulary=9, outputs=9, frequent_first=False), random())
+
+
+@ADAPTIVE
+def test_sizes_of_an_adaptive_model_can_be_varied(cls, table):
+    config = parse(cls, {**table, "cutoffs": [4, 6]})
+    for width in config.widths:
+        assert config.at(width, width.step).build(InputSpec(vocabulary=9, outputs=9), random())
 
 
 def test_unknown_cell_names_the_nearest():

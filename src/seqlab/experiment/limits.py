@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 FLOAT, TOKEN, TEXT = 4, 16, 200
 """Bytes: of a float32 number; of a generated token, which is an integer and a random draw; of a text."""
-_LEAST = InputSpec(vocabulary=2, outputs=2, source_vocabulary=2, numbers=((0.0,), (1.0,)))
-"""The smallest sizes that a model may need, before the data is read."""
 _DRAWS = ("normal_", "uniform_", "trunc_normal_", "xavier_normal_", "kaiming_normal_", "orthogonal_")
 """Functions that draw a weight in place."""
 _UNKNOWN = 1 << 80
@@ -45,18 +43,18 @@ def check_texts(count: int, length: int, what: str) -> None:
     require_memory(count * (length * TOKEN + TEXT), what)
 
 
-def check_model(model: ModelConfig, optimizer: OptimizerConfig, spec: InputSpec = _LEAST) -> None:
+def check_model(model: ModelConfig, optimizer: OptimizerConfig, spec: InputSpec | None = None) -> None:
     """Check weights, their gradients, and what the optimizer keeps of each weight.
 
     Args:
         model: what is built.
         optimizer: what moves it.
-        spec: sizes of inputs and outputs; those of the smallest data where they are not known yet.
+        spec: sizes of inputs and outputs; None, before the data is read: the smallest that may be.
 
     Raises:
         UserError: they need more memory than there is, or the optimizer cannot be used.
     """
-    count = count_parameters(model, spec)
+    count = count_parameters(model, spec or _smallest(model))
     if count is None:
         return
     sizes = {key: size for key, size in plain(model).items() if type(size) is int}
@@ -65,6 +63,11 @@ def check_model(model: ModelConfig, optimizer: OptimizerConfig, spec: InputSpec 
     number = "over 10^24 parameters" if count >= _UNKNOWN else f"{count:,} parameters"
     copies = 2 + state_size(optimizer)
     require_memory(count * copies * FLOAT, f"{settings}, {number} with gradients and optimizer state")
+
+
+def _smallest(model: ModelConfig) -> InputSpec:
+    tokens = model.least_tokens
+    return InputSpec(vocabulary=tokens, outputs=tokens, source_vocabulary=2, numbers=((0.0,), (1.0,)))
 
 
 def count_parameters(model: ModelConfig, spec: InputSpec) -> int | None:

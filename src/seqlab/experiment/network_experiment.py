@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from typing_extensions import override
 
 from seqlab.data.batches import Batches
@@ -179,8 +179,8 @@ def _check_batches(experiment: NetworkExperiment) -> None:
         _check_curriculum(config.training, len(task.batches(splits[0], config.batching, seed=None)))
     for split in dataset.splits.values():
         experiment.scoring_batches(split, config.evaluation.streams)
-    head = experiment.model.head
-    limits.check_batches(splits, config.batching, head.in_features if isinstance(head, nn.Linear) else 1)
+    features = getattr(experiment.model.head, "in_features", 1)
+    limits.check_batches(splits, config.batching, features)
 
 
 def _check_curriculum(training: TrainingConfig, steps: int) -> None:

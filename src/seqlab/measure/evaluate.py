@@ -59,12 +59,15 @@ def evaluate(
             f"Got {type(model).__name__}. Nearest: overlapping windows."
         )
 
+    # Items say which targets are right, for which all outputs are needed.
+    outputs = items is not None or any(METRICS[key].reads == "outputs" for key in metrics)
+
     def pieces() -> Iterator[Piece]:
         state: State | None = None
         rows = 0
         for index in range(len(batches)):
             batch = batches[index]
-            scored, state = _score(model, task, batch, batches.counted(index), state)
+            scored, state = _score(model, task, batch, batches.counted(index), state, outputs=outputs)
             state = state if batches.carried else None
             yield from ((rows + row, piece) for piece, row in scored)
             rows += len(batch)
@@ -135,7 +138,13 @@ def tally_texts(
 
 
 def _score(
-    model: SequenceModel, task: Task, batch: Batch, counted: Tensor | None, state: State | None
+    model: SequenceModel,
+    task: Task,
+    batch: Batch,
+    counted: Tensor | None,
+    state: State | None,
+    *,
+    outputs: bool,
 ) -> tuple[Iterator[tuple[Scored, Int[Tensor, " N"]]], State | None]:
     """The targets that count, some at a time, with the sequence of each; and the state after the batch."""
     device = device_of(model)
@@ -145,13 +154,13 @@ def _score(
     kept, targets, positions = features[mask], batch.target_values[mask], _positions(batch)[mask]
     rows = mask.nonzero()[:, 0]
     lengths = batch.inputs.lengths[rows]
-    outputs = model.head(kept[:0]).shape[1]
-    count = max(1, min(TARGETS_AT_ONCE, LOGITS_AT_ONCE // max(1, outputs)))
+    _, none = task.scores(model.head, kept[:0], targets[:0], outputs=outputs)
+    count = max(1, min(TARGETS_AT_ONCE, LOGITS_AT_ONCE // max(1, none.shape[1])))
 
     def pieces() -> Iterator[tuple[Scored, Tensor]]:
         for begin in range(0, len(targets), count):
             part = slice(begin, begin + count)
-            nats, logits = task.scores(model.head, kept[part], targets[part])
+            nats, logits = task.scores(model.head, kept[part], targets[part], outputs=outputs)
             yield Scored(nats, logits, targets[part], positions[part], lengths[part]), rows[part]
 
     return pieces(), state

@@ -22,7 +22,8 @@ class InputSpec:
     a number. source_vocabulary: number of tokens of the source; None without a source. max_length: tokens
     of the longest input; None where there is no limit. padding: the id of padding; None where no token is
     for it. output: what is predicted; None where no task has said so. numbers: what each token is as numbers;
-    None where tokens are none.
+    None where tokens are none. frequent_first: whether ids, after those of special tokens, are in the order
+    of frequency; true of a run that is read back, where what needs it was checked before.
     """
 
     vocabulary: int
@@ -32,9 +33,10 @@ class InputSpec:
     padding: int | None = None
     output: Output | None = None
     numbers: Numbers | None = None
+    frequent_first: bool = True
 
     def sizes(self) -> InputSizes:
-        """What a run folder keeps: all but the numbers, which belong to the tokenizer."""
+        """What a run folder keeps: all but what belongs to the tokenizer."""
         return {
             "vocabulary": self.vocabulary,
             "outputs": self.outputs,

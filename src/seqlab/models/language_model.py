@@ -24,10 +24,10 @@ class LanguageModel(SequenceModel):
         embedding: a vector for each token.
         body: causal layers.
         dropout: share dropped of embedded tokens and before the head; a body may drop more inside.
-        head: map to the vocabulary.
+        head: map to the vocabulary; its outputs are logits.
     """
 
-    def __init__(self, embedding: Embedding, body: Layer, *, dropout: float, head: nn.Linear):
+    def __init__(self, embedding: Embedding, body: Layer, *, dropout: float, head: nn.Module):
         super().__init__()
         assert body.causal, "a language model must not see the tokens that it predicts"
         self.capabilities = Capabilities(causal=True, carries_state=body.carries_state)

@@ -44,6 +44,11 @@ class ModelConfig(Config, ABC):
     def widths(self) -> tuple[Width, ...]:
         """The sizes that make the model larger or smaller, coarse ones first."""
 
+    @property
+    def least_tokens(self) -> int:
+        """Tokens that a vocabulary has at least, or the model is refused."""
+        return 2
+
     def at(self, width: Width, size: int) -> ModelConfig:
         """The same model with another size of one of its `widths`."""
         table = plain(self)

@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from seqlab.models.input_spec import InputSpec
 from seqlab.models.model_config import CellSetting, ModelConfig, Width
+from seqlab.models.output_layer import DIVISOR, Cutoffs, Divisor, OutputLayer
 from seqlab.nn.implementation import Implementation
 from seqlab.schema.errors import UserError
 
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 
 
 class RecurrentLanguageModelConfig(ModelConfig):
-    """Embedding -> dropout -> recurrent layers -> dropout -> Linear to the vocabulary."""
+    """Embedding -> dropout -> recurrent layers -> dropout -> Linear to the vocabulary.
+
+    With `cutoffs` the last layer is an adaptive softmax.
+    """
 
     kind: Literal["recurrent-lm"] = "recurrent-lm"
     """Name of the model."""
@@ -44,6 +48,12 @@ class RecurrentLanguageModelConfig(ModelConfig):
     """Share dropped of embedded tokens, between recurrent layers and before the output."""
     tied: bool = False
     """Whether the output's weights are the embedding; needs embedding_size = hidden_size."""
+    cutoffs: Cutoffs = ()
+    """First id of each cluster of rare tokens, for an adaptive softmax: a cluster is computed only for the
+    targets in it. Ids must be in the order of frequency. none: a linear layer to all tokens."""
+    projection_divisor: Divisor = DIVISOR
+    """A cluster has this many times fewer features than the one before it, the first one fewer than the
+    hidden size."""
     init_range: float = Field(default=0.1, gt=0)
     """Embedding and output weights are drawn from U(-init_range, init_range)."""
 
@@ -52,7 +62,26 @@ class RecurrentLanguageModelConfig(ModelConfig):
     def widths(self) -> tuple[Width, ...]:
         if self.tied:
             return (Width("hidden_size", "embedding_size"),)
-        return Width("hidden_size"), Width("embedding_size")
+        return Width("hidden_size", step=self._output.step), Width("embedding_size")
+
+    @property
+    @override
+    def least_tokens(self) -> int:
+        return self._output.least_tokens
+
+    @property
+    def _output(self) -> OutputLayer:
+        return OutputLayer(
+            inputs=self.hidden_size,
+            cutoffs=self.cutoffs,
+            projection_divisor=self.projection_divisor,
+            tied=self.tied,
+        )
+
+    @model_validator(mode="after")
+    def _output_fits(self) -> RecurrentLanguageModelConfig:
+        self._output.check()
+        return self
 
     @model_validator(mode="after")
     def _tied_sizes(self) -> RecurrentLanguageModelConfig:
@@ -67,7 +96,7 @@ class RecurrentLanguageModelConfig(ModelConfig):
     @override
     def build(self, spec: InputSpec, generator: torch.Generator) -> SequenceModel:
         from seqlab.models.language_model import LanguageModel
-        from seqlab.nn.initial import output_layer, uniform_embedding
+        from seqlab.nn.initial import uniform_embedding
         from seqlab.nn.recurrent import RecurrentStack
 
         bound = self.init_range
@@ -83,6 +112,5 @@ class RecurrentLanguageModelConfig(ModelConfig):
             generator=generator,
             implementation=self.implementation,
         )
-        tied = embedding if self.tied else None
-        head = output_layer(self.hidden_size, spec.outputs, bound=bound, tied=tied, generator=generator)
+        head = self._output.build(spec, embedding, bound=bound, generator=generator)
         return LanguageModel(embedding, body, dropout=self.dropout, head=head)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import lcm
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
@@ -9,6 +10,7 @@ from typing_extensions import override
 
 from seqlab.models.input_spec import InputSpec
 from seqlab.models.model_config import ModelConfig, Width
+from seqlab.models.output_layer import DIVISOR, Cutoffs, Divisor, OutputLayer
 from seqlab.schema.errors import UserError
 
 if TYPE_CHECKING:
@@ -29,7 +31,10 @@ def nearest_divisor(number: int, wanted: int) -> int:
 
 
 class TransformerLanguageModelConfig(ModelConfig):
-    """Embedding * sqrt(hidden) + sinusoids -> dropout -> pre-norm layers -> norm -> Linear."""
+    """Embedding * sqrt(hidden) + sinusoids -> dropout -> pre-norm layers -> norm -> Linear.
+
+    With `cutoffs` the last layer is an adaptive softmax.
+    """
 
     kind: Literal["transformer-lm"] = "transformer-lm"
     """Name of the model."""
@@ -47,13 +52,38 @@ class TransformerLanguageModelConfig(ModelConfig):
     """Share dropped of attention weights; more than 0 leaves torch's fused attention, which is slower."""
     tied: bool = False
     """Whether the output's weights are the embedding."""
+    cutoffs: Cutoffs = ()
+    """First id of each cluster of rare tokens, for an adaptive softmax: a cluster is computed only for the
+    targets in it. Ids must be in the order of frequency. none: a linear layer to all tokens."""
+    projection_divisor: Divisor = DIVISOR
+    """A cluster has this many times fewer features than the one before it, the first one fewer than the
+    hidden size."""
     init_range: float = Field(default=0.1, gt=0)
     """Embedding and output weights are drawn from U(-init_range, init_range)."""
 
     @property
     @override
     def widths(self) -> tuple[Width, ...]:
-        return Width("hidden_size", step=self.heads), Width("feed_forward_size")
+        return Width("hidden_size", step=lcm(self.heads, self._output.step)), Width("feed_forward_size")
+
+    @property
+    @override
+    def least_tokens(self) -> int:
+        return self._output.least_tokens
+
+    @property
+    def _output(self) -> OutputLayer:
+        return OutputLayer(
+            inputs=self.hidden_size,
+            cutoffs=self.cutoffs,
+            projection_divisor=self.projection_divisor,
+            tied=self.tied,
+        )
+
+    @model_validator(mode="after")
+    def _output_fits(self) -> TransformerLanguageModelConfig:
+        self._output.check()
+        return self
 
     @model_validator(mode="after")
     def _heads_divide(self) -> TransformerLanguageModelConfig:
@@ -68,7 +98,7 @@ class TransformerLanguageModelConfig(ModelConfig):
     @override
     def build(self, spec: InputSpec, generator: torch.Generator) -> SequenceModel:
         from seqlab.models.language_model import LanguageModel
-        from seqlab.nn.initial import output_layer, uniform_embedding
+        from seqlab.nn.initial import uniform_embedding
         from seqlab.nn.transformer_stack import TransformerStack
 
         size, bound = self.hidden_size, self.init_range
@@ -82,7 +112,6 @@ class TransformerLanguageModelConfig(ModelConfig):
             attention_dropout=self.attention_dropout,
             generator=generator,
         )
-        tied = embedding if self.tied else None
-        head = output_layer(size, spec.outputs, bound=bound, tied=tied, generator=generator)
+        head = self._output.build(spec, embedding, bound=bound, generator=generator)
         # Dropout of inputs comes after the positions, inside the stack; none is applied before the head.
         return LanguageModel(embedding, body, dropout=0.0, head=head)

@@ -53,7 +53,12 @@ class RegressTask(Task):
     @torch.no_grad()
     @override
     def scores(
-        self, head: nn.Module, features: Float[Tensor, "N H"], targets: Float[Tensor, " N"]
+        self,
+        head: nn.Module,
+        features: Float[Tensor, "N H"],
+        targets: Float[Tensor, " N"],
+        *,
+        outputs: bool = True,
     ) -> tuple[Float[Tensor, " N"], Float[Tensor, "N 1"]]:
         predicted = head(features)
         return _nats(predicted[:, 0].double(), targets), predicted

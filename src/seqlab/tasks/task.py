@@ -54,9 +54,17 @@ class Task(ABC):
 
     @abstractmethod
     def scores(
-        self, head: nn.Module, features: Float[Tensor, "N H"], targets: Shaped[Tensor, " N"]
+        self,
+        head: nn.Module,
+        features: Float[Tensor, "N H"],
+        targets: Shaped[Tensor, " N"],
+        *,
+        outputs: bool = True,
     ) -> tuple[Float[Tensor, " N"], Float[Tensor, "N V"]]:
-        """For evaluation, without a graph: nats of each target, and the outputs of the head."""
+        """For evaluation, without a graph: nats of each target, and the outputs of the head.
+
+        Where `outputs` are not needed, they are (N, 0) if the head gives the nats without them.
+        """
 
     @abstractmethod
     def least_loss(self, targets: Sequence[int | float], outputs: int) -> float:
@@ -80,4 +88,5 @@ def input_spec(dataset: Dataset, outputs: int, output: Output | None = None) -> 
         padding=dataset.tokenizer.vocabulary.pad,
         output=output,
         numbers=dataset.tokenizer.vocabulary.numbers,
+        frequent_first=dataset.tokenizer.frequent_first,
     )

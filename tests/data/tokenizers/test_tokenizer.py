@@ -4,11 +4,13 @@ import re
 import unicodedata
 
 import numpy as np
+import own_data
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from seqlab.data.data_kinds import TOKENIZERS
 from seqlab.data.tokenizers.byte_level import BytesConfig
 from seqlab.data.tokenizers.characters import CharactersConfig
 from seqlab.data.tokenizers.marks import MARKS
@@ -46,6 +48,20 @@ def test_words_are_ordered_by_frequency_then_alphabetically():
     tokenizer = WordsConfig().train(["b a c", "c b", "c"])
     assert tokenizer.vocabulary.tokens == (".pad", ".start", ".end", ".unk", "c", "b", "a")
     assert tokenizer.vocabulary.special == {0, 1, 2}
+
+
+@pytest.mark.parametrize(
+    ("kind", "running"), [(kind, running) for kind in TOKENIZERS for running in {False, kind != "numbers"}]
+)
+def test_frequent_tokens_come_first_where_a_tokenizer_says_so(kind: str, running: bool):
+    """Counted in the text it was trained on, special and unknown tokens aside."""
+    own = {"path": f"{own_data.__file__}:words"} if kind == "import" else {}
+    texts = ["e d d c c c\nb b b b a a a a a z z z z z z\n"] if kind != "numbers" else ["5 5 1"]
+    tokenizer = parse(TOKENIZERS[kind], {"kind": kind, **own}).train(texts, running=running)
+    vocabulary = tokenizer.vocabulary
+    counts = np.bincount(tokenizer.encode_batch(texts).tokens, minlength=len(vocabulary))
+    words = [count for i, count in enumerate(counts) if i not in {*vocabulary.special, vocabulary.unknown}]
+    assert tokenizer.frequent_first is (words == sorted(words, reverse=True))
 
 
 def test_max_size_includes_special_tokens_and_min_count_counts_occurrences():

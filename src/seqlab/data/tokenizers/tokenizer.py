@@ -42,6 +42,8 @@ class Tokenizer(ABC):
 
     encodes_parts: ClassVar[bool] = False
     """Whether the parts that `parts` cuts a text into have, one after the other, the ids of the text."""
+    frequent_first: ClassVar[bool] = False
+    """Whether ids, after those of special tokens, are in the order of frequency in the training split."""
     vocabulary: Vocabulary
 
     @abstractmethod

@@ -7,6 +7,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from itertools import repeat
+from typing import ClassVar
 
 import numpy as np
 from typing_extensions import override
@@ -19,6 +20,8 @@ from seqlab.schema.errors import UserError
 
 class WordLevel(Tokenizer):
     """A tokenizer that splits a text into words and looks up each one."""
+
+    frequent_first: ClassVar[bool] = True
 
     def __init__(self, vocabulary: Vocabulary):
         self.vocabulary = vocabulary
