@@ -60,6 +60,7 @@ def test_what_optimizers_keep(kind: str) -> None:
         (["model.hidden_size=1000000000"], r"Got model\.hidden_size=1000000000 "),
         ([f"model.hidden_size={10**30}"], r"over 10\^24 parameters .*: at least 1000\.0 EiB"),
         (["model.hidden_size=200000"], r"160,0\d\d,\d\d\d,\d\d\d parameters .*: at least 2\.3 TiB"),
+        (["model.cutoffs=3,1000000000000"], r"Got model\.cutoffs=3,1000000000000 model\.embedding_size="),
         (["samples.count=1000000000000"], r"Got samples\.count=1000000000000 samples\.max_tokens=100: "),
         (["samples.max_tokens=1000000000000"], r"samples\.max_tokens=1000000000000: at least "),
         (["samples.checked=1000000000000"], r"Got samples\.checked=1000000000000 "),

@@ -14,6 +14,7 @@ from seqlab.models.model_config import ModelConfig
 from seqlab.runs.memory import require_memory
 from seqlab.schema.config import plain
 from seqlab.schema.own_code import OwnCodeError
+from seqlab.schema.settings import format_setting
 
 if TYPE_CHECKING:
     from torch.overrides import TorchFunctionMode
@@ -57,9 +58,10 @@ def check_model(model: ModelConfig, optimizer: OptimizerConfig, spec: InputSpec 
     count = count_parameters(model, spec or _smallest(model))
     if count is None:
         return
-    sizes = {key: size for key, size in plain(model).items() if type(size) is int}
-    largest = sorted(sizes, key=lambda key: -sizes[key])
-    settings = " ".join(f"model.{key}={sizes[key]}" for key in largest)
+    lists = {key: value if isinstance(value, list) else [value] for key, value in plain(model).items()}
+    sizes = {key: values for key, values in lists.items() if values and {type(v) for v in values} == {int}}
+    largest = sorted(sizes, key=lambda key: -max(sizes[key]))
+    settings = " ".join(f"model.{key}={format_setting(sizes[key])}" for key in largest)
     number = "over 10^24 parameters" if count >= _UNKNOWN else f"{count:,} parameters"
     copies = 2 + state_size(optimizer)
     require_memory(count * copies * FLOAT, f"{settings}, {number} with gradients and optimizer state")

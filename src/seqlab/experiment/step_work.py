@@ -17,6 +17,8 @@ _MATMULS = 3
 def step_gflop(config: ModelConfig, task: Task, batching: Batching, dataset: Dataset) -> float:
     """Operations of the products of all weights with the tokens of a mean training batch, in 10^9.
 
+    An adaptive softmax computes less, by the share of frequent tokens.
+
     Args:
         config: of the model.
         task: on the dataset.

@@ -54,7 +54,7 @@ class TransformerLanguageModelConfig(ModelConfig):
     """Whether the output's weights are the embedding."""
     cutoffs: Cutoffs = ()
     """First id of each cluster of rare tokens, for an adaptive softmax: a cluster is computed only for the
-    targets in it. Ids must be in the order of frequency. none: a linear layer to all tokens."""
+    targets in it. Ids must be in the order of frequency. Empty: a linear layer to all tokens."""
     projection_divisor: Divisor = DIVISOR
     """A cluster has this many times fewer features than the one before it, the first one fewer than the
     hidden size."""

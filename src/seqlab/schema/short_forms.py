@@ -29,6 +29,7 @@ SHORT_FORMS: Mapping[str, str] = {
     "model.feed_forward_size": "ff",
     "model.bidirectional": "bidirectional",
     "model.tied": "tied",
+    "model.cutoffs": "cut",
     "model.pooling": "",
     "model.dropout": "d",
     "model.forget_bias": "fb",
