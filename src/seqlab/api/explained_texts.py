@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from seqlab.data.sources.missing_texts import given_texts, has_text
 from seqlab.evaluate.explain import choose_explainer
 from seqlab.evaluate.loaded import LoadedRun
 from seqlab.report.explanation_page import render_in_notebook, write_explanations
@@ -81,10 +82,16 @@ class ExplainedTexts:
 
 
 def explained_texts(
-    loaded: LoadedRun, texts: Sequence[str], *, method: str | None, label: str | None, steps: int | None
+    loaded: LoadedRun,
+    texts: Sequence[str | float | None],
+    *,
+    method: str | None,
+    label: str | None,
+    steps: int | None,
 ) -> ExplainedTexts:
     """See `Run.explain`."""
-    if not texts:
+    given = given_texts(texts)
+    if not any(map(has_text, given)):
         raise UserError("There must be at least one text to explain. Got none.")
     chosen = choose_explainer(loaded, method=method, label=label, steps=steps)
-    return ExplainedTexts(chosen.together(chosen.texts(texts), len(texts)))
+    return ExplainedTexts(chosen.together(chosen.texts(given), len(given)))

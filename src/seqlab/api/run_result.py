@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from seqlab.evaluate.text_predictor import TextPredictor
     from seqlab.models.model import SequenceModel
 
+Item = TypeVar("Item")
 _MOMENT = {"step": pl.Int64, "epoch": pl.Float64, "tokens": pl.Int64}
 
 
@@ -117,8 +118,12 @@ class Run:
         }
         return pl.DataFrame(rows, schema=schema, orient="row")
 
-    def predict(self, texts: str | Sequence[str]) -> pl.DataFrame:
+    def predict(self, texts: str | Sequence[str | float | None]) -> pl.DataFrame:
         """The likeliest label of each text, and the probability of every label; or the number of each.
+
+        Args:
+            texts: one or several, such as a column of a frame. One without any character but spaces, None or
+                NaN keeps its row, whose answer is null.
 
         Returns:
             Columns text, label, and `P(name)` for each label; or text and number.
@@ -126,26 +131,29 @@ class Run:
         Raises:
             UserError: the model writes texts and labels none, or there is no text.
         """
-        given = [texts] if isinstance(texts, str) else list(texts)
-        answers = self._predictor.predict(given)
+        from seqlab.data.sources.missing_texts import given_texts
+        from seqlab.data.sources.text_rows import TextRows
         from seqlab.evaluate.prediction import NUMBER
 
-        if not self._predictor.labels:
-            return pl.DataFrame({"text": given, NUMBER: [answer[NUMBER] for answer in answers]})
+        given = _several(texts)
+        rows = TextRows(0, range(len(given)), given_texts(given), {})
+        answers, labels = rows.aligned(self._predictor.predict(rows.present)), self._predictor.labels
+        columns = {f"P({label})": label for label in labels} if labels else {NUMBER: NUMBER}
+        best = [answer and max(answer, key=answer.__getitem__) for answer in answers]
         return pl.DataFrame(
-            {
-                "text": given,
-                "label": [max(probabilities, key=probabilities.__getitem__) for probabilities in answers],
-                **{
-                    f"P({label})": [probabilities[label] for probabilities in answers]
-                    for label in self._predictor.labels
-                },
-            }
+            [
+                pl.Series("text", [text if isinstance(text, str) else None for text in given], pl.String),
+                *([pl.Series("label", best, pl.String)] if labels else []),
+                *(
+                    pl.Series(name, [answer and answer[key] for answer in answers], pl.Float64)
+                    for name, key in columns.items()
+                ),
+            ]
         )
 
     def explain(
         self,
-        texts: str | Sequence[str],
+        texts: str | Sequence[str | float | None],
         *,
         method: str | None = None,
         label: str | None = None,
@@ -154,7 +162,7 @@ class Run:
         """What each word of texts adds to the answer; it shows itself as the last value of a notebook cell.
 
         Args:
-            texts: one or several.
+            texts: one or several. One without any character but spaces, None or NaN has no answer.
             method: weights, integrated-gradients or occlusion; None: the first one that suits the model.
             label: whose effects are computed; None: the likeliest one of each text.
             steps: of integrated gradients, at first; None: 32.
@@ -310,5 +318,5 @@ class Run:
         return load_predictor(self._folder, trust=self._trust)
 
 
-def _several(names: str | Sequence[str]) -> Sequence[str]:
-    return [names] if isinstance(names, str) else list(names)
+def _several(given: str | Sequence[Item]) -> Sequence[str | Item]:
+    return [given] if isinstance(given, str) else list(given)

@@ -34,6 +34,8 @@ def print_explained(found: Explanations, top: int) -> None:
     print_line(method_sentences(found))
     for number, text in enumerate(found.texts, start=1):
         print_heading(f"\n[{number}] {answer_sentence(text)}")
+        if text.value is None:
+            continue
         _print_coloured(text)
         print_line(sum_sentence(text))
         if warning := gap_warning(text):

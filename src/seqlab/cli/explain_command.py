@@ -52,7 +52,8 @@ def explain(
         Texts to explain. Without texts and without a file: standard input, one text per line.
     file
         Table (.csv, .tsv, .jsonl, .parquet), read as the run's own data, one text per row. Any other file:
-        one text per line; lines without text are skipped. A dash is standard input.
+        one text per line. A dash is standard input. Rows and lines without text keep their position and
+        have no answer; a note counts them.
     text_column
         Column of the table with the texts. Default: that of the run's data, else the only one whose name
         fits.

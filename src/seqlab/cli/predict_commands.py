@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 MOST_NOTES = 5
 """Texts without a known word that are named."""
+NO_TEXT = "\N{EN DASH}  (no text)"
+"""The line of a row without text."""
+
+Values = dict[str, float]
+"""Probabilities of labels, or a number, by name."""
 
 
 def sample(
@@ -106,7 +111,8 @@ def predict(
         Texts to predict. Without texts and without a file: standard input, one text per line.
     file
         Table (.csv, .tsv, .jsonl, .parquet), read as the run's own data, one text per row. Any other file:
-        one text per line; lines without text are skipped. A dash is standard input.
+        one text per line. A dash is standard input. Rows and lines without text keep their position and
+        have no answer; a note counts them.
     text_column
         Column of the table with the texts. Default: that of the run's data, else the only one whose name
         fits.
@@ -174,9 +180,10 @@ def _write_predictions(
             "predictions would be the same."
         )
     if options.abstain_below is not None:
-        print_note(_abstained(found.abstained, found.rows, options.abstain_below))
+        print_note(_abstained(found.abstained, found.answered, options.abstain_below))
     if as_json:
-        print_json({"output": str(output), "rows": found.rows, "abstained": found.abstained})
+        counts = {"rows": found.rows, "answered": found.answered, "abstained": found.abstained}
+        print_json({"output": str(output), **counts})
     else:
         print_line(f"{counted(found.rows, 'row')} with {', '.join(found.columns)}: {output}")
 
@@ -199,41 +206,37 @@ def _print_predictions(
     from seqlab.evaluate.prediction import named
     from seqlab.evaluate.table_prediction import predicted
 
-    rows: list[tuple[str, dict[str, float]]] = []
+    rows: list[tuple[str, Values | None]] = []
     unknown: list[str] = []
     with working("Predicting", quiet=as_json) as display:
         expected = source.expected_rows
         for piece, found in predicted(loaded, source):
-            rows += zip(piece.texts, named(loaded.labels, found.outputs, options.temperature), strict=True)
-            unknown += [piece.texts[index] for index in found.unknown.nonzero()[0].tolist()]
+            values = named(loaded.labels, found.outputs, options.temperature)
+            rows += zip(piece.texts, piece.aligned(values), strict=True)
+            unknown += [piece.present[index] for index in found.unknown.nonzero()[0].tolist()]
             display.predicted(len(rows), max(len(rows), expected))
     _print_notes(source)
-    for text in unknown[:MOST_NOTES]:
+    _print_unknown(unknown)
+    if options.abstain_below is not None:
+        answered = [values for _, values in rows if values]
+        unsure = sum(_abstains(values, options) for values in answered)
+        print_note(_abstained(unsure, len(answered), options.abstain_below))
+    if as_json:
+        key = "probabilities" if loaded.labels else "answer"
+        print_json([_prediction_object(text, values, options, key, shown) for text, values in rows])
+        return
+    for text, values in rows:
+        print_line(_prediction_line(text, values, options, shown) if values else NO_TEXT)
+
+
+def _print_unknown(texts: list[str]) -> None:
+    for text in texts[:MOST_NOTES]:
         print_note(
             f"The model knows no word of {shortened(text)!r}; "
             "it predicts the same for as many other unknown words."
         )
-    if len(unknown) > MOST_NOTES:
-        print_note(f"The same is true of {len(unknown) - MOST_NOTES:,} more texts.")
-    abstain = options.abstain_below
-    unsure = [abstain is not None and max(values.values()) < abstain for _, values in rows]
-    if abstain is not None:
-        print_note(_abstained(sum(unsure), len(rows), abstain))
-    rows = [(text, _likeliest(values, shown)) for text, values in rows]
-    if as_json:
-        key = "probabilities" if loaded.labels else "answer"
-        label = [
-            {} if abstain is None else {"label": None if one else _best(values)}
-            for one, (_, values) in zip(unsure, rows, strict=True)
-        ]
-        print_json(
-            [{"text": text, **extra, key: values} for (text, values), extra in zip(rows, label, strict=True)]
-        )
-    else:
-        for (text, values), one in zip(rows, unsure, strict=True):
-            # Of two labels, the likelier one tells all.
-            ranking = len(values) > 2 if shown is None else shown > 1
-            print_line(_prediction_line(text, values, abstains=one, ranking=ranking))
+    if len(texts) > MOST_NOTES:
+        print_note(f"The same is true of {len(texts) - MOST_NOTES:,} more texts.")
 
 
 def _print_notes(source: TextSource) -> None:
@@ -241,17 +244,33 @@ def _print_notes(source: TextSource) -> None:
         print_note(f"Note: {note}")
 
 
-def _best(values: dict[str, float]) -> str:
-    return max(values, key=values.__getitem__)
+def _abstains(values: Values, options: AnswerOptions) -> bool:
+    return options.abstain_below is not None and max(values.values()) < options.abstain_below
 
 
-def _likeliest(values: dict[str, float], count: int | None) -> dict[str, float]:
-    return values if count is None else dict(sorted(values.items(), key=lambda item: -item[1])[:count])
+def _ranked(values: Values, count: int | None) -> Values:
+    """The likeliest labels first, so many of them."""
+    return dict(sorted(values.items(), key=lambda item: -item[1])[:count])
 
 
-def _prediction_line(text: str, values: dict[str, float], *, abstains: bool, ranking: bool) -> str:
+def _prediction_object(
+    text: str, values: Values | None, options: AnswerOptions, key: str, shown: int | None
+) -> dict[str, Any]:
+    """An answer for JSON, its values under `key`; null for a row without text."""
+    label: dict[str, str | None] = {}
+    if options.abstain_below is not None:
+        label["label"] = None
+        if values and not _abstains(values, options):
+            label["label"] = max(values, key=values.__getitem__)
+    return {"text": text, **label, key: _ranked(values, shown) if values and shown is not None else values}
+
+
+def _prediction_line(text: str, values: Values, options: AnswerOptions, shown: int | None) -> str:
     """The most likely label, or the number, and the text; a second line has all labels where it is wanted."""
-    ranked = sorted(values.items(), key=lambda item: -item[1])
-    shown = [f"{visible(shortened(label))} {value:.3f}" for label, value in ranked]
-    line = f"{f'({shown[0]})' if abstains else shown[0]}  " + visible(shortened(text, 80), keep="\t")
-    return f"{line}\n    {', '.join(shown)}" if ranking else line
+    ranked = _ranked(values, shown)
+    names = [f"{visible(shortened(label))} {value:.3f}" for label, value in ranked.items()]
+    best = f"({names[0]})" if _abstains(values, options) else names[0]
+    line = f"{best}  " + visible(shortened(text, 80), keep="\t")
+    # Of two labels, the likelier one tells all.
+    ranking = len(ranked) > 2 if shown is None else shown > 1
+    return f"{line}\n    {', '.join(names)}" if ranking else line

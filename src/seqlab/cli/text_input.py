@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -39,13 +39,14 @@ def text_source(data: DatasetConfig, texts: Sequence[str], reading: TextOptions,
     Raises:
         UserError: the file cannot be read so.
     """
+    from seqlab.data.sources.missing_texts import given_texts
     from seqlab.data.sources.table_format import Column, separator_of
     from seqlab.data.sources.table_rows import is_table
     from seqlab.data.sources.text_files import known_encoding, line_breaks, text_lines, user_path
     from seqlab.data.sources.text_rows import LineSource, TableSource
 
     if texts:
-        return LineSource(texts, len(texts), blank=True)
+        return LineSource(given_texts(texts), len(texts), "text")
     file = reading.file
     path = None if file is None or str(file) == "-" else user_path(str(file))
     if path is not None and is_table(path):
@@ -63,5 +64,11 @@ def text_source(data: DatasetConfig, texts: Sequence[str], reading: TextOptions,
             raise UserError(f"'{option.replace('_', '-')}' needs a table as 'file'. Got {str(file)!r}.")
     encoding = known_encoding(reading.encoding or "utf-8")
     if path is not None:
-        return LineSource(text_lines(path, encoding, option=_ENCODING), line_breaks(path) + 1)
-    return LineSource(standard_lines(encoding), 0)
+        return LineSource(
+            _stripped(text_lines(path, encoding, option=_ENCODING)), line_breaks(path) + 1, "line"
+        )
+    return LineSource(_stripped(standard_lines(encoding)), 0, "line")
+
+
+def _stripped(lines: Iterable[str]) -> Iterator[str]:
+    return (line.removesuffix("\n") for line in lines)

@@ -82,6 +82,15 @@ class Answers:
                 "written there. Rename one, or name the only column to keep: --id-column."
             )
 
+    @property
+    def types(self) -> Mapping[str, type]:
+        """What the cells of each column are, str or float, where they are not empty."""
+        # Labels and their probabilities alternate.
+        return {
+            name: str if len(self._labels) and not index % 2 else float
+            for index, name in enumerate(self.names)
+        }
+
     def columns(self, outputs: Float[np.ndarray, "N V"]) -> Mapping[str, Sequence[Any]]:
         """Cells of the answers to some texts, from the outputs of a model; an empty one is None."""
         if not len(self._labels):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seqlab.data.ragged import ragged
+from seqlab.data.sources.missing_texts import has_text
 from seqlab.evaluate.explainer import Explainer, WordEffects
 from seqlab.evaluate.explainer_kinds import EXPLAINERS
 from seqlab.evaluate.loaded import LoadedRun
@@ -16,7 +17,13 @@ from seqlab.evaluate.word_groups import ReadText, WordGroup, read_text
 from seqlab.experiment.numerics import numerics
 from seqlab.models.modes import device_of
 from seqlab.schema.errors import UserError, require_utf8, unknown
-from seqlab.schema.text_explanation import ExplainedWord, Explanations, TextExplanation, WordStatus
+from seqlab.schema.text_explanation import (
+    ExplainedWord,
+    Explanations,
+    TextExplanation,
+    WordStatus,
+    without_answer,
+)
 
 STEPPED = "integrated-gradients"
 """The method that has steps."""
@@ -36,7 +43,7 @@ class ChosenExplainer:
     output: int | None
 
     def texts(self, texts: Iterable[str]) -> Iterator[TextExplanation]:
-        """The explanation of each text.
+        """The explanation of each text; of one without any character but spaces it is empty.
 
         Raises:
             UserError: a text is not UTF-8, or too long.
@@ -44,7 +51,7 @@ class ChosenExplainer:
         for index, text in enumerate(texts):
             require_utf8(text, f"The text at index {index}")
             with numerics(device_of(self.loaded.model).type, None):
-                yield self._text(text)
+                yield self._text(text) if has_text(text) else without_answer(text)
 
     def together(self, texts: Iterable[TextExplanation], total: int) -> Explanations:
         """Explained texts with what they have in common; `total`: how many there are, shown or not."""

@@ -50,10 +50,10 @@ class TableWriter(ABC):
     Args:
         path: of the file, in a folder in which other files may be written, too.
         source: where the rows come from.
-        answers: names of the columns of answers.
+        answers: the columns of answers, and what their cells are: str or float; None where there is none.
     """
 
-    def __init__(self, path: Path, source: TextSource, answers: Sequence[str]):
+    def __init__(self, path: Path, source: TextSource, answers: Mapping[str, type]):
         self._path, self._source = path, source
         self._names = (*source.kept, *answers)
 
@@ -91,7 +91,7 @@ class TableWriter(ABC):
 class _TextWriter(TableWriter, ABC):
     """A file in UTF-8; it has no buffer, so that an error is raised by `write` and not when it is closed."""
 
-    def __init__(self, path: Path, source: TextSource, answers: Sequence[str]):
+    def __init__(self, path: Path, source: TextSource, answers: Mapping[str, type]):
         super().__init__(path, source, answers)
         self._file = path.open("xb", buffering=0)
 
@@ -110,7 +110,7 @@ class _TextWriter(TableWriter, ABC):
 class _CsvWriter(_TextWriter):
     """Fields in quotes where needed; no text is taken for a formula by spreadsheet programs."""
 
-    def __init__(self, path: Path, source: TextSource, answers: Sequence[str]):
+    def __init__(self, path: Path, source: TextSource, answers: Mapping[str, type]):
         super().__init__(path, source, answers)
         self._append(_csv([self._names]))
 
@@ -132,13 +132,14 @@ class _JsonLinesWriter(_TextWriter):
 class _ParquetWriter(TableWriter):
     """Columns of a Parquet file keep their types; all others are texts. Written in parts, then joined."""
 
-    def __init__(self, path: Path, source: TextSource, answers: Sequence[str]):
+    def __init__(self, path: Path, source: TextSource, answers: Mapping[str, type]):
         super().__init__(path, source, answers)
         self._parts: list[Path] = []
+        self._types = answers
 
     @override
     def write(self, rows: TextRows, answers: Cells) -> None:
-        frame = self._kept_frame(rows).hstack(_answer_frame(answers).get_columns())
+        frame = self._kept_frame(rows).hstack(self._answer_frame(answers).get_columns())
         part = self._path.with_name(f"part-{len(self._parts)}.parquet")
         with _polars_errors():
             frame.write_parquet(part)
@@ -164,17 +165,14 @@ class _ParquetWriter(TableWriter):
         kept = zip(self._source.kept, self._kept(rows, _text), strict=True)
         return polars.DataFrame([polars.Series(name, cells, polars.String) for name, cells in kept])
 
+    def _answer_frame(self, answers: Cells) -> polars.DataFrame:
+        import polars
 
-def _answer_frame(answers: Cells) -> polars.DataFrame:
-    import polars
-
-    # A label may be empty in all of these rows, which says nothing about the type of the column.
-    texts = {name for name, cells in answers.items() if any(isinstance(cell, str) for cell in cells)}
-    types = {
-        name: polars.String if name in texts or None in cells else polars.Float64
-        for name, cells in answers.items()
-    }
-    return polars.DataFrame(dict(answers), schema=types)
+        # The cells of these rows may all be empty, which says nothing about the type of the column.
+        types = {str: polars.String, float: polars.Float64}
+        return polars.DataFrame(
+            dict(answers), schema={name: types[kind] for name, kind in self._types.items()}
+        )
 
 
 def _text(path: Path, position: int, column: str, value: Any) -> str | None:

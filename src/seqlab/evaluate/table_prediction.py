@@ -11,18 +11,21 @@ from pathlib import Path
 from seqlab.data.sources.text_rows import TextRows, TextSource
 from seqlab.evaluate.answers import AnswerOptions, Answers
 from seqlab.evaluate.table_output import WRITERS
-from seqlab.evaluate.text_predictor import TextAnswers, TextPredictor
+from seqlab.evaluate.text_predictor import TextAnswers, TextPredictor, no_answers
 from seqlab.runs.output_file import new_output
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """What a table came to: rows, those without a label, those without a known token, and column names.
+    """What a table came to.
 
-    renamed: columns of answers that got another name, because the table had them.
+    rows: of the output. answered: those with a text. abstained: texts without a label. unknown: texts without
+    a known token. columns: names of the answers. renamed: those that got another name, because the table had
+    them.
     """
 
     rows: int
+    answered: int
     abstained: int
     unknown: int
     columns: list[str]
@@ -30,8 +33,10 @@ class Labelled:
 
 
 def predicted(loaded: TextPredictor, source: TextSource) -> Iterator[tuple[TextRows, TextAnswers]]:
-    """The rows of a source with the answers to their texts, some at a time."""
-    return ((rows, loaded.answers(rows.texts)) for rows in source.pieces())
+    """The rows of a source, some at a time, with the answers to those that have a text."""
+    for rows in source.pieces():
+        texts = rows.present
+        yield rows, loaded.answers(texts) if texts else no_answers(loaded.labels)
 
 
 def label_table(
@@ -54,24 +59,26 @@ def label_table(
         progress: called with the number of rows done and of all, at most.
 
     Raises:
-        UserError: a row has no text, a file exists, or a model has no such answers.
+        UserError: no row has a text, a file exists, or a model has no such answers.
         DiskError: the disk is full or cannot be written.
     """
     answers = Answers(loaded.labels, options, source.kept)
-    done = unknown = 0
+    done = answered = unknown = 0
     with new_output(output, overwrite=overwrite, retry="repeat the command") as path, _settled_objects():
-        writer = WRITERS[output.suffix.lower()](path, source, answers.names)
+        writer = WRITERS[output.suffix.lower()](path, source, answers.types)
         try:
             expected = source.expected_rows
             for rows, found in predicted(loaded, source):
-                writer.write(rows, answers.columns(found.outputs))
+                cells = answers.columns(found.outputs)
+                writer.write(rows, {name: rows.aligned(column) for name, column in cells.items()})
                 done += len(rows.texts)
+                answered += len(found.unknown)
                 unknown += int(found.unknown.sum())
                 progress(done, max(done, expected))
             writer.finish()
         finally:
             writer.close()
-    return Labelled(done, answers.abstained, unknown, answers.names, answers.renamed)
+    return Labelled(done, answered, answers.abstained, unknown, answers.names, answers.renamed)
 
 
 @contextmanager

@@ -28,6 +28,11 @@ class TextAnswers:
     unknown: NDArray[np.bool_]
 
 
+def no_answers(labels: Sequence[str]) -> TextAnswers:
+    """The answers of a model with these labels, () for a number, to no text."""
+    return TextAnswers(np.zeros((0, max(1, len(labels)))), np.zeros(0, dtype=np.bool_))
+
+
 class TextPredictor(ABC):
     """What a run has learned, as answers to texts; labels: names of the outputs, () for a number."""
 

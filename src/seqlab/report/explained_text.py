@@ -86,6 +86,8 @@ def text_block(found: TextExplanation, number: int) -> TextBlock:
 
 def answer_sentence(found: TextExplanation) -> str:
     """What the model answers, and what is explained."""
+    if found.value is None:
+        return "no text, no answer"
     if not found.label:
         return f"number {format_value(found.value)}"
     explained = f"{found.label}, probability {found.probability:.3f}"
@@ -93,7 +95,9 @@ def answer_sentence(found: TextExplanation) -> str:
 
 
 def sum_sentence(found: TextExplanation) -> str:
-    """What the effects add up to, and how exactly."""
+    """What the effects add up to, and how exactly; "" of a row without text."""
+    if found.value is None:
+        return ""
     what = f"Log odds {format_value(found.value)}" if found.label else f"Number {format_value(found.value)}"
     if found.baseline is None or found.gap is None:
         return f"{what}."

@@ -30,6 +30,8 @@ class ExplainedWord:
 class TextExplanation:
     """A text, the answer of a model, and the effect of each word on it.
 
+    A row without text has no answer: its numbers are None, and it has no words.
+
     predicted: the likeliest label. label: the one that is explained. Of a number both are "". probability: of
     the explained label; None of a number. value: what the effects explain, see `Explanations.quantity`.
     baseline: the same of what the text is compared with; None where effects do not add up. gap: how far the
@@ -41,7 +43,7 @@ class TextExplanation:
     predicted: str
     label: str
     probability: float | None
-    value: float
+    value: float | None
     baseline: float | None
     gap: float | None
     steps: int | None
@@ -58,6 +60,22 @@ class TextExplanation:
     def largest(self) -> float:
         """The largest effect, without its sign; 0 without words."""
         return max((abs(word.effect or 0.0) for word in self.words), default=0.0)
+
+
+def without_answer(text: str) -> TextExplanation:
+    """What there is of a row without text."""
+    return TextExplanation(
+        text=text,
+        predicted="",
+        label="",
+        probability=None,
+        value=None,
+        baseline=None,
+        gap=None,
+        steps=None,
+        converged=True,
+        words=(),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,7 @@
-"""Texts to predict with what belongs to them, read in pieces: the rows of a table, or lines."""
+"""Texts to predict with what belongs to them, read in pieces: the rows of a table, or lines.
+
+A row without text keeps its position, so that rows of answers are those of the file.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +10,17 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from typing_extensions import override
 
+from seqlab.data.sources.cell_text import as_text
 from seqlab.data.sources.column_guess import guess_column
+from seqlab.data.sources.missing_texts import MissingTexts, has_text
 from seqlab.data.sources.parquet_rows import parquet_height
-from seqlab.data.sources.table_format import Column, TableFormat, find_column, number_notes
-from seqlab.data.sources.table_rows import (
-    LineCounts,
-    column_names,
-    header_notes,
-    read_rows,
-    required_text,
-)
+from seqlab.data.sources.table_format import Column, TableFormat, find_column, location, number_notes
+from seqlab.data.sources.table_rows import LineCounts, column_names, header_notes, read_rows
 from seqlab.data.sources.text_files import line_breaks
 from seqlab.schema.errors import UserError
 from seqlab.stats.formatting import counted
@@ -33,19 +32,35 @@ MOST_IDS = 10_000_000
 TEXT = "text"
 """What the column of texts is called that come from no table."""
 
+Answer = TypeVar("Answer")
+
 
 @dataclass(frozen=True)
 class TextRows:
     """Rows that are predicted together.
 
-    begin: index of the first one in the file, from 0. positions: of each row, for messages. kept: cells of
-    the columns that are written with the answers.
+    begin: index of the first one in the file, from 0. positions: of each row, for messages. texts: of each
+    row; "" where it is missing. kept: cells of the columns that are written with the answers.
     """
 
     begin: int
     positions: Sequence[int]
     texts: Sequence[str]
     kept: Mapping[str, Sequence[Any]]
+
+    @property
+    def present(self) -> list[str]:
+        """The texts of the rows that have one: those that are answered."""
+        return [text for text in self.texts if has_text(text)]
+
+    def aligned(self, answers: Sequence[Answer]) -> list[Answer | None]:
+        """The answers to `present`, one for each row: None where it has no text.
+
+        >>> TextRows(0, (1, 2, 3), ("a", "", "b"), {}).aligned([0.5, 0.7])
+        [0.5, None, 0.7]
+        """
+        found = iter(answers)
+        return [next(found) if has_text(text) else None for text in self.texts]
 
 
 class TextSource(ABC):
@@ -62,7 +77,7 @@ class TextSource(ABC):
         """All rows in their order, once.
 
         Raises:
-            UserError: a row has no text, or there is no row.
+            UserError: no row has a text, once all were read.
         """
 
     @abstractmethod
@@ -76,44 +91,32 @@ class TextSource(ABC):
 
 
 class LineSource(TextSource):
-    """Texts one after the other, each a row with nothing but itself; lines without text are left out.
+    """Texts one after the other, each a row with nothing but itself.
 
     Args:
-        lines: the texts.
+        texts: without line breaks at their ends.
         expected: how many they are, at most.
-        blank: whether texts without any character but spaces are texts.
+        noun: what one of them is called: line or text.
     """
 
     kept = (TEXT,)
 
-    def __init__(self, lines: Iterable[str], expected: int, *, blank: bool = False):
-        self._lines, self._expected, self._blank = lines, expected, blank
-        self._read = self._skipped = 0
+    def __init__(self, texts: Iterable[str], expected: int, noun: str):
+        self._texts, self._expected = texts, expected
+        self._missing = MissingTexts(noun)
 
     @override
     def pieces(self) -> Iterator[TextRows]:
-        for begin, rows in _cut(self._texts()):
+        for begin, rows in _cut((text, None) for text in self._texts):
             texts = [text for text, _ in rows]
+            for text in texts:
+                self._missing.add(text)
             yield TextRows(begin, range(begin + 1, begin + 1 + len(texts)), texts, {TEXT: texts})
-        if self._read == self._skipped:
-            raise UserError("There must be at least one text to predict. Got none.")
-
-    def _texts(self) -> Iterator[tuple[str, None]]:
-        for line in self._lines:
-            self._read += 1
-            if self._blank or line.strip():
-                yield line if self._blank else line.rstrip("\n"), None
-            else:
-                self._skipped += 1
+        self._missing.check("There must be at least one text.")
 
     @override
     def notes(self) -> list[str]:
-        if not self._skipped:
-            return []
-        verbs = ("has", "was") if self._skipped == 1 else ("have", "were")
-        return [
-            f"{self._skipped:,} of {counted(self._read, 'line')} {verbs[0]} no text and {verbs[1]} skipped."
-        ]
+        return self._missing.notes()
 
     @property
     @override
@@ -158,7 +161,7 @@ class TableSource(TextSource):
             self.kept = _distinct(path, names) if keep else []
             self._id = guess_column("id", names, taken=[self._text]) if keep else None
         self._notes += header_notes(path, [Column(self._text, usual.option)], style)
-        self._counts = LineCounts(path, style)
+        self._counts, self._missing = LineCounts(path, style), MissingTexts("row")
         # Python's hashes: within one process equal for equal ids, and for others once in 10^19 pairs.
         self._ids, self._rows = array("q"), 0
 
@@ -175,16 +178,19 @@ class TableSource(TextSource):
             yield TextRows(begin, [row.position for _, row in rows], [text for text, _ in rows], kept)
         if not self._rows:
             raise UserError(f"{self.path} must contain texts to predict. Got only a header.")
+        self._missing.check(f"{self.path} must contain texts in column {self._text!r}.")
 
     def _texts(self, columns: Sequence[Column]) -> Iterator[tuple[str, Any]]:
         assert self.path is not None
         for row in read_rows(self.path, columns, self._style):
             self._counts.add(row)
-            yield required_text(self.path, self._text, row.position, row.values[0]), row
+            text = as_text(self.path, row.position, self._text, row.values[0]) or ""
+            self._missing.add(text, location(self.path, row.position))
+            yield text, row
 
     @override
     def notes(self) -> list[str]:
-        return [*self._notes, *self._counts.notes(), *self._repeated()]
+        return [*self._notes, *self._missing.notes(), *self._counts.notes(), *self._repeated()]
 
     def _repeated(self) -> Iterator[str]:
         counts = np.unique(np.frombuffer(self._ids, dtype=np.int64), return_counts=True)[1]
