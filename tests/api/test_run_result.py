@@ -8,7 +8,7 @@ import sys
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import altair
 import polars as pl
@@ -113,14 +113,26 @@ def test_sampling_is_that_of_the_command_line(run: seqlab.Run) -> None:
         run.predict("a good film")
 
 
-@pytest.mark.parametrize("missing", [None, float("nan"), 3])
-def test_what_is_no_text_is_refused_with_its_index(
-    classifier: seqlab.Run, run: seqlab.Run, missing: Any
-) -> None:
-    with pytest.raises(UserError, match=rf"^The text at index 1 must be text. Got {missing!r}\.$"):
-        classifier.predict(["a good film", missing])
-    with pytest.raises(UserError, match=rf"^A prompt must be text. Got {missing!r}\.$"):
-        run.sample(missing)
+def test_what_is_no_text_is_refused_with_its_index(classifier: seqlab.Run, run: seqlab.Run) -> None:
+    for ask in (classifier.predict, classifier.explain):
+        with pytest.raises(UserError, match=r"^The text at index 1 must be text. Got 3\.$"):
+            ask(["", 3])
+        with pytest.raises(UserError, match=r"^The text at index 2 must be UTF-8."):
+            ask([None, "a", "\ud800"])
+    for missing in (None, float("nan"), 3):
+        with pytest.raises(UserError, match=rf"^A prompt must be text. Got {missing!r}\.$"):
+            run.sample(cast("Any", missing))
+
+
+def test_texts_that_are_missing_have_the_answer_null(classifier: seqlab.Run) -> None:
+    given = ["a good film", None, float("nan"), "", " ", "a bad film"]
+    frame, alone = classifier.predict(given), classifier.predict(["a good film", "a bad film"])
+    assert frame["text"].to_list() == ["a good film", None, None, "", " ", "a bad film"]
+    assert_frame_equal(frame[[0, 5]], alone)
+    assert frame[1:5].drop("text").null_count().row(0) == (4, 4, 4)
+    assert_frame_equal(classifier.predict(frame["text"].to_list()), frame)
+    with pytest.raises(UserError, match=r"There must be at least one text to predict. Got none\."):
+        classifier.predict([None, ""])
 
 
 def test_predictions(classifier: seqlab.Run) -> None:

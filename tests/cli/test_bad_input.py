@@ -56,7 +56,7 @@ TRAIN = ["train", *tiny.BRACKETS]
         (["train", "net.py:Net"], "Got code, 'net.py:Net'. Nearest: a recipe with model.kind=import model"),
         (["check", "net.py"], "must be written FILE.py:NAME. Got 'net.py'. Nearest: 'net.py:NAME'"),
         ([*TRAIN, "model.kind=recurent-lm"], "There is no model 'recurent-lm'. Nearest: 'recurrent-lm'"),
-        ([*TRAIN, "model.cell=lstn"], "'model.cell' must be one of elman, elman-relu"),
+        ([*TRAIN, "model.cell=lstn"], "'model.cell' must be one of elman, elman-concat"),
         ([*TRAIN, "task.kind=classify"], "needs a dataset with at least 2 labels. Got 'brackets' with 0"),
         ([*TRAIN, "batching.tokens=5"], "'batching.tokens' must be at least the longest sequence"),
         ([*TRAIN, "model.tied=true", "model.hidden_size=5"], "Nearest: embedding_size = 5"),

@@ -162,16 +162,46 @@ def test_the_page_is_written_whole_and_replaced_on_demand_only(
     command = ["explain", classifier.path.name, "--file", "texts.txt", "-o", "out/e.html"]
     result = seqlab(*command)
     assert result.status == 0, result
-    assert result.out.splitlines()[-1] == "2 texts, the first of 3: out/e.html (open it in a browser)"
-    assert "1 of 4 lines has no text and was skipped." in result.err
+    assert result.out.splitlines()[-1] == "2 texts, the first of 4: out/e.html (open it in a browser)"
+    assert "1 of 4 lines has no text: line 2. It is kept in its position, without" in result.err
     page = Path("out/e.html").read_text(encoding="utf-8")
-    assert "The page shows the first 2 of 3 texts." in page
-    assert "1 of 4 lines has no text and was skipped." in page
+    assert "The page shows the first 2 of 4 texts." in page
+    assert "1 of 4 lines has no text: line 2." in page
+    assert "2. no text, no answer" in page
     assert "To replace it: --overwrite" in refused(*command)
     assert Path("out/e.html").read_text(encoding="utf-8") == page
     replaced = json.loads(seqlab(*command, "--overwrite", "--json").out)
-    assert replaced == {"output": "out/e.html", "texts": 2, "total": 3, "method": "integrated-gradients"}
+    assert replaced == {"output": "out/e.html", "texts": 2, "total": 4, "method": "integrated-gradients"}
     assert sorted(path.name for path in Path("out").iterdir()) == ["e.html"]
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet", "txt"])
+def test_rows_without_text_keep_their_position(seqlab, refused, classifier: RunFolder, kind: str) -> None:
+    texts = ["a good film", "", "  ", "a bad film"]
+    table, frame = Path(f"gaps.{kind}"), pl.DataFrame({"id": [1, 2, 3, 4], "text": texts})
+    match kind:
+        case "csv":
+            frame.write_csv(table)
+        case "jsonl":
+            frame.write_ndjson(table)
+        case "parquet":
+            frame.with_columns(pl.col("text").replace("", None)).write_parquet(table)
+        case _:
+            table.write_text("".join(f"{text}\n" for text in texts))
+    result = seqlab("explain", classifier.path.name, "--file", str(table), "--json")
+    found, alone = json.loads(result.out), explained(seqlab, classifier, "a good film", "a bad film")
+    assert [found["texts"][index] for index in (0, 3)] == alone["texts"]
+    assert [(one["text"], one["value"], one["label"], one["words"]) for one in found["texts"][1:3]] == [
+        ("", None, "", []),
+        ("  ", None, "", []),
+    ]
+    noun = "lines" if kind == "txt" else "rows"
+    assert f"2 of 4 {noun} have no text: {noun} 2, 3" in result.err
+    shown = seqlab("explain", classifier.path.name, "--file", str(table)).out
+    assert "[2] no text, no answer\n\n[3] no text, no answer\n\n[4] negative" in shown
+    Path("none.csv").write_text("id,text\n1,\n2, \n")
+    message = refused("explain", classifier.path.name, "--file", "none.csv")
+    assert "none.csv must contain texts in column 'text'. Got 2 rows without text." in message
 
 
 def test_bad_input(refused, classifier: RunFolder, language: RunFolder) -> None:
@@ -210,5 +240,10 @@ def test_python_gives_the_same_values(seqlab, classifier: RunFolder) -> None:
     assert "really" in html
     assert "<body" not in html
     assert found.write("own.html").read_text().startswith("<!doctype html>")
-    with pytest.raises(ValueError, match="at least one text to explain"):
-        library.load_run(classifier.path).explain([])
+    run = library.load_run(classifier.path)
+    for nothing in ([], [None, " "]):
+        with pytest.raises(ValueError, match="at least one text to explain"):
+            run.explain(nothing)
+    with_gap = run.explain([None, TEXT, float("nan")])
+    assert [text.value for text in with_gap] == [None, found[0].value, None]
+    assert with_gap.words["text"].unique().to_list() == [1]

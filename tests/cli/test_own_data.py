@@ -95,8 +95,8 @@ def test_lines_without_text_are_counted_and_another_encoding_can_be_named(
     assert "old.txt:1 must be text in UTF-8" in result
     assert "--encoding cp1252" in result
     result = seqlab("predict", "text-classifier", "--file", str(file), "--encoding", "cp1252", "--json")
-    assert [answer["text"] for answer in json.loads(result.out)] == ["lovely café", "awful"]
-    assert "2 of 4 lines have no text and were skipped." in result.err
+    assert [answer["text"] for answer in json.loads(result.out)] == ["lovely café", "", "  ", "awful"]
+    assert "2 of 4 lines have no text: lines 2, 3." in result.err
     file_of_lines = tmp_path / "lines.txt"
     file_of_lines.write_text("one\u2028text\r\nanother\n", encoding="utf-8", newline="")
     by_file = seqlab("predict", "text-classifier", "--file", str(file_of_lines), "--json").out
@@ -211,9 +211,8 @@ def test_a_table_is_predicted_by_the_text_column_of_the_run(
     assert "perhaps: --encoding cp1252." in refused("predict", "text-classifier", "--file", "old.csv")
     assert seqlab("predict", "text-classifier", "--file", "old.csv", "--encoding", "cp1252").status == 0
     polars.DataFrame({"review": ["a", None]}).write_parquet("null.parquet")
-    assert "null.parquet, row 2 must contain text" in refused(
-        "predict", "text-classifier", "--file", "null.parquet"
-    )
+    result = seqlab("predict", "text-classifier", "--file", "null.parquet")
+    assert "1 of 2 rows has no text: row 2 (the first at null.parquet, row 2)." in result.err
     Path("lines.txt").write_text("a\n")
     assert "'text-column' needs a table" in refused(
         "predict", "text-classifier", "--file", "lines.txt", "--text-column", "a"

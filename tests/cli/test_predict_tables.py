@@ -97,7 +97,7 @@ def test_an_id_column_is_all_that_is_kept_and_columns_have_numbers(
             "--json",
         )
     )
-    assert json.loads(result.out) == {"output": "a.csv", "rows": 6, "abstained": 0}
+    assert json.loads(result.out) == {"output": "a.csv", "rows": 6, "answered": 6, "abstained": 0}
     assert "Column 2 of new.csv is 'message'." in result.err
     assert list(rows_of(Path("a.csv"))[0]) == ["key", "label", "probability"]
     Path("semicolons.csv").write_text("text;a,b\ngood;1\n")
@@ -222,8 +222,8 @@ def test_outputs_are_refused_before_anything_is_written(
     assert "need an output. Got none; add -o FILE." in refused(*run, "--overwrite")
     Path("twice.csv").write_text("text,a,a\ngood,1,2\n")
     assert "Got several 'a'." in refused(*run[:3], "twice.csv", "-o", "a.csv")
-    Path("null.jsonl").write_text('{"text": "good"}\n{"text": "good"}\n{"text": null}\n')
-    assert "null.jsonl:3 must contain text" in refused(
+    Path("null.jsonl").write_text('{"text": "good"}\n{"text": "good"}\n{"text": ["good"]}\n')
+    assert "null.jsonl:3 must contain text or a number in column 'text'" in refused(
         *run[:3], "null.jsonl", "-o", "there.csv", "--overwrite"
     )
     assert Path("there.csv").read_text() == "mine"
@@ -261,12 +261,131 @@ def test_a_full_disk_is_a_failure_and_leaves_nothing(
 
 
 def test_lines_and_arguments_have_outputs_too(seqlab, classifier: RunFolder, table: Path) -> None:
-    Path("lines.txt").write_text("a good film\n\n  \na bad film\n")
+    lines = ["a good film", "", "  ", "a bad film"]
+    Path("lines.txt").write_text("".join(f"{line}\n" for line in lines))
     result = seqlab("predict", classifier.path.name, "--file", "lines.txt", "-o", "a.csv")
-    assert "2 of 4 lines have no text and were skipped." in result.err
-    assert [row["text"] for row in rows_of(Path("a.csv"))] == ["a good film", "a bad film"]
-    assert seqlab("predict", classifier.path.name, "good", "", "-o", "b.csv").status == 0
-    assert [row["text"] for row in rows_of(Path("b.csv"))] == ["good", ""]
+    assert "2 of 4 lines have no text: lines 2, 3. They are kept in their positions, without an" in result.err
+    rows = rows_of(Path("a.csv"))
+    assert [row["text"] for row in rows] == lines
+    assert [bool(row["label"]) for row in rows] == [True, False, False, True]
+    result = seqlab("predict", classifier.path.name, "good", "", "-o", "b.csv")
+    assert "1 of 2 texts has no text: text 2. It is kept in its position, without an answer." in result.err
+    assert [(row["text"], bool(row["label"])) for row in rows_of(Path("b.csv"))] == [
+        ("good", True),
+        ("", False),
+    ]
+
+
+GAPS = {1: "  ", 2: None, 3: "", 6: "\u00a0"}
+"""Rows without text among those of `TEXTS`, by their indices: a whole piece of two rows, and others."""
+
+
+def gaps() -> list[tuple[int, str | None]]:
+    """Rows with ids, four of ten without text."""
+    texts: list[str | None] = list(TEXTS)
+    for index, missing in GAPS.items():
+        texts.insert(index, missing)
+    return list(enumerate(texts, start=1))
+
+
+def write_gaps(name: str) -> str:
+    """A table of these rows; where a format has no null, it has an empty cell."""
+    frame = pl.DataFrame(gaps(), schema={"id": pl.Int64, "text": pl.String}, orient="row")
+    flat = frame.with_columns(pl.col("text").str.replace("\n", " "))
+    match Path(name).suffix:
+        case ".csv":
+            frame.write_csv(name)
+        case ".tsv":
+            flat.write_csv(name, separator="\t", quote_style="never")
+        case ".jsonl":
+            frame.write_ndjson(name)
+        case _:
+            frame.write_parquet(name)
+    return name
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "parquet"])
+@pytest.mark.parametrize("written", ["csv", "jsonl", "parquet"])
+def test_rows_without_text_keep_their_position(
+    seqlab, classifier: RunFolder, table: Path, kind: str, written: str
+) -> None:
+    run, name, output = classifier.path.name, write_gaps(f"gaps.{kind}"), f"out.{written}"
+    result = seqlab("predict", run, "--file", name, "-o", output, "--json")
+    assert result.status == 0, result
+    assert json.loads(result.out) == {"output": output, "rows": 10, "answered": 6, "abstained": 0}
+    first = {
+        "csv": "gaps.csv:3",
+        "tsv": "gaps.tsv:3",
+        "jsonl": "gaps.jsonl:2",
+        "parquet": "gaps.parquet, row 2",
+    }
+    note = f"4 of 10 rows have no text: rows 2, 3, 4, 7 (the first at {first[kind]}). They are kept"
+    assert result.err.count(note) == 1
+    match written:
+        case "csv":
+            found: list[dict[str, Any]] = [
+                {key: value or None for key, value in row.items()} for row in rows_of(Path(output))
+            ]
+        case "jsonl":
+            found = [json.loads(line) for line in Path(output).read_text().splitlines()]
+        case _:
+            frame = pl.read_parquet(output)
+            assert frame.schema["probability"] == pl.Float64
+            assert frame.schema["label"] == pl.String
+            found = frame.to_dicts()
+    assert [int(row["id"]) for row in found] == [number for number, _ in gaps()]
+    texts = [text if text and text.strip() else None for _, text in gaps()]
+    expected = iter(answers(seqlab, classifier, [text for text in texts if text]))
+    for row, text in zip(found, texts, strict=True):
+        best = None if text is None else max(next(expected).items(), key=lambda item: item[1])
+        assert row["label"] == (best and best[0])
+        probability = row["probability"] and float(row["probability"])
+        assert probability == (best and pytest.approx(best[1], rel=1e-5))
+
+
+def test_printed_rows_without_text_keep_their_position(seqlab, classifier: RunFolder, table: Path) -> None:
+    run = ("predict", classifier.path.name, "--file", write_gaps("gaps.jsonl"))
+    result = seqlab(*run, "--json", "--abstain-below", "1")
+    rows = json.loads(result.out)
+    assert [row["probabilities"] is None for row in rows] == [index in (1, 2, 3, 6) for index in range(10)]
+    assert {row["label"] for row in rows} == {None}
+    assert "6 texts have no label (100.0 %)" in result.err
+    lines = seqlab(*run).out.splitlines()
+    assert [index for index, line in enumerate(lines) if line == "\N{EN DASH}  (no text)"] == [1, 2, 3, 6]
+    assert len(lines) == 10
+
+
+@pytest.mark.parametrize(
+    "rows", ['{"text": null}', '{"text": NaN}', '{"text": " "}', '{"other": 1, "text": ""}']
+)
+def test_a_table_without_any_text_is_refused(
+    seqlab, refused, classifier: RunFolder, table: Path, rows: str
+) -> None:
+    Path("none.jsonl").write_text(f"{rows}\n" * 3)
+    run = ("predict", classifier.path.name, "--file", "none.jsonl")
+    for options in (["-o", "out.csv"], ["--json"], []):
+        message = refused(*run, *options)
+        assert "none.jsonl must contain texts in column 'text'. Got 3 rows without text." in message
+    assert not Path("out.csv").exists()
+    Path("none.txt").write_text("\n\n")
+    assert "at least one text. Got 2 lines without text." in refused(*run[:3], "none.txt")
+    assert "at least one text. Got 1 text without text." in refused(*run[:2], "")
+    Path("empty.txt").write_text("")
+    assert "at least one text. Got none." in refused(*run[:3], "empty.txt")
+
+
+def test_many_rows_without_text_are_counted_and_some_are_named(
+    seqlab, classifier: RunFolder, table: Path
+) -> None:
+    Path("many.csv").write_text(
+        "id,text\n" + "".join(f"{n},{'good' * (n % 100 == 0)}\n" for n in range(1200))
+    )
+    result = seqlab("predict", classifier.path.name, "--file", "many.csv", "-o", "out.csv")
+    numbers = "rows 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 1,178 more (the first at many.csv:3)"
+    assert f"1,188 of 1,200 rows have no text: {numbers}." in result.err
+    assert [row["id"] for row in rows_of(Path("out.csv")) if row["label"]] == [
+        str(100 * n) for n in range(12)
+    ]
 
 
 def test_numbers_of_a_baseline(seqlab, refused, runs: Path, table: Path) -> None:

@@ -172,7 +172,10 @@ def test_a_table_of_many_columns_is_read_and_refused_in_one_short_sentence(tmp_p
 def test_every_line_of_a_table_of_one_column_is_a_row(tmp_path: Path):
     for name in ("a.csv", "a.tsv"):
         (tmp_path / name).write_text("\n\ntext\na\n\nb\n\n\n")
-        assert texts(tmp_path / name) == (["a", "", "b", "", ""], [])
+        found, (note,) = texts(tmp_path / name)
+        assert found == ["a", "", "b", "", ""]
+        assert note.startswith("3 of 5 rows have no text: rows 2, 4, 5 (the first at")
+        assert f"{name}:5)" in note
     path = tmp_path / "b.csv"
     path.write_text("text\na\n\n\n")
     file = config(path)._file(str(path), "text", "text")  # pyright: ignore[reportPrivateUsage]
