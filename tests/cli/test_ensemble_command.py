@@ -24,7 +24,7 @@ from seqlab.schema.errors import UserError
 NET = [*tiny.REVIEWS, "training.epochs=2", "name=net"]
 CHARACTERS = [*tiny.REVIEWS, "training.epochs=3", "data.tokenizer.kind=characters", "seed=2", "name=letters"]
 GRAMS = ["imdb-nbsvm", "data.kind=reviews", "name=grams"]
-TEXTS = ["a good film", "bad", "it is a bad film, really", ""]
+TEXTS = ["a good film", "bad", "it is a bad film, really", "..."]
 REVIEWS = [f"a {word} film {end}" for word in ("good", "bad") for end in ("", "really", "to see", "it is")]
 LABELS = np.repeat([0, 1], 4)
 
@@ -126,6 +126,53 @@ def test_a_table_is_predicted_as_by_one_model(seqlab, members, tmp_path: Path) -
     assert [float(row["probability"]) for row in found] == pytest.approx(mean.max(axis=1), rel=1e-6)
     # The member that reads characters knows some of the third text.
     assert "no word that the model knows" not in result.err
+
+
+def log_odds(probability: float) -> float:
+    return math.log(probability / (1 - probability))
+
+
+WITHOUT = {
+    "A": " good film: it's really, really bad",
+    "good": "A  film: it's really, really bad",
+    "film": "A good : it's really, really bad",
+    ":": "A good film it's really, really bad",
+    "it": "A good film: 's really, really bad",
+    "'": "A good film: it s really, really bad",
+    "s": "A good film: it' really, really bad",
+    "really": "A good film: it's , really bad",
+    ",": "A good film: it's really really bad",
+    "bad": "A good film: it's really, really ",
+}
+"""A text without each of its words, without the first one of two equal ones."""
+
+
+def test_it_is_explained_by_leaving_out_whole_words(seqlab, refused, members) -> None:
+    """Effects are what `predict` answers without each word, for members of words and of characters."""
+    seqlab("ensemble", *members, "name=best")
+    text = "A good film: it's really, really bad"
+    result = seqlab("explain", "best", text, "--json")
+    assert result.status == 0, result
+    found = json.loads(result.out)
+    assert found["method"] == "occlusion"
+    assert "Got an ensemble" in found["reason"]
+    assert "Whole words are left out of the text, which each member then reads" in found["meaning"]
+    (one,) = found["texts"]
+    whole = answers(seqlab, "best", [text])[0]
+    label = int(whole.argmax())
+    assert one["probability"] == pytest.approx(whole[label], rel=1e-6)
+    assert one["value"] == pytest.approx(log_odds(whole[label]), abs=1e-5)
+    assert [word["text"] for word in one["words"]] == [*list(WITHOUT)[:9], "really", "bad"]
+    effects = {word["text"]: word["effect"] for word in reversed(one["words"])}
+    left = answers(seqlab, "best", [WITHOUT[word] for word in effects])[:, label]
+    assert list(effects.values()) == pytest.approx([one["value"] - log_odds(each) for each in left], abs=1e-4)
+    assert len(set(effects.values())) > 5
+    for method in ("weights", "integrated-gradients"):
+        message = refused("explain", "best", "good", "--method", method)
+        assert re.search(r"must be those of one model. Got an ensemble, best-.* Nearest: occlusion", message)
+    shown = seqlab("explain", "best", "good", "").out
+    assert "Method: occlusion." in shown
+    assert "[2] no text, no answer" in shown
 
 
 def test_the_same_command_again_loads_it(seqlab, members) -> None:
@@ -325,6 +372,7 @@ def test_in_python(seqlab, members) -> None:
         weight * answers(seqlab, name) for weight, name in zip((0.5, 0.25, 0.25), members, strict=True)
     )
     found = run.predict(TEXTS)
+    assert run.explain("a good film").method == "occlusion"
     assert found.select(pl.col("^P.*$")).to_numpy() == pytest.approx(expected, rel=1e-6)
     assert run.evaluate("test")["metrics"]["loss"] > 0
     assert run.predictions("test")["correct"].mean() == run.evaluate("test")["metrics"]["accuracy"]

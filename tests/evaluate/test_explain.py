@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import itertools
 import math
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any, cast
@@ -21,6 +22,7 @@ from seqlab.data.dataset import Limit
 from seqlab.evaluate import integrated_gradients, occlusion
 from seqlab.evaluate.explain import choose_explainer
 from seqlab.evaluate.loaded import LoadedRun, load_run
+from seqlab.evaluate.word_groups import ReadText, WordGroup, read_by_all
 from seqlab.models.classifier import SequenceClassifier
 from seqlab.nn.embedding import Embedding
 from seqlab.nn.pooling import mean_over_time
@@ -64,6 +66,11 @@ def table(made) -> LoadedRun:
 def explained(loaded: LoadedRun, text: str, **options) -> TextExplanation:
     (found,) = choose_explainer(loaded, **options).texts([text])
     return found
+
+
+def value_of(found: TextExplanation) -> float:
+    assert found.value is not None
+    return found.value
 
 
 def effects(found: TextExplanation) -> np.ndarray:
@@ -169,7 +176,7 @@ def test_effects_add_up_within_the_gap_that_is_stated(made, settings: tuple[str,
     found = explained(loaded, TEXT)
     assert found.baseline is not None
     assert found.gap is not None
-    difference = found.value - found.baseline
+    difference = value_of(found) - found.baseline
     assert found.gap == pytest.approx(abs(effects(found).sum() - difference), abs=1e-12)
     assert found.converged
     assert found.gap <= integrated_gradients.TOLERANCE * np.abs(effects(found)).sum() + 1e-9
@@ -249,7 +256,7 @@ def test_nb_svm_of_two_labels_adds_up_to_the_log_odds(made, label: str) -> None:
     loaded = load_run(run_folder.find("two"))
     found = explained(loaded, TEXT, label=label)
     assert found.value == pytest.approx(log_odds(loaded, TEXT, label), rel=1e-9)
-    assert effects(found).sum() == pytest.approx(found.value - log_odds(loaded, "", label), rel=1e-9)
+    assert effects(found).sum() == pytest.approx(value_of(found) - log_odds(loaded, "", label), rel=1e-9)
 
 
 def test_constant_models_have_no_effects(made) -> None:
@@ -331,7 +338,7 @@ def test_own_modules_without_one_embedding_are_occluded(made, tmp_path: Path, bo
     assert f"Got {got}." in chosen.reason
     (found,) = chosen.texts(["a good film"])
     without = log_odds(loaded, "a film", found.label)
-    assert found.words[1].effect == pytest.approx(found.value - without, abs=1e-5)
+    assert found.words[1].effect == pytest.approx(value_of(found) - without, abs=1e-5)
 
 
 def test_words_that_are_not_read(made) -> None:
@@ -350,6 +357,33 @@ def test_words_that_are_not_read(made) -> None:
     assert [word.status for word in first.words] == ["read", "cut"]
 
 
+def test_words_of_several_models_are_those_that_any_of_them_reads(made) -> None:
+    """Members cut texts after two words, after three, and before the last three characters."""
+    words, letters = made(), made("data.tokenizer.kind=characters", "training.epochs=1")
+    limits = [(words, Limit(2, "first")), (words, Limit(3, "first")), (letters, Limit(3, "last"))]
+    members = [dataclasses.replace(loaded, limit=limit) for loaded, limit in limits]
+    text = "a good unheard film is bad"
+    found = read_by_all(text, [member.read(text) for member in members])
+    assert [(word.text, word.status, word.tokens.tolist()) for word in found.words] == [
+        ("a", "read", [0]),
+        ("good", "read", [1]),
+        ("unheard", "unknown", [2]),
+        ("film", "cut", []),
+        ("is", "cut", []),
+        ("bad", "read", [3]),
+    ]
+    assert [text[slice(*word.span)] for word in found.words if word.span] == text.split()
+
+
+def test_a_model_without_positions_of_tokens_may_read_every_word(made) -> None:
+    text = "it's good, isn't it"
+    nowhere = ReadText(text, np.arange(1), [WordGroup("?", None, np.arange(1), ("?",), "read")])
+    cut = dataclasses.replace(made(), limit=Limit(1, "first")).read(text)
+    found = read_by_all(text, [cut, nowhere])
+    assert [word.text for word in found.words] == re.findall(r"\w+|[^\w\s]", text)
+    assert {word.status for word in found.words} == {"read"}
+
+
 @pytest.mark.parametrize("kind", ["bpe", "characters", "bytes"])
 def test_pieces_of_a_word_are_one_word(made, kind: str) -> None:
     loaded = made(f"data.tokenizer.kind={kind}", "training.epochs=1")
@@ -363,12 +397,12 @@ def test_pieces_of_a_word_are_one_word(made, kind: str) -> None:
 
 
 @pytest.mark.parametrize("method", [None, "occlusion"])
-@pytest.mark.parametrize("text", ["", "...", "film"])
+@pytest.mark.parametrize("text", ["...", "film"])
 def test_texts_of_no_word_and_of_one(made, table: LoadedRun, method: str | None, text: str) -> None:
     for loaded in (made(), table):
         found = explained(loaded, text, method=method)
         assert len(found.words) == (text == "film")
-        assert math.isfinite(found.value)
+        assert math.isfinite(value_of(found))
         assert found.gap is None or found.gap <= 1e-3
 
 

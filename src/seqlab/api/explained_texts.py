@@ -10,7 +10,7 @@ import polars as pl
 
 from seqlab.data.sources.missing_texts import given_texts, has_text
 from seqlab.evaluate.explain import choose_explainer
-from seqlab.evaluate.loaded import LoadedRun
+from seqlab.evaluate.text_predictor import TextPredictor
 from seqlab.report.explanation_page import render_in_notebook, write_explanations
 from seqlab.schema.errors import UserError
 from seqlab.schema.text_explanation import Explanations, TextExplanation
@@ -82,7 +82,7 @@ class ExplainedTexts:
 
 
 def explained_texts(
-    loaded: LoadedRun,
+    loaded: TextPredictor,
     texts: Sequence[str | float | None],
     *,
     method: str | None,

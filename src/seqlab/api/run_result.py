@@ -172,7 +172,7 @@ class Run:
         """
         from seqlab.api.explained_texts import explained_texts
 
-        return explained_texts(self._loaded, _several(texts), method=method, label=label, steps=steps)
+        return explained_texts(self._predictor, _several(texts), method=method, label=label, steps=steps)
 
     def predictions(self, split: str = "valid", *, texts: bool = True) -> pl.DataFrame:
         """What a classifier answers to each text of a split of the run's data, in the order of the data.

@@ -79,12 +79,12 @@ def explain(
         Print the explanations as JSON; of an output its path and number of texts.
     """
     from seqlab.evaluate.explain import choose_explainer
-    from seqlab.evaluate.loaded import load_run
+    from seqlab.evaluate.loaded_ensemble import load_predictor
     from seqlab.runs import run_folder
 
     _check_options(texts, file, output, overwrite=overwrite, top=top)
     check_output(output)
-    loaded = load_run(run_folder.find(name), trust=trust)
+    loaded = load_predictor(run_folder.find(name), trust=trust)
     chosen = choose_explainer(loaded, method=method, label=label, steps=steps)
     options = TextOptions(file, text_column, None, separator, encoding)
     source = text_source(loaded.config.data, texts, options, keep=False)

@@ -5,23 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
-from seqlab.data.ragged import ragged
 from seqlab.data.sources.missing_texts import has_text
 from seqlab.evaluate.explainer import Explainer, WordEffects
 from seqlab.evaluate.explainer_kinds import EXPLAINERS
-from seqlab.evaluate.loaded import LoadedRun
 from seqlab.evaluate.prediction import probabilities
-from seqlab.evaluate.word_groups import ReadText, WordGroup, read_text
-from seqlab.experiment.numerics import numerics
-from seqlab.models.modes import device_of
+from seqlab.evaluate.text_predictor import TextPredictor
+from seqlab.evaluate.word_groups import ReadText
 from seqlab.schema.errors import UserError, require_utf8, unknown
 from seqlab.schema.text_explanation import (
     ExplainedWord,
     Explanations,
     TextExplanation,
-    WordStatus,
     without_answer,
 )
 
@@ -31,12 +25,12 @@ STEPPED = "integrated-gradients"
 
 @dataclass(frozen=True)
 class ChosenExplainer:
-    """A method that was chosen for a model.
+    """A method that was chosen for a run.
 
     reason: why this one, a sentence. output: index of the label that is explained; None: the likeliest one.
     """
 
-    loaded: LoadedRun
+    loaded: TextPredictor
     method: str
     reason: str
     explainer: Explainer
@@ -50,8 +44,7 @@ class ChosenExplainer:
         """
         for index, text in enumerate(texts):
             require_utf8(text, f"The text at index {index}")
-            with numerics(device_of(self.loaded.model).type, None):
-                yield self._text(text) if has_text(text) else without_answer(text)
+            yield self._text(text) if has_text(text) else without_answer(text)
 
     def together(self, texts: Iterable[TextExplanation], total: int) -> Explanations:
         """Explained texts with what they have in common; `total`: how many there are, shown or not."""
@@ -66,12 +59,12 @@ class ChosenExplainer:
         )
 
     def _text(self, text: str) -> TextExplanation:
-        read, labels = read_text(text, self.loaded.tokenizer, self.loaded.limit), self.loaded.labels
-        outputs = self.loaded.outputs(ragged([read.tokens]))
+        read, labels = self.loaded.read(text), self.loaded.labels
+        outputs = self.loaded.answers([text]).outputs
         shares = probabilities(outputs)[0] if labels else None
         best = int(outputs[0].argmax())
         output = best if self.output is None else self.output
-        found = self._effects(read, output)
+        found = self.explainer.effects(read, output)
         return TextExplanation(
             text=text,
             predicted=labels[best] if labels else "",
@@ -82,35 +75,17 @@ class ChosenExplainer:
             gap=found.gap,
             steps=found.steps,
             converged=found.gap is None or found.gap <= found.tolerance,
-            words=tuple(self._words(read, found)),
+            words=tuple(_words(read, found)),
         )
-
-    def _effects(self, read: ReadText, output: int) -> WordEffects:
-        words = [word.tokens for word in read.words if len(word.tokens)]
-        return self.explainer.effects(read.tokens, words, output)
-
-    def _words(self, read: ReadText, found: WordEffects) -> Iterator[ExplainedWord]:
-        vocabulary, effects = self.loaded.tokenizer.vocabulary, iter(found.effects.tolist())
-        for word in read.words:
-            ids = read.tokens[word.tokens]
-            start, end = (None, None) if word.span is None else word.span
-            yield ExplainedWord(
-                text=word.text,
-                start=start,
-                end=end,
-                tokens=tuple(vocabulary.names(ids.tolist())),
-                effect=next(effects) if len(ids) else None,
-                status=_status(word, ids, vocabulary.unknown),
-            )
 
 
 def choose_explainer(
-    loaded: LoadedRun, *, method: str | None = None, label: str | None = None, steps: int | None = None
+    loaded: TextPredictor, *, method: str | None = None, label: str | None = None, steps: int | None = None
 ) -> ChosenExplainer:
     """Choose how the answers of a model are explained.
 
     Args:
-        loaded: the run.
+        loaded: what the run has learned.
         method: key of `EXPLAINERS`; None: the first one that suits the model.
         label: the label that is explained; None: the likeliest one of each text.
         steps: of integrated gradients, at first.
@@ -135,7 +110,7 @@ def choose_explainer(
     raise AssertionError("occlusion suits every model")
 
 
-def _check_answers(loaded: LoadedRun) -> None:
+def _check_answers(loaded: TextPredictor) -> None:
     if loaded.config.task.output not in ("class", "number"):
         raise UserError(
             f"{loaded.run.path} must hold a model that labels texts or predicts a number. Got a language "
@@ -147,7 +122,7 @@ def _check_answers(loaded: LoadedRun) -> None:
         )
 
 
-def _output(loaded: LoadedRun, label: str) -> int:
+def _output(loaded: TextPredictor, label: str) -> int:
     if not loaded.labels:
         raise UserError("'label' must be left out for a model that predicts a number.")
     if label not in loaded.labels:
@@ -155,7 +130,11 @@ def _output(loaded: LoadedRun, label: str) -> int:
     return loaded.labels.index(label)
 
 
-def _status(word: WordGroup, ids: np.ndarray, unknown_id: int | None) -> WordStatus:
-    if not len(word.tokens):
-        return "cut"
-    return "unknown" if unknown_id is not None and (ids == unknown_id).all() else "read"
+def _words(read: ReadText, found: WordEffects) -> Iterator[ExplainedWord]:
+    effects = iter(found.effects.tolist())
+    for word in read.words:
+        start, end = (None, None) if word.span is None else word.span
+        effect = next(effects) if len(word.tokens) else None
+        yield ExplainedWord(
+            text=word.text, start=start, end=end, tokens=word.names, effect=effect, status=word.status
+        )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,7 +11,8 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqlab.evaluate.loaded import LoadedRun
+from seqlab.evaluate.text_predictor import TextPredictor
+from seqlab.evaluate.word_groups import ReadText
 from seqlab.models.token_effects import LOG_ODDS, NUMBER_ITSELF
 
 Integers = NDArray[np.int64]
@@ -42,22 +42,22 @@ class WordEffects:
 
 
 class Explainer(ABC):
-    """Explains the answers of a run's model, word by word.
+    """Explains the answers of a run, word by word.
 
     Args:
-        loaded: the run.
+        loaded: what the run has learned.
         steps: of a numerical integral; None: as many as are needed.
 
     Raises:
         UserError: the method does not suit the model, or has no steps.
     """
 
-    meaning: ClassVar[str]
+    meaning: str
     """What an effect is, in sentences."""
     reason: ClassVar[str]
     """Why it is the first method that suits a model, a sentence; "": because the one before does not."""
 
-    def __init__(self, loaded: LoadedRun, steps: int | None):
+    def __init__(self, loaded: TextPredictor, steps: int | None):
         self.loaded = loaded
 
     @property
@@ -66,12 +66,11 @@ class Explainer(ABC):
         return LOG_ODDS if self.loaded.labels else NUMBER_ITSELF
 
     @abstractmethod
-    def effects(self, tokens: Integers, words: Sequence[Integers], output: int) -> WordEffects:
-        """The effects of words on what is explained of an output.
+    def effects(self, read: ReadText, output: int) -> WordEffects:
+        """The effects of the words that are read, `read.words_read`, on what is explained of an output.
 
         Args:
-            tokens: ids of a text, (T,).
-            words: the numbers of the tokens of each word; each token belongs to one.
+            read: a text.
             output: index of the label; 0 of a number.
 
         Raises:
@@ -95,6 +94,6 @@ def explained(outputs: Float[Tensor, "N V"], output: int) -> Float[Tensor, " N"]
     return outputs[:, output] - outputs[:, others].logsumexp(dim=1)
 
 
-def summed(effects: Floats, words: Sequence[Integers]) -> Floats:
-    """The sum of the effects of each word's tokens, (W,)."""
-    return np.array([effects[word].sum() for word in words], dtype=np.float64)
+def summed(effects: Floats, read: ReadText) -> Floats:
+    """The sum of the effects of the tokens of each word that is read, (W,)."""
+    return np.array([effects[word.tokens].sum() for word in read.words_read], dtype=np.float64)

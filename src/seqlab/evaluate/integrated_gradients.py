@@ -11,7 +11,6 @@ up to F(x) - F(0); Gauss-Legendre quadrature over the steps, captum's, leaves a 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -21,10 +20,12 @@ from torch import Tensor
 from typing_extensions import override
 
 from seqlab.data.batch import Batch, unlabelled
-from seqlab.data.ragged import ragged
 from seqlab.data.sequences import Padded
 from seqlab.evaluate.explainer import Explainer, Floats, Integers, WordEffects, explained, summed
-from seqlab.evaluate.loaded import LoadedRun
+from seqlab.evaluate.text_predictor import TextPredictor
+from seqlab.evaluate.word_groups import NO_WORD, ReadText
+from seqlab.experiment.numerics import numerics
+from seqlab.models.model import SequenceModel
 from seqlab.models.modes import device_of
 from seqlab.schema.errors import UserError
 from seqlab.schema.extras import require
@@ -48,7 +49,7 @@ class IntegratedGradients(Explainer):
     so that its vector is never learned.
     """
 
-    meaning: ClassVar[str] = (
+    meaning = (
         "An effect is the share of the word in the difference between the value and the value of the "
         "baseline, a text of equal length whose words are embedded as zeros. Effects add up to that "
         "difference, but for the gap of the numerical integral, at most 1 % of the effects without their "
@@ -56,28 +57,34 @@ class IntegratedGradients(Explainer):
     )
     reason: ClassVar[str] = "The model has a gradient with respect to its embedded words."
 
-    def __init__(self, loaded: LoadedRun, steps: int | None):
+    def __init__(self, loaded: TextPredictor, steps: int | None):
         super().__init__(loaded, steps)
         if steps is not None and not 1 <= steps <= MOST_STEPS:
             nearest = 1 if steps < 1 else MOST_STEPS
             raise UserError(f"'steps' must be from 1 to {MOST_STEPS}. Got {steps}. Nearest: {nearest}.")
+        self._of = loaded.one_model()
         require("explain", "The method 'integrated-gradients'")
         self._steps = FIRST_STEPS if steps is None else steps
         self._check_gradient()
 
     @override
-    def effects(self, tokens: Integers, words: Sequence[Integers], output: int) -> WordEffects:
+    def effects(self, read: ReadText, output: int) -> WordEffects:
+        tokens = read.tokens
         if len(tokens) > MOST_TOKENS:
             raise UserError(
                 f"A text must have at most {MOST_TOKENS:,} tokens to be explained. Got {len(tokens):,}."
             )
         if not len(tokens):
-            value = float(explained(torch.from_numpy(self.loaded.outputs(ragged([tokens]))), output))
+            value = float(explained(torch.from_numpy(self.loaded.without(read, [NO_WORD])), output))
             return WordEffects(np.zeros(0), value, value)
-        line = _Line(self.loaded, tokens, output)
+        with numerics(device_of(self._of.model).type, None):
+            return self._integrated(_Line(self._of.model, tokens, output), read)
+
+    def _integrated(self, line: _Line, read: ReadText) -> WordEffects:
+        """With twice as many steps until the gap is within the tolerance."""
         steps = self._steps
         while True:
-            found = _word_effects(line, words, steps)
+            found = _word_effects(line, read, steps)
             if steps >= MOST_STEPS or (found.gap or 0.0) <= found.tolerance:
                 return found
             steps = min(2 * steps, MOST_STEPS)
@@ -88,9 +95,9 @@ class IntegratedGradients(Explainer):
         Raises:
             UserError: it has none.
         """
-        size = min(_PROBED, self.loaded.limit.max_length or _PROBED)
-        tokens = np.arange(size, dtype=np.int64) % len(self.loaded.tokenizer.vocabulary)
-        line = _Line(self.loaded, tokens[::-1].copy(), 0)
+        size = min(_PROBED, self._of.max_length or _PROBED)
+        tokens = np.arange(size, dtype=np.int64) % self._of.vocabulary
+        line = _Line(self._of.model, tokens[::-1].copy(), 0)
         vectors = line.vectors.clone().requires_grad_()
         (gradient,) = torch.autograd.grad(line.values(vectors).sum(), vectors, allow_unused=True)
         if gradient is None:
@@ -103,9 +110,9 @@ class IntegratedGradients(Explainer):
 class _Line:
     """The vectors of a text, and what is explained at points between them and zeros."""
 
-    def __init__(self, loaded: LoadedRun, tokens: Integers, output: int):
-        self._model, self._output = loaded.model, output
-        self._tokens = torch.from_numpy(tokens).to(device_of(loaded.model))
+    def __init__(self, model: SequenceModel, tokens: Integers, output: int):
+        self._model, self._output = model, output
+        self._tokens = torch.from_numpy(tokens).to(device_of(model))
         with torch.no_grad():
             self.vectors: Float[Tensor, "1 T E"] = self._model.token_vectors(self._batch(1)).detach()
 
@@ -127,9 +134,9 @@ class _Line:
         return unlabelled(Padded(self._tokens.expand(rows, T).contiguous(), lengths))
 
 
-def _word_effects(line: _Line, words: Sequence[Integers], steps: int) -> WordEffects:
+def _word_effects(line: _Line, read: ReadText, steps: int) -> WordEffects:
     effects = line.token_effects(steps)
     with torch.no_grad():
         value, baseline = (float(line.values(end)) for end in (line.vectors, torch.zeros_like(line.vectors)))
     tolerance = TOLERANCE * float(np.abs(effects).sum())
-    return WordEffects(summed(effects, words), value, baseline, steps, tolerance)
+    return WordEffects(summed(effects, read), value, baseline, steps, tolerance)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float
@@ -12,14 +13,15 @@ from typing_extensions import override
 
 from seqlab.data.cache import cut
 from seqlab.data.dataset import Dataset, Limit
-from seqlab.data.ragged import Ragged
+from seqlab.data.ragged import Ragged, ragged
 from seqlab.data.tokenizers.tokenizer import Tokenizer, tokenizer_from
 from seqlab.decode.sampling import SamplingOptions
 from seqlab.evaluate.decoding import continue_prompts
 from seqlab.evaluate.fitted import loader
-from seqlab.evaluate.prediction import Predictor
-from seqlab.evaluate.text_predictor import TextAnswers, TextPredictor, without_known_tokens
+from seqlab.evaluate.prediction import Floats, Predictor
+from seqlab.evaluate.text_predictor import TextAnswers, TextPredictor, TokenModel, without_known_tokens
 from seqlab.evaluate.weights import reading
+from seqlab.evaluate.word_groups import ReadText, WordGroup, read_text
 from seqlab.experiment import seeding
 from seqlab.experiment.experiment_config import AnyExperimentConfig, parse_experiment
 from seqlab.experiment.limits import check_texts
@@ -48,12 +50,25 @@ class LoadedRun(TextPredictor):
     labels: tuple[str, ...]
     limit: Limit
     step: int
+    left_out: ClassVar[str] = "A word is left out with all of its tokens."
 
     @override
     def answers(self, texts: Sequence[str]) -> TextAnswers:
         encoded = self.encode(texts)
         unknown = without_known_tokens(encoded, self.tokenizer.vocabulary.unknown)
         return TextAnswers(self.outputs(encoded), unknown)
+
+    @override
+    def read(self, text: str) -> ReadText:
+        return read_text(text, self.tokenizer, self.limit)
+
+    @override
+    def without(self, read: ReadText, words: Sequence[WordGroup]) -> Floats:
+        return self.outputs(ragged([np.delete(read.tokens, word.tokens) for word in words]))
+
+    @override
+    def one_model(self) -> TokenModel:
+        return TokenModel(self.model, len(self.tokenizer.vocabulary), self.limit.max_length)
 
     def encode(self, texts: Sequence[str]) -> Ragged:
         """The tokens of texts, cut as those of the run's data were.

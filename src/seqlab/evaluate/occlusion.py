@@ -1,17 +1,16 @@
-"""Occlusion: what changes when a word is left out. Legend: W words."""
+"""Occlusion: what changes when a word is left out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 import numpy as np
 import torch
 from typing_extensions import override
 
-from seqlab.data.ragged import ragged
-from seqlab.evaluate.explainer import Explainer, Floats, Integers, WordEffects, explained
-from seqlab.evaluate.loaded import LoadedRun
+from seqlab.evaluate.explainer import Explainer, WordEffects, explained
+from seqlab.evaluate.text_predictor import TextPredictor
+from seqlab.evaluate.word_groups import NO_WORD, ReadText
 from seqlab.schema.errors import UserError
 
 TOKENS_AT_ONCE = 1_000_000
@@ -21,41 +20,33 @@ MOST_TOKENS = 50_000_000
 
 
 class Occlusion(Explainer):
-    """The text is read once more for each word, without the tokens of that word."""
+    """The text is read once more for each word, without that word."""
 
-    meaning: ClassVar[str] = (
+    meaning = (
         "An effect is by how much the value is higher with the word than without it, the other words being "
         "left as they are. Effects do not add up to the value: what several words say together counts for "
         "each of them, or for none."
     )
     reason: ClassVar[str] = ""
 
-    def __init__(self, loaded: LoadedRun, steps: int | None):
+    def __init__(self, loaded: TextPredictor, steps: int | None):
         super().__init__(loaded, steps)
+        self.meaning = f"{type(self).meaning} {loaded.left_out}"
         if steps is not None:
             raise UserError("'steps' needs the method 'integrated-gradients'. Got 'occlusion'.")
 
     @override
-    def effects(self, tokens: Integers, words: Sequence[Integers], output: int) -> WordEffects:
-        if len(words) * len(tokens) > MOST_TOKENS:
+    def effects(self, read: ReadText, output: int) -> WordEffects:
+        # Without no word, the text is whole.
+        words = [NO_WORD, *read.words_read]
+        if (len(words) - 1) * len(read.tokens) > MOST_TOKENS:
             raise UserError(
                 f"Occlusion reads a text once for each word, so both together must be at most "
-                f"{MOST_TOKENS:,} tokens. Got {len(words):,} words of {len(tokens):,} tokens. Nearest: "
-                "--method integrated-gradients, or a shorter text."
+                f"{MOST_TOKENS:,} tokens. Got {len(words) - 1:,} words of {len(read.tokens):,} tokens. "
+                "Nearest: a shorter text, or of one network --method integrated-gradients."
             )
-        parts = [self._values(part, output) for part in _shortened(tokens, words)]
-        # The whole text comes first.
-        value, *without = np.concatenate(parts).tolist()
+        size = max(1, TOKENS_AT_ONCE // max(1, len(read.tokens)))
+        parts = [words[begin : begin + size] for begin in range(0, len(words), size)]
+        outputs = np.concatenate([self.loaded.without(read, part) for part in parts])
+        value, *without = explained(torch.from_numpy(outputs), output).tolist()
         return WordEffects(value - np.array(without, dtype=np.float64), value)
-
-    def _values(self, texts: list[Integers], output: int) -> Floats:
-        outputs = torch.from_numpy(self.loaded.outputs(ragged(texts)))
-        return explained(outputs, output).numpy()
-
-
-def _shortened(tokens: Integers, words: Sequence[Integers]) -> Iterator[list[Integers]]:
-    """The text, then the text without each of its words, some at a time."""
-    left_out = [np.zeros(0, dtype=np.int64), *words]
-    count = max(1, TOKENS_AT_ONCE // max(1, len(tokens)))
-    for begin in range(0, len(left_out), count):
-        yield [np.delete(tokens, word) for word in left_out[begin : begin + count]]

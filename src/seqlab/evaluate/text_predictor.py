@@ -5,13 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqlab.data.ragged import Ragged
 from seqlab.evaluate.prediction import Floats, named
+from seqlab.evaluate.word_groups import ReadText, WordGroup
 from seqlab.experiment.experiment_config import AnyExperimentConfig
+from seqlab.models.model import SequenceModel
 from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.errors import UserError
 
@@ -33,8 +36,20 @@ def no_answers(labels: Sequence[str]) -> TextAnswers:
     return TextAnswers(np.zeros((0, max(1, len(labels)))), np.zeros(0, dtype=np.bool_))
 
 
+@dataclass(frozen=True)
+class TokenModel:
+    """One model of tokens, whose ids are below `vocabulary`; of a text it reads `max_length`, None: all."""
+
+    model: SequenceModel
+    vocabulary: int
+    max_length: int | None
+
+
 class TextPredictor(ABC):
     """What a run has learned, as answers to texts; labels: names of the outputs, () for a number."""
+
+    left_out: ClassVar[str]
+    """How `without` leaves out words, a sentence."""
 
     run: RunFolder
     config: AnyExperimentConfig
@@ -46,6 +61,22 @@ class TextPredictor(ABC):
 
         Raises:
             UserError: a text is not UTF-8.
+        """
+
+    @abstractmethod
+    def read(self, text: str) -> ReadText:
+        """The words of a text, and which of them are read."""
+
+    @abstractmethod
+    def without(self, read: ReadText, words: Sequence[WordGroup]) -> Floats:
+        """The outputs, as those of `answers`, for a text without each of these words, (N, V)."""
+
+    @abstractmethod
+    def one_model(self) -> TokenModel:
+        """The model, which may be looked into.
+
+        Raises:
+            UserError: there are several.
         """
 
     def predict(self, texts: Sequence[str]) -> list[dict[str, float]]:

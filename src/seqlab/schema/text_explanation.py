@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 WordStatus = Literal["read", "unknown", "cut"]
 """Whether the model reads a word, reads it as the unknown token, or does not, as the text is cut."""
+STATUSES: tuple[WordStatus, ...] = get_args(WordStatus)
+"""The same; the first one of several models' is that of a word for all of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
