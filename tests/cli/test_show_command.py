@@ -135,3 +135,22 @@ def test_what_cannot_be_shown_is_refused_with_the_nearest(seqlab, refused, langu
     assert "'training.optimizer.learning_rate'" in refused("show", "ptb-gru", "lr=3")
     assert "Only settings of a recipe or study" in refused("show", language.path.name, "seed=3")
     assert "Got both '--toml' and '--json'" in refused("show", "ptb-gru", "--toml", "--json")
+
+
+def test_layers_that_only_a_recipe_or_only_its_base_has_are_marked(seqlab) -> None:
+    def layers(*arguments: str) -> list[list[str]]:
+        lines = map(str.split, seqlab("show", *arguments).out.splitlines())
+        return [line[:3] for line in lines if line and line[0].startswith("model.layers")]
+
+    assert layers("battlefield-cnn") == [
+        ["model.layers.0.kind", "convolution", "-"],
+        ["model.layers.0.filters", "200", "-"],
+        ["model.layers.0.widths", "3", "-"],
+    ]
+    assert layers("battlefield-cnn", "model.layers=[]")[-1] == ["model.layers.0", "-", "given"]
+    changed = layers("battlefield-cnn", "model.layers.0.filters=9", "model.layers.1.kind=linear")
+    assert changed[1] == ["model.layers.0.filters", "9", "200"]
+    assert changed[3] == ["model.layers.1.kind", "linear", "-"]
+    shown = json.loads(seqlab("show", "battlefield-cnn", "--json").out)
+    different = {each["key"] for each in shown["settings"] if each["differs"]}
+    assert "model.layers.0.kind" in different

@@ -56,6 +56,15 @@ def test_a_name_says_what_was_changed(arguments: list[str], expected: str) -> No
     assert stem(*arguments) == expected
 
 
+def test_layers_that_were_added_or_left_out_are_changes() -> None:
+    def of(*overrides: str) -> dict[str, object]:
+        return changed(plain(recipes.configure("battlefield-cnn", overrides)[0]))
+
+    assert of("model.layers=[]") == {"model.layers.0": None}
+    assert of("model.layers.1.kind=dropout") == {"model.layers.1.kind": "dropout", "model.layers.1.rate": 0.5}
+    assert of("model.layers.0.filters=9") == {"model.layers.0.filters": 9}
+
+
 def test_an_own_optimizer_is_named_by_its_class(tmp_path: Path) -> None:
     optimizer = {"kind": "import", "path": f"{tmp_path}/a b/mine.py:HeavyBall", "learning_rate": 0.5}
     table = recipes.put(recipes.read("brackets-gru").table, "training.optimizer", optimizer)

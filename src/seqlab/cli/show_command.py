@@ -104,6 +104,7 @@ def _print(shown: Shown) -> None:
     rows = [
         (setting.key, _value(setting), _before(shown, setting), setting.meaning) for setting in shown.settings
     ]
+    rows += [(key, "-", "given", f"Only {shown.base} has it.") for key in shown.left_out]
     if table_width(columns[:3], [row[:3] for row in rows]) + _MEANING <= out().width:
         print_table(columns, rows)
         return
@@ -122,6 +123,8 @@ def _before(shown: Shown, setting: DescribedSetting) -> str:
     """The base's value of a setting that differs from it."""
     if not shown.differs(setting):
         return ""
+    if shown.is_new(setting):
+        return "-"
     value = shown.based_on(setting)
     return "-" if value is None and shown.before is None else format_setting(value)
 

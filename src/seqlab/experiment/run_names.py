@@ -10,16 +10,16 @@ from typing import Any
 from seqlab.experiment import recipes
 from seqlab.experiment.experiment_config import experiment_class
 from seqlab.schema import own_code
-from seqlab.schema.described import DescribedSetting, described, differ
+from seqlab.schema.described import BaseSettings, DescribedSetting, described
 from seqlab.schema.settings import format_setting
 from seqlab.schema.short_forms import SHORT_FORMS
 
 _ARCHITECTURE = ("model.path", "model.cell", "model.kind", "baseline.kind")
-"""Settings that say what is fitted, the most specific one first."""
+"""BaseSettings that say what is fitted, the most specific one first."""
 _IDENTITY = ("name", "seed", "ensemble.members")
-"""Settings that are no changes of a recipe: its members are recipes, those of its run are their runs."""
+"""BaseSettings that are no changes of a recipe: its members are recipes, those of its run are their runs."""
 _SIZES = ("model.hidden_size", "model.layers", "training.optimizer.learning_rate")
-"""Settings in the name of a run whose recipe is not a shipped one, so that its changes are not known."""
+"""BaseSettings in the name of a run whose recipe is not a shipped one, so that its changes are not known."""
 _LENGTH = 48
 """Characters that the changes may have in a name, so that every file system takes it."""
 
@@ -67,7 +67,8 @@ def changed(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a run that are not those of its recipe, by their full keys, without `_IDENTITY`.
 
     Where the recipe does not have a setting, as it is of another kind, those that are not the default. Of a
-    run whose name is not that of a shipped recipe: {}.
+    table of a list that only the run has, such as a layer, all settings; one that only the recipe has is
+    None. Of a run whose name is not that of a shipped recipe: {}.
 
     >>> changed({**recipes.read("imdb-majority").table, "fit_on": "train+valid"})
     {'fit_on': 'train+valid'}
@@ -79,13 +80,13 @@ def changed_of(name: str, settings: Iterable[DescribedSetting]) -> dict[str, Any
     """The same, of settings that are described already, and a run's name."""
     if name not in _shipped():
         return {}
-    before, found = _of_recipe(name), dict[str, Any]()
-    for setting in settings:
-        old = before.get(setting.key)
-        then = setting.default if old is None or old.absent else old.value
-        if setting.key not in _IDENTITY and differ(setting.value, then):
-            found[setting.key] = setting.value
-    return found
+    before, now = _of_recipe(name), list(settings)
+    found = {
+        setting.key: setting.value
+        for setting in now
+        if setting.key not in _IDENTITY and before.differs(setting)
+    }
+    return found | dict.fromkeys(before.items_without(now))
 
 
 # Kept, because a list of runs asks for the same few recipes thousands of times.
@@ -95,9 +96,9 @@ def _shipped() -> frozenset[str]:
 
 
 @cache
-def _of_recipe(name: str) -> dict[str, DescribedSetting]:
+def _of_recipe(name: str) -> BaseSettings:
     table = recipes.read(name).table
-    return {setting.key: setting for setting in described(experiment_class(table), table)}
+    return BaseSettings(described(experiment_class(table), table))
 
 
 def _of_changes(settings: Mapping[str, Any]) -> list[str]:

@@ -12,7 +12,7 @@ from seqlab.experiment.recipes import Recipe
 from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.annotated_toml import annotated_toml
 from seqlab.schema.config import Table
-from seqlab.schema.described import MUST_BE_GIVEN, DescribedSetting, described, differ
+from seqlab.schema.described import MUST_BE_GIVEN, BaseSettings, DescribedSetting, described, differ
 
 BY_DATA = "is chosen from the data's size"
 DEFAULT = "default"
@@ -31,18 +31,28 @@ class Shown:
     about: str
     settings: Sequence[DescribedSetting]
     base: str = DEFAULT
-    before: Mapping[str, DescribedSetting] | None = None
+    before: BaseSettings | None = None
     head: Mapping[str, Any]
     notes: Sequence[str] = ()
 
     def based_on(self, setting: DescribedSetting) -> Any:
         """The value of a setting in the base; its default where the base has no such setting."""
-        old = None if self.before is None else self.before.get(setting.key)
-        return setting.default if old is None or old.absent else old.value
+        return setting.default if self.before is None else self.before.value(setting)
+
+    def is_new(self, setting: DescribedSetting) -> bool:
+        """Whether a setting is of a table of a list that the base lacks, such as a layer."""
+        return self.before is not None and not self.before.has_table(setting)
+
+    @property
+    def left_out(self) -> list[str]:
+        """The keys of the tables of lists that only the base has."""
+        return [] if self.before is None else self.before.items_without(self.settings)
 
     def differs(self, setting: DescribedSetting) -> bool:
         """Whether a setting is not that of the base."""
-        return setting.key != "name" and not setting.absent and differ(setting.value, self.based_on(setting))
+        if setting.key == "name" or setting.absent:
+            return False
+        return self.is_new(setting) or differ(setting.value, self.based_on(setting))
 
     def toml(self) -> str:
         """A file that reads back to the same settings."""
@@ -52,7 +62,7 @@ class Shown:
 def shown_recipe(wanted: str, overrides: Sequence[str] = ()) -> Shown:
     """A shipped recipe or a file, compared with the recipe that it extends, or with itself before overrides.
 
-    Settings that must be given need not be: those that follow from the data are then left open.
+    BaseSettings that must be given need not be: those that follow from the data are then left open.
 
     Raises:
         UserError: there is no such recipe, or a key or value is wrong.
@@ -74,7 +84,7 @@ def shown_recipe(wanted: str, overrides: Sequence[str] = ()) -> Shown:
         about=recipe.about,
         settings=settings,
         base=DEFAULT if before is None else before.name,
-        before=None if before is None else _by_key(before.table),
+        before=None if before is None else _settings(before.table),
         head=head,
         notes=notes,
     )
@@ -94,7 +104,7 @@ def shown_run(run: RunFolder) -> Shown:
         about="finished" if run.finished else "running" if run.running else "stopped before the end",
         settings=list(described(experiment_class(table), table)),
         base=run.name if known else DEFAULT,
-        before=_by_key(recipes.read(run.name).table) if known else None,
+        before=_settings(recipes.read(run.name).table) if known else None,
         head={},
     )
 
@@ -113,5 +123,5 @@ def _left_open(recipe: Recipe, table: Table) -> list[DescribedSetting]:
     ]
 
 
-def _by_key(table: Table) -> dict[str, DescribedSetting]:
-    return {setting.key: setting for setting in described(experiment_class(table), table)}
+def _settings(table: Table) -> BaseSettings:
+    return BaseSettings(described(experiment_class(table), table))
