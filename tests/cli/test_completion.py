@@ -18,6 +18,7 @@ from seqlab.cli.candidates import candidates, shell_lines
 from seqlab.cli.completion_sources import ARGUMENTS, OPTIONS
 from seqlab.cli.shell_scripts import SCRIPTS
 from seqlab.experiment import recipes
+from seqlab.models.layer_kinds import LAYERS
 from seqlab.runs import run_folder
 from seqlab.runs.run_folder import RunFolder
 
@@ -64,6 +65,18 @@ def test_every_option_with_values_belongs_to_a_command() -> None:
         for name in argument.names
     }
     assert set(OPTIONS) <= named
+
+
+def test_layers_are_completed_by_their_numbers() -> None:
+    recipe = "seqlab train battlefield-cnn "
+    first = [f"model.layers.0.{name}=" for name in ("kind", "filters", "widths")]
+    assert _texts(f"{recipe}model.layers.") == [*first, "model.layers.1.kind="]
+    kinds = [f"model.layers.1.kind={name}" for name in LAYERS]
+    assert _texts(f"{recipe}model.layers.1.kind=") == kinds
+    assert _texts(f"{recipe}model.layers.1.kind=max-pool model.layers.1.w") == ["model.layers.1.width="]
+    chain = "seqlab train imdb-lstm model.kind=sequential-classifier model.layers."
+    assert _texts(chain) == ["model.layers.0.kind="]
+    assert "model.layers.0.cell=gru" in _texts(f"{chain}0.kind=recurrent model.layers.0.cell=")
 
 
 def test_commands_and_options() -> None:

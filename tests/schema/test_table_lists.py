@@ -11,7 +11,7 @@ from seqlab.models.layer_configs import ConvolutionConfig, MaxPoolConfig
 from seqlab.models.layer_kinds import LAYERS
 from seqlab.schema.annotated_toml import annotated_toml
 from seqlab.schema.config import Config, Table, canonical, fields, parse, plain, read_toml, replaced, to_toml
-from seqlab.schema.described import described
+from seqlab.schema.described import BaseSettings, described
 from seqlab.schema.errors import UserError
 from seqlab.schema.overrides import override
 from seqlab.schema.registry import ByKind
@@ -78,6 +78,31 @@ def test_overrides_reach_into_the_list_add_to_it_and_replace_it() -> None:
     assert TABLE["net"]["layers"][0]["kind"] == "convolution"
 
 
+def test_tables_with_numbers_are_a_list() -> None:
+    layers = {"0": {"kind": "linear", "size": 2}, "1": {"kind": "max-pool"}}
+    assert parse(Outer, {"net": {"layers": layers}}).net.layers[1] == MaxPoolConfig()
+    with pytest.raises(UserError, match=r"numbered from 0 without gaps. Got net.layers.1\."):
+        parse(Outer, {"net": {"layers": {"1": layers["1"]}}})
+
+
+def test_tables_that_only_one_side_has_are_differences() -> None:
+    base = BaseSettings(described(Outer, TABLE))
+    default = {"kind": "convolution"}
+    for layers, different, without in (
+        (TABLE["net"]["layers"], [], []),
+        ([*TABLE["net"]["layers"], default], [f"2.{name}" for name in ConvolutionConfig.model_fields], []),
+        (TABLE["net"]["layers"][:1], [], ["net.layers.1"]),
+        ([], [], ["net.layers.0", "net.layers.1"]),
+        ([default, {"kind": "max-pool"}], ["0.filters", "0.widths"], []),
+    ):
+        settings = list(described(Outer, {"net": {"layers": layers}}))
+        found = [setting.key for setting in settings if setting.item and base.differs(setting)]
+        assert found == [f"net.layers.{key}" for key in different]
+        assert base.items_without(settings) == without
+    # Of some of the settings, only lists that are among them.
+    assert base.items_without([setting for setting in settings if setting.key == "net.kind"]) == []
+
+
 def test_replaced_reaches_into_the_list() -> None:
     config = replaced(parse(Outer, TABLE), {"net.layers.0.filters": 3, "net.layers.1.width": 5})
     assert [plain(layer) for layer in config.net.layers] == [
@@ -94,6 +119,7 @@ def test_replaced_reaches_into_the_list() -> None:
             r"'net.layers' has 2 tables, numbered from 0; net.layers.2.kind=KIND adds one",
         ),
         ("net.layers.2.width=2", r"'net.layers' has 2 tables"),
+        ('net.layers=[{kind = "max-pool"]', r"'net.layers' must be a list as TOML has it: Unclosed"),
         ("net.layers.x.width=2", r"'net.layers' has 2 tables, .* Got 'net.layers.x.width'"),
         ("net.layers.0.kind=convolutoin", r"convolutoin.*Nearest: 'convolution'"),
         ("net.layers.0.filter=2", r"no setting 'net.layers.0.filter'. Nearest: 'net.layers.0.filters'"),
@@ -124,3 +150,8 @@ def test_wrong_overrides_are_refused_by_their_keys(assignment: str, match: str) 
 def test_wrong_tables_are_refused_by_their_keys(layers: Any, match: str) -> None:
     with pytest.raises(UserError, match=match):
         parse(Outer, {"net": {"layers": layers}})
+
+
+def test_one_table_is_counted_as_one() -> None:
+    with pytest.raises(UserError, match=r"'net.layers' has 1 table, numbered from 0; net.layers.1.kind=KIND"):
+        overridden("net.layers.7.width=2", table={"net": {"layers": [{"kind": "max-pool"}]}})

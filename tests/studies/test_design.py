@@ -56,6 +56,44 @@ def test_axes_may_be_nested_and_settings_quoted() -> None:
     assert (plain(config.data)["train"], config.training.optimizer.kind) == (50, "sgd")
 
 
+LAYERS: dict[str, Any] = {
+    "base": "battlefield-cnn",
+    "settings": {"model": {"layers": {"0": {"widths": [2]}}}},
+    "axes": {"model": {"layers": {"0": {"filters": [4, 8]}}}},
+    "name": "layers",
+}
+
+
+def test_axes_and_settings_reach_into_lists_of_tables() -> None:
+    design = Design(designs.read(LAYERS, ["model.layers.1.kind=max-pool", "model.layers.1.width=3"]))
+    assert [
+        plain(design.experiment(trial.setting, 1).model)["layers"] for trial in trials_of(design)[:2]
+    ] == [
+        [{"kind": "convolution", "filters": filters, "widths": [2]}, {"kind": "max-pool", "width": 3}]
+        for filters in (4, 8)
+    ]
+    assert trials_of(design)[0].label == "sequential-classifier filters=4, seed 1"
+    with pytest.raises(
+        UserError, match=r"'model.layers' must be a list of tables, numbered from 0 without gaps"
+    ):
+        Design(designs.read({**LAYERS, "axes": {"model.layers.4.filters": [4, 8]}})).check()
+    with pytest.raises(UserError, match="must not be one of its axes"):
+        designs.read(LAYERS, ["model.layers.0.filters=9"])
+
+
+def test_an_axis_may_have_lists_of_tables() -> None:
+    first = {"kind": "convolution", "filters": 4, "widths": [3]}
+    layers = [[first], [first, {"kind": "max-pool", "width": 5}], []]
+    design = Design(designs.read({**LAYERS, "settings": {}, "axes": {"model.layers": layers}, "seeds": [1]}))
+    trials = trials_of(design)
+    assert [trial.config["model"]["layers"] for trial in trials] == layers
+    assert [trial.label for trial in trials] == [
+        "sequential-classifier layers=convolution filters=4 widths=3, seed 1",
+        "sequential-classifier layers=convolution filters=4 widths=3; max-pool width=5, seed 1",
+        "sequential-classifier layers=[], seed 1",
+    ]
+
+
 def test_an_axis_of_tables_changes_the_kind() -> None:
     models = [{"kind": "transformer-lm", "hidden_size": 8, "heads": 2, "layers": 1}, {"cell": "gru"}]
     of_every_kind = {key: value for key, value in SMALL.items() if key != "model"}

@@ -127,7 +127,8 @@ def _ensemble_settings(before: Sequence[str], word: str) -> Iterable[Completion]
     from seqlab.runs import run_folder
     from seqlab.schema.described import described
 
-    return _assignments(described(EnsembleExperimentConfig, run_folder.find(before[0]).settings()), word)
+    settings = described(EnsembleExperimentConfig, run_folder.find(before[0]).settings())
+    return _assignments(list(settings), word)
 
 
 def _dataset_settings(before: Sequence[str], word: str) -> Iterable[Completion]:
@@ -139,8 +140,9 @@ def _dataset_settings(before: Sequence[str], word: str) -> Iterable[Completion]:
     return _assignments([setting for setting in settings if setting.key != "kind"], word)
 
 
-def _assignments(settings: Iterable[DescribedSetting], word: str) -> Iterable[Completion]:
+def _assignments(settings: Sequence[DescribedSetting], word: str) -> Iterable[Completion]:
     """`key=` of each setting; once the equals sign is written, the values of a setting that has a few."""
+    settings = [*settings, *_next_tables(settings)]
     key, equals, _ = word.partition("=")
     if not equals:
         return [Completion(f"{setting.key}=", one_line(setting.meaning)) for setting in settings]
@@ -148,13 +150,31 @@ def _assignments(settings: Iterable[DescribedSetting], word: str) -> Iterable[Co
     return [Completion(f"{key}={value.text}", value.about) for value in values]
 
 
+def _next_tables(settings: Sequence[DescribedSetting]) -> Iterable[DescribedSetting]:
+    """The kind of the table that can be added to each list of tables."""
+    from seqlab.schema.described import DescribedSetting
+
+    sizes = {setting.key: 0 for setting in settings if setting.value == [] and _table(setting.key) in _KINDS}
+    for setting in settings:
+        above, _, number = setting.item.rpartition(".")
+        sizes |= {above: int(number) + 1} if above else {}
+    return [
+        DescribedSetting(f"{key}.{size}.kind", None, None, "Kind of one more.") for key, size in sizes.items()
+    ]
+
+
+def _table(key: str) -> str:
+    """The name of a table by its key, of one in a list the list's."""
+    return next((part for part in reversed(key.split(".")) if not part.isdecimal()), "")
+
+
 def _values(setting: DescribedSetting) -> Iterable[Completion]:
     from seqlab.models.model_config import CellName
 
-    table = setting.key.removesuffix(".kind").rpartition(".")[2]
+    table = _table(setting.key.removesuffix(".kind"))
     if setting.key.endswith(".kind") and table in _KINDS:
         return _KINDS[table]([], "")
-    if setting.key == "model.cell":
+    if setting.key.startswith("model.") and setting.key.endswith(".cell"):
         return map(Completion, get_args(CellName))
     return map(Completion, ("true", "false")) if isinstance(setting.value, bool) else ()
 
@@ -166,6 +186,7 @@ _KINDS: Mapping[str, Source] = {
         name: _listed(f"{name}s")
         for name in ("tokenizer", "task", "model", "baseline", "optimizer", "schedule")
     },
+    "layers": _listed("layers"),
     "search": _listed("searches"),
 }
 """By the name of the table whose `kind` chooses."""

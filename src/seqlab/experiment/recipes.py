@@ -169,6 +169,8 @@ def put(table: Table, key: str, value: Any) -> Table:
     {'model': {'kind': 'linear'}}
     >>> put({"model": {"kind": "rnn", "layers": 1}}, "model.kind", "linear")
     {'model': {'kind': 'linear'}}
+    >>> put({"model": {"layers": [{"kind": "linear", "size": 2}]}}, "model.layers.0.size", 3)
+    {'model': {'layers': [{'kind': 'linear', 'size': 3}]}}
     """
     for name in reversed(key.split(".")):
         value = {name: value}
@@ -275,9 +277,18 @@ def _merge(base: Table, table: Table) -> Table:
         old = base.get(key)
         if isinstance(value, dict) and isinstance(old, dict) and _same_kind(old, value):
             merged[key] = _merge(old, value)
+        elif isinstance(value, dict) and isinstance(old, list) and _numbered(old, value):
+            # Only the number of a table that is there, or the next one, is in `value`.
+            merged[key] = list(_merge({str(index): item for index, item in enumerate(old)}, value).values())
         else:
             merged[key] = value
     return merged
+
+
+def _numbered(items: list[Any], tables: Table) -> bool:
+    """Whether tables have the numbers of items of a list, or the next one after them."""
+    numbers = {str(index) for index in range(len(items) + 1)}
+    return all(isinstance(item, dict) for item in items) and tables.keys() <= numbers
 
 
 def _same_kind(base: Table, table: Table) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from seqlab.report.run_data import RunData
 from seqlab.schema.config import Table
-from seqlab.schema.settings import format_setting
+from seqlab.schema.settings import format_setting, is_list_of_tables
 from seqlab.schema.short_forms import letters
 
 LONGEST_LABEL = 32
@@ -133,15 +133,31 @@ def setting_differences(tables: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     >>> gru = {"model": {"kind": "rnn", "cell": "gru", "layers": 2}}
     >>> setting_differences([lstm, gru, {"model": {"kind": "transformer", "heads": 4}}])
     [['rnn', 'cell=lstm'], ['rnn', 'cell=gru'], ['transformer']]
+    >>> layers = [[], [{"kind": "linear", "size": 2}], [{"kind": "linear", "size": 3}, {"kind": "dropout"}]]
+    >>> setting_differences([{"layers": each} for each in layers])
+    [['no layers'], ['linear'], ['linear+dropout']]
     """
     parts: list[list[str]] = [[] for _ in tables]
     for key in dict.fromkeys(key for table in tables for key in table):
-        values = [table.get(key) for table in tables]
+        values = _lists_as_tables(key, [table.get(key) for table in tables])
         if all(value == values[0] for value in values):
             continue
         for index, words in _unequal(key, values):
             parts[index] += words
     return parts
+
+
+def _lists_as_tables(key: str, values: Sequence[Any]) -> Sequence[Any]:
+    """Lists of tables as tables whose kind is that of all their items; other values as they are."""
+    if not any(map(is_list_of_tables, values)):
+        return values
+    return [
+        {"kind": "+".join(str(item.get("kind")) for item in value) or f"no {key}"}
+        | {str(index): item for index, item in enumerate(value)}
+        if is_list_of_tables(value) or value == []
+        else value
+        for value in values
+    ]
 
 
 def _unequal(key: str, values: Sequence[Any]) -> Iterator[tuple[int, list[str]]]:

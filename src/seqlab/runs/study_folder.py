@@ -35,6 +35,7 @@ from seqlab.runs.seal import check_of
 from seqlab.runs.typed_json import read_json, read_text, to_json
 from seqlab.schema.errors import DamagedFileError, UserError, unknown
 from seqlab.schema.json_shapes import EXACT, Positive, parse_json
+from seqlab.schema.settings import format_setting
 
 FORMAT = 4
 _ABOUT, _TRIALS, _EVENTS = "study.json", "trials.jsonl", "events.jsonl"
@@ -90,7 +91,8 @@ class Trial:
         ...       seed=2, epochs=(1, 3), run="", config={}, baseline=False).label
         'lstm learning_rate=0.1, seed 2'
         """
-        setting = " ".join(f"{key.rpartition('.')[2]}={value}" for key, value in self.setting.items())
+        settings = self.setting.items()
+        setting = " ".join(f"{key.rpartition('.')[2]}={format_setting(value)}" for key, value in settings)
         return f"{self.architecture}{' ' if setting else ''}{setting}, seed {self.seed}"
 
 

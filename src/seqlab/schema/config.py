@@ -151,8 +151,8 @@ def replaced(config: AnyConfig, values: Mapping[str, Any]) -> AnyConfig:
     return config.model_copy(update=update)
 
 
-def read_toml(text: str, source: str) -> Table:
-    """Parse TOML; `source` is named in the error.
+def read_toml(text: str, source: str, what: str = "a TOML file") -> Table:
+    """Parse TOML; the error names `source` and what it must be.
 
     Raises:
         UserError: the text is not TOML.
@@ -160,9 +160,9 @@ def read_toml(text: str, source: str) -> Table:
     try:
         return tomllib.loads(text)
     except ValueError as error:
-        raise UserError(f"{source} must be a TOML file: {error}.") from None
+        raise UserError(f"{source} must be {what}: {error}.") from None
     except RecursionError:
-        raise UserError(f"{source} must be a TOML file. Got values nested too deeply to be read.") from None
+        raise UserError(f"{source} must be {what}. Got values nested too deeply to be read.") from None
 
 
 def fields(cls: type[Config], table: Mapping[str, Any], where: str = "") -> Iterator[tuple[str, Any]]:
@@ -206,6 +206,12 @@ def _parse_field(field: FieldInfo, value: Any, where: str) -> Any:
 
 
 def _parse_list(field: FieldInfo, value: Any, where: str) -> tuple[Config, ...]:
+    if isinstance(value, Mapping) and list(value) == [str(index) for index in range(len(value))]:
+        value = list(value.values())  # keys with numbers, over a base that has no such list
+    elif isinstance(value, Mapping) and value and all(key.isdecimal() for key in value):
+        raise UserError(
+            f"{where!r} must be a list of tables, numbered from 0 without gaps. Got {where}.{min(value)}."
+        )
     if not isinstance(value, list | tuple):
         raise UserError(f"{where!r} must be a list of tables. Got {value!r}.")
     return tuple(_parse_item(field, item, f"{where}.{i}") for i, item in enumerate(value))

@@ -110,7 +110,7 @@ def _in_list(
     index, *inner = rest
     adds = inner == ["kind"]
     if not index.isdecimal() or int(index) >= len(items) + adds:
-        has = f"has {len(items)} tables, numbered from 0" if items else "is empty"
+        has = f"has {len(items)} table{'s' * (len(items) != 1)}, numbered from 0" if items else "is empty"
         raise UserError(
             f"{where!r} {has}; {where}.{len(items)}.kind=KIND adds one. Got {'.'.join([*here, *rest])!r}."
         )
@@ -167,5 +167,6 @@ def _free_value(text: str) -> Any:
 
 def _list_from_text(text: str, where: str) -> tuple[Any, ...]:
     if text.strip().startswith("["):
-        return tuple(read_toml(f"value = {text}", f"The value of {where!r}")["value"])
+        found = read_toml(f"value = {text}", f"The value of {where!r}", "a list as TOML has it")
+        return tuple(found["value"])
     return tuple(part.strip() for part in text.split(",") if part.strip())

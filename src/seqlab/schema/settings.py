@@ -15,8 +15,10 @@ def format_setting(value: Any) -> str:
 
     Code of one's own is without its folder.
 
-    >>> [format_setting(value) for value in (True, 0.5, [1, 2], None, {"kind": "dyck", "kinds": 2})]
-    ['true', '0.5', '1,2', 'none', 'dyck kinds=2']
+    >>> [format_setting(value) for value in (True, 0.5, [1, 2], [], None, {"kind": "dyck", "kinds": 2})]
+    ['true', '0.5', '1,2', '[]', 'none', 'dyck kinds=2']
+    >>> format_setting([{"kind": "convolution", "filters": 9}, {"kind": "max-pool"}])
+    'convolution filters=9; max-pool'
     """
     match value:
         case None | "":
@@ -26,7 +28,8 @@ def format_setting(value: Any) -> str:
         case bool():  # before the general case, because TOML writes true and false
             return str(value).lower()
         case list():
-            return ",".join(format_setting(item) for item in value)
+            between = "; " if is_list_of_tables(value) else ","
+            return between.join(format_setting(item) for item in value) or "[]"
         case dict():
             others = [f"{key}={format_setting(inner)}" for key, inner in value.items() if key != "kind"]
             return " ".join([*([str(value["kind"])] if "kind" in value else []), *others])
@@ -75,19 +78,15 @@ def flat(table: Mapping[str, Any], above: str = "", *, within_lists: bool = True
     for key, value in table.items():
         if isinstance(value, Mapping):
             settings |= flat(value, f"{above}{key}.", within_lists=within_lists)
-        elif (
-            within_lists
-            and isinstance(value, list)
-            and value
-            and all(isinstance(item, Mapping) for item in value)
-        ):
+        elif within_lists and is_list_of_tables(value):
             settings |= flat({str(i): item for i, item in enumerate(value)}, f"{above}{key}.")
         else:
             settings[above + key] = value
     return settings
 
 
-def _is_table_list(value: Any) -> bool:
+def is_list_of_tables(value: Any) -> bool:
+    """Whether a value of a plain table is a list of tables, not an empty one."""
     return isinstance(value, list) and bool(value) and all(isinstance(item, Mapping) for item in value)
 
 

@@ -293,9 +293,10 @@ def _overridden(table: Table, assignment: str) -> Table:
     for setting in settings.items():
         value = recipes.put(value, *setting)
     value, _ = override(experiment_class(value), value, assignment)
+    found: Any = value
     for name in key.split("."):
-        value = value[name]
-    return {**table, "settings": {**settings, key: value}}
+        found = found[int(name) if isinstance(found, list) else name]
+    return {**table, "settings": {**settings, key: found}}
 
 
 def _name(model: Table) -> str:
