@@ -231,10 +231,13 @@ def test_predict(seqlab, classifier: RunFolder, tmp_path: Path, monkeypatch) -> 
     shown = seqlab("predict", classifier.path.name, "a good film", "a bad film").out
     assert [line.split()[0] for line in shown.splitlines()] == ["positive", "negative"]
     (tmp_path / "texts.txt").write_text("a good film\n\na bad film\n")
-    assert seqlab("predict", classifier.path.name, "--file", str(tmp_path / "texts.txt")).out == shown
+    of_file = seqlab("predict", classifier.path.name, "--file", str(tmp_path / "texts.txt")).out
+    first, blank, second = of_file.splitlines(keepends=True)
+    assert first + second == shown
+    assert "(no text)" in blank
     with (tmp_path / "texts.txt").open() as stream:
         monkeypatch.setattr(sys, "stdin", stream)
-        assert seqlab("predict", classifier.path.name).out == shown
+        assert seqlab("predict", classifier.path.name).out == of_file
 
 
 class Bytes:
@@ -249,7 +252,7 @@ def test_predict_reads_standard_input(seqlab, classifier: RunFolder, options: li
     content = "\ufeffa good film\r\n\nbad \u96fb\u5f71".encode()
     monkeypatch.setattr(sys, "stdin", Bytes(content))
     answers = json.loads(seqlab("predict", classifier.path.name, *options, "--json").out)
-    assert [answer["text"] for answer in answers] == ["a good film", "bad \u96fb\u5f71"]
+    assert [answer["text"] for answer in answers] == ["a good film", "", "bad \u96fb\u5f71"]
 
 
 def test_predict_refuses_input_that_is_closed_or_not_text_or_given_twice(

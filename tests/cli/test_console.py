@@ -395,7 +395,8 @@ def test_commands_print_by_the_functions_of_the_console_alone() -> None:
             elif isinstance(node, ast.Attribute) and node.attr in ("stdout", "stderr"):
                 found.append((path.stem, "stream"))
     with_rich = {name for name, what in found if what == "rich"}
-    assert with_rich == {"console", "help_pages", "progress_bars", "progress_display", "study_display"}
+    displays = {"progress_bars", "progress_display", "study_display"}
+    assert with_rich == {"coloured_text", "console", "help_pages", *displays}
     assert not {name for name, what in found if what == "print"}
     assert {name for name, what in found if what == "stream"} == {
         "__init__",
