@@ -76,6 +76,7 @@ def test_a_course_model_has_the_parameters_of_its_structure(model: str, words: i
     assert sum(each.numel() for each in built.parameters()) == words * 300 + BODIES[model] + AROUND
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize(("settings", "words"), [([], WORDS), (["data.final=true"], FINAL_WORDS)])
 def test_the_vocabulary_is_that_of_the_training_reviews(settings: list[str], words: int) -> None:

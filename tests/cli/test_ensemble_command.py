@@ -397,6 +397,7 @@ def static_table(folder: Path, name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_the_page_has_the_members_beside_the_ensemble(seqlab, members, tmp_path: Path) -> None:
     seqlab("ensemble", *members, "name=best", "ensemble.weights=2,1,1")
     for name in ("best", "net"):

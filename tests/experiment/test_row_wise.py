@@ -84,6 +84,7 @@ def advance(table: Embedding, rows: RowWiseSgd, steps: range, batches: Batches, 
         rows.step(rate(step), factor)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", SETTINGS, ids=str)
 def test_equal_to_dense_steps_over_thousands(table: dict[str, float]) -> None:
     config = SgdConfig(learning_rate=1.0, **table)  # pyright: ignore[reportArgumentType]

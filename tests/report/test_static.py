@@ -108,6 +108,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "files"
 
 
+@pytest.mark.slow
 def test_charts_are_drawn_whatever_the_names_are(hostile: Path) -> None:
     figures = list(hostile.glob("*.svg"))
     assert len(figures) > 3

@@ -55,6 +55,7 @@ def parameters(config: ExperimentConfig) -> int:
     return sum(layer.parameters for layer in layer_counts(built))
 
 
+@pytest.mark.slow
 def test_cells_by_name_and_of_ones_own_are_trained_by_other_processes() -> None:
     study = small_design(axes={"model.cell": ["gru", UNIT]}, settings={**SMALL, "training": DATA["training"]})
     assert [study.name_of(each) for each in study.architectures] == ["gru", UNIT]
