@@ -165,6 +165,7 @@ def test_a_cell_that_trains_itself_is_refused(monkeypatch: pytest.MonkeyPatch) -
         run_cell(text, monkeypatch)
 
 
+@pytest.mark.slow
 def test_a_script_that_trains_at_its_top_is_refused_in_one_sentence(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     call = "    import seqlab\n    seqlab.train('brackets-lstm', {'model': Net, 'training.epochs': 'x'})\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 import tiny
 
 from seqlab.runs import study_folder
@@ -12,6 +13,7 @@ from seqlab.runs.run_folder import RunFolder
 from seqlab.runs.study_folder import Trial
 
 
+@pytest.mark.slow
 def test_a_page_on_a_finished_and_an_unfinished_run(seqlab, language: RunFolder, tmp_path: Path) -> None:
     broken = tiny.broken_off(tiny.BRACKETS, "seed=2", step=8)
     output, static = tmp_path / "new" / "page.html", tmp_path / "files"

@@ -53,6 +53,7 @@ def test_runs_are_those_of_the_train_command_and_other_studies_reuse_them() -> N
     assert len(run_folder.names()) == 4
 
 
+@pytest.mark.slow
 def test_several_processes_give_the_results_of_one(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inline = results(run_small(small_design(seeds=[1, 2])))
     monkeypatch.setenv("SEQLAB_RUNS", str(runs.parent / "others"))
