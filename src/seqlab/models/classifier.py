@@ -61,16 +61,14 @@ class SequenceClassifier(SequenceModel):
     @override
     def features(self, batch: Batch, state: State | None) -> tuple[Float[Tensor, "B H"], None]:
         assert state is None, "a classifier reads whole sequences"
-        lengths, window = batch.inputs.lengths, self.capabilities.window
+        lengths = batch.inputs.lengths
         tokens = real_tokens(batch.inputs.tokens, lengths)
-        cut = window is not None and tokens.shape[1] > window
-        if self.body is None or cut:
-            x = self.embedding_dropout(self.embedding(tokens))
+        window = self.capabilities.window or tokens.shape[1]
+        if self.body is None or tokens.shape[1] > window:
+            # Vectors are cut, not tokens, so that every token of the batch is embedded.
+            x, lengths = last_steps(self.embedding_dropout(self.embedding(tokens)), lengths, window)
         else:
             x = embedded(self.embedding, self.embedding_dropout, tokens)
-        if window is not None and isinstance(x, Tensor):
-            # Vectors are cut, not tokens, so that every token of the batch is embedded.
-            x, lengths = last_steps(x, lengths, window)
         if self.body is not None:
             x, lengths, _ = self.body(x, lengths, need_state=False)
         assert isinstance(x, Tensor), "vectors are looked up where no layer reads them"
