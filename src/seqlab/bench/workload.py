@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,7 @@ class Workload(ABC):
     dropout: share dropped, wherever the model has dropout.
     optimizer: its kind. learning_rate, momentum: of it; Adam has no momentum.
     clip_norm: the largest norm of the whole gradient.
+    reference: builds the reference's step from a workload of its kind.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Workload(ABC):
     learning_rate: float
     momentum: float = 0.0
     clip_norm: float
+    reference: Callable[[Any, Weights], TrainingStep]
 
     labels: ClassVar[tuple[str, ...]] = ()
 
@@ -84,9 +86,9 @@ class Workload(ABC):
     def gflop(self) -> float:
         """Operations of the matrix products of one step, by its equations, in 10^9."""
 
-    @abstractmethod
     def reference_step(self, weights: Weights) -> TrainingStep:
         """The training step of the reference, with the initial weights of seqlab's model."""
+        return self.reference(self, weights)
 
     @abstractmethod
     def split(self) -> Split:
@@ -136,14 +138,12 @@ class LanguageModelling(Workload):
     """Predict each next word of a running text, in which all words are equally likely.
 
     cell, hidden, layers: of the recurrence. tied: whether the output's weights are the embedding.
-    reference: builds the reference's step.
     """
 
     cell: CellName
     hidden: int
     layers: int
     tied: bool
-    reference: Callable[[LanguageModelling, Weights], TrainingStep]
 
     @property
     @override
@@ -152,10 +152,6 @@ class LanguageModelling(Workload):
         recurrence = CELLS[self.cell].gates * self.hidden * (inputs + self.layers * self.hidden)
         weights = recurrence + self.hidden * self.vocabulary
         return 2e-9 * MATMULS * weights * self.batch_size * self.sequence_length
-
-    @override
-    def reference_step(self, weights: Weights) -> TrainingStep:
-        return self.reference(self, weights)
 
     @override
     def split(self) -> Split:
@@ -194,12 +190,10 @@ class Classifying(Labelling):
     """By an LSTM and a linear layer, and their maximum over time.
 
     hidden: units of the LSTM, 0 where there is none. linear: features of the layer before pooling.
-    reference: builds the reference's step.
     """
 
     hidden: int
     linear: int
-    reference: Callable[[Classifying, Weights], TrainingStep]
 
     @property
     @override
@@ -208,10 +202,6 @@ class Classifying(Labelling):
         token = recurrence + (self.hidden or self.embedding) * self.linear
         text = self.linear * len(self.labels)
         return 2e-9 * MATMULS * self.batch_size * (self.sequence_length * token + text)
-
-    @override
-    def reference_step(self, weights: Weights) -> TrainingStep:
-        return self.reference(self, weights)
 
     @override
     def settings(self) -> dict[str, object]:
@@ -223,12 +213,11 @@ class Classifying(Labelling):
 class Convolving(Labelling):
     """By convolutions of several widths side by side, and their maximum over time.
 
-    filters: of each width. widths: of the convolutions. reference: builds the reference's step.
+    filters: of each width. widths: of the convolutions.
     """
 
     filters: int
     widths: tuple[int, ...]
-    reference: Callable[[Convolving, Weights], TrainingStep]
 
     @property
     @override
@@ -236,10 +225,6 @@ class Convolving(Labelling):
         token = self.embedding * self.filters * sum(self.widths)
         text = self.filters * len(self.widths) * len(self.labels)
         return 2e-9 * MATMULS * self.batch_size * (self.sequence_length * token + text)
-
-    @override
-    def reference_step(self, weights: Weights) -> TrainingStep:
-        return self.reference(self, weights)
 
     @override
     def settings(self) -> dict[str, object]:
@@ -252,22 +237,17 @@ class Convolving(Labelling):
 class Flattening(Labelling):
     """By a dense layer over all embedded tokens of a window that is longer than the texts.
 
-    window: tokens. dense: features. reference: builds the reference's step.
+    window: tokens. dense: features.
     """
 
     window: int
     dense: int
-    reference: Callable[[Flattening, Weights], TrainingStep]
 
     @property
     @override
     def gflop(self) -> float:
         text = self.window * self.embedding * self.dense + self.dense * len(self.labels)
         return 2e-9 * MATMULS * self.batch_size * text
-
-    @override
-    def reference_step(self, weights: Weights) -> TrainingStep:
-        return self.reference(self, weights)
 
     @override
     def settings(self) -> dict[str, object]:
