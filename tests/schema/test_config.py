@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import Field
 
-from seqlab.schema.config import Config, canonical, parse, plain, read_toml, to_toml
+from seqlab.schema.config import AddedLater, Config, canonical, parse, plain, read_toml, to_toml
 from seqlab.schema.errors import UserError
 from seqlab.schema.overrides import override
 from seqlab.schema.registry import ByKind, Registry
@@ -82,6 +82,31 @@ def test_canonical_text_does_not_depend_on_the_order_of_keys() -> None:
     one = parse(House, {"rooms": 2, "pet": {"kind": "cat"}})
     two = parse(House, {"pet": {"kind": "cat"}, "rooms": 2})
     assert canonical(one) == canonical(two)
+
+
+class Later(Config):
+    """Settings of which some were added later."""
+
+    size: int = 3
+    drop: Annotated[float, AddedLater()] = 0.0
+    norm: Annotated[bool, AddedLater()] = False
+
+
+class Outer(Config):
+    """Settings that hold such settings."""
+
+    inner: Later = Later()
+    several: tuple[Later, ...] = ()
+
+
+def test_a_setting_added_later_is_part_of_fingerprints_only_where_it_is_not_its_default() -> None:
+    assert canonical(Later()) == '{"size": 3}'
+    assert canonical(Later(drop=0.5)) == '{"drop": 0.5, "size": 3}'
+    assert canonical(Later(size=4, norm=True)) == '{"norm": true, "size": 4}'
+    assert canonical(Outer(several=(Later(norm=True), Later()))) == (
+        '{"inner": {"size": 3}, "several": [{"norm": true, "size": 3}, {"size": 3}]}'
+    )
+    assert plain(Later()) == {"size": 3, "drop": 0.0, "norm": False}
 
 
 @pytest.mark.parametrize("zero", [0, 0.0, -0.0])

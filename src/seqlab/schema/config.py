@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar, get_args, get_origin
 
 import tomli_w
@@ -59,6 +60,14 @@ class Config(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
     )
+
+
+@dataclass(frozen=True)
+class AddedLater:
+    """Marks a setting that earlier runs did not have: its default is no part of fingerprints, so theirs stay.
+
+    `NAME: Annotated[float, AddedLater()] = 0.0`, where the default changes no number of a run.
+    """
 
 
 def parse(cls: type[AnyConfig], table: Mapping[str, Any], where: str = "") -> AnyConfig:
@@ -119,8 +128,26 @@ def to_toml(config: Config) -> str:
 
 
 def canonical(config: Config) -> str:
-    """One line of JSON with sorted keys, from which fingerprints are computed."""
-    return json.dumps(plain(config), sort_keys=True, allow_nan=False)
+    """One line of JSON with sorted keys, from which fingerprints are computed; see `AddedLater`."""
+    return json.dumps(_deciding(config), sort_keys=True, allow_nan=False)
+
+
+def _deciding(value: Any) -> Any:
+    """The same as `plain_value`, without the defaults of settings that were added later."""
+    if isinstance(value, tuple):
+        return [_deciding(item) for item in value]
+    if not isinstance(value, Config):
+        return value
+    values = {name: (field, getattr(value, name)) for name, field in type(value).model_fields.items()}
+    return {
+        name: _deciding(each)
+        for name, (field, each) in values.items()
+        if each is not None and not (_added_later(field) and each == field.default)
+    }
+
+
+def _added_later(field: FieldInfo) -> bool:
+    return any(isinstance(mark, AddedLater) for mark in field.metadata)
 
 
 def marked(config: Config, mark: type[Any], above: str = "") -> Iterator[tuple[str, Any]]:
