@@ -7,7 +7,7 @@ import sys
 
 from seqlab.baselines.baseline_kinds import BASELINES
 from seqlab.data.data_kinds import BATCHING, DATASETS, TOKENIZERS
-from seqlab.experiment.training_kinds import OPTIMIZERS, SCHEDULES
+from seqlab.experiment.training_kinds import AVERAGINGS, OPTIMIZERS, SCHEDULES
 from seqlab.models.model_kinds import MODELS
 from seqlab.schema.registry import Registry
 from seqlab.studies.search_kinds import SEARCHES
@@ -24,7 +24,10 @@ TABLES = {
     "seqlab.experiment.training_kinds",
     "seqlab.studies.search_kinds",
 }
-REGISTRIES = (DATASETS, TOKENIZERS, BATCHING, MODELS, TASKS, BASELINES, OPTIMIZERS, SCHEDULES, SEARCHES)
+REGISTRIES = (
+    *(DATASETS, TOKENIZERS, BATCHING, MODELS, TASKS, BASELINES),
+    *(OPTIMIZERS, SCHEDULES, AVERAGINGS, SEARCHES),
+)
 # Reads modules from its arguments, packages with all they hold from standard input; prints those that
 # cannot be imported where there is no torch, and why.
 PROGRAM = """

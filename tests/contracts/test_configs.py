@@ -16,13 +16,13 @@ from seqlab.experiment.experiment_config import (
     SamplesConfig,
     TrainingConfig,
 )
-from seqlab.experiment.training_kinds import OPTIMIZERS, SCHEDULES
+from seqlab.experiment.training_kinds import AVERAGINGS, OPTIMIZERS, SCHEDULES
 from seqlab.models.model_kinds import MODELS
 from seqlab.schema.config import Config
 from seqlab.schema.registry import Registry
 from seqlab.tasks.task_kinds import TASKS
 
-REGISTRIES = [DATASETS, TOKENIZERS, BATCHING, TASKS, MODELS, OPTIMIZERS, SCHEDULES, BASELINES]
+REGISTRIES = [DATASETS, TOKENIZERS, BATCHING, TASKS, MODELS, OPTIMIZERS, SCHEDULES, AVERAGINGS, BASELINES]
 KINDS = [
     pytest.param(registry, kind, id=f"{registry.what}-{kind}") for registry in REGISTRIES for kind in registry
 ]

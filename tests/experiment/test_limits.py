@@ -13,6 +13,7 @@ from seqlab.data.dataset import Split
 from seqlab.data.ragged import ragged
 from seqlab.data.sequences import Padded
 from seqlab.experiment import limits, recipes
+from seqlab.experiment.averaging import EmaConfig, NoAveragingConfig
 from seqlab.experiment.experiment_config import ExperimentConfig
 from seqlab.experiment.network_experiment import NetworkExperiment
 from seqlab.experiment.optimizers import OptimizerConfig
@@ -93,9 +94,19 @@ def test_the_vocabulary_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     config = recipes.network("brackets-lstm", [*tiny.BRACKETS[1:], "model.embedding_size=100"])
     spec = InputSpec(vocabulary=1000, outputs=3)
     monkeypatch.setattr(memory, "memory_limit", lambda: 1_600_000)
-    limits.check_model(config.model, config.training.optimizer)
+    limits.check_model(config.model, config.training.optimizer, NoAveragingConfig())
     with pytest.raises(UserError, match=r"model\.embedding_size=100 .*at least 1\.6 MiB"):
-        limits.check_model(config.model, config.training.optimizer, spec)
+        limits.check_model(config.model, config.training.optimizer, NoAveragingConfig(), spec)
+
+
+def test_an_average_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights, gradients, two moments and one average of 1,000 x 100 embeddings are 2 MB."""
+    config = tiny.configure(tiny.BRACKETS, "model.embedding_size=100")
+    spec = InputSpec(vocabulary=1000, outputs=3)
+    monkeypatch.setattr(memory, "memory_limit", lambda: 1_900_000)
+    limits.check_model(config.model, config.training.optimizer, NoAveragingConfig(), spec)
+    with pytest.raises(UserError, match=r"model\.embedding_size=100 .*at least 1\.9 MiB"):
+        limits.check_model(config.model, config.training.optimizer, EmaConfig(), spec)
 
 
 def split(*lengths: int) -> Split:

@@ -13,7 +13,7 @@ from seqlab.data.data_kinds import BATCHING, DATASETS, TOKENIZERS
 from seqlab.experiment import recipes
 from seqlab.experiment.experiment_config import TrainingConfig
 from seqlab.experiment.run_names import architecture, changed, run_stem
-from seqlab.experiment.training_kinds import OPTIMIZERS, SCHEDULES
+from seqlab.experiment.training_kinds import AVERAGINGS, OPTIMIZERS, SCHEDULES
 from seqlab.models.model_kinds import MODELS
 from seqlab.runs import run_folder
 from seqlab.schema.config import plain, read_toml
@@ -78,6 +78,7 @@ def test_every_short_form_is_of_a_setting_that_a_kind_has() -> None:
         "batching": BATCHING,
         "training.optimizer": OPTIMIZERS,
         "training.schedule": SCHEDULES,
+        "training.averaging": AVERAGINGS,
         "model": MODELS,
         "baseline": BASELINES,
     }

@@ -13,7 +13,7 @@ import pytest
 from seqlab import cli
 from seqlab.baselines.baseline_kinds import BASELINES
 from seqlab.data.data_kinds import BATCHING, DATASETS, TOKENIZERS
-from seqlab.experiment.training_kinds import OPTIMIZERS, SCHEDULES
+from seqlab.experiment.training_kinds import AVERAGINGS, OPTIMIZERS, SCHEDULES
 from seqlab.measure.metric_kinds import DIAGNOSTICS, METRICS
 from seqlab.models.layer_kinds import LAYERS
 from seqlab.models.model_kinds import MODELS
@@ -29,8 +29,9 @@ def _forget() -> Iterator[None]:
 
 
 def test_every_list_that_plugins_may_add_to_is_a_registry() -> None:
-    registries = [DATASETS, TOKENIZERS, BATCHING, MODELS, LAYERS, BASELINES, OPTIMIZERS, SCHEDULES, METRICS]
-    assert tuple(each.listed for each in (*registries, DIAGNOSTICS, SEARCHES)) == plugins.LISTS
+    registries = [DATASETS, TOKENIZERS, BATCHING, MODELS, LAYERS, BASELINES, OPTIMIZERS, SCHEDULES]
+    registries += [AVERAGINGS, METRICS, DIAGNOSTICS, SEARCHES]
+    assert tuple(each.listed for each in registries) == plugins.LISTS
 
 
 def test_a_mapping_or_a_function_adds_kinds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

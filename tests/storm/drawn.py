@@ -14,7 +14,7 @@ from seqlab.baselines.baseline_kinds import BASELINES
 from seqlab.data.data_kinds import BATCHING, DATASETS, TOKENIZERS
 from seqlab.experiment import recipes
 from seqlab.experiment.experiment_config import experiment_class
-from seqlab.experiment.training_kinds import OPTIMIZERS, SCHEDULES
+from seqlab.experiment.training_kinds import AVERAGINGS, OPTIMIZERS, SCHEDULES
 from seqlab.models.model_kinds import MODELS
 from seqlab.schema.config import fields, parse
 from seqlab.tasks.task_kinds import TASKS
@@ -143,6 +143,7 @@ def _slots(table: Table) -> Iterator[tuple[str, Sequence[str]]]:
     else:
         yield from {"model": list(MODELS), "batching": list(BATCHING)}.items()
         yield from {"training.optimizer": list(OPTIMIZERS), "training.schedule": list(SCHEDULES)}.items()
+        yield "training.averaging", list(AVERAGINGS)
 
 
 def _data_settings(kind: str) -> list[str]:

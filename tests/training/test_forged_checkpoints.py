@@ -85,6 +85,7 @@ def refused(run: RunFolder) -> str:
         (lambda t: t.pop(STATE), "KeyError"),
         (lambda t: t.update({"generator.dropout": torch.zeros(5)}), "must hold what seqlab writes"),
         (lambda t: t.pop("generator.dropout"), "KeyError: 'generator.dropout'"),
+        (lambda t: t.update({"averaging.a": torch.zeros(2)}), "'averaging' must have 0 weights. Got 1."),
         (lambda t: t.update({"carried.h": torch.zeros(2, 4)}), "there must be a carried state"),
     ],
 )

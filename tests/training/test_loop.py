@@ -141,6 +141,7 @@ SETTINGS = [
     "training.max_steps=3",
     "training.optimizer.learning_rate=0.02",
     "training.schedule.kind=linear",
+    "training.averaging.kind=ema",
     "training.clip_norm=0.01",
     "training.layer_decay=0.5",
     "training.unfreeze_every=1",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from experiments import (
+    AVERAGED,
     CLASSIFY,
     LANGUAGE,
     LAZY,
@@ -30,6 +31,7 @@ pytestmark = pytest.mark.slow
 TASKS = [
     pytest.param(LANGUAGE, id="sequences"),
     pytest.param(STREAM, id="carried-state"),
+    pytest.param(AVERAGED, id="averaged"),
     pytest.param(CLASSIFY, id="classify", marks=pytest.mark.data),
     pytest.param(LAZY, id="rows-that-lag", marks=pytest.mark.data),
     pytest.param(UNFROZEN, id="frozen-layers", marks=pytest.mark.data),

@@ -184,7 +184,7 @@ _KINDS: Mapping[str, Source] = {
     "batching": _listed("batching"),
     **{
         name: _listed(f"{name}s")
-        for name in ("tokenizer", "task", "model", "baseline", "optimizer", "schedule")
+        for name in ("tokenizer", "task", "model", "baseline", "optimizer", "schedule", "averaging")
     },
     "layers": _listed("layers"),
     "search": _listed("searches"),

@@ -34,7 +34,7 @@ def list_(
     ----------
     what
         recipes, studies, datasets, tokenizers, batching, tasks, models, layers, baselines, optimizers,
-        schedules, metrics, diagnostics, probes, searches or runs.
+        schedules, averagings, metrics, diagnostics, probes, searches or runs.
     sort
         Of runs: column, metric or setting to sort by, ascending; metric: the best first. Default: date, the
         newest first.
@@ -188,7 +188,7 @@ def tables() -> dict[str, Any]:
     from seqlab.baselines.baseline_kinds import BASELINES
     from seqlab.checkup.probe_kinds import PROBES
     from seqlab.data.data_kinds import BATCHING, DATASETS, TOKENIZERS
-    from seqlab.experiment.training_kinds import OPTIMIZERS, SCHEDULES
+    from seqlab.experiment.training_kinds import AVERAGINGS, OPTIMIZERS, SCHEDULES
     from seqlab.measure.metric_kinds import DIAGNOSTICS, METRICS
     from seqlab.models.layer_kinds import LAYERS
     from seqlab.models.model_kinds import MODELS
@@ -205,6 +205,7 @@ def tables() -> dict[str, Any]:
         "baselines": BASELINES,
         "optimizers": OPTIMIZERS,
         "schedules": SCHEDULES,
+        "averagings": AVERAGINGS,
         "metrics": METRICS,
         "diagnostics": DIAGNOSTICS,
         "probes": PROBES,

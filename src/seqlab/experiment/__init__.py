@@ -1,1 +1,1 @@
-"""One experiment from its settings: recipes, optimizers, schedules, seeds, and everything built from them."""
+"""One experiment from its settings: recipes, optimizers, schedules, averages, seeds, and what they build."""

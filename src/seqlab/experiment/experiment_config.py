@@ -16,14 +16,15 @@ from seqlab.data.data_kinds import BATCHING, DATASETS
 from seqlab.data.dataset import Dataset
 from seqlab.data.dataset_config import DatasetConfig
 from seqlab.experiment import limits
+from seqlab.experiment.averaging import AveragingConfig, NoAveragingConfig
 from seqlab.experiment.ensemble_config import EnsembleConfig
 from seqlab.experiment.optimizers import OptimizerConfig
 from seqlab.experiment.schedules import ConstantConfig, ScheduleConfig
-from seqlab.experiment.training_kinds import OPTIMIZERS, SCHEDULES
+from seqlab.experiment.training_kinds import AVERAGINGS, OPTIMIZERS, SCHEDULES
 from seqlab.models.model_config import ModelConfig
 from seqlab.models.model_kinds import MODELS
 from seqlab.models.transfer import Transfer
-from seqlab.schema.config import Config, parse
+from seqlab.schema.config import AddedLater, Config, parse
 from seqlab.schema.errors import UserError
 from seqlab.schema.metric_spec import MetricSpec
 from seqlab.schema.registry import ByKind
@@ -43,6 +44,8 @@ class TrainingConfig(Config):
     """Rule that turns gradients into steps."""
     schedule: Annotated[ScheduleConfig, ByKind(SCHEDULES)] = ConstantConfig()
     """What multiplies the learning rate over time."""
+    averaging: Annotated[AveragingConfig, ByKind(AVERAGINGS), AddedLater()] = NoAveragingConfig()
+    """Which average of the weights is the result; training itself continues with the weights."""
     label_smoothing: float = Field(default=0.0, ge=0.0, lt=1.0)
     """Share of the probability of each target that is spread evenly over all outputs, in training only."""
     class_weights: Literal["none", "balanced"] = "none"
@@ -219,7 +222,7 @@ class ExperimentConfig(AnyExperimentConfig):
     def dataset(self) -> Dataset:
         # What no data can make fit is refused before any is read.
         self.samples.check_memory()
-        limits.check_model(self.model, self.training.optimizer)
+        limits.check_model(self.model, self.training.optimizer, self.training.averaging)
         return fitted_on(self.task.adapted(self.data.build()), self.training.fit_on)
 
     @override

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from seqlab.experiment.averaging import AveragingConfig
 from seqlab.experiment.optimizers import OptimizerConfig, check_no_closure
 from seqlab.models.input_spec import InputSpec
 from seqlab.models.model_config import ModelConfig
@@ -44,12 +45,15 @@ def check_texts(count: int, length: int, what: str) -> None:
     require_memory(count * (length * TOKEN + TEXT), what)
 
 
-def check_model(model: ModelConfig, optimizer: OptimizerConfig, spec: InputSpec | None = None) -> None:
-    """Check weights, their gradients, and what the optimizer keeps of each weight.
+def check_model(
+    model: ModelConfig, optimizer: OptimizerConfig, averaging: AveragingConfig, spec: InputSpec | None = None
+) -> None:
+    """Check weights, their gradients, their average, and what the optimizer keeps of each weight.
 
     Args:
         model: what is built.
         optimizer: what moves it.
+        averaging: which average of its weights is kept.
         spec: sizes of inputs and outputs; None, before the data is read: the smallest that may be.
 
     Raises:
@@ -63,7 +67,7 @@ def check_model(model: ModelConfig, optimizer: OptimizerConfig, spec: InputSpec 
     largest = sorted(sizes, key=lambda key: -max(sizes[key]))
     settings = " ".join(f"model.{key}={format_setting(sizes[key])}" for key in largest)
     number = "over 10^24 parameters" if count >= _UNKNOWN else f"{count:,} parameters"
-    copies = 2 + state_size(optimizer)
+    copies = 2 + averaging.copies + state_size(optimizer)
     require_memory(count * copies * FLOAT, f"{settings}, {number} with gradients and optimizer state")
 
 

@@ -66,7 +66,8 @@ class NetworkExperiment(Experiment):
         check_metrics(self.task.metrics, self.task, self.spec.outputs, dataset.splits)
         _check_prompt(config, dataset, self.oracle)
         _check_settings(config, dataset, self.oracle)
-        limits.check_model(config.model, config.training.optimizer, self.spec)
+        training = config.training
+        limits.check_model(config.model, training.optimizer, training.averaging, self.spec)
         self.model = self._model(device)
         _check_outputs(config, self.model)
         _check_batches(self)
@@ -225,7 +226,12 @@ def _row_wise(config: ExperimentConfig, model: SequenceModel) -> tuple[RowWiseSg
     tied = len(users) > 1
     if table.weight.device.type != "cpu":
         return None, ()
-    found = "it is tied to the output layer" if tied else config.training.optimizer.row_wise(table)
+    if tied:
+        found = "it is tied to the output layer"
+    elif config.training.averaging.copies:
+        found = "all weights are averaged"
+    else:
+        found = config.training.optimizer.row_wise(table)
     if isinstance(found, str):
         return None, (f"All {table.num_embeddings:,} rows of the embedding move in every step: {found}.",)
     return found, ()

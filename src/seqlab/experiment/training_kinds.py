@@ -1,4 +1,4 @@
-"""The registries of optimizers and learning-rate schedules by kind."""
+"""The registries of optimizers, learning-rate schedules and averages of weights by kind."""
 
 from __future__ import annotations
 
@@ -44,4 +44,13 @@ SCHEDULES = Registry(
         "plateau": ("seqlab.experiment.schedules:PlateauConfig", "cut when validation stops improving"),
     },
     listed="schedules",
+)
+
+AVERAGINGS = Registry(
+    "averaging",
+    {
+        "none": ("seqlab.experiment.averaging:NoAveragingConfig", "the weights themselves are the result"),
+        "ema": ("seqlab.experiment.averaging:EmaConfig", "exponential moving average of the weights"),
+    },
+    listed="averagings",
 )

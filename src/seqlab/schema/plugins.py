@@ -50,7 +50,7 @@ class PluginKind:
 
 LISTS = (
     *("datasets", "tokenizers", "batching", "models", "layers", "baselines", "optimizers", "schedules"),
-    *("metrics", "diagnostics", "searches"),
+    *("averagings", "metrics", "diagnostics", "searches"),
 )
 """What plugins may add to, by the names that `seqlab list` has for them."""
 

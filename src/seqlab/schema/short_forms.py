@@ -45,6 +45,8 @@ SHORT_FORMS: Mapping[str, str] = {
     "training.optimizer.momentum": "m",
     "training.optimizer.weight_decay": "wd",
     "training.schedule.kind": "",
+    "training.averaging.kind": "",
+    "training.averaging.decay": "avg",
     "training.epochs": "ep",
     "training.max_steps": "steps",
     "training.label_smoothing": "ls",

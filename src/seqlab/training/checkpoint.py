@@ -18,6 +18,7 @@ from typing_extensions import TypedDict
 
 from seqlab.evaluate.weights import load_weights, read_counters, reading, save_tensors, unique_tensors
 from seqlab.experiment import state_tree
+from seqlab.experiment.network_experiment import NetworkExperiment
 from seqlab.experiment.optimizers import restore_state
 from seqlab.experiment.row_wise import RowWiseSgd
 from seqlab.experiment.state_check import check_optimizer, state_after_a_step
@@ -27,6 +28,7 @@ from seqlab.runs.checkpoints import COUNTERS, MODEL, TRAINING
 from seqlab.runs.journal import JournalMark
 from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.json_shapes import EXACT
+from seqlab.training.averaged_weights import AveragedWeights
 from seqlab.training.progress import Progress
 
 KEPT = 2
@@ -52,13 +54,29 @@ class _Content(TypedDict):
 
 @dataclass
 class Training:
-    """The live objects whose state a checkpoint stores, besides plain counters."""
+    """The live objects whose state a checkpoint stores, besides plain counters.
+
+    averaged: the weights that a checkpoint's model has; those that training continues with are stored apart.
+    """
 
     model: nn.Module
+    averaged: AveragedWeights
     optimizer: torch.optim.Optimizer
     rows: RowWiseSgd | None
     generators: dict[str, torch.Generator]
     carried: State | None
+
+    @staticmethod
+    def of(experiment: NetworkExperiment) -> Training:
+        """Those of an experiment before its first step."""
+        return Training(
+            experiment.model,
+            AveragedWeights(experiment.model, experiment.config.training.averaging.build()),
+            experiment.optimizer,
+            experiment.rows,
+            experiment.generators,
+            carried=None,
+        )
 
 
 def save(
@@ -88,13 +106,13 @@ def save(
         tensors |= {f"carried.{name}": t.contiguous() for name, t in training.carried.tensors.items()}
     raw = {} if training.rows is None else training.rows.state()
     tensors |= {f"rows.{name}": tensor for name, tensor in raw.items()}
-    with (
-        checkpoints.new_checkpoint(run.checkpoints, progress.step, run.fingerprint, marks) as path,
-        _up_to_date(training.rows, raw),
-    ):
-        weights, aliases = unique_tensors(training.model.state_dict())
-        save_tensors(weights, path / MODEL)
+    tensors |= {f"averaging.{name}": tensor for name, tensor in training.averaged.state().items()}
+    with checkpoints.new_checkpoint(run.checkpoints, progress.step, run.fingerprint, marks) as path:
+        # Before the weights of the model are others for a moment.
         save_tensors(tensors, path / TRAINING)
+        with _up_to_date(training.rows, raw), training.averaged.applied():
+            weights, aliases = unique_tensors(training.model.state_dict())
+            save_tensors(weights, path / MODEL)
         counters = {"progress": dataclasses.asdict(progress), "schedule": schedule}
         content = {"aliases": aliases, "optimizer": optimizer, "counters": counters}
         (path / COUNTERS).write_text(json.dumps(content, allow_nan=False), encoding="utf-8")
@@ -128,6 +146,7 @@ def load(run: RunFolder, path: Path, training: Training) -> Saved:
         restore_state(training.optimizer, saved)
         if training.rows is not None:
             training.rows.restore(_below(tensors, "rows."))
+        training.averaged.restore(_below(tensors, "averaging."))
         for name, generator in training.generators.items():
             generator.set_state(tensors[f"generator.{name}"])
         carried = _below(tensors, "carried.")

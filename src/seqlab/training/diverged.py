@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from seqlab.data.batch import Batch
+from seqlab.experiment.experiment_config import TrainingConfig
 from seqlab.models.model import SequenceModel, State
 from seqlab.schema.errors import DivergedError
 
@@ -19,12 +20,20 @@ def diverged(what: str, *, first: str, moment: str, remedy: str) -> DivergedErro
         what: what is not finite and its value, e.g. "loss became nan".
         first: where it began, from `first_not_finite`.
         moment: step and epoch, for the message.
-        remedy: what the user can change.
+        remedy: what the user can change, from `remedy`.
     """
     return DivergedError(
         f"The {what} at {moment}. First not finite: {first}. "
         f"Training stopped; the last checkpoint is the last good one. {remedy}"
     )
+
+
+def remedy(training: TrainingConfig) -> str:
+    """What the user can change, with the values that the settings have."""
+    words = f"Lower training.optimizer.learning_rate (now {training.optimizer.learning_rate:g})"
+    if training.clip_norm is not None:
+        return f"{words}."
+    return f"{words}, or set training.clip_norm (for recurrent models 0.25 to 5)."
 
 
 def first_not_finite(model: SequenceModel, batch: Batch, state: State | None) -> str:

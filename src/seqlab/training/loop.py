@@ -25,7 +25,7 @@ from seqlab.schema.errors import DivergedError
 from seqlab.schema.records import Scalar
 from seqlab.training import checkpoint
 from seqlab.training.callback import Counted, RunCallback
-from seqlab.training.diverged import diverged, first_not_finite, weight_not_finite
+from seqlab.training.diverged import diverged, first_not_finite, remedy, weight_not_finite
 from seqlab.training.interrupt import Interrupted, StopRequest
 from seqlab.training.kept_weights import KeptWeights
 from seqlab.training.progress import Progress, RecordInterval
@@ -43,9 +43,7 @@ class Loop:
         self.experiment, self.run, self.callback, self.stop_request = experiment, run, callback, stop_request
         self.config = experiment.config.training
         self.schedule = self.config.schedule.build()
-        self.training = checkpoint.Training(
-            experiment.model, experiment.optimizer, experiment.rows, experiment.generators, carried=None
-        )
+        self.training = checkpoint.Training.of(experiment)
         self._move, self._kept = Step(experiment), KeptWeights(experiment.model)
         self.check = oracle_check(experiment)
         self.progress = Progress.begin()
@@ -94,6 +92,7 @@ class Loop:
         if self._carries and outcome.state is not None:
             self.training.carried = outcome.state.detach()
         self._count(batch, outcome)
+        self.training.averaged.update(self.progress.step)
         return outcome.nats / outcome.targets
 
     def _count(self, batch: Batch, outcome: StepResult) -> None:
@@ -124,7 +123,8 @@ class Loop:
         if save:
             self._check_weights()
         if validate or progress.stopped:
-            self._validate()
+            with self.training.averaged.applied():
+                self._validate()
         if save:
             self._save()
         if self.stop_request.stop:
@@ -132,7 +132,7 @@ class Loop:
             raise Interrupted(f"Saved at step {progress.step}. Continue with: seqlab resume {self.run.path}")
 
     def _validate(self) -> None:
-        experiment, progress, monitor = self.experiment, self.progress, self.experiment.task.monitor
+        experiment, progress = self.experiment, self.progress
         if "valid" not in experiment.dataset.splits:
             return
         if experiment.rows is not None:
@@ -143,20 +143,11 @@ class Loop:
                 experiment, "valid", experiment.task.metrics, streams=streams, progress=self.callback.scored
             )
         except DivergedError as error:
-            message = f"Validation after step {progress.step}: {error} {self._remedy()}"
+            message = f"Validation after step {progress.step}: {error} {remedy(self.config)}"
             raise DivergedError(message) from None
         self.recorder.record([*records, *score_training(experiment)], progress.moment)
-        progress.validations += 1
         values = numbers(records)
-        improved = monitor.improves(values[monitor.name], progress.best_value)
-        self.schedule.observe(improved)
-        progress.validations_without_gain = 0 if improved else progress.validations_without_gain + 1
-        if improved:
-            progress.best_value = values[monitor.name]
-            # Without a best step the newest checkpoint is the result.
-            progress.best_step = progress.step if self.config.result == "best" else None
-        elif self.config.patience and progress.validations_without_gain >= self.config.patience:
-            progress.stopped = f"no improvement in {self.config.patience} validations"
+        improved = self._observe(values[experiment.task.monitor.name])
         samples = write_samples(experiment, "sample", progress.step)
         self.recorder.record(samples, progress.moment)
         compared = [] if self.check is None else self.check.validation(progress.step)
@@ -167,6 +158,16 @@ class Loop:
             self.stop_request.stop = True
         if samples and experiment.task.output == "text":
             self.callback.sampled(samples, self._valid(numbers(compared)))
+
+    def _observe(self, value: float) -> bool:
+        """Count a validation with this value of the monitor; returns whether it is the best one so far."""
+        progress, patience = self.progress, self.config.patience
+        improved = self.experiment.task.monitor.improves(value, progress.best_value)
+        self.schedule.observe(improved)
+        progress.observe(value, improved=improved, keep=self.config.result == "best")
+        if patience is not None and progress.validations_without_gain >= patience:
+            progress.stopped = f"no improvement in {patience} validations"
+        return improved
 
     def _valid(self, compared: Mapping[str, float]) -> Counted | None:
         """How many of the samples that are compared with the true distribution are valid."""
@@ -219,6 +220,7 @@ class Loop:
         newest = newest_checkpoint(self.run)
         if newest is None:
             load_start(self.run, self.experiment.model)
+            self.training.averaged.begin()
         else:
             saved = checkpoint.load(self.run, newest, self.training)
             self.progress, marks = saved.progress, saved.marks
@@ -269,19 +271,13 @@ class Loop:
     def _check_weights(self) -> None:
         """A checkpoint holds every weight that there was at the start, and none that is not finite."""
         self._kept.check()
-        name = weight_not_finite(self.experiment.model)
+        name = weight_not_finite(self.experiment.model) or self.training.averaged.not_finite()
         if name is not None:
             raise self._diverged("weights are no longer finite", name)
 
     def _diverged(self, what: str, first: str) -> Exception:
         moment = f"step {self.progress.step + 1} (epoch {self.progress.epoch + 1})"
-        return diverged(what, first=first, moment=moment, remedy=self._remedy())
-
-    def _remedy(self) -> str:
-        words = f"Lower training.optimizer.learning_rate (now {self.config.optimizer.learning_rate:g})"
-        if self.config.clip_norm is not None:
-            return f"{words}."
-        return f"{words}, or set training.clip_norm (for recurrent models 0.25 to 5)."
+        return diverged(what, first=first, moment=moment, remedy=remedy(self.config))
 
 
 def _due(done: int, batches: int, times: int) -> bool:

@@ -1,0 +1,83 @@
+"""The average of a model's weights, kept while they are trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from seqlab.evaluate.weights import unique_tensors
+from seqlab.experiment.averaging import Averaging
+from seqlab.experiment.state_check import check_state
+
+
+class AveragedWeights:
+    """The average of every weight of a model, tied ones once. Buffers have none: they are always as they are.
+
+    Args:
+        model: whose weights are averaged; they remain those of the last step.
+        averaging: from when on they are averaged, and with which shares.
+    """
+
+    def __init__(self, model: nn.Module, averaging: Averaging):
+        # Integers, which are not trained, have no average either.
+        named = {n: p for n, p in model.named_parameters() if p.is_floating_point() or p.is_complex()}
+        unique, _ = unique_tensors({name: parameter.detach() for name, parameter in named.items()})
+        self._weights = {name: named[name] for name in unique}
+        self._averages: dict[str, Tensor] = {}
+        self._averaging = averaging
+
+    @torch.no_grad()
+    def begin(self) -> None:
+        """Begin the average with the weights as they are now, where averaging has started."""
+        if self._averaging.started and not self._averages:
+            self._averages = {name: weight.clone() for name, weight in self._weights.items()}
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Average the weights after a step, counted from 1: one pass over them, without further memory."""
+        if self._averages:
+            averages, weights = list(self._averages.values()), list(self._weights.values())
+            torch._foreach_lerp_(averages, weights, self._averaging.share(step))  # pyright: ignore
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """The model with its averages, where it has any; afterwards the weights are the same bits again."""
+        before = {name: self._weights[name].detach().clone() for name in self._averages}
+        # Copied, not exchanged: own code may have views of the weights.
+        self._set(self._averages)
+        try:
+            yield
+        finally:
+            self._set(before)
+
+    def not_finite(self) -> str | None:
+        """The first average that is NaN or infinite; None if all are finite."""
+        for name, average in self._averages.items():
+            if not bool(average.isfinite().all()):
+                return f"average of weight {name!r}"
+        return None
+
+    def state(self) -> dict[str, Tensor]:
+        """The weights by name, for a checkpoint whose model has the averages; {} where there are none."""
+        return {name: self._weights[name] for name in self._averages}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Restore a state: the model has the averages, and gets the weights.
+
+        Raises:
+            ValueError: it is not the state of such a model.
+        """
+        self.begin()
+        if len(state) != len(self._averages):
+            raise ValueError(f"'averaging' must have {len(self._averages)} weights. Got {len(state)}.")
+        check_state(self._averages, dict(state), "averaging")
+        self._set(state)
+
+    @torch.no_grad()
+    def _set(self, values: Mapping[str, Tensor]) -> None:
+        """Copy values into the weights of these names."""
+        for name, value in values.items():
+            self._weights[name].copy_(value)
