@@ -66,7 +66,8 @@ LAZY = [
 UNFROZEN = [*LAZY, "training.layer_decay=0.5", "training.unfreeze_every=1", "training.epochs=4"]
 """The same, of which the second epoch trains the recurrent layer; the embedding stays frozen."""
 
-AVERAGED = [*STREAM, "training.averaging.kind=ema", "training.averaging.decay=0.9"]
+AVERAGED = [*STREAM, "training.averaging.kind=triggered", "training.averaging.interval=0"]
+"""Validation triggers the average within the run."""
 
 
 def seqlab(*arguments: str, runs: Path, **environment: str) -> subprocess.Popen[str]:

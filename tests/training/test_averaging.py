@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import own_models
@@ -23,22 +24,26 @@ from seqlab.experiment.network_experiment import NetworkExperiment
 from seqlab.experiment.training_kinds import AVERAGINGS
 from seqlab.runs import checkpoints
 from seqlab.runs.run_folder import RunFolder
-from seqlab.schema.errors import DivergedError
+from seqlab.schema.errors import DivergedError, UserError
 from seqlab.training import run
 from seqlab.training.averaged_weights import AveragedWeights
 from seqlab.training.step import Step
 
 Weights = dict[str, Tensor]
+KEPT = "averaging.weight."
 DECAY = 0.6
 SETTINGS = {
     "none": [],
     "ema": ["training.averaging.kind=ema", f"training.averaging.decay={DECAY}"],
+    "triggered": ["training.averaging.kind=triggered", "training.averaging.interval=0"],
 }
 every_kind = pytest.mark.parametrize("kind", list(AVERAGINGS))
 averaging = pytest.mark.parametrize("kind", [kind for kind in AVERAGINGS if kind != "none"])
+# A learning rate with which some validations are worse than those before.
 LANGUAGE = [
     *tiny.BRACKETS,
     "training.epochs=3",
+    "training.optimizer.learning_rate=0.3",
     "training.validations_per_epoch=2",
     "model.dropout=0.2",
     "samples.checked=0",
@@ -126,10 +131,35 @@ def moving_average(weights: Sequence[Weights], name: str) -> Tensor:
     return average
 
 
-EXPECTED: Mapping[str, Callable[[Sequence[Weights], str], Tensor]] = {
-    "none": lambda weights, name: weights[-1][name].double(),
-    "ema": moving_average,
-}
+def mean_since_the_trigger(weights: Sequence[Weights], name: str, start: int | None) -> Tensor:
+    """The mean of those after the step of the trigger and after each later step."""
+    return torch.stack([now[name].double() for now in weights[start:]]).mean(dim=0)
+
+
+def trigger(found: RunFolder) -> int | None:
+    """The step of the first validation that is no better than an earlier one, from the records."""
+    monitor = found.summary()["monitor"]
+    best: float | None = None
+    for step, value in tiny.records(found, monitor["name"], "valid"):
+        gain = value if monitor["better"] == "higher" else -value
+        if best is not None and gain <= best:
+            return step
+        best = gain
+    return None
+
+
+def expected(kind: str, weights: Sequence[Weights], name: str, found: RunFolder) -> Tensor:
+    """The result after these steps of a run."""
+    match kind:
+        case "none":
+            return weights[-1][name].double()
+        case "ema":
+            return moving_average(weights, name)
+        case "triggered":
+            start = trigger(found)
+            assert start is not None, "nothing was averaged"
+            return mean_since_the_trigger(weights, name, min(start, len(weights) - 1))
+    raise AssertionError(f"{kind} is not tested")
 
 
 def saved(found: RunFolder, file: str, index: int = -1) -> Weights:
@@ -137,7 +167,7 @@ def saved(found: RunFolder, file: str, index: int = -1) -> Weights:
 
 
 def test_every_kind_is_tested() -> None:
-    assert set(SETTINGS) == set(EXPECTED) == set(AVERAGINGS)
+    assert set(SETTINGS) == set(AVERAGINGS)
 
 
 @every_recipe
@@ -150,8 +180,8 @@ def test_the_result_is_the_average_of_the_weights_after_each_step(
     assert len(iterates) == 1 + tiny.summary(found)["steps"]
     assert result.keys() <= last.keys()
     for name, tensor in result.items():
-        expected = EXPECTED[kind](iterates, name).to(tensor.dtype)
-        torch.testing.assert_close(tensor, expected, rtol=1e-5, atol=1e-7, msg=name)
+        wanted = expected(kind, iterates, name, found).to(tensor.dtype)
+        torch.testing.assert_close(tensor, wanted, rtol=1e-5, atol=1e-6, msg=name)
     if kind != "none":
         assert any(not torch.allclose(tensor, last[name]) for name, tensor in result.items())
 
@@ -168,7 +198,7 @@ def test_training_continues_with_the_weights_as_if_there_were_no_average(
     assert tiny.records(averaged, "loss") == tiny.records(plain, "loss")
     assert tiny.records(averaged, "loss", "valid") != tiny.records(plain, "loss", "valid")
     weights, state = saved(plain, "model"), saved(averaged, "training")
-    kept = {name.removeprefix("averaging."): t for name, t in state.items() if name.startswith("averaging.")}
+    kept = {name.removeprefix(KEPT): t for name, t in state.items() if name.startswith(KEPT)}
     assert kept.keys() == weights.keys()
     assert all(torch.equal(kept[name], tensor) for name, tensor in weights.items())
     assert not [name for name in saved(plain, "training") if name.startswith("averaging.")]
@@ -179,28 +209,28 @@ def test_what_is_validated_kept_and_used_is_the_average(kind: str, iterates: lis
     found = tiny.fit(LANGUAGE, *SETTINGS[kind], "samples.count=4")
     best = tiny.summary(found)["best_step"]
     made = built(*LANGUAGE)
-    expected = {name: EXPECTED[kind](iterates[: best + 1], name) for name in iterates[0]}
-    made.model.load_state_dict(expected)
+    wanted = {name: expected(kind, iterates[: best + 1], name, found) for name in iterates[0]}
+    made.model.load_state_dict(wanted)
     loss = numbers(score(made, "valid", ["loss"]))["loss"]
     assert dict(tiny.records(found, "loss", "valid"))[best] == pytest.approx(loss, rel=1e-5)
     assert tiny.summary(found)["metrics"]["loss"] == pytest.approx(loss, rel=1e-5)
     assert evaluate_run(found, "valid", ["loss"])["checkpoint_step"] == best
     for name, tensor in load_run(found).model.state_dict().items():
-        torch.testing.assert_close(tensor.double(), expected[name], rtol=1e-5, atol=1e-7, msg=name)
+        torch.testing.assert_close(tensor.double(), wanted[name], rtol=1e-5, atol=1e-6, msg=name)
 
 
-@pytest.mark.parametrize("step", [1, 4, 9])
 @every_recipe
-@every_kind
+@averaging
 def test_stopped_and_resumed_as_never_stopped(
-    recipe: list[str], kind: str, step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recipe: list[str], kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = [*recipe, *SETTINGS[kind], "training.checkpoint_seconds=0"]
-    whole = tiny.fit(settings)
-    monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "stopped"))
-    stopped = tiny.broken_off(settings, step=step)
-    run.resume(stopped, callback=tiny.Nobody())
-    assert outcome(stopped) == outcome(whole)
+    whole = outcome(tiny.fit(settings))
+    for step in (1, 4, 9):
+        monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / f"stopped-{step}"))
+        stopped = tiny.broken_off(settings, step=step)
+        run.resume(stopped, callback=tiny.Nobody())
+        assert outcome(stopped) == whole, step
 
 
 @averaging
@@ -274,7 +304,7 @@ def test_only_weights_are_averaged_each_once() -> None:
     start, averaged = copied(module), begun(module)
     moved(module, averaged)
     last = copied(module)
-    assert set(averaged.state()) == {*WEIGHTS, "second.bias", "frozen"}
+    assert set(averaged.state()) == {f"weight.{name}" for name in (*WEIGHTS, "second.bias", "frozen")}
     with averaged.applied():
         found = copied(module)
         torch.testing.assert_close(module.row, found["first.weight"][0])
@@ -288,15 +318,21 @@ def test_only_weights_are_averaged_each_once() -> None:
     ("change", "words"),
     [
         (lambda state: state.popitem(), r"'averaging' must have 5 weights\. Got 4\."),
-        (lambda state: state.update(a=state.pop("frozen")), r"'averaging\.frozen' is missing"),
-        (lambda state: state.update(frozen=torch.ones(3)), r"'averaging\.frozen' must be tensor \(2,\)"),
+        (
+            lambda state: state.update({"weight.a": state.pop("weight.frozen")}),
+            r"'averaging\.frozen' is missing",
+        ),
+        (
+            lambda state: state.update({"weight.frozen": torch.ones(3)}),
+            r"'averaging\.frozen' must be tensor \(2,\)",
+        ),
     ],
 )
 def test_another_state_is_refused(change: Callable[[Weights], object], words: str) -> None:
     state = dict(begun(Parts()).state())
     change(state)
     with pytest.raises(ValueError, match=words):
-        AveragedWeights(Parts(), EmaConfig().build()).restore(state)
+        AveragedWeights(Parts(), EmaConfig().build()).restore(state, 1)
 
 
 def test_the_weights_return_also_after_an_error() -> None:
@@ -317,6 +353,44 @@ def test_gradients_can_be_computed_with_the_averages() -> None:
     moved(module, averaged)
     with averaged.applied():
         assert module.first(torch.ones(3)).requires_grad
+
+
+def stops_after(values: Sequence[float], interval: int, patience: int) -> int:
+    """The number of validations after which training stops: patience counts from the trigger on."""
+    begun, waited = False, 0
+    for index, value in enumerate(values):
+        waited = 0 if value < min(values[:index], default=math.inf) or not begun else waited + 1
+        begun = begun or any(value >= earlier for earlier in values[: max(0, index - interval)])
+        if waited == patience:
+            return index + 1
+    raise AssertionError("training must stop by its patience")
+
+
+@pytest.mark.parametrize(("interval", "patience"), [(2, 1), (3, 2)])
+def test_patience_counts_from_the_trigger_on(interval: int, patience: int) -> None:
+    callback = tiny.Nobody()
+    found = tiny.fit(
+        LANGUAGE,
+        "training.averaging.kind=triggered",
+        f"training.averaging.interval={interval}",
+        f"training.patience={patience}",
+        "training.optimizer.learning_rate=1",
+        "training.epochs=40",
+        callback=callback,
+    )
+    validations = tiny.records(found, "loss", "valid")
+    assert tiny.summary(found)["stopped"].startswith(f"no improvement in {patience} validation")
+    assert len(validations) == stops_after([value for _, value in validations], interval, patience)
+    best_step, _ = min(validations, key=lambda pair: pair[1])
+    assert tiny.summary(found)["best_step"] == best_step
+    (message,) = [each for each in callback.messages if each.startswith("Weights are averaged from step ")]
+    assert int(message.removesuffix(" on.").rpartition(" ")[2]) in [step for step, _ in validations]
+
+
+def test_a_trigger_needs_validations() -> None:
+    words = r"'training\.averaging\.kind' must be one that starts without a validation, .*Got 'triggered'"
+    with pytest.raises(UserError, match=words):
+        built(*REVIEWS, *SETTINGS["triggered"], "training.fit_on=train+valid")
 
 
 @averaging

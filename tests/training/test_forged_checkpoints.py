@@ -85,7 +85,11 @@ def refused(run: RunFolder) -> str:
         (lambda t: t.pop(STATE), "KeyError"),
         (lambda t: t.update({"generator.dropout": torch.zeros(5)}), "must hold what seqlab writes"),
         (lambda t: t.pop("generator.dropout"), "KeyError: 'generator.dropout'"),
-        (lambda t: t.update({"averaging.a": torch.zeros(2)}), "'averaging' must have 0 weights. Got 1."),
+        (
+            lambda t: t.update({"averaging.weight.a": torch.zeros(2)}),
+            "must have 0 weights. Got 1",
+        ),
+        (lambda t: t.update({"averaging.start": torch.ones(1)}), "without a state must get none. Got start"),
         (lambda t: t.update({"carried.h": torch.zeros(2, 4)}), "there must be a carried state"),
     ],
 )

@@ -167,6 +167,12 @@ def _check_settings(config: ExperimentConfig, dataset: Dataset, oracle: TokenOra
             "'samples.prompt_tokens' must be 0 where the true distribution is not known. "
             f"Got {config.samples.prompt_tokens} for {dataset.name!r}. Nearest: 'samples.prompt'."
         )
+    averaging = config.training.averaging
+    if averaging.needs_validation and "valid" not in dataset.splits:
+        raise UserError(
+            "'training.averaging.kind' must be one that starts without a validation, as there is no split "
+            f"'valid'. Got {averaging.kind!r}. Nearest: 'ema'."
+        )
     config.data.check_training(dataset)
 
 

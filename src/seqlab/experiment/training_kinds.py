@@ -51,6 +51,10 @@ AVERAGINGS = Registry(
     {
         "none": ("seqlab.experiment.averaging:NoAveragingConfig", "the weights themselves are the result"),
         "ema": ("seqlab.experiment.averaging:EmaConfig", "exponential moving average of the weights"),
+        "triggered": (
+            "seqlab.experiment.averaging:TriggeredConfig",
+            "mean of the weights since validation stopped improving (NT-ASGD)",
+        ),
     },
     listed="averagings",
 )

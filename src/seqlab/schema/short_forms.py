@@ -47,6 +47,7 @@ SHORT_FORMS: Mapping[str, str] = {
     "training.schedule.kind": "",
     "training.averaging.kind": "",
     "training.averaging.decay": "avg",
+    "training.averaging.interval": "nonmono",
     "training.epochs": "ep",
     "training.max_steps": "steps",
     "training.label_smoothing": "ls",

@@ -12,6 +12,9 @@ from seqlab.evaluate.weights import unique_tensors
 from seqlab.experiment.averaging import Averaging
 from seqlab.experiment.state_check import check_state
 
+_WEIGHT = "weight."
+"""Before the names of weights in a checkpoint."""
+
 
 class AveragedWeights:
     """The average of every weight of a model, tied ones once. Buffers have none: they are always as they are.
@@ -42,6 +45,18 @@ class AveragedWeights:
             averages, weights = list(self._averages.values()), list(self._weights.values())
             torch._foreach_lerp_(averages, weights, self._averaging.share(step))  # pyright: ignore
 
+    @property
+    def waiting(self) -> bool:
+        """Whether a validation may still begin the average; see `Averaging`."""
+        return self._averaging.waiting
+
+    def observe(self, step: int, gain: float) -> bool:
+        """Count a validation; returns whether the average begins with it, from the weights as they are."""
+        before = self._averaging.started
+        self._averaging.observe(step, gain)
+        self.begin()
+        return self._averaging.started and not before
+
     @contextmanager
     def applied(self) -> Iterator[None]:
         """The model with its averages, where it has any; afterwards the weights are the same bits again."""
@@ -61,20 +76,25 @@ class AveragedWeights:
         return None
 
     def state(self) -> dict[str, Tensor]:
-        """The weights by name, for a checkpoint whose model has the averages; {} where there are none."""
-        return {name: self._weights[name] for name in self._averages}
+        """What a checkpoint whose model has the averages needs besides: the weights, and what began them."""
+        weights = {f"{_WEIGHT}{name}": self._weights[name].detach() for name in self._averages}
+        numbers = self._averaging.state().items()
+        return weights | {name: torch.tensor(each, dtype=torch.float64) for name, each in numbers}
 
-    def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Restore a state: the model has the averages, and gets the weights.
+    def restore(self, state: Mapping[str, Tensor], step: int) -> None:
+        """Restore the state after a step: the model has the averages, and gets the weights.
 
         Raises:
             ValueError: it is not the state of such a model.
         """
+        weights = {n.removeprefix(_WEIGHT): t for n, t in state.items() if n.startswith(_WEIGHT)}
+        others = {n: t.flatten().tolist() for n, t in state.items() if not n.startswith(_WEIGHT)}
+        self._averaging.restore(others, step)
         self.begin()
-        if len(state) != len(self._averages):
-            raise ValueError(f"'averaging' must have {len(self._averages)} weights. Got {len(state)}.")
-        check_state(self._averages, dict(state), "averaging")
-        self._set(state)
+        if len(weights) != len(self._averages):
+            raise ValueError(f"'averaging' must have {len(self._averages)} weights. Got {len(weights)}.")
+        check_state(self._averages, weights, "averaging")
+        self._set(weights)
 
     @torch.no_grad()
     def _set(self, values: Mapping[str, Tensor]) -> None:

@@ -146,12 +146,12 @@ def load(run: RunFolder, path: Path, training: Training) -> Saved:
         restore_state(training.optimizer, saved)
         if training.rows is not None:
             training.rows.restore(_below(tensors, "rows."))
-        training.averaged.restore(_below(tensors, "averaging."))
+        counters = content["counters"]
+        training.averaged.restore(_below(tensors, "averaging."), counters["progress"].step)
         for name, generator in training.generators.items():
             generator.set_state(tensors[f"generator.{name}"])
         carried = _below(tensors, "carried.")
         training.carried = State(carried) if carried else None
-        counters = content["counters"]
         return Saved(counters["progress"], counters["schedule"], manifest["journals"])
 
 

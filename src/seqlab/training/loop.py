@@ -161,10 +161,13 @@ class Loop:
 
     def _observe(self, value: float) -> bool:
         """Count a validation with this value of the monitor; returns whether it is the best one so far."""
-        progress, patience = self.progress, self.config.patience
-        improved = self.experiment.task.monitor.improves(value, progress.best_value)
+        progress, patience, monitor = self.progress, self.config.patience, self.experiment.task.monitor
+        averaged, keep = self.training.averaged, self.config.result == "best"
+        improved = monitor.improves(value, progress.best_value)
         self.schedule.observe(improved)
-        progress.observe(value, improved=improved, keep=self.config.result == "best")
+        progress.observe(value, improved=improved, counts=not averaged.waiting, keep=keep)
+        if averaged.observe(progress.step, monitor.gain(value)):
+            self.callback.message(f"Weights are averaged from step {progress.step:,} on.")
         if patience is not None and progress.validations_without_gain >= patience:
             progress.stopped = f"no improvement in {patience} validations"
         return improved

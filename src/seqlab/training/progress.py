@@ -71,16 +71,17 @@ class Progress:
         if self.best_step is not None and self.best_step > self.step:
             raise ValueError(f"'best_step' must be at most 'step', {self.step}. Got {self.best_step}.")
 
-    def observe(self, value: float, *, improved: bool, keep: bool) -> None:
+    def observe(self, value: float, *, improved: bool, counts: bool, keep: bool) -> None:
         """Count a validation.
 
         Args:
             value: of the monitor.
             improved: whether it is the best one so far.
+            counts: whether patience counts it, where it is no improvement.
             keep: whether the best step is the result; without a best step the newest checkpoint is.
         """
         self.validations += 1
-        self.validations_without_gain = 0 if improved else self.validations_without_gain + 1
+        self.validations_without_gain = self.validations_without_gain + 1 if counts and not improved else 0
         if improved:
             self.best_value, self.best_step = value, self.step if keep else None
 
