@@ -154,7 +154,7 @@ def test_the_table_lists_every_section() -> None:
         (e.title.removeprefix("Add "), str(Path(e.paths[0]).parent), e.paths[1] if e.paths[1:] else "none")
         for e in EXAMPLES
     ]
-    kinds = "optimizer schedule layer model dataset tokenizer metric diagnostic baseline search"
+    kinds = "optimizer schedule averaging layer model dataset tokenizer metric diagnostic baseline search"
     assert [_name(example) for example in EXAMPLES] == kinds.split()
 
 
