@@ -72,6 +72,24 @@ def test_baseline_is_its_formula():
         torch.testing.assert_close(model(rows)[0][row], wanted)
 
 
+@pytest.mark.parametrize("pooling", ["max", "mean"])
+def test_whole_tokens_are_dropped_in_training(pooling):
+    """Against the formula of a classifier without dropout, of vectors that are dropped by hand."""
+    config = LinearClassifierConfig(embedding_size=E, linear_size=F, pooling=pooling, token_dropout=0.4)
+    model = build(config)
+    keep = torch.rand(3, 5, 1, generator=torch.Generator().manual_seed(1), dtype=torch.float64) >= 0.4
+    weights = dict(model.named_parameters())
+    for filler in (0, 7):
+        bind_generator(model, torch.Generator().manual_seed(1))
+        found = model(batch(*ROWS, filler=filler))[0]
+        for row, tokens in enumerate(ROWS):
+            vectors = weights["embedding.weight"][tokens] * keep[row, : len(tokens)] / 0.6
+            seen = torch.relu(vectors @ weights["linear.weight"].T + weights["linear.bias"])
+            pooled = seen.amax(0) if pooling == "max" else seen.mean(0)
+            torch.testing.assert_close(found[row], weights["head.weight"] @ pooled + weights["head.bias"])
+    assert 0 < keep.sum() < keep.numel()
+
+
 @pytest.mark.parametrize("config", CONFIGS)
 def test_rows_alone_and_other_padding_give_the_same(config):
     model = build(config).eval()

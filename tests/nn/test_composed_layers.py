@@ -140,6 +140,17 @@ def test_dropout_between_layers_acts_in_training_alone() -> None:
     assert torch.equal(layer.eval()(x, torch.tensor([6, 6]))[0], x)
 
 
+def test_whole_steps_are_dropped_or_kept() -> None:
+    layer, x = StepDropout(E, 0.25, whole=True), drawn(40, 6, E)
+    bind_generator(layer, random())
+    lengths = torch.full((40,), 6)
+    y = layer(x, lengths)[0]
+    kept = (y != 0).any(dim=2)
+    assert 0.6 < kept.double().mean() < 0.9
+    torch.testing.assert_close(y, (x / 0.75) * kept.unsqueeze(2))
+    assert torch.equal(layer.eval()(x, lengths)[0], x)
+
+
 def test_a_chain_is_its_layers_one_after_the_other() -> None:
     convolution = Convolution(E, 4, (3,), generator=random())
     stack = RecurrentStack("gru", 4, 3, generator=random(1))

@@ -8,8 +8,8 @@ from seqlab.nn.dropout import Dropout, bind_generator
 from seqlab.schema.errors import UserError
 
 
-def bound(p: float, seed: int = 0) -> Dropout:
-    dropout = Dropout(p)
+def bound(p: float, seed: int = 0, *, whole: bool = False) -> Dropout:
+    dropout = Dropout(p, whole=whole)
     bind_generator(dropout, torch.Generator().manual_seed(seed))
     return dropout
 
@@ -39,9 +39,25 @@ def test_gradient_is_the_mask():
     torch.testing.assert_close(y, x * gradient)
 
 
+def test_whole_vectors_are_dropped_or_kept():
+    x = torch.randn(300, 40, 3, generator=torch.Generator().manual_seed(3)).requires_grad_()
+    y = bound(0.3, whole=True)(x)
+    kept = (y != 0).all(dim=2)
+    assert torch.equal(kept, (y != 0).any(dim=2))
+    assert kept.double().mean().item() == pytest.approx(0.7, abs=0.01)
+    # Each token of each sequence is drawn alone.
+    assert kept.any(0).all()
+    assert kept.any(1).all()
+    torch.testing.assert_close(y, x * kept.unsqueeze(2) / 0.7)
+    (gradient,) = torch.autograd.grad(y.sum(), x)
+    torch.testing.assert_close(gradient, (kept / 0.7).unsqueeze(2).expand_as(x))
+    assert repr(bound(0.3, whole=True)) == "Dropout(p=0.3, whole)"
+
+
 def test_is_the_identity_in_evaluation_and_at_zero():
     x = torch.ones(3, 4)
     assert Dropout(0.5).eval()(x) is x
+    assert Dropout(0.5, whole=True).eval()(x) is x
     assert Dropout(0.0)(x) is x
 
 

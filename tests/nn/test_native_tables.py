@@ -203,11 +203,11 @@ def test_when_vectors_are_looked_up() -> None:
     embedding, tokens = Embedding(5, 3), torch.tensor([[1, 4]])
     dropout = Dropout(0.5)
     dropout.generator = seeded(0)
-    dropped = embedded(embedding, dropout, tokens)
+    dropped = embedded(embedding, tokens, dropout)
     assert isinstance(dropped, Tensor)
     dropout.eval()
     for idle in (dropout, Dropout(0.0)):
-        actual = embedded(embedding, idle, tokens)
+        actual = embedded(embedding, tokens, idle)
         assert isinstance(actual, Lookup)
         assert torch.equal(actual.vectors, embedding(tokens))
         assert (actual.shape, actual.dtype, actual.device) == (

@@ -13,7 +13,7 @@ from typing_extensions import override
 from seqlab.data.batch import Batch
 from seqlab.models.model import Capabilities, SequenceModel, State
 from seqlab.nn.dropout import Dropout
-from seqlab.nn.embedding import Embedding, Fixed, embedded
+from seqlab.nn.embedding import Embedding, Fixed, embedded, vectors_of
 from seqlab.nn.layer import Layer, LayerGroup
 from seqlab.nn.layer_inputs import real_tokens
 from seqlab.nn.padding import last_steps
@@ -21,7 +21,7 @@ from seqlab.nn.pooling import BAGS, Pooling, trailing_linear
 
 
 class SequenceClassifier(SequenceModel):
-    """`embedding -> dropout [-> body] [-> linear -> ReLU] -> pooling -> dropout [-> dense] -> head`.
+    """`embedding -> dropouts [-> body] [-> linear -> ReLU] -> pooling -> dropout [-> dense] -> head`.
 
     `dense` are linear maps of the pooled features, each with ReLU and dropout after it.
 
@@ -33,7 +33,8 @@ class SequenceClassifier(SequenceModel):
         pooling: one of `seqlab.nn.pooling`.
         dense: maps between pooling and head, in order.
         dropout: share dropped of the inputs of `dense` and `head`.
-        embedding_dropout: share dropped of embedded tokens.
+        token_dropout: share of tokens that are dropped whole, all features of their vectors.
+        embedding_dropout: share dropped of the features of the others.
         head: map to the classes, or to a number.
         window: the model reads the last so many tokens of a sequence; None reads them all.
     """
@@ -47,7 +48,8 @@ class SequenceClassifier(SequenceModel):
         pooling: Pooling,
         dense: Sequence[nn.Linear] = (),
         dropout: float,
-        embedding_dropout: float,
+        token_dropout: float = 0.0,
+        embedding_dropout: float = 0.0,
         head: nn.Module,
         window: int | None = None,
     ):
@@ -56,6 +58,7 @@ class SequenceClassifier(SequenceModel):
         self.embedding, self.body, self.linear = embedding, body, linear
         self.pooling = pooling
         self.dense, self.head = nn.ModuleList(dense), head
+        self.token_dropout = Dropout(token_dropout, whole=True)
         self.embedding_dropout, self.dropout = Dropout(embedding_dropout), Dropout(dropout)
 
     @override
@@ -64,11 +67,10 @@ class SequenceClassifier(SequenceModel):
         lengths = batch.inputs.lengths
         tokens = real_tokens(batch.inputs.tokens, lengths)
         window = self.capabilities.window or tokens.shape[1]
+        x = embedded(self.embedding, tokens, self.token_dropout, self.embedding_dropout)
         if self.body is None or tokens.shape[1] > window:
             # Vectors are cut, not tokens, so that every token of the batch is embedded.
-            x, lengths = last_steps(self.embedding_dropout(self.embedding(tokens)), lengths, window)
-        else:
-            x = embedded(self.embedding, self.embedding_dropout, tokens)
+            x, lengths = last_steps(vectors_of(x), lengths, window)
         if self.body is not None:
             x, lengths, _ = self.body(x, lengths, need_state=False)
         assert isinstance(x, Tensor), "vectors are looked up where no layer reads them"

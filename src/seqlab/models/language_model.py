@@ -37,7 +37,7 @@ class LanguageModel(SequenceModel):
     @override
     def features(self, batch: Batch, state: State | None) -> tuple[Float[Tensor, "B T H"], State]:
         lengths = batch.inputs.lengths
-        x = embedded(self.embedding, self.dropout, real_tokens(batch.inputs.tokens, lengths))
+        x = embedded(self.embedding, real_tokens(batch.inputs.tokens, lengths), self.dropout)
         y, _, new = self.body(x, lengths, None if state is None else state.tensors)
         assert new is not None, "a causal layer returns its state"
         return self.dropout(y), State(new)

@@ -134,3 +134,18 @@ class DropoutConfig(StepwiseLayerConfig):
         from seqlab.nn.step_dropout import StepDropout
 
         return StepDropout(inputs, self.rate)
+
+
+class TokenDropoutConfig(StepwiseLayerConfig):
+    """Dropout of whole tokens, of all features of a step; the others are multiplied by 1 / (1 - rate)."""
+
+    kind: Literal["token-dropout"] = "token-dropout"
+    """Name of the layer."""
+    rate: float = Field(default=0.3, ge=0, lt=1)
+    """Share of steps dropped."""
+
+    @override
+    def build(self, inputs: int, generator: torch.Generator) -> Layer:
+        from seqlab.nn.step_dropout import StepDropout
+
+        return StepDropout(inputs, self.rate, whole=True)

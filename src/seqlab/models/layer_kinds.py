@@ -18,6 +18,10 @@ LAYERS = Registry(
         ),
         "max-pool": ("seqlab.models.layer_configs:MaxPoolConfig", "maximum over windows of steps"),
         "recurrent": ("seqlab.models.layer_configs:RecurrentConfig", "Elman, GRU or LSTM layers"),
+        "token-dropout": (
+            "seqlab.models.layer_configs:TokenDropoutConfig",
+            "dropout of whole tokens, all features of a step",
+        ),
     },
     listed="layers",
 )

@@ -8,7 +8,7 @@ from pydantic import Field
 from typing_extensions import override
 
 from seqlab.models.input_spec import InputSpec
-from seqlab.models.model_config import ModelConfig, Width
+from seqlab.models.model_config import ModelConfig, TokenDropout, Width
 
 if TYPE_CHECKING:
     import torch
@@ -31,6 +31,9 @@ class LinearClassifierConfig(ModelConfig):
     """How the features of a text's tokens become those of the text."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Share dropped of embedded tokens and of the pooled features."""
+    token_dropout: TokenDropout = 0.0
+    """Share of tokens that are dropped whole in training, all features of their vectors; the others are
+    multiplied by 1 / (1 - share)."""
 
     @property
     @override
@@ -50,6 +53,7 @@ class LinearClassifierConfig(ModelConfig):
             linear(size, self.linear_size, generator=generator),
             pooling=pooling_over_time(self.pooling),
             dropout=self.dropout,
+            token_dropout=self.token_dropout,
             embedding_dropout=self.dropout,
             head=linear(self.linear_size, spec.outputs, generator=generator),
         )

@@ -5,10 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Annotated, Literal
 
+from pydantic import Field
+
 from seqlab.models.input_spec import InputSpec
 from seqlab.models.transfer import Transfer
 from seqlab.schema.code_settings import CodeText, NamesCode
-from seqlab.schema.config import Config, parse, plain
+from seqlab.schema.config import AddedLater, Config, parse, plain
 
 if TYPE_CHECKING:
     import torch
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 CellName = Literal["elman", "elman-concat", "elman-relu", "gru", "gru-reset-before", "lstm"]
 CellSetting = Annotated[CellName | CodeText, NamesCode()]
 """A cell by its name, or one of one's own as FILE.py:NAME; see `seqlab.nn.own_cell`."""
+TokenDropout = Annotated[float, Field(ge=0, lt=1), AddedLater()]
 
 
 class Width:

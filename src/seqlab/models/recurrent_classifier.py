@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from seqlab.models.embeddings import EmbeddingName, build_embedding
 from seqlab.models.input_spec import InputSpec
-from seqlab.models.model_config import CellSetting, ModelConfig, Width
+from seqlab.models.model_config import CellSetting, ModelConfig, TokenDropout, Width
 from seqlab.models.transfer import Taken, Transfer
 from seqlab.nn.implementation import Implementation
 
@@ -56,6 +56,9 @@ class RecurrentClassifierConfig(ModelConfig):
     them read last."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Share dropped of embedded tokens, between recurrent layers and of the pooled features."""
+    token_dropout: TokenDropout = 0.0
+    """Share of tokens that are dropped whole in training, all features of their vectors; the others are
+    multiplied by 1 / (1 - share)."""
 
     @property
     @override
@@ -104,6 +107,7 @@ class RecurrentClassifierConfig(ModelConfig):
             linear(features, between, generator=generator) if between else None,
             pooling=pooling_over_time(self.pooling, bidirectional=self.bidirectional),
             dropout=self.dropout,
+            token_dropout=self.token_dropout,
             embedding_dropout=self.dropout,
             head=linear(between or features, spec.outputs, generator=generator),
         )

@@ -109,7 +109,6 @@ class SequentialClassifierConfig(ModelConfig):
             pooling=pooling,
             dense=dense,
             dropout=self.dropout,
-            embedding_dropout=0.0,
             head=head,
             window=self.window,
         )

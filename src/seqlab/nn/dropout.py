@@ -16,17 +16,22 @@ class Dropout(nn.Module):
     The mask comes from `generator` alone, so that a run can save and restore it; see
     `bind_generator`. Source: Srivastava et al. 2014.
 
+    With `whole`, one keep for each vector along the last axis: of embedded tokens this is word dropout (Iyyer
+    et al. 2015). The others are scaled by 1 / (1 - p), as Gal and Ghahramani (2016) scale embeddings; the
+    mean of Iyyer et al. divides by the number of tokens that are kept, which is about the same.
+
     Args:
         p: fraction of elements set to zero, 0 <= p < 1.
+        whole: whether the elements of a vector are dropped together.
 
     Raises:
         UserError: p is not within its range; or, in training, no generator is bound.
     """
 
-    def __init__(self, p: float):
+    def __init__(self, p: float, *, whole: bool = False):
         super().__init__()
         check_fraction("Dropout", p)
-        self.p = p
+        self.p, self._whole = p, whole
         self.generator: torch.Generator | None = None
 
     @property
@@ -43,12 +48,13 @@ class Dropout(nn.Module):
                 "Dropout in training must have a generator: call bind_generator(model, generator). Got None."
             )
         # One random fill and two cheap passes in place; bernoulli_ takes three times as long on a CPU.
-        mask = torch.rand(x.shape, generator=self.generator, dtype=x.dtype, device=x.device)
+        shape = (*x.shape[:-1], 1) if self._whole else x.shape
+        mask = torch.rand(shape, generator=self.generator, dtype=x.dtype, device=x.device)
         return x * mask.ge_(self.p).mul_(1 / (1 - self.p))
 
     def extra_repr(self) -> str:
         """The fraction, as `print(model)` shows it."""
-        return f"p={self.p}"
+        return f"p={self.p}{', whole' * self._whole}"
 
 
 def bind_generator(model: nn.Module, generator: torch.Generator) -> None:

@@ -178,10 +178,15 @@ class GivenVectors(nn.Module):
 
 
 def embedded(
-    embedding: Embedding | Fixed | GivenVectors, dropout: Dropout, tokens: Int[Tensor, "B T"]
+    embedding: Embedding | Fixed | GivenVectors, tokens: Int[Tensor, "B T"], *dropouts: Dropout
 ) -> Lookup | Float[Tensor, "B T E"]:
-    """The input of a recurrence: vectors with dropout, or a `Lookup` where nothing is dropped."""
-    return dropout(embedding(tokens)) if dropout.active else embedding.lookup(tokens)
+    """The input of layers: vectors after the dropouts, in order, or a `Lookup` where none drops anything."""
+    if not any(dropout.active for dropout in dropouts):
+        return embedding.lookup(tokens)
+    x = embedding(tokens)
+    for dropout in dropouts:
+        x = dropout(x)
+    return x
 
 
 def vectors_of(x: Lookup | Float[Tensor, "B T E"]) -> Float[Tensor, "B T E"]:

@@ -12,18 +12,19 @@ from seqlab.nn.layer import StatelessLayer
 
 
 class StepDropout(StatelessLayer):
-    """`Dropout` of each feature of each step alone; see there for its generator.
+    """`Dropout` of each feature of each step alone, or of whole steps; see there for its generator.
 
     Args:
         size: E.
         rate: share dropped.
+        whole: whether the features of a step are dropped together.
     """
 
     causal = True
 
-    def __init__(self, size: int, rate: float):
+    def __init__(self, size: int, rate: float, *, whole: bool = False):
         super().__init__()
-        self._size, self.dropout = size, Dropout(rate)
+        self._size, self.dropout = size, Dropout(rate, whole=whole)
 
     @property
     @override

@@ -43,6 +43,7 @@ USUAL = {
     "steps": ("max_steps",),
     "units": ("hidden_size", "linear_size", "dense_sizes"),
     "wd": ("weight_decay",),
+    "word_dropout": ("token_dropout",),
     "width": ("hidden_size", "linear_size", "dense_sizes"),
 }
 """Names that are usual elsewhere, each with the last parts of keys that mean the same here, best first."""

@@ -32,6 +32,7 @@ SHORT_FORMS: Mapping[str, str] = {
     "model.cutoffs": "cut",
     "model.pooling": "",
     "model.dropout": "d",
+    "model.token_dropout": "td",
     "model.forget_bias": "fb",
     "model.implementation": "",
     "model.init_range": "init",
