@@ -11,54 +11,22 @@ import own_cells
 import pytest
 import tiny
 import torch
+import transfers
 from experiments import outcome
-from safetensors.torch import load_file
-from torch import Tensor
+from transfers import DATA, FROZEN, SHORT, SIZES, classifier, language_model, weights
 
 from seqlab.evaluate.evaluation import evaluate_run
 from seqlab.evaluate.loaded import load_run
 from seqlab.experiment import cleaning, recipes
 from seqlab.runs import checkpoints, removal, run_folder
 from seqlab.runs.checkpoints import MODEL
-from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.errors import DamagedFileError, UserError
 from seqlab.training import run
-
-SIZES = ["model.embedding_size=4", "model.hidden_size=4", "model.layers=2"]
-SHORT = ["training.epochs=3", "training.tensorboard=false", "training.record_every=1"]
-WORDS = {"good": ["fine", "lovely", "great"], "bad": ["awful", "dull", "poor"]}
 
 
 @pytest.fixture(autouse=True)
 def _folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.chdir(tmp_path)
-    rows = [f"a {WORDS[label][k % 3]} film {k},{label}\n" for k in range(24) for label in WORDS]
-    (tmp_path / "films.csv").write_text("text,label\n" + "".join(rows))
-    (tmp_path / "more.txt").write_text("".join(f"a quiet film {k}, not seen\n" for k in range(30)))
-
-
-DATA = ["data.path=films.csv", "data.unlabelled_path=more.txt"]
-
-
-def language_model(*settings: str) -> RunFolder:
-    overrides = ["data.kind=table", *DATA, "name=films-lm", *SIZES, *SHORT, "samples.count=0", *settings]
-    return tiny.fit(["text-lm", *overrides])
-
-
-def classifier(*settings: str) -> list[str]:
-    kind = ["model.kind=recurrent-classifier", "model.init_from=films-lm"]
-    return ["text-classifier", *DATA, *kind, *SIZES, "model.linear_size=3", *SHORT, *settings]
-
-
-def weights(found: RunFolder) -> dict[str, Tensor]:
-    """Of the run's best checkpoint, read without seqlab."""
-    return load_file(found.checkpoints / checkpoints.name(found.summary()["best_step"]) / MODEL)
-
-
-FROZEN = ["training.unfreeze_every=99"]
-"""Only the head is trained, so that everything else is what training started from."""
+    transfers.use_folders(tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("tied", ["false", "true"])
@@ -84,7 +52,7 @@ def test_the_folder_says_from_what_it_started() -> None:
     assert record["step"] == source.summary()["best_step"]
     manifest = checkpoints.verify(source.checkpoints / checkpoints.name(record["step"]), source.fingerprint)
     assert record["sha256"] == manifest["files"][MODEL]["sha256"]
-    assert f"Starts from {source.path.name}, step {record['step']}." in callback.messages
+    assert f"Starts from {source.path.name}, step {record['step']}: embedding, body." in callback.messages
     assert tiny.fit(tiny.BRACKETS).start() is None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from seqlab.schema.config import Config
 
@@ -17,8 +17,15 @@ class LayerConfig(Config, ABC):
     """Settings of a layer.
 
     Subclasses: a `build`, and one line in `layer_kinds.py`.
+
+    drops: it does nothing but drop something in training.
+    recurrent: it has the weights of a language model's recurrent layers.
+    free: settings that its weights do not depend on.
     """
 
+    drops: ClassVar[bool] = False
+    recurrent: ClassVar[bool] = False
+    free: ClassVar[tuple[str, ...]] = ()
     kind: str
     """Name of the layer."""
 

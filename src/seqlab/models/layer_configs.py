@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 from typing_extensions import override
@@ -72,6 +72,8 @@ class MaxPoolConfig(LayerConfig):
 class RecurrentConfig(StepwiseLayerConfig):
     """Recurrent layers of one cell, each of which reads the outputs of the one before."""
 
+    recurrent: ClassVar[bool] = True
+    free: ClassVar[tuple[str, ...]] = ("implementation", "dropout", "forget_bias")
     kind: Literal["recurrent"] = "recurrent"
     """Name of the layer."""
     cell: CellSetting = "lstm"
@@ -124,6 +126,8 @@ class TokenLinearConfig(StepwiseLayerConfig):
 class DropoutConfig(StepwiseLayerConfig):
     """Dropout of each feature of each step."""
 
+    drops: ClassVar[bool] = True
+    free: ClassVar[tuple[str, ...]] = ("rate",)
     kind: Literal["dropout"] = "dropout"
     """Name of the layer."""
     rate: float = Field(default=0.5, ge=0, lt=1)
@@ -139,6 +143,8 @@ class DropoutConfig(StepwiseLayerConfig):
 class TokenDropoutConfig(StepwiseLayerConfig):
     """Dropout of whole tokens, of all features of a step; the others are multiplied by 1 / (1 - rate)."""
 
+    drops: ClassVar[bool] = True
+    free: ClassVar[tuple[str, ...]] = ("rate",)
     kind: Literal["token-dropout"] = "token-dropout"
     """Name of the layer."""
     rate: float = Field(default=0.3, ge=0, lt=1)

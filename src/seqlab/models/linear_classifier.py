@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from seqlab.models.input_spec import InputSpec
 from seqlab.models.model_config import ModelConfig, TokenDropout, Width
+from seqlab.models.transfer import EMBEDDING, LANGUAGE_MODEL, Same, Transfer, everything
 
 if TYPE_CHECKING:
     import torch
@@ -21,6 +22,9 @@ class LinearClassifierConfig(ModelConfig):
 
     kind: Literal["linear-classifier"] = "linear-classifier"
     """Name of the model."""
+    init_from: str | None = Field(default=None, min_length=1)
+    """Name or path of a finished run whose weights training starts from: a `recurrent-lm`, whose embedding is
+    taken, or such a classifier of the same labels; none: weights are drawn."""
     embedding_size: int = Field(default=300, ge=1)
     """Features of an embedded token."""
     embedding_std: float = Field(default=1.0, gt=0)
@@ -39,6 +43,12 @@ class LinearClassifierConfig(ModelConfig):
     @override
     def widths(self) -> tuple[Width, ...]:
         return (Width("linear_size"),)
+
+    @property
+    @override
+    def transfer(self) -> Transfer | None:
+        own = everything(*Same.of("linear_size"))
+        return Transfer.of(self.init_from, {LANGUAGE_MODEL: EMBEDDING, self.kind: own})
 
     @override
     def build(self, spec: InputSpec, generator: torch.Generator) -> SequenceModel:

@@ -10,7 +10,7 @@ from typing_extensions import override
 from seqlab.models.embeddings import EmbeddingName, build_embedding
 from seqlab.models.input_spec import InputSpec
 from seqlab.models.model_config import CellSetting, ModelConfig, TokenDropout, Width
-from seqlab.models.transfer import Taken, Transfer
+from seqlab.models.transfer import LANGUAGE_MODEL, Same, Transfer, everything, recurrent_layers
 from seqlab.nn.implementation import Implementation
 
 if TYPE_CHECKING:
@@ -68,17 +68,8 @@ class RecurrentClassifierConfig(ModelConfig):
     @property
     @override
     def transfer(self) -> Transfer | None:
-        if self.init_from is None:
-            return None
-        sizes = ("cell", "embedding_size", "hidden_size", "layers")
-        layers = {**dict.fromkeys(sizes), "embedding": "learned", "bidirectional": False, "sum_layers": False}
-        return Transfer(
-            self.init_from,
-            {
-                "recurrent-lm": Taken(("embedding.", "body."), layers),
-                self.kind: Taken(("",), {**layers, "linear_size": None}, same_task=True),
-            },
-        )
+        own = Same.of("cell", "hidden_size", "layers", "bidirectional", "linear_size")
+        return Transfer.of(self.init_from, {LANGUAGE_MODEL: recurrent_layers(), self.kind: everything(*own)})
 
     @override
     def build(self, spec: InputSpec, generator: torch.Generator) -> SequenceModel:

@@ -14,6 +14,15 @@ from seqlab.models.input_spec import InputSpec
 from seqlab.models.layer_config import LayerConfig
 from seqlab.models.layer_kinds import LAYERS
 from seqlab.models.model_config import ModelConfig, Width
+from seqlab.models.transfer import (
+    EMBEDDING,
+    LANGUAGE_MODEL,
+    Same,
+    Taken,
+    Transfer,
+    everything,
+    recurrent_layers,
+)
 from seqlab.schema.errors import UserError
 from seqlab.schema.registry import ByKind
 
@@ -37,6 +46,10 @@ class SequentialClassifierConfig(ModelConfig):
 
     kind: Literal["sequential-classifier"] = "sequential-classifier"
     """Name of the model."""
+    init_from: str | None = Field(default=None, min_length=1)
+    """Name or path of a finished run whose weights training starts from: a `recurrent-lm`, whose embedding is
+    taken and, where the list of layers begins with recurrent ones, its layers, or such a classifier of the
+    same layers and labels; none: weights are drawn."""
     embedding: EmbeddingName = "learned"
     """What a token is read as: a learned vector, a one-hot one, the numbers that it is (tokenizer
     `numbers`), or its id as one number, which is an order that words do not have."""
@@ -66,6 +79,26 @@ class SequentialClassifierConfig(ModelConfig):
     @override
     def widths(self) -> tuple[Width, ...]:
         return ()
+
+    @property
+    @override
+    def transfer(self) -> Transfer | None:
+        own = everything(*self._weight_settings())
+        return Transfer.of(self.init_from, {LANGUAGE_MODEL: self._of_language_model(), self.kind: own})
+
+    def _of_language_model(self) -> Taken:
+        """Its recurrent layers, too, where the list begins with such, after layers that drop something."""
+        first = next((i for i, layer in enumerate(self.layers) if not layer.drops), None)
+        if first is None or not self.layers[first].recurrent:
+            return EMBEDDING
+        return recurrent_layers(f"body.layers.{first}.", f"layers.{first}.")
+
+    def _weight_settings(self) -> tuple[Same, ...]:
+        """The settings that all weights depend on, with that of a layer which only the run has."""
+        named = [(i, layer, name) for i, layer in enumerate(self.layers) for name in type(layer).model_fields]
+        layers = [f"layers.{i}.{name}" for i, layer, name in named if name not in layer.free]
+        further = f"layers.{len(self.layers)}.kind"
+        return Same.of(*layers, further, "pooling", "dense_sizes", "one_logit")
 
     @model_validator(mode="after")
     def _flatten_has_a_window(self) -> SequentialClassifierConfig:

@@ -109,8 +109,8 @@ def _train(
         # Building everything first finds what does not fit before a folder exists.
         experiment = build(config, dataset, place, None)
         start = None if source is None else source.start(experiment)
-        if start is not None:
-            callback.message(f"Starts from {start.record['run']}, step {start.record['step']:,}.")
+        if source is not None:
+            callback.message(source.note)
         made = _environment(config, place.type, experiment.matmul)
         run = run_folder.create(
             config.name,

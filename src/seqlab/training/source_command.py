@@ -10,7 +10,7 @@ from seqlab.experiment.experiment_config import AnyExperimentConfig
 from seqlab.experiment.run_names import changed_of
 from seqlab.schema.config import plain
 from seqlab.schema.described import described, differ
-from seqlab.schema.settings import format_setting
+from seqlab.schema.settings import flat, format_setting
 
 _RECIPES = {"imdb": "imdb-lm", "table": "text-lm"}
 """Recipes of language models, by the dataset they are for."""
@@ -44,7 +44,7 @@ def _data_settings(recipe: str, config: AnyExperimentConfig) -> dict[str, Any]:
 def _model_settings(recipe: str, config: AnyExperimentConfig) -> dict[str, Any]:
     """The settings that both models have and that must be the same, where they are not the recipe's."""
     assert config.transfer is not None, "it starts from a run"
-    table, own = recipes.read(recipe).table.get("model", {}), plain(config)["model"]
+    table, own = recipes.read(recipe).table.get("model", {}), flat(plain(config)["model"])
     taken = config.transfer.sources.get(table.get("kind"))
-    shared = [] if taken is None else [key for key, without in taken.settings.items() if without is None]
-    return {f"model.{key}": own[key] for key in shared if table.get(key) != own[key]}
+    shared = [] if taken is None else [same for same in taken.settings if same.without is None]
+    return {f"model.{s.there}": own[s.own] for s in shared if table.get(s.there) != own[s.own]}

@@ -50,6 +50,12 @@ class SourceRun:
     taken: Taken
     sha256: str
 
+    @property
+    def note(self) -> str:
+        """Which weights training starts from, for people."""
+        parts = ", ".join(own.removesuffix(".") for own in self.taken.weights.values()) or "all weights"
+        return f"Starts from {self.run.path.name}, step {checkpoints.step_of(self.checkpoint):,}: {parts}."
+
     def start(self, experiment: Experiment) -> RunStart:
         """The weights that an experiment starts from, with their record.
 
@@ -59,8 +65,9 @@ class SourceRun:
         self._check_tokenizer(experiment.config, experiment.dataset)
         if self.taken.same_task:
             self._check_task(experiment.config, experiment.dataset)
-        weights = self._of(read_weights(self.run, self.checkpoint))
-        self._check_weights(weights, self._of(experiment.weights))
+        weights = self._taken(read_weights(self.run, self.checkpoint))
+        own = {name: each for name, each in experiment.weights.items() if self.taken.replaces(name)}
+        self._check_weights(weights, own)
         content = save({name: tensor.contiguous() for name, tensor in weights.items()})
         record: StartRecord = {
             "run": self.run.path.name,
@@ -79,13 +86,14 @@ class SourceRun:
         """
         own = {key: code.sha256 for key, code in load_code(config).items()}
         then, now = _model(self.config, self.code), _model(config, own)
-        for key, without in self.taken.settings.items():
-            before, after = then.get(key, without), now.get(key, without)
+        for same in self.taken.settings:
+            before, after = then.get(same.there, same.without), now.get(same.own, same.without)
             if before == after:
                 continue
-            remedy = f"Set model.{key}={format_setting(before)}, or train" if key in now else "Train"
+            settable = same.own in now and before is not None
+            remedy = f"Set model.{same.own}={format_setting(before)}, or train" if settable else "Train"
             raise UserError(
-                f"'model.{key}' must be that of {self.run.path.name}, from which {KEY!r} starts: "
+                f"'model.{same.own}' must be that of {self.run.path.name}, from which {KEY!r} starts: "
                 f"{format_setting(before)}. Got {format_setting(after)}. {remedy} another run to start from."
             )
 
@@ -128,9 +136,10 @@ class SourceRun:
                     f"{name!r} is {wanted.get(name, 'none')}. Got {found.get(name, 'none')}."
                 )
 
-    def _of(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """What is taken of a model's weights."""
-        return {name: tensor for name, tensor in state.items() if name.startswith(self.taken.weights)}
+    def _taken(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """What is taken of the run's weights, by the own names."""
+        renamed = {self.taken.renamed(name): tensor for name, tensor in state.items()}
+        return {name: tensor for name, tensor in renamed.items() if name is not None}
 
 
 def find_source(config: AnyExperimentConfig) -> SourceRun | None:
@@ -190,8 +199,8 @@ def _finished_run(wanted: str, config: AnyExperimentConfig) -> RunFolder:
 
 
 def _model(config: AnyExperimentConfig, code: Mapping[str, str]) -> dict[str, Any]:
-    """The settings of a model, code by its content."""
-    return plain(identity(config, code))["model"]
+    """The settings of a model by their keys in its table, code by its content."""
+    return flat(plain(identity(config, code))["model"])
 
 
 def _checksum(spec: Mapping[str, Any], code: Mapping[str, str]) -> str:
