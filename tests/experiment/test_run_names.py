@@ -14,10 +14,11 @@ from seqlab.experiment import recipes
 from seqlab.experiment.experiment_config import TrainingConfig
 from seqlab.experiment.run_names import architecture, changed, run_stem
 from seqlab.experiment.training_kinds import AVERAGINGS, OPTIMIZERS, SCHEDULES
+from seqlab.models.layer_kinds import LAYERS
 from seqlab.models.model_kinds import MODELS
 from seqlab.runs import run_folder
 from seqlab.schema.config import plain, read_toml
-from seqlab.schema.short_forms import SHORT_FORMS
+from seqlab.schema.short_forms import KIND_FORMS, LAYER_FORMS, SHORT_FORMS
 from seqlab.training import run
 
 COMPLETE = [name for name in recipes.names() if not name.startswith("text-")]
@@ -50,6 +51,14 @@ def test_a_recipe_unchanged_is_its_name_and_seed(name: str) -> None:
         (["imdb-majority", "fit_on=train+valid"], "imdb-majority-train-valid"),
         (["brackets-gru", "name=mine"], "mine-gru-h16-l1-lr0.02-s1"),
         (["brackets-lstm", "training.record_every=7"], "brackets-lstm-s1"),
+        (["imdb-cnn", "model.layers.1.filters=80", "model.layers.0.rate=0.3"], "imdb-cnn-0d0.3-1f80-s1"),
+        # 200 are the default, but not the recipe's.
+        (["imdb-cnn", "model.layers.1.filters=200"], "imdb-cnn-1f200-s1"),
+        (["imdb-cnn", "model.layers.2.kind=recurrent", "model.layers.2.cell=gru"], "imdb-cnn-2rnn-gru-s1"),
+        (["imdb-cnn", "model.layers.1.kind=linear", "model.layers.1.size=9"], "imdb-cnn-1linear-u9-s1"),
+        (["imdb-cnn", "model.layers=[{kind = 'token-dropout'}]"], "imdb-cnn-0token-drop-not-1-s1"),
+        (["imdb-cnn", "model.layers=[]"], "imdb-cnn-not-0-not-1-s1"),
+        (["imdb-cnn", "name=mine"], "mine-0drop-d0.4-1conv-f100-w3-4-5-lr0.001-s1"),
     ],
 )  # fmt: skip
 def test_a_name_says_what_was_changed(arguments: list[str], expected: str) -> None:
@@ -90,6 +99,8 @@ def test_every_short_form_is_of_a_setting_that_a_kind_has() -> None:
     }
     keys |= {f"training.{name}" for name in TrainingConfig.model_fields} | {"fit_on"}
     assert set(SHORT_FORMS) <= keys
+    assert set(KIND_FORMS) <= set(LAYERS)
+    assert set(LAYER_FORMS) <= {name for kind in LAYERS for name in LAYERS[kind].model_fields}
 
 
 def test_a_name_is_bounded_and_safe_for_every_file_system() -> None:

@@ -11,8 +11,8 @@ from seqlab.experiment import recipes
 from seqlab.experiment.experiment_config import experiment_class
 from seqlab.schema import own_code
 from seqlab.schema.described import BaseSettings, DescribedSetting, described
-from seqlab.schema.settings import format_setting
-from seqlab.schema.short_forms import SHORT_FORMS
+from seqlab.schema.settings import format_setting, is_list_of_tables
+from seqlab.schema.short_forms import KIND_FORMS, LAYER_FORMS, SHORT_FORMS
 
 _ARCHITECTURE = ("model.path", "model.cell", "model.kind", "baseline.kind")
 """BaseSettings that say what is fitted, the most specific one first."""
@@ -102,32 +102,62 @@ def _of_recipe(name: str) -> BaseSettings:
 
 
 def _of_changes(settings: Mapping[str, Any]) -> list[str]:
-    different = changed(settings)
-    now, then = architecture(settings), architecture(recipes.read(str(settings["name"])).table)
-    parts = [_word(now.rpartition(":")[2])] if now != then else []
+    name, now = str(settings["name"]), list(described(experiment_class(settings), settings))
+    different = changed_of(name, now)
+    fitted, before = architecture(settings), architecture(recipes.read(name).table)
+    parts = [_word(fitted.rpartition(":")[2])] if fitted != before else []
     if "training.optimizer.path" in different:
         # Its own name says more than that it is one's own.
         different.pop("training.optimizer.kind", None)
-    return [*parts, *(_part(key, different[key]) for key in SHORT_FORMS if key in different)]
+    named = {key: [_part(SHORT_FORMS[key], different[key])] for key in SHORT_FORMS if key in different}
+    named["model.layers"] = named.get("model.layers", []) + _layer_parts(now, different)
+    return [*parts, *(part for key in SHORT_FORMS for part in named.get(key, []))]
+
+
+def _layer_parts(settings: Iterable[DescribedSetting], different: Mapping[str, Any]) -> list[str]:
+    """A part for each layer of a list that is another one: `1conv-f80`, or `1f80` where its kind is the same.
+
+    Of a layer of another kind, the settings that are no defaults.
+    """
+    layers: dict[str, list[str]] = {}
+    for setting in settings:
+        name = setting.key.removeprefix(f"{setting.item}.")
+        if not setting.item or name not in LAYER_FORMS or setting.key not in different:
+            continue
+        if name == "kind":
+            layers[setting.item] = [KIND_FORMS.get(setting.value, _word(setting.value))]
+        elif setting.changed or f"{setting.item}.kind" not in different:
+            layers.setdefault(setting.item, []).append(_part(LAYER_FORMS[name], setting.value))
+    parts = {item.rpartition(".")[2]: "-".join(words) for item, words in layers.items()}
+    left_out = (key.rpartition(".")[2] for key in different if key.rpartition(".")[2].isdecimal())
+    return [*(index + words for index, words in parts.items()), *(f"not-{index}" for index in left_out)]
 
 
 def _of_own(settings: Mapping[str, Any]) -> list[str]:
     if "ensemble" in settings:
         return []  # its name says more than how many it combines
-    values = {key: value for key in _SIZES if (value := _value(settings, key)) is not None}
-    return [
-        _word(architecture(settings).rpartition(":")[2]),
-        *(_part(key, value) for key, value in values.items()),
-    ]
+    sizes = {key: value for key in _SIZES if (value := _value(settings, key)) is not None}
+    fitted = [_word(architecture(settings).rpartition(":")[2])]
+    if is_list_of_tables(sizes.get("model.layers")):
+        # The layers say more than the kind of a model that is made of them.
+        now = list(described(experiment_class(settings), settings))
+        fitted = _layer_parts(now, {setting.key: setting.value for setting in now})
+        del sizes["model.layers"]
+    return [*fitted, *(_part(SHORT_FORMS[key], value) for key, value in sizes.items())]
 
 
-def _part(key: str, value: Any) -> str:
-    """A setting in a name, with the characters that every file system takes."""
+def _part(short: str, value: Any) -> str:
+    """A setting in a name, with the characters that every file system takes.
+
+    Args:
+        short: what precedes the value.
+        value: in a plain table.
+    """
     if isinstance(value, bool):
-        return SHORT_FORMS[key] if value else f"not-{SHORT_FORMS[key]}"
+        return short if value else f"not-{short}"
     if own_code.names_code(value):
-        return SHORT_FORMS[key] + _word(own_code.split(value)[1])
-    return SHORT_FORMS[key] + _word(format_setting(value))
+        return short + _word(own_code.split(value)[1])
+    return short + _word(format_setting(value))
 
 
 def _word(text: str) -> str:

@@ -65,6 +65,31 @@ SHORT_FORMS: Mapping[str, str] = {
 Each of them must be part of the fingerprint, since a run is found by both: so paths of data are not here.
 """
 
+LAYER_FORMS: Mapping[str, str] = {
+    "kind": "",
+    "cell": "",
+    "filters": "f",
+    "widths": "w",
+    "width": "w",
+    "hidden_size": "h",
+    "layers": "l",
+    "size": "u",
+    "bidirectional": "bidirectional",
+    "rate": "d",
+    "dropout": "d",
+    "forget_bias": "fb",
+    "implementation": "",
+}
+"""The same for settings of a layer in a list of layers."""
+KIND_FORMS: Mapping[str, str] = {
+    "convolution": "conv",
+    "dropout": "drop",
+    "max-pool": "pool",
+    "recurrent": "rnn",
+    "token-dropout": "token-drop",
+}
+"""Kinds of layers in names of runs; others are written out."""
+
 
 def letters() -> dict[str, str]:
     """What precedes the value of a setting in a name, by the last part of its key.
