@@ -31,9 +31,13 @@ def use_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "more.txt").write_text("".join(f"a quiet film {k}, not seen\n" for k in range(30)))
 
 
-def language_model(*settings: str) -> RunFolder:
+def language_model_recipe(*settings: str) -> list[str]:
     overrides = ["data.kind=table", *DATA, "name=films-lm", *SIZES, *SHORT, "samples.count=0", *settings]
-    return tiny.fit(["text-lm", *overrides])
+    return ["text-lm", *overrides]
+
+
+def language_model(*settings: str) -> RunFolder:
+    return tiny.fit(language_model_recipe(*settings))
 
 
 def classifier(*settings: str) -> list[str]:

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from seqlab.experiment.experiment_config import ExperimentConfig
+from seqlab.experiment.experiment_config import AnyExperimentConfig, ExperimentConfig
+from seqlab.experiment.run_names import run_stem
 from seqlab.runs import run_folder
 from seqlab.runs.study_folder import Trial
-from seqlab.schema.config import parse
+from seqlab.schema.config import parse, plain
 from seqlab.studies.axes import EPOCHS
 from seqlab.studies.budgets import adjustment
 from seqlab.studies.design import Design
@@ -19,6 +20,8 @@ from seqlab.studies.known_monitor import check_monitor
 from seqlab.studies.lost_settings import lost_settings, size_differences
 from seqlab.studies.resources import Resources
 from seqlab.studies.study_space import StudySpace
+from seqlab.training.run import run_reference
+from seqlab.training.source_run import MissingSourceError, find_source
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +71,7 @@ def forecast(design: Design, resources: Resources, processes: int) -> Forecast:
     check_monitor(design)
     estimates = Estimates(resources.device, resources.threads)
     adjust = adjustment(design.config.budget, estimates.seconds_per_step)
-    trials = design.config.search.expected(StudySpace(design, adjust))
+    trials = design.config.search.expected(StudySpace(design, adjust, _reference))
     # Baselines are fitted within seconds; measuring them would take as long as fitting them.
     networks = [trial for trial in trials if not trial.baseline]
     rows = tuple(
@@ -79,6 +82,7 @@ def forecast(design: Design, resources: Resources, processes: int) -> Forecast:
         sentences=(
             *_counts(design, trials),
             *_on_epochs(design, networks),
+            *_on_sources(networks),
             *lost_settings(design),
             *size_differences(design, adjust),
         ),
@@ -114,6 +118,14 @@ def _row(name: str, trials: Sequence[Trial], estimates: Estimates) -> ForecastRo
     )
 
 
+def _reference(config: AnyExperimentConfig) -> str:
+    """The reference of a run; where it depends on a run that does not exist yet, one that no run has."""
+    try:
+        return run_reference(config)
+    except MissingSourceError:
+        return run_stem(plain(config))
+
+
 def _finished(trial: Trial) -> bool:
     path = run_folder.resolve(trial.run)
     return path.exists() and run_folder.open_run(path).finished
@@ -134,6 +146,23 @@ def _counts(design: Design, trials: Sequence[Trial]) -> list[str]:
     if finished:
         sentences.append(f"Runs that are finished already: {finished}.")
     return sentences
+
+
+def _on_sources(trials: Sequence[Trial]) -> list[str]:
+    """A sentence on each run whose weights others start from: its cost is no part of the study's."""
+    configs = [parse(ExperimentConfig, trial.config) for trial in trials]
+    needed = {config.transfer.run: config for config in configs if config.transfer is not None}
+    return [_on_source(config) for config in needed.values()]
+
+
+def _on_source(config: ExperimentConfig) -> str:
+    try:
+        source = find_source(config)
+    except MissingSourceError as error:
+        return f"A run must be finished before, whose cost is not counted. {error}"
+    assert source is not None, "a run is named"
+    name, seconds = source.run.path.name, source.run.summary()["cost"]["training_seconds"]
+    return f"Runs start from {name}, which is finished; its {seconds:,.0f} s of training are not counted."
 
 
 def _on_epochs(design: Design, trials: Sequence[Trial]) -> list[str]:

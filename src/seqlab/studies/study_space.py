@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from typing_extensions import override
 
+from seqlab.experiment.experiment_config import AnyExperimentConfig
 from seqlab.runs.study_folder import Trial
 from seqlab.schema.config import plain
 from seqlab.schema.metric_spec import MetricSpec
@@ -19,10 +20,21 @@ from seqlab.training.run import run_reference
 
 
 class StudySpace(SearchSpace):
-    """The search space of a design, with the adjustment that keeps its runs within the study's budget."""
+    """The search space of a design, with the adjustment that keeps its runs within the study's budget.
 
-    def __init__(self, design: Design, adjust: Adjust):
-        self._design, self._adjust = design, adjust
+    Args:
+        design: of the study.
+        adjust: see `adjustment`.
+        reference: of an experiment's run.
+    """
+
+    def __init__(
+        self,
+        design: Design,
+        adjust: Adjust,
+        reference: Callable[[AnyExperimentConfig], str] = run_reference,
+    ):
+        self._design, self._adjust, self._reference = design, adjust, reference
 
     @property
     @override
@@ -80,7 +92,7 @@ class StudySpace(SearchSpace):
             setting=dict(setting),
             seed=seed,
             epochs=tuple(epochs),
-            run=run_reference(config),
+            run=self._reference(config),
             config=plain(config),
             baseline=False,
         )
@@ -93,7 +105,7 @@ class StudySpace(SearchSpace):
             setting=dict(setting),
             seed=self.seeds[0],
             epochs=(),
-            run=run_reference(config),
+            run=self._reference(config),
             config=plain(config),
             baseline=True,
         )

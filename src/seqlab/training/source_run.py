@@ -36,6 +36,10 @@ _UNCUT = ("max_length", "keep")
 """Settings of a dataset that say how texts are cut, which changes no vocabulary."""
 
 
+class MissingSourceError(UserError):
+    """The run whose weights another one starts from does not exist, or is not finished."""
+
+
 @dataclass(frozen=True)
 class SourceRun:
     """A finished run, the checkpoint of its result, and what is taken from it.
@@ -146,7 +150,8 @@ def find_source(config: AnyExperimentConfig) -> SourceRun | None:
     """The run that the settings of a model name; None where its weights are drawn.
 
     Raises:
-        UserError: there is no such run, it is not finished or damaged, or its model is another one.
+        MissingSourceError: there is no such run, or it is not finished.
+        UserError: it is damaged, or its model is another one.
     """
     transfer = config.transfer
     if transfer is None:
@@ -188,10 +193,10 @@ def _finished_run(wanted: str, config: AnyExperimentConfig) -> RunFolder:
         run = run_folder.find(wanted)
     except UserError as error:
         remedy = "" if known else f" Train it first: {command_for(wanted, config)}"
-        raise UserError(f"{KEY!r}: {error}{remedy}") from None
+        raise MissingSourceError(f"{KEY!r}: {error}{remedy}") from None
     if not run.finished:
         state = "is being trained" if run.running else "is not finished"
-        raise UserError(
+        raise MissingSourceError(
             f"{KEY!r} must name a finished run. Got {run.path.name}, which {state}. "
             f"{'Wait for it' if run.running else 'Finish it'}: seqlab resume {run.path.name}"
         )
