@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, model_validator
 from typing_extensions import override
 
+from seqlab.models.any_language_model import AnyLanguageModelConfig
 from seqlab.models.input_spec import InputSpec
-from seqlab.models.model_config import CellSetting, ModelConfig, Width
-from seqlab.models.output_layer import DIVISOR, Cutoffs, Divisor, OutputLayer
+from seqlab.models.model_config import CellSetting, Width
 from seqlab.nn.implementation import Implementation
 from seqlab.schema.errors import UserError
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from seqlab.models.model import SequenceModel
 
 
-class RecurrentLanguageModelConfig(ModelConfig):
+class RecurrentLanguageModelConfig(AnyLanguageModelConfig):
     """Embedding -> dropout -> recurrent layers -> dropout -> Linear to the vocabulary.
 
     With `cutoffs` the last layer is an adaptive softmax.
@@ -48,40 +48,13 @@ class RecurrentLanguageModelConfig(ModelConfig):
     """Share dropped of embedded tokens, between recurrent layers and before the output."""
     tied: bool = False
     """Whether the output's weights are the embedding; needs embedding_size = hidden_size."""
-    cutoffs: Cutoffs = ()
-    """First id of each cluster of rare tokens, for an adaptive softmax: a cluster is computed only for the
-    targets in it. Ids must be in the order of frequency. Empty: a linear layer to all tokens."""
-    projection_divisor: Divisor = DIVISOR
-    """A cluster has this many times fewer features than the one before it, the first one fewer than the
-    hidden size."""
-    init_range: float = Field(default=0.1, gt=0)
-    """Embedding and output weights are drawn from U(-init_range, init_range)."""
 
     @property
     @override
     def widths(self) -> tuple[Width, ...]:
         if self.tied:
             return (Width("hidden_size", "embedding_size"),)
-        return Width("hidden_size", step=self._output.step), Width("embedding_size")
-
-    @property
-    @override
-    def least_tokens(self) -> int:
-        return self._output.least_tokens
-
-    @property
-    def _output(self) -> OutputLayer:
-        return OutputLayer(
-            inputs=self.hidden_size,
-            cutoffs=self.cutoffs,
-            projection_divisor=self.projection_divisor,
-            tied=self.tied,
-        )
-
-    @model_validator(mode="after")
-    def _output_fits(self) -> RecurrentLanguageModelConfig:
-        self._output.check()
-        return self
+        return Width("hidden_size", step=self.hidden_step), Width("embedding_size")
 
     @model_validator(mode="after")
     def _tied_sizes(self) -> RecurrentLanguageModelConfig:
@@ -112,5 +85,5 @@ class RecurrentLanguageModelConfig(ModelConfig):
             generator=generator,
             implementation=self.implementation,
         )
-        head = self._output.build(spec, embedding, bound=bound, generator=generator)
+        head = self.head(spec, embedding, generator)
         return LanguageModel(embedding, body, dropout=self.dropout, head=head)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, model_validator
 from typing_extensions import override
 
+from seqlab.models.any_language_model import AnyLanguageModelConfig
 from seqlab.models.input_spec import InputSpec
-from seqlab.models.model_config import ModelConfig, Width
-from seqlab.models.output_layer import DIVISOR, Cutoffs, Divisor, OutputLayer
+from seqlab.models.model_config import Width
 from seqlab.schema.errors import UserError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def nearest_divisor(number: int, wanted: int) -> int:
     return next((n for n in near if number % n == 0), 1)
 
 
-class TransformerLanguageModelConfig(ModelConfig):
+class TransformerLanguageModelConfig(AnyLanguageModelConfig):
     """Embedding * sqrt(hidden) + sinusoids -> dropout -> pre-norm layers -> norm -> Linear.
 
     With `cutoffs` the last layer is an adaptive softmax.
@@ -50,40 +50,11 @@ class TransformerLanguageModelConfig(ModelConfig):
     """Share dropped of embedded tokens, of each branch of a layer and inside its feed-forward part."""
     attention_dropout: float = Field(default=0.0, ge=0, lt=1)
     """Share dropped of attention weights; more than 0 leaves torch's fused attention, which is slower."""
-    tied: bool = False
-    """Whether the output's weights are the embedding."""
-    cutoffs: Cutoffs = ()
-    """First id of each cluster of rare tokens, for an adaptive softmax: a cluster is computed only for the
-    targets in it. Ids must be in the order of frequency. Empty: a linear layer to all tokens."""
-    projection_divisor: Divisor = DIVISOR
-    """A cluster has this many times fewer features than the one before it, the first one fewer than the
-    hidden size."""
-    init_range: float = Field(default=0.1, gt=0)
-    """Embedding and output weights are drawn from U(-init_range, init_range)."""
 
     @property
     @override
     def widths(self) -> tuple[Width, ...]:
-        return Width("hidden_size", step=lcm(self.heads, self._output.step)), Width("feed_forward_size")
-
-    @property
-    @override
-    def least_tokens(self) -> int:
-        return self._output.least_tokens
-
-    @property
-    def _output(self) -> OutputLayer:
-        return OutputLayer(
-            inputs=self.hidden_size,
-            cutoffs=self.cutoffs,
-            projection_divisor=self.projection_divisor,
-            tied=self.tied,
-        )
-
-    @model_validator(mode="after")
-    def _output_fits(self) -> TransformerLanguageModelConfig:
-        self._output.check()
-        return self
+        return Width("hidden_size", step=lcm(self.heads, self.hidden_step)), Width("feed_forward_size")
 
     @model_validator(mode="after")
     def _heads_divide(self) -> TransformerLanguageModelConfig:
@@ -112,6 +83,6 @@ class TransformerLanguageModelConfig(ModelConfig):
             attention_dropout=self.attention_dropout,
             generator=generator,
         )
-        head = self._output.build(spec, embedding, bound=bound, generator=generator)
+        head = self.head(spec, embedding, generator)
         # Dropout of inputs comes after the positions, inside the stack; none is applied before the head.
         return LanguageModel(embedding, body, dropout=0.0, head=head)

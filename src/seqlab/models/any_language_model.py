@@ -1,14 +1,16 @@
-"""The output layer of a language model by its settings; free of torch until it is built."""
+"""Settings that language models share, those of the output layer; free of torch until it is built."""
 
 from __future__ import annotations
 
+from abc import ABC
 from bisect import bisect_right
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from typing_extensions import override
 
 from seqlab.models.input_spec import InputSpec
+from seqlab.models.model_config import ModelConfig
 from seqlab.schema.errors import UserError
 from seqlab.schema.settings import inline_toml
 
@@ -18,40 +20,47 @@ if TYPE_CHECKING:
 
     from seqlab.nn.embedding import Embedding
 
-Cutoffs = tuple[Annotated[int, Field(ge=1)], ...]
-Divisor = Annotated[int, Field(ge=1, le=1_000)]
 DIVISOR = 4
 """As in Grave et al. 2017, and the default of torch."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class OutputLayer:
-    """A linear map to the vocabulary, its weights tied to the embedding or not, or an adaptive softmax.
+class AnyLanguageModelConfig(ModelConfig, ABC):
+    """Settings of a language model.
 
-    inputs: features that it maps. cutoffs, projection_divisor, tied: the settings of the model.
+    Its output layer is a linear map to the vocabulary, its weights tied to the embedding or not, or, with
+    `cutoffs`, an adaptive softmax.
     """
 
-    inputs: int
-    cutoffs: Cutoffs
-    projection_divisor: Divisor
-    tied: bool
+    hidden_size: int = Field(ge=1)
+    """Features that the output layer reads."""
+    tied: bool = False
+    """Whether the output's weights are the embedding."""
+    cutoffs: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    """First id of each cluster of rare tokens, for an adaptive softmax: a cluster is computed only for the
+    targets in it. Ids must be in the order of frequency. Empty: a linear layer to all tokens."""
+    projection_divisor: int = Field(default=DIVISOR, ge=1, le=1_000)
+    """A cluster has this many times fewer features than the one before it, the first one fewer than the
+    hidden size."""
+    init_range: float = Field(default=0.1, gt=0)
+    """Embedding and output weights are drawn from U(-init_range, init_range)."""
 
     @property
-    def step(self) -> int:
-        """Numbers of inputs of which all projections are whole fractions are multiples of it."""
+    def hidden_step(self) -> int:
+        """Hidden sizes of which all projections are whole fractions are multiples of it."""
         return self.projection_divisor ** len(self.cutoffs)
 
     @property
+    @override
     def least_tokens(self) -> int:
-        """Tokens of the smallest vocabulary."""
         return max(self.cutoffs, default=1) + 1
 
-    def check(self) -> None:
-        """Check the settings, as far as no data is needed.
+    @model_validator(mode="after")
+    def _output_fits(self) -> AnyLanguageModelConfig:
+        self._check_output()
+        return self
 
-        Raises:
-            UserError: they do not fit each other.
-        """
+    def _check_output(self) -> None:
+        """Check the settings of the output layer, as far as no data is needed."""
         if not self.cutoffs:
             if self.projection_divisor != DIVISOR:
                 raise UserError(
@@ -69,17 +78,15 @@ class OutputLayer:
             raise UserError(
                 f"'cutoffs' must ascend. Got {inline_toml(self.cutoffs)}. Nearest: {inline_toml(ascending)}."
             )
-        if self.step > self.inputs:
+        if self.hidden_step > self.hidden_size:
             raise UserError(
                 "'projection_divisor' must leave every cluster a feature: it divides the hidden size, "
-                f"{self.inputs}, {len(self.cutoffs)} times. Got {self.projection_divisor}. "
+                f"{self.hidden_size}, {len(self.cutoffs)} times. Got {self.projection_divisor}. "
                 f"Nearest: {self._divisor()}."
             )
 
-    def build(
-        self, spec: InputSpec, embedding: Embedding, *, bound: float, generator: torch.Generator
-    ) -> nn.Module:
-        """The layer, its weights drawn from U(-bound, bound).
+    def head(self, spec: InputSpec, embedding: Embedding, generator: torch.Generator) -> nn.Module:
+        """The output layer, its weights drawn from U(-init_range, init_range).
 
         Raises:
             UserError: it does not fit the vocabulary.
@@ -87,12 +94,13 @@ class OutputLayer:
         from seqlab.nn.adaptive_softmax import AdaptiveSoftmax
         from seqlab.nn.initial import output_layer
 
+        size, bound = self.hidden_size, self.init_range
         if not self.cutoffs:
             tied = embedding if self.tied else None
-            return output_layer(self.inputs, spec.outputs, bound=bound, tied=tied, generator=generator)
+            return output_layer(size, spec.outputs, bound=bound, tied=tied, generator=generator)
         self._check_vocabulary(spec)
         return AdaptiveSoftmax(
-            self.inputs,
+            size,
             spec.outputs,
             self.cutoffs,
             divisor=self.projection_divisor,
@@ -118,5 +126,5 @@ class OutputLayer:
     def _divisor(self) -> int:
         """The largest divisor that leaves every cluster a feature."""
         return bisect_right(
-            range(1, self.projection_divisor), self.inputs, key=lambda d: d ** len(self.cutoffs)
+            range(1, self.projection_divisor), self.hidden_size, key=lambda d: d ** len(self.cutoffs)
         )
