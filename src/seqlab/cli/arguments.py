@@ -24,8 +24,37 @@ Whole = Annotated[int, Parameter(converter=whole_number)]
 """A whole number."""
 Json = Annotated[bool, Parameter(name="--json")]
 Setting = Annotated[str, Parameter(name="key=value")]
-InputFile = Annotated[Path, Parameter(allow_leading_hyphen=True)]
-"""A path, or a dash for standard input."""
+TextFile = Annotated[
+    Path,
+    Parameter(
+        allow_leading_hyphen=True,
+        help="Table (.csv, .tsv, .jsonl, .parquet), read as the run's own data, one text per row. Any other "
+        "file: one text per line. A dash is standard input. Rows and lines without text keep their position "
+        "and have no answer; a note counts them.",
+    ),
+]
+TextColumn = Annotated[
+    str,
+    Parameter(
+        help="Column of the table with the texts. Default: that of the run's data, else the only one whose "
+        "name fits."
+    ),
+]
+Separator = Annotated[
+    str,
+    Parameter(
+        help="Separator of the columns of a .csv or .tsv file: comma, semicolon, tab, pipe or another "
+        "character."
+    ),
+]
+Encoding = Annotated[
+    str,
+    Parameter(
+        help="Encoding of the file, or of standard input. Default: utf-8; for a table, that of the run's "
+        "data."
+    ),
+]
+Overwrite = Annotated[bool, Parameter(help="Replace the output if it exists.")]
 Run = Annotated[str, Parameter(name="run", help="Folder of the run, or the start of its name.")]
 
 Trust = Annotated[

@@ -7,10 +7,21 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from seqlab.cli.arguments import InputFile, Json, Run, Trust, Whole, check_output
+from seqlab.cli.arguments import (
+    Encoding,
+    Json,
+    Overwrite,
+    Run,
+    Separator,
+    TextColumn,
+    TextFile,
+    Trust,
+    Whole,
+    check_output,
+)
 from seqlab.cli.console import print_json, print_line, print_note
 from seqlab.cli.progress_display import working
-from seqlab.cli.text_input import TextOptions, text_source
+from seqlab.cli.text_input import TextOptions, check_one_source, text_source
 from seqlab.schema.errors import UserError
 from seqlab.stats.formatting import counted
 
@@ -28,12 +39,12 @@ def explain(
     name: Run,
     /,
     *texts: str,
-    file: InputFile | None = None,
-    text_column: str | None = None,
-    separator: str | None = None,
-    encoding: str | None = None,
+    file: TextFile | None = None,
+    text_column: TextColumn | None = None,
+    separator: Separator | None = None,
+    encoding: Encoding | None = None,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
-    overwrite: bool = False,
+    overwrite: Overwrite = False,
     method: str | None = None,
     label: str | None = None,
     steps: Whole | None = None,
@@ -50,21 +61,8 @@ def explain(
     ----------
     texts
         Texts to explain. Without texts and without a file: standard input, one text per line.
-    file
-        Table (.csv, .tsv, .jsonl, .parquet), read as the run's own data, one text per row. Any other file:
-        one text per line. A dash is standard input. Rows and lines without text keep their position and
-        have no answer; a note counts them.
-    text_column
-        Column of the table with the texts. Default: that of the run's data, else the only one whose name
-        fits.
-    separator
-        Separator of the columns of a .csv or .tsv file: comma, semicolon, tab, pipe or another character.
-    encoding
-        Encoding of the file, or of standard input. Default: utf-8; for a table, that of the run's data.
     output
         Page to write, .html, which needs no other file and no network: the first 500 texts.
-    overwrite
-        Replace the output if it exists.
     method
         weights (models that are sums over words, exactly), integrated-gradients (needs captum) or occlusion
         (any model: each word left out). Default: the first of them that suits the model; the output says
@@ -105,8 +103,7 @@ def explain(
 def _check_options(
     texts: tuple[str, ...], file: Path | None, output: Path | None, *, overwrite: bool, top: int
 ) -> None:
-    if texts and file is not None:
-        raise UserError("Texts are given either as arguments or by '--file'. Got both.")
+    check_one_source(texts, file)
     if top < 0:
         raise UserError(f"'top' must be at least 0. Got {top}. Nearest: 0.")
     if output is None and overwrite:

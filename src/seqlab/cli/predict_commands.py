@@ -7,10 +7,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from seqlab.cli.arguments import InputFile, Json, Run, Trust, Whole, check_output
+from seqlab.cli.arguments import (
+    Encoding,
+    Json,
+    Overwrite,
+    Run,
+    Separator,
+    TextColumn,
+    TextFile,
+    Trust,
+    Whole,
+    check_output,
+)
 from seqlab.cli.console import percent, print_json, print_line, print_note, print_text
 from seqlab.cli.progress_display import working
-from seqlab.cli.text_input import TextOptions, text_source
+from seqlab.cli.text_input import TextOptions, check_one_source, text_source
 from seqlab.schema.errors import UserError
 from seqlab.schema.visible import shortened, visible
 from seqlab.stats.formatting import counted
@@ -90,13 +101,13 @@ def predict(
     name: Run,
     /,
     *texts: str,
-    file: InputFile | None = None,
-    text_column: str | None = None,
+    file: TextFile | None = None,
+    text_column: TextColumn | None = None,
     id_column: str | None = None,
-    separator: str | None = None,
-    encoding: str | None = None,
+    separator: Separator | None = None,
+    encoding: Encoding | None = None,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
-    overwrite: bool = False,
+    overwrite: Overwrite = False,
     top: Whole | None = None,
     temperature: float = 1.0,
     abstain_below: float | None = None,
@@ -109,23 +120,10 @@ def predict(
     ----------
     texts
         Texts to predict. Without texts and without a file: standard input, one text per line.
-    file
-        Table (.csv, .tsv, .jsonl, .parquet), read as the run's own data, one text per row. Any other file:
-        one text per line. A dash is standard input. Rows and lines without text keep their position and
-        have no answer; a note counts them.
-    text_column
-        Column of the table with the texts. Default: that of the run's data, else the only one whose name
-        fits.
     id_column
         The only column of the table that is written with the answers. Default: all columns.
-    separator
-        Separator of the columns of a .csv or .tsv file: comma, semicolon, tab, pipe or another character.
-    encoding
-        Encoding of the file, or of standard input. Default: utf-8; for a table, that of the run's data.
     output
         Table of the answers to write, .csv, .jsonl or .parquet: all rows in their order.
-    overwrite
-        Replace the output if it exists.
     top
         Number of labels of each text, the likeliest first. Default: 1 in an output, else all.
     temperature
@@ -139,8 +137,7 @@ def predict(
     from seqlab.evaluate.loaded_ensemble import load_predictor
     from seqlab.runs import run_folder
 
-    if texts and file is not None:
-        raise UserError("Texts are given either as arguments or by '--file'. Got both.")
+    check_one_source(texts, file)
     if output is None and (id_column is not None or overwrite):
         raise UserError("'--id-column' and '--overwrite' need an output. Got none; add -o FILE.")
     labels = 1 if top is None else top

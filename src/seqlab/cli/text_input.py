@@ -27,6 +27,16 @@ class TextOptions(NamedTuple):
     encoding: str | None
 
 
+def check_one_source(texts: Sequence[str], file: Path | None) -> None:
+    """Check that texts are not both arguments and in a file.
+
+    Raises:
+        UserError: they are.
+    """
+    if texts and file is not None:
+        raise UserError("Texts are given either as arguments or by '--file'. Got both.")
+
+
 def text_source(data: DatasetConfig, texts: Sequence[str], reading: TextOptions, *, keep: bool) -> TextSource:
     """The given texts, else those of a table, else the lines of another file or of standard input.
 
