@@ -7,7 +7,7 @@ H outputs (F for each width).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -63,12 +63,7 @@ class Convolution(StatelessLayer):
     def outputs(
         self, x: Float[Tensor, "B T E"] | Lookup, lengths: Int[Tensor, " B"]
     ) -> tuple[Float[Tensor, "B T H"], Int[Tensor, " B"]]:
-        spaced, before = self._spaced(x, lengths)
-        T = x.shape[1]
-        outputs = [
-            _Convolve.apply(spaced, weight, bias, _Steps(before - _before(weight), T, lengths))
-            for weight, bias in self._weights()
-        ]
+        outputs = [_Convolve.apply(*operands) for operands in self._operands(x, lengths)]
         y = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=2)
         return torch.relu(y), lengths
 
@@ -84,20 +79,21 @@ class Convolution(StatelessLayer):
         Only the step of the maximum gets a gradient, the first one of several, so the backward pass reads
         w input vectors for each output of a sequence, in place of all of them.
         """
-        T = x.shape[1]
-        if not T:
+        if not x.shape[1]:
             return self(x, lengths, need_state=False)[0].sum(1)  # nothing
-        spaced, before = self._spaced(x, lengths)
-        outputs = [
-            _ConvolveMax.apply(spaced, weight, bias, _Steps(before - _before(weight), T, lengths))
-            for weight, bias in self._weights()
-        ]
+        outputs = [_ConvolveMax.apply(*operands) for operands in self._operands(x, lengths)]
         # ReLU is monotonic, so the maximum may be taken before it.
         return torch.relu(torch.cat(outputs, dim=1))
 
-    def _weights(self) -> list[tuple[Tensor, Tensor]]:
-        found = [one for one in self.convolutions if isinstance(one, nn.Conv1d)]
-        return [(one.weight, one.bias) for one in found if one.bias is not None]
+    def _operands(
+        self, x: Float[Tensor, "B T E"] | Lookup, lengths: Int[Tensor, " B"]
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor, _Steps]]:
+        """What the operation of each width reads: inputs, weight, bias, and the wanted outputs."""
+        spaced, before = self._spaced(x, lengths)
+        for one in self.convolutions:
+            assert isinstance(one, nn.Conv1d), "a width is a convolution"
+            assert one.bias is not None, "it has biases"
+            yield spaced, one.weight, one.bias, _Steps(before - _before(one.weight), x.shape[1], lengths)
 
     def _spaced(
         self, x: Float[Tensor, "B T E"] | Lookup, lengths: Int[Tensor, " B"]
