@@ -59,7 +59,7 @@ TRAIN = ["train", *tiny.BRACKETS]
         ([*TRAIN, "model.cell=lstn"], "'model.cell' must be one of elman, elman-concat"),
         ([*TRAIN, "task.kind=classify"], "needs a dataset with at least 2 labels. Got 'brackets' with 0"),
         ([*TRAIN, "batching.tokens=5"], "'batching.tokens' must be at least the longest sequence"),
-        ([*TRAIN, "model.tied=true", "model.hidden_size=5"], "Nearest: embedding_size = 5"),
+        ([*TRAIN, "model.tied=true", "model.hidden_size=5"], "Nearest: model.embedding_size=5"),
         ([*TRAIN, "training.optimizer.nesterov=true", "training.optimizer.kind=sgd"], "nesterov"),
         ([*TRAIN, "name=a/b"], "'name' must match"),
         ([*TRAIN, "seed=-1"], "'seed' must be greater than or equal to 0"),

@@ -208,9 +208,15 @@ def test_without_a_name_it_has_that_of_the_data(seqlab, members) -> None:
     [
         ([], "'ensemble.members' must have at least 2 items. Got 0"),
         (["net"], "'ensemble.members' must have at least 2 items. Got 1"),
-        (["net", "net"], "'members' must differ from each other. Got 'net-.*' twice. Nearest: 'weights'"),
+        (
+            ["net", "net"],
+            "'ensemble.members' must differ .* Got 'net-.*' twice. Nearest: 'ensemble.weights'",
+        ),
         (["net", "nothing"], "There is no run 'nothing'"),
-        (["net", "grams", "ensemble.weights=1"], "'weights' must be as many as the members, 2. Got 1"),
+        (
+            ["net", "grams", "ensemble.weights=1"],
+            "'ensemble.weights' must be as many as the members, 2. Got 1",
+        ),
         (["net", "grams", "ensemble.weights=1,0"], "'ensemble.weights' must be greater than 0"),
         (["net", "grams", "ensemble.weights=1,nan"], "'ensemble.weights' must be"),
         (["net", "grams", "weights=1,2"], "There is no setting 'weights'. Nearest: 'ensemble.weights'"),

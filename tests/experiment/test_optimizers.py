@@ -254,7 +254,10 @@ def test_every_setting_is_tried() -> None:
 def test_nesterov_needs_momentum() -> None:
     with pytest.raises(UserError, match=r"'momentum' must be above 0 where 'nesterov' is true\. Got 0\.0"):
         parse(SgdConfig, {"learning_rate": 0.1, "nesterov": True})
-    with pytest.raises(UserError, match=r"^training\.optimizer: 'momentum' must be above 0"):
+    words = (
+        r"^'training\.optimizer\.momentum' must be above 0 where 'training\.optimizer\.nesterov' is true\."
+    )
+    with pytest.raises(UserError, match=words):
         parse(SgdConfig, {"learning_rate": 0.1, "nesterov": True}, "training.optimizer")
 
 

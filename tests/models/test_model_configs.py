@@ -184,7 +184,8 @@ def test_equal_seed_equal_weights(cls):
 def test_tied_needs_equal_sizes():
     table = {"tied": True, "embedding_size": 200, "hidden_size": 650}
     with pytest.raises(
-        UserError, match=r"model: 'tied' needs 'embedding_size' to be equal to 'hidden_size'. Got 200 "
+        UserError,
+        match=r"^'model\.tied' needs 'model\.embedding_size' to be equal to 'model\.hidden_size'. Got 200 ",
     ):
         parse(RecurrentLanguageModelConfig, table, "model")
     with pytest.raises(ValidationError, match="'tied' needs 'embedding_size'"):
@@ -193,7 +194,8 @@ def test_tied_needs_equal_sizes():
 
 def test_heads_must_divide_the_hidden_size():
     with pytest.raises(
-        UserError, match=r"'heads' must divide 'hidden_size'. Got heads 7, hidden_size 12. Nearest: h.* 6"
+        UserError,
+        match=r"^'model\.heads' must divide 'model\.hidden_size'. Got heads 7, .* Nearest: model\.heads=6",
     ):
         parse(TransformerLanguageModelConfig, {"hidden_size": 12, "heads": 7}, "model")
 
@@ -211,13 +213,19 @@ ADAPTIVE = pytest.mark.parametrize(
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"cutoffs": [9, 4]}, r"model: 'cutoffs' must ascend\. Got \[9, 4\]\. Nearest: \[4, 9\]\."),
-        ({"cutoffs": [4, 4]}, r"'cutoffs' must ascend\. Got \[4, 4\]\. Nearest: \[4\]\."),
+        ({"cutoffs": [9, 4]}, r"^'model\.cutoffs' must ascend\. Got \[9, 4\]\. Nearest: \[4, 9\]\."),
+        ({"cutoffs": [4, 4]}, r"'model\.cutoffs' must ascend\. Got \[4, 4\]\. Nearest: \[4\]\."),
         ({"cutoffs": [0, 4]}, r"'model\.cutoffs' must be greater than or equal to 1\. Got 0"),
-        ({"cutoffs": [4], "tied": True}, r"'tied' must be false where there are 'cutoffs', .*Got true\."),
+        (
+            {"cutoffs": [4], "tied": True},
+            r"'model\.tied' must be false where there are 'model\.cutoffs', .*Got true\.",
+        ),
         ({"cutoffs": [4, 9, 12]}, r"cluster a feature: .* 16, 3 times\. Got 4\. Nearest: 2\."),
         ({"cutoffs": [4], "projection_divisor": 17}, r"16, 1 times\. Got 17\. Nearest: 16\."),
-        ({"projection_divisor": 2}, r"'projection_divisor' must be 4 without 'cutoffs', .*Got 2\."),
+        (
+            {"projection_divisor": 2},
+            r"'model\.projection_divisor' must be 4 without 'model\.cutoffs', .*Got 2\.",
+        ),
     ],
 )
 def test_an_adaptive_output_that_does_not_fit_is_refused(cls, table, settings, message):
@@ -245,6 +253,29 @@ def test_sizes_of_an_adaptive_model_can_be_varied(cls, table):
     config = parse(cls, {**table, "cutoffs": [4, 6]})
     for width in config.widths:
         assert config.at(width, width.step).build(InputSpec(vocabulary=9, outputs=9), random())
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (
+            {"pooling": "flatten"},
+            r"^'model\.window' must be given where 'model\.pooling' is 'flatten': .* Nearest: model"
+            r"\.window=500 with data\.max_length=500 ",
+        ),
+        (
+            {
+                "pooling": "last",
+                "layers": [{"kind": "recurrent", "bidirectional": True}, {"kind": "dropout"}],
+            },
+            r"^'model\.layers\.0' must not be bidirectional where 'model\.pooling' is 'last', .* "
+            r"Nearest: model\.pooling=max\.$",
+        ),
+    ],
+)
+def test_layers_that_do_not_fit_the_pooling_are_refused(table, message):
+    with pytest.raises(UserError, match=message):
+        parse(SequentialClassifierConfig, table, "model")
 
 
 def test_unknown_cell_names_the_nearest():

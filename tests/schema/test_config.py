@@ -6,9 +6,9 @@ import datetime
 from typing import Annotated, Literal
 
 import pytest
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from seqlab.schema.config import AddedLater, Config, canonical, parse, plain, read_toml, to_toml
+from seqlab.schema.config import AddedLater, Config, Table, canonical, parse, plain, read_toml, to_toml
 from seqlab.schema.errors import UserError
 from seqlab.schema.overrides import override
 from seqlab.schema.registry import ByKind, Registry
@@ -107,6 +107,43 @@ def test_a_setting_added_later_is_part_of_fingerprints_only_where_it_is_not_its_
         '{"inner": {"size": 3}, "several": [{"norm": true, "size": 3}, {"size": 3}]}'
     )
     assert plain(Later()) == {"size": 3, "drop": 0.0, "norm": False}
+
+
+class Leash(Config):
+    length: float = 2.0
+    metres: float = 1.0
+
+    @model_validator(mode="after")
+    def _some_is_left(self) -> Leash:
+        if self.metres > self.length:
+            raise UserError(
+                "'metres' must be at most 'length', and 'metre' is none. Got 'length'. Nearest: metres=2 "
+                "or length = 3, but not my.length=3."
+            )
+        return self
+
+
+class Walk(Config):
+    leash: Leash = Leash()
+
+
+@pytest.mark.parametrize(
+    ("cls", "table", "where", "prefix"),
+    [
+        (Leash, {"metres": 3.0}, "", ""),
+        (Leash, {"metres": 3.0}, "leash", "leash."),
+        (Walk, {"leash": {"metres": 3.0}}, "walks.0", "walks.0.leash."),
+    ],
+)
+def test_a_validator_s_keys_are_those_of_its_table(
+    cls: type[Config], table: Table, where: str, prefix: str
+) -> None:
+    with pytest.raises(UserError) as caught:
+        parse(cls, table, where)
+    assert str(caught.value) == (
+        f"'{prefix}metres' must be at most '{prefix}length', and 'metre' is none. Got 'length'. "
+        f"Nearest: {prefix}metres=2 or {prefix}length = 3, but not my.length=3."
+    )
 
 
 @pytest.mark.parametrize("zero", [0, 0.0, -0.0])

@@ -62,7 +62,7 @@ class RecurrentLanguageModelConfig(AnyLanguageModelConfig):
             raise UserError(
                 "'tied' needs 'embedding_size' to be equal to 'hidden_size'. "
                 f"Got {self.embedding_size} and {self.hidden_size}. "
-                f"Nearest: embedding_size = {self.hidden_size}."
+                f"Nearest: embedding_size={self.hidden_size}."
             )
         return self
 

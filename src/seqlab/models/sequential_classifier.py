@@ -114,9 +114,9 @@ class SequentialClassifierConfig(ModelConfig):
         below = [getattr(layer, "bidirectional", False) for layer in self.layers[:-1]]
         if self.pooling == "last" and any(below):
             raise UserError(
-                "A bidirectional layer must be the last one where 'pooling' is 'last', because the backward "
-                "direction has read only one step at a text's last one. "
-                f"Got it as layers.{below.index(True)}. Nearest: pooling='max'."
+                f"'layers.{below.index(True)}' must not be bidirectional where 'pooling' is 'last', unless "
+                "it is the last layer: its backward direction has read only one step at a text's last one. "
+                "Got true. Nearest: pooling=max."
             )
         return self
 

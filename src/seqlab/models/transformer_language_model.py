@@ -62,7 +62,7 @@ class TransformerLanguageModelConfig(AnyLanguageModelConfig):
             hint = nearest_divisor(self.hidden_size, self.heads)
             raise UserError(
                 f"'heads' must divide 'hidden_size'. Got heads {self.heads}, hidden_size {self.hidden_size}. "
-                f"Nearest: heads = {hint}."
+                f"Nearest: heads={hint}."
             )
         return self
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Container
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -32,7 +34,7 @@ def invalid(cls: type[BaseModel], error: ValidationError, where: str) -> UserErr
     key = join(where, str(first["loc"][0])) if first["loc"] else where
     if first["type"] == "missing":
         return UserError(f"{key!r} must be given: {_meaning(cls, key)}")
-    return UserError(sentence(key, first, first.get("input")))
+    return UserError(sentence(key, first, first.get("input"), names=cls.model_fields, table=where))
 
 
 def first_problem(error: ValidationError) -> Any:
@@ -43,13 +45,15 @@ def first_problem(error: ValidationError) -> Any:
     return first
 
 
-def sentence(where: str, problem: Any, got: Any) -> str:
+def sentence(where: str, problem: Any, got: Any, *, names: Container[str] = (), table: str = "") -> str:
     """What must hold of a setting, what it got, and the nearest valid choice.
 
     Args:
         where: its full key.
         problem: one of a validation error's.
         got: the value, as it was typed.
+        names: of the settings of its table.
+        table: the full key of the table.
     """
     reason = problem["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     if problem["type"] == "literal_error":
@@ -60,9 +64,8 @@ def sentence(where: str, problem: Any, got: Any) -> str:
     if problem["type"] == "too_short":
         least = problem["ctx"]["min_length"]
         return f"{where!r} must have at least {least} item{'s' * (least > 1)}. Got {len(got)}."
-    # Raised by a config's own validator, whose message is complete.
     if problem["type"] == "value_error":
-        return f"{where + ': ' if where else ''}{reason}"
+        return _of_validator(reason, where, names, table)
     expected = next((words for words, types in _EXPECTED.items() if problem["type"] in types), None)
     if expected is not None:
         one = any(isinstance(part, int) for part in problem["loc"])
@@ -71,6 +74,26 @@ def sentence(where: str, problem: Any, got: Any) -> str:
     reason = reason.removeprefix("input ").removeprefix("string ").removeprefix("should ")
     reason = reason if reason.startswith("must") else f"must {reason}"
     return f"{where!r} {reason}. Got {got!r}."
+
+
+def _of_validator(reason: str, where: str, names: Container[str], table: str) -> str:
+    """The message of a config's own validator, which is complete but for the key of the table.
+
+    It names its settings without the table, before what it got and in the nearest choices; what it got may
+    be any text, even the name of a setting.
+    """
+    if reason.startswith("must "):
+        return f"{where!r} {reason}"
+
+    def full(match: re.Match[str]) -> str:
+        return join(table, match[0]) if match[0] in names else match[0]
+
+    quoted, assigned = r"(?<=')\w+(?=[.'])", r"(?<![\w.'])\w+(?= ?=)"
+    required, _, rest = reason.partition(" Got ")
+    got, nearest, choices = rest.partition(" Nearest: ")
+    choices = re.sub(f"{quoted}|{assigned}", full, choices)
+    whole = re.sub(quoted, full, required) + (f" Got {got}" if rest else "") + nearest + choices
+    return whole if not where or f"'{where}" in whole else f"{where}: {whole}"
 
 
 def _meaning(cls: type[BaseModel], key: str) -> str:

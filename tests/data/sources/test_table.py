@@ -372,11 +372,20 @@ def test_a_missing_file_and_a_folder(tmp_path: Path):
         ({"valid_path": "a"}, r"data\.valid_path: A table must end in"),
         (
             {"encoding": "utf9"},
-            r"data\.encoding: .* must be one that Python knows.* Got 'utf9'\. Nearest: 'utf-8'",
+            r"^'data\.encoding' must be one that Python knows.* Got 'utf9'\. Nearest: 'utf-8'",
         ),
         ({"encoding": "base64"}, r"must be one that Python knows"),
-        ({"valid_fraction": 0.5, "test_fraction": 0.5}, r"must leave rows to train on\. Got 0\.5 and 0\.5"),
-        ({"split_column": "part", "test_path": "a.csv"}, r"'split_column' must be none if"),
+        (
+            {"valid_fraction": 0.5, "test_fraction": 0.5},
+            r"^'data\.valid_fraction' and 'data\.test_fraction' must leave rows .* Got 0\.5 and 0\.5",
+        ),
+        (
+            {"split_column": "part", "test_path": "a.csv"},
+            r"^'data\.split_column' must be none if 'data\.valid_path' or",
+        ),
+        # A column may have the name of a setting.
+        ({"split_column": "path", "test_path": "a.csv"}, r"is given\. Got 'path'\.$"),
+        ({"separator": "::"}, r"^'data\.separator' must be comma, .* Got '::'\."),
     ],
 )
 def test_invalid_settings(settings: dict[str, Any], words: str):

@@ -120,7 +120,7 @@ def test_a_tsv_file_with_commas_and_an_unusual_separator(tmp_path: Path):
     alone = tmp_path / "d.csv"
     alone.write_text("text;label\na\n")
     assert texts(alone, Column("text;label", ""))[0] == ["a"]
-    with pytest.raises(UserError, match=r"'separator' must be comma, .* Got '::'"):
+    with pytest.raises(UserError, match=r"'data.separator' must be comma, .* Got '::'"):
         config(path, separator="::")
 
 

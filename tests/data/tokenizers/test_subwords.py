@@ -75,7 +75,8 @@ def test_wordpiece_reproduces_words_and_shows_unknown_characters():
 
 def test_wordpiece_needs_an_entry_for_each_character():
     with pytest.raises(
-        UserError, match=r"'tokenizer.size' must be at least \d+: each character of .* needs an entry. Got 20"
+        UserError,
+        match=r"'data.tokenizer.size' must be at least \d+: each character of .* needs an entry. Got 20",
     ):
         WordPieceConfig(size=20).train(TEXTS)
 

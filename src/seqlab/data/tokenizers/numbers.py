@@ -100,8 +100,8 @@ class NumbersConfig(TokenizerConfig):
     def train(self, texts: Sequence[str], *, running: bool = False) -> Tokenizer:
         if running:
             raise UserError(
-                "'tokenizer.kind' must not be 'numbers' for running text. "
-                "Nearest: tokenizer.kind='whitespace'."
+                "'data.tokenizer.kind' must not be 'numbers' for running text. "
+                "Nearest: data.tokenizer.kind=whitespace."
             )
         return _Numbers(self)
 

@@ -131,7 +131,7 @@ class WordPieceConfig(TokenizerConfig):
         missing = len(entries) - _subword_count(self.size, running=running)
         if missing > 0:
             raise UserError(
-                f"'tokenizer.size' must be at least {self.size + missing}: each character of the "
+                f"'data.tokenizer.size' must be at least {self.size + missing}: each character of the "
                 f"training split needs an entry. Got {self.size}."
             )
         # A new model of the same entries: the trained one would treat those listed above as special tokens,
