@@ -43,7 +43,7 @@ def _run(card: Card) -> str:
     if card.get("oracle"):
         lines.append(f"comparison with the true distribution: {card['oracle']['scored_as']}")
     lines += [
-        f"{_training(card)}, {card['tokens']:,} tokens, {card['parameters']:,} parameters; vocabulary "
+        f"{_training(card)}{card['tokens']:,} tokens, {card['parameters']:,} parameters; vocabulary "
         f"{validation['vocabulary']:,} ({validation['tokenizer']})",
         f"{_time(card)}{cost['peak_memory_mib']:,.0f} MiB, {_machine(validation, cost)}",
     ]
@@ -140,13 +140,21 @@ def _machine(card: Card, cost: dict[str, Any]) -> str:
 
 
 def _training(card: Card) -> str:
-    """Seed, checkpoint and epochs; a baseline has neither seed nor steps."""
+    """Where the numbers after it come from: seed, checkpoint and epochs, which a baseline does not have.
+
+    Those of an ensemble come from its members, which are named without the digits of their hashes.
+    """
     validation = card["card"]
+    # Cards of earlier versions have no budget, nor were there ensembles.
+    members = validation.get("budget", {}).get("members")
+    if members is not None:
+        names = ", ".join(reference.rpartition("-")[0] for reference in members)
+        return f"ensemble of {len(members)} finished runs, {names}; their sums: "
     if not card["steps"]:
-        return "fitted without steps"
+        return "fitted without steps, "
     return (
         f"seed {validation['seed']}, checkpoint of step {validation['checkpoint_step']:,} of "
-        f"{card['steps']:,}, {card['epochs']:g} epochs"
+        f"{card['steps']:,}, {card['epochs']:g} epochs, "
     )
 
 

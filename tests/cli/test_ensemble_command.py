@@ -428,6 +428,8 @@ def test_the_page_has_the_members_beside_the_ensemble(seqlab, members, tmp_path:
     assert len(static_table(static, "cost")) == 4
     curves = next(static.glob("figure-*-loss-on-reviews.csv")).read_text(encoding="utf-8")
     assert "best" not in curves, "an ensemble has no curve"
+    rules = "a baseline, which is fitted without steps, or an ensemble, the mean of finished runs."
+    assert f"Grey rule: {rules}" in (tmp_path / "page.html").read_text(encoding="utf-8")
     seqlab("remove", "net", "--yes")
     assert seqlab("report", "best", "-o", str(tmp_path / "page.html"), "--static", str(static)).status == 0
     rows = static_table(static, "members-reviews")

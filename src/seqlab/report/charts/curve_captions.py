@@ -49,7 +49,7 @@ def _opening(number: RecordedNumber) -> str:
 
 def _lines(number: RecordedNumber) -> str:
     """The meaning of the lines."""
-    rules = f"Grey rule: {number.rules}, which is fitted without steps." if number.rules else ""
+    rules = f"Grey rule: {number.rules}." if number.rules else ""
     in_training = len(number.splits) > 1
     if number.chapter.grouped:
         return _join(*_lines_of_many(number, in_training=in_training), rules)

@@ -86,10 +86,10 @@ def recorded_number(every: Chapter, name: str, unit: str, splits: tuple[str, ...
 def _kinds(chapter: Chapter) -> str:
     """The kinds of runs of a chapter that have no curve."""
     kinds = {
-        "a baseline": any(entry.baseline for entry in chapter.entries),
-        "an ensemble": any(entry.ensemble for entry in chapter.entries),
+        "a baseline, which is fitted without steps": any(entry.baseline for entry in chapter.entries),
+        "an ensemble, the mean of finished runs": any(entry.ensemble for entry in chapter.entries),
     }
-    return " or ".join(kind for kind, present in kinds.items() if present)
+    return ", or ".join(kind for kind, present in kinds.items() if present)
 
 
 def _count_groups(chapter: Chapter, field: str) -> int:
