@@ -154,3 +154,7 @@ def test_layers_that_only_a_recipe_or_only_its_base_has_are_marked(seqlab) -> No
     shown = json.loads(seqlab("show", "battlefield-cnn", "--json").out)
     different = {each["key"] for each in shown["settings"] if each["differs"]}
     assert "model.layers.0.kind" in different
+    assert {each["base"] for each in shown["settings"] if each["key"].startswith("model.layers.0")} == {None}
+    assert shown["left_out"] == []
+    shown = json.loads(seqlab("show", "battlefield-cnn", "model.layers=[]", "--json").out)
+    assert shown["left_out"] == ["model.layers.0"]

@@ -140,11 +140,12 @@ def _as_table(shown: Shown) -> dict[str, Any]:
             {
                 "key": setting.key,
                 "value": setting.value,
-                "base": shown.based_on(setting),
+                "base": None if shown.is_new(setting) else shown.based_on(setting),
                 "differs": shown.differs(setting),
                 "absent": setting.absent or None,
                 "meaning": setting.meaning,
             }
             for setting in shown.settings
         ],
+        "left_out": shown.left_out,
     }
