@@ -190,6 +190,18 @@ def test_an_unfinished_ensemble_is_resumed_from_its_folder() -> None:
     assert outcome(made) == expected
 
 
+def test_an_unfinished_ensemble_is_resumed_in_another_folder_of_runs(tmp_path: Path, monkeypatch) -> None:
+    """Moved with its members, or named by its path: they are beside it, whatever the folder of runs has."""
+    made = run_folder.open_run(Path(train(recipe(NET, CONSTANT))["run"]))
+    expected = outcome(made)
+    (made.path / "finished.json").unlink()
+    moved = shutil.move(run_folder.root(), tmp_path / "elsewhere")
+    found = run_folder.find(str(Path(moved) / made.path.name))
+    run.resume(found, callback=tiny.Nobody())
+    assert outcome(found) == expected
+    assert not run_folder.names()
+
+
 @pytest.mark.parametrize(
     ("members", "words"),
     [

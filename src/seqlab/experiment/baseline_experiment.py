@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from typing_extensions import override
 
@@ -59,7 +61,11 @@ class BaselineExperiment(Experiment):
 
 
 def baseline_experiment(
-    config: BaselineExperimentConfig, dataset: Dataset, device: torch.device, matmul: str | None
+    config: BaselineExperimentConfig,
+    dataset: Dataset,
+    device: torch.device,
+    matmul: str | None,
+    folder: Path | None,
 ) -> BaselineExperiment:
-    """See `seqlab.experiment.experiment.build`; a baseline has no use for a device or a matmul backend."""
+    """See `seqlab.experiment.experiment.build`; a baseline has no use for anything but its data."""
     return BaselineExperiment(config, dataset)

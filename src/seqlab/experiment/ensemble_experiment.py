@@ -57,7 +57,11 @@ class EnsembleExperiment(Experiment):
 
 
 def ensemble_experiment(
-    config: EnsembleExperimentConfig, dataset: Dataset, device: torch.device, matmul: str | None
+    config: EnsembleExperimentConfig,
+    dataset: Dataset,
+    device: torch.device,
+    matmul: str | None,
+    folder: Path | None,
 ) -> EnsembleExperiment:
     """See `seqlab.experiment.experiment.build`; an ensemble has no use for a matmul backend."""
-    return EnsembleExperiment(config, dataset, device)
+    return EnsembleExperiment(config, dataset, device, folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -49,7 +50,11 @@ class Experiment(ABC):
 
 
 def build(
-    config: AnyExperimentConfig, dataset: Dataset, device: torch.device, matmul: str | None
+    config: AnyExperimentConfig,
+    dataset: Dataset,
+    device: torch.device,
+    matmul: str | None,
+    folder: Path | None = None,
 ) -> Experiment:
     """The experiment of these settings on a dataset.
 
@@ -58,8 +63,9 @@ def build(
         dataset: what is learned from.
         device: where a model lives.
         matmul: the matmul backend that an unfinished run began with; None chooses.
+        folder: which holds the runs that it combines; None is the folder of all runs.
 
     Raises:
         UserError: the parts do not fit each other.
     """
-    return EXPERIMENTS[config.method](config, dataset, device, matmul)
+    return EXPERIMENTS[config.method](config, dataset, device, matmul, folder)

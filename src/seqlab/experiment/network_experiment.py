@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -127,9 +128,13 @@ class NetworkExperiment(Experiment):
 
 
 def network_experiment(
-    config: ExperimentConfig, dataset: Dataset, device: torch.device, matmul: str | None
+    config: ExperimentConfig,
+    dataset: Dataset,
+    device: torch.device,
+    matmul: str | None,
+    folder: Path | None,
 ) -> NetworkExperiment:
-    """See `seqlab.experiment.experiment.build`."""
+    """See `seqlab.experiment.experiment.build`; a network combines no runs."""
     return NetworkExperiment(config, dataset, device, matmul)
 
 

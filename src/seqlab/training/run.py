@@ -198,7 +198,8 @@ def _go_on(
         run.remove_leftovers()
         then = run.environment()
         with numerics(then["device"], then["threads"]) as place, _kernels(then):
-            experiment = build(config, dataset, place, then["matmul"])
+            # Wherever the run is: members of an ensemble are beside it.
+            experiment = build(config, dataset, place, then["matmul"], run.path.parent)
             now = _environment(config, then["device"], experiment.matmul)
             for difference in environment.differences(then, now):
                 callback.message(f"Not the same bits as without interruption: {difference}.")
