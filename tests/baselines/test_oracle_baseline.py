@@ -8,8 +8,8 @@ import pytest
 from seqlab.baselines.baseline import FitContext
 from seqlab.baselines.oracle_baseline import OracleBaselineConfig
 from seqlab.data import oracle_floor
-from seqlab.data.cache import encode
 from seqlab.data.dataset import Dataset
+from seqlab.data.encode import encode
 from seqlab.data.sources.brackets import BracketsConfig
 from seqlab.data.sources.generated import GeneratedConfig
 from seqlab.data.sources.ndfa import NdfaConfig

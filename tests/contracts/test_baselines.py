@@ -13,9 +13,9 @@ from scipy.stats import norm
 from seqlab.baselines import labels, n_gram, oracle_baseline
 from seqlab.baselines.baseline import Arrays, Baseline, BaselineConfig, FitContext
 from seqlab.baselines.baseline_kinds import BASELINES
-from seqlab.data.cache import encode
 from seqlab.data.dataset import Split
 from seqlab.data.dataset_config import DatasetConfig
+from seqlab.data.encode import encode
 from seqlab.data.ragged import Ragged, ragged
 from seqlab.data.sources.adding import AddingConfig
 from seqlab.data.sources.brackets import BracketsConfig

@@ -8,11 +8,10 @@ import pytest
 
 from seqlab.baselines.baseline_kinds import BASELINES
 from seqlab.data.data_kinds import BATCHING, DATASETS, TOKENIZERS
-from seqlab.experiment.experiment_config import (
-    BaselineExperimentConfig,
+from seqlab.experiment.experiment_config import BaselineExperimentConfig, ExperimentConfig
+from seqlab.experiment.training_config import (
     DiagnosticsConfig,
     EvaluationConfig,
-    ExperimentConfig,
     SamplesConfig,
     TrainingConfig,
 )

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqlab.data import cache as data_cache
-from seqlab.data.cache import cut
+from seqlab.data import encoded_files
 from seqlab.data.dataset import About, Corpus, Dataset, Limit
 from seqlab.data.dataset_config import DatasetConfig
+from seqlab.data.encode import cut
 from seqlab.data.tokenizers.tokenizer import Encoded, offsets_of
 from seqlab.data.tokenizers.words import WordsConfig
 from seqlab.schema.errors import UserError, WorkError
@@ -186,7 +186,7 @@ def test_a_failed_write_leaves_nothing_behind(cache: Path, monkeypatch: pytest.M
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(data_cache, "_save", full)
+    monkeypatch.setattr(encoded_files, "_save", full)
     with pytest.raises(WorkError, match="No space left"):
         WordsDataset().build()
     assert list((cache / "encoded").iterdir()) == []

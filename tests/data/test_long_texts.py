@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from seqlab.data import cache
+from seqlab.data import encode as encoding
 from seqlab.data.dataset import Limit
 from seqlab.data.ragged import Ragged, ragged
 from seqlab.data.sequences import pad
@@ -94,10 +94,10 @@ def test_kept_tokens_of_a_long_text_are_those_of_the_whole(
     assert len(text) > PART
     limit = Limit(most, keep)
     for tokenizer in (WhitespaceConfig().train([text]), BytesConfig().train([text])):
-        found = cache._encoded(["12 3", text, "", "45"], tokenizer, limit, lambda texts: None)
+        found = encoding._encoded(["12 3", text, "", "45"], tokenizer, limit, lambda texts: None)
         whole = [tokenizer.encode(one) for one in ("12 3", text, "", "45")]
         wanted = [_cut(tokens, limit) for tokens in whole]
-        alone = cache._encoded([text], tokenizer, limit, lambda texts: None)
+        alone = encoding._encoded([text], tokenizer, limit, lambda texts: None)
         assert [tokens.tolist() for tokens in found] == wanted
         assert alone[0].tolist() == wanted[1]
 
@@ -115,19 +115,19 @@ def test_tokens_after_the_last_kept_one_are_not_encoded(
         return encode(texts)
 
     monkeypatch.setattr(tokenizer, "encode_batch", counted)
-    cache._encoded([text], tokenizer, Limit(10, "first"), lambda texts: None)
+    encoding._encoded([text], tokenizer, Limit(10, "first"), lambda texts: None)
     assert sum(characters) <= PART + 3
 
 
 def test_texts_are_encoded_in_groups_of_bounded_size() -> None:
-    texts = ["a" * length for length in (1, 2, cache.CHARACTERS, 3, cache.CHARACTERS + 1, 4, 5)]
-    groups = list(cache._chunks(texts))
+    texts = ["a" * length for length in (1, 2, encoding.CHARACTERS, 3, encoding.CHARACTERS + 1, 4, 5)]
+    groups = list(encoding._chunks(texts))
     assert [text for group in groups for text in group] == texts
     for group in groups:
-        assert len(group) == 1 or sum(map(len, group)) <= cache.CHARACTERS
-    many = list(cache._chunks(["a"] * (2 * cache.CHUNK + 1)))
-    assert list(map(len, many)) == [cache.CHUNK, cache.CHUNK, 1]
-    assert list(cache._chunks([])) == []
+        assert len(group) == 1 or sum(map(len, group)) <= encoding.CHARACTERS
+    many = list(encoding._chunks(["a"] * (2 * encoding.CHUNK + 1)))
+    assert list(map(len, many)) == [encoding.CHUNK, encoding.CHUNK, 1]
+    assert list(encoding._chunks([])) == []
 
 
 def test_padding_needs_no_more_than_the_batch_and_its_mask() -> None:

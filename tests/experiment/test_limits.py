@@ -8,10 +8,11 @@ import pytest
 import tiny
 import torch
 
-from seqlab.data.batching import PackedConfig, SequencesConfig, StreamConfig, TokensConfig
+from seqlab.data.batching import PackedConfig, SequencesConfig, TokensConfig
 from seqlab.data.dataset import Split
 from seqlab.data.ragged import ragged
 from seqlab.data.sequences import Padded
+from seqlab.data.stream_batching import StreamConfig
 from seqlab.experiment import limits, recipes
 from seqlab.experiment.averaging import EmaConfig, NoAveragingConfig
 from seqlab.experiment.experiment_config import ExperimentConfig
@@ -153,7 +154,7 @@ def test_a_curriculum_longer_than_the_training() -> None:
 def test_settings_that_would_fail_or_do_nothing_at_the_end(setting: str, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "own.txt").write_text("a small text\n" * 30)
-    words = r"'samples\.prompt_tokens' must be 0 .* Got 2|'metrics' must contain 'loss', .* Got accuracy"
+    words = r"'samples\.prompt_tokens' must be 0 .* Got 2|'task.metrics' must contain 'loss', .* Got accuracy"
 
     def build() -> None:
         config = recipes.network("text-lm", ["data.path=own.txt", setting])

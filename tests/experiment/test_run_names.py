@@ -11,8 +11,8 @@ import tiny
 from seqlab.baselines.baseline_kinds import BASELINES
 from seqlab.data.data_kinds import BATCHING, DATASETS, TOKENIZERS
 from seqlab.experiment import recipes
-from seqlab.experiment.experiment_config import TrainingConfig
 from seqlab.experiment.run_names import architecture, changed, run_stem
+from seqlab.experiment.training_config import TrainingConfig
 from seqlab.experiment.training_kinds import AVERAGINGS, OPTIMIZERS, SCHEDULES
 from seqlab.models.layer_kinds import LAYERS
 from seqlab.models.model_kinds import MODELS

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from seqlab.data.batch import Batch
 from seqlab.data.batches import Batches, SelectedBatches
-from seqlab.data.batching import SequencesConfig, StreamConfig, TokensConfig
+from seqlab.data.batching import SequencesConfig, TokensConfig
 from seqlab.data.dataset import Split
 from seqlab.data.ragged import Ragged
+from seqlab.data.stream_batching import StreamConfig
 from seqlab.measure import evaluate as evaluation
 from seqlab.measure.evaluate import evaluate
 from seqlab.measure.item_collector import ItemCollector

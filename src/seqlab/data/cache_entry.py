@@ -14,11 +14,16 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from seqlab.data.fetch import cache_lock, writing
+from seqlab.data.fetch import cache_folder, cache_lock, writing
 from seqlab.runs.atomic import TEMPORARY, sync
 
 SUMS = "SHA256SUMS"
 """The list of checksums, as `sha256sum --check` reads it."""
+
+
+def entries_folder() -> Path:
+    """The folder of all encoded datasets."""
+    return cache_folder() / "encoded"
 
 
 def write_entry(

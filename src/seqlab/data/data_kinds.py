@@ -132,7 +132,7 @@ BATCHING = Registry(
             "at most n tokens per batch, padding not counted",
         ),
         "stream": (
-            "seqlab.data.batching:StreamConfig",
+            "seqlab.data.stream_batching:StreamConfig",
             "windows of contiguous text; the recurrent state is carried over",
         ),
     },

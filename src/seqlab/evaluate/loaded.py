@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Float
 from typing_extensions import override
 
-from seqlab.data.cache import cut
 from seqlab.data.dataset import Dataset, Limit
+from seqlab.data.encode import cut
 from seqlab.data.ragged import Ragged, ragged
 from seqlab.data.tokenizers.tokenizer import Tokenizer, tokenizer_from
 from seqlab.decode.sampling import SamplingOptions

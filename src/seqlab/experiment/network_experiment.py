@@ -15,10 +15,11 @@ from seqlab.data.dataset import Dataset, Split
 from seqlab.data.token_oracle import TokenOracle
 from seqlab.experiment import limits, seeding
 from seqlab.experiment.experiment import Experiment
-from seqlab.experiment.experiment_config import ExperimentConfig, TrainingConfig
+from seqlab.experiment.experiment_config import ExperimentConfig
 from seqlab.experiment.layer_training import LayerTraining
 from seqlab.experiment.matmul_choice import choose, chosen
 from seqlab.experiment.row_wise import RowWiseSgd
+from seqlab.experiment.training_config import TrainingConfig
 from seqlab.measure import gradients
 from seqlab.measure.suitable import check_metrics
 from seqlab.models.layer_counts import LayerCount, layer_counts

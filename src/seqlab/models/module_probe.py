@@ -6,7 +6,7 @@ Legend: B sequences, T steps, V outputs.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,38 +16,13 @@ from torch import Tensor, nn
 
 from seqlab.models.input_spec import InputSpec
 from seqlab.models.module_call import ModuleCall
-from seqlab.models.module_roles import STATES, Roles, RolesConfig, forward_roles
+from seqlab.models.module_roles import Roles, RolesConfig, forward_roles
+from seqlab.models.module_state import StateForm, finders, form_of
 from seqlab.models.module_training import check_training
 from seqlab.schema.own_code import OwnCode, OwnCodeError
 
 EXACT, ROUNDED = 1e-9, 1e-4
 """Largest difference, as a fraction of the largest logit, that counts as equal in float64 and in float32."""
-
-
-@dataclass(frozen=True)
-class StateForm:
-    """How the state of a module is found in its output, and how it is stored.
-
-    find: the state of an output. structure: a state with None for each tensor. axes: the axis of the
-    sequences in each of its tensors.
-    shapes: of each tensor for one sequence, without that axis.
-    """
-
-    find: Callable[[Any], Any]
-    structure: Any
-    axes: tuple[int, ...]
-    shapes: tuple[tuple[int, ...], ...]
-
-    def flat(self, state: Any) -> list[Tensor]:
-        """The tensors of a state, the axis of the sequences first."""
-        return [leaf.movedim(axis, 0) for leaf, axis in zip(_leaves(state), self.axes, strict=True)]
-
-    def nested(self, tensors: Sequence[Tensor]) -> Any:
-        """The inverse of `flat`."""
-        return _filled(
-            self.structure,
-            (tensor.movedim(0, axis).contiguous() for tensor, axis in zip(tensors, self.axes, strict=True)),
-        )
 
 
 @dataclass(frozen=True)
@@ -243,8 +218,8 @@ class _Probe:
         whole = self._read(call, self._tokens)
         _, output = call(self._module, begin, torch.full((self._rows,), middle))
         _, smaller = call(self._module, begin[1:], torch.full((self._rows - 1,), middle))
-        for find in _finders(output, self._roles.state):
-            form = _form(find, output, smaller, self._rows)
+        for find in finders(output, self._roles.state):
+            form = form_of(find, output, smaller, self._rows)
             if form is None:
                 continue
             reverse = [tensor.flip(0) for tensor in form.flat(find(output))]
@@ -322,63 +297,3 @@ def _perturbed(module: nn.Module) -> nn.Module:
 
 def _difference(first: Tensor, second: Tensor) -> float:
     return (first - second).abs().max().item() if first.numel() else 0.0
-
-
-def _finders(output: Any, name: str) -> Iterator[Callable[[Any], Any]]:
-    """The parts of an output that may be the state."""
-    if isinstance(output, tuple | list) and not hasattr(output, "_fields"):
-        yield lambda found: found[1]
-        if len(output) > 2:
-            yield lambda found: tuple(found[1:])
-        return
-    for key in dict.fromkeys((name, *STATES)):
-        if isinstance(output, Mapping) and key in output:
-            yield lambda found, key=key: found[key]
-        elif not isinstance(output, Mapping) and getattr(output, key, None) is not None:
-            yield lambda found, key=key: getattr(found, key)
-
-
-def _leaves(state: Any) -> list[Any]:
-    """Everything in nested tuples, lists and dictionaries, in order."""
-    match state:
-        case tuple() | list():
-            return [leaf for part in state for leaf in _leaves(part)]
-        case dict():
-            return [leaf for part in state.values() for leaf in _leaves(part)]
-        case _:
-            return [state]
-
-
-def _filled(structure: Any, leaves: Iterator[Any]) -> Any:
-    """A nested structure with other leaves, in order."""
-    match structure:
-        case tuple():
-            return tuple(_filled(part, leaves) for part in structure)
-        case list():
-            return [_filled(part, leaves) for part in structure]
-        case dict():
-            return {key: _filled(part, leaves) for key, part in structure.items()}
-        case _:
-            return next(leaves)
-
-
-def _form(find: Callable[[Any], Any], output: Any, smaller: Any, rows: int) -> StateForm | None:
-    """How a state is stored, from the states of two numbers of sequences; None where it is no such thing."""
-    try:
-        state = find(output)
-        leaves, others = _leaves(state), _leaves(find(smaller))
-    except (IndexError, KeyError, AttributeError):
-        return None
-    if not leaves or len(leaves) != len(others):
-        return None
-    axes, shapes = [], []
-    for leaf, other in zip(leaves, others, strict=True):
-        if not isinstance(leaf, Tensor) or not isinstance(other, Tensor) or leaf.dim() != other.dim():
-            return None
-        differing = [axis for axis in range(leaf.dim()) if leaf.shape[axis] != other.shape[axis]]
-        if len(differing) != 1 or leaf.shape[differing[0]] != rows:
-            return None
-        axes.append(differing[0])
-        shapes.append(tuple(size for axis, size in enumerate(leaf.shape) if axis != differing[0]))
-    structure = _filled(state, iter([None] * len(leaves)))
-    return StateForm(find, structure, tuple(axes), tuple(shapes))
