@@ -88,7 +88,7 @@ def test_commands_take_it(made: RunFolder, capsys: pytest.CaptureFixture[str]) -
             r"'model\.cutoffs' must be less than \d+, .*Got \[6, 1000\]\. Nearest: \[6\]",
         ),
         ("data.tokenizer.kind=characters", r"'model\.cutoffs' must be empty unless the tokenizer orders"),
-        ("model.tied=true", r"'tied' must be false where there are 'cutoffs'"),
+        ("model.tied=true", r"'model.tied' must be false where there are 'model.cutoffs'"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_training(override: str, message: str) -> None:

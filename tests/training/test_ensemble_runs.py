@@ -210,7 +210,7 @@ def test_an_unfinished_ensemble_is_resumed_in_another_folder_of_runs(tmp_path: P
         ([NET, "imdb-gruu seed=2"], "There is no recipe 'imdb-gruu'. Nearest: 'imdb-gru'"),
         ([NET, [*NET, "sed=2"]], "There is no setting 'sed'. Nearest: 'seed'"),
         ([NET, "other.toml"], "There is no recipe file 'other.toml'"),
-        ([NET, NET], "'members' must differ from each other"),
+        ([NET, NET], "'ensemble.members' must differ from each other"),
         ([NET, "it's"], "must be words: No closing quotation"),
         (["brackets-lstm", "brackets-gru"], "must label texts, or predict a number for each"),
         ([NET, "brackets-gru"], "differ in what they predict: a class, and a text"),

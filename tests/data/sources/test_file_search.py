@@ -133,7 +133,7 @@ def test_the_time_of_a_pattern_is_linear_in_the_files(tmp_path: Path, monkeypatc
     "pattern", ["../*.txt", "part/../../*.txt", "/etc/*", "..", "C:/*.txt", "..\\*.txt", "."]
 )
 def test_a_pattern_cannot_leave_the_folder(folder: Path, pattern: str):
-    with pytest.raises(UserError, match=r"'pattern' must match names inside the folder 'path'"):
+    with pytest.raises(UserError, match=r"'data.pattern' must match names inside the folder 'data.path'"):
         config(folder, pattern=pattern)
 
 

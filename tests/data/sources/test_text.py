@@ -127,7 +127,7 @@ def test_invalid_settings(book: Path):
     refused(
         str(book), r"must leave text to train on\. Got 0\.5 and 0\.5", valid_fraction=0.5, test_fraction=0.5
     )
-    refused(str(book), r"data\.encoding: .* must be one that Python knows", encoding="utf9")
+    refused(str(book), r"^'data\.encoding' must be one that Python knows", encoding="utf9")
     refused([], r"'data\.path' must")
     with pytest.raises(UserError, match=r"'path' must be given: Files and folders"):
         parse(TextConfig, {})
