@@ -22,7 +22,7 @@ from seqlab.cli.console import print_json, print_line, print_pairs, print_table
 from seqlab.cli.progress_bars import ProgressBars
 from seqlab.cli.progress_display import ProgressDisplay, working
 from seqlab.cli.study_display import StudyDisplay
-from seqlab.runs.study_folder import Trial
+from seqlab.runs.study_records import Trial
 from seqlab.schema.records import Text
 from seqlab.studies.job import JobOutcome
 from seqlab.training.callback import Counted

@@ -17,7 +17,7 @@ from seqlab.data import cache
 from seqlab.evaluate.loaded import read_config
 from seqlab.runs import atomic, checkpoints, removal, study_folder
 from seqlab.runs.run_folder import RunFolder
-from seqlab.runs.study_folder import Trial
+from seqlab.runs.study_records import Trial
 from seqlab.schema.config import canonical
 
 

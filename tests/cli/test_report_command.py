@@ -10,7 +10,7 @@ import tiny
 
 from seqlab.runs import study_folder
 from seqlab.runs.run_folder import RunFolder
-from seqlab.runs.study_folder import Trial
+from seqlab.runs.study_records import Trial
 
 
 @pytest.mark.slow

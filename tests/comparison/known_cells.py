@@ -7,7 +7,7 @@ from typing import Any
 
 from seqlab.comparison.study_cells import StudyCell, TrialRun
 from seqlab.runs.run_folder import RunFolder
-from seqlab.runs.study_folder import Trial
+from seqlab.runs.study_records import Trial
 
 
 def cell(

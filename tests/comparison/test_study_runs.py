@@ -13,7 +13,7 @@ import seqlab
 from seqlab.comparison.study import Study
 from seqlab.comparison.study_cells import cells, monitor_of_runs, trial_run
 from seqlab.comparison.study_cost import cost
-from seqlab.runs.study_folder import Event
+from seqlab.runs.study_records import Event
 from seqlab.schema.metric_spec import MetricSpec
 
 LOSS = MetricSpec(name="loss", unit="nats per token", better="lower")

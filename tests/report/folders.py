@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from seqlab.runs import run_folder
+from seqlab.runs import new_run, run_folder
 from seqlab.runs.cards import Card
 from seqlab.runs.environment import Environment
 from seqlab.runs.journal import Journal, journal_text, mark_of
@@ -69,7 +69,7 @@ def make(
     config = _config(name, seed, cell)
     if optimizer:
         config += f'[training.optimizer]\nkind = "{optimizer}"\nlearning_rate = {rate}\n'
-    run = run_folder.create(name, fingerprint, config=config, data=DATA, environment=ENVIRONMENT)
+    run = new_run.create(name, fingerprint, config=config, data=DATA, environment=ENVIRONMENT)
     write(run, "records.jsonl", [to_line(record, moment) for record, moment in _records(loss)])
     write(run, "timings.jsonl", [_timing(step) for step in (10, 20, 30, 40)])
     write(run, "samples.jsonl", [to_line(text, _moment(40)) for text in _texts(finished)])
@@ -167,7 +167,7 @@ def baseline(*, name: str = "toy", kind: str = "n-gram", order: int = 5, loss: f
     config = f'name = "{name}"\n[data]\nkind = "reviews"\n[task]\nkind = "language-model"\n'
     config += f'metrics = ["loss"]\n[baseline]\nkind = "{kind}"\norder = {order}\n'
     fingerprint = run_folder.fingerprint(config, str(loss), "")
-    run = run_folder.create(name, fingerprint, config=config, data=DATA, environment=ENVIRONMENT)
+    run = new_run.create(name, fingerprint, config=config, data=DATA, environment=ENVIRONMENT)
     final = Scalar(name="final_loss", value=loss, unit="nats per token", split="valid")
     write(run, "records.jsonl", [to_line(final, Moment(step=0, epoch=1.0, tokens=100))])
     run.write_card({**_card(run, {"loss": loss}, 1), "seed": None})

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 import folders
 
 from seqlab.runs import study_folder
-from seqlab.runs.study_folder import Event, StudyFolder, Trial
+from seqlab.runs.study_folder import StudyFolder
+from seqlab.runs.study_records import Event, Trial
 
 RATE = "training.optimizer.learning_rate"
 WHY = "The loss became nan at step 2 (epoch 1). Training stopped."

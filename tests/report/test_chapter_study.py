@@ -21,7 +21,7 @@ from seqlab.report.study.chapter_study import chapter_studies, study_run_labels,
 from seqlab.report.study.grid_heat_map import grid_heat_map
 from seqlab.report.study.seeds_figure import seeds_figure
 from seqlab.runs import run_folder, study_folder
-from seqlab.runs.study_folder import Event, Trial
+from seqlab.runs.study_records import Event, Trial
 from seqlab.schema.errors import UserError
 
 runs = folders.runs_of_the_test

@@ -13,7 +13,7 @@ from seqlab.comparison.study import Study
 from seqlab.comparison.study_cells import StudyCell, TrialRun
 from seqlab.comparison.study_trade_offs import efficient, trade_offs
 from seqlab.runs.run_folder import RunFolder
-from seqlab.runs.study_folder import Trial
+from seqlab.runs.study_records import Trial
 from seqlab.schema.metric_spec import MetricSpec
 
 LOSS = MetricSpec(name="loss", unit="nats per token", better="lower")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from seqlab.runs import checkpoints, environment, run_folder
+from seqlab.runs import checkpoints, environment, new_run, run_folder
 from seqlab.runs.atomic import TEMPORARY, directory, remove_leftovers, write_text
 from seqlab.runs.journal import Journal, check_journal, journal_text, mark_of
 from seqlab.runs.run_folder import RunFolder
@@ -63,7 +63,7 @@ def create(fingerprint: str, name: str = "toy") -> RunFolder:
         "tokenizer": {"kind": "words"},
     }
     made = environment.describe(threads=1, device="cpu", kernels="torch", matmul="torch")
-    return run_folder.create(name, fingerprint, config="seed = 1\n", data=data, environment=made)
+    return new_run.create(name, fingerprint, config="seed = 1\n", data=data, environment=made)
 
 
 def test_a_directory_that_fails_leaves_nothing(tmp_path: Path) -> None:
@@ -269,7 +269,7 @@ def test_records_keep_texts_with_any_separator(run: RunFolder) -> None:
 
 def test_one_process_at_a_time(run: RunFolder) -> None:
     other = (
-        "import sys; from pathlib import Path; from seqlab.runs import run_folder\n"
+        "import sys; from pathlib import Path; from seqlab.runs import new_run, run_folder\n"
         "with run_folder.open_run(Path(sys.argv[1])).lock(): print('held', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(

@@ -14,8 +14,9 @@ import pytest
 from seqlab.runs import study_folder
 from seqlab.runs.journal import journal_text
 from seqlab.runs.seal import check_of
-from seqlab.runs.study_folder import EvaluationOnTest as OnTest
-from seqlab.runs.study_folder import Event, StudyFolder, Trial
+from seqlab.runs.study_folder import StudyFolder
+from seqlab.runs.study_records import EvaluationOnTest as OnTest
+from seqlab.runs.study_records import Event, Trial
 from seqlab.schema.errors import UserError
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from seqlab.comparison.study_cells import TrialRun, trial_runs
 from seqlab.runs import run_folder
-from seqlab.runs.study_folder import StudyFolder, Trial
+from seqlab.runs.study_folder import StudyFolder
+from seqlab.runs.study_records import Trial
 from seqlab.schema.config import parse
 from seqlab.studies.design import Design
 from seqlab.studies.job import JobOutcome

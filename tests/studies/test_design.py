@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from small_studies import RATE, SMALL, small_design, write
 
-from seqlab.runs.study_folder import Trial
+from seqlab.runs.study_records import Trial
 from seqlab.schema.config import plain
 from seqlab.schema.errors import UserError
 from seqlab.studies import design as designs

@@ -15,7 +15,7 @@ from seqlab.comparison.study_cells import trial_runs
 from seqlab.experiment.experiment_config import ExperimentConfig
 from seqlab.models.layer_counts import layer_counts
 from seqlab.runs import study_folder
-from seqlab.runs.study_folder import Trial
+from seqlab.runs.study_records import Trial
 from seqlab.schema import own_code
 from seqlab.schema.config import plain
 from seqlab.schema.errors import UserError

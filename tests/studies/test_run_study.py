@@ -22,7 +22,7 @@ from seqlab.comparison.study_importance import importances
 from seqlab.comparison.study_oracle import oracle_gaps
 from seqlab.comparison.study_pairs import pairs
 from seqlab.runs import run_folder, study_folder
-from seqlab.runs.study_folder import Event, Trial
+from seqlab.runs.study_records import Event, Trial
 from seqlab.schema.errors import DiskError, InUseError, UserError, WorkError
 from seqlab.studies import job, worker
 from seqlab.studies.axes import EPOCHS

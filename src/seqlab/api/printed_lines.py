@@ -11,7 +11,7 @@ from seqlab.stats.formatting import format_value
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from seqlab.runs.study_folder import Trial
+    from seqlab.runs.study_records import Trial
     from seqlab.schema.records import Text
     from seqlab.studies.job import JobOutcome
     from seqlab.training.callback import Counted

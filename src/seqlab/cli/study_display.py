@@ -12,7 +12,7 @@ from seqlab.cli.progress_bars import ProgressBars
 from seqlab.stats.formatting import format_value
 
 if TYPE_CHECKING:
-    from seqlab.runs.study_folder import Trial
+    from seqlab.runs.study_records import Trial
     from seqlab.studies.job import JobOutcome
 
 

@@ -13,7 +13,8 @@ from seqlab.runs import run_folder
 from seqlab.runs.cards import Card
 from seqlab.runs.run_folder import RunFolder
 from seqlab.runs.run_shapes import RunSummary
-from seqlab.runs.study_folder import Event, StudyFolder, Trial
+from seqlab.runs.study_folder import StudyFolder
+from seqlab.runs.study_records import Event, Trial
 from seqlab.schema.errors import UserError
 from seqlab.schema.metric_spec import MetricSpec
 from seqlab.schema.records import Moment, Scalar

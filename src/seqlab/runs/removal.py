@@ -24,7 +24,7 @@ from seqlab.runs.run_files import (
     WRONG,
 )
 from seqlab.runs.run_folder import FILES, resolve
-from seqlab.runs.study_folder import Trial
+from seqlab.runs.study_records import Trial
 from seqlab.schema.errors import DamagedFileError, DiskError, InUseError, UserError
 
 _WITHIN = {

@@ -16,8 +16,8 @@ from seqlab.schema.config import Table, parse, plain, read_toml
 from seqlab.schema.errors import UserError, unknown
 from seqlab.schema.overrides import override
 from seqlab.schema.own_code import in_folder
-from seqlab.schema.settings import format_setting
 from seqlab.studies import axes
+from seqlab.studies.architecture_names import architecture_names
 from seqlab.studies.axes import ARCHITECTURE
 from seqlab.studies.axis import Axis
 from seqlab.studies.study_config import StudyConfig
@@ -50,12 +50,7 @@ class Design:
     @cached_property
     def _names(self) -> list[str]:
         models = [self.example(architecture).model for architecture in self.architectures]
-        names = [_name(plain(model)) for model in models]
-        for write in (_short, format_setting):
-            if len(set(names)) == len(names):
-                break
-            names = [", ".join(map(write, architecture.values())) for architecture in self.architectures]
-        return _without_shared_settings(names)
+        return architecture_names([plain(model) for model in models], self.architectures)
 
     @cached_property
     def setting_axes(self) -> list[Axis]:
@@ -297,20 +292,3 @@ def _overridden(table: Table, assignment: str) -> Table:
     for name in key.split("."):
         found = found[int(name) if isinstance(found, list) else name]
     return {**table, "settings": {**settings, key: found}}
-
-
-def _name(model: Table) -> str:
-    return format_setting(model.get("cell") or model.get("path") or model["kind"])
-
-
-def _short(value: Any) -> str:
-    """The value of an axis in an architecture's name; a table's kind where it has one."""
-    return str(value["kind"]) if isinstance(value, dict) and "kind" in value else format_setting(value)
-
-
-def _without_shared_settings(names: Sequence[str]) -> list[str]:
-    """Names without the settings, such as `layers=2`, that all of them share."""
-    words = [name.split(" ") for name in names]
-    shared = {word for word in set.intersection(*map(set, words)) if "=" in word}
-    shorter = [" ".join(word for word in each if word not in shared) for each in words]
-    return shorter if all(shorter) and len(set(shorter)) == len(names) else list(names)

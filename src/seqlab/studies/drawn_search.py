@@ -15,7 +15,8 @@ from pydantic import Field
 from typing_extensions import override
 
 from seqlab.comparison.study_cells import TrialRun, trial_runs
-from seqlab.runs.study_folder import StudyFolder, Trial
+from seqlab.runs.study_folder import StudyFolder
+from seqlab.runs.study_records import Trial
 from seqlab.schema.errors import UserError
 from seqlab.schema.metric_spec import MetricSpec
 from seqlab.studies.axis import Axis

@@ -18,7 +18,8 @@ from seqlab.experiment.experiment_config import (
 from seqlab.runs import run_folder
 from seqlab.runs.cards import Card
 from seqlab.runs.run_folder import RunFolder
-from seqlab.runs.study_folder import EvaluationOnTest, StudyFolder
+from seqlab.runs.study_folder import StudyFolder
+from seqlab.runs.study_records import EvaluationOnTest
 from seqlab.schema.config import parse
 from seqlab.schema.errors import UserError, WorkError
 from seqlab.schema.records import Scalar, to_line

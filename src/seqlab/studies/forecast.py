@@ -10,7 +10,7 @@ from typing import Any
 from seqlab.experiment.experiment_config import AnyExperimentConfig, ExperimentConfig
 from seqlab.experiment.run_names import run_stem
 from seqlab.runs import run_folder
-from seqlab.runs.study_folder import Trial
+from seqlab.runs.study_records import Trial
 from seqlab.schema.config import parse, plain
 from seqlab.studies.axes import EPOCHS
 from seqlab.studies.budgets import adjustment

@@ -8,7 +8,8 @@ from typing import Any, ClassVar, Literal
 
 from typing_extensions import override
 
-from seqlab.runs.study_folder import StudyFolder, Trial
+from seqlab.runs.study_folder import StudyFolder
+from seqlab.runs.study_records import Trial
 from seqlab.studies.axes import EPOCHS, combinations
 from seqlab.studies.axis import Axis
 from seqlab.studies.search_config import SearchConfig

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing_extensions import override
 
 from seqlab.comparison.study_cells import trial_run, trial_runs
-from seqlab.runs.study_folder import Event, Trial
+from seqlab.runs.study_records import Event, Trial
 from seqlab.schema.errors import DiskError
 from seqlab.studies.executors import Executor, JobSource
 from seqlab.studies.job import Job, JobCallback, JobOutcome

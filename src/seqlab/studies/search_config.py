@@ -6,7 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
-from seqlab.runs.study_folder import StudyFolder, Trial
+from seqlab.runs.study_folder import StudyFolder
+from seqlab.runs.study_records import Trial
 from seqlab.schema.config import Config
 from seqlab.studies.axis import Axis
 from seqlab.studies.search_space import SearchSpace

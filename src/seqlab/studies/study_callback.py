@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from seqlab.runs.study_folder import Trial
+from seqlab.runs.study_records import Trial
 from seqlab.studies.job import JobOutcome
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from seqlab.comparison.oracle_metrics import ORACLE_METRICS
-from seqlab.runs.study_folder import Chosen, FitOn
+from seqlab.runs.study_records import Chosen, FitOn
 from seqlab.schema.config import Config
 from seqlab.schema.errors import unknown
 from seqlab.schema.registry import ByKind

@@ -6,7 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 from seqlab.comparison.study_cells import TrialRun, trial_runs
-from seqlab.runs.study_folder import Event, StudyFolder, Trial
+from seqlab.runs.study_folder import StudyFolder
+from seqlab.runs.study_records import Event, Trial
 from seqlab.studies.search_space import SearchSpace
 from seqlab.studies.search_trial import ValidationCurve
 from seqlab.studies.trial_state import monitor_of, state

@@ -8,7 +8,7 @@ from typing import Any
 from typing_extensions import override
 
 from seqlab.experiment.experiment_config import AnyExperimentConfig
-from seqlab.runs.study_folder import Trial
+from seqlab.runs.study_records import Trial
 from seqlab.schema.config import plain
 from seqlab.schema.metric_spec import MetricSpec
 from seqlab.studies.axes import EPOCHS, combinations

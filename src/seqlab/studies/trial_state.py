@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from seqlab.comparison.study_cells import TrialRun
 from seqlab.experiment.experiment_config import parse_experiment
-from seqlab.runs.study_folder import Trial
+from seqlab.runs.study_records import Trial
 from seqlab.schema.errors import InUseError, UserError
 from seqlab.schema.metric_spec import MetricSpec
 from seqlab.studies.search_trial import SearchTrial, TrialState

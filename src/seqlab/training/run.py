@@ -20,10 +20,11 @@ from seqlab.experiment.thread_choice import threads_for
 from seqlab.experiment.trusted_code import load_and_trust
 from seqlab.measure.metric_kinds import METRICS
 from seqlab.nn.native import builds
-from seqlab.runs import environment, run_folder
+from seqlab.runs import environment, new_run, run_folder
 from seqlab.runs.environment import Environment
+from seqlab.runs.new_run import RunCode
 from seqlab.runs.run_files import copied_code
-from seqlab.runs.run_folder import RunCode, RunFolder
+from seqlab.runs.run_folder import RunFolder
 from seqlab.runs.run_shapes import CodeEntry, CodeRecord, RunSummary
 from seqlab.schema.code_settings import code_values, identity, load_code
 from seqlab.schema.config import canonical, plain, replaced, to_toml
@@ -112,7 +113,7 @@ def _train(
         if source is not None:
             callback.message(source.note)
         made = _environment(config, place.type, experiment.matmul)
-        run = run_folder.create(
+        run = new_run.create(
             config.name,
             fingerprint,
             config=to_toml(_with_copies(located(config))),

@@ -22,7 +22,8 @@ from seqlab.experiment.state_check import tensor_kind
 from seqlab.models.transfer import Taken
 from seqlab.runs import checkpoints, run_folder
 from seqlab.runs.checkpoints import MODEL
-from seqlab.runs.run_folder import RunFolder, RunStart
+from seqlab.runs.new_run import RunStart
+from seqlab.runs.run_folder import RunFolder
 from seqlab.runs.run_shapes import StartRecord
 from seqlab.schema.code_settings import identity, load_code
 from seqlab.schema.config import AnyConfig, plain, replaced

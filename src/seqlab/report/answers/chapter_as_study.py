@@ -10,7 +10,7 @@ from seqlab.comparison.study_cells import StudyCell, TrialRun
 from seqlab.report.chapters import Chapter, Entry
 from seqlab.report.settings_tables import IDENTITY
 from seqlab.report.study.chapter_study import ChapterStudy
-from seqlab.runs.study_folder import Trial
+from seqlab.runs.study_records import Trial
 from seqlab.schema.settings import flat, format_setting
 
 
