@@ -15,6 +15,8 @@ from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.errors import UserError
 from seqlab.training import run
 
+pytestmark = pytest.mark.usefixtures("run_folders")
+
 WORDS = [
     "toy-words-lstm",
     *("data.train=80", "data.valid=30", "data.test=30", "batching.tokens=100"),
@@ -23,17 +25,6 @@ WORDS = [
     *("samples.count=2", "samples.checked=20", "samples.checked_at_end=50"),
 ]
 FEATURES, CUTOFFS = 16, (6, 15)
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(autouse=True)
-def _folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
-    monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setenv("SEQLAB_CACHE", str(cache))
 
 
 @pytest.fixture

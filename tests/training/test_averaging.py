@@ -83,15 +83,8 @@ RECIPES = {
 every_recipe = pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES.keys())
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture(autouse=True)
-def _folders(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setenv("SEQLAB_CACHE", str(cache))
+def _registered(run_folders: None, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny.register(monkeypatch)
 
 

@@ -48,15 +48,8 @@ SGD = ["training.optimizer.kind=sgd", "training.optimizer.learning_rate=0.5"]
 MOMENTUM = [*SGD, "training.optimizer.momentum=0.9", "training.optimizer.weight_decay=0.1"]
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture(autouse=True)
-def _folders(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setenv("SEQLAB_CACHE", str(cache))
+def _registered(run_folders: None, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny.register(monkeypatch)
     any_optimizer.register(monkeypatch)
 

@@ -31,15 +31,8 @@ from seqlab.training.diverged import first_not_finite
 from seqlab.training.progress import Progress
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture(autouse=True)
-def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
-    monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setenv("SEQLAB_CACHE", str(cache))
+def _registered(run_folders: None, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny.register(monkeypatch)
 
 

@@ -51,15 +51,8 @@ every_optimizer = pytest.mark.parametrize(
 )
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture(autouse=True)
-def _folders(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setenv("SEQLAB_CACHE", str(cache))
+def _registered(run_folders: None, monkeypatch: pytest.MonkeyPatch) -> None:
     any_optimizer.register(monkeypatch)
 
 

@@ -101,17 +101,30 @@ def _parse(cls: type[AnyConfig], table: Mapping[str, Any], where: str) -> AnyCon
         raise invalid(cls, error, where) from None
 
 
-def plain(config: Config) -> Table:
-    """The config as a plain table that `parse` reads back; fields that are None are left out."""
-    values = {name: getattr(config, name) for name in type(config).model_fields}
-    return {name: plain_value(value) for name, value in values.items() if value is not None}
+def plain(config: Config, *, whole: bool = True) -> Table:
+    """The config as a plain table that `parse` reads back; fields that are None are left out.
+
+    Args:
+        config: what is written.
+        whole: whether settings `AddedLater` are in it where they have their defaults.
+    """
+    values = {
+        name: value
+        for name, field in type(config).model_fields.items()
+        if (value := getattr(config, name)) is not None and (whole or not _is_added_default(field, value))
+    }
+    return {name: plain_value(value, whole=whole) for name, value in values.items()}
 
 
-def plain_value(value: Any) -> Any:
-    """A setting's value in a plain table: tables and lists for configs and tuples."""
+def plain_value(value: Any, *, whole: bool = True) -> Any:
+    """A setting's value in a plain table: tables and lists for configs and tuples; see `plain`."""
     if isinstance(value, Config):
-        return plain(value)
-    return [plain_value(item) for item in value] if isinstance(value, tuple) else value
+        return plain(value, whole=whole)
+    return [plain_value(item, whole=whole) for item in value] if isinstance(value, tuple) else value
+
+
+def _is_added_default(field: FieldInfo, value: Any) -> bool:
+    return any(isinstance(mark, AddedLater) for mark in field.metadata) and value == field.default
 
 
 def nested(key: str, value: Any) -> Iterator[tuple[str, Config]]:
@@ -129,25 +142,7 @@ def to_toml(config: Config) -> str:
 
 def canonical(config: Config) -> str:
     """One line of JSON with sorted keys, from which fingerprints are computed; see `AddedLater`."""
-    return json.dumps(_deciding(config), sort_keys=True, allow_nan=False)
-
-
-def _deciding(value: Any) -> Any:
-    """The same as `plain_value`, without the defaults of settings that were added later."""
-    if isinstance(value, tuple):
-        return [_deciding(item) for item in value]
-    if not isinstance(value, Config):
-        return value
-    values = {name: (field, getattr(value, name)) for name, field in type(value).model_fields.items()}
-    return {
-        name: _deciding(each)
-        for name, (field, each) in values.items()
-        if each is not None and not (_added_later(field) and each == field.default)
-    }
-
-
-def _added_later(field: FieldInfo) -> bool:
-    return any(isinstance(mark, AddedLater) for mark in field.metadata)
+    return json.dumps(plain(config, whole=False), sort_keys=True, allow_nan=False)
 
 
 def marked(config: Config, mark: type[Any], above: str = "") -> Iterator[tuple[str, Any]]:

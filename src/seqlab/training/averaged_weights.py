@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from seqlab.evaluate.weights import unique_tensors
 from seqlab.experiment.averaging import Averaging
 from seqlab.experiment.state_check import check_state
+from seqlab.training.diverged import weight_not_finite
 
 _WEIGHT = "weight."
 """Before the names of weights in a checkpoint."""
@@ -70,10 +71,8 @@ class AveragedWeights:
 
     def not_finite(self) -> str | None:
         """The first average that is NaN or infinite; None if all are finite."""
-        for name, average in self._averages.items():
-            if not bool(average.isfinite().all()):
-                return f"average of weight {name!r}"
-        return None
+        found = weight_not_finite(self._averages.items())
+        return None if found is None else f"average of {found}"
 
     def state(self) -> dict[str, Tensor]:
         """What a checkpoint whose model has the averages needs besides: the weights, and what began them."""

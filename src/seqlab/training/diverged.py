@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -38,7 +39,7 @@ def remedy(training: TrainingConfig) -> str:
 
 def first_not_finite(model: SequenceModel, batch: Batch, state: State | None) -> str:
     """The first NaN or infinity: in a weight, else in a layer's output, else in a gradient."""
-    weight = weight_not_finite(model)
+    weight = weight_not_finite(model.named_parameters())
     if weight is not None:
         return weight
     layer = _first_layer(model, batch, state)
@@ -50,10 +51,10 @@ def first_not_finite(model: SequenceModel, batch: Batch, state: State | None) ->
     return "the loss itself"
 
 
-def weight_not_finite(model: nn.Module) -> str | None:
-    """The first weight that is NaN or infinite; None if all are finite."""
-    for name, parameter in model.named_parameters():
-        if not bool(parameter.isfinite().all()):
+def weight_not_finite(weights: Iterable[tuple[str, Tensor]]) -> str | None:
+    """The first weight that is NaN or infinite, of weights with their names; None if all are finite."""
+    for name, weight in weights:
+        if not bool(weight.isfinite().all()):
             return f"weight {name!r}"
     return None
 

@@ -274,7 +274,8 @@ class Loop:
     def _check_weights(self) -> None:
         """A checkpoint holds every weight that there was at the start, and none that is not finite."""
         self._kept.check()
-        name = weight_not_finite(self.experiment.model) or self.training.averaged.not_finite()
+        name = weight_not_finite(self.experiment.model.named_parameters())
+        name = name or self.training.averaged.not_finite()
         if name is not None:
             raise self._diverged("weights are no longer finite", name)
 
