@@ -36,6 +36,7 @@ GUARDED_FILES = (
     "test_native_properties.py",
     "test_native_tables.py",
     "test_native_output.py",
+    "test_native_masks.py",
 )
 OVERRUN = """
 import sys

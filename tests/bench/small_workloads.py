@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from seqlab.bench.workload import Classifying, Convolving, Flattening, LanguageModelling, Workload
+from seqlab.bench.workload import (
+    Attending,
+    Classifying,
+    Convolving,
+    Flattening,
+    RecurrentModelling,
+    Workload,
+)
 from seqlab.bench.workloads import WORKLOADS
 
 VOCABULARY = 2_500
@@ -21,8 +28,10 @@ def small(name: str) -> Workload:
         dropout=0.0,
         learning_rate=0.5,
     )
-    if isinstance(work, LanguageModelling):
+    if isinstance(work, RecurrentModelling):
         return replace(work, embedding=6 if work.tied else 4, hidden=6)
+    if isinstance(work, Attending):
+        return replace(work, hidden=8, layers=2, heads=2, feed_forward=6, learning_rate=0.01)
     if isinstance(work, Convolving):
         return replace(work, embedding=4, filters=3, learning_rate=0.01)
     if isinstance(work, Flattening):

@@ -19,7 +19,7 @@ from seqlab.bench.workload import (
     Classifying,
     Convolving,
     Labelling,
-    LanguageModelling,
+    RecurrentModelling,
     TrainingStep,
     Workload,
 )
@@ -35,7 +35,7 @@ each = pytest.mark.parametrize("name", WORKLOADS)
 ONE_BIAS = "ndfa-lstm-loop"
 """The reference has one bias per gate, seqlab two, whose sum moves twice as far."""
 each_alike = pytest.mark.parametrize("name", [name for name in WORKLOADS if name != ONE_BIAS])
-LANGUAGE_MODELS = [name for name, work in WORKLOADS.items() if isinstance(work, LanguageModelling)]
+LANGUAGE_MODELS = [name for name, work in WORKLOADS.items() if isinstance(work, RecurrentModelling)]
 
 
 def losses(step: TrainingStep, batches: list[Batch]) -> list[float]:
@@ -66,7 +66,7 @@ def test_both_sides_take_the_same_steps(name: str) -> None:
 def test_one_bias_moves_half_as_far_as_two() -> None:
     """One step without clipping: all other weights move equally."""
     work = replace(SMALL[ONE_BIAS], clip_norm=1e9)
-    assert isinstance(work, LanguageModelling)
+    assert isinstance(work, RecurrentModelling)
     seqlab = SeqlabStep(work)
     reference = work.reference_step(seqlab.model.state_dict())
     before = python_loop.by_gate(initial_weights(work), work)
@@ -186,6 +186,8 @@ def test_operations_of_a_step_by_hand() -> None:
     gru = 3 * 1500 * (200 + 1500) + 3 * 1500 * 3000 + 1500 * 10_000
     assert WORKLOADS["gru-1500"].gflop == pytest.approx(6 * 700 * gru / 1e9)
     assert WORKLOADS["gru-1500-loop"].gflop == WORKLOADS["gru-1500"].gflop
+    block = 4 * 512 * 512 + 2 * 512 * 2048
+    assert WORKLOADS["transformer-512"].gflop == pytest.approx(6 * 4480 * (6 * block + 512 * 10_000) / 1e9)
     ndfa = 4 * 16 * (32 + 16) + 16 * 15
     assert WORKLOADS["ndfa-lstm"].gflop == pytest.approx(6 * 256 * 40 * ndfa / 1e9)
     linear = 32 * (235 * 300 * 300 + 300 * 2)
@@ -266,6 +268,10 @@ def test_the_workloads_have_these_settings() -> None:
             *adam,
             batch_size,
         ]
+    sizes = ("model.hidden_size", "model.layers", "model.heads", "model.feed_forward_size")
+    keys = (*sizes, "model.dropout", "model.attention_dropout", *training, "batching.sequence_length")
+    adam = ["adam", 0.0001, 0.0]
+    assert _settings(WORKLOADS["transformer-512"], *keys) == [512, 6, 16, 2048, 0.1, 0.1, *adam, 35]
     recurrence = ("model.cell", "model.hidden_size", "model.layers", "model.tied", "batching.sequence_length")
     assert _settings(WORKLOADS["ptb-lstm"], *recurrence) == ["lstm", 650, 2, True, 35]
     assert _settings(WORKLOADS["gru-1500"], *recurrence) == ["gru", 1500, 2, False, 35]
@@ -285,6 +291,7 @@ def test_references_and_goals() -> None:
         "imdb-linear": (PLAIN, 3.0),
         "imdb-cnn": (PLAIN, 1.3),
         "battlefield-dense": (PLAIN, 1.3),
+        "transformer-512": (PLAIN, 1.25),
         "gru-1500": (PLAIN, 2.5),
         "gru-1500-loop": (PYTHON_LOOP, 6.0),
         "ndfa-lstm": (PLAIN, 3.0),

@@ -8,8 +8,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from seqlab.nn import attention as module
 from seqlab.nn.attention import KeysValues, SelfAttention, attend, sinusoids, visible_keys
 from seqlab.nn.dropout import Dropout, bind_generator
+from seqlab.nn.native.builds import active_library
+from seqlab.nn.native.random_masks import attention_weights_
 from seqlab.nn.transformer import TransformerLayer
 from seqlab.schema.errors import UserError
 
@@ -76,6 +79,36 @@ def test_dropped_weights_are_scaled_and_not_renormalised():
     keep = (torch.rand(1, 1, 2, 2, generator=random(4), dtype=torch.float64) >= 0.5) * 2
     weights = torch.softmax((q @ k.mT / math.sqrt(3)), 3)
     assert_equal(attend(q, k, v, torch.ones(1, 2, 2, dtype=torch.bool), dropout), (weights * keep) @ v)
+
+
+@pytest.mark.skipif(active_library() is None, reason="the library is not available")
+def test_many_weights_are_dropped_by_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Outputs and gradients are those of the equations in float64 with the mask that the seed gives."""
+    monkeypatch.setattr(module, "LEAST_ELEMENTS", 0)
+    ours = SelfAttention(H, N, dropout=0.3, generator=random()).float()
+    bind_generator(ours, random(5))
+    exact = SelfAttention(H, N, generator=random()).double()
+    x = some(B, T, H).float()
+    library, keep = active_library(), torch.empty(B, N, T, T)
+    assert library is not None
+    seed = int(torch.empty((), dtype=torch.int64).random_(generator=random(5)))
+    attention_weights_(library, torch.zeros(B, N, T, T), keep, scale=1.0, share=0.3, seed=seed)
+    assert 0 < (keep > 0).sum() < B * N * T * (T + 1) / 2
+
+    def masked(queries: Tensor, keys: Tensor, values: Tensor, visible: Tensor | None) -> Tensor:
+        scores = queries @ keys.mT / math.sqrt(H // N)
+        future = torch.ones(T, T, dtype=torch.bool).triu(1)
+        return (scores.masked_fill(future, -torch.inf).softmax(3) * (keep > 0) / 0.7) @ values
+
+    monkeypatch.setattr(exact, "_mix", masked)
+    results = []
+    for attention in (ours, exact):
+        inputs = x.to(attention.in_proj_weight.dtype).requires_grad_()
+        y = attention(inputs)[0]
+        upstream = some(B, T, H, seed=2).to(y.dtype)
+        gradients = torch.autograd.grad((y * upstream).sum(), [inputs, *attention.parameters()])
+        results.append([tensor.double() for tensor in (y, *gradients)])
+    torch.testing.assert_close(*results, rtol=1e-4, atol=1e-5)
 
 
 def test_attention_dropout_acts_in_training_only():

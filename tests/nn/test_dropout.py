@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from seqlab.nn.dropout import Dropout, bind_generator
+from seqlab.nn.dropout import LEAST_ELEMENTS, Dropout, bind_generator
+from seqlab.nn.native.builds import REFERENCE, active_library, available_builds, use_build
+from seqlab.nn.native.random_masks import dropped
 from seqlab.schema.errors import UserError
 
 
@@ -37,6 +39,41 @@ def test_gradient_is_the_mask():
     y = bound(0.25)(x)
     (gradient,) = torch.autograd.grad(y.sum(), x)
     torch.testing.assert_close(y, x * gradient)
+
+
+@pytest.mark.parametrize("build", [build for build in available_builds() if build != REFERENCE])
+def test_the_library_drops_many_elements(build):
+    """One seed from the generator decides the mask, for every build and for any strides."""
+    x = torch.randn(LEAST_ELEMENTS // 256, 256, generator=torch.Generator().manual_seed(3))
+    with use_build(build):
+        once, again, other = (bound(0.25, seed=seed)(x) for seed in (1, 1, 2))
+        transposed = bound(0.25, seed=1)(x.t().contiguous().t())
+        module = bound(0.25, seed=1)
+        assert torch.equal(module(x), once)
+        assert not torch.equal(module(x), once), "the next call has another mask"
+    assert torch.equal(once, again)
+    assert torch.equal(once, transposed)
+    assert not torch.equal(once, other)
+    seed = int(torch.empty((), dtype=torch.int64).random_(generator=torch.Generator().manual_seed(1)))
+    assert torch.equal(once, dropped(active(), x, 0.25, seed))
+
+
+@pytest.mark.skipif(active_library() is None, reason="the library is not available")
+def test_gradients_of_many_elements_have_the_same_mask():
+    x = torch.randn(LEAST_ELEMENTS, generator=torch.Generator().manual_seed(3)).requires_grad_()
+    weights = torch.randn(LEAST_ELEMENTS, generator=torch.Generator().manual_seed(4)).requires_grad_()
+    y = bound(0.25)(x)
+    (gradient,) = torch.autograd.grad(y, x, weights, create_graph=True)
+    mask = (y != 0) / 0.75
+    torch.testing.assert_close(gradient, weights * mask)
+    (second,) = torch.autograd.grad(gradient.sum(), weights)
+    torch.testing.assert_close(second, mask)
+
+
+def active():
+    library = active_library()
+    assert library is not None
+    return library
 
 
 def test_whole_vectors_are_dropped_or_kept():

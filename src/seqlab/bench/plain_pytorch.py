@@ -11,11 +11,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqlab.bench.workload import (
+    Attending,
     Classifying,
     Convolving,
     Flattening,
     Labelling,
     LanguageModelling,
+    RecurrentModelling,
     TrainingStep,
     Weights,
     Workload,
@@ -31,7 +33,7 @@ LAYERS = {"lstm": nn.LSTM, "gru": nn.GRU}
 class PlainLanguageModel(nn.Module):
     """embedding -> dropout -> LSTM or GRU (dropout between its layers) -> dropout -> linear."""
 
-    def __init__(self, work: LanguageModelling):
+    def __init__(self, work: RecurrentModelling):
         super().__init__()
         self.embedding = nn.Embedding(work.vocabulary, work.embedding)
         # Torch warns about dropout between layers where there is only one.
@@ -50,6 +52,33 @@ class PlainLanguageModel(nn.Module):
         """Logits, and the state after the last token."""
         y, new = self.body(self.dropout(self.embedding(tokens)), state)
         return self.head(self.dropout(y)), new
+
+
+class PlainTransformer(nn.Module):
+    """embedding * sqrt(H) + sinusoids -> dropout -> pre-norm layers -> norm -> linear; causal."""
+
+    def __init__(self, work: Attending):
+        super().__init__()
+        H, T, rate = work.hidden, work.sequence_length, work.dropout
+        self.embedding, self.dropout = nn.Embedding(work.vocabulary, H), nn.Dropout(rate)
+        layer = nn.TransformerEncoderLayer(
+            H, work.heads, work.feed_forward, rate, batch_first=True, norm_first=True
+        )
+        norm = nn.LayerNorm(H)
+        self.body = nn.TransformerEncoder(layer, work.layers, norm, enable_nested_tensor=False)
+        self.head = nn.Linear(H, work.vocabulary)
+        # (T, H / 2): of each position and frequency.
+        angles = torch.arange(T).unsqueeze(1) * 10000.0 ** (-torch.arange(0, H, 2) / H)
+        positions = torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)
+        self.register_buffer("positions", positions, persistent=False)
+        self.register_buffer("mask", nn.Transformer.generate_square_subsequent_mask(T), persistent=False)
+
+    def forward(
+        self, tokens: Int[Tensor, "B T"], state: States | None
+    ) -> tuple[Float[Tensor, "B T V"], States]:
+        """Logits; each window is read from scratch."""
+        x = self.embedding(tokens) * self.embedding.embedding_dim**0.5 + self.positions
+        return self.head(self.body(self.dropout(x), mask=self.mask, is_causal=True)), ()
 
 
 class Classifier(nn.Module):
@@ -171,7 +200,12 @@ class ClassifierStep:
         return self._update(self._loss(logits, batch.target_values))
 
 
-def language_model(work: LanguageModelling, weights: Weights) -> TrainingStep:
+def transformer(work: Attending, weights: Weights) -> TrainingStep:
+    """The training step of a Transformer with these initial weights."""
+    return LanguageModelStep(_loaded(PlainTransformer(work), weights), work)
+
+
+def language_model(work: RecurrentModelling, weights: Weights) -> TrainingStep:
     """The training step of a language model with these initial weights."""
     model = PlainLanguageModel(work)
     model.load_state_dict(weights)

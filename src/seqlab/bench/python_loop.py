@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from seqlab.bench.plain_pytorch import LanguageModelStep, States
-from seqlab.bench.workload import LanguageModelling, TrainingStep, Weights
+from seqlab.bench.workload import RecurrentModelling, TrainingStep, Weights
 from seqlab.nn.cells import CELLS as EQUATIONS
 
 
@@ -75,7 +75,7 @@ CELLS: Mapping[str, type[GruCell] | type[LstmCell]] = {"gru-reset-before": GruCe
 class LoopLanguageModel(nn.Module):
     """embedding -> dropout -> cells (dropout after each) -> linear, the last two step by step."""
 
-    def __init__(self, work: LanguageModelling):
+    def __init__(self, work: RecurrentModelling):
         super().__init__()
         self.embedding = nn.Embedding(work.vocabulary, work.embedding)
         inputs = [work.embedding, *[work.hidden] * (work.layers - 1)]
@@ -102,7 +102,7 @@ class LoopLanguageModel(nn.Module):
         return torch.stack(logits, dim=1), tuple(tensor for layer in states for tensor in layer)
 
 
-def by_gate(weights: Weights, work: LanguageModelling) -> dict[str, Tensor]:
+def by_gate(weights: Weights, work: RecurrentModelling) -> dict[str, Tensor]:
     """The weights of seqlab's model under the names of this one, gate by gate; two biases are summed."""
     renamed = {name: tensor for name, tensor in weights.items() if not name.startswith("body.")}
     gates = CELLS[work.cell].gates
@@ -117,7 +117,7 @@ def by_gate(weights: Weights, work: LanguageModelling) -> dict[str, Tensor]:
     return renamed
 
 
-def language_model(work: LanguageModelling, weights: Weights) -> TrainingStep:
+def language_model(work: RecurrentModelling, weights: Weights) -> TrainingStep:
     """The training step of a language model with these initial weights."""
     model = LoopLanguageModel(work)
     model.load_state_dict(by_gate(weights, work))

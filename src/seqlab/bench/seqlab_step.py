@@ -18,13 +18,15 @@ class SeqlabStep:
         experiment = _experiment(work)
         self.model, self._learning_rate = experiment.model, work.learning_rate
         self._step = Step(experiment)
+        self._carries = self.model.capabilities.carries_state
         self._carried: State | None = None
 
     def __call__(self, batch: Batch) -> float:
         """One training step; returns the mean loss in nats per target."""
         outcome = self._step(batch, self._carried, self._learning_rate)
         # Detached, as in training: gradients stop at the borders of batches.
-        self._carried = None if outcome.state is None else outcome.state.detach()
+        state = outcome.state if self._carries else None
+        self._carried = None if state is None else state.detach()
         return outcome.nats / outcome.targets
 
 

@@ -56,7 +56,7 @@ class Workload(ABC):
     name, about: its name, and a description. against: the reference that seqlab is compared with.
     goal: ratio of the reference's time to seqlab's that seqlab aims at.
     recipe: the shipped recipe; the settings below override its own.
-    vocabulary, embedding: V, E. batch_size, sequence_length: B, T of every batch.
+    vocabulary: V. batch_size, sequence_length: B, T of every batch.
     dropout: share dropped, wherever the model has dropout.
     optimizer: its kind. learning_rate, momentum: of it; Adam has no momentum.
     clip_norm: the largest norm of the whole gradient.
@@ -69,7 +69,6 @@ class Workload(ABC):
     goal: float
     recipe: str
     vocabulary: int
-    embedding: int
     batch_size: int
     sequence_length: int
     dropout: float = 0.0
@@ -105,7 +104,6 @@ class Workload(ABC):
             "training.optimizer.learning_rate": self.learning_rate,
             **({"training.optimizer.momentum": self.momentum} if self.optimizer == "sgd" else {}),
             "training.clip_norm": self.clip_norm,
-            "model.embedding_size": self.embedding,
             "model.dropout": self.dropout,
             **self.settings(),
             "batching.batch_size": self.batch_size,
@@ -134,23 +132,24 @@ class Workload(ABC):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LanguageModelling(Workload):
+class LanguageModelling(Workload, ABC):
     """Predict each next word of a running text, in which all words are equally likely.
 
-    cell, hidden, layers: of the recurrence. tied: whether the output's weights are the embedding.
+    hidden, layers: of the network.
     """
 
-    cell: CellName
     hidden: int
     layers: int
-    tied: bool
+
+    @property
+    @abstractmethod
+    def layer_weights(self) -> int:
+        """Weights of all layers between embedding and output that multiply a token."""
 
     @property
     @override
     def gflop(self) -> float:
-        inputs = self.embedding + (self.layers - 1) * self.hidden
-        recurrence = CELLS[self.cell].gates * self.hidden * (inputs + self.layers * self.hidden)
-        weights = recurrence + self.hidden * self.vocabulary
+        weights = self.layer_weights + self.hidden * self.vocabulary
         return 2e-9 * MATMULS * weights * self.batch_size * self.sequence_length
 
     @override
@@ -162,18 +161,73 @@ class LanguageModelling(Workload):
     @override
     def settings(self) -> dict[str, object]:
         return {
-            "model.cell": self.cell,
             "model.hidden_size": self.hidden,
             "model.layers": self.layers,
-            "model.tied": self.tied,
             "batching.kind": "stream",
             "batching.sequence_length": self.sequence_length,
         }
 
 
 @dataclass(frozen=True, kw_only=True)
+class RecurrentModelling(LanguageModelling):
+    """By recurrent layers.
+
+    embedding: E. cell: of the recurrence. tied: whether the output's weights are the embedding.
+    """
+
+    embedding: int
+    cell: CellName
+    tied: bool
+
+    @property
+    @override
+    def layer_weights(self) -> int:
+        inputs = self.embedding + (self.layers - 1) * self.hidden
+        return CELLS[self.cell].gates * self.hidden * (inputs + self.layers * self.hidden)
+
+    @override
+    def settings(self) -> dict[str, object]:
+        return {
+            **super().settings(),
+            "model.cell": self.cell,
+            "model.embedding_size": self.embedding,
+            "model.tied": self.tied,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attending(LanguageModelling):
+    """By Transformer layers, with dropout of attention weights, too.
+
+    heads: of a layer. feed_forward: features inside its feed-forward part.
+    """
+
+    heads: int
+    feed_forward: int
+
+    @property
+    @override
+    def layer_weights(self) -> int:
+        return self.layers * self.hidden * (4 * self.hidden + 2 * self.feed_forward)
+
+    @override
+    def settings(self) -> dict[str, object]:
+        return {
+            **super().settings(),
+            "model.heads": self.heads,
+            "model.feed_forward_size": self.feed_forward,
+            "model.attention_dropout": self.dropout,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
 class Labelling(Workload, ABC):
-    """Predict one of two labels for each text; texts of equal length, some words far likelier than others."""
+    """Predict one of two labels for each text; texts of equal length, some words far likelier than others.
+
+    embedding: E.
+    """
+
+    embedding: int
 
     labels: ClassVar[tuple[str, ...]] = ("negative", "positive")
 
@@ -183,6 +237,10 @@ class Labelling(Workload, ABC):
         tokens = _tokens(self.vocabulary, texts * self.sequence_length, skew=WORD_SKEW)
         labels = np.random.default_rng(SEED).integers(len(self.labels), size=texts)
         return Split(Ragged(tokens, np.arange(texts + 1) * self.sequence_length), targets=labels)
+
+    @override
+    def settings(self) -> dict[str, object]:
+        return {"model.embedding_size": self.embedding}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,7 +264,7 @@ class Classifying(Labelling):
     @override
     def settings(self) -> dict[str, object]:
         recurrence = {"model.hidden_size": self.hidden} if self.hidden else {}
-        return {"model.linear_size": self.linear, **recurrence}
+        return {**super().settings(), "model.linear_size": self.linear, **recurrence}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,7 +288,8 @@ class Convolving(Labelling):
     def settings(self) -> dict[str, object]:
         sizes = f"filters = {self.filters}, widths = {list(self.widths)}"
         dropout = f'{{kind = "dropout", rate = {self.dropout}}}'
-        return {"model.layers": f'[{dropout}, {{kind = "convolution", {sizes}}}]'}
+        layers = f'[{dropout}, {{kind = "convolution", {sizes}}}]'
+        return {**super().settings(), "model.layers": layers}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,6 +311,7 @@ class Flattening(Labelling):
     @override
     def settings(self) -> dict[str, object]:
         return {
+            **super().settings(),
             "data.max_length": self.window,
             "model.window": self.window,
             "model.dense_sizes": self.dense,

@@ -7,7 +7,14 @@ from dataclasses import replace
 
 from seqlab.bench import plain_pytorch, python_loop
 from seqlab.bench.result import picked
-from seqlab.bench.workload import Classifying, Convolving, Flattening, LanguageModelling, Workload
+from seqlab.bench.workload import (
+    Attending,
+    Classifying,
+    Convolving,
+    Flattening,
+    RecurrentModelling,
+    Workload,
+)
 
 PLAIN, PYTHON_LOOP = "plain PyTorch", "a Python loop"
 
@@ -28,7 +35,7 @@ _IMDB = Classifying(
     clip_norm=1.0,
     reference=plain_pytorch.classifier,
 )
-_GRU = LanguageModelling(
+_GRU = RecurrentModelling(
     name="gru-1500",
     about="10,000 words, 2 x GRU 1500 (reset after), 20 x 35 tokens",
     against=PLAIN,
@@ -47,7 +54,7 @@ _GRU = LanguageModelling(
     clip_norm=0.25,
     reference=plain_pytorch.language_model,
 )
-_NDFA = LanguageModelling(
+_NDFA = RecurrentModelling(
     name="ndfa-lstm",
     about="15 characters, LSTM 16, 256 x 40 tokens",
     against=PLAIN,
@@ -67,7 +74,7 @@ _NDFA = LanguageModelling(
     reference=plain_pytorch.language_model,
 )
 _ALL: tuple[Workload, ...] = (
-    LanguageModelling(
+    RecurrentModelling(
         name="ptb-lstm",
         about="10,000 words, 2 x LSTM 650 tied, 20 x 35 tokens",
         against=PLAIN,
@@ -130,6 +137,25 @@ _ALL: tuple[Workload, ...] = (
         learning_rate=0.001,
         clip_norm=1.0,
         reference=plain_pytorch.window,
+    ),
+    Attending(
+        name="transformer-512",
+        about="10,000 words, 6 Transformer layers of 512 (feed-forward 2048, 16 heads), 128 x 35 tokens",
+        against=PLAIN,
+        goal=1.25,
+        recipe="ptb-transformer",
+        vocabulary=10_000,
+        hidden=512,
+        layers=6,
+        heads=16,
+        feed_forward=2048,
+        batch_size=128,
+        sequence_length=35,
+        dropout=0.1,
+        optimizer="adam",
+        learning_rate=0.0001,
+        clip_norm=0.25,
+        reference=plain_pytorch.transformer,
     ),
     _GRU,
     replace(

@@ -37,7 +37,7 @@ class Experiment(ABC):
     @property
     @abstractmethod
     def matmul(self) -> str:
-        """Name of the matmul backend of the output layer."""
+        """Name of the matmul backend of the output layer and of Transformer layers."""
 
     @property
     def weights(self) -> Mapping[str, Tensor]:

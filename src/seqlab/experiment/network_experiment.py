@@ -26,6 +26,7 @@ from seqlab.models.layer_counts import LayerCount, layer_counts
 from seqlab.models.model import SequenceModel
 from seqlab.nn.dropout import bind_generator
 from seqlab.nn.embedding import Embedding
+from seqlab.nn.linear_map import bind_matmul
 from seqlab.nn.matmul import Matmul
 from seqlab.schema.errors import UserError
 from seqlab.schema.settings import format_setting
@@ -57,7 +58,7 @@ class NetworkExperiment(Experiment):
             config: everything that decides the numbers.
             dataset: what is learned from.
             device: where the model lives.
-            matmul: name of the matmul backend of the output layer; None chooses by `training.matmul`.
+            matmul: name of the matmul backend; None chooses by `training.matmul`.
 
         Raises:
             UserError: the parts do not fit each other.
@@ -75,6 +76,7 @@ class NetworkExperiment(Experiment):
         _check_batches(self)
         _check_diagnostics(config, self.model)
         self.task.matmul = _matmul(config, device, matmul)
+        bind_matmul(self.model, self.task.matmul)
         dropout = seeding.generator(config.seed, "dropout", device=device)
         bind_generator(self.model, dropout)
         self.generators = {"dropout": dropout}

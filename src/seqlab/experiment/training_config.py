@@ -59,9 +59,9 @@ class TrainingConfig(Config):
     checkpoint_seconds: float = Field(default=60.0, ge=0.0)
     """Seconds between two checkpoints, besides those after each validation; 0: after each step."""
     matmul: Literal["auto", "torch", "onednn", "native"] = "auto"
-    """Matrix products of the output layer in training: torch's, those of the oneDNN inside torch, the native
-    library's, or (`auto`) the fastest backend for each, measured once on this machine; the choice is recorded
-    and kept on resume."""
+    """Matrix products of the output layer and of Transformer layers in training: torch's, those of the oneDNN
+    inside torch, the native library's, or (`auto`) the fastest backend for each, measured once on this
+    machine; the choice is recorded and kept on resume."""
     tensorboard: bool = True
     """Whether TensorBoard events are written in addition to the records, where the package `tensorboard` is
     installed."""

@@ -49,7 +49,7 @@ class TransformerLanguageModelConfig(AnyLanguageModelConfig):
     dropout: float = Field(default=0.1, ge=0, lt=1)
     """Share dropped of embedded tokens, of each branch of a layer and inside its feed-forward part."""
     attention_dropout: float = Field(default=0.0, ge=0, lt=1)
-    """Share dropped of attention weights; more than 0 leaves torch's fused attention, which is slower."""
+    """Share dropped of attention weights."""
 
     @property
     @override

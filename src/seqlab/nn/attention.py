@@ -6,16 +6,20 @@ Legend: B batch size, T new steps, C cached steps, S = C + T, N heads, K feature
 from __future__ import annotations
 
 import math
-from typing import NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor, nn
+from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from seqlab.nn.dropout import Dropout
+from seqlab.nn.dropout import LEAST_ELEMENTS, Dropout
 from seqlab.nn.implementation import AttentionImplementation
 from seqlab.nn.initial import linear
+from seqlab.nn.linear_map import LinearMaps
+from seqlab.nn.native.builds import library_for
+from seqlab.nn.native.random_masks import attention_weights_
 from seqlab.nn.sizes import check_sizes, require_numbers
 from seqlab.schema.errors import UserError, unknown
 
@@ -52,7 +56,35 @@ def attend(
     return dropout(weights) @ values
 
 
-class SelfAttention(nn.Module):
+class _DroppedAttention(torch.autograd.Function):
+    """`attend` without a past, by two products and the native library between them."""
+
+    @staticmethod
+    def forward(  # noqa: PLR0917 (torch passes arguments by position)
+        ctx: Any, queries: Tensor, keys: Tensor, values: Tensor, share: float, seed: int
+    ) -> Tensor:
+        library = library_for(queries, keys, values)
+        assert library is not None, "the caller asked for it"
+        ctx.options = {"scale": 1 / math.sqrt(queries.shape[3]), "share": share, "seed": seed}
+        weights = (queries @ keys.transpose(2, 3)).contiguous()
+        kept = torch.empty_like(weights)
+        attention_weights_(library, weights, kept, **ctx.options)
+        ctx.save_for_backward(queries, keys, values, weights, kept)
+        return kept @ values
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore
+        queries, keys, values, weights, kept = ctx.saved_tensors
+        library = library_for(weights)
+        assert library is not None, "as in the forward pass"
+        g = (upstream[0] @ values.transpose(2, 3)).contiguous()
+        attention_weights_(library, weights, g, backward=True, **ctx.options)
+        dvalues = kept.transpose(2, 3) @ upstream[0]
+        return g @ keys, g.transpose(2, 3) @ queries, dvalues, None, None
+
+
+class SelfAttention(LinearMaps):
     """Multi-head causal self-attention; Vaswani et al. 2017, section 3.2.
 
     head_i = attend(x W_q,i + b_q,i, x W_k,i + b_k,i, x W_v,i + b_v,i),  y = [head_1, .., head_N] W_o + b_o.
@@ -66,7 +98,8 @@ class SelfAttention(nn.Module):
             renormalised.
         generator: source of the weights.
         implementation: "torch" uses torch's fused attention unless attention weights are dropped, because
-            its dropout draws from the global generator; "equations" always computes the equations.
+            its dropout draws from the global generator; many dropped weights on a CPU are computed by the
+            native library. "equations" always computes the equations.
 
     Raises:
         UserError: a size is less than 1, the number of heads does not divide the hidden size, dropout is not
@@ -116,14 +149,21 @@ class SelfAttention(nn.Module):
         """
         assert (past is None) == (visible is None), "`past` and `visible` are given together"
         B, T, H = x.shape
-        joint = functional.linear(x, self.in_proj_weight, self.in_proj_bias)
+        joint = self.map(x, self.in_proj_weight, self.in_proj_bias)
         queries, keys, values = joint.view(B, T, 3, self.heads, H // self.heads).permute(2, 0, 3, 1, 4)
         if past is not None:
             keys, values = torch.cat([past.keys, keys], dim=2), torch.cat([past.values, values], dim=2)
         y = self._mix(queries, keys, values, visible)
-        return self.out_proj(y.transpose(1, 2).reshape(B, T, H)), KeysValues(keys, values)
+        outputs = self.map(y.transpose(1, 2).reshape(B, T, H), self.out_proj.weight, self.out_proj.bias)
+        return outputs, KeysValues(keys, values)
 
     def _mix(self, queries: Tensor, keys: Tensor, values: Tensor, visible: Tensor | None) -> Tensor:
+        scores = math.prod(queries.shape[:3]) * keys.shape[2]
+        native = self.implementation == "torch" and visible is None and library_for(queries) is not None
+        if native and self.dropout.active and scores >= LEAST_ELEMENTS:
+            y = _DroppedAttention.apply(queries, keys, values, self.dropout.p, self.dropout.draw_seed())
+            assert isinstance(y, Tensor)
+            return y
         if self.implementation == "equations" or self.dropout.active:
             B, _, T, _ = queries.shape
             visible = (

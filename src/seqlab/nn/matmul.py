@@ -1,4 +1,4 @@
-"""Backends for the matrix products of a large output layer: torch, oneDNN or the native library.
+"""Backends for large matrix products in training: torch, oneDNN or the native library.
 
 torch multiplies float32 matrices with MKL, which uses slower code on some processors; the oneDNN inside torch
 does not. It is reached through a private operator that may disappear, so it is tested before use and never

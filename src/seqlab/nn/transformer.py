@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from seqlab.nn.attention import KeysValues, SelfAttention
 from seqlab.nn.dropout import Dropout
 from seqlab.nn.initial import linear
+from seqlab.nn.linear_map import LinearMaps
 
 
-class TransformerLayer(nn.Module):
+class TransformerLayer(LinearMaps):
     """Pre-norm causal layer: a = x + dropout(attention(norm1(x))), y = a + dropout(feed_forward(norm2(a))).
 
     feed_forward(a) = W_2 dropout(max(0, W_1 a + b_1)) + b_2. Parameters are named as in
@@ -59,5 +60,6 @@ class TransformerLayer(nn.Module):
         """The layer's output, and the keys and values of past and new tokens; see `SelfAttention.forward`."""
         attended, present = self.self_attn(self.norm1(x), past, visible)
         x = x + self.dropout(attended)
-        inner = self.dropout(torch.relu(self.linear1(self.norm2(x))))
-        return x + self.dropout(self.linear2(inner)), present
+        inner = self.map(self.norm2(x), self.linear1.weight, self.linear1.bias)
+        inner = self.dropout(torch.relu(inner))
+        return x + self.dropout(self.map(inner, self.linear2.weight, self.linear2.bias)), present

@@ -54,7 +54,7 @@ def describe(
         threads: threads of the numerical libraries.
         device: of the model.
         kernels: which implementation of the recurrences runs.
-        matmul: which implementation of matrix products the output layer has in training.
+        matmul: which implementation of matrix products output and Transformer layers have in training.
         plugins: packages with plugins that the run uses.
     """
     return {

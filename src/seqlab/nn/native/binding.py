@@ -63,6 +63,27 @@ class HeadArguments(ctypes.Structure):
     ]
 
 
+class DropoutArguments(ctypes.Structure):
+    """`seqlab_dropped`."""
+
+    _fields_ = [
+        *_fields("size threads count", "x y"),
+        ("seed", ctypes.c_uint64),
+        ("share", ctypes.c_double),
+    ]
+
+
+class AttentionArguments(ctypes.Structure):
+    """`seqlab_attention`."""
+
+    _fields_ = [
+        *_fields("size threads count T backward", "weights dropped"),
+        ("seed", ctypes.c_uint64),
+        ("share", ctypes.c_double),
+        ("scale", ctypes.c_double),
+    ]
+
+
 _SIGNATURES: Mapping[str, tuple[Any, list[Any]]] = {
     "seqlab_saved_floats": (_COUNT, [ctypes.POINTER(LayerArguments)]),
     "seqlab_reads_tokens": (_COUNT, [ctypes.POINTER(LayerArguments)]),
@@ -72,6 +93,8 @@ _SIGNATURES: Mapping[str, tuple[Any, list[Any]]] = {
     "seqlab_cross_entropy": (None, [_COUNT, _COUNT, _POINTER, _POINTER, ctypes.c_double, _POINTER, _COUNT]),
     "seqlab_head_fits": (_COUNT, [_COUNT, _COUNT]),
     "seqlab_head_loss": (ctypes.c_int, [ctypes.POINTER(HeadArguments)]),
+    "seqlab_dropout": (ctypes.c_int, [ctypes.POINTER(DropoutArguments)]),
+    "seqlab_attention_weights": (ctypes.c_int, [ctypes.POINTER(AttentionArguments)]),
     "seqlab_allocate": (_POINTER, [_COUNT]),
     "seqlab_release": (None, [_POINTER]),
     "seqlab_release_unused": (None, []),

@@ -6,11 +6,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import Protocol, runtime_checkable
 
 import torch
-from torch import Tensor
 
-from seqlab.nn.embedding import Lookup
 from seqlab.nn.native.binding import BUILDS, Library, load
 from seqlab.nn.native.output import multiplies_correctly
 from seqlab.schema.errors import UserError
@@ -21,6 +20,21 @@ REFERENCE = "reference"
 # Not in os.environ, which processes that are started meanwhile would inherit.
 _forced: list[str] = []
 """Arguments of the active `use_build` contexts, the innermost last."""
+
+
+@runtime_checkable
+class Placed(Protocol):
+    """A tensor, or what is computed as one, such as a `Lookup`."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of its elements."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """Where they are."""
+        ...
 
 
 def active_library() -> Library | None:
@@ -39,7 +53,7 @@ def active_library() -> Library | None:
     return _named(requested)
 
 
-def library_for(*tensors: Tensor | Lookup | None) -> Library | None:
+def library_for(*tensors: Placed | None) -> Library | None:
     """The active library if it can compute with all of these tensors: float32 on the CPU."""
     fits = all(t is None or (t.dtype == torch.float32 and t.device.type == "cpu") for t in tensors)
     return active_library() if fits else None

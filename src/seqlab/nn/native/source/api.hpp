@@ -1,7 +1,9 @@
 // The C functions of kernels.h: they check sizes, choose a cell and a pass, and turn exceptions into codes.
 #pragma once
 
+#include "attention.hpp"
 #include "backward.hpp"
+#include "dropout.hpp"
 #include "forward.hpp"
 #include "head.hpp"
 #include "kernels.h"
@@ -81,6 +83,18 @@ int64_t seqlab_head_fits(int64_t H, int64_t V) { return seqlab::head_fits(H, V);
 
 int seqlab_head_loss(const seqlab_head *head) {
     return head->size == sizeof(seqlab_head) ? seqlab::head_loss(*head) : SEQLAB_WRONG_SIZE;
+}
+
+int seqlab_dropout(const seqlab_dropped *dropped) {
+    if (dropped->size != sizeof(seqlab_dropped)) return SEQLAB_WRONG_SIZE;
+    seqlab::drop(*dropped);
+    return 0;
+}
+
+int seqlab_attention_weights(const seqlab_attention *attention) {
+    if (attention->size != sizeof(seqlab_attention)) return SEQLAB_WRONG_SIZE;
+    seqlab::weigh(*attention);
+    return 0;
 }
 
 float *seqlab_allocate(int64_t floats) { return seqlab::Pool::shared().allocate(floats); }

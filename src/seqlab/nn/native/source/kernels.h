@@ -144,6 +144,40 @@ typedef struct {
 SEQLAB_API int64_t seqlab_head_fits(int64_t H, int64_t V);
 SEQLAB_API int seqlab_head_loss(const seqlab_head *head);
 
+/* Dropout: y_i = x_i / (1 - share) if u_i >= share 2^32, else 0, with u_i of 32 random bits that depend on
+ * `seed` and i alone. The backward pass is the same call with the gradient of y as x. Draws: elements are cut
+ * into blocks of 4096; element i of a block takes number i / 16 of the xoshiro128++ generator i % 16, whose
+ * words come from SplitMix64. x and y may be the same array. */
+typedef struct {
+    int64_t size;
+    int64_t threads;
+    int64_t count;
+    const float *x;
+    float *y;
+    uint64_t seed;
+    double share; /* 0 to less than 1 */
+} seqlab_dropped;
+
+SEQLAB_API int seqlab_dropout(const seqlab_dropped *dropped);
+
+/* The weights of causal attention of `count` sequences and heads, each (T, T). Forward: the scores in
+ * `weights` are overwritten with w = softmax over j <= i of scale * score, and zeros, and `dropped` with
+ * dropout(w). Backward: `dropped` holds the gradient of dropout(w) and is overwritten with that of the
+ * scores; `weights` is read. Each (T, T) takes the numbers of one block of `seqlab_dropout`, each row ceil(T / 16)
+ * of every generator. */
+typedef struct {
+    int64_t size;
+    int64_t threads;
+    int64_t count, T;
+    int64_t backward; /* not 0: the backward pass */
+    float *weights, *dropped;
+    uint64_t seed;
+    double share;
+    double scale;
+} seqlab_attention;
+
+SEQLAB_API int seqlab_attention_weights(const seqlab_attention *attention);
+
 /* Memory that outlives a call, 64-byte aligned; null if there is not enough. Released blocks are cached for
  * the next allocation of a similar size; `release_unused` returns all cached blocks to the system. */
 SEQLAB_API float *seqlab_allocate(int64_t floats);
