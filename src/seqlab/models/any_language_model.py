@@ -97,6 +97,7 @@ class AnyLanguageModelConfig(ModelConfig, ABC):
         size, bound = self.hidden_size, self.init_range
         if not self.cutoffs:
             tied = embedding if self.tied else None
+            size = size if tied is None else tied.embedding_dim
             return output_layer(size, spec.outputs, bound=bound, tied=tied, generator=generator)
         self._check_vocabulary(spec)
         return AdaptiveSoftmax(

@@ -142,18 +142,22 @@ def _attention(module: SelfAttention) -> list[_Part]:
 
 
 def _recurrence(module: RecurrentStack) -> list[_Part]:
-    """One part a layer and direction: the weights of inputs and of the state before, and the biases."""
+    """One part a layer and direction: the weights of inputs and of the state before, biases, a learned start."""
     parts: list[_Part] = []
     for layer in range(module.layers):
         for suffix in module.suffixes:
             end = f"_l{layer}{suffix}"
             weights = (f"weight_ih{end}", f"weight_hh{end}")
             biases = (f"bias_ih{end}", f"bias_hh{end}")[: 1 + module.cell.two_biases]
+            starts = tuple(f"start_{name}{end}" for name in module.cell.states)
             terms = {
                 weights: "gates x units x (inputs + units)",
                 biases: "2 x gates x units" if module.cell.two_biases else "gates x units",
             }
+            if module.learned_start:
+                terms[starts] = "states x units"
             sizes = {
+                "states": len(starts),
                 "gates": module.cell.gates,
                 "units": module.hidden_size,
                 "inputs": module.input_size if layer == 0 else module.output_size,

@@ -84,6 +84,16 @@ class SequenceModel(nn.Module, ABC):
             the model has none).
         """
 
+    def training_features(
+        self, batch: Batch, state: State | None
+    ) -> tuple[Tensor, State | None, Float[Tensor, ""] | None]:
+        """What `features` returns, and what is added to the mean loss of a target to give the objective.
+
+        For the training step alone, so that no loss that is reported contains a penalty; None where nothing
+        is added.
+        """
+        return (*self.features(batch, state), None)
+
     def forward(self, batch: Batch, state: State | None = None) -> tuple[Tensor, State | None]:
         """Logits (B, T, V) or (B, V), and the new state."""
         features, state = self.features(batch, state)

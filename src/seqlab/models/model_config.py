@@ -21,6 +21,8 @@ CellName = Literal["elman", "elman-concat", "elman-relu", "gru", "gru-reset-befo
 CellSetting = Annotated[CellName | CodeText, NamesCode()]
 """A cell by its name, or one of one's own as FILE.py:NAME; see `seqlab.nn.own_cell`."""
 TokenDropout = Annotated[float, Field(ge=0, lt=1), AddedLater()]
+OwnDropout = Annotated[float | None, Field(ge=0, lt=1), AddedLater()]
+"""A share of its own at one of the points where a model drops; None is that of all of them."""
 
 
 class Width:

@@ -69,9 +69,10 @@ def recurrent_layers(weights: str = "body.", settings: str = "") -> Taken:
     """
     sizes = (Same(settings + key, key) for key in ("cell", "hidden_size", "layers"))
     directions = Same(f"{settings}bidirectional", "bidirectional", without=False)
-    # Only a language model has it.
-    summed = Same("sum_layers", "sum_layers", without=False)
-    return Taken({**EMBEDDING.weights, "body.": weights}, (*EMBEDDING.settings, *sizes, directions, summed))
+    # Only a language model has them.
+    others = ("sum_layers", "layer_norm", "residual", "learned_initial_state")
+    without = (Same(key, key, without=False) for key in others)
+    return Taken({**EMBEDDING.weights, "body.": weights}, (*EMBEDDING.settings, *sizes, directions, *without))
 
 
 def everything(*settings: Same) -> Taken:

@@ -85,4 +85,4 @@ class TransformerLanguageModelConfig(AnyLanguageModelConfig):
         )
         head = self.head(spec, embedding, generator)
         # Dropout of inputs comes after the positions, inside the stack; none is applied before the head.
-        return LanguageModel(embedding, body, dropout=0.0, head=head)
+        return LanguageModel(embedding, body, head=head)

@@ -44,6 +44,7 @@ class Cell:
         gate keeps the state, -1 if it replaces it. None without such a gate.
     concatenates: whether W and U are one linear map of the concatenated input and state, whose E + H features
         then bound the initial weights; else they are drawn as torch's cells draw them.
+    recurrent: whether the equations multiply a state by recurrent weights at all.
     """
 
     gates: int
@@ -52,6 +53,7 @@ class Cell:
     equations: Callable[[Weights], Step]
     keeps: tuple[int, int] | None = None
     concatenates: bool = False
+    recurrent: bool = True
 
 
 def elman_tanh(weights: Weights) -> Step:

@@ -28,18 +28,23 @@ class Dropout(nn.Module):
     et al. 2015). The others are scaled by 1 / (1 - p), as Gal and Ghahramani (2016) scale embeddings; the
     mean of Iyyer et al. divides by the number of tokens that are kept, which is about the same.
 
+    With `locked`, one keep for each feature of a sequence, at all of its steps: variational dropout (Gal and
+    Ghahramani 2016).
+
     Args:
         p: fraction of elements set to zero, 0 <= p < 1.
         whole: whether the elements of a vector are dropped together.
+        locked: whether the steps of a sequence, the last axis but one, have the same mask; not with `whole`.
 
     Raises:
         UserError: p is not within its range; or, in training, no generator is bound.
     """
 
-    def __init__(self, p: float, *, whole: bool = False):
+    def __init__(self, p: float, *, whole: bool = False, locked: bool = False):
         super().__init__()
         check_fraction("Dropout", p)
-        self.p, self._whole = p, whole
+        assert not (whole and locked), "a vector is dropped whole, or its features at all steps"
+        self.p, self._whole, self._locked = p, whole, locked
         self.generator: torch.Generator | None = None
 
     @property
@@ -51,13 +56,13 @@ class Dropout(nn.Module):
         """The input with some elements zero and the others scaled up."""
         if not self.active:
             return x
-        if not self._whole and library_for(x) is not None and x.numel() >= LEAST_ELEMENTS:
+        each = not (self._whole or self._locked)
+        if each and library_for(x) is not None and x.numel() >= LEAST_ELEMENTS:
             y = _SeededDropout.apply(x, self.p, self.draw_seed())
             assert isinstance(y, Tensor)
             return y
         # One random fill and two cheap passes in place; bernoulli_ takes three times as long on a CPU.
-        shape = (*x.shape[:-1], 1) if self._whole else x.shape
-        mask = torch.rand(shape, generator=self._bound(), dtype=x.dtype, device=x.device)
+        mask = torch.rand(self._shape(x), generator=self._bound(), dtype=x.dtype, device=x.device)
         return x * mask.ge_(self.p).mul_(1 / (1 - self.p))
 
     def draw_seed(self) -> int:
@@ -73,7 +78,13 @@ class Dropout(nn.Module):
 
     def extra_repr(self) -> str:
         """The fraction, as `print(model)` shows it."""
-        return f"p={self.p}{', whole' * self._whole}"
+        return f"p={self.p}{', whole' * self._whole}{', locked' * self._locked}"
+
+    def _shape(self, x: Tensor) -> tuple[int, ...]:
+        """The shape of the mask."""
+        if self._locked:
+            return (*x.shape[:-2], 1, x.shape[-1])
+        return (*x.shape[:-1], 1) if self._whole else x.shape
 
 
 class _SeededDropout(torch.autograd.Function):

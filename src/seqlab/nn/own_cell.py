@@ -44,13 +44,13 @@ def own_cell(value: str) -> Cell:
     code = own_code.load(value)
     equations = _function(code)
     states = _states(code, equations)
-    gates = _gates(code, equations, len(states))
+    gates, recurrent = _gates(code, equations, len(states))
 
     def with_weights(weights: Weights) -> Step:
         return _step(code, equations, gates, weights)
 
     _try(code, with_weights, len(gates), len(states))
-    return Cell(len(gates), states, two_biases=False, equations=with_weights)
+    return Cell(len(gates), states, two_biases=False, equations=with_weights, recurrent=recurrent)
 
 
 def _function(code: OwnCode) -> Callable[..., Any]:
@@ -91,15 +91,25 @@ class _Recorder:
         return self._answer
 
 
-def _gates(code: OwnCode, equations: Callable[..., Any], states: int) -> tuple[str, ...]:
-    """The names of the gates, in the order in which the equations read them."""
+def _gates(code: OwnCode, equations: Callable[..., Any], states: int) -> tuple[tuple[str, ...], bool]:
+    """The names of the gates, in the order in which the equations read them.
+
+    Returns:
+        The names, and whether recurrent weights of any of them multiply a state.
+    """
     zeros = torch.zeros(_ROWS, _UNITS, device="cpu")
     names: dict[str, None] = {}
+    multiplied: list[Tensor] = []
+
+    def product(state: Tensor) -> Tensor:
+        multiplied.append(state)
+        return torch.zeros_like(state)
+
     with code.errors("its gates were read"), torch.no_grad():
-        equations(_Recorder(names, zeros), *[zeros] * states, _Recorder(names, torch.zeros_like))
+        equations(_Recorder(names, zeros), *[zeros] * states, _Recorder(names, product))
     if not names:
         raise OwnCodeError(f"{code.label} must read at least one gate, as in x.f and u.f(h). Got none.")
-    return tuple(names)
+    return tuple(names), bool(multiplied)
 
 
 def _step(code: OwnCode, equations: Callable[..., Any], gates: Sequence[str], weights: Weights) -> Step:

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from seqlab.nn.cells import CELLS, States, Weights
+from seqlab.nn.connection import Connection
 from seqlab.nn.dropout import Dropout
 from seqlab.nn.embedding import Lookup
 from seqlab.nn.implementation import Implementation
@@ -19,6 +20,7 @@ from seqlab.nn.native.recurrence import Hidden
 from seqlab.nn.own_cell import own_cell
 from seqlab.nn.scan import Scan
 from seqlab.nn.sizes import check_sizes, require_numbers
+from seqlab.nn.stack_options import StackOptions
 from seqlab.nn.trace import Traceable
 from seqlab.schema.errors import UserError, unknown
 from seqlab.schema.own_code import label, names_code
@@ -44,13 +46,15 @@ class RecurrentStack(Layer, Traceable):
         summed: whether the output is the sum of all layers' outputs instead of the last one's.
         forget_bias: added to the initial bias of the gate that keeps the old state, an LSTM's forget gate or
             a GRU's update gate, with the sign that keeps more (Gers et al. 2000).
+        options: what the layers have beside their cells.
         generator: source of the weights.
         implementation: what computes the cell over time (see `implementation`); equal results but for
             rounding.
 
     Raises:
-        UserError: the cell or implementation is unknown, the cell has no gate for `forget_bias`, or is one of
-            one's own that torch is to compute, or a size or dropout is not within its range.
+        UserError: the cell or implementation is unknown, the cell has no gate for `forget_bias` or no weights
+            for weight drop, or is one of one's own that torch is to compute, or a size or dropout is not
+            within its range.
     """
 
     def __init__(
@@ -64,6 +68,7 @@ class RecurrentStack(Layer, Traceable):
         dropout: float = 0.0,
         summed: bool = False,
         forget_bias: float = 0.0,
+        options: StackOptions = StackOptions(),
         generator: torch.Generator,
         implementation: Implementation = "kernels",
     ):
@@ -73,6 +78,7 @@ class RecurrentStack(Layer, Traceable):
             raise unknown("cell", str(cell), CELLS)
         self.cell_name, self._own, self.cell = cell if own is None else label(cell), own, own or CELLS[cell]
         self._check_forget_bias(forget_bias)
+        self._check_weight_drop(options.weight_drop)
         self._check_implementation(implementation)
         sizes = {"input_size": input_size, "hidden_size": hidden_size, "layers": layers}
         check_sizes(sizes)
@@ -84,10 +90,16 @@ class RecurrentStack(Layer, Traceable):
         self.suffixes = ("", "_reverse") if bidirectional else ("",)
         self.bidirectional = bidirectional
         self.causal = self.carries_state = not bidirectional
-        self.dropout = Dropout(dropout)
-        self.summed = summed
+        self.dropout = Dropout(dropout, locked=options.locked)
+        self.weight_drop = Dropout(options.weight_drop)
+        self.summed, self.learned_start = summed, options.learned_start
+        assert not options.residual or input_size == self.output_size, "a residual has the size of its layer"
         for layer in range(layers):
             self._add_layer(layer, forget_bias, generator)
+        self.connections = nn.ModuleList(
+            Connection(self.output_size, layer_norm=options.layer_norm, residual=options.residual)
+            for _ in range(layers)
+        )
 
     @property
     def output_size(self) -> int:
@@ -95,11 +107,13 @@ class RecurrentStack(Layer, Traceable):
         return len(self.suffixes) * self.hidden_size
 
     def start(self, batch_size: int) -> dict[str, Float[Tensor, "B LD H"]]:
-        """The state before the first token: zeros."""
+        """The state before the first token: zeros, or what is learned."""
         check_sizes({"batch_size": batch_size}, least=0)
         states = len(self.cell.states) * self.layers * len(self.suffixes)
         require_numbers(batch_size * states * self.hidden_size, {"batch_size": batch_size})
         shape = (batch_size, self.layers * len(self.suffixes), self.hidden_size)
+        if self.learned_start:
+            return {name: self._start(name).expand(shape) for name in self.cell.states}
         weight = self._weights(0, "").weight_hh
         return {name: weight.new_zeros(shape) for name in self.cell.states}
 
@@ -117,7 +131,7 @@ class RecurrentStack(Layer, Traceable):
             x: inputs; the content of padding changes nothing.
             lengths: tokens of each sequence, 0 to T; with length 0 the state stays unchanged.
             state: the state to continue from, by name, layer by layer, for each layer forward before
-                backward; zeros when None.
+                backward; `start` when None.
             need_state: False returns None as the state, which saves its computation.
 
         Returns:
@@ -137,15 +151,16 @@ class RecurrentStack(Layer, Traceable):
         if self.trace is not None:
             self.trace.begin(lengths)
         for layer in range(self.layers):
-            x = x if isinstance(x, Lookup) or layer == 0 else self.dropout(x)
+            read = x if isinstance(x, Lookup) or layer == 0 else self.dropout(x)
             outputs: list[Tensor] = []
             for direction in range(len(self.suffixes)):
-                y, final = self._scan(x, ragged, state, (layer, direction), need_state)
+                y, final = self._scan(read, ragged, state, (layer, direction), need_state)
                 outputs.append(y)
                 finals.append(final)
-            x = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=2)
+            h = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=2)
             if self.trace is not None:
-                self.trace.layer(x)
+                self.trace.layer(h)
+            x = self.connections[layer](x, h, ragged)
             if self.summed:
                 total = x if total is None else total + x
         assert isinstance(x, Tensor), "there is at least one layer"
@@ -158,6 +173,7 @@ class RecurrentStack(Layer, Traceable):
         for layer in reversed(range(self.layers)):
             ends = tuple(f"_l{layer}{suffix}" for suffix in self.suffixes)
             group = tuple(parameter for name, parameter in named if name.endswith(ends))
+            group = (*group, *self.connections[layer].parameters())
             groups.append(LayerGroup(f"body layer {layer + 1}", group))
         return groups
 
@@ -177,6 +193,13 @@ class RecurrentStack(Layer, Traceable):
                 f"'forget_bias' must be 0 for the cell {self.cell_name!r}, {why}. Got {forget_bias:g}."
             )
 
+    def _check_weight_drop(self, weight_drop: float) -> None:
+        if weight_drop and not self.cell.recurrent:
+            raise UserError(
+                f"'weight_drop' must be 0 for the cell {self.cell_name!r}, which has no recurrent weights. "
+                f"Got {weight_drop:g}."
+            )
+
     def _check_implementation(self, implementation: str) -> None:
         if implementation not in get_args(Implementation):
             raise unknown("implementation", str(implementation), get_args(Implementation))
@@ -192,6 +215,7 @@ class RecurrentStack(Layer, Traceable):
         shapes = {"weight_ih": (rows, inputs), "weight_hh": (rows, self.hidden_size), "bias_ih": (rows,)}
         if self.cell.two_biases:
             shapes["bias_hh"] = (rows,)
+        starts = self.cell.states if self.learned_start else ()
         bound = 1 / math.sqrt(self.hidden_size + (inputs if self.cell.concatenates else 0))
         for suffix in self.suffixes:
             for name, shape in shapes.items():
@@ -200,6 +224,14 @@ class RecurrentStack(Layer, Traceable):
                     gate, sign = self.cell.keeps
                     weight[gate * self.hidden_size : (gate + 1) * self.hidden_size] += sign * forget_bias
                 self.register_parameter(f"{name}_l{layer}{suffix}", nn.Parameter(weight))
+            for name in starts:
+                start = nn.Parameter(torch.zeros(self.hidden_size))
+                self.register_parameter(f"start_{name}_l{layer}{suffix}", start)
+
+    def _start(self, name: str) -> Float[Tensor, "LD H"]:
+        """The learned state of this name."""
+        ends = [f"_l{layer}{suffix}" for layer in range(self.layers) for suffix in self.suffixes]
+        return torch.stack([getattr(self, f"start_{name}{end}") for end in ends])
 
     def _weights(self, layer: int, suffix: str) -> Weights:
         names = Weights._fields if self.cell.two_biases else Weights._fields[:-1]
@@ -216,6 +248,7 @@ class RecurrentStack(Layer, Traceable):
         """One layer in one direction."""
         layer, direction = at
         weights = self._weights(layer, self.suffixes[direction])
+        weights = weights._replace(weight_hh=self.weight_drop(weights.weight_hh))
         initial = tuple(state[name][:, layer * len(self.suffixes) + direction] for name in self.cell.states)
         hidden = self._hidden(layer, direction)
         scan = Scan(

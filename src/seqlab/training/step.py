@@ -20,8 +20,8 @@ _CLOSE = 1e-6
 class StepResult:
     """The results of a step.
 
-    nats: summed loss of its targets. targets: their number. norm: of the gradient of the mean loss, all
-    parameters together, before clipping. state: of the model after the batch; still part of its graph.
+    nats: summed loss of its targets. targets: their number. norm: of the gradient of the objective, the mean
+    loss with a penalty if the model has one, all parameters together, before clipping. state: of the model after the batch; still part of its graph.
     """
 
     nats: float
@@ -37,8 +37,9 @@ class NotFiniteError(Exception):
 class Step:
     """Updates an experiment's weights, one batch per call.
 
-    Gradients are those of the summed loss; division by the number of targets, clipping and the optimizer's
-    update are one pass over them. Loss and norm are transferred to Python together.
+    Gradients are those of the summed loss, and of a penalty of the model's, which is no part of the loss that
+    is returned; division by the number of targets, clipping and the optimizer's update are one pass over
+    them. Loss and norm are transferred to Python together.
     """
 
     def __init__(self, experiment: NetworkExperiment):
@@ -60,7 +61,7 @@ class Step:
             UserError: the loss has no gradient.
         """
         model, rows = self._experiment.model, self._experiment.rows
-        features, state = model.features(batch, carried)
+        features, state, penalty = model.training_features(batch, carried)
         total, targets = self._experiment.task.loss(model.head, *batch.real(features))
         # Not `zero_grad` and `get_total_norm`: their bookkeeping takes a tenth of a small model's step.
         for parameter in self._parameters:
@@ -70,7 +71,8 @@ class Step:
                 "The loss must depend on weights that are trained. Got one without a gradient; code of your "
                 "own may use `detach()`, `torch.no_grad()` or `torch.set_grad_enabled(False)`."
             )
-        total.backward()
+        objective = total if penalty is None else total + targets * penalty
+        objective.backward()
         gradients = [p.grad for p in self._parameters if p.grad is not None]
         if rows is not None and rows.gradient is not None:
             gradients.append(rows.gradient)
