@@ -73,6 +73,18 @@ SIZES: dict[str, list[Table]] = {
     "recurrent-lm": [
         *({**RECURRENT, "cell": cell} for cell in (*CELLS, f"{OWN_CELLS}:minimal_gated_unit")),
         {**RECURRENT, "embedding_size": 7, "tied": True},
+        {
+            **RECURRENT,
+            "embedding_size": 7,
+            "layer_norm": True,
+            "residual": True,
+            "learned_initial_state": True,
+            "weight_drop": 0.3,
+            "locked_dropout": True,
+            "embedding_dropout": 0.1,
+            "activation_penalty": 0.1,
+        },
+        {**RECURRENT, "tied": True, "tied_projection": True, "hidden_dropout": 0.1},
         # A cluster of few features could not give every target a high probability.
         {**RECURRENT, "hidden_size": 12, "cutoffs": [4, 9], "projection_divisor": 2},
     ],

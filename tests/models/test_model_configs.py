@@ -103,6 +103,15 @@ CHANGES = [
     (RecurrentLanguageModelConfig, "forget_bias", 1.0),
     (RecurrentLanguageModelConfig, "sum_layers", True),
     (RecurrentLanguageModelConfig, "dropout", 0.5),
+    (RecurrentLanguageModelConfig, "input_dropout", 0.5),
+    (RecurrentLanguageModelConfig, "hidden_dropout", 0.5),
+    (RecurrentLanguageModelConfig, "output_dropout", 0.5),
+    (RecurrentLanguageModelConfig, "locked_dropout", True),
+    (RecurrentLanguageModelConfig, "embedding_dropout", 0.5),
+    (RecurrentLanguageModelConfig, "weight_drop", 0.5),
+    (RecurrentLanguageModelConfig, "layer_norm", True),
+    (RecurrentLanguageModelConfig, "residual", True),
+    (RecurrentLanguageModelConfig, "tied_projection", True),
     (RecurrentLanguageModelConfig, "tied", True),
     (RecurrentLanguageModelConfig, "cutoffs", (3,)),
     (RecurrentLanguageModelConfig, "cutoffs", (4,)),
@@ -120,7 +129,11 @@ CHANGES = [
     (TransformerLanguageModelConfig, "projection_divisor", 2),
     (TransformerLanguageModelConfig, "init_range", 0.2),
 ]
-NEEDS: dict[str, dict[str, Any]] = {"projection_divisor": {"cutoffs": (3,)}}
+NEEDS: dict[str, dict[str, Any]] = {
+    "projection_divisor": {"cutoffs": (3,)},
+    "locked_dropout": {"dropout": 0.5},
+    "tied_projection": {"tied": True},
+}
 """By setting, others without which it is refused."""
 
 
@@ -145,8 +158,10 @@ def test_every_setting_acts(cls, key, value):
 
 
 def test_every_setting_of_every_model_is_in_the_list():
-    # An implementation changes no result but for rounding; of `init_from` there is a test with runs.
+    # An implementation changes no result but for rounding; of `init_from` there is a test with runs. A
+    # learned start is zero at first, penalties act on gradients: test_regularised_language_model.py.
     others = ("kind", "implementation", "init_from")
+    others += ("learned_initial_state", "activation_penalty", "temporal_penalty")
     acting = {(cls, key) for cls in SMALL for key in cls.model_fields if key not in others}
     # It needs two labels: see the test of a single logit.
     acting.remove((SequentialClassifierConfig, "one_logit"))

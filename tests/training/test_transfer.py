@@ -133,6 +133,7 @@ def test_labels_of_a_classifier_must_be_the_same(tmp_path: Path) -> None:
         ([], ["model.embedding=one-hot"], "'model.embedding' .*: learned. Got one-hot. Set .*=learned"),
         ([], ["model.bidirectional=true"], "'model.bidirectional' must .*: false. Got true. Set .*=false"),
         (["model.sum_layers=true"], [], "'model.sum_layers' must be .*: true. Got false. Train another run"),
+        (["model.layer_norm=true"], [], "'model.layer_norm' must be .*: true. Got false. Train another run"),
     ],
 )
 def test_settings_of_the_layers_must_be_the_same(source: list[str], own: list[str], words: str) -> None:

@@ -1,4 +1,4 @@
-"""Language models. Legend: B sequences, T steps, H features."""
+"""Language models. Legend: B sequences, T steps, H features of the body, F of the head's inputs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing_extensions import override
 from seqlab.data.batch import Batch
 from seqlab.data.sequences import Padded
 from seqlab.models.model import Capabilities, SequenceModel, State
-from seqlab.models.regularisation import Regularisation
+from seqlab.models.regularisation import UNREGULARISED, Regularisation
 from seqlab.nn.activation_penalty import ActivationPenalty
 from seqlab.nn.dropout import Dropout
 from seqlab.nn.embedding import Embedding, Lookup, embedded
@@ -38,7 +38,7 @@ class LanguageModel(SequenceModel):
         *,
         head: nn.Module,
         projection: nn.Linear | None = None,
-        regularisation: Regularisation = Regularisation(),
+        regularisation: Regularisation = UNREGULARISED,
     ):
         super().__init__()
         assert body.causal, "a language model must not see the tokens that it predicts"
@@ -52,14 +52,14 @@ class LanguageModel(SequenceModel):
         self.penalty = ActivationPenalty(rates.activation, rates.temporal)
 
     @override
-    def features(self, batch: Batch, state: State | None) -> tuple[Float[Tensor, "B T H"], State]:
+    def features(self, batch: Batch, state: State | None) -> tuple[Float[Tensor, "B T F"], State]:
         outputs, after = self._outputs(batch, state)
         return self._projected(self.output_dropout(outputs)), after
 
     @override
     def training_features(
         self, batch: Batch, state: State | None
-    ) -> tuple[Float[Tensor, "B T H"], State, Float[Tensor, ""] | None]:
+    ) -> tuple[Float[Tensor, "B T F"], State, Float[Tensor, ""] | None]:
         outputs, after = self._outputs(batch, state)
         dropped = self.output_dropout(outputs)
         penalty = self.penalty(outputs, dropped, batch.inputs.lengths) if self.penalty else None
@@ -90,5 +90,5 @@ class LanguageModel(SequenceModel):
             return self.input_dropout(self.embedding_dropout(self.embedding(tokens), tokens))
         return embedded(self.embedding, tokens, self.input_dropout)
 
-    def _projected(self, features: Float[Tensor, "B T H"]) -> Float[Tensor, "B T H"]:
+    def _projected(self, features: Float[Tensor, "B T H"]) -> Float[Tensor, "B T F"]:
         return features if self.projection is None else self.projection(features)

@@ -142,7 +142,7 @@ def _attention(module: SelfAttention) -> list[_Part]:
 
 
 def _recurrence(module: RecurrentStack) -> list[_Part]:
-    """One part a layer and direction: the weights of inputs and of the state before, biases, a learned start."""
+    """One part a layer and direction: weights of inputs and of the state before, biases, a learned start."""
     parts: list[_Part] = []
     for layer in range(module.layers):
         for suffix in module.suffixes:

@@ -21,3 +21,6 @@ class Regularisation:
     embedding_dropout: float = 0.0
     activation: float = 0.0
     temporal: float = 0.0
+
+
+UNREGULARISED = Regularisation()

@@ -12,8 +12,8 @@ from seqlab.nn.padding import zero_padding
 class Connection(nn.Module):
     """The output y of a layer, from its input x before dropout and the output h of its cell.
 
-    y = h, with layer norm norm(h) (Ba et al. 2016, applied to the outputs of a layer, not within a step), with
-    residual x + h or x + norm(h) (He et al. 2016; in stacked LSTMs Wu et al. 2016).
+    y = h; with layer norm y = norm(h) (Ba et al. 2016; here of the outputs of a layer, not within a step);
+    with residual y = x + h or x + norm(h) (He et al. 2016; in stacked LSTMs Wu et al. 2016).
 
     Args:
         size: H.

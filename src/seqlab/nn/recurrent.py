@@ -20,7 +20,7 @@ from seqlab.nn.native.recurrence import Hidden
 from seqlab.nn.own_cell import own_cell
 from seqlab.nn.scan import Scan
 from seqlab.nn.sizes import check_sizes, require_numbers
-from seqlab.nn.stack_options import StackOptions
+from seqlab.nn.stack_options import PLAIN_STACK, StackOptions
 from seqlab.nn.trace import Traceable
 from seqlab.schema.errors import UserError, unknown
 from seqlab.schema.own_code import label, names_code
@@ -68,7 +68,7 @@ class RecurrentStack(Layer, Traceable):
         dropout: float = 0.0,
         summed: bool = False,
         forget_bias: float = 0.0,
-        options: StackOptions = StackOptions(),
+        options: StackOptions = PLAIN_STACK,
         generator: torch.Generator,
         implementation: Implementation = "kernels",
     ):
@@ -160,9 +160,10 @@ class RecurrentStack(Layer, Traceable):
             h = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=2)
             if self.trace is not None:
                 self.trace.layer(h)
-            x = self.connections[layer](x, h, ragged)
+            joined: Tensor = self.connections[layer](x, h, ragged)
             if self.summed:
-                total = x if total is None else total + x
+                total = joined if total is None else total + joined
+            x = joined
         assert isinstance(x, Tensor), "there is at least one layer"
         return x if total is None else total, lengths, self._join(finals) if need_state else None
 

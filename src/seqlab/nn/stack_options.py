@@ -22,3 +22,6 @@ class StackOptions:
     layer_norm: bool = False
     residual: bool = False
     learned_start: bool = False
+
+
+PLAIN_STACK = StackOptions()

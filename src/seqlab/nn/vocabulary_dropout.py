@@ -1,4 +1,4 @@
-"""Dropout of words of the vocabulary. Legend: B sequences, T steps, V tokens of the vocabulary, E features."""
+"""Dropout of words of the vocabulary. Legend: B sequences, T steps, V words, E features."""
 
 from __future__ import annotations
 

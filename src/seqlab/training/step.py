@@ -21,7 +21,8 @@ class StepResult:
     """The results of a step.
 
     nats: summed loss of its targets. targets: their number. norm: of the gradient of the objective, the mean
-    loss with a penalty if the model has one, all parameters together, before clipping. state: of the model after the batch; still part of its graph.
+    loss with a penalty if the model has one, all parameters together, before clipping. state: of the model
+    after the batch; still part of its graph.
     """
 
     nats: float
