@@ -250,12 +250,28 @@ STUDIES_SMALL: dict[str, Table] = {
     "imdb-lstm-why": {"data": DATA["imdb"], "batching": BATCHING["sequences"]},
     "imdb-order": {"data": DATA["imdb"], "batching": BATCHING["sequences"]},
     "memory-length": {"model": {"hidden_size": 8}, "batching": BATCHING["sequences"]},
+    # Its Transformers have 16 heads.
+    "ptb-optimizers": {
+        "data": DATA["ptb"],
+        "model": {"hidden_size": 16},
+        "batching": BATCHING["stream"],
+    },
+    "ptb-optimizers-small": {"data": DATA["ptb"], "batching": BATCHING["stream"]},
 }
 """What is small in each study beyond that; sizes within its axes are cut by `SIZES`."""
 SIZES = {"embedding_size": 8, "hidden_size": 8, "linear_size": 8, "feed_forward_size": 16, "heads": 2}
 FEW = {"seeds": [1, 2]}
-FEW_VALUES = {"imdb-grid": 2, "imdb-grid-small": 2, "imdb-lstm-why": 2, "imdb-order": 2, "brackets-cells": 3}
+FEW_VALUES = {
+    "imdb-grid": 2,
+    "imdb-grid-small": 2,
+    "imdb-lstm-why": 2,
+    "imdb-order": 2,
+    "brackets-cells": 3,
+    "ptb-optimizers-small": 3,
+}
 """Values kept of each axis that is not one of architectures."""
+FEW_BASES = {"ptb-optimizers": 7}
+"""Recipes kept of an axis of recipes: each architecture, and each optimizer; the others differ in sizes."""
 ARCHITECTURE = ("base", "model", "data")
 RATES = {"training": {"optimizer": {"learning_rate": {"low": 0.003, "high": 0.1, "log": True}}}}
 SEARCHED: Table = {
@@ -377,11 +393,15 @@ def small_study(name: str, table: Table) -> Table:
     if name in STUDIES_SMALL and "data" in STUDIES_SMALL[name]:
         settings["data"] = {k: v for k, v in settings["data"].items() if k not in DRAWN}
     table["settings"] = over(settings, STUDIES_SMALL.get(name, {}))
-    table["axes"] = {
-        key: _few(value, None if key in ARCHITECTURE else FEW_VALUES.get(name))
-        for key, value in table["axes"].items()
-    }
+    table["axes"] = {key: _few(value, _kept(name, key)) for key, value in table["axes"].items()}
     return table
+
+
+def _kept(study: str, axis: str) -> int | None:
+    """How many values of an axis a small study has; None: all."""
+    if axis == "base":
+        return FEW_BASES.get(study)
+    return None if axis in ARCHITECTURE else FEW_VALUES.get(study)
 
 
 def _few(axis: Any, count: int | None) -> Any:
