@@ -25,6 +25,7 @@ _SMALL = {
     "imdb-lstm": ["model.hidden_size=16", "data.max_length=20"],
     "imdb-lm": ["model.hidden_size=16", "model.embedding_size=16", "data.max_length=20"],
     "imdb-transfer": ["model.hidden_size=16", "model.embedding_size=16", "data.max_length=20"],
+    "python-gru": ["data.max_bytes=60000"],
     "imdb-linear": ["model.linear_size=16", "data.max_length=20"],
 }
 """By recipe, what makes its shown training small; each is cut to two steps besides."""

@@ -12,7 +12,7 @@ from pages import ROOT
 from seqlab.experiment import recipes
 
 sys.path.insert(0, str(ROOT / "scripts"))
-from compare_plain import compare, losses_of_plain_pytorch, losses_of_seqlab
+from compare_plain import compare, losses_of_plain_pytorch, losses_of_seqlab, without_dropout
 
 SMALL = {
     "ptb-gru-schedule": ["model.embedding_size=10", "model.hidden_size=24"],
@@ -63,6 +63,12 @@ def test_other_steps_are_noticed(text: list[str]) -> None:
     config = recipes.network("ptb-rnn-adam", [*text, *SMALL["ptb-rnn-adam"]])
     other = recipes.network("ptb-rnn-adam", [*text, *SMALL["ptb-rnn-adam"], "model.dropout=0.5"])
     assert losses_of_seqlab(config) != pytest.approx(losses_of_plain_pytorch(other, STEPS), rel=1e-3)
+
+
+def test_every_dropout_of_a_recipe_is_switched_off() -> None:
+    for name in SMALL:
+        model = recipes.network(name, without_dropout(name)).model
+        assert not any(value for key, value in model.model_dump().items() if "dropout" in key)
 
 
 @pytest.mark.slow
