@@ -30,7 +30,7 @@ STEPS = 14
 
 @pytest.fixture
 def text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Settings of a small text in place of the Treebank."""
+    """Settings of a small text instead of the Treebank."""
     monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path / "cache"))
     words, draw = [f"w{number}" for number in range(60)], random.Random(3)
     lines = [" ".join(draw.choices(words, weights=range(60, 0, -1), k=12)) for _ in range(400)]

@@ -79,7 +79,7 @@ class RecurrentLanguageModelConfig(AnyLanguageModelConfig):
     """Whether the input of each recurrent layer is added to its output (He et al. 2016; Wu et al. 2016);
     needs embedding_size = hidden_size."""
     learned_initial_state: Switch = False
-    """Whether the state before the first token is learned, in place of zeros. Where windows of a running text
+    """Whether the state before the first token is learned, not zeros. Where windows of a running text
     continue each other it matters for the first one alone."""
     tied: bool = False
     """Whether the output's weights are the embedding; needs embedding_size = hidden_size, or
