@@ -22,6 +22,7 @@ from seqlab.report.cost_tables import cost_table, environment_table, folders_tab
 from seqlab.report.data_tables import cards_table, data_table
 from seqlab.report.ensemble_tables import members_table
 from seqlab.report.oracle_tables import oracle_table, wrong_samples_table
+from seqlab.report.perplexity.perplexity_sections import perplexity_sections
 from seqlab.report.results_table import results_table
 from seqlab.report.sample_texts import run_samples, split_samples
 from seqlab.report.score_tables import other_splits_table, seeds_table
@@ -51,6 +52,7 @@ def chapter_part(chapter: Chapter, *, samples: bool) -> Part:
             folded=False,
             tables=present(results_table(chapter), members_table(chapter)),
         ),
+        *perplexity_sections(chapter),
         Section(
             title="Seeds and other splits",
             tables=present(seeds_table(chapter), other_splits_table(chapter)),

@@ -104,7 +104,16 @@ def architecture_of(run: RunData) -> str:
 
 def optimizer_of(run: RunData) -> str:
     """The kind of a run's optimizer, with its schedule where the learning rate is not constant."""
-    training = run.settings.get("training", {})
+    return optimizer_name(run.settings)
+
+
+def optimizer_name(settings: Mapping[str, Any]) -> str:
+    """The same of the settings of an experiment.
+
+    >>> optimizer_name({"training": {"optimizer": {"kind": "sgd"}, "schedule": {"kind": "epoch-decay"}}})
+    'sgd, epoch-decay'
+    """
+    training = settings.get("training", {})
     kind = training.get("optimizer", {}).get("kind", "none")
     schedule = training.get("schedule", {}).get("kind", "constant")
     return str(kind) if schedule == "constant" else f"{kind}, {schedule}"

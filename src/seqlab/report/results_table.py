@@ -6,12 +6,20 @@ from collections.abc import Sequence
 
 from seqlab.report.chapters import Chapter, Entry
 from seqlab.report.cost_tables import command
+from seqlab.report.perplexity.perplexity_curves import (
+    MEAN_OF_TRAINING,
+    PERPLEXITY,
+    best_training_perplexity,
+)
 from seqlab.report.settings_tables import differing_settings
 from seqlab.report.tables import CellValue, ReportColumn, ReportTable, metric_column, run_cost, words
 from seqlab.schema.settings import short_names
 
 COVERED = ("training.optimizer.kind", "training.schedule.kind", "model.cell", "model.kind", "baseline.kind")
 """Settings that the columns of architecture and optimizer already show."""
+
+TRAINING_PERPLEXITY = "training perplexity"
+"""Title of the column beside the perplexity on the validation split."""
 
 FilledColumn = tuple[ReportColumn, list[CellValue]]
 
@@ -30,7 +38,7 @@ def results_table(chapter: Chapter) -> ReportTable:
     best = {entry.number for entry in chapter.best()}
     return ReportTable(
         name=f"results {chapter.title}",
-        caption=_caption(chapter),
+        caption=_caption(chapter, [column.title for column, _ in filled]),
         page_note="Shared settings are listed under Settings. The command repeats the run.",
         columns=tuple(column for column, _ in filled),
         rows=tuple(zip(*(cells for _, cells in filled), strict=True)),
@@ -59,10 +67,18 @@ def _metrics(chapter: Chapter) -> list[FilledColumn]:
     units = {name: unit for run in chapter.runs for name, unit in run.units("valid").items()}
     names = dict.fromkeys(name for entry in chapter.entries for name in entry.results)
     order = sorted(names, key=lambda name: name != chapter.monitor.name)
-    return [
-        (metric_column(name, units.get(name, "")), [entry.results.get(name) for entry in chapter.entries])
-        for name in order
-    ]
+    columns: list[FilledColumn] = []
+    for name in order:
+        title = metric_column(name, units.get(name, ""))
+        columns.append((title, [entry.results.get(name) for entry in chapter.entries]))
+        training = _training_perplexities(chapter.entries) if name == PERPLEXITY.name else []
+        if any(value is not None for value in training):
+            columns.append((ReportColumn(TRAINING_PERPLEXITY), training))
+    return columns
+
+
+def _training_perplexities(entries: Sequence[Entry]) -> list[CellValue]:
+    return [best_training_perplexity(entry.run, entry.best_step) for entry in entries]
 
 
 def _settings(chapter: Chapter, *, within: bool) -> list[FilledColumn]:
@@ -115,13 +131,15 @@ def _outcome(entries: Sequence[Entry]) -> list[FilledColumn]:
     ]
 
 
-def _caption(chapter: Chapter) -> str:
+def _caption(chapter: Chapter, titles: Sequence[str]) -> str:
     best = "highest" if chapter.monitor.better == "higher" else "lowest"
     sentences = [
         f"Results on the validation split of {chapter.title}, sorted by architecture, then by optimizer, the "
         f"{best} {words(chapter.monitor.name)} first. Bold: the best run of each architecture. Each finished "
         "run was scored again with its best checkpoint, on every target exactly once."
     ]
+    if TRAINING_PERPLEXITY in titles:
+        sentences.append(MEAN_OF_TRAINING)
     if any(entry.baseline for entry in chapter.entries):
         sentences.append("A baseline is fitted without optimizer steps.")
     if any(entry.ensemble for entry in chapter.entries):

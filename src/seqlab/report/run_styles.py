@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 COLOURS = ("#3b7dd8", "#cf6a0a", "#789669", "#b42d96", "#875a69", "#d278a5", "#d22d3c")
@@ -49,6 +49,10 @@ class StyleBook:
         if len(set(architectures.values())) == 1:
             first = self._index(next(iter(architectures.values())))
             return {label: _numbered(first + index) for index, label in enumerate(architectures)}
+        return self.of_members(architectures)
+
+    def of_members(self, architectures: Mapping[str, str]) -> dict[str, Style]:
+        """The colour of its architecture for each label, with dashes and a shape of its own."""
         styles: dict[str, Style] = {}
         counts: dict[str, int] = {}
         for label, architecture in architectures.items():

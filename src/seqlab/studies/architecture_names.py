@@ -9,24 +9,56 @@ from seqlab.schema.config import Table
 from seqlab.schema.settings import format_setting
 
 
-def architecture_names(models: Sequence[Table], architectures: Sequence[Mapping[str, Any]]) -> list[str]:
+def architecture_names(
+    models: Sequence[Table], architectures: Sequence[Mapping[str, Any]], optimizers: Sequence[str] = ()
+) -> list[str]:
     """A name for each: its cell, code or kind; of two that share it, recipe or settings.
 
     Args:
         models: settings of an example of each architecture.
         architectures: the values of the axes that define each.
+        optimizers: of each example. Recipes of several architectures, each with several optimizers, share
+            the names of these architectures. Empty: every name is another one.
 
     >>> architecture_names([{"kind": "rnn", "cell": "gru"}, {"kind": "transformer"}], [{}, {}])
     ['gru', 'transformer']
     >>> architecture_names([{"kind": "rnn"}] * 2, [{"base": "a", "layers": 2}, {"base": "b", "layers": 2}])
     ['a, 2', 'b, 2']
+    >>> recipes = [{"base": "gru-adam"}, {"base": "gru-sgd"}, {"base": "rnn-sgd"}]
+    >>> models = [{"cell": "gru"}, {"cell": "gru"}, {"cell": "elman"}]
+    >>> architecture_names(models, recipes, ["adam", "sgd", "sgd"])
+    ['gru', 'gru', 'elman']
     """
     names = [_name(model) for model in models]
+    if optimizers and _optimizers_differ(names, optimizers):
+        return names
     for write in (_short, format_setting):
         if len(set(names)) == len(names):
             break
         names = [", ".join(map(write, architecture.values())) for architecture in architectures]
     return _without_shared_settings(names)
+
+
+def distinguishing(
+    architecture: Mapping[str, Any], architectures: Sequence[Mapping[str, Any]], names: Sequence[str]
+) -> list[tuple[str, Any]]:
+    """The values of an architecture's axes in which it differs from others of the same name.
+
+    >>> recipes = [{"base": "gru-adam"}, {"base": "gru-sgd"}, {"base": "rnn-sgd"}]
+    >>> [distinguishing(each, recipes, ["gru", "gru", "elman"]) for each in recipes[1:]]
+    [[('base', 'gru-sgd')], []]
+    """
+    name = names[architectures.index(architecture)]
+    same = [other for other, own in zip(architectures, names, strict=True) if own == name]
+    return [pair for pair in architecture.items() if any(other[pair[0]] != pair[1] for other in same)]
+
+
+def _optimizers_differ(names: Sequence[str], optimizers: Sequence[str]) -> bool:
+    """Whether there are several architectures, and each that comes more than once has several optimizers."""
+    found: dict[str, set[str]] = {}
+    for name, optimizer in zip(names, optimizers, strict=True):
+        found.setdefault(name, set()).add(optimizer)
+    return len(found) > 1 and all(len(own) > 1 or list(names).count(name) == 1 for name, own in found.items())
 
 
 def _name(model: Table) -> str:

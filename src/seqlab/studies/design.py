@@ -12,15 +12,16 @@ from typing import Any, cast
 
 from seqlab.experiment import recipes
 from seqlab.experiment.experiment_config import AnyExperimentConfig, ExperimentConfig, experiment_class
+from seqlab.report.naming import optimizer_name
 from seqlab.schema.config import Table, parse, plain, read_toml
 from seqlab.schema.errors import UserError, unknown
 from seqlab.schema.overrides import override
-from seqlab.schema.own_code import in_folder
 from seqlab.studies import axes
-from seqlab.studies.architecture_names import architecture_names
+from seqlab.studies.architecture_names import architecture_names, distinguishing
 from seqlab.studies.axes import ARCHITECTURE
 from seqlab.studies.axis import Axis
 from seqlab.studies.study_config import StudyConfig
+from seqlab.studies.study_file import text, with_recipe_paths
 
 MOST_CELLS = 20_000
 """Cells that a study has, at most: one for each setting and seed."""
@@ -49,8 +50,20 @@ class Design:
 
     @cached_property
     def _names(self) -> list[str]:
-        models = [self.example(architecture).model for architecture in self.architectures]
-        return architecture_names([plain(model) for model in models], self.architectures)
+        examples = [plain(self.example(architecture)) for architecture in self.architectures]
+        # A search that draws settings draws them for each recipe.
+        shared = [optimizer_name(example) for example in examples] if self.config.search.exhaustive else []
+        return architecture_names([example["model"] for example in examples], self.architectures, shared)
+
+    def setting_of(self, architecture: Mapping[str, Any]) -> dict[str, Any]:
+        """The values of an architecture's axes that only distinguish it from others of the same name.
+
+        They are a setting of it, like the values of other axes: a recipe by its name, where that is unique.
+        """
+        values = distinguishing(architecture, self.architectures, self._names)
+        names = {base: recipe.name for base, recipe in self.recipes.items()}
+        unique = len(set(names.values())) == len(names)
+        return {key: names.get(value, value) if key == "base" and unique else value for key, value in values}
 
     @cached_property
     def setting_axes(self) -> list[Axis]:
@@ -239,36 +252,8 @@ def about(name: str) -> str:
     return str(read_toml(_shipped(name), name).get("about", ""))
 
 
-def text(path: Path) -> str:
-    """The content of a study file.
-
-    Raises:
-        UserError: it is not UTF-8.
-    """
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} must be UTF-8 text. Got an invalid byte at offset {error.start}.") from None
-
-
 def _shipped(name: str) -> str:
     return (resources.files("seqlab.studies") / "shipped" / f"{name}.toml").read_text("utf-8")
-
-
-def with_recipe_paths(table: Table, folder: Path) -> Table:
-    """The table of a study file in a folder; recipe files and own code, relative to it, as full paths."""
-
-    def resolved(name: Any) -> Any:
-        return str(folder / name) if isinstance(name, str) and name.endswith(".toml") else name
-
-    table = in_folder(table, folder)
-    if "base" in table:
-        table["base"] = resolved(table["base"])
-    if isinstance(table.get("baselines"), list):
-        table["baselines"] = [resolved(name) for name in table["baselines"]]
-    if isinstance(table.get("axes"), dict) and isinstance(table["axes"].get("base"), list):
-        table["axes"] = {**table["axes"], "base": [resolved(name) for name in table["axes"]["base"]]}
-    return table
 
 
 def _overridden(table: Table, assignment: str) -> Table:

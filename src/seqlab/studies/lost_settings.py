@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -81,8 +82,10 @@ def size_differences(design: Design, adjust: Adjust) -> list[str]:
     budget = design.config.budget
     if len(design.architectures) < 2 or (budget is not None and budget.equal == "parameters"):
         return []
-    examples = {design.name_of(each): adjust(design.example(each)) for each in design.architectures}
-    return unequal_sizes({name: _parameters(config) for name, config in examples.items()})
+    sizes: dict[str, list[int]] = {}
+    for each in design.architectures:
+        sizes.setdefault(design.name_of(each), []).append(_parameters(adjust(design.example(each))))
+    return unequal_sizes({name: round(statistics.median(counts)) for name, counts in sizes.items()})
 
 
 def _parameters(config: ExperimentConfig) -> int:

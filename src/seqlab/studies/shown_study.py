@@ -10,7 +10,7 @@ from seqlab.experiment.shown_experiment import Shown
 from seqlab.runs.study_folder import StudyFolder
 from seqlab.schema.config import Config, parse, plain, read_toml
 from seqlab.schema.described import described
-from seqlab.studies import design
+from seqlab.studies import design, study_file
 from seqlab.studies.study_config import StudyConfig
 
 _OWN = set(StudyConfig.model_fields) - {"name", "about", "base"}
@@ -23,7 +23,7 @@ def is_study_file(path: Path) -> bool:
     Raises:
         UserError: it cannot be read.
     """
-    return bool(_OWN & set(read_toml(design.text(path), str(path))))
+    return bool(_OWN & set(read_toml(study_file.text(path), str(path))))
 
 
 def shown_study(wanted: str, overrides: Sequence[str] = ()) -> Shown:
@@ -59,4 +59,4 @@ def _shown(config: StudyConfig) -> Shown:
 def _movable(table: dict[str, Any]) -> dict[str, Any]:
     """The table with full paths of recipe files, which are relative to the study's file, wherever that is."""
     whole = {key: plain(value) if isinstance(value, Config) else value for key, value in table.items()}
-    return design.with_recipe_paths({**whole, "baselines": list(table["baselines"])}, Path.cwd())
+    return study_file.with_recipe_paths({**whole, "baselines": list(table["baselines"])}, Path.cwd())

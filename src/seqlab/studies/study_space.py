@@ -89,7 +89,7 @@ class StudySpace(SearchSpace):
         return Trial(
             number=number,
             architecture=self.name(architecture),
-            setting=dict(setting),
+            setting=self._design.setting_of(architecture) | dict(setting),
             seed=seed,
             epochs=tuple(epochs),
             run=self._reference(config),

@@ -1,0 +1,1 @@
+"""The perplexity of language models by architecture and by optimizer."""

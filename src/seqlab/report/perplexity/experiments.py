@@ -1,0 +1,125 @@
+"""The experiments of a chapter: runs that differ only in their seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from seqlab.report.chapters import Chapter, Entry
+from seqlab.report.perplexity.perplexity_curves import PERPLEXITY, PerplexityCurve, best_training_perplexity
+from seqlab.stats.censored import SeedOutcome, finite, ordered, quantile
+from seqlab.stats.ties import difference, order_key
+
+ValueOfRun = Callable[[Entry], float | None]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Runs that differ only in their seed; at least one."""
+
+    entries: tuple[Entry, ...]
+
+    @property
+    def architecture(self) -> str:
+        """The architecture of the runs."""
+        return self.entries[0].architecture
+
+    @property
+    def optimizer(self) -> str:
+        """The optimizer of the runs, with its schedule."""
+        return self.entries[0].optimizer
+
+    @cached_property
+    def name(self) -> str:
+        """The label of the runs, with architecture and optimizer where it does not name them."""
+        label = self.entries[0].label
+        missing = [role for role in (self.architecture, self.optimizer) if role not in label]
+        return f"{label} ({', '.join(missing)})" if missing else label
+
+    @property
+    def running(self) -> bool:
+        """Whether a run may still continue, so that nothing can be said of it yet."""
+        return any(entry.censored.startswith("unfinished") for entry in self.entries)
+
+    @property
+    def finished(self) -> list[Entry]:
+        """The finished runs."""
+        return [entry for entry in self.entries if not entry.censored]
+
+    def outcomes(self, value: ValueOfRun) -> tuple[SeedOutcome, ...]:
+        """The value of each seed; None of a run that did not finish, which counts as worse than any."""
+        return tuple(
+            SeedOutcome(seed=entry.seed or 0, value=None if entry.censored else value(entry))
+            for entry in self.entries
+        )
+
+    def median(self, value: ValueOfRun) -> float | None:
+        """The median over seeds; None where it falls on a run without a value."""
+        values = [outcome.value for outcome in self.outcomes(value)]
+        return finite(quantile(ordered(values, "lower"), 0.5))
+
+    def range_over_seeds(self, value: ValueOfRun) -> str:
+        """The lowest and the highest value, in brackets; empty for one seed."""
+        known = [found.value for found in self.outcomes(value) if found.value is not None]
+        if len(self.entries) == 1 or not known:
+            return ""
+        low, high = shown(min(known)), shown(max(known))
+        failed = len(self.entries) - len(known)
+        without = f", {failed} without a value" if failed else ""
+        return f" (median of {len(self.entries)} seeds, {low} to {high}{without})"
+
+
+def experiments(chapter: Chapter) -> list[Experiment]:
+    """Every experiment whose runs recorded their perplexity, or ended before they could, in order."""
+    groups: dict[str, list[Entry]] = {}
+    for entry in chapter.entries:
+        if entry.run.settings and not (entry.baseline or entry.ensemble):
+            groups.setdefault(entry.label, []).append(entry)
+    found = [Experiment(tuple(group)) for group in groups.values()]
+    return [each for each in found if any(map(has_curve, each.entries)) or not each.finished]
+
+
+def has_curve(entry: Entry) -> bool:
+    """Whether a run recorded its perplexity."""
+    return bool(PerplexityCurve(entry.run).points)
+
+
+def final(entry: Entry) -> float | None:
+    """Validation perplexity of a run's result."""
+    return entry.results.get(PERPLEXITY.name)
+
+
+def final_training(entry: Entry) -> float | None:
+    """Training perplexity up to the checkpoint that is a run's result."""
+    return best_training_perplexity(entry.run, entry.best_step)
+
+
+def gap(entry: Entry) -> float | None:
+    """Validation minus training perplexity of a run's result."""
+    valid, train = final(entry), final_training(entry)
+    return None if valid is None or train is None else difference(valid, train)
+
+
+def ranked(found: Sequence[Experiment], value: ValueOfRun) -> list[Experiment]:
+    """The experiments whose median over seeds is known, the lowest first; ties keep their order."""
+    known = [(median, each) for each in found if (median := each.median(value)) is not None]
+    return [each for _, each in sorted(known, key=lambda pair: order_key(pair[0]))]
+
+
+def leaders(found: Sequence[Experiment], value: ValueOfRun) -> list[Experiment]:
+    """The experiments with the lowest median: several where they tie."""
+    order = ranked(found, value)
+    return [each for each in order if not _distance(each, order[0], value)]
+
+
+def _distance(one: Experiment, other: Experiment, value: ValueOfRun) -> float:
+    first, second = one.median(value), other.median(value)
+    assert first is not None
+    assert second is not None
+    return difference(first, second)
+
+
+def shown(value: float | None) -> str:
+    """A perplexity with about four digits."""
+    return PERPLEXITY.format_number(value, 0.0)
