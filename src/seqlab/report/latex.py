@@ -30,6 +30,10 @@ _ESCAPES = {
     "*": "{*}",
 }
 _SPECIAL = re.compile("|".join(map(re.escape, _ESCAPES)) + "|(?P<ligature>-(?=-)|,(?=,)|'(?='))")
+MOST_COLUMNS = 8
+"""Columns of a table up to which it is not scaled."""
+_LONG_TEXT = 15
+"""Width of a column of long texts, in em, of which each takes about two characters."""
 _NONE = "--"
 """An en dash: a cell without a value."""
 
@@ -37,29 +41,83 @@ _NONE = "--"
 def to_latex(table: ReportTable) -> str:
     r"""A `table` environment: caption above, rules of booktabs, numbers on the right, best rows bold.
 
-    The document needs `\usepackage{booktabs}`. Columns that are too wide for a paper are left out.
+    The document needs `\usepackage{booktabs}`, and `\usepackage{graphicx}` for a table of many columns, which
+    is scaled to the width of the text. Columns that are too wide for a paper follow in a table of their own
+    under the same caption.
     """
     printed = [index for index, column in enumerate(table.columns) if column.printed]
-    columns = [[row[index] for row in table.rows] for index in printed]
-    titles = headings(table)
-    texts = [_column(column) for column in columns]
-    rows = [list(row) for row in zip(*texts, strict=True)]
+    wide = len(printed) > MOST_COLUMNS
+    packages = r"\usepackage{booktabs} and \usepackage{graphicx}" if wide else r"\usepackage{booktabs}"
     lines = [
-        "% The document needs \\usepackage{booktabs}.",
+        f"% The document needs {packages}.",
         "\\begin{table}",
         "  \\centering",
-        f"  \\caption{{{_caption(table.caption)}}}",
+        f"  \\caption{{{latex_caption(table.caption)}}}",
         f"  \\label{{tab:{slug(table.name)}}}",
-        f"  \\begin{{tabular}}{{{''.join('r' if is_numeric(column) else 'l' for column in columns)}}}",
+        *(["  \\resizebox{\\linewidth}{!}{%"] if wide else []),
+        *_tabular(table, printed),
+        *(["  }"] if wide else []),
+        *_code_columns(table),
+        "\\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _tabular(table: ReportTable, printed: Sequence[int]) -> list[str]:
+    columns = [[row[index] for row in table.rows] for index in printed]
+    titles = headings(table)
+    rows = [list(row) for row in zip(*map(_column, columns), strict=True)]
+    return [
+        f"  \\begin{{tabular}}{{{''.join(map(_alignment, columns))}}}",
         "    \\toprule",
         _row([latex_text(titles[index]) for index in printed]),
         "    \\midrule",
         *(_row(_bold(row) if index in table.best else row) for index, row in enumerate(rows)),
         "    \\bottomrule",
         "  \\end{tabular}",
-        "\\end{table}",
     ]
-    return "\n".join(lines) + "\n"
+
+
+def _code_columns(table: ReportTable) -> list[str]:
+    """The columns that are too wide, such as commands: a row for each, after the first cell of its row."""
+    wide = [index for index, column in enumerate(table.columns) if not column.printed]
+    if not wide:
+        return []
+    first, titles = _column([row[0] for row in table.rows]), headings(table)
+    alignment = "l" + r"p{0.85\linewidth}" * len(wide)
+    return [
+        "  \\par\\medskip",
+        f"  \\begin{{tabular}}{{{alignment}}}",
+        "    \\toprule",
+        _row([latex_text(titles[index]) for index in (0, *wide)]),
+        "    \\midrule",
+        *(
+            _row([name, *(_code(row[index]) for index in wide)])
+            for name, row in zip(first, table.rows, strict=True)
+        ),
+        "    \\bottomrule",
+        "  \\end{tabular}",
+    ]
+
+
+def _code(value: CellValue) -> str:
+    r"""A command in a fixed-width font, which may be broken after a slash, or a hyphen within a word.
+
+    >>> print(_code("train a/b-c --d"))
+    {\raggedright\ttfamily\small train a/\allowbreak{}b-\allowbreak{}c -{}-d\par}
+    """
+    if value is None:
+        return _NONE
+    pieces = re.split(r"(?<=/)|(?<=\w-)(?=\w)", str(value))
+    text = r"\allowbreak{}".join(map(latex_text, pieces))
+    return f"{{\\raggedright\\ttfamily\\small {text}\\par}}"
+
+
+def _alignment(values: Sequence[CellValue]) -> str:
+    """Numbers on the right; long texts in lines of their own, other texts on the left."""
+    if is_numeric(values):
+        return "r"
+    return f"p{{{_LONG_TEXT}em}}" if any(len(str(value)) > 2 * _LONG_TEXT for value in values) else "l"
 
 
 def latex_text(text: str) -> str:
@@ -92,7 +150,7 @@ def _row(cells: Sequence[str]) -> str:
     return f"    {' & '.join(cells)} \\\\"
 
 
-def _caption(caption: str) -> str:
+def latex_caption(caption: str) -> str:
     """A caption with the parts between backticks in a fixed-width font."""
     parts = re.split(r"`([^`]+)`", caption)
     texts = map(latex_text, parts)

@@ -14,6 +14,7 @@ from seqlab.report.charts.static_files import RETRY, write_static_files
 from seqlab.report.page_template import VEGA_LITE, PageContent, render
 from seqlab.report.run_data import read_run
 from seqlab.report.sections import Part
+from seqlab.report.static_documents import static_documents
 from seqlab.report.study.chapter_study import (
     ChapterStudy,
     chapter_studies,
@@ -50,7 +51,8 @@ def write(
         introduction: plain text under the answers; an empty line starts a new paragraph.
         warning: plain text above the answers.
         samples: whether texts that were generated or labelled are shown.
-        static: folder for every figure as SVG and PNG and every table as CSV, Markdown and LaTeX.
+        static: folder for every figure as SVG and PNG, every table as CSV, Markdown and LaTeX, and the report
+            with all of them as one Markdown and one LaTeX document.
         studies: studies to report on; their runs are added to `runs`, and the page begins with the question
             and the answer of each.
         allow_incomparable: whether runs that cannot be ranked with each other are shown separately instead
@@ -77,7 +79,14 @@ def write(
     )
     write_output(output, render(content), retry=RETRY)
     if static is not None:
-        write_static_files(static, content.tables, content.figures, VEGA_LITE, font_size=font_size)
+        write_static_files(
+            static,
+            content.tables,
+            content.figures,
+            VEGA_LITE,
+            font_size=font_size,
+            documents=static_documents(content),
+        )
     return output
 
 

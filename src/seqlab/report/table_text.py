@@ -103,7 +103,7 @@ def to_markdown(table: ReportTable) -> str:
     rule = ["---:" if is_numeric(column) else "---" for column in columns]
     lines = [headings(table), rule, *rows]
     body = "\n".join("| " + " | ".join(_one_line(cell) for cell in line) + " |" for line in lines)
-    return f"{_markdown_caption(table.caption)}\n\n{body}\n"
+    return f"{markdown_caption(table.caption)}\n\n{body}\n"
 
 
 def slug(text: str) -> str:
@@ -125,20 +125,20 @@ def to_html(caption: str) -> str:
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(readable(caption)))
 
 
-def _markdown_caption(caption: str) -> str:
+def markdown_caption(caption: str) -> str:
     """A caption as Markdown: the parts between backticks are code, everything else is text."""
     parts = re.split(r"(`[^`]+`)", " ".join(readable(caption).split("\n")))
-    return "".join(part if index % 2 else _markdown_text(part) for index, part in enumerate(parts))
+    return "".join(part if index % 2 else markdown_text(part) for index, part in enumerate(parts))
 
 
 def _one_line(text: str) -> str:
-    return _markdown_text(readable(text)).replace("\n", "<br>")
+    return markdown_text(readable(text)).replace("\n", "<br>")
 
 
-def _markdown_text(text: str) -> str:
+def markdown_text(text: str) -> str:
     r"""A text of which Markdown interprets nothing: no picture, link, HTML, code or formula.
 
-    >>> print(_markdown_text("![a](http://b) <img> my_key _c_ &lt;"))
+    >>> print(markdown_text("![a](http://b) <img> my_key _c_ &lt;"))
     !\[a\](http\://b) &lt;img> my_key \_c\_ &amp;lt;
     """
     # Entities come last, as a backslash before one would be text.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import altair as alt
 
@@ -15,11 +15,16 @@ from seqlab.report.run_styles import MOST_LABELS, Style
 
 @dataclass(frozen=True)
 class Palette:
-    """The styles of a field's values; `legend` says whether the chart draws a legend itself."""
+    """The styles of a field's values.
+
+    legend: whether the chart draws a legend itself. symbols: what it shows there; "both" also draws points
+        with the dashes of their lines.
+    """
 
     field: str
     styles: dict[str, Style]
     legend: bool = True
+    symbols: Literal["both", "points", "lines"] = "both"
 
     @property
     def colour(self) -> alt.Color:
@@ -36,7 +41,7 @@ class Palette:
         return alt.Shape(
             f"{self.field}:N",
             scale=self._scale([style.shape for style in self.styles.values()]),
-            legend=self._legend,
+            legend=None if self.symbols == "lines" else self._legend,
         )
 
     @property
@@ -44,7 +49,8 @@ class Palette:
         """The encoding of dashes."""
         # [1, 0], a stroke without a gap, is a solid line.
         dashes = [list(style.dash) or [1, 0] for style in self.styles.values()]
-        return alt.StrokeDash(f"{self.field}:N", scale=self._scale(dashes), legend=self._legend)
+        legend = None if self.symbols == "points" else self._legend
+        return alt.StrokeDash(f"{self.field}:N", scale=self._scale(dashes), legend=legend)
 
     @property
     def dashed(self) -> bool:
@@ -70,6 +76,7 @@ class Palette:
             symbolOpacity=1,
             symbolStrokeWidth=2.5,
             labelLimit=320,
+            symbolType="stroke" if self.symbols == "lines" else alt.Undefined,
         )
 
 

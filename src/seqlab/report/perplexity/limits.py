@@ -66,7 +66,7 @@ def _is_improving(entry: Entry) -> bool:
 
 def _without_result(found: Sequence[Experiment]) -> list[str]:
     return [
-        f"Run {entry.number} ({each.name}) has no result: {entry.censored}."
+        f"Run {entry.number}, {each.name}, has no result: {entry.censored}."
         for each in found
         for entry in each.entries
         if entry.censored

@@ -83,9 +83,10 @@ class PerplexityCurve:
 
 
 def best_training_perplexity(run: RunData, step: int | None) -> float | None:
-    """Training perplexity at the step of the best checkpoint; None where it is not known."""
+    """Training perplexity at the step of the best checkpoint; None where it is not known, or infinite."""
     points = PerplexityCurve(run).points
-    return next((point.train for point in points if point.moment.step == step), None)
+    value = next((point.train for point in points if point.moment.step == step), None)
+    return None if value == math.inf else value
 
 
 def perplexity(nats: float) -> float:

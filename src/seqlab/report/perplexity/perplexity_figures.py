@@ -41,8 +41,7 @@ _CURVES = {
     _VALIDATION: Style(COLOURS[0], SHAPES[0], ()),
 }
 _SECONDS = (
-    "Seconds are those of training with its validations, without loading data, interruptions and the final "
-    "evaluation; each curve is drawn once, however often its run was resumed."
+    "They include the validations, but neither loading and interruptions nor the final evaluation."
 )
 
 
@@ -71,7 +70,7 @@ def experiment_figures(chapter: Chapter) -> list[Figure]:
     number = RecordedNumber(chapter, PERPLEXITY.name, PERPLEXITY.unit, ("train", "valid"), rows, rules="")
     figures = _over_axes(
         number,
-        Palette("curve", _CURVES),
+        Palette("curve", _CURVES, symbols="lines"),
         f"perplexity of each experiment on {chapter.title}",
         f"Perplexity of each experiment on the training and the validation split of {chapter.title}. "
         f"{MEAN_OF_TRAINING}",
@@ -192,7 +191,7 @@ def _scale(chapter: Chapter, rows: Sequence[Row]) -> tuple[alt.Scale, str]:
     kind = "The vertical axis is logarithmic" if log else "The vertical axis does not begin at 0"
     cut = any(value > high for value in column_values(rows))
     end = ", and ends at the highest value of a finished run" if cut else ""
-    return scale, f"{kind}{end}; it is the same in all figures of these curves."
+    return scale, f"{kind}{end}."
 
 
 def _palette(chapter: Chapter, entries: Sequence[Entry], role: Role) -> Palette:
@@ -203,7 +202,7 @@ def _palette(chapter: Chapter, entries: Sequence[Entry], role: Role) -> Palette:
         book.of_architecture(value)
     named = {_marked(entry): str(getattr(entry, other)) for entry in entries}
     if len(named) <= MOST_LINES:
-        return Palette("label", book.of_members(named))
+        return Palette("label", book.of_members(named), symbols="points")
     return Palette(other, {value: book.of_architecture(value) for value in dict.fromkeys(named.values())})
 
 

@@ -20,7 +20,7 @@ def perplexity_sections(chapter: Chapter) -> list[Section]:
     notes = [
         Note("Best on the clock", clock_sentences(found)),
         Note("Best in generalization", generalization_sentences(found)),
-        Note("Most reliable across settings", spread_sentences(found)),
+        Note("Most reliable across settings", spread_sentences(chapter, found)),
         Note("What these runs do not show", limit_sentences(found)),
     ]
     return [

@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from seqlab.report.chapters import Chapter
 from seqlab.report.perplexity.experiments import Experiment, final, shown
 from seqlab.stats.formatting import counted
+from seqlab.stats.reliability import Setting, near, reliability
 from seqlab.stats.ties import order_key
 
 
@@ -55,22 +57,18 @@ def spreads(found: Sequence[Experiment]) -> list[ArchitectureSpread]:
     return sorted((each for each in made if len(each.values) > 1), key=lambda each: each.rank)
 
 
-def spread_sentences(found: Sequence[Experiment]) -> list[str]:
-    """The spread of each architecture, which is the most reliable, and what limits this."""
+def spread_sentences(chapter: Chapter, found: Sequence[Experiment]) -> list[str]:
+    """The spread of each architecture, how many settings are near the best of all, and what limits this."""
     order = spreads(found)
     if len(order) < 2:
         return []
-    first = [each for each in order if each.rank == order[0].rank]
     sentences = [
-        "Rule: the fewest settings without a result, then the smallest spread, the highest divided by the "
-        "lowest validation perplexity of the settings.",
+        "Two rules: the smallest spread, the highest divided by the lowest validation perplexity of the "
+        "settings, where no setting ends without a result; and the most settings near the best of all.",
         f"Spread: {'; '.join(each.text for each in order)}.",
+        _least_spread(order),
+        f"Near the best: {_nearest(chapter, found)}.",
     ]
-    if len(first) > 1:
-        names = " and ".join(sorted(each.architecture for each in first))
-        sentences.append(f"{names} are equally reliable.")
-    else:
-        sentences.append(f"{order[0].architecture} is the most reliable of these settings.{_worse(order)}")
     counts = {each.architecture: each.settings for each in order}
     if len(set(counts.values())) > 1:
         listed = ", ".join(f"{count} of {name}" for name, count in counts.items())
@@ -79,6 +77,24 @@ def spread_sentences(found: Sequence[Experiment]) -> list[str]:
             "the architectures."
         )
     return sentences
+
+
+def _least_spread(order: Sequence[ArchitectureSpread]) -> str:
+    first = [each.architecture for each in order if each.rank == order[0].rank]
+    if len(first) > 1:
+        return f"{' and '.join(sorted(first))} have the same spread, which is the smallest."
+    return f"{first[0]} has the smallest.{_worse(order)}"
+
+
+def _nearest(chapter: Chapter, found: Sequence[Experiment]) -> str:
+    """The architecture with the largest share of settings near the best, by the metric that ranks the runs."""
+    metric = chapter.monitor
+    values = [(each, each.median(chapter.value)) for each in found if not each.running]
+    best = min((value for _, value in values if value is not None), key=lambda value: -metric.gain(value))
+    settings = [
+        Setting(architecture=each.architecture, setting=each.name, value=value) for each, value in values
+    ]
+    return reliability(settings, metric, within=near(metric, best))[0].sentence
 
 
 def _worse(order: Sequence[ArchitectureSpread]) -> str:
