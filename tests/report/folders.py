@@ -75,8 +75,8 @@ def make(
     write(run, "samples.jsonl", [to_line(text, _moment(40)) for text in _texts(finished)])
     if finished:
         metrics = {"loss": loss, "accuracy": 1 - loss / 2}
-        run.write_card(_card(run, metrics, seed))
-        run.finish(_summary(run, metrics, spent))
+        run.write_card(card_of(run, metrics, seed))
+        run.finish(summary_of(run, metrics, spent))
     return run
 
 
@@ -170,8 +170,8 @@ def baseline(*, name: str = "toy", kind: str = "n-gram", order: int = 5, loss: f
     run = new_run.create(name, fingerprint, config=config, data=DATA, environment=ENVIRONMENT)
     final = Scalar(name="final_loss", value=loss, unit="nats per token", split="valid")
     write(run, "records.jsonl", [to_line(final, Moment(step=0, epoch=1.0, tokens=100))])
-    run.write_card({**_card(run, {"loss": loss}, 1), "seed": None})
-    run.finish({**_summary(run, {"loss": loss}), "best_step": 0, "steps": 0, "stopped": "fitted"})
+    run.write_card({**card_of(run, {"loss": loss}, 1), "seed": None})
+    run.finish({**summary_of(run, {"loss": loss}), "best_step": 0, "steps": 0, "stopped": "fitted"})
     return run
 
 
@@ -215,7 +215,7 @@ def _texts(finished: bool) -> list[Text]:
     ]
 
 
-def _card(run: RunFolder, metrics: dict[str, float], seed: int) -> Card:
+def card_of(run: RunFolder, metrics: dict[str, float], seed: int) -> Card:
     return {
         "metrics": metrics,
         "matrices": {},
@@ -246,7 +246,7 @@ def _card(run: RunFolder, metrics: dict[str, float], seed: int) -> Card:
     }
 
 
-def _summary(
+def summary_of(
     run: RunFolder, metrics: dict[str, float], spent: Mapping[str, float] = MappingProxyType({})
 ) -> RunSummary:
     return {

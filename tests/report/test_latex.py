@@ -83,5 +83,26 @@ def test_a_table_has_a_caption_rules_and_the_best_row_bold() -> None:
         r"    g\&u & $-$1.50 & -- \\",
         r"    \bottomrule",
         r"  \end{tabular}",
+        r"  \par\medskip",
+        r"  \begin{tabular}{lp{0.85\linewidth}}",
+        r"    \toprule",
+        r"    model & command \\",
+        r"    \midrule",
+        r"    l\_1 & {\raggedright\ttfamily\small seqlab train a\par} \\",
+        r"    g\&u & {\raggedright\ttfamily\small seqlab train b\par} \\",
+        r"    \bottomrule",
+        r"  \end{tabular}",
         r"\end{table}",
     ]
+
+
+def test_a_table_of_many_columns_is_scaled_and_long_texts_are_wrapped() -> None:
+    texts = ("a", *("b" * 9,) * 8, "a text of more than thirty characters")
+    table = ReportTable(
+        name="wide", caption="Wide.", columns=tuple(map(ReportColumn, "abcdefghij")), rows=(texts,)
+    )
+    lines = to_latex(table).splitlines()
+    assert lines[0] == r"% The document needs \usepackage{booktabs} and \usepackage{graphicx}."
+    begin = lines.index(r"  \resizebox{\linewidth}{!}{%")
+    assert lines[begin + 1] == r"  \begin{tabular}{lllllllllp{15em}}"
+    assert lines[lines.index(r"  \end{tabular}") + 1] == "  }"

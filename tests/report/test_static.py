@@ -10,6 +10,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import folders
+import numpy as np
 import pytest
 import study
 from markdown_it import MarkdownIt
@@ -74,7 +75,52 @@ def test_tables_hold_the_records(exported: Path) -> None:
     assert results.startswith("Results on the validation split of reviews")
     assert "| 3,494 |" in results
     stems = [{path.stem for path in exported.glob(f"*.{suffix}")} for suffix in ("csv", "md", "tex")]
-    assert stems[0] == stems[1] == stems[2]
+    assert stems[0] | {"report"} == stems[1] == stems[2]
+
+
+def test_the_latex_document_shows_every_table_and_figure_in_order(exported: Path) -> None:
+    document = (exported / "report.tex").read_text(encoding="utf-8")
+    shown = re.findall(r"\\input\{([^}]*)\}", document)
+    assert shown == sorted(path.stem for path in exported.glob("table-*.tex"))
+    pictures = re.findall(r"\\includegraphics\[[^]]*\]\{([^}]*)\}", document)
+    assert sorted(pictures) == sorted(path.name for path in exported.glob("figure-*.png"))
+    numbers = [int(name.split("-")[1]) for name in pictures]
+    assert numbers == sorted(numbers)
+    for name in ("report", *shown):
+        check_latex((exported / f"{name}.tex").read_text(encoding="utf-8"))
+
+
+def check_latex(text: str) -> None:
+    """Environments are closed in their order, braces balance, rows have as many cells as columns."""
+    lines = [re.sub(r"(?<!\\)%.*", "", line) for line in text.splitlines()]
+    open_environments: list[str] = []
+    for kind, name in re.findall(r"\\(begin|end)\{([a-z]+)\}", "\n".join(lines)):
+        if kind == "begin":
+            open_environments.append(name)
+        else:
+            assert open_environments.pop() == name
+    assert not open_environments
+    plain = re.sub(r"\\[{}]", "", "\n".join(lines))
+    depth = np.cumsum([{"{": 1, "}": -1}.get(mark, 0) for mark in plain])
+    assert depth.min(initial=0) == 0 == depth[-1]
+    for columns, body in re.findall(
+        r"\\begin\{tabular\}\{((?:[lr]|p\{[^}]*\})*)\}(.*?)\\end\{tabular\}", text, re.DOTALL
+    ):
+        rows = [line for line in body.splitlines() if line.endswith(r"\\")]
+        count = len(re.findall(r"[lr]|p\{[^}]*\}", columns))
+        assert {len(re.findall(r"(?<!\\)&", row)) + 1 for row in rows} == {count}
+
+
+def test_the_markdown_document_has_numbered_tables_and_figures_with_captions(exported: Path) -> None:
+    document = (exported / "report.md").read_text(encoding="utf-8")
+    tables, figures = ([int(n) for n in re.findall(rf"^\*\*{what} (\d+)\.\*\* \S", document, re.M)]
+                       for what in ("Table", "Figure"))  # fmt: skip
+    assert tables == list(range(1, len(list(exported.glob("table-*.csv"))) + 1))
+    assert figures == list(range(1, max(figures) + 1))
+    pictures = re.findall(r"!\[Figure \d+\]\(([^)]*)\)", document)
+    assert sorted(pictures) == sorted(path.name for path in exported.glob("figure-*.svg"))
+    results = (exported / "table-02-results-reviews.md").read_text(encoding="utf-8")
+    assert f"**Table 2.** {results.rstrip()}" in document
 
 
 def test_one_figure_and_one_table_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +187,10 @@ def test_markdown_interprets_nothing_in_a_table(hostile: Path) -> None:
     parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])
     shown = set()
     for path in hostile.glob("*.md"):
-        rendered = parser.render(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        # The document itself has pictures, and bold numbers of tables and figures.
+        own = r"!\[Figure \d+\]\([a-z0-9-]+\.svg\)|\*\*(?=(Table|Figure) \d+\.)|(?<=\d\.)\*\*"
+        rendered = parser.render(re.sub(own, "", text) if path.name == "report.md" else text)
         assert not re.search(r"<(a|img|em|strong|s|b|script)\b", rendered), path.name
         shown |= set(re.findall(r"<td[^>]*>(.*?)</td>", rendered, re.DOTALL))
     texts = {html.unescape(text) for text in shown}

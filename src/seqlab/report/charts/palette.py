@@ -38,10 +38,11 @@ class Palette:
     @property
     def shape(self) -> alt.Shape:
         """The encoding of point shapes."""
+        hidden = self.symbols == "lines"
         return alt.Shape(
             f"{self.field}:N",
-            scale=self._scale([style.shape for style in self.styles.values()]),
-            legend=None if self.symbols == "lines" else self._legend,
+            scale=self._scale([style.shape for style in self.styles.values()], hidden=hidden),
+            legend=None if hidden else self._legend,
         )
 
     @property
@@ -49,8 +50,9 @@ class Palette:
         """The encoding of dashes."""
         # [1, 0], a stroke without a gap, is a solid line.
         dashes = [list(style.dash) or [1, 0] for style in self.styles.values()]
-        legend = None if self.symbols == "points" else self._legend
-        return alt.StrokeDash(f"{self.field}:N", scale=self._scale(dashes), legend=legend)
+        hidden = self.symbols == "points"
+        scale, legend = self._scale(dashes, hidden=hidden), None if hidden else self._legend
+        return alt.StrokeDash(f"{self.field}:N", scale=scale, legend=legend)
 
     @property
     def dashed(self) -> bool:
@@ -62,8 +64,10 @@ class Palette:
         """The legend, for outside the charts."""
         return tuple(LegendItem(label, style) for label, style in self.styles.items())
 
-    def _scale(self, values: Sequence[Any]) -> alt.Scale:
-        return alt.Scale(domain=list(self.styles), range=list(values))
+    def _scale(self, values: Sequence[Any], *, hidden: bool = False) -> alt.Scale:
+        domain, order = list(self.styles), -1 if hidden else 1
+        # Vega-Lite merges the legends of equal domains, also with one that is left out.
+        return alt.Scale(domain=domain[::order], range=list(values)[::order])
 
     @property
     def _legend(self) -> alt.Legend | None:
