@@ -112,6 +112,54 @@ def test_recipes_are_an_axis_and_two_with_one_cell_are_named_by_recipe() -> None
     assert [trial.config["data"]["kind"] for trial in trials] == ["brackets", "ndfa"]
 
 
+def optimizer_recipes(folder: Path) -> list[str]:
+    """Recipes of two architectures: two optimizers and a wide net of the first one, one of the second."""
+    settings = {
+        "lstm-sgd": '[training.optimizer]\nkind = "sgd"\nlearning_rate = 1.0\n',
+        "lstm-adam": '[training.optimizer]\nkind = "adam"\nlearning_rate = 0.01\n',
+        "lstm-wide": '[model]\nhidden_size = 9\n[training.optimizer]\nkind = "adam"\nlearning_rate = 0.01\n',
+        "gru-sgd": '[model]\ncell = "gru"\n[training.optimizer]\nkind = "sgd"\nlearning_rate = 1.0\n',
+    }
+    return [
+        str(write(folder / f"{name}.toml", f'base = "brackets-lstm"\n{text}'))
+        for name, text in settings.items()
+    ]
+
+
+def test_recipes_of_architectures_with_several_optimizers_are_settings_of_these(tmp_path: Path) -> None:
+    bases = optimizer_recipes(tmp_path)
+    trials = trials_of(small_design(base=None, axes={"base": bases}, settings={}))
+    assert [(trial.architecture, dict(trial.setting)) for trial in trials] == [
+        ("lstm", {"base": "lstm-sgd"}),
+        ("lstm", {"base": "lstm-adam"}),
+        ("lstm", {"base": "lstm-wide"}),
+        ("gru", {}),
+    ]
+    assert [trial.config["training"]["optimizer"]["kind"] for trial in trials] == ["sgd", *["adam"] * 2, "sgd"]
+    assert len({trial.run for trial in trials}) == 4
+
+
+def test_recipes_are_architectures_where_one_architecture_or_one_optimizer_is_all(tmp_path: Path) -> None:
+    lstm_sgd, lstm_adam, lstm_wide, gru_sgd = optimizer_recipes(tmp_path)
+    for bases in ([lstm_sgd, lstm_adam], [lstm_adam, lstm_wide, gru_sgd]):
+        trials = trials_of(small_design(base=None, axes={"base": bases}, settings={}))
+        assert [trial.architecture for trial in trials] == bases
+    drawn = {"kind": "random", "trials": 1, "confirm": 1}
+    design = small_design(
+        base=None, axes={"base": [lstm_sgd, lstm_adam, gru_sgd], RATE: [0.1, 0.2]}, settings={}, search=drawn
+    )
+    assert len({design.name_of(each) for each in design.architectures}) == 3
+
+
+def test_recipes_of_one_name_keep_their_paths(tmp_path: Path) -> None:
+    bases = optimizer_recipes(tmp_path)
+    (tmp_path / "other").mkdir()
+    other = tmp_path / "other" / "lstm-sgd.toml"
+    write(other, 'base = "brackets-lstm"\n[training.optimizer]\nkind = "sgd"\nlearning_rate = 3.0\n')
+    trials = trials_of(small_design(base=None, axes={"base": [*bases, str(other)]}, settings={}))
+    assert [trial.setting["base"] for trial in trials if trial.architecture == "lstm"] == [*bases[:3], str(other)]
+
+
 def test_one_run_answers_for_several_epochs_where_the_schedule_does_not_depend_on_the_end() -> None:
     axes = {EPOCHS: [3, 1, 2], RATE: [0.1, 0.2]}
     trials = trials_of(small_design(axes=axes))

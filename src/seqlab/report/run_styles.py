@@ -49,19 +49,26 @@ class StyleBook:
         if len(set(architectures.values())) == 1:
             first = self._index(next(iter(architectures.values())))
             return {label: _numbered(first + index) for index, label in enumerate(architectures)}
-        return self.of_members(architectures)
+        bases = {name: self.of_architecture(name) for name in architectures.values()}
+        return member_styles(architectures, bases)
 
-    def of_members(self, architectures: Mapping[str, str]) -> dict[str, Style]:
-        """The colour of its architecture for each label, with dashes and a shape of its own."""
-        styles: dict[str, Style] = {}
-        counts: dict[str, int] = {}
-        for label, architecture in architectures.items():
-            index = counts[architecture] = counts.get(architecture, -1) + 1
-            base = self.of_architecture(architecture)
-            # Counted from the architecture's own shape, so that shapes differ between architectures, too.
-            shape = SHAPES[(SHAPES.index(base.shape) + index) % len(SHAPES)]
-            styles[label] = Style(base.colour, shape, DASHES[index % len(DASHES)])
-        return styles
+
+def member_styles(groups: Mapping[str, str], bases: Mapping[str, Style]) -> dict[str, Style]:
+    """The colour of its group for each label, with dashes and a shape of its own.
+
+    Args:
+        groups: the group of each label.
+        bases: the style of each group.
+    """
+    styles: dict[str, Style] = {}
+    counts: dict[str, int] = {}
+    for label, group in groups.items():
+        index = counts[group] = counts.get(group, -1) + 1
+        base = bases[group]
+        # Counted from the group's own shape, so that shapes differ between groups, too.
+        shape = SHAPES[(SHAPES.index(base.shape) + index) % len(SHAPES)]
+        styles[label] = Style(base.colour, shape, DASHES[index % len(DASHES)])
+    return styles
 
 
 def _numbered(index: int) -> Style:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from seqlab.report.chapters import Chapter, Entry
 from seqlab.report.perplexity.perplexity_curves import PERPLEXITY, PerplexityCurve, best_training_perplexity
 from seqlab.stats.censored import SeedOutcome, finite, ordered, quantile
 from seqlab.stats.ties import difference, order_key
 
+Role = Literal["architecture", "optimizer"]
 ValueOfRun = Callable[[Entry], float | None]
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """Runs that differ only in their seed; at least one."""
+    """Runs that differ only in their seed; at least one.
+
+    detail: their label, where others have the same architecture and optimizer; else empty.
+    """
 
     entries: tuple[Entry, ...]
+    detail: str = ""
 
     @property
     def architecture(self) -> str:
@@ -30,12 +36,17 @@ class Experiment:
         """The optimizer of the runs, with its schedule."""
         return self.entries[0].optimizer
 
-    @cached_property
+    @property
     def name(self) -> str:
-        """The label of the runs, with architecture and optimizer where it does not name them."""
-        label = self.entries[0].label
-        missing = [role for role in (self.architecture, self.optimizer) if role not in label]
-        return f"{label} ({', '.join(missing)})" if missing else label
+        """Architecture and optimizer, with the detail."""
+        return self._with_detail(f"{self.architecture} with {self.optimizer}")
+
+    def name_beside(self, role: Role) -> str:
+        """The name without the role that all others beside it share."""
+        return self._with_detail(self.optimizer if role == "architecture" else self.architecture)
+
+    def _with_detail(self, name: str) -> str:
+        return f"{name} ({self.detail})" if self.detail else name
 
     @property
     def running(self) -> bool:
@@ -60,7 +71,7 @@ class Experiment:
         return finite(quantile(ordered(values, "lower"), 0.5))
 
     def range_over_seeds(self, value: ValueOfRun) -> str:
-        """The lowest and the highest value, in brackets; empty for one seed."""
+        """The number of seeds with the lowest and the highest value, in brackets; empty for one seed."""
         known = [found.value for found in self.outcomes(value) if found.value is not None]
         if len(self.entries) == 1 or not known:
             return ""
@@ -77,7 +88,14 @@ def experiments(chapter: Chapter) -> list[Experiment]:
         if entry.run.settings and not (entry.baseline or entry.ensemble):
             groups.setdefault(entry.label, []).append(entry)
     found = [Experiment(tuple(group)) for group in groups.values()]
-    return [each for each in found if any(map(has_curve, each.entries)) or not each.finished]
+    shown = [each for each in found if any(map(has_curve, each.entries)) or not each.finished]
+    counts = Counter((each.architecture, each.optimizer) for each in shown)
+    return [
+        replace(each, detail=each.entries[0].label)
+        if counts[each.architecture, each.optimizer] > 1
+        else each
+        for each in shown
+    ]
 
 
 def has_curve(entry: Entry) -> bool:

@@ -47,7 +47,7 @@ def _gap(experiment: Experiment) -> str:
     found = experiment.median(gap)
     if found is None:
         return ""
-    return f" (training {shown(experiment.median(final_training))}, gap {shown(found)})"
+    return f"; training {shown(experiment.median(final_training))}, gap {shown(found)}"
 
 
 def _tie(best: Sequence[Experiment]) -> str:

@@ -52,11 +52,14 @@ def _improving(finished: Sequence[Entry]) -> list[str]:
     runs = [str(entry.number) for entry in finished if _is_improving(entry)]
     if not runs:
         return []
-    are, they = ("was", "it ends") if len(runs) == 1 else ("were", "they end")
-    return [
-        f"{counted(len(runs), 'finished run')} of {len(finished)} {are} still improving at the last "
-        f"validation ({', '.join(runs)}): where {they} with more training is not known."
-    ]
+    which = "All finished runs" if len(runs) == len(finished) else f"Of the finished runs, {_listed(runs)}"
+    return [f"{which} had the lowest perplexity at the last validation: more training may change the order."]
+
+
+def _listed(runs: Sequence[str]) -> str:
+    """Run 4; runs 4 and 5."""
+    *first, last = runs
+    return f"runs {', '.join(first)} and {last}" if first else f"run {last}"
 
 
 def _is_improving(entry: Entry) -> bool:

@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Literal
+from dataclasses import dataclass, replace
 
 import altair as alt
 
 from seqlab.report.chapters import Chapter, Entry
-from seqlab.report.charts.chart_style import HEIGHT, PANEL_HEIGHT, column_values, finite
+from seqlab.report.charts.chart_style import HEIGHT, PANEL_HEIGHT, finite
 from seqlab.report.charts.curve_charts import charts_over_axes
 from seqlab.report.charts.curve_points import MOST_POINTS
 from seqlab.report.charts.figure import Figure, Panel, Row
 from seqlab.report.charts.palette import Palette
 from seqlab.report.charts.recorded_number import RecordedNumber
-from seqlab.report.perplexity.experiments import experiments
+from seqlab.report.perplexity.experiments import Experiment, Role, experiments
 from seqlab.report.perplexity.perplexity_curves import (
     MEAN_OF_TRAINING,
     PERPLEXITY,
     PerplexityCurve,
     PerplexityPoint,
 )
-from seqlab.report.run_styles import COLOURS, SHAPES, Style, StyleBook
+from seqlab.report.run_styles import COLOURS, SHAPES, Style, StyleBook, member_styles
 from seqlab.report.tables import ReportColumn
 
-Role = Literal["architecture", "optimizer"]
 HORIZONTAL = {"epoch": "epochs", "seconds": "seconds"}
 """Horizontal axes, as names of figures have them."""
 MOST_LINES = 14
@@ -40,83 +38,84 @@ _CURVES = {
     _TRAINING: Style(COLOURS[1], SHAPES[1], (5, 3)),
     _VALIDATION: Style(COLOURS[0], SHAPES[0], ()),
 }
-_SECONDS = (
-    "They include the validations, but neither loading and interruptions nor the final evaluation."
-)
+_NOTES = {
+    "seconds": " They include the validations, but neither loading and interruptions nor the final evaluation."
+}
+"""What captions say of a horizontal axis."""
 
 
-def role_figures(chapter: Chapter) -> list[Figure]:
+def role_figures(chapter: Chapter, found: Sequence[Experiment]) -> list[Figure]:
     """All validation curves of each architecture and of each optimizer, over epochs and over seconds."""
     roles: tuple[Role, ...] = ("architecture", "optimizer")
+    scale, cut = _scale(_curves(found, ("valid",)))
     return [
-        figure
+        replace(figure, caption=f"{figure.caption} {cut}")
         for role in roles
-        for value in dict.fromkeys(getattr(entry, role) for entry in _drawn(chapter))
-        for figure in _role_figures(chapter, role, value)
+        for value in dict.fromkeys(getattr(each, role) for each in found)
+        for figure in _role_figures(chapter, found, role, value, scale)
     ]
 
 
-def experiment_figures(chapter: Chapter) -> list[Figure]:
+def experiment_figures(chapter: Chapter, found: Sequence[Experiment]) -> list[Figure]:
     """A panel for each run with both curves: a figure over epochs, another one over seconds."""
-    rows = _rows(chapter, ("train", "valid"))
-    shown = {row["run"] for row in rows}
-    if not rows or len(shown) > MOST_EXPERIMENTS:
+    curves = _curves(found, ("train", "valid"))
+    shown = list(dict.fromkeys(curve.entry.number for curve in curves))
+    if not 0 < len(shown) <= MOST_EXPERIMENTS:
         return []
-    panels = tuple(
-        Panel(f"Run {entry.number}: {_marked(entry)}{_seed(chapter, entry)}", entry.number)
-        for entry in _drawn(chapter)
-        if entry.number in shown
-    )
-    number = RecordedNumber(chapter, PERPLEXITY.name, PERPLEXITY.unit, ("train", "valid"), rows, rules="")
+    scale, cut = _scale(curves)
+    panels = {
+        entry.number: Panel(f"Run {entry.number}: {_marked(each.name, entry)}{_seed(each, entry)}", entry.number)
+        for each in found
+        for entry in each.entries
+    }
+    rows = [row for curve in curves for row in curve.rows(curve.experiment.name)]
     figures = _over_axes(
-        number,
+        RecordedNumber(chapter, PERPLEXITY.name, PERPLEXITY.unit, ("train", "valid"), tuple(rows), rules=""),
         Palette("curve", _CURVES, symbols="lines"),
+        scale,
         f"perplexity of each experiment on {chapter.title}",
         f"Perplexity of each experiment on the training and the validation split of {chapter.title}. "
         f"{MEAN_OF_TRAINING}",
         height=PANEL_HEIGHT,
     )
-    return [replace(figure, by="run", panels=panels, wide=True) for figure in figures]
+    chosen = tuple(panels[number] for number in shown)
+    return [
+        replace(figure, caption=f"{figure.caption} {cut}", by="run", panels=chosen, wide=True)
+        for figure in figures
+    ]
 
 
-def _role_figures(chapter: Chapter, role: Role, value: str) -> list[Figure]:
-    entries = [entry for entry in _drawn(chapter) if getattr(entry, role) == value]
-    rows = tuple(row for row in _rows(chapter, ("valid",)) if row[role] == value)
-    if not rows:
+def _role_figures(
+    chapter: Chapter, found: Sequence[Experiment], role: Role, value: str, scale: alt.Scale
+) -> list[Figure]:
+    """The figures of one architecture or optimizer; [] where none of its runs has a curve."""
+    own = [each for each in found if getattr(each, role) == value]
+    curves = _curves(own, ("valid",))
+    if not curves:
         return []
-    number = RecordedNumber(chapter, PERPLEXITY.name, PERPLEXITY.unit, ("valid",), rows, rules="")
-    palette = _palette(chapter, entries, role)
+    rows = [row for curve in curves for row in curve.rows(curve.experiment.name_beside(role))]
+    palette = _palette(found, own, role)
     figures = _over_axes(
-        number,
+        RecordedNumber(chapter, PERPLEXITY.name, PERPLEXITY.unit, ("valid",), tuple(rows), rules=""),
         palette,
+        scale,
         f"validation perplexity, {role} {value}, on {chapter.title}",
         f"Validation perplexity of all runs with the {role} {value} on {chapter.title}. "
-        f"{_colours(role, palette)}{_without_curve(entries, rows)}",
+        f"{_colours(role, palette)}{_without_curve(own, curves)}",
         height=HEIGHT,
     )
     return [replace(figure, legend=palette.items) for figure in figures]
 
 
-def _over_axes(
-    number: RecordedNumber, palette: Palette, name: str, caption: str, *, height: int
+def _over_axes(  # noqa: PLR0917 (what a figure is made of)
+    number: RecordedNumber, palette: Palette, scale: alt.Scale, name: str, caption: str, *, height: int
 ) -> list[Figure]:
     """A figure for each horizontal axis; the second one shares the numbers of the first."""
-    every = _rows(number.chapter, number.splits)
-    scale, cut = _scale(number.chapter, every)
     charts = charts_over_axes(number, palette, scale, many=False, median="", height=height)
     figures = [
         Figure(
             name=f"{name}, over {title}",
-            caption=" ".join(
-                part
-                for part in (
-                    caption.strip(),
-                    f"Horizontal axis: {title} of training.",
-                    _SECONDS if axis == "seconds" else "",
-                    cut,
-                )
-                if part
-            ),
+            caption=f"{caption} Horizontal axis: {title} of training.{_NOTES.get(axis, '')}",
             charts={"": charts[axis]},
             rows=number.rows,
             keys=("run", "label", "curve", "step", "epoch", "seconds", "value"),
@@ -136,38 +135,57 @@ def _over_axes(
     return [figures[0], *(replace(figure, source=figures[0].name) for figure in figures[1:])]
 
 
-def _drawn(chapter: Chapter) -> list[Entry]:
-    return [entry for each in experiments(chapter) for entry in each.entries]
+@dataclass(frozen=True)
+class _Curve:
+    """The finite perplexities of a run on one split, at most `MOST_POINTS` of them; at least one."""
+
+    experiment: Experiment
+    entry: Entry
+    split: str
+    points: tuple[tuple[PerplexityPoint, float], ...]
+
+    def rows(self, label: str) -> list[Row]:
+        """A row for each point."""
+        return [
+            {
+                "kind": "run",
+                "run": self.entry.number,
+                "label": _marked(label, self.entry),
+                "architecture": self.entry.architecture,
+                "optimizer": self.entry.optimizer,
+                "split": self.split,
+                "curve": _TRAINING if self.split == "train" else _VALIDATION,
+                "step": point.moment.step,
+                "epoch": point.moment.epoch,
+                "seconds": None if point.seconds is None else round(point.seconds, 3),
+                "value": value,
+            }
+            for point, value in self.points
+        ]
 
 
-def _rows(chapter: Chapter, splits: Sequence[str]) -> tuple[Row, ...]:
-    """A row for each finite perplexity of these splits, at most `MOST_POINTS` validations of each run."""
-    return tuple(
-        {
-            "kind": "run",
-            "run": entry.number,
-            "label": _marked(entry),
-            "architecture": entry.architecture,
-            "optimizer": entry.optimizer,
-            "split": split,
-            "curve": _TRAINING if split == "train" else _VALIDATION,
-            "step": point.moment.step,
-            "epoch": point.moment.epoch,
-            "seconds": None if point.seconds is None else round(point.seconds, 3),
-            "value": value,
-        }
-        for entry in _drawn(chapter)
+def _curves(found: Sequence[Experiment], splits: Sequence[str]) -> list[_Curve]:
+    curves = [
+        _Curve(each, entry, split, _finite_points(entry, split))
+        for each in found
+        for entry in each.entries
         for split in splits
-        for point in _thin(PerplexityCurve(entry.run).points)
-        if (value := point.train if split == "train" else point.valid) is not None and _is_drawable(value)
-    )
+    ]
+    return [curve for curve in curves if curve.points]
 
 
-def _thin(points: Sequence[PerplexityPoint]) -> list[PerplexityPoint]:
-    if len(points) <= MOST_POINTS:
-        return list(points)
-    spacing = (len(points) - 1) / (MOST_POINTS - 1)
-    return [points[round(index * spacing)] for index in range(MOST_POINTS)]
+def _finite_points(entry: Entry, split: str) -> tuple[tuple[PerplexityPoint, float], ...]:
+    points = PerplexityCurve(entry.run).points
+    values = [point.train if split == "train" else point.valid for point in points]
+    known = [
+        (point, value)
+        for point, value in zip(points, values, strict=True)
+        if value is not None and _is_drawable(value)
+    ]
+    if len(known) <= MOST_POINTS:
+        return tuple(known)
+    spacing = (len(known) - 1) / (MOST_POINTS - 1)
+    return tuple(known[round(index * spacing)] for index in range(MOST_POINTS))
 
 
 def _is_drawable(value: float) -> bool:
@@ -175,13 +193,14 @@ def _is_drawable(value: float) -> bool:
     return math.isfinite(value) and finite(value * 2) == value * 2
 
 
-def _scale(chapter: Chapter, rows: Sequence[Row]) -> tuple[alt.Scale, str]:
-    """The vertical axis of all figures with these curves, and what its end cuts off.
+def _scale(curves: Sequence[_Curve]) -> tuple[alt.Scale, str]:
+    """The vertical axis of all figures with these curves, and a sentence on it.
 
     It ends at the highest value of a finished run: that of a diverged run may be a million times as high.
     """
-    finished = {entry.number for entry in _drawn(chapter) if not entry.censored}
-    values = column_values([row for row in rows if row["run"] in finished] or rows)
+    every = [value for curve in curves for _, value in curve.points]
+    finished = [value for curve in curves if not curve.entry.censored for _, value in curve.points]
+    values = finished or every or [1.0]
     low, high = min(values), max(values)
     log = high > _LOGARITHMIC * low
     margin = 1.05 if log else 1 + 0.05 * (high - low) / high
@@ -189,21 +208,33 @@ def _scale(chapter: Chapter, rows: Sequence[Row]) -> tuple[alt.Scale, str]:
         type="log" if log else "linear", domain=[low / margin, high * margin], zero=False, nice=False
     )
     kind = "The vertical axis is logarithmic" if log else "The vertical axis does not begin at 0"
-    cut = any(value > high for value in column_values(rows))
-    end = ", and ends at the highest value of a finished run" if cut else ""
+    end = ", and ends at the highest value of a finished run" if max(every, default=high) > high else ""
     return scale, f"{kind}{end}."
 
 
-def _palette(chapter: Chapter, entries: Sequence[Entry], role: Role) -> Palette:
+def _palette(found: Sequence[Experiment], own: Sequence[Experiment], role: Role) -> Palette:
     """Colours of the other role; where there are few experiments, dashes and shapes tell each of them."""
     other: Role = "optimizer" if role == "architecture" else "architecture"
-    book = StyleBook()
-    for value in dict.fromkeys(getattr(entry, other) for entry in _drawn(chapter)):
-        book.of_architecture(value)
-    named = {_marked(entry): str(getattr(entry, other)) for entry in entries}
+    bases = _base_styles(found, other)
+    named = {
+        _marked(each.name_beside(role), entry): str(getattr(each, other))
+        for each in own
+        for entry in each.entries
+    }
     if len(named) <= MOST_LINES:
-        return Palette("label", book.of_members(named), symbols="points")
-    return Palette(other, {value: book.of_architecture(value) for value in dict.fromkeys(named.values())})
+        return Palette("label", member_styles(named, bases), symbols="points")
+    return Palette(other, {value: bases[value] for value in dict.fromkeys(named.values())})
+
+
+def _base_styles(found: Sequence[Experiment], role: Role) -> dict[str, Style]:
+    """A style for each architecture, that of the rest of the page, or for each optimizer."""
+    book, styles = StyleBook(), dict[str, Style]()
+    for each in found:
+        own = replace(each.entries[0].style, dash=())
+        styles.setdefault(
+            getattr(each, role), own if role == "architecture" else book.of_architecture(each.optimizer)
+        )
+    return styles
 
 
 def _colours(role: Role, palette: Palette) -> str:
@@ -212,19 +243,23 @@ def _colours(role: Role, palette: Palette) -> str:
     return f"Colours show the {other}, {each}."
 
 
-def _marked(entry: Entry) -> str:
-    """The label of a run, with how it ended where it has no result."""
+def _marked(name: str, entry: Entry) -> str:
+    """A name, with how the run ended where it has no result."""
     ending = entry.censored.partition(":")[0]
-    return f"{entry.label} ({ending})" if ending else entry.label
+    return f"{name}, {ending}" if ending else name
 
 
-def _seed(chapter: Chapter, entry: Entry) -> str:
-    several = any(other.label == entry.label and other is not entry for other in chapter.entries)
-    return f", seed {entry.seed}" if several else ""
+def _seed(experiment: Experiment, entry: Entry) -> str:
+    return f", seed {entry.seed}" if len(experiment.entries) > 1 else ""
 
 
-def _without_curve(entries: Sequence[Entry], rows: Sequence[Row]) -> str:
+def _without_curve(own: Sequence[Experiment], curves: Sequence[_Curve]) -> str:
     """The runs that have no point, such as one that diverged before its first validation."""
-    shown = {row["run"] for row in rows}
-    missing = [f"run {e.number}, {_marked(e)}" for e in entries if e.number not in shown]
+    shown = {curve.entry.number for curve in curves}
+    missing = [
+        f"run {entry.number}, {_marked(each.name, entry)}"
+        for each in own
+        for entry in each.entries
+        if entry.number not in shown
+    ]
     return f" Without a curve: {'; '.join(missing)}." if missing else ""

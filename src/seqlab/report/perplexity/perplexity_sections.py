@@ -28,7 +28,7 @@ def perplexity_sections(chapter: Chapter) -> list[Section]:
             title="Architectures and optimizers",
             folded=False,
             notes=[note for note in notes if note.sentences],
-            figures=role_figures(chapter),
+            figures=role_figures(chapter, found),
         ),
-        Section(title="Curves of each experiment", figures=experiment_figures(chapter)),
+        Section(title="Curves of each experiment", figures=experiment_figures(chapter, found)),
     ]
