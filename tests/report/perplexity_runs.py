@@ -55,9 +55,7 @@ def make(
         f'[training.optimizer]\nkind = "{optimizer}"\n[training.schedule]\nkind = "{schedule}"\n'
     )
     fingerprint = run_folder.fingerprint(config, str(list(valid)), str(step_seconds))
-    run = new_run.create(
-        "lm", fingerprint, config=config, data=folders.DATA, environment=folders.ENVIRONMENT
-    )
+    run = new_run.create("lm", fingerprint, config=config, data=folders.DATA, environment=folders.ENVIRONMENT)
     losses = [1.0] * (2 * len(valid)) if train is None else train
     folders.write(run, "records.jsonl", _records(valid, losses))
     steps = [step for epoch in range(len(valid)) for step in (epoch * STEPS + FIRST, (epoch + 1) * STEPS)]
@@ -92,11 +90,12 @@ def raw(path: Path) -> list[dict[str, Any]]:
 def _records(valid: Sequence[float], train: Sequence[float]) -> list[str]:
     lines: list[str] = []
     for epoch, nats in enumerate(valid):
-        for half, step in enumerate((epoch * STEPS + FIRST, (epoch + 1) * STEPS)):
+        end = (epoch + 1) * STEPS
+        for half, step in enumerate((epoch * STEPS + FIRST, end)):
             loss = Scalar(name="loss", value=train[2 * epoch + half], unit=NATS, split="train")
             lines.append(to_line(loss, _moment(step)))
         for name, value, unit in (("loss", nats, NATS), ("perplexity", math.exp(nats), CHOICES)):
-            lines.append(to_line(Scalar(name=name, value=value, unit=unit, split="valid"), _moment(step)))
+            lines.append(to_line(Scalar(name=name, value=value, unit=unit, split="valid"), _moment(end)))
     return lines
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import folders
+import perplexity_runs
 import pytest
 import study
 from html_tree import Element, page
@@ -336,6 +337,43 @@ def test_every_part_can_be_reached_by_keyboard(browser: WebDriver) -> None:
     assert not table.is_displayed()
     fold.send_keys(Keys.ENTER)
     assert table.is_displayed()
+
+
+@pytest.mark.skipif(DRIVER is None, reason="needs chromedriver (apt-get install chromium-driver)")
+@pytest.mark.parametrize("width", [390, 1280])
+def test_curves_by_architecture_and_optimizer_are_drawn_with_whole_legends(
+    tmp_path: Path, runs: Path, width: int
+) -> None:
+    roles = [(cell, optimizer) for cell in ("elman", "gru", "lstm") for optimizer in ("adam", "sgd")]
+    made = [
+        perplexity_runs.make((3.0, 2.0 + index / 8, 1.5 + index / 8), cell=cell, optimizer=optimizer)
+        for index, (cell, optimizer) in enumerate(roles)
+    ]
+    driver = _open(report.write(made, tmp_path / "r.html", title="Roles"), tmp_path)
+    try:
+        driver.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": width, "height": 30000, "deviceScaleFactor": 1, "mobile": False},
+        )
+        # A legend has as many columns as fit when its chart is drawn.
+        driver.refresh()
+        _open_sections(driver)
+        WebDriverWait(driver, 60).until(lambda driver: all(_drawn(driver)))
+        assert driver.get_log("browser") == []
+        legends = driver.execute_script(
+            """return [...document.querySelectorAll(".chart .role-legend")].map(legend => {
+                const box = legend.getBoundingClientRect();
+                const chart = legend.closest(".chart").getBoundingClientRect();
+                return [legend.textContent, box.left >= chart.left, box.right <= chart.right];
+            })"""
+        )
+    finally:
+        driver.quit()
+    texts = [text for text, *_ in legends]
+    # Twice each: over epochs and over seconds; a panel for each run.
+    assert texts.count("adamsgd") == 6
+    assert texts.count("trainingvalidation") == 12
+    assert all(left and right for _, left, right in legends)
 
 
 @pytest.mark.skipif(DRIVER is None, reason="needs chromedriver (apt-get install chromium-driver)")

@@ -1,4 +1,4 @@
-"""Perplexity by architecture and optimizer: each number recomputed from the files, each sentence known before."""
+"""Perplexity by architecture and optimizer: numbers recomputed from the files, sentences known before."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from folders import runs_of_the_test  # noqa: F401 (a fixture)
 
 from seqlab.report.chapters import Chapter
-from seqlab.report.charts.figure import Figure
+from seqlab.report.charts.figure import Figure, Row
 from seqlab.report.perplexity.clock_sentences import clock_sentences
 from seqlab.report.perplexity.experiments import experiments
 from seqlab.report.perplexity.generalization_sentences import generalization_sentences
@@ -62,7 +62,9 @@ def train_of(run: RunFolder, epoch: int) -> float:
     lines = [x for x in lm.raw(run.path / "records.jsonl") if (x["name"], x["split"]) == ("loss", "train")]
     ends = [0, *(line["tokens"] for line in lines)]
     own = [i for i, line in enumerate(lines) if epoch - 1 < line["epoch"] <= epoch]
-    return math.exp(np.average([lines[i]["value"] for i in own], weights=[ends[i + 1] - ends[i] for i in own]))
+    return math.exp(
+        np.average([lines[i]["value"] for i in own], weights=[ends[i + 1] - ends[i] for i in own])
+    )
 
 
 def test_training_perplexity_is_that_of_the_mean_over_the_tokens_of_an_epoch() -> None:
@@ -134,7 +136,7 @@ def test_every_architecture_and_optimizer_has_its_validation_curves_over_epochs_
     ]
 
 
-def assert_validations(rows: Sequence[dict[str, object]], run: RunFolder) -> None:
+def assert_validations(rows: Sequence[Row], run: RunFolder) -> None:
     """The rows are the validations in the files, at the seconds between the timings."""
     records = [x for x in lm.raw(run.path / "records.jsonl") if (x["name"], x["split"]) == ("loss", "valid")]
     timings = lm.raw(run.path / "timings.jsonl")
@@ -166,9 +168,7 @@ def test_one_architecture_or_one_optimizer_has_no_such_sections() -> None:
 
 
 def test_a_diverged_run_is_named_and_does_not_stretch_the_axis() -> None:
-    lost = lm.make(
-        (3.0, 300.0), cell="elman", optimizer="sgd", finished=False, training="clip_norm = 9.0"
-    )
+    lost = lm.make((3.0, 300.0), cell="elman", optimizer="sgd", finished=False, training="clip_norm = 9.0")
     runs = [*grid(), lost]
     chapter = lm.chapter(runs, {lost.path.name: "diverged: validation loss 300"})
     (number,) = [entry.number for entry in chapter.entries if entry.run.folder.path == lost.path]
@@ -177,7 +177,7 @@ def test_a_diverged_run_is_named_and_does_not_stretch_the_axis() -> None:
     assert "ends at the highest value of a finished run" in elman.caption
     domain = next(iter(elman.charts.values()))["layer"][0]["encoding"]["y"]["scale"]["domain"]
     assert domain[1] < 2 * math.exp(3.5)
-    assert [row["value"] for row in elman.rows if row["run"] == number][0] == pytest.approx(math.exp(3.0))
+    assert next(row["value"] for row in elman.rows if row["run"] == number) == pytest.approx(math.exp(3.0))
     found = experiments(chapter)
     assert any("has no result: diverged: validation loss 300" in each for each in limit_sentences(found))
     (spread,) = [each for each in spread_sentences(chapter, found) if each.startswith("Spread")]
@@ -192,8 +192,8 @@ def test_the_clock_is_won_within_equal_seconds_and_not_by_the_lowest_end() -> No
     # The fast run ends at 20 s, when the slow one has had its first validation.
     assert "within the seconds that every run had, 20 s" in rule
     assert lead == (
-        f"{label('elman')} reached the lowest, 7.389; next is {label('gru')}, 20.09; one seed each, so nothing "
-        "is known of other seeds."
+        f"{label('elman')} reached the lowest, 7.389; next is {label('gru')}, 20.09; one seed each, so "
+        "nothing is known of other seeds."
     )
     assert not more
     _, lowest, *_ = sentences(generalization_sentences, slow, fast)
@@ -216,7 +216,9 @@ def test_an_earlier_leader_is_named() -> None:
 def test_equal_experiments_are_both_named() -> None:
     runs = [lm.make((2.0, 1.0)), lm.make((3.0, 1.0), cell="elman")]
     _, lead = sentences(clock_sentences, *runs)
-    assert lead == f"{label('elman')} and {label('gru')} reached the same lowest validation perplexity, 2.718."
+    assert (
+        lead == f"{label('elman')} and {label('gru')} reached the same lowest validation perplexity, 2.718."
+    )
     _, lowest, *_ = sentences(generalization_sentences, *runs)
     assert f", as has {label('elman')}" in lowest or f", as has {label('gru')}" in lowest
 
@@ -239,7 +241,10 @@ def test_a_seed_that_diverged_counts_as_worse_than_any() -> None:
     runs += [lm.make((2.0, 1.25 + 0.01 * seed), cell="elman", seed=seed) for seed in (1, 2, 3)]
     _, lead, *_ = sentences(clock_sentences, *runs, **{runs[1].path.name: "diverged: nan"})
     # Of 1.0, 1.1 and a failure the median is 1.1.
-    assert f"reached the lowest, {math.exp(1.1):.3f} (median of 3 seeds, 2.718 to 3.004, 1 without a value)" in lead
+    assert (
+        f"reached the lowest, {math.exp(1.1):.3f} (median of 3 seeds, 2.718 to 3.004, 1 without a value)"
+        in lead
+    )
 
 
 def test_a_run_that_may_continue_takes_no_part() -> None:
@@ -263,8 +268,8 @@ def test_generalization_names_the_gap_the_cost_and_a_cheaper_experiment() -> Non
     cheap = lm.make((2.0, 1.5), cell="elman", train=(2.0, 2.0, 1.5, 1.5), step_seconds=0.25, parameters=70)
     _, lowest, cheaper, narrow = sentences(generalization_sentences, best, cheap)
     assert lowest.startswith(
-        f"{label('gru')} has the lowest, 2.718; training 1.649, gap 1.070; it took 40 s and 5,000 parameters; "
-        f"next is {label('elman')}, 4.482"
+        f"{label('gru')} has the lowest, 2.718; training 1.649, gap 1.070; it took 40 s and 5,000 "
+        f"parameters; next is {label('elman')}, 4.482"
     )
     assert cheaper == (
         f"With at most half of its seconds, {label('elman')} has 4.482, 64.9 % more; it took 10 s and 70 "
@@ -274,13 +279,23 @@ def test_generalization_names_the_gap_the_cost_and_a_cheaper_experiment() -> Non
     assert "64.9 % more than the lowest: it has learned less of the training text, too" in narrow
 
 
+def test_a_result_of_the_first_epoch_has_no_gap() -> None:
+    runs = [lm.make((1.0, 2.0)), lm.make((1.5, 2.0), cell="elman")]
+    _, lowest = sentences(generalization_sentences, *runs)
+    assert "gap" not in lowest
+    (limit,) = [each for each in sentences(limit_sentences, *runs) if "first epoch" in each]
+    assert limit.startswith("All finished runs had the best checkpoint in the first epoch")
+
+
 def test_unequal_budgets_and_runs_that_still_improve_are_named() -> None:
     runs = [lm.make((2.0, 1.0, 1.5), parameters=1000), lm.make((2.0, 1.5), cell="elman", parameters=2000)]
     found = sentences(limit_sentences, *runs)
     assert any("different numbers of tokens in training, from 4,000 to 6,000" in each for each in found)
     assert any("different numbers of parameters, from 1,000 to 2,000" in each for each in found)
     # The chapter is sorted by architecture, so the elman net is run 1.
-    assert any(each.startswith("Of the finished runs, run 1 had the lowest perplexity at the") for each in found)
+    assert any(
+        each.startswith("Of the finished runs, run 1 had the lowest perplexity at the") for each in found
+    )
     equal = [lm.make((2.0, 1.0, 1.5)), lm.make((2.0, 1.0, 1.5), cell="elman")]
     assert len(sentences(limit_sentences, *equal)) == 1, "one seed is all that limits them"
 
@@ -294,7 +309,9 @@ def test_reliability_is_the_spread_over_settings_and_how_many_are_near_the_best(
         "settings)."
     )
     assert least == "gru has the smallest."
-    assert near.startswith("Near the best: gru: 1 of 3 settings within 0.040 nats per token of the best of all")
+    assert near.startswith(
+        "Near the best: gru: 1 of 3 settings within 0.040 nats per token of the best of all"
+    )
     assert "2 of elman" in counts
     assert "3 of gru" in counts
 
@@ -312,8 +329,8 @@ def test_equal_spreads_and_a_reliable_architecture_that_is_not_the_best() -> Non
     )
     worse = lm.chapter([*two("gru", 1.0, 1.5), *two("elman", 2.0, 2.1)])
     assert (
-        f"elman has the smallest. Its best setting, 7.389, is {100 * (math.e - 1):.3g} % above the best of all."
-        in spread_sentences(worse, experiments(worse))
+        f"elman has the smallest. Its best setting, 7.389, is {100 * (math.e - 1):.3g} % above the best of "
+        "all." in spread_sentences(worse, experiments(worse))
     )
 
 

@@ -135,7 +135,11 @@ def test_recipes_of_architectures_with_several_optimizers_are_settings_of_these(
         ("lstm", {"base": "lstm-wide"}),
         ("gru", {}),
     ]
-    assert [trial.config["training"]["optimizer"]["kind"] for trial in trials] == ["sgd", *["adam"] * 2, "sgd"]
+    assert [trial.config["training"]["optimizer"]["kind"] for trial in trials] == [
+        "sgd",
+        *["adam"] * 2,
+        "sgd",
+    ]
     assert len({trial.run for trial in trials}) == 4
 
 
@@ -157,7 +161,10 @@ def test_recipes_of_one_name_keep_their_paths(tmp_path: Path) -> None:
     other = tmp_path / "other" / "lstm-sgd.toml"
     write(other, 'base = "brackets-lstm"\n[training.optimizer]\nkind = "sgd"\nlearning_rate = 3.0\n')
     trials = trials_of(small_design(base=None, axes={"base": [*bases, str(other)]}, settings={}))
-    assert [trial.setting["base"] for trial in trials if trial.architecture == "lstm"] == [*bases[:3], str(other)]
+    assert [trial.setting["base"] for trial in trials if trial.architecture == "lstm"] == [
+        *bases[:3],
+        str(other),
+    ]
 
 
 def test_one_run_answers_for_several_epochs_where_the_schedule_does_not_depend_on_the_end() -> None:

@@ -50,7 +50,8 @@ def report(
     no_samples
         Leave out generated and labelled texts, so that no text of the data is shown.
     static
-        Folder for each chart as SVG and PNG and each table as CSV, Markdown and LaTeX.
+        Folder for each chart as SVG and PNG, each table as CSV, Markdown and LaTeX, and the whole report as
+        one Markdown and one LaTeX document.
     figure
         Write only this chart, named like its file in `--static` without the number. Default of the output:
         the name with .svg; without a name the first chart.

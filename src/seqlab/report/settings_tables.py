@@ -44,7 +44,8 @@ def differing_settings(chapter: Chapter) -> list[tuple[str, list[str | None]]]:
     """Settings that differ between runs, each with its value for every run; None where a run lacks it.
 
     A setting that all networks share and baselines or ensembles lack, or the reverse, does not count; nor
-    does one that follows from a kind, because every run of that kind has it, with one value. Settings that differ among runs of one method come first.
+    does one that follows from a kind, because every run of that kind has it, with one value. Settings that
+    differ among runs of one method come first.
     """
     tables = [flat(entry.run.settings) for entry in chapter.entries]
     pairs = list(zip(tables, chapter.entries, strict=True))

@@ -8,7 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from seqlab.report.chapters import Chapter, Entry
-from seqlab.report.perplexity.perplexity_curves import PERPLEXITY, PerplexityCurve, best_training_perplexity
+from seqlab.report.perplexity.perplexity_curves import (
+    PERPLEXITY,
+    PerplexityCurve,
+    best_point,
+    best_training_perplexity,
+)
 from seqlab.stats.censored import SeedOutcome, finite, ordered, quantile
 from seqlab.stats.ties import difference, order_key
 
@@ -91,9 +96,7 @@ def experiments(chapter: Chapter) -> list[Experiment]:
     shown = [each for each in found if any(map(has_curve, each.entries)) or not each.finished]
     counts = Counter((each.architecture, each.optimizer) for each in shown)
     return [
-        replace(each, detail=each.entries[0].label)
-        if counts[each.architecture, each.optimizer] > 1
-        else each
+        replace(each, detail=each.entries[0].label) if counts[each.architecture, each.optimizer] > 1 else each
         for each in shown
     ]
 
@@ -114,9 +117,18 @@ def final_training(entry: Entry) -> float | None:
 
 
 def gap(entry: Entry) -> float | None:
-    """Validation minus training perplexity of a run's result."""
+    """Validation minus training perplexity of a run's result.
+
+    None where that is of the first epoch, whose mean on training contains the untrained model.
+    """
     valid, train = final(entry), final_training(entry)
-    return None if valid is None or train is None else difference(valid, train)
+    return None if valid is None or train is None or is_of_first_epoch(entry) else difference(valid, train)
+
+
+def is_of_first_epoch(entry: Entry) -> bool:
+    """Whether the checkpoint that is a run's result comes from its first epoch."""
+    point = best_point(entry.run, entry.best_step)
+    return point is not None and point.moment.epoch <= 1
 
 
 def ranked(found: Sequence[Experiment], value: ValueOfRun) -> list[Experiment]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from seqlab.report.chapters import Entry
-from seqlab.report.perplexity.experiments import Experiment
+from seqlab.report.perplexity.experiments import Experiment, is_of_first_epoch
 from seqlab.report.perplexity.perplexity_curves import PerplexityCurve
 from seqlab.report.tables import run_cost
 from seqlab.stats.formatting import counted
@@ -23,6 +23,7 @@ def limit_sentences(found: Sequence[Experiment]) -> list[str]:
         *_unequal("read different numbers of tokens in training", [run_cost(e)["tokens"] for e in finished]),
         *_unequal("have different numbers of parameters", [e.run.parameters for e in finished]),
         *_improving(finished),
+        *_without_gap(finished),
         *_without_result(found),
     ]
 
@@ -52,8 +53,23 @@ def _improving(finished: Sequence[Entry]) -> list[str]:
     runs = [str(entry.number) for entry in finished if _is_improving(entry)]
     if not runs:
         return []
-    which = "All finished runs" if len(runs) == len(finished) else f"Of the finished runs, {_listed(runs)}"
+    which = _which(runs, finished)
     return [f"{which} had the lowest perplexity at the last validation: more training may change the order."]
+
+
+def _without_gap(finished: Sequence[Entry]) -> list[str]:
+    runs = [str(entry.number) for entry in finished if is_of_first_epoch(entry)]
+    if not runs:
+        return []
+    return [
+        f"{_which(runs, finished)} had the best checkpoint in the first epoch, whose mean on training "
+        "contains the untrained model: there is no gap to compare."
+    ]
+
+
+def _which(runs: Sequence[str], finished: Sequence[Entry]) -> str:
+    """Runs as the subject of a sentence."""
+    return "All finished runs" if len(runs) == len(finished) else f"Of the finished runs, {_listed(runs)}"
 
 
 def _listed(runs: Sequence[str]) -> str:

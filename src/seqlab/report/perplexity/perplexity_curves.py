@@ -56,7 +56,7 @@ class PerplexityCurve:
         )
 
     def train_at(self, moment: Moment) -> float | None:
-        """exp of the mean training loss, in nats per token, over the epoch before a moment.
+        """Exp of the mean training loss, in nats per token, over the epoch before a moment.
 
         Records are weighted with the tokens since the record before. With less than one epoch, the mean is
         that from the start.
@@ -82,15 +82,19 @@ class PerplexityCurve:
             before = moment.tokens
 
 
+def best_point(run: RunData, step: int | None) -> PerplexityPoint | None:
+    """The validation of the best checkpoint, at this step; None where its perplexity was not recorded."""
+    return next((point for point in PerplexityCurve(run).points if point.moment.step == step), None)
+
+
 def best_training_perplexity(run: RunData, step: int | None) -> float | None:
     """Training perplexity at the step of the best checkpoint; None where it is not known, or infinite."""
-    points = PerplexityCurve(run).points
-    value = next((point.train for point in points if point.moment.step == step), None)
-    return None if value == math.inf else value
+    point = best_point(run, step)
+    return None if point is None or point.train == math.inf else point.train
 
 
 def perplexity(nats: float) -> float:
-    """exp of a mean loss, in nats per token; infinite where that overflows.
+    """Exp of a mean loss, in nats per token; infinite where that overflows.
 
     >>> perplexity(0.0), perplexity(1e4)
     (1.0, inf)

@@ -15,7 +15,7 @@ from seqlab.report.charts.curve_points import MOST_POINTS
 from seqlab.report.charts.figure import Figure, Panel, Row
 from seqlab.report.charts.palette import Palette
 from seqlab.report.charts.recorded_number import RecordedNumber
-from seqlab.report.perplexity.experiments import Experiment, Role, experiments
+from seqlab.report.perplexity.experiments import Experiment, Role
 from seqlab.report.perplexity.perplexity_curves import (
     MEAN_OF_TRAINING,
     PERPLEXITY,
@@ -39,7 +39,7 @@ _CURVES = {
     _VALIDATION: Style(COLOURS[0], SHAPES[0], ()),
 }
 _NOTES = {
-    "seconds": " They include the validations, but neither loading and interruptions nor the final evaluation."
+    "seconds": " They include the validations, but no loading, no interruptions and no final evaluation."
 }
 """What captions say of a horizontal axis."""
 
@@ -64,7 +64,9 @@ def experiment_figures(chapter: Chapter, found: Sequence[Experiment]) -> list[Fi
         return []
     scale, cut = _scale(curves)
     panels = {
-        entry.number: Panel(f"Run {entry.number}: {_marked(each.name, entry)}{_seed(each, entry)}", entry.number)
+        entry.number: Panel(
+            f"Run {entry.number}: {_marked(each.name, entry)}{_seed(each, entry)}", entry.number
+        )
         for each in found
         for entry in each.entries
     }
@@ -107,7 +109,7 @@ def _role_figures(
     return [replace(figure, legend=palette.items) for figure in figures]
 
 
-def _over_axes(  # noqa: PLR0917 (what a figure is made of)
+def _over_axes(
     number: RecordedNumber, palette: Palette, scale: alt.Scale, name: str, caption: str, *, height: int
 ) -> list[Figure]:
     """A figure for each horizontal axis; the second one shares the numbers of the first."""
@@ -205,7 +207,11 @@ def _scale(curves: Sequence[_Curve]) -> tuple[alt.Scale, str]:
     log = high > _LOGARITHMIC * low
     margin = 1.05 if log else 1 + 0.05 * (high - low) / high
     scale = alt.Scale(
-        type="log" if log else "linear", domain=[low / margin, high * margin], zero=False, nice=False
+        type="log" if log else "linear",
+        domain=[low / margin, high * margin],
+        # Vega-Lite warns of a logarithmic scale that is told about zero.
+        zero=alt.Undefined if log else False,
+        nice=False,
     )
     kind = "The vertical axis is logarithmic" if log else "The vertical axis does not begin at 0"
     end = ", and ends at the highest value of a finished run" if max(every, default=high) > high else ""

@@ -44,7 +44,8 @@ class ArchitectureSpread:
         failed = "".join(
             f"; {count} of {self.settings} {word}" for word, count in Counter(self.failed).items()
         )
-        return f"{self.architecture} {self.ratio:.3g} ({ends} over {counted(len(self.values), 'setting')}{failed})"
+        settings = counted(len(self.values), "setting")
+        return f"{self.architecture} {self.ratio:.3g} ({ends} over {settings}{failed})"
 
 
 def spreads(found: Sequence[Experiment]) -> list[ArchitectureSpread]:
@@ -73,8 +74,8 @@ def spread_sentences(chapter: Chapter, found: Sequence[Experiment]) -> list[str]
     if len(set(counts.values())) > 1:
         listed = ", ".join(f"{count} of {name}" for name, count in counts.items())
         sentences.append(
-            f"The numbers of settings differ ({listed}), and a spread grows with them: this is no claim about "
-            "the architectures."
+            f"The numbers of settings differ ({listed}), and a spread grows with them: this is no claim "
+            "about the architectures."
         )
     return sentences
 
@@ -87,7 +88,7 @@ def _least_spread(order: Sequence[ArchitectureSpread]) -> str:
 
 
 def _nearest(chapter: Chapter, found: Sequence[Experiment]) -> str:
-    """The architecture with the largest share of settings near the best, by the metric that ranks the runs."""
+    """The architecture with most of its settings near the best, by the metric that ranks the runs."""
     metric = chapter.monitor
     values = [(each, each.median(chapter.value)) for each in found if not each.running]
     best = min((value for _, value in values if value is not None), key=lambda value: -metric.gain(value))
