@@ -14,11 +14,11 @@ from folders import runs_of_the_test  # noqa: F401 (a fixture)
 from seqlab.report.chapters import Chapter
 from seqlab.report.charts.figure import Figure, Row
 from seqlab.report.perplexity.clock_sentences import clock_sentences
-from seqlab.report.perplexity.experiments import experiments
 from seqlab.report.perplexity.generalization_sentences import generalization_sentences
-from seqlab.report.perplexity.limits import limit_sentences
+from seqlab.report.perplexity.limit_sentences import limit_sentences
 from seqlab.report.perplexity.perplexity_curves import PerplexityCurve
 from seqlab.report.perplexity.perplexity_sections import perplexity_sections
+from seqlab.report.perplexity.runs_over_seeds import runs_over_seeds
 from seqlab.report.perplexity.spread_sentences import spread_sentences
 from seqlab.report.results_table import results_table
 from seqlab.report.run_data import read_run
@@ -50,7 +50,7 @@ def grid() -> list[RunFolder]:
 
 
 def sentences(write: Callable[..., list[str]], *runs: RunFolder, **censored: str) -> list[str]:
-    return write(experiments(lm.chapter(runs, censored)))
+    return write(runs_over_seeds(lm.chapter(runs, censored)))
 
 
 def figures(chapter: Chapter) -> list[Figure]:
@@ -167,6 +167,34 @@ def test_one_architecture_or_one_optimizer_has_no_such_sections() -> None:
     assert not perplexity_sections(lm.chapter([lm.make((2.0, 1.0)), lm.make((2.0, 1.0), optimizer="sgd")]))
 
 
+def test_runs_without_a_perplexity_have_no_such_sections() -> None:
+    """Also where some are unfinished, which might have ended before their first validation."""
+    runs = [
+        folders.make(cell=cell, optimizer=optimizer, finished=finished)
+        for cell, optimizer, finished in (
+            ("gru", "adam", True),
+            ("lstm", "sgd", False),
+            ("lstm", "adam", True),
+        )
+    ]
+    assert not perplexity_sections(lm.chapter(runs))
+
+
+def test_a_page_of_runs_that_all_diverged_draws_what_there_is() -> None:
+    runs = [
+        lm.make((3.0, 300.0), cell=cell, optimizer=optimizer, finished=False)
+        for cell, optimizer in (("gru", "adam"), ("elman", "sgd"))
+    ]
+    runs.append(lm.make((709.7,), train=(709.7,) * 2, cell="elman", optimizer="adam", finished=False))
+    chapter = lm.chapter(runs, {run.path.name: "diverged: nan" for run in runs})
+    roles, experiments = perplexity_sections(chapter)
+    (limits,) = [note for note in roles.notes if note.title == "What these runs do not show"]
+    assert sum("has no result: diverged: nan" in each for each in limits.sentences) == 3
+    assert [panel.value for panel in experiments.figures[0].panels] == [
+        entry.number for entry in chapter.entries if entry.run.folder.path != runs[2].path
+    ]
+
+
 def test_a_diverged_run_is_named_and_does_not_stretch_the_axis() -> None:
     lost = lm.make((3.0, 300.0), cell="elman", optimizer="sgd", finished=False, training="clip_norm = 9.0")
     runs = [*grid(), lost]
@@ -178,7 +206,7 @@ def test_a_diverged_run_is_named_and_does_not_stretch_the_axis() -> None:
     domain = next(iter(elman.charts.values()))["layer"][0]["encoding"]["y"]["scale"]["domain"]
     assert domain[1] < 2 * math.exp(3.5)
     assert next(row["value"] for row in elman.rows if row["run"] == number) == pytest.approx(math.exp(3.0))
-    found = experiments(chapter)
+    found = runs_over_seeds(chapter)
     assert any("has no result: diverged: validation loss 300" in each for each in limit_sentences(found))
     (spread,) = [each for each in spread_sentences(chapter, found) if each.startswith("Spread")]
     assert "1 of 3 diverged" in spread
@@ -302,7 +330,7 @@ def test_unequal_budgets_and_runs_that_still_improve_are_named() -> None:
 
 def test_reliability_is_the_spread_over_settings_and_how_many_are_near_the_best() -> None:
     chapter = lm.chapter(grid())
-    _, spread, least, near, counts = spread_sentences(chapter, experiments(chapter))
+    _, spread, least, near, counts = spread_sentences(chapter, runs_over_seeds(chapter))
     elman, gru = math.exp(3.0 - 2.25), math.exp(2.5 - 2.0)
     assert spread == (
         f"Spread: gru {gru:.3g} (7.389 to 12.18 over 3 settings); elman {elman:.3g} (9.488 to 20.09 over 2 "
@@ -325,12 +353,12 @@ def test_equal_spreads_and_a_reliable_architecture_that_is_not_the_best() -> Non
 
     tied = lm.chapter([*two("gru", 1.0, 1.5), *two("elman", 2.0, 2.5)])
     assert "elman and gru have the same spread, which is the smallest." in spread_sentences(
-        tied, experiments(tied)
+        tied, runs_over_seeds(tied)
     )
     worse = lm.chapter([*two("gru", 1.0, 1.5), *two("elman", 2.0, 2.1)])
     assert (
         f"elman has the smallest. Its best setting, 7.389, is {100 * (math.e - 1):.3g} % above the best of "
-        "all." in spread_sentences(worse, experiments(worse))
+        "all." in spread_sentences(worse, runs_over_seeds(worse))
     )
 
 

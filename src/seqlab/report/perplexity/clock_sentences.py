@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from seqlab.comparison.comparable import cost_differences
 from seqlab.report.chapters import Entry
-from seqlab.report.perplexity.experiments import (
-    Experiment,
+from seqlab.report.perplexity.perplexity_curves import PERPLEXITY, PerplexityCurve
+from seqlab.report.perplexity.runs_over_seeds import (
+    RunsOverSeeds,
     ValueOfRun,
     leaders,
     ranked,
     shown,
 )
-from seqlab.report.perplexity.perplexity_curves import PERPLEXITY, PerplexityCurve
 from seqlab.schema.errors import UserError
 from seqlab.stats.over_seeds import over_seeds
 
@@ -21,7 +21,7 @@ _EARLY = 0.25
 """Share of the equal seconds at which it is said, too, who leads."""
 
 
-def clock_sentences(found: Sequence[Experiment]) -> list[str]:
+def clock_sentences(found: Sequence[RunsOverSeeds]) -> list[str]:
     """Who leads when the shortest run ends, who led earlier, and how certain that is.
 
     Args:
@@ -68,7 +68,7 @@ def last_second(entry: Entry) -> float | None:
     return points[-1].seconds if points else None
 
 
-def certainty(found: Sequence[Experiment], value: ValueOfRun) -> str:
+def certainty(found: Sequence[RunsOverSeeds], value: ValueOfRun) -> str:
     """Whether the first of the ranked experiments differs from the second over seeds; after a semicolon."""
     first, second = ranked(found, value)[:2]
     if len(first.entries) == len(second.entries) == 1:
@@ -82,7 +82,7 @@ def certainty(found: Sequence[Experiment], value: ValueOfRun) -> str:
     return f"; {test.verdict}"
 
 
-def _lead(known: Sequence[Experiment], value: ValueOfRun) -> str:
+def _lead(known: Sequence[RunsOverSeeds], value: ValueOfRun) -> str:
     order, best = ranked(known, value), leaders(known, value)
     if not best:
         return "No experiment had a validation within that time."
@@ -105,7 +105,7 @@ def _unlike_machines(entries: Sequence[Entry]) -> str:
     return f"Which experiment is best on the clock cannot be said, because the runs differ in {differing}."
 
 
-def _named(found: Sequence[Experiment]) -> str:
+def _named(found: Sequence[RunsOverSeeds]) -> str:
     *names, last = sorted(each.name for each in found)
     return f"{', '.join(names)} and {last}" if names else last
 

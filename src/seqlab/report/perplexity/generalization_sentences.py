@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from seqlab.report.chapters import Entry
 from seqlab.report.perplexity.clock_sentences import certainty
-from seqlab.report.perplexity.experiments import (
-    Experiment,
+from seqlab.report.perplexity.runs_over_seeds import (
+    RunsOverSeeds,
     final,
     final_training,
     gap,
@@ -21,7 +21,7 @@ _MUCH = 1.05
 """Ratio of perplexities from which on a small gap is no merit, because little was learned."""
 
 
-def generalization_sentences(found: Sequence[Experiment]) -> list[str]:
+def generalization_sentences(found: Sequence[RunsOverSeeds]) -> list[str]:
     """The lowest validation perplexity with its gap and its cost, and the smallest gap."""
     known = [each for each in found if not each.running]
     order = ranked(known, final)
@@ -43,26 +43,26 @@ def generalization_sentences(found: Sequence[Experiment]) -> list[str]:
     return [*sentences, _smallest_gap(narrow[0], first)] if narrow else sentences
 
 
-def _gap(experiment: Experiment) -> str:
+def _gap(experiment: RunsOverSeeds) -> str:
     found = experiment.median(gap)
     if found is None:
         return ""
     return f"; training {shown(experiment.median(final_training))}, gap {shown(found)}"
 
 
-def _tie(best: Sequence[Experiment]) -> str:
+def _tie(best: Sequence[RunsOverSeeds]) -> str:
     others = sorted(each.name for each in best[1:])
     return f", as has {' and '.join(others)}" if others else ""
 
 
-def _cost(experiment: Experiment) -> str:
+def _cost(experiment: RunsOverSeeds) -> str:
     seconds, parameters = experiment.median(_training_seconds), experiment.median(_parameters)
     parts = [] if seconds is None else [f"{seconds:,.0f} s"]
     parts += [] if parameters is None else [f"{parameters:,.0f} parameters"]
     return f"it took {' and '.join(parts)}" if parts else "its cost is not known"
 
 
-def _cheaper(order: Sequence[Experiment]) -> str:
+def _cheaper(order: Sequence[RunsOverSeeds]) -> str:
     """What the best of the experiments that took at most half of the seconds of the first one reached."""
     limit = order[0].median(_training_seconds)
     if not limit:
@@ -79,7 +79,7 @@ def _cheaper(order: Sequence[Experiment]) -> str:
     )
 
 
-def _smallest_gap(narrow: Experiment, first: Experiment) -> str:
+def _smallest_gap(narrow: RunsOverSeeds, first: RunsOverSeeds) -> str:
     text = f"{narrow.name} has the smallest gap, {shown(narrow.median(gap))}"
     value, lowest = narrow.median(final), first.median(final)
     if narrow is first or value is None or lowest is None:

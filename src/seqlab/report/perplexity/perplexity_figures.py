@@ -15,13 +15,13 @@ from seqlab.report.charts.curve_points import MOST_POINTS
 from seqlab.report.charts.figure import Figure, Panel, Row
 from seqlab.report.charts.palette import Palette
 from seqlab.report.charts.recorded_number import RecordedNumber
-from seqlab.report.perplexity.experiments import Experiment, Role
 from seqlab.report.perplexity.perplexity_curves import (
     MEAN_OF_TRAINING,
     PERPLEXITY,
     PerplexityCurve,
     PerplexityPoint,
 )
+from seqlab.report.perplexity.runs_over_seeds import Role, RunsOverSeeds
 from seqlab.report.run_styles import COLOURS, SHAPES, Style, StyleBook, member_styles
 from seqlab.report.tables import ReportColumn
 
@@ -44,7 +44,7 @@ _NOTES = {
 """What captions say of a horizontal axis."""
 
 
-def role_figures(chapter: Chapter, found: Sequence[Experiment]) -> list[Figure]:
+def role_figures(chapter: Chapter, found: Sequence[RunsOverSeeds]) -> list[Figure]:
     """All validation curves of each architecture and of each optimizer, over epochs and over seconds."""
     roles: tuple[Role, ...] = ("architecture", "optimizer")
     scale, cut = _scale(_curves(found, ("valid",)))
@@ -56,7 +56,7 @@ def role_figures(chapter: Chapter, found: Sequence[Experiment]) -> list[Figure]:
     ]
 
 
-def experiment_figures(chapter: Chapter, found: Sequence[Experiment]) -> list[Figure]:
+def experiment_figures(chapter: Chapter, found: Sequence[RunsOverSeeds]) -> list[Figure]:
     """A panel for each run with both curves: a figure over epochs, another one over seconds."""
     curves = _curves(found, ("train", "valid"))
     shown = list(dict.fromkeys(curve.entry.number for curve in curves))
@@ -88,7 +88,7 @@ def experiment_figures(chapter: Chapter, found: Sequence[Experiment]) -> list[Fi
 
 
 def _role_figures(
-    chapter: Chapter, found: Sequence[Experiment], role: Role, value: str, scale: alt.Scale
+    chapter: Chapter, found: Sequence[RunsOverSeeds], role: Role, value: str, scale: alt.Scale
 ) -> list[Figure]:
     """The figures of one architecture or optimizer; [] where none of its runs has a curve."""
     own = [each for each in found if getattr(each, role) == value]
@@ -141,7 +141,7 @@ def _over_axes(
 class _Curve:
     """The finite perplexities of a run on one split, at most `MOST_POINTS` of them; at least one."""
 
-    experiment: Experiment
+    experiment: RunsOverSeeds
     entry: Entry
     split: str
     points: tuple[tuple[PerplexityPoint, float], ...]
@@ -166,7 +166,7 @@ class _Curve:
         ]
 
 
-def _curves(found: Sequence[Experiment], splits: Sequence[str]) -> list[_Curve]:
+def _curves(found: Sequence[RunsOverSeeds], splits: Sequence[str]) -> list[_Curve]:
     curves = [
         _Curve(each, entry, split, _finite_points(entry, split))
         for each in found
@@ -218,7 +218,7 @@ def _scale(curves: Sequence[_Curve]) -> tuple[alt.Scale, str]:
     return scale, f"{kind}{end}."
 
 
-def _palette(found: Sequence[Experiment], own: Sequence[Experiment], role: Role) -> Palette:
+def _palette(found: Sequence[RunsOverSeeds], own: Sequence[RunsOverSeeds], role: Role) -> Palette:
     """Colours of the other role; where there are few experiments, dashes and shapes tell each of them."""
     other: Role = "optimizer" if role == "architecture" else "architecture"
     bases = _base_styles(found, other)
@@ -232,7 +232,7 @@ def _palette(found: Sequence[Experiment], own: Sequence[Experiment], role: Role)
     return Palette(other, {value: bases[value] for value in dict.fromkeys(named.values())})
 
 
-def _base_styles(found: Sequence[Experiment], role: Role) -> dict[str, Style]:
+def _base_styles(found: Sequence[RunsOverSeeds], role: Role) -> dict[str, Style]:
     """A style for each architecture, that of the rest of the page, or for each optimizer."""
     book, styles = StyleBook(), dict[str, Style]()
     for each in found:
@@ -255,11 +255,11 @@ def _marked(name: str, entry: Entry) -> str:
     return f"{name}, {ending}" if ending else name
 
 
-def _seed(experiment: Experiment, entry: Entry) -> str:
+def _seed(experiment: RunsOverSeeds, entry: Entry) -> str:
     return f", seed {entry.seed}" if len(experiment.entries) > 1 else ""
 
 
-def _without_curve(own: Sequence[Experiment], curves: Sequence[_Curve]) -> str:
+def _without_curve(own: Sequence[RunsOverSeeds], curves: Sequence[_Curve]) -> str:
     """The runs that have no point, such as one that diverged before its first validation."""
     shown = {curve.entry.number for curve in curves}
     missing = [

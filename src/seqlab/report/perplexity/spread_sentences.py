@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from seqlab.report.chapters import Chapter
-from seqlab.report.perplexity.experiments import Experiment, final, shown
+from seqlab.report.perplexity.runs_over_seeds import RunsOverSeeds, final, shown
 from seqlab.stats.formatting import counted
 from seqlab.stats.reliability import Setting, near, reliability
 from seqlab.stats.ties import order_key
@@ -48,9 +48,9 @@ class ArchitectureSpread:
         return f"{self.architecture} {self.ratio:.3g} ({ends} over {settings}{failed})"
 
 
-def spreads(found: Sequence[Experiment]) -> list[ArchitectureSpread]:
+def spreads(found: Sequence[RunsOverSeeds]) -> list[ArchitectureSpread]:
     """The spread of each architecture with two results or more, the most reliable first."""
-    groups: dict[str, list[Experiment]] = {}
+    groups: dict[str, list[RunsOverSeeds]] = {}
     for each in found:
         if not each.running:
             groups.setdefault(each.architecture, []).append(each)
@@ -58,7 +58,7 @@ def spreads(found: Sequence[Experiment]) -> list[ArchitectureSpread]:
     return sorted((each for each in made if len(each.values) > 1), key=lambda each: each.rank)
 
 
-def spread_sentences(chapter: Chapter, found: Sequence[Experiment]) -> list[str]:
+def spread_sentences(chapter: Chapter, found: Sequence[RunsOverSeeds]) -> list[str]:
     """The spread of each architecture, how many settings are near the best of all, and what limits this."""
     order = spreads(found)
     if len(order) < 2:
@@ -87,7 +87,7 @@ def _least_spread(order: Sequence[ArchitectureSpread]) -> str:
     return f"{first[0]} has the smallest.{_worse(order)}"
 
 
-def _nearest(chapter: Chapter, found: Sequence[Experiment]) -> str:
+def _nearest(chapter: Chapter, found: Sequence[RunsOverSeeds]) -> str:
     """The architecture with most of its settings near the best, by the metric that ranks the runs."""
     metric = chapter.monitor
     values = [(each, each.median(chapter.value)) for each in found if not each.running]
@@ -106,7 +106,7 @@ def _worse(order: Sequence[ArchitectureSpread]) -> str:
     return f" Its best setting, {shown(own)}, is {100 * (own / lowest - 1):.3g} % above the best of all."
 
 
-def _spread(architecture: str, group: Sequence[Experiment]) -> ArchitectureSpread:
+def _spread(architecture: str, group: Sequence[RunsOverSeeds]) -> ArchitectureSpread:
     medians = [each.median(final) for each in group]
     failed = [_ending(each) for each, value in zip(group, medians, strict=True) if value is None]
     return ArchitectureSpread(
@@ -114,7 +114,7 @@ def _spread(architecture: str, group: Sequence[Experiment]) -> ArchitectureSprea
     )
 
 
-def _ending(experiment: Experiment) -> str:
+def _ending(experiment: RunsOverSeeds) -> str:
     """The word with which the reason of the first run without a result begins."""
     reasons = (entry.censored for entry in experiment.entries if entry.censored)
     return next(reasons, "without a perplexity").partition(":")[0]

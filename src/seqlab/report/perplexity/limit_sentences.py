@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from seqlab.report.chapters import Entry
-from seqlab.report.perplexity.experiments import Experiment, is_of_first_epoch
 from seqlab.report.perplexity.perplexity_curves import PerplexityCurve
+from seqlab.report.perplexity.runs_over_seeds import RunsOverSeeds, is_of_first_epoch
 from seqlab.report.tables import run_cost
 from seqlab.stats.formatting import counted
 from seqlab.stats.over_seeds import needed_seeds
@@ -15,7 +15,7 @@ _EQUAL = 1.01
 """Ratio up to which two budgets count as equal."""
 
 
-def limit_sentences(found: Sequence[Experiment]) -> list[str]:
+def limit_sentences(found: Sequence[RunsOverSeeds]) -> list[str]:
     """Too few seeds, unequal budgets, runs that were still improving, and runs without a result."""
     finished = [entry for each in found for entry in each.finished]
     return [
@@ -28,7 +28,7 @@ def limit_sentences(found: Sequence[Experiment]) -> list[str]:
     ]
 
 
-def _seeds(found: Sequence[Experiment]) -> list[str]:
+def _seeds(found: Sequence[RunsOverSeeds]) -> list[str]:
     fewest = min((len(each.entries) for each in found), default=0)
     if not 0 < fewest < needed_seeds():
         return []
@@ -83,7 +83,7 @@ def _is_improving(entry: Entry) -> bool:
     return len(values) > 1 and values[-1] < min(values[:-1])
 
 
-def _without_result(found: Sequence[Experiment]) -> list[str]:
+def _without_result(found: Sequence[RunsOverSeeds]) -> list[str]:
     return [
         f"Run {entry.number}, {each.name}, has no result: {entry.censored}."
         for each in found

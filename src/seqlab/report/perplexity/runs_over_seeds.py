@@ -22,7 +22,7 @@ ValueOfRun = Callable[[Entry], float | None]
 
 
 @dataclass(frozen=True)
-class Experiment:
+class RunsOverSeeds:
     """Runs that differ only in their seed; at least one.
 
     detail: their label, where others have the same architecture and optimizer; else empty.
@@ -86,14 +86,20 @@ class Experiment:
         return f" (median of {len(self.entries)} seeds, {low} to {high}{without})"
 
 
-def experiments(chapter: Chapter) -> list[Experiment]:
-    """Every experiment whose runs recorded their perplexity, or ended before they could, in order."""
+def runs_over_seeds(chapter: Chapter) -> list[RunsOverSeeds]:
+    """Every experiment whose runs recorded their perplexity, or ended before they could, in order.
+
+    Empty where no run recorded it.
+    """
     groups: dict[str, list[Entry]] = {}
     for entry in chapter.entries:
         if entry.run.settings and not (entry.baseline or entry.ensemble):
             groups.setdefault(entry.label, []).append(entry)
-    found = [Experiment(tuple(group)) for group in groups.values()]
-    shown = [each for each in found if any(map(has_curve, each.entries)) or not each.finished]
+    found = [RunsOverSeeds(tuple(group)) for group in groups.values()]
+    recorded = [any(map(has_curve, each.entries)) for each in found]
+    if not any(recorded):
+        return []
+    shown = [each for each, known in zip(found, recorded, strict=True) if known or not each.finished]
     counts = Counter((each.architecture, each.optimizer) for each in shown)
     return [
         replace(each, detail=each.entries[0].label) if counts[each.architecture, each.optimizer] > 1 else each
@@ -131,19 +137,19 @@ def is_of_first_epoch(entry: Entry) -> bool:
     return point is not None and point.moment.epoch <= 1
 
 
-def ranked(found: Sequence[Experiment], value: ValueOfRun) -> list[Experiment]:
+def ranked(found: Sequence[RunsOverSeeds], value: ValueOfRun) -> list[RunsOverSeeds]:
     """The experiments whose median over seeds is known, the lowest first; ties keep their order."""
     known = [(median, each) for each in found if (median := each.median(value)) is not None]
     return [each for _, each in sorted(known, key=lambda pair: order_key(pair[0]))]
 
 
-def leaders(found: Sequence[Experiment], value: ValueOfRun) -> list[Experiment]:
+def leaders(found: Sequence[RunsOverSeeds], value: ValueOfRun) -> list[RunsOverSeeds]:
     """The experiments with the lowest median: several where they tie."""
     order = ranked(found, value)
     return [each for each in order if not _distance(each, order[0], value)]
 
 
-def _distance(one: Experiment, other: Experiment, value: ValueOfRun) -> float:
+def _distance(one: RunsOverSeeds, other: RunsOverSeeds, value: ValueOfRun) -> float:
     first, second = one.median(value), other.median(value)
     assert first is not None
     assert second is not None
