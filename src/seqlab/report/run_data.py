@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -100,15 +101,20 @@ class RunData:
 
     def seconds(self, step: int) -> float | None:
         """Seconds of training up to a step, interpolated between timings; None after the last timing."""
-        before = (0, 0.0)
-        for after in self._clock():
-            if step <= after[0]:
-                share = (step - before[0]) / (after[0] - before[0])
-                return before[1] + share * (after[1] - before[1])
-            before = after
-        return None
+        clock = self._clock
+        index = bisect_left(clock, step, lo=1, key=lambda point: point[0])
+        if index == len(clock):
+            return None
+        before, after = clock[index - 1], clock[index]
+        share = (step - before[0]) / (after[0] - before[0])
+        return before[1] + share * (after[1] - before[1])
 
-    def _clock(self) -> Iterator[tuple[int, float]]:
+    @cached_property
+    def _clock(self) -> list[tuple[int, float]]:
+        """Steps with the seconds up to them, ascending from 0."""
+        return [(0, 0.0), *self._ticks()]
+
+    def _ticks(self) -> Iterator[tuple[int, float]]:
         last = 0
         for timing in self.timings:
             # A resumed run repeats steps; the seconds of the first pass count.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 
 from seqlab.report.chapters import LEAST_RUNS, Chapter, Entry
 from seqlab.report.charts.figure import Row
-from seqlab.schema.records import Moment, Scalar
 
 AXES = {"step": "optimizer steps", "epoch": "epochs", "seconds": "seconds of training"}
 """Fields of a row that can be the horizontal axis of a curve, with the titles of the axes."""
@@ -19,6 +19,7 @@ MOST_ROWS = 20_000
 _GRID = 40
 """Largest number of points of a median's line."""
 
+Point = TypeVar("Point")
 Line = list[tuple[float, float]]
 """Points (x, y) of a line."""
 
@@ -55,7 +56,7 @@ def _entry_rows(entry: Entry, name: str, split: str, most: int) -> Iterator[Row]
         }
 
 
-def thin(records: list[tuple[Scalar, Moment]], most: int) -> list[tuple[Scalar, Moment]]:
+def thin(records: list[Point], most: int) -> list[Point]:
     """At most this many records, evenly spaced, including the first and the last."""
     if len(records) <= most:
         return records

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 
 from seqlab.report.run_data import RunData
 from seqlab.schema.metric_spec import MetricSpec
@@ -63,23 +64,43 @@ class PerplexityCurve:
         """
         if self._reweighted:
             return None
-        nats = tokens = 0.0
-        for loss, count, end in self._intervals():
-            if moment.epoch - _EPOCH + _ROUNDING < end.epoch and end.step <= moment.step:
-                nats, tokens = nats + loss * count, tokens + count
-        return perplexity(nats / tokens) if tokens else None
+        sums = self._sums
+        first = bisect_right(sums.epochs, moment.epoch - _EPOCH + _ROUNDING)
+        last = bisect_right(sums.steps, moment.step)
+        if last <= first:
+            return None
+        nats, tokens = (each[last] - each[first] for each in (sums.nats, sums.tokens))
+        return perplexity(nats / tokens)
 
     @property
     def _reweighted(self) -> bool:
         """Whether the training loss has label smoothing, so that it is no cross-entropy."""
         return bool(self.run.settings.get("training", {}).get("label_smoothing"))
 
-    def _intervals(self) -> Iterator[tuple[float, int, Moment]]:
-        """Mean loss, number of tokens and end of what each record of the training loss is about."""
-        before = 0
-        for record, moment in self.run.scalars("loss", "train"):
-            yield record.value, moment.tokens - before, moment
-            before = moment.tokens
+    @cached_property
+    def _sums(self) -> _Sums:
+        records = self.run.scalars("loss", "train")
+        tokens = [0, *(moment.tokens for _, moment in records)]
+        weighted = (
+            record.value * (end - begin)
+            for (record, _), begin, end in zip(records, tokens, tokens[1:], strict=False)
+        )
+        return _Sums(
+            steps=[moment.step for _, moment in records],
+            epochs=[moment.epoch for _, moment in records],
+            tokens=tokens,
+            nats=[0.0, *accumulate(weighted)],
+        )
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """The records of the training loss: their ends, and sums from the start, which begin with 0."""
+
+    steps: list[int]
+    epochs: list[float]
+    tokens: list[int]
+    nats: list[float]
 
 
 def best_point(run: RunData, step: int | None) -> PerplexityPoint | None:

@@ -11,7 +11,7 @@ import altair as alt
 from seqlab.report.chapters import Chapter, Entry
 from seqlab.report.charts.chart_style import HEIGHT, PANEL_HEIGHT, finite
 from seqlab.report.charts.curve_charts import charts_over_axes
-from seqlab.report.charts.curve_points import MOST_POINTS
+from seqlab.report.charts.curve_points import MOST_POINTS, MOST_ROWS, thin
 from seqlab.report.charts.figure import Figure, Panel, Row
 from seqlab.report.charts.palette import Palette
 from seqlab.report.charts.recorded_number import RecordedNumber
@@ -139,7 +139,7 @@ def _over_axes(
 
 @dataclass(frozen=True)
 class _Curve:
-    """The finite perplexities of a run on one split, at most `MOST_POINTS` of them; at least one."""
+    """The finite perplexities of a run on one split, evenly spaced; at least one."""
 
     experiment: RunsOverSeeds
     entry: Entry
@@ -167,8 +167,10 @@ class _Curve:
 
 
 def _curves(found: Sequence[RunsOverSeeds], splits: Sequence[str]) -> list[_Curve]:
+    lines = len(splits) * sum(len(each.entries) for each in found)
+    most = max(2, min(MOST_POINTS, MOST_ROWS // max(lines, 1)))
     curves = [
-        _Curve(each, entry, split, _finite_points(entry, split))
+        _Curve(each, entry, split, _finite_points(entry, split, most))
         for each in found
         for entry in each.entries
         for split in splits
@@ -176,7 +178,7 @@ def _curves(found: Sequence[RunsOverSeeds], splits: Sequence[str]) -> list[_Curv
     return [curve for curve in curves if curve.points]
 
 
-def _finite_points(entry: Entry, split: str) -> tuple[tuple[PerplexityPoint, float], ...]:
+def _finite_points(entry: Entry, split: str, most: int) -> tuple[tuple[PerplexityPoint, float], ...]:
     points = PerplexityCurve(entry.run).points
     values = [point.train if split == "train" else point.valid for point in points]
     known = [
@@ -184,10 +186,7 @@ def _finite_points(entry: Entry, split: str) -> tuple[tuple[PerplexityPoint, flo
         for point, value in zip(points, values, strict=True)
         if value is not None and _is_drawable(value)
     ]
-    if len(known) <= MOST_POINTS:
-        return tuple(known)
-    spacing = (len(known) - 1) / (MOST_POINTS - 1)
-    return tuple(known[round(index * spacing)] for index in range(MOST_POINTS))
+    return tuple(thin(known, most))
 
 
 def _is_drawable(value: float) -> bool:
