@@ -208,7 +208,7 @@ def _scale(curves: Sequence[_Curve]) -> tuple[alt.Scale, str]:
     scale = alt.Scale(
         type="log" if log else "linear",
         domain=[low / margin, high * margin],
-        # Vega-Lite warns of a logarithmic scale that is told about zero.
+        # Vega-Lite warns of a logarithmic scale with a setting for zero.
         zero=alt.Undefined if log else False,
         nice=False,
     )
@@ -218,7 +218,7 @@ def _scale(curves: Sequence[_Curve]) -> tuple[alt.Scale, str]:
 
 
 def _palette(found: Sequence[RunsOverSeeds], own: Sequence[RunsOverSeeds], role: Role) -> Palette:
-    """Colours of the other role; where there are few experiments, dashes and shapes tell each of them."""
+    """Colours of the other role; where there are few experiments, dashes and shapes distinguish them."""
     other: Role = "optimizer" if role == "architecture" else "architecture"
     bases = _base_styles(found, other)
     named = {
@@ -244,7 +244,7 @@ def _base_styles(found: Sequence[RunsOverSeeds], role: Role) -> dict[str, Style]
 
 def _colours(role: Role, palette: Palette) -> str:
     other = "optimizer" if role == "architecture" else "architecture"
-    each = "dashes and points the experiment" if palette.field == "label" else "runs are not told apart"
+    each = "dashes and points the experiment" if palette.field == "label" else "runs are not distinguished"
     return f"Colours show the {other}, {each}."
 
 
