@@ -162,6 +162,17 @@ def test_each_experiment_has_a_panel_with_its_training_and_validation_curve() ->
             assert training == pytest.approx([train_of(run, epoch) for epoch in (1, 2, 3)])
 
 
+def test_experiments_of_one_architecture_and_optimizer_are_named_by_what_differs() -> None:
+    runs = [lm.make((2.0, 1.5), training=f"clip_norm = {norm}") for norm in (1.0, 2.0)]
+    runs += [lm.make((2.0, 1.5), optimizer="sgd"), lm.make((2.0, 1.5), cell="elman")]
+    assert [each.name for each in runs_over_seeds(lm.chapter(runs))] == [
+        "elman with adam",
+        "gru with adam (clip_norm=1.0)",
+        "gru with adam (clip_norm=2.0)",
+        "gru with sgd",
+    ]
+
+
 def test_one_architecture_or_one_optimizer_has_no_such_sections() -> None:
     assert not perplexity_sections(lm.chapter([lm.make((2.0, 1.0)), lm.make((2.0, 1.0), cell="elman")]))
     assert not perplexity_sections(lm.chapter([lm.make((2.0, 1.0)), lm.make((2.0, 1.0), optimizer="sgd")]))

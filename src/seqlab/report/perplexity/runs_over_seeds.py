@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from seqlab.report.chapters import Chapter, Entry
+from seqlab.report.naming import labels
 from seqlab.report.perplexity.perplexity_curves import (
     PERPLEXITY,
     PerplexityCurve,
@@ -25,7 +25,7 @@ ValueOfRun = Callable[[Entry], float | None]
 class RunsOverSeeds:
     """Runs that differ only in their seed; at least one.
 
-    detail: their label, where others have the same architecture and optimizer; else empty.
+    detail: what differs from others with the same architecture and optimizer; empty without such.
     """
 
     entries: tuple[Entry, ...]
@@ -40,6 +40,11 @@ class RunsOverSeeds:
     def optimizer(self) -> str:
         """The optimizer of the runs, with its schedule."""
         return self.entries[0].optimizer
+
+    @property
+    def label(self) -> str:
+        """The label of the runs on the rest of the page."""
+        return self.entries[0].label
 
     @property
     def name(self) -> str:
@@ -100,11 +105,17 @@ def runs_over_seeds(chapter: Chapter) -> list[RunsOverSeeds]:
     if not any(recorded):
         return []
     shown = [each for each, known in zip(found, recorded, strict=True) if known or not each.finished]
-    counts = Counter((each.architecture, each.optimizer) for each in shown)
-    return [
-        replace(each, detail=each.entries[0].label) if counts[each.architecture, each.optimizer] > 1 else each
-        for each in shown
-    ]
+    pairs: dict[tuple[str, str], list[RunsOverSeeds]] = {}
+    for each in shown:
+        pairs.setdefault((each.architecture, each.optimizer), []).append(each)
+    details = {each.label: detail for group in pairs.values() for each, detail in _details(group)}
+    return [replace(each, detail=details[each.label]) for each in shown]
+
+
+def _details(group: Sequence[RunsOverSeeds]) -> Iterator[tuple[RunsOverSeeds, str]]:
+    """Experiments of one architecture and optimizer, with the settings in which they differ."""
+    names = labels([each.entries[0].run for each in group]) if len(group) > 1 else [""]
+    return zip(group, names, strict=True)
 
 
 def has_curve(entry: Entry) -> bool:
