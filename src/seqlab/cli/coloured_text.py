@@ -8,9 +8,9 @@ from seqlab.cli.console import out, print_heading, print_line, print_table
 from seqlab.report.explained_text import (
     STRONG,
     TextPart,
+    amount,
     answer_sentence,
     gap_warning,
-    signed,
     sum_sentence,
     text_parts,
 )
@@ -73,9 +73,11 @@ def _style(part: TextPart, colours: str | None) -> str:
 
 
 def _print_largest(text: TextExplanation, top: int) -> None:
+    floors = ["true distribution"] if any(word.floor is not None for word in text.words) else []
     rows = [
         [
-            signed(word.effect or 0.0),
+            amount(word.effect or 0.0, text.unit),
+            *("" if word.floor is None else amount(word.floor, text.unit) for _ in floors),
             word.text,
             "" if word.start is None else word.start,
             _STATUS[word.status],
@@ -84,4 +86,5 @@ def _print_largest(text: TextExplanation, top: int) -> None:
         if word.effect
     ]
     if rows:
-        print_table(["effect", "word", "at character", ""], rows)
+        effect, word = ("surprisal", "token") if text.unit else ("effect", "word")
+        print_table([effect, *floors, word, "at character", ""], rows)

@@ -9,7 +9,7 @@ from typing import Any
 from seqlab.data.batch import Batch
 from seqlab.experiment.network_experiment import WINDOW, NetworkExperiment
 from seqlab.measure import gradients
-from seqlab.measure.diagnosis import Diagnosis
+from seqlab.measure.diagnosis import DiagnosedSplit, Diagnosis
 from seqlab.measure.metric_kinds import DIAGNOSTICS
 from seqlab.schema.errors import UserError, unknown
 from seqlab.schema.records import Record
@@ -24,36 +24,42 @@ def due(experiment: NetworkExperiment, validations: int) -> bool:
 def with_validation(experiment: NetworkExperiment) -> list[Record]:
     """What is recorded of the gradient through time with a validation; nothing is drawn or changed."""
     batch = rows(experiment, "valid", experiment.config.diagnostics.sequences)
-    return gradients.diagnose(experiment.model, experiment.task, batch, "valid").records
+    return gradients.diagnose_rows(experiment.model, experiment.task, batch, "valid").records
 
 
 def diagnose(
     experiment: NetworkExperiment, kinds: Sequence[str], split: str, count: int | None
 ) -> dict[str, Diagnosis]:
-    """What each diagnostic finds on rows of a split; of all, those that fit the model.
+    """What each diagnostic finds on a split; of one that does not fit the model, why.
 
     Args:
         experiment: with the weights to look into.
         kinds: keys of `seqlab list diagnostics`; () for all.
         split: name of the split.
-        count: of rows; None: as many as the experiment's settings say.
+        count: of rows, where a diagnostic reads only some; None: as many as the experiment's settings say.
 
     Raises:
-        UserError: there is no such diagnostic or split, or the model has nothing to diagnose.
+        UserError: there is no such diagnostic or split, or none of them fits the model.
     """
     chosen = {kind: DIAGNOSTICS[kind] for kind in kinds or DIAGNOSTICS}
     if split not in experiment.dataset.splits:
         raise unknown("split", split, experiment.dataset.splits)
-    batch = rows(experiment, split, experiment.config.diagnostics.sequences if count is None else count)
+    settings, dataset = experiment.config.diagnostics, experiment.dataset
+    data = DiagnosedSplit(
+        split,
+        rows(experiment, split, settings.sequences if count is None else count),
+        experiment.position_batches(dataset.splits[split]),
+        dataset.tokenizer.vocabulary.special,
+    )
     found: dict[str, Diagnosis] = {}
     refusals: list[UserError] = []
     for kind, inspect in chosen.items():
         try:
-            found[kind] = inspect(experiment.model, experiment.task, batch, split)
+            found[kind] = inspect(experiment.model, experiment.task, data)
         except UserError as error:
             refusals.append(error)
             found[kind] = Diagnosis([], [str(error)])
-    if refusals and (kinds or len(refusals) == len(chosen)):
+    if len(refusals) == len(chosen):
         raise refusals[0]
     return found
 

@@ -68,7 +68,7 @@ class LoadedRun(TextPredictor):
 
     @override
     def one_model(self) -> TokenModel:
-        return TokenModel(self.model, len(self.tokenizer.vocabulary), self.limit.max_length)
+        return TokenModel(self.model, self.tokenizer, self.limit.max_length)
 
     def encode(self, texts: Sequence[str]) -> Ragged:
         """The tokens of texts, cut as those of the run's data were.

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqlab.data.ragged import Ragged
+from seqlab.data.tokenizers.tokenizer import Tokenizer
 from seqlab.evaluate.prediction import Floats, named
 from seqlab.evaluate.word_groups import ReadText, WordGroup
 from seqlab.experiment.experiment_config import AnyExperimentConfig
@@ -38,11 +39,16 @@ def no_answers(labels: Sequence[str]) -> TextAnswers:
 
 @dataclass(frozen=True)
 class TokenModel:
-    """One model of tokens, whose ids are below `vocabulary`; of a text it reads `max_length`, None: all."""
+    """One model of the tokens of a tokenizer; of a text it reads `max_length`, None: all."""
 
     model: SequenceModel
-    vocabulary: int
+    tokenizer: Tokenizer
     max_length: int | None
+
+    @property
+    def vocabulary(self) -> int:
+        """The number of tokens, above all ids."""
+        return len(self.tokenizer.vocabulary)
 
 
 class TextPredictor(ABC):

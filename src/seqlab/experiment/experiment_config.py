@@ -66,6 +66,11 @@ class AnyExperimentConfig(Config, ABC):
         """The run whose weights training starts from; None where there is none."""
         return None
 
+    @property
+    def training_batching(self) -> Batching | None:
+        """How training cuts texts into batches; None where it takes no steps."""
+        return None
+
     @abstractmethod
     def dataset(self) -> Dataset:
         """The encoded data, with the splits that the experiment has.
@@ -111,6 +116,11 @@ class ExperimentConfig(AnyExperimentConfig):
     @override
     def transfer(self) -> Transfer | None:
         return self.model.transfer
+
+    @property
+    @override
+    def training_batching(self) -> Batching:
+        return self.batching
 
     @override
     def dataset(self) -> Dataset:

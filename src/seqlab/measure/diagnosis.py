@@ -1,4 +1,4 @@
-"""The results of a diagnostic."""
+"""What a diagnostic is given, and its results."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from seqlab.data.batch import Batch
+from seqlab.data.batches import Batches
 from seqlab.models.model import SequenceModel
 from seqlab.schema.records import Record
 from seqlab.tasks.task import Task
@@ -19,8 +20,23 @@ class Diagnosis:
     sentences: list[str]
 
 
-Diagnostic = Callable[[SequenceModel, Task, Batch, str], Diagnosis]
-"""Inspects a model on some rows of the split with this name, dropout off; the model is left as found.
+@dataclass(frozen=True)
+class DiagnosedSplit:
+    """What a diagnostic may read of a split.
+
+    name: of the split. rows: some of its sequences. windows: all of it, as whole texts or, of a running text,
+    as windows of the length of training, each of which begins with a zero state. unread: ids of tokens that a
+    model reads at most at the start of a text.
+    """
+
+    name: str
+    rows: Batch
+    windows: Batches
+    unread: frozenset[int] = frozenset()
+
+
+Diagnostic = Callable[[SequenceModel, Task, DiagnosedSplit], Diagnosis]
+"""Inspects a model on a split, dropout off; the model is left as found.
 
 Raises UserError where the model has nothing to inspect.
 """

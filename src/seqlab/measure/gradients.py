@@ -16,7 +16,7 @@ from torch import Tensor
 
 from seqlab.data.batch import Batch
 from seqlab.data.sequences import length_mask
-from seqlab.measure.diagnosis import Diagnosis
+from seqlab.measure.diagnosis import DiagnosedSplit, Diagnosis
 from seqlab.models.model import SequenceModel
 from seqlab.models.modes import device_of, evaluating, unfrozen
 from seqlab.nn.padding import flip_rows
@@ -106,7 +106,12 @@ def horizon(norms: Float[np.ndarray, " D"]) -> int | None:
     return int(gone.argmax()) if gone.any() else None
 
 
-def diagnose(model: SequenceModel, task: Task, batch: Batch, split: str) -> Diagnosis:
+def diagnose(model: SequenceModel, task: Task, data: DiagnosedSplit) -> Diagnosis:
+    """See `diagnose_rows`."""
+    return diagnose_rows(model, task, data.rows, data.name)
+
+
+def diagnose_rows(model: SequenceModel, task: Task, batch: Batch, split: str) -> Diagnosis:
     """`gradient_through_time` as records: curves of both norms and the horizon of each layer, if it has one.
 
     A norm beyond the range of floating point is left out of the curve.

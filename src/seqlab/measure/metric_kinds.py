@@ -51,9 +51,21 @@ METRICS = Registry(
 DIAGNOSTICS = Registry(
     "diagnostic",
     {
+        "loss-per-position": (
+            "seqlab.measure.positions:diagnose",
+            "mean loss at each position of a text or window that begins with a zero state, with its error",
+        ),
         "gradient-through-time": (
             "seqlab.measure.gradients:diagnose",
             "norm of the last loss's gradient with respect to earlier states, and where it falls under 1 %",
+        ),
+        "free-running": (
+            "seqlab.measure.free_running:diagnose",
+            "loss at each position where the model reads what it has drawn itself, beside the teacher-forced loss",
+        ),
+        "saturation": (
+            "seqlab.measure.saturation:diagnose",
+            "share of gates near 0 and near 1, of tanh states near -1 and near 1, by layer",
         ),
     },
     listed="diagnostics",

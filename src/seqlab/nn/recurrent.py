@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import get_args
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from typing_extensions import override
 
+from seqlab.data.sequences import length_mask
 from seqlab.nn.cells import CELLS, States, Weights
 from seqlab.nn.connection import Connection
 from seqlab.nn.dropout import Dropout
-from seqlab.nn.embedding import Lookup
+from seqlab.nn.embedding import Lookup, vectors_of
+from seqlab.nn.gates import BoundedActivation, bounded_activations
 from seqlab.nn.implementation import Implementation
 from seqlab.nn.layer import Layer, LayerGroup
 from seqlab.nn.layer_inputs import check_inputs, check_states, ragged_lengths
@@ -152,6 +156,8 @@ class RecurrentStack(Layer, Traceable):
             self.trace.begin(lengths)
         for layer in range(self.layers):
             read = x if isinstance(x, Lookup) or layer == 0 else self.dropout(x)
+            if self.trace is not None:
+                self.trace.inputs.append(vectors_of(read).detach())
             outputs: list[Tensor] = []
             for direction in range(len(self.suffixes)):
                 y, final = self._scan(read, ragged, state, (layer, direction), need_state)
@@ -177,6 +183,21 @@ class RecurrentStack(Layer, Traceable):
             group = (*group, *self.connections[layer].parameters())
             groups.append(LayerGroup(f"body layer {layer + 1}", group))
         return groups
+
+    @override
+    def bounded_activations(self) -> Sequence[tuple[int, BoundedActivation]]:
+        trace, found = self.trace, list[tuple[int, BoundedActivation]]()
+        assert trace is not None, "asked while it is traced"
+        mask = length_mask(trace.lengths, trace.states[0].shape[1])
+        for layer, (x, y) in enumerate(zip(trace.inputs, trace.states, strict=True)):
+            for suffix, after in zip(self.suffixes, y.split(self.hidden_size, dim=2), strict=True):
+                # A zero state before the first step; padding is zero, too, before which the reverse begins.
+                zeros = torch.zeros_like(after[:, :1])
+                before = [after[:, 1:], zeros] if suffix else [zeros, after[:, :-1]]
+                read = x[mask], torch.cat(before, dim=1)[mask], after[mask]
+                each = bounded_activations(self.cell_name, self._weights(layer, suffix), *read)
+                found += [(layer + 1, one.named(suffix)) for one in each]
+        return found
 
     def extra_repr(self) -> str:
         """The settings, as `print(model)` shows them."""

@@ -1,11 +1,11 @@
 """Hidden states of layers, and the total gradient of the loss with respect to each of them.
 
-Legend: B batch size, T steps, H features of a state (of both directions where there are two).
+Legend: B batch size, T steps, E features of an input, H features of a state (of both directions where there are two).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from seqlab.nn.gates import BoundedActivation
 from seqlab.nn.padding import zero_padding
 
 
@@ -24,18 +25,21 @@ class Trace:
     recurrence, the input of a layer with attention.
 
     lengths: steps of each sequence, which are fewer than its tokens after a pooling of steps.
+    inputs: what each layer of a recurrence read, detached from the graph.
     states: of each layer, zero at padding, detached from the graph.
     gradients: dL/dh_t, through the layer's output and through every later step; zero at padding, and all zero
         until the backward pass.
     """
 
     lengths: Int[Tensor, " B"] = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
+    inputs: list[Float[Tensor, "B T E"]] = field(default_factory=list)
     states: list[Float[Tensor, "B T H"]] = field(default_factory=list)
     gradients: list[Float[Tensor, "B T H"]] = field(default_factory=list)
 
     def begin(self, lengths: Int[Tensor, " B"]) -> None:
         """Discard the previous forward pass, for one of sequences of these lengths."""
         self.lengths = lengths
+        self.inputs.clear()
         self.states.clear()
         self.gradients.clear()
 
@@ -62,6 +66,18 @@ class Traceable:
 
     trace: Trace | None = None
 
+    def bounded_activations(self) -> Sequence[tuple[int, BoundedActivation]]:
+        """What saturates in the traced forward pass, which began with a zero state; each with its layer from 1.
+
+        () where nothing does, or where it is not known.
+        """
+        return ()
+
+
+def traceable(module: nn.Module) -> dict[str, Traceable]:
+    """Every stack of layers in a module that can be traced, by name."""
+    return {name: part for name, part in module.named_modules() if isinstance(part, Traceable)}
+
 
 @contextmanager
 def traced(module: nn.Module) -> Iterator[dict[str, Trace]]:
@@ -75,7 +91,7 @@ def traced(module: nn.Module) -> Iterator[dict[str, Trace]]:
     >>> traces[""].gradients[0].norm(dim=2).gt(0).tolist()
     [[True, True, True, False], [True, True, True, False]]
     """
-    stacks = {name: part for name, part in module.named_modules() if isinstance(part, Traceable)}
+    stacks = traceable(module)
     traces = {name: Trace() for name in stacks}
     for name, stack in stacks.items():
         stack.trace = traces[name]

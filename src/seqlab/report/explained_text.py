@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from seqlab.schema.text_explanation import ExplainedWord, TextExplanation
 from seqlab.stats.formatting import counted, format_value
@@ -12,6 +12,8 @@ LISTED = 8
 """Words of either sign that are listed."""
 STRONG, FAINT = 0.3, 0.02
 """Shares of a text's largest effect from which a word is underlined, and from which it is coloured."""
+MOST_BITS = 1000
+"""Bits per token from which the perplexity would overflow."""
 _STATUS = {"read": "read", "unknown": "unknown word", "cut": "not read: the text is cut"}
 
 
@@ -51,11 +53,12 @@ class EffectRow:
     share: float = 0.0
     tokens: str = ""
     status: str = ""
+    floor: str = ""
 
 
 @dataclass(frozen=True)
 class TextBlock:
-    """A text on a page; see the template."""
+    """A text on a page; see the template. floors: the text in the colours of the true distribution."""
 
     number: int
     title: str
@@ -66,6 +69,7 @@ class TextBlock:
     lowering: Sequence[EffectRow]
     rows: Sequence[EffectRow]
     count: str
+    floors: Sequence[TextPart] = ()
 
 
 def text_block(found: TextExplanation, number: int) -> TextBlock:
@@ -77,10 +81,11 @@ def text_block(found: TextExplanation, number: int) -> TextBlock:
         facts=sum_sentence(found),
         warning=gap_warning(found),
         parts=list(text_parts(found)),
-        raising=[_row(word, found.largest) for word in signed[1]],
-        lowering=[_row(word, found.largest) for word in signed[-1]],
-        rows=[_row(word, found.largest) for word in found.words],
-        count=counted(len(found.words), "word"),
+        raising=[_row(word, found) for word in signed[1]],
+        lowering=[_row(word, found) for word in signed[-1]],
+        rows=[_row(word, found) for word in found.words],
+        count=counted(len(found.words), "token" if found.unit else "word"),
+        floors=list(floor_parts(found)),
     )
 
 
@@ -88,6 +93,8 @@ def answer_sentence(found: TextExplanation) -> str:
     """What the model answers, and what is explained."""
     if found.value is None:
         return "no text, no answer"
+    if found.targets:
+        return f"{found.value / found.targets:.3f} {found.unit} per token"
     if not found.label:
         return f"number {format_value(found.value)}"
     explained = f"{found.label}, probability {found.probability:.3f}"
@@ -98,6 +105,8 @@ def sum_sentence(found: TextExplanation) -> str:
     """What the effects add up to, and how exactly; "" of a row without text."""
     if found.value is None:
         return ""
+    if found.targets:
+        return _surprisal_sentence(found.value, found)
     what = f"Log odds {format_value(found.value)}" if found.label else f"Number {format_value(found.value)}"
     if found.baseline is None or found.gap is None:
         return f"{what}."
@@ -110,16 +119,34 @@ def sum_sentence(found: TextExplanation) -> str:
     )
 
 
+def _surprisal_sentence(value: float, found: TextExplanation) -> str:
+    assert found.targets, "of a language model"
+    mean, unit = value / found.targets, found.unit
+    floor = "" if found.floor is None else f" Under the true distribution: {format_value(found.floor)} {unit}."
+    return (
+        f"{format_value(value)} {unit} over {counted(found.targets, 'token')}, perplexity "
+        f"{format_value(2**min(mean, MOST_BITS))}.{floor}"
+    )
+
+
 def gap_warning(found: TextExplanation) -> str:
     """A sentence where the effects do not add up as they should."""
+    if any(word.floor is not None for word in found.words) and found.floor is None:
+        known = sum(word.floor is not None for word in found.words)
+        return f"Not a text of the language: token {known + 1}, {found.words[known].text!r}, cannot follow."
     if found.converged:
         return ""
     return f"The gap is above 1 % of the effects, although {found.steps} steps were taken."
 
 
-def text_parts(found: TextExplanation) -> Iterator[TextPart]:
-    """The whole text, part by part; where positions are not known, its words with spaces."""
-    end = 0
+def text_parts(found: TextExplanation, largest: float | None = None) -> Iterator[TextPart]:
+    """The whole text, part by part; where positions are not known, its words with spaces.
+
+    Args:
+        found: the text.
+        largest: the effect with the strongest colour; None: its own largest.
+    """
+    end, scale = 0, found.largest if largest is None else largest
     for index, word in enumerate(found.words):
         if word.start is None or word.end is None:
             yield TextPart(" " if index else "")
@@ -127,24 +154,40 @@ def text_parts(found: TextExplanation) -> Iterator[TextPart]:
             if word.start > end:
                 yield TextPart(found.text[end : word.start])
             end = word.end
-        yield _word_part(word, found.largest)
+        yield _word_part(word, scale, found.unit)
     if end < len(found.text) and (end or not found.words):
         yield TextPart(found.text[end:])
 
 
-def _word_part(word: ExplainedWord, largest: float) -> TextPart:
+def floor_parts(found: TextExplanation) -> Iterator[TextPart]:
+    """The same text in the colours of the true surprisals, on the same scale; nothing where they are not known."""
+    words = tuple(replace(word, effect=word.floor) for word in found.words)
+    if any(word.floor is not None for word in found.words):
+        scale = found.largest
+        yield from text_parts(replace(found, words=words), scale)
+
+
+def _word_part(word: ExplainedWord, largest: float, unit: str) -> TextPart:
     unknown = word.status == "unknown"
     if word.effect is None:
-        return TextPart(word.text, tooltip=_STATUS[word.status])
+        return TextPart(word.text, tooltip="" if unit else _STATUS[word.status])
     share = _share(word, largest)
     sign = 0 if share < FAINT else 1 if word.effect > 0 else -1
-    tooltip = f"{signed(word.effect)}{', unknown word' * unknown}"
+    tooltip = f"{amount(word.effect, unit)}{', unknown word' * unknown}"
     return TextPart(word.text, sign, share if sign else 0.0, unknown, unknown, tooltip)
 
 
-def _row(word: ExplainedWord, largest: float) -> EffectRow:
-    effect = "" if word.effect is None else signed(word.effect)
-    return EffectRow(word.text, effect, _share(word, largest), " ".join(word.tokens), _STATUS[word.status])
+def _row(word: ExplainedWord, found: TextExplanation) -> EffectRow:
+    largest, unit = found.largest, found.unit
+    effect = "" if word.effect is None else amount(word.effect, unit)
+    floor = "" if word.floor is None else amount(word.floor, unit)
+    tokens = " ".join(word.tokens)
+    return EffectRow(word.text, effect, _share(word, largest), tokens, _STATUS[word.status], floor)
+
+
+def amount(effect: float, unit: str) -> str:
+    """An effect with its sign, or a surprisal with its unit."""
+    return f"{effect:.2f} {unit}" if unit else signed(effect)
 
 
 def _share(word: ExplainedWord, largest: float) -> float:

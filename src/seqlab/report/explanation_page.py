@@ -40,7 +40,7 @@ def render_page(found: Explanations, notes: Sequence[str] = ()) -> str:
     shown = [f"The page shows the first {len(found.texts):,} of {counted(found.total, 'text')}."]
     style = template_file("page.css") + template_file("explanation.css")
     return environment().from_string(template_file("explanation_page.html.j2")).render(
-        title=f"What {found.run} answers, word by word",
+        title=f"How surprising {found.run} finds texts" if _is_surprisal(found) else f"What {found.run} answers, word by word",
         run=found.run,
         notes=[*(shown if left_out else []), *notes],
         style=Markup(style),
@@ -51,12 +51,15 @@ def render_page(found: Explanations, notes: Sequence[str] = ()) -> str:
 
 def render_fragment(found: Explanations) -> str:
     """The explanations without a page around them; `render_in_notebook` adds their style."""
-    labelled = any(text.label for text in found.texts)
+    labelled, surprisal = any(text.label for text in found.texts), _is_surprisal(found)
+    raises, lowers = ("for the label", "against the label") if labelled else ("raises the number", "lowers the number")
     return environment().from_string(template_file("explanation_fragment.html.j2")).render(
         colours=colours_sentence(found),
         method=method_sentences(found),
-        raises="for the label" if labelled else "raises the number",
-        lowers="against the label" if labelled else "lowers the number",
+        raises="most surprising" if surprisal else raises,
+        lowers="" if surprisal else lowers,
+        effect="surprisal" if surprisal else "effect",
+        item="token" if surprisal else "word",
         cut=", and the part of the text that is cut off" if _is_cut(found) else "",
         blocks=[text_block(text, number) for number, text in enumerate(found.texts, start=1)],
     )  # fmt: skip
@@ -69,12 +72,17 @@ def render_in_notebook(found: Explanations) -> str:
 
 def colours_sentence(found: Explanations) -> str:
     """What the colours of words are."""
-    return f"Words are coloured by their effect on the {found.quantity}."
+    by = found.quantity if _is_surprisal(found) else f"effect on the {found.quantity}"
+    return f"{'Tokens' if _is_surprisal(found) else 'Words'} are coloured by their {by}."
 
 
 def method_sentences(found: Explanations) -> str:
     """The method, why it was chosen, and what its effects mean."""
     return f"Method: {found.method}. {found.reason} {found.meaning}"
+
+
+def _is_surprisal(found: Explanations) -> bool:
+    return any(text.unit for text in found.texts)
 
 
 def _is_cut(found: Explanations) -> bool:

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from seqlab.runs.cards import POSITION_ERROR, POSITION_LOSS, POSITION_TARGETS, CurveTable
-
-FEW_TARGETS = 30
-"""Targets of a position below which its mean says little."""
+from seqlab.runs.cards import FEW_TARGETS, POSITION_ERROR, POSITION_LOSS, POSITION_TARGETS, CurveTable
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,13 @@ POSITION_ERROR = "loss_per_position_standard_error"
 POSITION_TARGETS = "loss_per_position_targets"
 """Name of a curve: how many targets each of these means is of."""
 POSITION_CURVES = (POSITION_LOSS, POSITION_ERROR, POSITION_TARGETS)
+FEW_TARGETS = 30
+"""Targets of a position below which its mean says little."""
+TEACHER_FORCED, FREE_RUNNING = "teacher_forced_", "free_running_"
+"""Beginnings of the names of `POSITION_CURVES` over the same windows, read as they are and in part written by
+the model itself."""
+SATURATION = "saturation"
+"""Name of a matrix: the shares of activations of each layer and gate at the low and high end of their range."""
 ACCURACY_BY_LENGTH = "accuracy_by_length"
 """Name of a matrix: the accuracy of texts of similar length, its interval, texts, mean length."""
 SURE = 0.99

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
+BITS = "bits"
+"""The unit of surprisals."""
 WordStatus = Literal["read", "unknown", "cut"]
 """Whether the model reads a word, reads it as the unknown token, or does not, as the text is cut."""
 STATUSES: tuple[WordStatus, ...] = get_args(WordStatus)
@@ -17,7 +19,8 @@ class ExplainedWord:
 
     text: as it is written; its tokens where their positions are not known. start, end: its first character
     and the one after its last; None where not known. tokens: of the vocabulary, those that are read.
-    effect: None where the model does not read it.
+    effect: None where the model does not read it. floor: of a surprisal the same under the true distribution;
+    None where that is not known, or the word cannot follow.
     """
 
     text: str
@@ -26,6 +29,7 @@ class ExplainedWord:
     tokens: tuple[str, ...]
     effect: float | None
     status: WordStatus
+    floor: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +42,9 @@ class TextExplanation:
     the explained label; None of a number. value: what the effects explain, see `Explanations.quantity`.
     baseline: the same of what the text is compared with; None where effects do not add up. gap: how far the
     sum of the effects is from value - baseline. steps: of integrated gradients. converged: whether the gap
-    is within the tolerance of the method.
+    is within the tolerance of the method. unit: of effects and value, "" of log odds and numbers. targets: of a
+    language model the tokens that are predicted. floor: the value under the true distribution, where it is
+    known and not infinite.
     """
 
     text: str
@@ -51,6 +57,9 @@ class TextExplanation:
     steps: int | None
     converged: bool
     words: tuple[ExplainedWord, ...]
+    unit: str = ""
+    targets: int | None = None
+    floor: float | None = None
 
     @property
     def ranked(self) -> list[ExplainedWord]:
