@@ -6,6 +6,7 @@ Free of torch until batches are made.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -77,6 +78,10 @@ class Batching(Config, ABC):
         """The batching over which the loss at each position is taken: texts, or windows of one length."""
 
     @abstractmethod
+    def typical_length(self, lengths: Rows) -> int:
+        """Tokens of a typical sequence of training, of texts with these lengths: at least 1."""
+
+    @abstractmethod
     def of_rows(self, count: int, window: int) -> Batching:
         """A batching with `count` sequences in its first batch; those of running text have `window` steps."""
 
@@ -121,6 +126,10 @@ class SequenceBatching(Batching, ABC):
     @override
     def for_positions(self) -> Batching:
         return self
+
+    @override
+    def typical_length(self, lengths: Rows) -> int:
+        return max(1, math.ceil(lengths.mean())) if len(lengths) else 1
 
     @override
     def of_rows(self, count: int, window: int) -> Batching:

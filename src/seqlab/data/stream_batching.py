@@ -65,6 +65,10 @@ class StreamConfig(_RunningText):
         return EqualBatching(batch_size=self.batch_size, window=self.sequence_length)
 
     @override
+    def typical_length(self, lengths: Rows) -> int:
+        return self.sequence_length
+
+    @override
     def of_rows(self, count: int, window: int) -> Batching:
         return StreamConfig(batch_size=count, sequence_length=max(self.sequence_length, window))
 
@@ -88,6 +92,10 @@ class _Windows(_RunningText, ABC):
     @override
     def for_positions(self) -> Batching:
         return EqualBatching(batch_size=self.batch_size, window=self.window)
+
+    @override
+    def typical_length(self, lengths: Rows) -> int:
+        return self.window
 
     @override
     def of_rows(self, count: int, window: int) -> Batching:

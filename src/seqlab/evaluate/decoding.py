@@ -37,7 +37,7 @@ def continue_prompts(
     Prompt and text together are a whole text: of words, the text begins with the space between.
     """
     encoded = {prompt: tokenizer.encode(prompt) for prompt in set(prompts)}
-    generations = _generate(
+    generations = write_after(
         model,
         tokenizer,
         [encoded[prompt] for prompt in prompts],
@@ -49,14 +49,14 @@ def continue_prompts(
         Text(
             name=name,
             prompt=prompt,
-            text=_continuation(tokenizer, prompt, encoded[prompt], g.tokens),
+            text=continuation(tokenizer, prompt, encoded[prompt], g.tokens),
             complete=g.complete,
         )
         for prompt, g in zip(prompts, generations, strict=True)
     ]
 
 
-def _continuation(tokenizer: Tokenizer, prompt: str, before: Sequence[int], tokens: Sequence[int]) -> str:
+def continuation(tokenizer: Tokenizer, prompt: str, before: Sequence[int], tokens: Sequence[int]) -> str:
     """What follows a prompt, with what the tokenizer writes between its last token and the first new one."""
     read, whole = tokenizer.decode(before), tokenizer.decode([*before, *tokens])
     if not whole.startswith(read):
@@ -73,7 +73,7 @@ def decode_sources(
     generations: list[Generation] = []
     for begin in range(0, len(sources), ROWS):
         rows = np.arange(begin, min(begin + ROWS, len(sources)))
-        generations += _generate(
+        generations += write_after(
             model,
             tokenizer,
             [[]] * len(rows),
@@ -95,7 +95,7 @@ def decode_split(experiment: NetworkExperiment, split: Split) -> tuple[list[str]
     return [tokenizer.decode(generation.tokens) for generation in generations], references
 
 
-def _generate(
+def write_after(
     model: SequenceModel,
     tokenizer: Tokenizer,
     prompts: Sequence[Sequence[int]],
@@ -105,6 +105,7 @@ def _generate(
     random: torch.Generator,
     source: Padded | None = None,
 ) -> list[Generation]:
+    """What the model writes after the start token and each prompt, () for none; see `generate`."""
     vocabulary = tokenizer.vocabulary
     assert vocabulary.start is not None, "checked when the task was built"
     start = vocabulary.start

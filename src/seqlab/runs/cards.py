@@ -7,7 +7,7 @@ card that lacks one or has another one, so that a reader cannot ask for a key th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NotRequired
+from typing import Any, Literal, NotRequired
 
 from pydantic import with_config
 from typing_extensions import TypedDict
@@ -146,4 +146,49 @@ class OracleCard(TypedDict):
     first_wrong: str | None
     explained: Sequence[Explanation]
     scored_as: str
+    checkpoint_step: Count
+
+
+@with_config(EXACT)
+class GeneratedText(TypedDict):
+    """A text that the final weights wrote.
+
+    length: tokens that it may have. tokens: that it has, the prompt and the end not counted. loss: the model's
+    own mean loss of these and of the end, in nats per token. mark: "best" or "worst" of all by this loss, or "".
+    """
+
+    length: Positive
+    text: str
+    complete: bool
+    tokens: Count
+    loss: float
+    mark: Literal["best", "worst", ""]
+
+
+@with_config(EXACT)
+class VarietyMeasures(TypedDict):
+    """How varied texts of at most `length` tokens are, and what they copy; see `measure.generation`.
+
+    source: who wrote them, "model" or "validation". distinct, copied: by size of the n-grams, "2" and so on;
+    None where no text is that long.
+    """
+
+    source: Literal["model", "validation"]
+    length: Positive
+    texts: Count
+    tokens: Count
+    distinct: Mapping[str, float | None]
+    repetition: float | None
+    copied: Mapping[str, float | None]
+
+
+@with_config(EXACT)
+class GenerationCard(TypedDict):
+    """Texts that the final weights wrote after a prompt, as long as those of training and twice as long."""
+
+    prompt: str
+    temperature: float
+    seed: Count
+    texts: Sequence[GeneratedText]
+    measures: Sequence[VarietyMeasures]
     checkpoint_step: Count

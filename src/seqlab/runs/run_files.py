@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from seqlab.runs import atomic, checkpoints
-from seqlab.runs.cards import Card, OracleCard, WrongTexts
+from seqlab.runs.cards import Card, GenerationCard, OracleCard, WrongTexts
 from seqlab.runs.environment import Environment
 from seqlab.runs.journal import Journal, JournalMark, OnDamage, mark_of, read_lines
 from seqlab.runs.plain_files import modified, read_bytes
@@ -44,6 +44,7 @@ from seqlab.schema.records import Moment, Record, Text, from_line, to_line
 IDENTITY, CONFIG, DATA, ENVIRONMENT = "run.json", "config.toml", "data.json", "environment.json"
 FINISHED, CARDS, SCORES, CHECKPOINTS = "finished.json", "cards", "scores", "checkpoints"
 TENSORBOARD, WRONG = "tensorboard", "wrong"
+GENERATED = "generated.json"
 CODE, CODE_COPY = "code.json", "code"
 START, START_COPY, START_WEIGHTS = "start.json", "start", "weights.safetensors"
 _ORACLE = "oracle"
@@ -228,6 +229,14 @@ class RunFolder:
     def write_oracle_card(self, card: OracleCard) -> None:
         """Write the comparison with the true distribution."""
         self._write(_card_file(_ORACLE), card)
+
+    def generation_card(self) -> GenerationCard | None:
+        """The texts of a language model at the end of its run; None where it wrote none."""
+        return self._read(GENERATED, GenerationCard) if os.path.lexists(self.path / GENERATED) else None
+
+    def write_generation_card(self, card: GenerationCard) -> None:
+        """Write the texts of a language model at the end of its run."""
+        self._write(GENERATED, card)
 
     def scores(self, split: str) -> SplitScores | None:
         """The scores of each item of a split; None where the split was not scored."""

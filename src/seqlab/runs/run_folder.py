@@ -8,6 +8,7 @@
         records.jsonl       numbers, curves and matrices; deterministic
         samples.jsonl       texts that the model wrote; deterministic
         timings.jsonl       seconds and speed
+        generated.json      texts of a language model at the end, and how varied they are
         cards/SPLIT.json    the evaluation card of a split
         cards/oracle.json   the comparison with the true distribution
         code.json           the code of the user's own that it executes; there only if it does
@@ -47,6 +48,7 @@ from seqlab.runs.run_files import (
     DATA,
     ENVIRONMENT,
     FINISHED,
+    GENERATED,
     IDENTITY,
     SCORES,
     START,
@@ -61,7 +63,7 @@ from seqlab.runs.typed_json import read_json
 from seqlab.schema.errors import DamagedFileError, UserError, nearest, unknown
 
 FORMAT = 3
-FILES = {IDENTITY, CONFIG, DATA, CODE, START, ENVIRONMENT, FINISHED, LOCK, *JOURNALS}
+FILES = {IDENTITY, CONFIG, DATA, CODE, START, ENVIRONMENT, FINISHED, GENERATED, LOCK, *JOURNALS}
 _DIGITS = (4, 8, 12, 64)
 """Digits of the fingerprint that a folder's name may have; more where fewer are those of another run."""
 _REFERENCE = 12

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from seqlab.evaluate.card import numbers
 from seqlab.evaluate.fitted_network import FittedNetwork
+from seqlab.evaluate.generated_texts import generation_card
 from seqlab.evaluate.oracle_check import write_oracle_card
 from seqlab.evaluate.sampled_texts import write_samples
 from seqlab.evaluate.weights import load_best
@@ -63,6 +64,8 @@ def _finish(run: RunFolder, loop: Loop, stop_request: StopRequest) -> RunSummary
     def further(records: list[Record]) -> Iterator[Record]:
         if records:
             yield from write_samples(experiment, "final_sample", progress.step)
+        if (card := generation_card(experiment, step)) is not None:
+            run.write_generation_card(card)
         if loop.check is not None:
             yield from write_oracle_card(run, loop.check, loss=numbers(records)["loss"], step=step)
         checkpoints.prune(run.checkpoints, 1, progress.best_step)
