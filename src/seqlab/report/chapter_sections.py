@@ -8,7 +8,7 @@ from seqlab.report.chapters import Chapter, Entry
 from seqlab.report.charts.cost_charts import cost_figures
 from seqlab.report.charts.diagnostic_charts import curve_figures, matrix_figures
 from seqlab.report.charts.figure import Figure
-from seqlab.report.charts.gradient_charts import gradient_figures
+from seqlab.report.charts.gradient_charts import gradient_figures, rescaled_gradient_figures
 from seqlab.report.charts.learning_curves import (
     horizon_figures,
     learning_figures,
@@ -16,11 +16,13 @@ from seqlab.report.charts.learning_curves import (
     sample_figures,
 )
 from seqlab.report.charts.length_charts import length_figures
-from seqlab.report.charts.position_charts import position_figures
+from seqlab.report.charts.position_charts import free_running_figures, position_figures
+from seqlab.report.charts.saturation_charts import saturation_figures
 from seqlab.report.charts.trust_charts import trust_figures
 from seqlab.report.cost_tables import cost_table, environment_table, folders_table
 from seqlab.report.data_tables import cards_table, data_table
 from seqlab.report.ensemble_tables import members_table
+from seqlab.report.generated_tables import generated_table, run_generated
 from seqlab.report.oracle_tables import oracle_table, wrong_samples_table
 from seqlab.report.perplexity.perplexity_sections import perplexity_sections
 from seqlab.report.results_table import results_table
@@ -38,8 +40,14 @@ from seqlab.report.trust_tables import (
 
 
 def diagnostic_figures(chapter: Chapter) -> list[Figure]:
-    """Matrices, losses by position, and other curves."""
-    return [*matrix_figures(chapter), *position_figures(chapter), *curve_figures(chapter)]
+    """Losses by position, saturation, matrices, and other curves."""
+    return [
+        *matrix_figures(chapter),
+        *position_figures(chapter),
+        *free_running_figures(chapter),
+        *saturation_figures(chapter),
+        *curve_figures(chapter),
+    ]
 
 
 def chapter_part(chapter: Chapter, *, samples: bool) -> Part:
@@ -78,9 +86,19 @@ def chapter_part(chapter: Chapter, *, samples: bool) -> Part:
         Section(title="Gradient norm and learning rate", figures=optimisation_figures(chapter)),
         Section(title="Diagnostics", figures=diagnostic_figures(chapter)),
         Section(
-            title="Gradient through time", figures=[*gradient_figures(chapter), *horizon_figures(chapter)]
+            title="Gradient through time",
+            figures=[
+                *gradient_figures(chapter),
+                *rescaled_gradient_figures(chapter),
+                *horizon_figures(chapter),
+            ],
         ),
         Section(title="Samples", samples=shown, more_samples=folded),
+        Section(
+            title="Generated texts",
+            tables=present(generated_table(chapter)),
+            generated=run_generated(chapter) if samples else [],
+        ),
         Section(title="Data", tables=present(data_table(chapter))),
         Section(title="Evaluation cards", tables=present(cards_table(chapter))),
         Section(title="Settings", tables=present(shared_settings_table(chapter))),

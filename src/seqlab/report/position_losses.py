@@ -59,15 +59,21 @@ class PositionLosses:
         return PositionGroup(positions[0], positions[-1], total / targets, targets)
 
 
-def position_losses(curves: Mapping[str, CurveTable]) -> PositionLosses | None:
-    """What curves by name say about positions; None where they do not give loss and number of targets."""
-    if not {POSITION_LOSS, POSITION_TARGETS} <= set(curves):
+def position_losses(curves: Mapping[str, CurveTable], prefix: str = "") -> PositionLosses | None:
+    """What curves by name say about positions; None where they do not give loss and number of targets.
+
+    Args:
+        curves: of one split and one kind of window.
+        prefix: of their names.
+    """
+    named = (curves.get(prefix + name) for name in (POSITION_LOSS, POSITION_ERROR, POSITION_TARGETS))
+    loss, errors, targets = named
+    if loss is None or targets is None:
         return None
-    loss = curves[POSITION_LOSS]
     return PositionLosses(
         losses=_by_position(loss),
-        errors=_by_position(curves[POSITION_ERROR]) if POSITION_ERROR in curves else {},
-        targets={position: int(count) for position, count in _by_position(curves[POSITION_TARGETS]).items()},
+        errors={} if errors is None else _by_position(errors),
+        targets={position: int(count) for position, count in _by_position(targets).items()},
         axis=loss["x_unit"],
         unit=loss["y_unit"],
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
-from seqlab.runs.cards import Card, OracleCard, WrongTexts
+from seqlab.runs.cards import Card, GenerationCard, OracleCard, WrongTexts
 from seqlab.runs.environment import Environment
 from seqlab.runs.journal import OnDamage
 from seqlab.runs.run_folder import RunFolder
@@ -39,6 +39,7 @@ class RunData:
     cards: dict[str, Card]
     wrong: dict[str, WrongTexts]
     oracle: OracleCard | None
+    generated: GenerationCard | None
     records: tuple[TimedRecord, ...]
     samples: tuple[tuple[Text, Moment], ...]
     timings: tuple[Timing, ...]
@@ -146,6 +147,7 @@ def read_run(folder: RunFolder) -> RunData:
         cards=attempt(folder.cards, {}),
         wrong=attempt(folder.all_wrong_texts, {}),
         oracle=attempt(folder.oracle_card, None),
+        generated=attempt(folder.generation_card, None),
         records=tuple(attempt(lambda: _lines(folder.records, problems), [])),
         samples=tuple(attempt(lambda: _lines(folder.samples, problems), [])),
         timings=tuple(attempt(lambda: _lines(folder.timings, problems), [])),

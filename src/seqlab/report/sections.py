@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from seqlab.report.chapters import Entry
 from seqlab.report.charts.figure import Figure
+from seqlab.report.generated_tables import RunGenerated
 from seqlab.report.sample_texts import RunSamples
 from seqlab.report.tables import ReportTable
 from seqlab.stats.formatting import counted
@@ -35,6 +36,7 @@ class Section:
     more_figures: Sequence[Figure] = ()
     samples: Sequence[RunSamples] = ()
     more_samples: Sequence[RunSamples] = ()
+    generated: Sequence[RunGenerated] = ()
     configs: Sequence[Entry] = ()
 
     @property
@@ -44,6 +46,7 @@ class Section:
             "table": len(self.tables),
             "figure": len(self.figures) + len(self.more_figures),
             "sample": sum(len(each.texts) for each in (*self.samples, *self.more_samples)),
+            "text": sum(len(each.card["texts"]) for each in self.generated),
             "file": len(self.configs),
         }
         return ", ".join(counted(count, what) for what, count in counts.items() if count)

@@ -19,7 +19,7 @@ from seqlab.report.naming import LONGEST_LABEL, short_labels
 from seqlab.report.run_data import FINAL
 from seqlab.report.tables import ReportColumn, capitalized, split_title, words
 from seqlab.report.trust_tables import TABLES
-from seqlab.runs.cards import POSITION_CURVES
+from seqlab.runs.cards import POSITION_CURVES, SATURATION
 from seqlab.schema.records import Curve, Matrix
 
 _TITLED_UNIT = re.compile(r"(.+); row: (.+), column: (.+)")
@@ -56,7 +56,7 @@ def curve_figures(chapter: Chapter) -> list[Figure]:
 
 def _has_own_figure(curve: str) -> bool:
     name = curve.removeprefix(FINAL)
-    return GRADIENT_RECORD.fullmatch(curve) is not None or name in CURVES or name in POSITION_CURVES
+    return GRADIENT_RECORD.fullmatch(curve) is not None or name in CURVES or name.endswith(POSITION_CURVES)
 
 
 def _curve_figure(
@@ -116,12 +116,12 @@ def _source_title(split: str) -> str:
 def matrix_figures(chapter: Chapter) -> list[Figure]:
     """The last measurement of every recorded matrix: a heat map for each run, or one to choose from.
 
-    The scores of labels and the accuracy by length have tables of their own.
+    The scores of labels and the accuracy by length have tables of their own, saturation another chart.
     """
     last: dict[tuple[str, str], dict[int, tuple[Entry, Matrix]]] = {}
     for entry in chapter.entries:
         for record, _ in entry.run.records:
-            if isinstance(record, Matrix) and record.name not in TABLES:
+            if isinstance(record, Matrix) and record.name not in (*TABLES, SATURATION):
                 last.setdefault((record.name, record.split), {})[entry.number] = (entry, record)
     figures: list[Figure] = []
     for by_run in last.values():

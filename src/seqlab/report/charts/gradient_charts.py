@@ -19,6 +19,8 @@ GRADIENT_RECORD = re.compile(
     r"(?:final_)?(gradient_through_time|mean_gradient_through_time|gradient_horizon)_layer_(\d+)"
 )
 """Names of records; layer 1 is next to the input."""
+MEASURES = ("mean of norms", "norm of mean")
+"""What is rescaled: of each row's gradient, and of the average one."""
 LOWEST_SHARE = 1e-6
 """Lower edge of a chart, as a share of the figure's largest value; zeros have no logarithm."""
 TICK_LABELS = "format(datum.value, datum.value < 0.01 ? '.0e' : '~g')"
@@ -50,6 +52,86 @@ def gradient_figures(chapter: Chapter) -> list[Figure]:
         for split, of_split in lines.items()
         if any(max(line.norms.y) for line in of_split)
     ]
+
+
+def rescaled_gradient_figures(chapter: Chapter) -> list[Figure]:
+    """One figure for each split: all layers of all runs in one chart, each line divided by its largest value.
+
+    One panel is of the norm of each row, averaged, the other of the norm of the average gradient.
+    """
+    lines: dict[str, list[_LayerLine]] = {}
+    for entry in chapter.entries:
+        for split, line in _last_lines(entry):
+            lines.setdefault(split, []).append(line)
+    figures = [_rescaled(chapter, split, of_split) for split, of_split in lines.items()]
+    return [figure for figure in figures if figure.rows]
+
+
+def _rescaled(chapter: Chapter, split: str, lines: Sequence[_LayerLine]) -> Figure:
+    rows: list[Row] = []
+    for line in lines:
+        norms = dict(zip(line.norms.x, line.norms.y, strict=True))
+        for measure, values in zip(MEASURES, (norms, line.norm_of_mean), strict=True):
+            largest = max(values.values(), default=0.0)
+            shares = {x: y / largest for x, y in values.items()} if largest else {}
+            rows += [{**_run_row(line), "measure": measure, "x": int(x), "value": y} for x, y in shares.items()]
+    several = len({line.layer for line in lines}) > 1
+    palette = run_palette(chapter, legend=False)
+    shared = min(max(line.norms.x) for line in lines)
+    chart = _rescaled_lines(palette, lines[0].norms.x_unit, several=several, shared=shared)
+    return Figure(
+        name=f"rescaled gradient through time on {chapter.title}, {split}",
+        caption="The same gradients, each line divided by its largest value, so that models and layers can be "
+        f"compared; {split_title(split)} of {chapter.title}. Left: norm of each row's gradient, averaged over "
+        "rows. Right: norm of the gradient averaged over rows, in which rows that differ in direction cancel "
+        "each other. The axis begins with the distances that all lines have; zooming out shows more."
+        + (" Dashes tell the layers apart." if several else ""),
+        charts={"": layered(chart, height=HEIGHT, zoom=("x", "y"))},
+        rows=tuple(rows),
+        keys=("run", "label", "layer", "measure", "x", "value"),
+        legend=palette.items,
+        columns=(
+            ReportColumn("run"),
+            ReportColumn("model"),
+            ReportColumn("layer"),
+            ReportColumn("measure"),
+            ReportColumn("distance", "tokens"),
+            ReportColumn("share", "of the largest"),
+        ),
+        by="measure",
+        panels=tuple(Panel(measure[:1].upper() + measure[1:], measure) for measure in MEASURES),
+        wide=True,
+    )
+
+
+def _rescaled_lines(palette: Palette, x_title: str, *, several: bool, shared: float) -> alt.Chart:
+    legend = alt.Legend(title="layer", orient="top", direction="horizontal", symbolStrokeWidth=2.5)
+    scale = alt.Scale(domain=[0, max(shared, 1)], nice=False)
+    base = over_rows().encode(
+        x=alt.X("x:Q", title=x_title, scale=scale, axis=alt.Axis(tickCount=8)),
+        y=alt.Y("value:Q", title=["gradient norm", "share of the largest"], scale=alt.Scale(domain=[0, 1])),
+        color=palette.colour,
+        detail=["run:N", "layer:O"],
+        tooltip=[
+            alt.Tooltip("label:N", title="model"),
+            "run:N",
+            "layer:O",
+            alt.Tooltip("x:Q", title=x_title),
+            alt.Tooltip("value:Q", title="share of the largest", format=",.4~g"),
+        ],
+    )
+    dash = alt.StrokeDash("layer:O", legend=legend)
+    return (base.encode(strokeDash=dash) if several else base).mark_line(strokeWidth=2, clip=True)
+
+
+def _run_row(line: _LayerLine) -> Row:
+    entry = line.entry
+    return {
+        "run": entry.number,
+        "label": entry.label,
+        "architecture": entry.architecture,
+        "layer": line.layer,
+    }
 
 
 def _last_lines(entry: Entry) -> list[tuple[str, _LayerLine]]:
@@ -109,13 +191,9 @@ def _figure(chapter: Chapter, split: str, lines: Sequence[_LayerLine]) -> Figure
 
 
 def _rows(line: _LayerLine) -> list[Row]:
-    entry = line.entry
     return [
         {
-            "run": entry.number,
-            "label": entry.label,
-            "architecture": entry.architecture,
-            "layer": line.layer,
+            **_run_row(line),
             "x": int(x),
             "value": y,
             "norm_of_mean": line.norm_of_mean.get(x),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import altair as alt
 
@@ -10,13 +11,15 @@ from seqlab.report.chapters import Chapter, Entry
 from seqlab.report.charts.chart_style import column_values, layered, over_rows, value_scale
 from seqlab.report.charts.figure import Figure, Row
 from seqlab.report.charts.palette import Palette, run_palette
-from seqlab.report.position_losses import FEW_TARGETS, PositionLosses, position_losses
+from seqlab.report.position_losses import PositionLosses, position_losses
 from seqlab.report.run_data import FINAL
 from seqlab.report.tables import ReportColumn, split_title
-from seqlab.runs.cards import CurveTable
+from seqlab.runs.cards import FEW_TARGETS, FREE_RUNNING, TEACHER_FORCED, CurveTable
 from seqlab.schema.records import Curve
 
 Measured = tuple[Entry, PositionLosses]
+MODES = {"teacher-forced": TEACHER_FORCED, "free-running": FREE_RUNNING}
+"""What the model reads, and the beginning of the names of the curves."""
 
 
 def position_figures(chapter: Chapter) -> list[Figure]:
@@ -29,7 +32,7 @@ def position_figures(chapter: Chapter) -> list[Figure]:
     return [figure for figure in figures if figure.rows]
 
 
-def _last(entry: Entry) -> dict[tuple[str, str], PositionLosses]:
+def _last(entry: Entry, prefix: str = "") -> dict[tuple[str, str], PositionLosses]:
     """By split and axis; cards also have what was measured before a run was finished."""
     curves: dict[tuple[str, str], dict[str, CurveTable]] = {}
     for record, _ in entry.run.records:
@@ -39,8 +42,43 @@ def _last(entry: Entry) -> dict[tuple[str, str], PositionLosses]:
     for split, card in entry.run.cards.items():
         for name, table in card["curves"].items():
             curves.setdefault((split, table["x_unit"]), {})[name] = table
-    read = {key: position_losses(by_name) for key, by_name in curves.items()}
+    read = {key: position_losses(by_name, prefix) for key, by_name in curves.items()}
     return {key: losses for key, losses in read.items() if losses is not None}
+
+
+def free_running_figures(chapter: Chapter) -> list[Figure]:
+    """The same with two lines for each run, teacher-forced and free-running over the same targets."""
+    found: dict[tuple[str, str], list[tuple[str, Measured]]] = {}
+    for entry in chapter.entries:
+        for mode, prefix in MODES.items():
+            for key, losses in _last(entry, prefix).items():
+                found.setdefault(key, []).append((mode, (entry, losses)))
+    figures = [_free_running(chapter, split, measured) for (split, _), measured in found.items()]
+    return [figure for figure in figures if figure.rows]
+
+
+def _free_running(chapter: Chapter, split: str, measured: Sequence[tuple[str, Measured]]) -> Figure:
+    single = _figure(chapter, split, [each for _, each in measured])
+    rows = tuple({**row, "mode": mode} for mode, each in measured for row in _rows(*each))
+    losses, palette = measured[0][1][1], run_palette(chapter)
+    legend = alt.Legend(title=None, orient="top", direction="horizontal", symbolStrokeWidth=2.5)
+    scale = alt.Scale(domain=list(MODES), range=[[5, 3], [1, 0]])
+    dash = alt.StrokeDash("mode:N", scale=scale, legend=legend)
+    band, line = _layers(losses, rows, palette) if rows else (None, None)
+    detail = ["run:N", "mode:N"]
+    charts = [] if band is None or line is None else [band.encode(detail=detail), line.encode(strokeDash=dash, detail=detail)]
+    return replace(
+        single,
+        name=f"free-running loss on {chapter.title}, {split}, {losses.axis}",
+        caption=f"Teacher-forced and free-running loss of the same tokens, {losses.unit}, over the {losses.axis}; "
+        f"{split_title(split)} of {chapter.title}. Teacher-forced: the model reads the true tokens before. "
+        "Free-running: it reads tokens that it has drawn itself after the first input, and is scored on the true "
+        f"ones. Bands: one standard error. Positions with fewer than {FEW_TARGETS} targets are left out.",
+        charts={"": layered(*charts)} if charts else {},
+        rows=rows,
+        keys=("run", "label", "mode", "x", "value", "error", "targets"),
+        columns=(*single.columns[:2], ReportColumn("mode"), *single.columns[2:]),
+    )
 
 
 def _figure(chapter: Chapter, split: str, measured: Sequence[Measured]) -> Figure:
