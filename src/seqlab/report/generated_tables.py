@@ -25,6 +25,11 @@ class RunGenerated:
         lengths = dict.fromkeys(text["length"] for text in self.card["texts"])
         return {length: [text for text in self.card["texts"] if text["length"] == length] for length in lengths}
 
+    def marked(self, mark: str) -> list[GeneratedText]:
+        """The texts with a mark, the most extreme loss first."""
+        found = [text for text in self.card["texts"] if text["mark"] == mark]
+        return sorted(found, key=lambda text: text["loss"], reverse=mark == "worst")
+
 
 def run_generated(chapter: Chapter) -> list[RunGenerated]:
     """The texts of each run that has any."""

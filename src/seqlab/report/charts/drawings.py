@@ -10,6 +10,7 @@ import vl_convert
 
 from seqlab.report.charts.chart_style import WIDTH
 from seqlab.report.charts.figure import Figure
+from seqlab.report.charts.palette import LEGEND
 from seqlab.report.table_text import slug
 from seqlab.schema.errors import UserError
 
@@ -80,6 +81,8 @@ def fitted(
 ) -> dict[str, Any]:
     """The chart with a legend that fits, a title, and letters of the requested size."""
     factor = font_size / FONT_SIZE
+    # The legend that the page shows beside several panels.
+    chart = _with_legends(chart) if len(figure.legend) > 1 and not figure.choice else chart
     # Vega does not wrap a legend by itself; a long one would be cut at the edge of the file.
     entry = LEGEND_SYMBOL + LEGEND_CHARACTER * factor * figure.longest_label
     config = chart["config"]
@@ -91,6 +94,17 @@ def fitted(
         return changed
     # Rows of names need more space as their letters grow.
     return {**_resized(changed, factor), "height": round(chart["height"] * max(1.0, factor))}
+
+
+def _with_legends(node: Any) -> Any:
+    """A part of a chart whose runs have legends."""
+    if isinstance(node, list):
+        return [_with_legends(value) for value in node]
+    if not isinstance(node, dict):
+        return node
+    filled = {key: _with_legends(value) for key, value in node.items()}
+    of_runs = node.get("field") in ("label", "architecture") and "legend" in node and node["legend"] is None
+    return {**filled, "legend": LEGEND} if of_runs else filled
 
 
 def _resized(node: Any, factor: float) -> Any:

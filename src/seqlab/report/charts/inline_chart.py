@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import altair as alt
 
-from seqlab.report.chapters import chapters
+from seqlab.report.chapters import Chapter, chapters
 from seqlab.report.charts.drawings import fitted
 from seqlab.report.charts.figure import Figure
+from seqlab.report.charts.gradient_charts import gradient_figures, rescaled_gradient_figures
 from seqlab.report.charts.learning_curves import recorded_figure
+from seqlab.report.charts.position_charts import free_running_figures, position_figures
+from seqlab.report.charts.saturation_charts import saturation_figures
 from seqlab.report.run_data import read_run
 from seqlab.runs.run_folder import RunFolder
-from seqlab.schema.errors import unknown
+from seqlab.schema.errors import UserError, unknown
 
+ANALYSES: Mapping[str, Callable[[Chapter], list[Figure]]] = {
+    "loss_per_position": position_figures,
+    "free_running_loss": free_running_figures,
+    "gradient_through_time": gradient_figures,
+    "rescaled_gradient_through_time": rescaled_gradient_figures,
+    "saturation": saturation_figures,
+}
+"""Figures of what `seqlab diagnose` measures, by name."""
 _DATA = "rows"
 """The name by which charts of figures refer to their data."""
 _ZOOMED = "zoomed"
@@ -51,12 +63,12 @@ def run_charts(
     *,
     allow_incomparable: bool = False,
 ) -> InlineChart | InlineCharts:
-    """Curves of recorded numbers, a chart for each number.
+    """Curves of recorded numbers, a chart for each number, and analyses of `ANALYSES`, one chart for all runs.
 
     Args:
         runs: finished or not.
-        names: as in the records; (): the loss.
-        axis: step, epoch or seconds.
+        names: as in the records, or of analyses; (): the loss.
+        axis: step, epoch or seconds; of no meaning for analyses.
         allow_incomparable: whether runs that cannot be ranked with each other get charts of their own.
 
     Raises:
@@ -65,10 +77,15 @@ def run_charts(
     made = chapters([read_run(run) for run in runs], allow_incomparable=allow_incomparable)
     figures: list[Figure] = []
     for name in names or ("loss",):
-        found = [figure for chapter in made if (figure := recorded_figure(chapter, name))]
+        if name in ANALYSES:
+            found = [part for chapter in made for figure in ANALYSES[name](chapter) for part in _parts(figure)]
+        else:
+            found = [figure for chapter in made if (figure := recorded_figure(chapter, name))]
+        if not found and name in ANALYSES:
+            raise UserError(f"{name!r} must be measured before it is drawn. Nearest: `seqlab diagnose RUN`.")
         if not found:
             known = {known for chapter in made for run in chapter.runs for known, _ in run.recorded}
-            raise unknown("recorded number", name, known)
+            raise unknown("recorded number", name, {*known, *ANALYSES})
         figures += found
     return inline_chart(figures, axis)
 
@@ -97,6 +114,7 @@ def inline_chart(figures: Sequence[Figure], axis: str) -> InlineChart | InlineCh
 
 
 def _chart(figure: Figure, axis: str, title: str) -> dict[str, Any]:
+    axis = "" if "" in figure.charts else axis
     if axis not in figure.charts:
         raise unknown("axis", axis, figure.charts)
     chart = fitted(figure.charts[axis], figure, title=title)
@@ -105,6 +123,16 @@ def _chart(figure: Figure, axis: str, title: str) -> dict[str, Any]:
     layers = [{**_without(first, "params"), "name": _ZOOMED}, *others]
     params = [{**param, "views": [_ZOOMED]} for param in first.get("params", ())]
     return figure.complete({**chart, "layer": layers, "params": params}, figure.rows)
+
+
+def _parts(figure: Figure) -> list[Figure]:
+    """Each panel as a figure of its own."""
+    if not figure.panels:
+        return [figure]
+    return [
+        replace(figure, name=f"{figure.name}, {panel.title}", rows=figure.panel_rows(panel), panels=())
+        for panel in figure.panels
+    ]
 
 
 def _with_data(chart: dict[str, Any], name: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -12,6 +12,16 @@ from seqlab.report.chapters import Chapter
 from seqlab.report.charts.figure import LegendItem
 from seqlab.report.run_styles import MOST_LABELS, Style
 
+LEGEND: dict[str, Any] = {
+    "title": None,
+    "orient": "top",
+    "direction": "horizontal",
+    "symbolOpacity": 1,
+    "symbolStrokeWidth": 2.5,
+    "labelLimit": 320,
+}
+"""A legend above its chart."""
+
 
 @dataclass(frozen=True)
 class Palette:
@@ -73,15 +83,7 @@ class Palette:
     def _legend(self) -> alt.Legend | None:
         if len(self.styles) < 2 or not self.legend:
             return None
-        return alt.Legend(
-            title=None,
-            orient="top",
-            direction="horizontal",
-            symbolOpacity=1,
-            symbolStrokeWidth=2.5,
-            labelLimit=320,
-            symbolType="stroke" if self.symbols == "lines" else alt.Undefined,
-        )
+        return alt.Legend(**LEGEND, symbolType="stroke" if self.symbols == "lines" else alt.Undefined)
 
 
 def run_palette(chapter: Chapter, *, legend: bool = True) -> Palette:

@@ -86,7 +86,7 @@ def _layers() -> list[alt.Chart]:
     colours = alt.Scale(domain=["low end", "between", "high end"], range=[ENDS["low end"], REST, ENDS["high end"]])
     legend = alt.Legend(title=None, orient="top", direction="horizontal", columns=3)
     base = over_rows().encode(
-        x=alt.X("begin:Q", title="fraction of activations", scale=alt.Scale(domain=[0, 1])),
+        x=alt.X("begin:Q", title="fraction of activations", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(tickCount=6)),
         x2="stop:Q",
         y=alt.Y("activation:N", title=None, sort=None, axis=alt.Axis(labelLimit=260, ticks=False)),
         color=alt.Color("end:N", scale=colours, legend=legend),
