@@ -22,6 +22,7 @@ _WORDS = {
     "start": pl.Int64,
     "end": pl.Int64,
     "effect": pl.Float64,
+    "floor": pl.Float64,
     "status": pl.String,
 }
 
@@ -49,14 +50,18 @@ class ExplainedTexts:
 
     @property
     def method(self) -> str:
-        """weights, integrated-gradients or occlusion."""
+        """weights, integrated-gradients or occlusion; surprisal of a language model."""
         return self._found.method
 
     @property
     def words(self) -> pl.DataFrame:
-        """Every word: text (its index, from 0), word, start, end (characters), effect, status."""
+        """Every word: text (its index, from 0), word, start, end (characters), effect, floor, status.
+
+        Of a language model a word is a token, its effect the surprisal in bits, and floor the same under the
+        true distribution, where that is known.
+        """
         rows = [
-            (index, word.text, word.start, word.end, word.effect, word.status)
+            (index, word.text, word.start, word.end, word.effect, word.floor, word.status)
             for index, text in enumerate(self)
             for word in text.words
         ]

@@ -118,6 +118,25 @@ class Run:
         }
         return pl.DataFrame(rows, schema=schema, orient="row")
 
+    @property
+    def generated(self) -> pl.DataFrame:
+        """What a language model wrote at the end: length (tokens at most), text, complete, tokens, loss, mark.
+
+        loss: the model's own mean loss of the text, nats per token. mark: whether this is one of the lowest
+        ("best") or of the highest ("worst"). Without rows where the run wrote nothing.
+        """
+        card = self._folder.generation_card()
+        schema = {
+            "length": pl.Int64,
+            "text": pl.String,
+            "complete": pl.Boolean,
+            "tokens": pl.Int64,
+            "loss": pl.Float64,
+            "mark": pl.String,
+        }
+        rows = [] if card is None else [[text[name] for name in schema] for text in card["texts"]]
+        return pl.DataFrame(rows, schema=schema, orient="row")
+
     def predict(self, texts: str | Sequence[str | float | None]) -> pl.DataFrame:
         """The likeliest label of each text, and the probability of every label; or the number of each.
 
@@ -161,6 +180,8 @@ class Run:
     ) -> ExplainedTexts:
         """What each word of texts adds to the answer; it shows itself as the last value of a notebook cell.
 
+        Of a language model the surprisal of each token, -log2 of its probability, in bits.
+
         Args:
             texts: one or several. One without any character but spaces, None or NaN has no answer.
             method: weights, integrated-gradients or occlusion; None: the first one that suits the model.
@@ -195,6 +216,7 @@ class Run:
         self,
         prompt: str = "",
         *,
+        random_token: bool = False,
         count: int = 5,
         length: int = 100,
         temperature: float = 1.0,
@@ -205,7 +227,8 @@ class Run:
         """Let a language model continue a prompt.
 
         Args:
-            prompt: text to continue.
+            prompt: text to continue; "": the start of a text.
+            random_token: whether each text continues a token of its own, drawn at random, in place of a prompt.
             count: texts to write.
             length: tokens a text may have.
             temperature: divides the logits; 0 always takes the most likely token.
@@ -222,7 +245,9 @@ class Run:
         from seqlab.decode.sampling import SamplingOptions
 
         options = SamplingOptions(temperature=temperature, top_k=top_k, top_p=top_p)
-        texts = self._loaded.sample(prompt, count=count, length=length, options=options, seed=seed)
+        texts = self._loaded.sample(
+            prompt, count=count, length=length, options=options, seed=seed, random_token=random_token
+        )
         rows = [(text.prompt, text.text, text.complete) for text in texts]
         schema = {"prompt": pl.String, "text": pl.String, "complete": pl.Boolean}
         return pl.DataFrame(rows, schema=schema, orient="row")
@@ -269,12 +294,15 @@ class Run:
         rows: int | None = None,
         device: str = "cpu",
     ) -> dict[str, Any]:
-        """Diagnose the best checkpoint: its gradient through time.
+        """Diagnose the best checkpoint: loss by position, gradient through time, saturation.
+
+        What is measured is kept in the run's folder, where `seqlab.chart` and reports find it.
 
         Args:
             diagnostics: a name or several (`seqlab list diagnostics`); (): all that fit the model.
             split: train, valid or test.
-            rows: texts, or parts of a running text; None: as the run's settings say.
+            rows: texts, or parts of a running text, for the gradient and saturation; None: as the run's settings
+                say.
             device: cpu, cuda or mps.
 
         Returns:

@@ -1,11 +1,12 @@
-"""`seqlab evaluate` and `seqlab diagnose`: scores of a trained run, and diagnostics of its model."""
+"""`seqlab evaluate`: scores of a trained run."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from seqlab.cli.arguments import Json, Run, Trust, Whole
-from seqlab.cli.console import metrics_line, print_heading, print_json, print_line, print_table
+from seqlab.cli.console import metrics_line, print_json, print_line, print_table
+from seqlab.cli.curve_tables import print_curves
 from seqlab.cli.inspection_tables import (
     LABEL_SCORES,
     TRUST_CURVES,
@@ -120,7 +121,7 @@ def _print_card(card: Card) -> None:
         _print_positions(losses)
     others = {name: curve for name, curve in curves.items() if name not in POSITION_CURVES}
     if others:
-        _print_curves([{"name": name, **curve} for name, curve in others.items()])
+        print_curves([{"name": name, **curve} for name, curve in others.items()])
 
 
 def _print_positions(losses: PositionLosses) -> None:
@@ -161,62 +162,3 @@ def _print_matrix(title: str, matrix: MatrixTable) -> None:
         [shortened(true), shortened(predicted), count] for count, true, predicted in mistakes[:MAX_MISTAKES]
     ]
     print_table(["true label", "predicted", "count"], table)
-
-
-def diagnose(
-    name: Run,
-    /,
-    *,
-    diagnostic: tuple[str, ...] = (),
-    split: str = "valid",
-    rows: Whole | None = None,
-    device: str = "cpu",
-    trust: Trust = False,
-    as_json: Json = False,
-) -> None:
-    """Diagnose a run's best checkpoint: its gradient through time.
-
-    Parameters
-    ----------
-    diagnostic
-        Name of a diagnostic (`seqlab list diagnostics`); can be repeated. Default: all.
-    split
-        train, valid or test.
-    rows
-        Number of texts, or of parts of a running text. Default: the run's diagnostics.sequences.
-    device
-        Device to compute on: cpu, cuda or mps.
-    as_json
-        Print the diagnostics as JSON.
-    """
-    from seqlab.evaluate.evaluation import diagnose_run
-    from seqlab.runs import run_folder
-
-    with working("Diagnosing the best checkpoint", quiet=as_json):
-        run = run_folder.find(name)
-        diagnosis = diagnose_run(run, diagnostic, split=split, rows=rows, device=device, trust=trust)
-    if as_json:
-        print_json(diagnosis)
-        return
-    print_line(f"{diagnosis['run']}, {split}, checkpoint of step {diagnosis['checkpoint_step']:,}")
-    for kind, content in diagnosis["diagnostics"].items():
-        print_heading(f"\n{kind}")
-        for sentence in content["found"]:
-            print_line(sentence)
-        curves = [record for record in content["records"] if "x" in record]
-        if curves:
-            _print_curves(curves)
-
-
-def _print_curves(curves: list[dict[str, Any]]) -> None:
-    """Print curves over one axis next to each other, at its start and at every doubling."""
-    axis = sorted({x for curve in curves for x in curve["x"]})
-    # Of a number that is a power of two, all bits but one are 0.
-    shown = [x for index, x in enumerate(axis) if index & (index - 1) == 0 or x == axis[-1]]
-    values = [dict(zip(curve["x"], curve["y"], strict=True)) for curve in curves]
-    columns = [curve["name"].replace("_", " ") for curve in curves]
-    print_line("")
-    print_table(
-        [curves[0]["x_unit"], *columns],
-        [[f"{x:g}", *(f"{by_x[x]:.4g}" if x in by_x else "" for by_x in values)] for x in shown],
-    )

@@ -52,10 +52,11 @@ def explain(
     trust: Trust = False,
     as_json: Json = False,
 ) -> None:
-    """Show what each word of a text adds to a model's answer.
+    """Show what each word of a text adds to a model's answer, or how surprising a language model finds it.
 
-    The answer is a label, or a number. On a terminal words are coloured by their effect, and the largest
-    effects follow. A page and JSON have all.
+    The answer is a label, a number, or of a language model the probability of the text, to which each token
+    adds its surprisal in bits. On a terminal words are coloured by their effect, and the largest effects
+    follow. A page and JSON have all.
 
     Parameters
     ----------
@@ -66,7 +67,7 @@ def explain(
     method
         weights (models that are sums over words, exactly), integrated-gradients (needs captum) or occlusion
         (any model: each word left out). Default: the first of them that suits the model; the output says
-        which one and why.
+        which one and why. Of a language model always surprisal.
     label
         Label whose effects are shown. Default: the likeliest one of each text.
     steps

@@ -45,6 +45,7 @@ def sample(
     /,
     *,
     prompt: str = "",
+    random_token: bool = False,
     count: Whole = 5,
     length: Whole = 100,
     temperature: float = 1.0,
@@ -59,7 +60,10 @@ def sample(
     Parameters
     ----------
     prompt
-        Text that every generated text continues.
+        Text that every generated text continues. Default: the start of a text.
+    random_token
+        Begin each text with a token of its own, drawn from all tokens but special ones with equal
+        probability, in place of a prompt.
     count
         Number of texts.
     length
@@ -88,13 +92,15 @@ def sample(
     encoded = loaded.tokenizer.decode(loaded.tokenizer.encode(prompt))
     if encoded != prompt:
         print_note(f"The model reads the prompt {prompt!r} as {encoded!r}.")
-    texts = loaded.sample(prompt, count=count, length=length, options=options, seed=seed)
+    texts = loaded.sample(
+        prompt, count=count, length=length, options=options, seed=seed, random_token=random_token
+    )
     if as_json:
         print_json([{"prompt": text.prompt, "text": text.text, "complete": text.complete} for text in texts])
         return
     for number, text in enumerate(texts, start=1):
         mark = "" if text.complete else " ..."
-        print_text(f"[{number}] {prompt}{text.text}{mark}")
+        print_text(f"[{number}] {text.prompt}{text.text}{mark}")
 
 
 def predict(

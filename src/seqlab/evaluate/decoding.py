@@ -37,22 +37,38 @@ def continue_prompts(
     Prompt and text together are a whole text: of words, the text begins with the space between.
     """
     encoded = {prompt: tokenizer.encode(prompt) for prompt in set(prompts)}
-    generations = write_after(
+    return continue_tokens(
         model,
         tokenizer,
-        [encoded[prompt] for prompt in prompts],
+        [(prompt, encoded[prompt]) for prompt in prompts],
+        name=name,
         length=length,
         options=options,
         random=random,
     )
+
+
+def continue_tokens(
+    model: SequenceModel,
+    tokenizer: Tokenizer,
+    prompts: Sequence[tuple[str, Sequence[int]]],
+    *,
+    name: str,
+    length: int,
+    options: SamplingOptions,
+    random: torch.Generator,
+) -> list[Text]:
+    """The same after prompts of which the text and the ids of its tokens are given."""
+    ids = [tokens for _, tokens in prompts]
+    generations = write_after(model, tokenizer, ids, length=length, options=options, random=random)
     return [
         Text(
             name=name,
             prompt=prompt,
-            text=continuation(tokenizer, prompt, encoded[prompt], g.tokens),
+            text=continuation(tokenizer, prompt, tokens, g.tokens),
             complete=g.complete,
         )
-        for prompt, g in zip(prompts, generations, strict=True)
+        for (prompt, tokens), g in zip(prompts, generations, strict=True)
     ]
 
 

@@ -16,7 +16,7 @@ from seqlab.data.encode import cut
 from seqlab.data.ragged import Ragged, ragged
 from seqlab.data.tokenizers.tokenizer import Tokenizer, tokenizer_from
 from seqlab.decode.sampling import SamplingOptions
-from seqlab.evaluate.decoding import continue_prompts
+from seqlab.evaluate.decoding import continue_tokens
 from seqlab.evaluate.fitted import loader
 from seqlab.evaluate.prediction import Floats, Predictor
 from seqlab.evaluate.text_predictor import TextAnswers, TextPredictor, TokenModel, without_known_tokens
@@ -93,28 +93,47 @@ class LoadedRun(TextPredictor):
         return Predictor(self.model, len(self.tokenizer.vocabulary))
 
     def sample(
-        self, prompt: str, *, count: int, length: int, options: SamplingOptions, seed: int
+        self,
+        prompt: str,
+        *,
+        count: int,
+        length: int,
+        options: SamplingOptions,
+        seed: int,
+        random_token: bool = False,
     ) -> list[Text]:
         """Texts that continue a prompt, `length` tokens at most.
 
+        With `random_token` the prompt is empty, and each text continues a token of its own, all tokens but
+        special ones being equally likely.
+
         Raises:
-            UserError: the model does not generate, the prompt is not UTF-8, or there is no memory for so many
-                tokens.
+            UserError: the model does not generate, the prompt is not UTF-8 or has a random token after it, or
+                there is no memory for so many tokens.
         """
         if self.config.task.output != "text":
             raise UserError(f"{self.run.path} must hold a language model. Use `seqlab predict`.")
+        if random_token and prompt:
+            raise UserError(f"'prompt' must be left out where texts begin with a random token. Got {prompt!r}.")
         require_utf8(prompt, "A prompt")
         check_texts(count, length, f"'count' {count} and 'length' {length}")
+        prompts = self._random_tokens(count, seed) if random_token else [self.tokenizer.encode(prompt)] * count
         with numerics(device_of(self.model).type, None):
-            return continue_prompts(
+            return continue_tokens(
                 self.model,
                 self.tokenizer,
-                [prompt] * count,
+                [(self.tokenizer.decode(tokens) if random_token else prompt, tokens) for tokens in prompts],
                 name="sample",
                 length=length,
                 options=options,
                 random=seeding.generator(seed, "sample"),
             )
+
+    def _random_tokens(self, count: int, seed: int) -> list[list[int]]:
+        vocabulary = self.tokenizer.vocabulary
+        known = sorted(set(range(len(vocabulary))) - vocabulary.special - {vocabulary.unknown})
+        random = np.random.default_rng(seeding.derive(seed, "random tokens"))
+        return [[known[index]] for index in random.integers(len(known), size=count).tolist()]
 
 
 def load_run(run: RunFolder, *, trust: bool = False) -> LoadedRun:

@@ -119,7 +119,7 @@ def position_sentence(what: str, curves: Sequence[Curve]) -> str:
     values = dict(zip(losses.x, losses.y, strict=True))
     ends = dict.fromkeys((often[0], often[-1]))
     shown = [
-        f"{values[x]:.4g}{f' ± {errors[x]:.2g}' if x in errors else ''} at position {x:,.0f}" for x in ends
+        f"{values[x]:.4g}{f' ± {round(errors[x], 12):.2g}' if x in errors else ''} at position {x:,.0f}" for x in ends
     ]
     return f"{what}: {', '.join(shown)}, {losses.y_unit} (± standard error)"
 

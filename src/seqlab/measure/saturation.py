@@ -42,7 +42,7 @@ def diagnose(model: SequenceModel, task: Task, data: DiagnosedSplit) -> Diagnosi
         )
     low, high = GATE_ENDS if gated else TANH_ENDS
     sentences = [
-        f"{row[:1].upper()}{row[1:]}: {below:.1%} below {low:g}, {above:.1%} above {high:g}"
+        f"{row[:1].upper()}{row[1:]}: {100 * below:.1f} % below {low:g}, {100 * above:.1f} % above {high:g}"
         for row, (below, above) in shares.items()
     ]
     matrix = Matrix(
