@@ -167,11 +167,12 @@ def test_evaluate_prints_a_curve_and_the_card_keeps_its_numbers(seqlab, language
 
 
 def test_diagnose(seqlab, language: RunFolder) -> None:
-    result = seqlab("diagnose", language.path.name, "--rows", "5")
+    kind = ("--diagnostic", "gradient-through-time", "--rows", "5")
+    result = seqlab("diagnose", language.path.name, *kind)
     assert result.status == 0
     step = tiny.summary(language)["best_step"]
     assert result.out.startswith(f"{language.path.name}, valid, checkpoint of step {step}\n")
-    content = json.loads(seqlab("diagnose", language.path.name, "--rows", "5", "--json").out)
+    content = json.loads(seqlab("diagnose", language.path.name, *kind, "--json").out)
     found = content["diagnostics"]["gradient-through-time"]
     assert all(sentence in result.out for sentence in found["found"])
     curve = found["records"][0]
@@ -183,7 +184,8 @@ def test_diagnose(seqlab, language: RunFolder) -> None:
 
 def test_a_diagnosis_is_recorded_with_the_run(seqlab, language: RunFolder) -> None:
     before = (language.path / "records.jsonl").read_text()
-    content = json.loads(seqlab("diagnose", language.path.name, "--split", "test", "--json").out)
+    chosen = ("--split", "test", "--diagnostic", "gradient-through-time")
+    content = json.loads(seqlab("diagnose", language.path.name, *chosen, "--json").out)
     added = (language.path / "records.jsonl").read_text().removeprefix(before).splitlines()
     curve, *_ = (json.loads(line) for line in added)
     assert (curve["name"], curve["split"]) == ("gradient_through_time_layer_1", "test")

@@ -206,7 +206,11 @@ def test_rows_without_text_keep_their_position(seqlab, refused, classifier: RunF
 
 def test_bad_input(refused, classifier: RunFolder, language: RunFolder) -> None:
     name = classifier.path.name
-    assert "Got a language model. Nearest: `seqlab diagnose`" in refused("explain", language.path.name, "(")
+    lm = language.path.name
+    assert "'label' must be left out for a language model" in refused("explain", lm, "(", "--label", "a")
+    assert "must be 'surprisal' for a language model. Got 'weights'" in refused(
+        "explain", lm, "(", "--method", "weights"
+    )
     assert "There is no label 'positiv'. Nearest: 'positive'" in refused(
         "explain", name, "a", "--label", "positiv"
     )

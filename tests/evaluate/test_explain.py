@@ -417,10 +417,8 @@ def test_the_model_is_left_as_it_was(made) -> None:
     assert not loaded.model.training
 
 
-def test_language_models_and_wrong_choices_are_refused(made, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_choices_are_refused(made, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = made()
-    with pytest.raises(UserError, match=r"Got a language model\. Nearest: `seqlab diagnose`"):
-        choose_explainer(load_run(tiny.fit(tiny.BRACKETS)))
     with pytest.raises(UserError, match="no label 'good'"):
         choose_explainer(loaded, label="good")
     with pytest.raises(UserError, match=r"'steps' must be from 1 to 1024. Got 0. Nearest: 1"):

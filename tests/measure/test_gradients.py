@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from seqlab.data.batch import Batch
 from seqlab.data.sequences import Padded
-from seqlab.measure.gradients import NAME, OF_MEAN, diagnose, gradient_through_time, horizon
+from seqlab.measure.gradients import NAME, OF_MEAN, diagnose_rows, gradient_through_time, horizon
 from seqlab.models.classifier import SequenceClassifier
 from seqlab.models.input_spec import InputSpec
 from seqlab.models.language_model import LanguageModel
@@ -260,7 +260,9 @@ def test_padding_and_the_other_rows_change_nothing(config: ModelConfig) -> None:
 
 
 def test_records() -> None:
-    found = diagnose(built(language_model("elman", 2)), LM, rows(lengths=torch.tensor([40, 40])), "valid")
+    found = diagnose_rows(
+        built(language_model("elman", 2)), LM, rows(lengths=torch.tensor([40, 40])), "valid"
+    )
     curves = {record.name: record for record in found.records if isinstance(record, Curve)}
     assert list(curves) == [f"{name}_layer_{layer}" for layer in (1, 2) for name in (NAME, OF_MEAN)]
     horizons = {record.name: record for record in found.records if isinstance(record, Scalar)}
@@ -281,7 +283,7 @@ def test_what_is_too_large_is_in_no_curve() -> None:
     state["body.weight_ih_l0"].zero_()
     state["body.bias_ih_l0"].fill_(1e-30)
     state["body.bias_hh_l0"].zero_()
-    found = diagnose(model, LM, rows(lengths=torch.full((2,), 90)), "valid")
+    found = diagnose_rows(model, LM, rows(lengths=torch.full((2,), 90)), "valid")
     curve = next(record for record in found.records if isinstance(record, Curve))
     assert 1 < len(curve.x) < 90
     assert found.sentences == [f"Layer 1: too large for a number from {len(curve.x)} tokens back"]

@@ -120,7 +120,7 @@ class Run:
 
     @property
     def generated(self) -> pl.DataFrame:
-        """What a language model wrote at the end: length (tokens at most), text, complete, tokens, loss, mark.
+        """Texts of a language model at the end: length (tokens at most), text, complete, tokens, loss, mark.
 
         loss: the model's own mean loss of the text, nats per token. mark: whether this is one of the lowest
         ("best") or of the highest ("worst"). Without rows where the run wrote nothing.
@@ -228,7 +228,7 @@ class Run:
 
         Args:
             prompt: text to continue; "": the start of a text.
-            random_token: whether each text continues a token of its own, drawn at random, in place of a prompt.
+            random_token: whether each text continues a random token of its own, in place of a prompt.
             count: texts to write.
             length: tokens a text may have.
             temperature: divides the logits; 0 always takes the most likely token.
@@ -301,8 +301,8 @@ class Run:
         Args:
             diagnostics: a name or several (`seqlab list diagnostics`); (): all that fit the model.
             split: train, valid or test.
-            rows: texts, or parts of a running text, for the gradient and saturation; None: as the run's settings
-                say.
+            rows: texts, or parts of a running text, for the gradient and saturation; None: as many as the
+                run's settings say.
             device: cpu, cuda or mps.
 
         Returns:

@@ -20,7 +20,7 @@ _TITLES = (
 
 
 def print_curves(curves: Sequence[dict[str, Any]]) -> None:
-    """Print curves over one axis, at its start and at every doubling; standard errors go with their values."""
+    """Print curves over one axis, at its start and at every doubling; values with their standard errors."""
     axis = sorted({x for curve in curves for x in curve["x"]})
     # Of a number that is a power of two, all bits but one are 0.
     shown = [x for index, x in enumerate(axis) if index & (index - 1) == 0 or x == axis[-1]]

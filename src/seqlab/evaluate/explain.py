@@ -103,8 +103,8 @@ def _surprisal(
     for name, value in (("label", label), ("steps", steps)):
         if value is not None:
             raise UserError(
-                f"'{name}' must be left out for a language model, whose surprisals are exact and of no label. "
-                f"Got {value!r}."
+                f"'{name}' must be left out for a language model, whose surprisals are exact and of no "
+                f"label. Got {value!r}."
             )
     if method not in (None, SURPRISAL):
         raise UserError(f"'method' must be {SURPRISAL!r} for a language model. Got {method!r}.")
@@ -118,7 +118,7 @@ def _surprisal(
 def _chosen(
     loaded: TextPredictor, method: str, reason: str, explainer: Explainer, output: int | None
 ) -> ChosenExplainer:
-    """Of a model that labels texts; `output`: index of the label that is explained, None: the likeliest one."""
+    """Of a model that labels texts; `output`: index of the explained label, None: the likeliest one."""
     of_text = partial(_explanation, loaded, explainer, output)
     name = loaded.run.path.name
     return ChosenExplainer(name, method, reason, explainer.quantity, explainer.meaning, of_text)
@@ -150,8 +150,8 @@ def _explanation(
 def _check_labels(loaded: TextPredictor) -> None:
     if loaded.config.task.output not in ("class", "number"):
         raise UserError(
-            f"{loaded.run.path} must hold a language model, or a model that labels texts or predicts a number. "
-            "Got one that translates."
+            f"{loaded.run.path} must hold a language model, or one that labels texts or predicts a "
+            "number. Got one that translates."
         )
     if len(loaded.labels) == 1:
         raise UserError(

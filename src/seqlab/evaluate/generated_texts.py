@@ -54,7 +54,7 @@ def generation_card(experiment: NetworkExperiment, step: int) -> GenerationCard 
             options=options,
             random=random,
         )
-        texts += [_text(experiment.model, dataset, settings.prompt, prompt, each, most) for each in written]
+        texts += [_text(experiment, prompt, each, most) for each in written]
         measures += _measures(dataset, written, most)
     return {
         "prompt": settings.prompt,
@@ -69,7 +69,7 @@ def generation_card(experiment: NetworkExperiment, step: int) -> GenerationCard 
 def own_loss(
     model: SequenceModel, vocabulary: Vocabulary, prompt: Sequence[int], written: Generation
 ) -> float:
-    """Mean of -ln p over the tokens that a model wrote, and the end where it wrote that; in nats per token."""
+    """Mean of -ln p over the tokens that a model wrote, and the end if it wrote one, in nats per token."""
     assert vocabulary.start is not None, "checked when the task was built"
     ended = [] if vocabulary.end is None or not written.complete else [vocabulary.end]
     targets = [*written.tokens, *ended]
@@ -82,14 +82,15 @@ def own_loss(
 
 
 def _text(
-    model: SequenceModel, dataset: Dataset, prompt: str, encoded: Sequence[int], written: Generation, length: int
+    experiment: NetworkExperiment, encoded: Sequence[int], written: Generation, length: int
 ) -> GeneratedText:
+    tokenizer, prompt = experiment.dataset.tokenizer, experiment.config.samples.prompt
     return {
         "length": length,
-        "text": continuation(dataset.tokenizer, prompt, encoded, written.tokens),
+        "text": continuation(tokenizer, prompt, encoded, written.tokens),
         "complete": written.complete,
         "tokens": len(written.tokens),
-        "loss": own_loss(model, dataset.tokenizer.vocabulary, encoded, written),
+        "loss": own_loss(experiment.model, tokenizer.vocabulary, encoded, written),
         "mark": "",
     }
 

@@ -114,10 +114,14 @@ class LoadedRun(TextPredictor):
         if self.config.task.output != "text":
             raise UserError(f"{self.run.path} must hold a language model. Use `seqlab predict`.")
         if random_token and prompt:
-            raise UserError(f"'prompt' must be left out where texts begin with a random token. Got {prompt!r}.")
+            raise UserError(
+                f"'prompt' must be left out where texts begin with a random token. Got {prompt!r}."
+            )
         require_utf8(prompt, "A prompt")
         check_texts(count, length, f"'count' {count} and 'length' {length}")
-        prompts = self._random_tokens(count, seed) if random_token else [self.tokenizer.encode(prompt)] * count
+        prompts = (
+            self._random_tokens(count, seed) if random_token else [self.tokenizer.encode(prompt)] * count
+        )
         with numerics(device_of(self.model).type, None):
             return continue_tokens(
                 self.model,

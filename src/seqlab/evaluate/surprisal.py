@@ -27,9 +27,9 @@ from seqlab.schema.text_explanation import BITS, ExplainedWord, TextExplanation
 Floats = NDArray[np.float64]
 
 MEANING = (
-    "The surprisal of a token is -log2 of the probability that the model gives it after the tokens before it, "
-    "in bits: 1 bit is a probability of a half. Surprisals add up to that of the text, and their mean is the "
-    "model's loss in bits per token."
+    "The surprisal of a token is -log2 of the probability that the model gives it after the tokens before "
+    "it, in bits: 1 bit is a probability of a half. Surprisals add up to that of the text, and their mean is "
+    "the model's loss in bits per token."
 )
 FLOOR_MEANING = (
     "Beside it is the surprisal under the true distribution, which generated this kind of text: what cannot "

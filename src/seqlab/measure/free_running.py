@@ -32,10 +32,10 @@ def diagnose(model: SequenceModel, task: Task, data: DiagnosedSplit) -> Diagnosi
 
     Both begin with the true first input and a zero state. Teacher-forced, the model reads the true tokens
     x_1, ..., x_(t-1) before it predicts x_t. Free-running, it reads in their place y_1, ..., y_(t-1), each of
-    which it has drawn from its own distribution after y_1, ..., y_(t-2), as `seqlab sample` does: at
-    temperature 1, never a special token (start, end, padding). The loss is -ln p(x_t) of the true token in both
-    cases, so they agree at position 1, and their difference is what the true context is worth. Windows or
-    texts are spread over the split, whole batches of at most 30,000 tokens together.
+    which it has drawn from its own distribution after those before, as `seqlab sample` does: at temperature
+    1, never a special token (start, end, padding). The loss is -ln p(x_t) of the true token in both cases, so
+    they agree at position 1, and their difference is what the true context is worth. Windows or texts are
+    spread over the split, whole batches of at most 30,000 tokens together.
 
     Raises:
         UserError: the model does not predict tokens.

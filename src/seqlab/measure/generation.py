@@ -1,4 +1,4 @@
-"""How varied generated texts are, and how much of them is copied. Legend: N tokens, V ids, Q n-grams asked for.
+"""How varied generated texts are, and how much of them is copied. Legend: Q n-grams that are looked up.
 
 An n-gram is n tokens in a row of one text.
 """
@@ -24,8 +24,8 @@ CHUNK = 1 << 20
 def distinct(texts: Ragged, size: int) -> float | None:
     """Different n-grams over all n-grams, of all texts together; 1 where none occurs twice.
 
-    Li et al. (2016) divide by the number of tokens in place of n-grams. Only texts of equal lengths and number
-    can be compared: longer ones have more repeated n-grams. None where no text is that long.
+    Li et al. (2016) divide by the number of tokens in place of n-grams. Only as many texts of equal lengths
+    can be compared: more and longer ones repeat more n-grams. None where no text is that long.
 
     >>> distinct(Ragged(np.array([1, 2, 1, 2, 3]), np.array([0, 3, 5])), 2)
     1.0
@@ -99,7 +99,9 @@ def _asked(texts: Ragged, longest: int) -> list[_Level]:
     return levels
 
 
-def _look_up(training: Ragged, at: Integers, asked: Sequence[_Level], seen: Sequence[NDArray[np.bool_]]) -> None:
+def _look_up(
+    training: Ragged, at: Integers, asked: Sequence[_Level], seen: Sequence[NDArray[np.bool_]]
+) -> None:
     """Mark the n-grams that begin at these tokens of the training texts."""
     ends = _ends(training, at)
     numbers = training.tokens[at].astype(np.int64)

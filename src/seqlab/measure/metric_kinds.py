@@ -61,7 +61,7 @@ DIAGNOSTICS = Registry(
         ),
         "free-running": (
             "seqlab.measure.free_running:diagnose",
-            "loss at each position where the model reads what it has drawn itself, beside the teacher-forced loss",
+            "loss at each position after tokens that the model has drawn, beside the teacher-forced one",
         ),
         "saturation": (
             "seqlab.measure.saturation:diagnose",

@@ -108,7 +108,9 @@ def check_tokens(task: Task, what: str) -> None:
         UserError: it has one for each text.
     """
     if task.output not in LossPerPosition.outputs:
-        raise UserError(f"{what} needs a model that predicts tokens. Got one that gives each text one answer.")
+        raise UserError(
+            f"{what} needs a model that predicts tokens. Got one that gives each text one answer."
+        )
 
 
 def position_sentence(what: str, curves: Sequence[Curve]) -> str:
@@ -119,7 +121,8 @@ def position_sentence(what: str, curves: Sequence[Curve]) -> str:
     values = dict(zip(losses.x, losses.y, strict=True))
     ends = dict.fromkeys((often[0], often[-1]))
     shown = [
-        f"{values[x]:.4g}{f' ± {round(errors[x], 12):.2g}' if x in errors else ''} at position {x:,.0f}" for x in ends
+        f"{values[x]:.4g}{f' ± {round(errors[x], 12):.2g}' if x in errors else ''} at position {x:,.0f}"
+        for x in ends
     ]
     return f"{what}: {', '.join(shown)}, {losses.y_unit} (± standard error)"
 

@@ -1,6 +1,7 @@
 """Hidden states of layers, and the total gradient of the loss with respect to each of them.
 
-Legend: B batch size, T steps, E features of an input, H features of a state (of both directions where there are two).
+Legend: B batch size, T steps, E features of an input, H features of a state (of both directions where
+there are two).
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class Traceable:
     trace: Trace | None = None
 
     def bounded_activations(self) -> Sequence[tuple[int, BoundedActivation]]:
-        """What saturates in the traced forward pass, which began with a zero state; each with its layer from 1.
+        """What saturates in the traced forward pass from a zero state on; each with its layer, from 1.
 
         () where nothing does, or where it is not known.
         """

@@ -122,10 +122,12 @@ def sum_sentence(found: TextExplanation) -> str:
 def _surprisal_sentence(value: float, found: TextExplanation) -> str:
     assert found.targets, "of a language model"
     mean, unit = value / found.targets, found.unit
-    floor = "" if found.floor is None else f" Under the true distribution: {format_value(found.floor)} {unit}."
+    floor = (
+        "" if found.floor is None else f" Under the true distribution: {format_value(found.floor)} {unit}."
+    )
     return (
         f"{format_value(value)} {unit} over {counted(found.targets, 'token')}, perplexity "
-        f"{format_value(2**min(mean, MOST_BITS))}.{floor}"
+        f"{format_value(2 ** min(mean, MOST_BITS))}.{floor}"
     )
 
 
@@ -160,7 +162,7 @@ def text_parts(found: TextExplanation, largest: float | None = None) -> Iterator
 
 
 def floor_parts(found: TextExplanation) -> Iterator[TextPart]:
-    """The same text in the colours of the true surprisals, on the same scale; nothing where they are not known."""
+    """The same text in the colours of the true surprisals, on the same scale; nothing without them."""
     words = tuple(replace(word, effect=word.floor) for word in found.words)
     if any(word.floor is not None for word in found.words):
         scale = found.largest

@@ -40,7 +40,7 @@ def render_page(found: Explanations, notes: Sequence[str] = ()) -> str:
     shown = [f"The page shows the first {len(found.texts):,} of {counted(found.total, 'text')}."]
     style = template_file("page.css") + template_file("explanation.css")
     return environment().from_string(template_file("explanation_page.html.j2")).render(
-        title=f"How surprising {found.run} finds texts" if _is_surprisal(found) else f"What {found.run} answers, word by word",
+        title=page_title(found),
         run=found.run,
         notes=[*(shown if left_out else []), *notes],
         style=Markup(style),
@@ -49,10 +49,19 @@ def render_page(found: Explanations, notes: Sequence[str] = ()) -> str:
     )  # fmt: skip
 
 
+def page_title(found: Explanations) -> str:
+    """The heading of the page."""
+    if _is_surprisal(found):
+        return f"How surprising {found.run} finds texts"
+    return f"What {found.run} answers, word by word"
+
+
 def render_fragment(found: Explanations) -> str:
     """The explanations without a page around them; `render_in_notebook` adds their style."""
     labelled, surprisal = any(text.label for text in found.texts), _is_surprisal(found)
-    raises, lowers = ("for the label", "against the label") if labelled else ("raises the number", "lowers the number")
+    raises, lowers = (
+        ("for the label", "against the label") if labelled else ("raises the number", "lowers the number")
+    )
     return environment().from_string(template_file("explanation_fragment.html.j2")).render(
         colours=colours_sentence(found),
         method=method_sentences(found),

@@ -28,7 +28,7 @@ TEACHER_FORCED, FREE_RUNNING = "teacher_forced_", "free_running_"
 """Beginnings of the names of `POSITION_CURVES` over the same windows, read as they are and in part written by
 the model itself."""
 SATURATION = "saturation"
-"""Name of a matrix: the shares of activations of each layer and gate at the low and high end of their range."""
+"""Name of a matrix: the shares of the activations of a layer or gate at the ends of their range."""
 ACCURACY_BY_LENGTH = "accuracy_by_length"
 """Name of a matrix: the accuracy of texts of similar length, its interval, texts, mean length."""
 SURE = 0.99
@@ -153,8 +153,9 @@ class OracleCard(TypedDict):
 class GeneratedText(TypedDict):
     """A text that the final weights wrote.
 
-    length: tokens that it may have. tokens: that it has, the prompt and the end not counted. loss: the model's
-    own mean loss of these and of the end, in nats per token. mark: "best" or "worst" of all by this loss, or "".
+    length: tokens that it may have. tokens: that it has, the prompt and the end not counted. loss: the
+    model's own mean loss of these and of the end, in nats per token. mark: whether it is among the lowest
+    ("best") or the highest ("worst") by this loss.
     """
 
     length: Positive

@@ -42,9 +42,9 @@ class TextExplanation:
     the explained label; None of a number. value: what the effects explain, see `Explanations.quantity`.
     baseline: the same of what the text is compared with; None where effects do not add up. gap: how far the
     sum of the effects is from value - baseline. steps: of integrated gradients. converged: whether the gap
-    is within the tolerance of the method. unit: of effects and value, "" of log odds and numbers. targets: of a
-    language model the tokens that are predicted. floor: the value under the true distribution, where it is
-    known and not infinite.
+    is within the tolerance of the method. unit: of effects and value, "" of log odds and numbers. targets: of
+    a language model the predicted tokens. floor: the value under the true distribution, where it is known
+    and not infinite.
     """
 
     text: str

@@ -74,17 +74,19 @@ def _rescaled(chapter: Chapter, split: str, lines: Sequence[_LayerLine]) -> Figu
         for measure, values in zip(MEASURES, (norms, line.norm_of_mean), strict=True):
             largest = max(values.values(), default=0.0)
             shares = {x: y / largest for x, y in values.items()} if largest else {}
-            rows += [{**_run_row(line), "measure": measure, "x": int(x), "value": y} for x, y in shares.items()]
+            rows += [
+                {**_run_row(line), "measure": measure, "x": int(x), "value": y} for x, y in shares.items()
+            ]
     several = len({line.layer for line in lines}) > 1
     palette = run_palette(chapter, legend=False)
     shared = min(max(line.norms.x) for line in lines)
     chart = _rescaled_lines(palette, lines[0].norms.x_unit, several=several, shared=shared)
     return Figure(
         name=f"rescaled gradient through time on {chapter.title}, {split}",
-        caption="The same gradients, each line divided by its largest value, so that models and layers can be "
-        f"compared; {split_title(split)} of {chapter.title}. Left: norm of each row's gradient, averaged over "
-        "rows. Right: norm of the gradient averaged over rows, in which rows that differ in direction cancel "
-        "each other. The axis begins with the distances that all lines have; zooming out shows more."
+        caption="The same gradients, each line divided by its largest value, so that models and layers can "
+        f"be compared; {split_title(split)} of {chapter.title}. Left: norm of each row's gradient, averaged "
+        "over rows. Right: norm of the gradient averaged over rows, in which rows that differ in direction "
+        "cancel each other. The axis begins with the distances that all lines have; zooming out shows more."
         + (" Dashes tell the layers apart." if several else ""),
         charts={"": layered(chart, height=HEIGHT, zoom=("x", "y"))},
         rows=tuple(rows),

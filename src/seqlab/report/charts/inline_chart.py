@@ -63,7 +63,7 @@ def run_charts(
     *,
     allow_incomparable: bool = False,
 ) -> InlineChart | InlineCharts:
-    """Curves of recorded numbers, a chart for each number, and analyses of `ANALYSES`, one chart for all runs.
+    """Curves of recorded numbers, a chart for each, and the analyses of `ANALYSES`, of all runs together.
 
     Args:
         runs: finished or not.
@@ -78,7 +78,9 @@ def run_charts(
     figures: list[Figure] = []
     for name in names or ("loss",):
         if name in ANALYSES:
-            found = [part for chapter in made for figure in ANALYSES[name](chapter) for part in _parts(figure)]
+            found = [
+                part for chapter in made for figure in ANALYSES[name](chapter) for part in _parts(figure)
+            ]
         else:
             found = [figure for chapter in made if (figure := recorded_figure(chapter, name))]
         if not found and name in ANALYSES:

@@ -60,21 +60,23 @@ def free_running_figures(chapter: Chapter) -> list[Figure]:
 def _free_running(chapter: Chapter, split: str, measured: Sequence[tuple[str, Measured]]) -> Figure:
     single = _figure(chapter, split, [each for _, each in measured])
     rows = tuple({**row, "mode": mode} for mode, each in measured for row in _rows(*each))
-    losses, palette = measured[0][1][1], run_palette(chapter)
+    if not rows:
+        return single
+    losses = measured[0][1][1]
     legend = alt.Legend(title=None, orient="top", direction="horizontal", symbolStrokeWidth=2.5)
     scale = alt.Scale(domain=list(MODES), range=[[5, 3], [1, 0]])
     dash = alt.StrokeDash("mode:N", scale=scale, legend=legend)
-    band, line = _layers(losses, rows, palette) if rows else (None, None)
-    detail = ["run:N", "mode:N"]
-    charts = [] if band is None or line is None else [band.encode(detail=detail), line.encode(strokeDash=dash, detail=detail)]
+    layers = _layers(losses, rows, run_palette(chapter))
+    band, line = (one.encode(detail=["run:N", "mode:N"]) for one in layers)
     return replace(
         single,
         name=f"free-running loss on {chapter.title}, {split}, {losses.axis}",
-        caption=f"Teacher-forced and free-running loss of the same tokens, {losses.unit}, over the {losses.axis}; "
-        f"{split_title(split)} of {chapter.title}. Teacher-forced: the model reads the true tokens before. "
-        "Free-running: it reads tokens that it has drawn itself after the first input, and is scored on the true "
-        f"ones. Bands: one standard error. Positions with fewer than {FEW_TARGETS} targets are left out.",
-        charts={"": layered(*charts)} if charts else {},
+        caption=f"Teacher-forced and free-running loss of the same tokens, {losses.unit}, over the "
+        f"{losses.axis}; {split_title(split)} of {chapter.title}. Teacher-forced: the model reads the true "
+        "tokens before. Free-running: it reads tokens that it has drawn itself after the first input, and is "
+        "scored on the true ones. Bands: one standard error. Positions with fewer than "
+        f"{FEW_TARGETS} targets are left out.",
+        charts={"": layered(band, line.encode(strokeDash=dash))},
         rows=rows,
         keys=("run", "label", "mode", "x", "value", "error", "targets"),
         columns=(*single.columns[:2], ReportColumn("mode"), *single.columns[2:]),

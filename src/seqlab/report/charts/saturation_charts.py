@@ -39,9 +39,9 @@ def _figure(chapter: Chapter, split: str, measured: Sequence[tuple[Entry, Matrix
     return Figure(
         name=f"saturation on {chapter.title}, {split}",
         caption="Share of activations at the ends of their range, over all units and tokens; "
-        f"{split_title(split)} of {chapter.title}. Gates: below 0.1 (blue) and above 0.9 (orange). States of an "
-        "Elman net: below -0.9 and above 0.9. At the ends the derivative, and with it the gradient, is small; "
-        "a gate there passes all or nothing.",
+        f"{split_title(split)} of {chapter.title}. Gates: below 0.1 (blue) and above 0.9 (orange). States "
+        "of an Elman net: below -0.9 and above 0.9. At the ends the derivative is small, and with it the "
+        "gradient; a gate there passes all or nothing.",
         charts={"": layered(*_layers(), height=BAR * most + 20)},
         rows=rows,
         keys=("run", "label", "activation", "end", "share"),
@@ -66,7 +66,9 @@ def _rows(entry: Entry, matrix: Matrix) -> list[Row]:
     rows: list[Row] = []
     for name, (low, high) in zip(matrix.rows, matrix.values, strict=True):
         borders = (0.0, low, 1 - high, 1.0)
-        for end, begin, stop in zip(("low end", "between", "high end"), borders[:-1], borders[1:], strict=True):
+        for end, begin, stop in zip(
+            ("low end", "between", "high end"), borders[:-1], borders[1:], strict=True
+        ):
             share = {"low end": low, "high end": high}.get(end, 1 - low - high)
             rows.append(
                 {
@@ -83,10 +85,17 @@ def _rows(entry: Entry, matrix: Matrix) -> list[Row]:
 
 
 def _layers() -> list[alt.Chart]:
-    colours = alt.Scale(domain=["low end", "between", "high end"], range=[ENDS["low end"], REST, ENDS["high end"]])
+    colours = alt.Scale(
+        domain=["low end", "between", "high end"], range=[ENDS["low end"], REST, ENDS["high end"]]
+    )
     legend = alt.Legend(title=None, orient="top", direction="horizontal", columns=3)
     base = over_rows().encode(
-        x=alt.X("begin:Q", title="fraction of activations", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(tickCount=6)),
+        x=alt.X(
+            "begin:Q",
+            title="fraction of activations",
+            scale=alt.Scale(domain=[0, 1]),
+            axis=alt.Axis(tickCount=6),
+        ),
         x2="stop:Q",
         y=alt.Y("activation:N", title=None, sort=None, axis=alt.Axis(labelLimit=260, ticks=False)),
         color=alt.Color("end:N", scale=colours, legend=legend),
