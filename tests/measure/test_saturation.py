@@ -64,18 +64,18 @@ def row_gates(stack: RecurrentStack, layer: int, suffix: str, x: Tensor) -> tupl
     found: dict[str, list[Tensor]] = {}
     for t in reversed(range(len(x))) if suffix else range(len(x)):
         in_, re = w @ x[t] + b, u @ h + second
-        part = {k: (in_[v], re[v]) for k, v in blocks.items()}
+        part = {k: (in_[v], re[v], in_[v] + re[v]) for k, v in blocks.items()}
         match stack.cell_name:
             case "lstm":
-                i, f, o = (s(sum(part[k])) for k in "abd")
-                c = f * c + i * torch.tanh(sum(part["c"]))
+                i, f, o = (s(part[k][2]) for k in "abd")
+                c = f * c + i * torch.tanh(part["c"][2])
                 h, gates = o * torch.tanh(c), {"input gate": i, "forget gate": f, "output gate": o}
             case "gru":
-                r, z = s(sum(part["a"])), s(sum(part["b"]))
+                r, z = s(part["a"][2]), s(part["b"][2])
                 h = (1 - z) * torch.tanh(part["c"][0] + r * part["c"][1]) + z * h
                 gates = {"reset gate": r, "update gate": z}
             case "gru-reset-before":
-                r, z = s(sum(part["a"])), s(sum(part["b"]))
+                r, z = s(part["a"][2]), s(part["b"][2])
                 h = (1 - z) * h + z * torch.tanh(part["c"][0] + u[2 * H :] @ (r * h))
                 gates = {"reset gate": r, "update gate": z}
             case _:

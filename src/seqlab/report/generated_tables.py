@@ -51,8 +51,8 @@ def generated_table(chapter: Chapter) -> ReportTable | None:
         name=f"generated texts {chapter.title}",
         caption="Texts that the final weights wrote, as long as those of training and twice as long, and as "
         "many validation texts of the same length. distinct-n: different n-grams over all n-grams of these "
-        "texts (after Li et al. 2016, who divide by tokens). rep-4: of each text 1 - different 4-grams over all, "
-        "averaged (seq-rep-4, Welleck et al. 2020). copied: n-grams that occur in the training text; of "
+        "texts (after Li et al. 2016, who divide by tokens). rep-4: of each text 1 - different 4-grams over "
+        "all, averaged (seq-rep-4, Welleck et al. 2020). copied: n-grams that occur in the training text; of "
         "validation text over up to 100,000 tokens of it. A model copies if its texts have clearly more of "
         "them than validation text.",
         columns=(
