@@ -82,6 +82,7 @@ def test_the_floor_is_that_of_the_language() -> None:
     wrong = explained(run, "())(")
     assert [word.floor for word in wrong.words] == [0.0, pytest.approx(closed), None, None, None]
     assert wrong.floor is None
+    assert (found.possible, wrong.possible, explained(run, ")").possible) == (5, 2, 0)
     assert all(word.effect is not None for word in wrong.words)
 
 
@@ -98,7 +99,7 @@ def test_the_surprisal_of_a_split_is_its_loss(folders: Path, name: str) -> None:
     card = evaluate_run(run, "valid", ["loss"])
     assert found.targets == card["targets"] == len(text)
     assert found.value == pytest.approx(card["metrics"]["loss"] * len(text) / math.log(2), rel=1e-5)
-    assert found.floor is None
+    assert (found.floor, found.possible) == (None, None)
     assert all(word.floor is None for word in found.words)
 
 

@@ -73,7 +73,7 @@ def _style(part: TextPart, colours: str | None) -> str:
 
 
 def _print_largest(text: TextExplanation, top: int) -> None:
-    floors = ["true distribution"] if any(word.floor is not None for word in text.words) else []
+    floors = ["true distribution"] if text.possible is not None else []
     rows = [
         [
             amount(word.effect or 0.0, text.unit),

@@ -72,6 +72,7 @@ class Surprisal:
             unit=BITS,
             targets=len(bits),
             floor=None if floors is None or np.isnan(floors).any() else math.fsum(floors.tolist()),
+            possible=None if floors is None else sum(word.floor is not None for word in words),
         )
 
     def _bits(self, ids: NDArray[np.int32]) -> Floats:

@@ -72,7 +72,7 @@ def copied(texts: Ragged, training: Ragged, sizes: Sequence[int] = COPIED) -> di
 
 
 @dataclass(frozen=True)
-class _Level:
+class _GramLevel:
     """The n-grams of one size that are asked for.
 
     keys: (Q,) of the different ones, sorted: number of the first n - 1 tokens * radix + last token.
@@ -85,9 +85,9 @@ class _Level:
     radix: int
 
 
-def _asked(texts: Ragged, longest: int) -> list[_Level]:
+def _asked(texts: Ragged, longest: int) -> list[_GramLevel]:
     """The n-grams of texts of each size from 2 on."""
-    levels: list[_Level] = []
+    levels: list[_GramLevel] = []
     at = np.arange(len(texts.tokens))
     numbers = texts.tokens.astype(np.int64)
     radix = int(numbers.max(initial=0)) + 1
@@ -95,12 +95,12 @@ def _asked(texts: Ragged, longest: int) -> list[_Level]:
         within = at + size <= _ends(texts, at)
         at, numbers = at[within], numbers[within]
         keys, numbers = np.unique(numbers * radix + texts.tokens[at + size - 1], return_inverse=True)
-        levels.append(_Level(size, keys, numbers, radix))
+        levels.append(_GramLevel(size, keys, numbers, radix))
     return levels
 
 
 def _look_up(
-    training: Ragged, at: Integers, asked: Sequence[_Level], seen: Sequence[NDArray[np.bool_]]
+    training: Ragged, at: Integers, asked: Sequence[_GramLevel], seen: Sequence[NDArray[np.bool_]]
 ) -> None:
     """Mark the n-grams that begin at these tokens of the training texts."""
     ends = _ends(training, at)

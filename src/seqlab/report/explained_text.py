@@ -132,10 +132,10 @@ def _surprisal_sentence(value: float, found: TextExplanation) -> str:
 
 
 def gap_warning(found: TextExplanation) -> str:
-    """A sentence where the effects do not add up as they should."""
-    if any(word.floor is not None for word in found.words) and found.floor is None:
-        known = sum(word.floor is not None for word in found.words)
-        return f"Not a text of the language: token {known + 1}, {found.words[known].text!r}, cannot follow."
+    """A sentence where the effects do not add up as they should, or the text is not one of the language."""
+    if found.possible is not None and found.possible < len(found.words):
+        wrong = found.words[found.possible].text
+        return f"Not a text of the language: token {found.possible + 1}, {wrong!r}, cannot follow."
     if found.converged:
         return ""
     return f"The gap is above 1 % of the effects, although {found.steps} steps were taken."
@@ -163,10 +163,9 @@ def text_parts(found: TextExplanation, largest: float | None = None) -> Iterator
 
 def floor_parts(found: TextExplanation) -> Iterator[TextPart]:
     """The same text in the colours of the true surprisals, on the same scale; nothing without them."""
-    words = tuple(replace(word, effect=word.floor) for word in found.words)
-    if any(word.floor is not None for word in found.words):
-        scale = found.largest
-        yield from text_parts(replace(found, words=words), scale)
+    if found.possible is not None:
+        words = tuple(replace(word, effect=word.floor) for word in found.words)
+        yield from text_parts(replace(found, words=words), found.largest)
 
 
 def _word_part(word: ExplainedWord, largest: float, unit: str) -> TextPart:
@@ -193,7 +192,7 @@ def amount(effect: float, unit: str) -> str:
 
 
 def _share(word: ExplainedWord, largest: float) -> float:
-    return round(abs(word.effect or 0.0) / largest, 2) if largest else 0.0
+    return min(1.0, round(abs(word.effect or 0.0) / largest, 2)) if largest else 0.0
 
 
 def signed(effect: float) -> str:
