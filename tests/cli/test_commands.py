@@ -15,6 +15,7 @@ import tiny
 
 from seqlab.cli import console
 from seqlab.cli.app import app
+from seqlab.measure.metric_kinds import DIAGNOSTICS
 from seqlab.report.position_losses import FEW_TARGETS
 from seqlab.runs.cards import POSITION_LOSS, POSITION_TARGETS
 from seqlab.runs.run_folder import RunFolder, open_run
@@ -180,6 +181,31 @@ def test_diagnose(seqlab, language: RunFolder) -> None:
     last = len(curve["x"]) - 1
     assert [int(row[0]) for row in table] == sorted({0, *(2**k for k in range(9) if 2**k <= last), last})
     assert [row[1] for row in table] == [f"{curve['y'][int(row[0])]:.4g}" for row in table]
+
+
+def test_several_runs_are_diagnosed_and_one_that_cannot_be_is_named(seqlab, language: RunFolder) -> None:
+    other = tiny.fit(tiny.BRACKETS, "model.cell=gru", "name=other")
+    names = language.path.name, other.path.name
+    found = json.loads(seqlab("diagnose", *names, "--json").out)
+    assert [one["run"] for one in found] == list(names)
+    assert set(found[0]["diagnostics"]) == set(DIAGNOSTICS)
+    result = seqlab("diagnose", "gone", names[1], "--diagnostic", "saturation")
+    assert result.status == 0
+    assert "There is no run 'gone'" in result.err
+    assert "Layer 1, update gate: " in result.out
+    result = seqlab("diagnose", names[1], "--diagnostic", "free-running")
+    assert re.search(r"^position  teacher-forced loss +free-running loss +targets$", result.out, re.MULTILINE)
+    assert seqlab("diagnose").status == 2
+
+
+def test_texts_after_random_tokens(seqlab, language: RunFolder) -> None:
+    arguments = ("sample", language.path.name, "--random-token", "--count", "20", "--length", "3")
+    texts = json.loads(seqlab(*arguments, "--json").out)
+    assert {text["prompt"] for text in texts} == {"(", ")"}
+    assert texts == json.loads(seqlab(*arguments, "--json").out)
+    refused = seqlab(*arguments, "--prompt", "(")
+    assert refused.status == 2
+    assert "'prompt' must be left out where texts begin with a random token. Got '('" in refused.err
 
 
 def test_a_diagnosis_is_recorded_with_the_run(seqlab, language: RunFolder) -> None:

@@ -19,10 +19,10 @@ from seqlab.cli.streams import StandardStreams
 from seqlab.runs.run_folder import RunFolder
 
 TEXT = "a really good film, unheard!"
-WORD = {"text", "start", "end", "tokens", "effect", "status"}
+WORD = {"text", "start", "end", "tokens", "effect", "status", "floor"}
 EXPLANATION = {
     *("text", "predicted", "label", "probability", "value", "baseline", "gap", "steps", "converged"),
-    "words",
+    *("words", "unit", "targets", "floor", "possible"),
 }
 
 
@@ -58,6 +58,24 @@ def test_json_has_every_word_with_its_position(seqlab, classifier: RunFolder) ->
         first["label"] == first["predicted"] == max(answer["probabilities"], key=answer["probabilities"].get)
     )
     assert empty["words"] == []
+
+
+def test_a_language_models_surprisals(seqlab, language: RunFolder) -> None:
+    (found,) = explained(seqlab, language, "(())")["texts"]
+    assert found["unit"] == "bits"
+    assert found["value"] == pytest.approx(sum(word["effect"] for word in found["words"]))
+    assert [word["text"] for word in found["words"]] == [*"(())", ".end"]
+    shown = seqlab("explain", language.path.name, "(())", ")", "--top", "2").out
+    assert f"[1] {found['value'] / 5:.3f} bits per token\n  (()) .end\n" in shown
+    assert "Under the true distribution: " in shown
+    assert "Not a text of the language: token 1, ')', cannot follow." in shown
+    result = seqlab("explain", language.path.name, "(())", "((", "-o", "surprisal.html")
+    assert result.status == 0
+    page = Path("surprisal.html").read_text(encoding="utf-8")
+    assert f"<h1>How surprising {language.path.name} finds texts</h1>" in page
+    assert page.count("The same under the true distribution") == 2
+    assert "against the label" not in page
+    assert f'title="{found["words"][0]["effect"]:.2f} bits"' in page
 
 
 def test_a_label_that_is_not_predicted(seqlab, classifier: RunFolder) -> None:

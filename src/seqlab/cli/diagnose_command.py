@@ -23,9 +23,10 @@ def diagnose(
     trust: Trust = False,
     as_json: Json = False,
 ) -> None:
-    """Diagnose the best checkpoint of runs: loss by position, gradient through time, saturation.
+    """Diagnose runs: loss by position, gradients, saturation.
 
-    What is measured is kept in the runs' folders, and `seqlab report RUN...` draws all runs in one chart.
+    The best checkpoint of each run is analysed. What is measured is kept in the runs' folders, and
+    `seqlab report RUN...` draws all runs in one chart.
 
     Parameters
     ----------

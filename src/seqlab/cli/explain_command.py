@@ -52,7 +52,7 @@ def explain(
     trust: Trust = False,
     as_json: Json = False,
 ) -> None:
-    """Show what each word of a text adds to a model's answer, or how surprising a language model finds it.
+    """Show what each word of a text adds to a model's answer.
 
     The answer is a label, a number, or of a language model the probability of the text, to which each token
     adds its surprisal in bits. On a terminal words are coloured by their effect, and the largest effects

@@ -44,7 +44,7 @@ class TextExplanation:
     sum of the effects is from value - baseline. steps: of integrated gradients. converged: whether the gap
     is within the tolerance of the method. unit: of effects and value, "" of log odds and numbers. targets: of
     a language model the predicted tokens. floor: the value under the true distribution, where it is known
-    and not infinite. possible: the words up to the first that cannot follow by it; None where it is not known.
+    and not infinite. possible: the words before the first that cannot follow; None where it is unknown.
     """
 
     text: str
