@@ -567,7 +567,9 @@ def diagnosed(content: Table) -> Table:
         kind: {
             "found": numbers_of(one["found"]),
             "records": {
-                record["name"]: record["value"] if "value" in record else series(record["y"], longest=64)
+                record["name"]: record["value"]
+                if "value" in record
+                else series(record.get("values", record.get("y")), longest=64)
                 for record in one["records"]
             },
         }

@@ -87,7 +87,7 @@ def _rescaled(chapter: Chapter, split: str, lines: Sequence[_LayerLine]) -> Figu
         f"be compared; {split_title(split)} of {chapter.title}. Left: norm of each row's gradient, averaged "
         "over rows. Right: norm of the gradient averaged over rows, in which rows that differ in direction "
         "cancel each other. The axis begins with the distances that all lines have; zooming out shows more."
-        + (" Dashes tell the layers apart." if several else ""),
+        + (" Dashes distinguish the layers." if several else ""),
         charts={"": layered(chart, height=HEIGHT, zoom=("x", "y"))},
         rows=tuple(rows),
         keys=("run", "label", "layer", "measure", "x", "value"),
