@@ -58,7 +58,9 @@ def row_gates(stack: RecurrentStack, layer: int, suffix: str, x: Tensor) -> tupl
     """Outputs and saturating activations of one row (T, E), by the equations in the docstrings of cells."""
     w, u, b = (getattr(stack, f"{n}_l{layer}{suffix}") for n in ("weight_ih", "weight_hh", "bias_ih"))
     second = getattr(stack, f"bias_hh_l{layer}{suffix}", torch.zeros_like(b))
-    h, c, s = x.new_zeros(H), x.new_zeros(H), torch.sigmoid
+    index = layer * len(stack.suffixes) + stack.suffixes.index(suffix)
+    start = {name: tensor[0, index] for name, tensor in stack.start(1).items()}
+    h, c, s = start["h"], start.get("c", x.new_zeros(H)), torch.sigmoid
     blocks = {name: slice(i * H, (i + 1) * H) for i, name in enumerate("abcd")}
     outputs: list[Tensor] = []
     found: dict[str, list[Tensor]] = {}
@@ -117,9 +119,14 @@ def found(records: list[object]) -> dict[str, tuple[float, ...]]:
     return dict(zip(matrix.rows, matrix.values, strict=True))
 
 
+@pytest.mark.parametrize("learned", [False, True])
 @pytest.mark.parametrize("cell", ["elman", "elman-concat", "gru", "gru-reset-before", "lstm"])
-def test_equal_to_gates_step_by_step(cell: str) -> None:
-    model, rows = language_model(cell), data()
+def test_equal_to_gates_step_by_step(cell: str, learned: bool) -> None:
+    model, rows = language_model(cell, learned_initial_state=learned), data()
+    random = torch.Generator().manual_seed(7)
+    for name, parameter in model.named_parameters():
+        if "start" in name or "initial" in name:
+            parameter.data.normal_(generator=random)
     stack = model.body
     assert isinstance(stack, RecurrentStack)
     with torch.no_grad():

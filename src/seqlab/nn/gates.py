@@ -1,18 +1,20 @@
 """Activations of recurrent cells that saturate: gates, and states that are a tanh.
 
-Legend: N pairs of an input and the state before it, E inputs, H units, G gates, x~ = W x + b_ih.
+Legend: B sequences, T steps, N tokens of all of them, E inputs, H units.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
+from seqlab.data.sequences import length_mask
 from seqlab.nn.cells import Weights
 
 GATE_ENDS, TANH_ENDS = (0.1, 0.9), (-0.9, 0.9)
@@ -52,22 +54,49 @@ class BoundedActivation:
         return (self.values < low).double().mean().item(), (self.values > high).double().mean().item()
 
 
-def bounded_activations(
-    cell: str,
-    weights: Weights,
-    x: Float[Tensor, "N E"],
-    before: Float[Tensor, "N H"],
-    after: Float[Tensor, "N H"],
-) -> list[BoundedActivation]:
+class TokensRead(NamedTuple):
+    """Of every token of several sequences its input, the output h of the step before, and that of its own."""
+
+    x: Float[Tensor, "N E"]
+    before: Float[Tensor, "N H"]
+    after: Float[Tensor, "N H"]
+
+
+def tokens_read(
+    x: Float[Tensor, "B T E"],
+    after: Float[Tensor, "B T H"],
+    initial: Float[Tensor, "B H"],
+    lengths: Int[Tensor, " B"],
+    *,
+    reverse: bool,
+) -> TokensRead:
+    """What one layer in one direction read, without padding.
+
+    Args:
+        x: inputs.
+        after: outputs.
+        initial: the output before the first step.
+        lengths: tokens of each sequence.
+        reverse: whether each sequence is read from its last token to its first.
+    """
+    mask = length_mask(lengths, x.shape[1])
+    first = initial.unsqueeze(1)
+    before = torch.cat([after[:, 1:], first] if reverse else [first, after[:, :-1]], dim=1)
+    if reverse:
+        rows = lengths.nonzero().squeeze(1)
+        before[rows, lengths[rows] - 1] = initial[rows]
+    return TokensRead(x[mask], before[mask], after[mask])
+
+
+def bounded_activations(cell: str, weights: Weights, read: TokensRead) -> list[BoundedActivation]:
     """What saturates in a cell, by its equations from what it read.
 
     Args:
         cell: a key of `CELLS`; of another one it is not known what saturates.
         weights: of the cell.
-        x: inputs.
-        before: the outputs h of the step before each of them.
-        after: the outputs h of their own steps.
+        read: its inputs and outputs.
     """
+    x, before, after = read
     if cell in _TANH_STATES:
         return [BoundedActivation("state", after, TANH_ENDS)]
     H = before.shape[1]

@@ -11,12 +11,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from typing_extensions import override
 
-from seqlab.data.sequences import length_mask
 from seqlab.nn.cells import CELLS, States, Weights
 from seqlab.nn.connection import Connection
 from seqlab.nn.dropout import Dropout
 from seqlab.nn.embedding import Lookup, vectors_of
-from seqlab.nn.gates import BoundedActivation, bounded_activations
+from seqlab.nn.gates import BoundedActivation, bounded_activations, tokens_read
 from seqlab.nn.implementation import Implementation
 from seqlab.nn.layer import Layer, LayerGroup
 from seqlab.nn.layer_inputs import check_inputs, check_states, ragged_lengths
@@ -153,7 +152,7 @@ class RecurrentStack(Layer, Traceable):
         finals: list[States] = []
         total: Tensor | None = None
         if self.trace is not None:
-            self.trace.begin(lengths)
+            self.trace.begin(lengths, state[self.cell.states[0]].detach())
         for layer in range(self.layers):
             read = x if isinstance(x, Lookup) or layer == 0 else self.dropout(x)
             if self.trace is not None:
@@ -186,16 +185,13 @@ class RecurrentStack(Layer, Traceable):
 
     @override
     def bounded_activations(self) -> Sequence[tuple[int, BoundedActivation]]:
-        trace, found = self.trace, list[tuple[int, BoundedActivation]]()
+        trace, found, D = self.trace, list[tuple[int, BoundedActivation]](), len(self.suffixes)
         assert trace is not None, "asked while it is traced"
-        mask = length_mask(trace.lengths, trace.states[0].shape[1])
         for layer, (x, y) in enumerate(zip(trace.inputs, trace.states, strict=True)):
-            for suffix, after in zip(self.suffixes, y.split(self.hidden_size, dim=2), strict=True):
-                # A zero state before the first step; padding is zero, too, before which the reverse begins.
-                zeros = torch.zeros_like(after[:, :1])
-                before = [after[:, 1:], zeros] if suffix else [zeros, after[:, :-1]]
-                read = x[mask], torch.cat(before, dim=1)[mask], after[mask]
-                each = bounded_activations(self.cell_name, self._weights(layer, suffix), *read)
+            for direction, (suffix, after) in enumerate(zip(self.suffixes, y.chunk(D, dim=2), strict=True)):
+                start = trace.initial[:, layer * D + direction]
+                read = tokens_read(x, after, start, trace.lengths, reverse=direction == 1)
+                each = bounded_activations(self.cell_name, self._weights(layer, suffix), read)
                 found += [(layer + 1, one.named(suffix)) for one in each]
         return found
 

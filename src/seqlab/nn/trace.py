@@ -26,6 +26,7 @@ class Trace:
     recurrence, the input of a layer with attention.
 
     lengths: steps of each sequence, which are fewer than its tokens after a pooling of steps.
+    initial: the output before the first step of each layer and direction of a recurrence, detached.
     inputs: what each layer of a recurrence read, detached from the graph.
     states: of each layer, zero at padding, detached from the graph.
     gradients: dL/dh_t, through the layer's output and through every later step; zero at padding, and all zero
@@ -33,13 +34,15 @@ class Trace:
     """
 
     lengths: Int[Tensor, " B"] = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
+    initial: Float[Tensor, "B LD H"] = field(default_factory=lambda: torch.empty(0, 0, 0))
     inputs: list[Float[Tensor, "B T E"]] = field(default_factory=list)
     states: list[Float[Tensor, "B T H"]] = field(default_factory=list)
     gradients: list[Float[Tensor, "B T H"]] = field(default_factory=list)
 
-    def begin(self, lengths: Int[Tensor, " B"]) -> None:
+    def begin(self, lengths: Int[Tensor, " B"], initial: Float[Tensor, "B LD H"] | None = None) -> None:
         """Discard the previous forward pass, for one of sequences of these lengths."""
         self.lengths = lengths
+        self.initial = torch.empty(0, 0, 0) if initial is None else initial
         self.inputs.clear()
         self.states.clear()
         self.gradients.clear()
@@ -68,7 +71,7 @@ class Traceable:
     trace: Trace | None = None
 
     def bounded_activations(self) -> Sequence[tuple[int, BoundedActivation]]:
-        """What saturates in the traced forward pass from a zero state on; each with its layer, from 1.
+        """What saturates in the traced forward pass, each with its layer, from 1.
 
         () where nothing does, or where it is not known.
         """
