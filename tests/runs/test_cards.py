@@ -18,12 +18,13 @@ from seqlab.report.data_tables import CARD_ROWS, cards_table
 from seqlab.report.oracle_tables import ORACLE_COLUMNS
 from seqlab.report.run_data import read_run
 from seqlab.runs import run_journals
-from seqlab.runs.cards import Card, MatrixTable, OracleCard
+from seqlab.runs.cards import Card, GenerationCard, MatrixTable, OracleCard
 from seqlab.runs.run_folder import RunFolder
 from seqlab.runs.typed_json import DamagedFileError
 
 PACKAGE = Path(str(seqlab.__file__)).parent
-KEYS = {*Card.__required_keys__, *OracleCard.__required_keys__, *MatrixTable.__required_keys__}
+SHAPES = (Card, OracleCard, GenerationCard, MatrixTable)
+KEYS = {key for shape in SHAPES for key in shape.__required_keys__}
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +56,9 @@ def test_a_card_has_exactly_the_declared_keys(run: RunFolder) -> None:
     oracle = run.oracle_card()
     assert oracle is not None
     assert set(oracle) == OracleCard.__required_keys__
+    generated = run.generation_card()
+    assert generated is not None
+    assert set(generated) == GenerationCard.__required_keys__
 
 
 def test_the_rules_of_comparison_read_keys_that_a_card_has(run: RunFolder) -> None:
@@ -123,6 +127,14 @@ def test_a_card_with_other_keys_is_refused(run: RunFolder, damage: str) -> None:
 def test_every_file_of_a_run_has_a_reader(run: RunFolder) -> None:
     """A new file must get a reader in `RunFolder`, and be listed here."""
     files = {path.relative_to(run.path).parts[0] for path in run.path.rglob("*")}
-    readers = {"config.toml", "data.json", "environment.json", "finished.json", "run.json", "lock"}
+    readers = {
+        "config.toml",
+        "data.json",
+        "environment.json",
+        "finished.json",
+        "generated.json",
+        "run.json",
+        "lock",
+    }
     folders = {"cards", "checkpoints", "scores"}
     assert files == readers | folders | {run_journals.RECORDS, run_journals.SAMPLES, run_journals.TIMINGS}
