@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -258,6 +258,9 @@ class Run:
         metrics: str | Sequence[str] = (),
         *,
         calibrate: bool = False,
+        dynamic: bool | Mapping[str, Any] = False,
+        cache: bool | Mapping[str, Any] = False,
+        tune: bool = False,
         device: str = "cpu",
     ) -> Card:
         """Score the best checkpoint on every target of a split, once; keep the result in the run's folder.
@@ -268,6 +271,12 @@ class Run:
             split: train, valid, test or another one of the data. Use test once, at the end.
             metrics: a name or several (`seqlab list metrics`); (): those of the task.
             calibrate: whether to fit the temperature that divides a classifier's logits, on validation.
+            dynamic: whether to learn from each part of a running text after it was scored, or the settings of
+                `seqlab.evaluate.adaptation.DynamicConfig` that are not the default ones.
+            cache: whether to expect words again that followed similar features, or settings of
+                `seqlab.evaluate.adaptation.CacheConfig`. The run's weights stay as they are, and the result
+                is kept in a card of its own.
+            tune: whether to search for better settings of both on the validation split first.
             device: cpu, cuda or mps.
 
         Returns:
@@ -278,12 +287,20 @@ class Run:
             UserError: there is no such split or metric, or the data has changed.
             WorkError: another process works in the run's folder.
         """
+        from seqlab.evaluate.adaptation import adaptation_of
         from seqlab.evaluate.evaluation import evaluate_run
         from seqlab.evaluate.inspection import DEFAULT_ERRORS, Inspection
 
         inspection = Inspection(DEFAULT_ERRORS, calibrate) if calibrate or not metrics else None
         return evaluate_run(
-            self._folder, split, _several(metrics), inspection=inspection, device=device, trust=self._trust
+            self._folder,
+            split,
+            _several(metrics),
+            inspection=inspection,
+            adaptation=adaptation_of({"dynamic": dynamic, "cache": cache}, tune=tune),
+            tune=tune,
+            device=device,
+            trust=self._trust,
         )
 
     def diagnose(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seqlab.cli.arguments import Json, Run, Trust, Whole
+from seqlab.cli.arguments import Json, Run, Setting, Trust, Whole
 from seqlab.cli.console import metrics_line, print_json, print_line, print_table
 from seqlab.cli.curve_tables import print_curves
 from seqlab.cli.inspection_tables import (
@@ -34,11 +34,14 @@ MAX_MISTAKES = 10
 def evaluate(
     name: Run,
     /,
-    *,
+    *settings: Setting,
     split: str = "valid",
     metric: tuple[str, ...] = (),
     errors: Whole | None = None,
     calibrate: bool = False,
+    dynamic: bool = False,
+    cache: bool = False,
+    tune: bool = False,
     device: str = "cpu",
     trust: Trust = False,
     as_json: Json = False,
@@ -46,10 +49,14 @@ def evaluate(
     """Score a run's best checkpoint on a split: every target, once.
 
     A classifier is also inspected: the scores of each label, its wrong texts, its calibration, and what it
-    would gain by abstaining.
+    would gain by abstaining. A network that models running text can adapt to the text while it is scored;
+    the result has a card of its own, and the run's weights stay as they are.
 
     Parameters
     ----------
+    settings
+        Settings of --dynamic and --cache, e.g. dynamic.learning_rate=0.001 cache.size=2000; they switch on
+        what they belong to. dynamic: rule, learning_rate, decay, window, epsilon. cache: size, theta, weight.
     split
         train, valid or test. Use test once, at the end.
     metric
@@ -61,15 +68,24 @@ def evaluate(
     calibrate
         Fit the temperature that divides a classifier's logits, on the validation split, and measure its
         effect.
+    dynamic
+        Dynamic evaluation: learn from each part of the text after it was scored (Krause et al. 2018).
+    cache
+        Neural cache: expect words again that followed similar features (Grave et al. 2017).
+    tune
+        Search for better settings of --dynamic and --cache on the validation split, then score the split with
+        them.
     device
         Device to compute on: cpu, cuda or mps.
     as_json
         Print the evaluation card as JSON.
     """
+    from seqlab.evaluate.adaptation import adaptation_config
     from seqlab.evaluate.evaluation import evaluate_run
     from seqlab.evaluate.inspection import DEFAULT_ERRORS, Inspection
     from seqlab.runs import run_folder
 
+    adaptation = adaptation_config(settings, dynamic=dynamic, cache=cache, tune=tune)
     if errors is not None and errors < 0:
         raise UserError(f"'errors' must be at least 0. Got {errors}. Nearest: 0.")
     run = run_folder.find(name)
@@ -81,6 +97,8 @@ def evaluate(
             split,
             metric,
             inspection=inspection,
+            adaptation=adaptation,
+            tune=tune,
             device=device,
             progress=display.scored,
             trust=trust,
@@ -95,6 +113,7 @@ def evaluate(
 
 
 def _print_card(card: Card) -> None:
+    from seqlab.evaluate.adaptation import adaptation_line
     from seqlab.report.position_losses import position_losses
     from seqlab.report.tables import split_title
 
@@ -102,6 +121,8 @@ def _print_card(card: Card) -> None:
     kept = f"; checkpoint of step {card['checkpoint_step']:,}" if card["checkpoint_step"] else ""
     size = f"{counted(card['sequences'], 'sequence')}, {counted(card['tokens'], 'token')}"
     print_line(f"{size}, {card['scored_as']}{kept}")
+    if "adaptation" in card:
+        print_line(adaptation_line(card["adaptation"]))
     for other, count in {"train": card["equal_to_training"], **card["equal_to_others"]}.items():
         if count:
             print_line(f"{count:,} of them {'is' if count == 1 else 'are'} also in the {split_title(other)}")

@@ -27,12 +27,14 @@ class Rule:
     what: its name for users.
     required: whether every card has it. A property that a later version added is unknown, not different,
         where a card lacks it.
+    absent: what a card that lacks it has; None: it is not known.
     """
 
     key: str
     what: str
     matters: Matters = Matters.ALWAYS
     required: bool = True
+    absent: str | None = None
 
 
 RULES = (
@@ -43,6 +45,7 @@ RULES = (
     Rule("texts_sha256", "the texts (SHA-256)", Matters.TEXTS, required=False),
     Rule("targets", "the number of targets", required=False),
     Rule("end_token_counts", "whether the end token counts", required=False),
+    Rule("adaptation.kind", "the adaptation to the text", absent="none"),
     Rule("split_sha256", "the encoded split (SHA-256)", Matters.UNLESS_SAME_TEXTS),
     Rule("tokens", "the number of tokens", Matters.UNLESS_SAME_TEXTS),
     Rule("tokenizer", "the tokenizer", Matters.UNLESS_SAME_TEXTS),
@@ -134,7 +137,7 @@ def comparable_groups(cards: Mapping[str, Card]) -> list[list[str]]:
 def _differences(cards: Sequence[Card], rules: Sequence[Rule]) -> list[CardDifference]:
     different = []
     for rule in rules:
-        values = [_get(card, rule.key) for card in cards]
+        values = [rule.absent if (value := _get(card, rule.key)) is None else value for card in cards]
         # None means "not recorded", which differs only from what every card has.
         known = [value for value in values if value is not None]
         unequal = any(value != known[0] for value in known)

@@ -186,8 +186,8 @@ class EqualWindows(Batches):
 class OverlappingWindows(Batches):
     """A running text in windows of which only the last half counts; the first half is context.
 
-    Every token is a target that counts exactly once, read with the `window - window // 2` to
-    `window - 1` tokens before its input token (fewer only where the text begins):
+    Every token is a target that counts exactly once, read with the `window - stride` to `window - 1` tokens
+    before its input token (fewer only where the text begins). The stride is `window // 2` unless given:
 
         window 4    . a b c d e f g h     the input; `.` is the start token
                     a b c d               counted in the first window: all
@@ -199,7 +199,15 @@ class OverlappingWindows(Batches):
     ([[0, 1, 2, 3], [2, 3, 4, 5], [4, 5, 6, 7]], [False, False, True, True])
     """
 
-    def __init__(self, tokens: NDArray[np.integer], *, window: int, start: int, batch_size: int):
+    def __init__(
+        self,
+        tokens: NDArray[np.integer],
+        *,
+        window: int,
+        start: int,
+        batch_size: int,
+        stride: int | None = None,
+    ):
         """Cut a text.
 
         Args:
@@ -207,6 +215,7 @@ class OverlappingWindows(Batches):
             window: tokens of a window.
             start: the token before the first one.
             batch_size: windows per batch.
+            stride: targets that count in each window but the first, at most window // 2; None: that many.
 
         Raises:
             UserError: a window has no room for context, or a batch none for a window.
@@ -216,10 +225,10 @@ class OverlappingWindows(Batches):
         if batch_size < 1:
             raise UserError(f"'batch_size' must be at least 1. Got {batch_size!r}. Nearest: 1.")
         self._tokens, self._start, self._window, self._batch_size = tokens, start, window, batch_size
-        self._stride = window // 2
+        self._stride = window // 2 if stride is None else min(stride, window // 2)
         further = -(-max(0, len(tokens) - window) // self._stride)
         self._windows = (1 + further) if len(tokens) else 0
-        self.context = f"{window - window // 2} to {window - 1} tokens of context"
+        self.context = f"{window - self._stride} to {window - 1} tokens of context"
 
     def __len__(self) -> int:
         return (self._windows + self._batch_size - 1) // self._batch_size

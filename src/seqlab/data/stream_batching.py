@@ -121,10 +121,14 @@ class OverlappingBatching(_Windows):
 
     kind: Literal["overlapping"] = "overlapping"
     """Name of the batching."""
+    stride: int | None = Field(default=None, ge=1)
+    """Targets that count in a window, at most window // 2; None: that many."""
 
     @override
     def next_token_batches(self, split: Split, seed: int | None, *, start: int, end: int | None) -> Batches:
         from seqlab.data.batches import OverlappingWindows
 
         tokens, window = split.text.tokens, self.window
-        return OverlappingWindows(tokens, window=window, start=start, batch_size=self.batch_size)
+        return OverlappingWindows(
+            tokens, window=window, start=start, batch_size=self.batch_size, stride=self.stride
+        )

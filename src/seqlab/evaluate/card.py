@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from seqlab.data.dataset import Split
 from seqlab.evaluate.fitted import Fitted
 from seqlab.measure.item_collector import SplitResult
 from seqlab.measure.metric_kinds import METRICS
 from seqlab.runs.cards import Card, CurveTable, MatrixTable
+from seqlab.runs.run_files import scored_name
 from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.records import Curve, Matrix, Record, Scalar
 from seqlab.tasks.own_metric_spec import metric_name
@@ -45,13 +47,20 @@ def write_card(
 
     The run's card keeps numbers of the same weights that were not computed this time.
     """
-    card, before = describe(run, fitted, split, metrics, exact), run.card(split)
-    same_weights = before is not None and before["checkpoint_step"] == card["checkpoint_step"]
+    kind = fitted.adaptation["kind"] if fitted.adaptation is not None else ""
+    card, before = describe(run, fitted, split, metrics, exact), run.card(split, kind)
+    same_weights = before is not None and _weights(before) == _weights(card)
     # Without the outputs it is not known which targets are right, so scores that say it are kept.
     if not same_weights or any(METRICS[metric].reads == "outputs" for metric in metrics):
-        run.write_scores(split, exact.scores)
+        run.write_scores(scored_name(split, kind), exact.scores)
     run.write_card(_merged(before, card) if before is not None and same_weights else card)
     return card
+
+
+def _weights(card: Card) -> tuple[int, Mapping[str, Any] | None]:
+    """What the numbers of a card are of: weights, and how they adapted."""
+    adaptation = card.get("adaptation")
+    return card["checkpoint_step"], None if adaptation is None else adaptation["settings"]
 
 
 def _merged(before: Card, card: Card) -> Card:
@@ -92,11 +101,13 @@ def describe(run: RunFolder, fitted: Fitted, split: str, metrics: Sequence[str],
         "checkpoint_step": fitted.moment.step,
         "seed": fitted.seed,
         "budget": fitted.budget,
-        "test_evaluations": _test_evaluations(run, split) + 1,
+        "test_evaluations": _test_evaluations(run, fitted, split) + 1,
         "run": run.path.name,
         "fingerprint": run.fingerprint,
         "environment": run.environment(),
     }
+    if fitted.adaptation is not None:
+        card["adaptation"] = fitted.adaptation
     if split in dataset.left_out:
         card["left_out"] = dataset.left_out[split]
     return card
@@ -122,7 +133,11 @@ def _end_counts(fitted: Fitted, split: Split) -> bool:
     return not split.running or vocabulary.start in split.text.tokens
 
 
-def _test_evaluations(run: RunFolder, split: str) -> int:
-    """How often a split other than validation was scored before; validation may be scored freely."""
-    before = None if split == "valid" else run.card(split)
+def _test_evaluations(run: RunFolder, fitted: Fitted, split: str) -> int:
+    """How often a split other than validation was scored before with the same kind of adaptation, or none.
+
+    Validation may be scored freely.
+    """
+    kind = fitted.adaptation["kind"] if fitted.adaptation is not None else ""
+    before = None if split == "valid" else run.card(split, kind)
     return 0 if before is None else before["test_evaluations"]

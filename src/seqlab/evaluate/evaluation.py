@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from seqlab.evaluate.adaptation import AdaptationConfig
 from seqlab.evaluate.card import write_card
 from seqlab.evaluate.diagnose import plain
 from seqlab.evaluate.final_records import final
@@ -35,6 +36,8 @@ def evaluate_run(
     metrics: Sequence[str],
     *,
     inspection: Inspection | None = None,
+    adaptation: AdaptationConfig | None = None,
+    tune: bool = False,
     device: str = "cpu",
     progress: Callable[[int, int], None] | None = None,
     trust: bool = False,
@@ -48,6 +51,9 @@ def evaluate_run(
             each position.
         inspection: of a classifier also wrong texts and, where there are no `metrics`, what it takes to trust
             it; None: nothing but the metrics.
+        adaptation: how the model adapts to the text that it is scored on; its card is one of its own. None:
+            not at all.
+        tune: whether the settings of the adaptation are where a search on the validation split begins.
         device: where the model lives.
         progress: called with the number of parts done and of all.
         trust: see `load_run`.
@@ -63,6 +69,8 @@ def evaluate_run(
     config = read_trusted(run, trust=trust)
     with numerics(device, threads) as device_used, run.lock():
         fitted = loader(config).fitted(run, read_dataset(run, config), device_used)
+        if adaptation is not None:
+            fitted = fitted.adapted(adaptation, tune=tune, progress=progress)
         task, dataset = fitted.task, fitted.dataset
         named = tuple(dict.fromkeys(metric_key(name, task.metrics) for name in metrics))
         chosen = named or fitted.metrics
@@ -70,8 +78,9 @@ def evaluate_run(
             chosen = trust_metrics(fitted, chosen)
         check_metrics(chosen, task, task.spec(dataset).outputs, {split: split_of(dataset, split)})
         exact = _score(run, fitted, split, chosen, inspection=inspection, progress=progress)
-        if run.finished:
-            # An unfinished run's records are cut back when it is resumed, so they only go to the card.
+        if run.finished and adaptation is None:
+            # An unfinished run's records are cut back when it is resumed, so they only go to the card. All
+            # records are of the trained weights, so those of an adapted model go there, too.
             run.append(_recorded(exact.records, named or task.metrics), fitted.moment)
         return write_card(run, fitted, split, chosen, exact)
 

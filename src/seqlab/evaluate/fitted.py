@@ -10,13 +10,14 @@ import torch
 
 from seqlab.data.dataset import Dataset, Split
 from seqlab.data.tokenizers.tokenizer import Tokenizer
+from seqlab.evaluate.adaptation import AdaptationConfig
 from seqlab.evaluate.fitted_kinds import LOADERS
 from seqlab.experiment.experiment_config import AnyExperimentConfig
 from seqlab.measure.diagnosis import Diagnosis
 from seqlab.measure.item_collector import SplitResult
 from seqlab.models.input_spec import InputSpec
 from seqlab.models.model import SequenceModel
-from seqlab.runs.cards import POSITION_LOSS
+from seqlab.runs.cards import POSITION_LOSS, AdaptationEntry
 from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.errors import unknown
 from seqlab.schema.records import Moment
@@ -31,6 +32,7 @@ class Fitted(ABC):
 
     seed: of the run; None where nothing was drawn. moment: when in training it was kept. budget: how long it
     was trained, at most, or what it is made of. members: what it combines; () where it is a model.
+    adaptation: how it adapts to the text that it is scored on; None: not at all.
     """
 
     config: AnyExperimentConfig
@@ -40,6 +42,7 @@ class Fitted(ABC):
     moment: Moment
     budget: Mapping[str, Any]
     members: Sequence[Fitted] = ()
+    adaptation: AdaptationEntry | None = None
 
     @property
     def shows_texts(self) -> bool:
@@ -84,6 +87,21 @@ class Fitted(ABC):
 
         Raises:
             UserError: there is no such diagnostic or split, or the model has no layers to inspect.
+        """
+
+    @abstractmethod
+    def adapted(
+        self, config: AdaptationConfig, *, tune: bool, progress: ScoringProgress | None = None
+    ) -> Fitted:
+        """The same, adapting to the text that it is scored on.
+
+        Args:
+            config: how.
+            tune: whether the settings are where a search on the validation split begins.
+            progress: called while the search scores.
+
+        Raises:
+            UserError: it is not a network that models running text, or there is nothing to search on.
         """
 
 

@@ -12,6 +12,7 @@ from typing_extensions import override
 from seqlab.baselines.baseline import Baseline, FitContext, Integers, TargetScores
 from seqlab.data.dataset import Dataset
 from seqlab.data.tokenizers.tokenizer import Tokenizer
+from seqlab.evaluate.adaptation import AdaptationConfig, no_adaptation
 from seqlab.evaluate.baseline_model import BaselineModel
 from seqlab.evaluate.fitted import Fitted, Loader, ScoringProgress, split_of
 from seqlab.evaluate.weights import reading
@@ -72,6 +73,12 @@ class FittedBaseline(Fitted):
     @override
     def diagnose(self, kinds: Sequence[str], split: str, rows: int | None) -> dict[str, Diagnosis]:
         raise UserError("A diagnosis must be of a network's run. Got a baseline, which has no layers.")
+
+    @override
+    def adapted(
+        self, config: AdaptationConfig, *, tune: bool, progress: ScoringProgress | None = None
+    ) -> Fitted:
+        raise no_adaptation("a baseline, which has no features and no gradient", "the run of a network")
 
     def _check_positions(self, metrics: Sequence[str]) -> None:
         for key in metrics:

@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from seqlab.data.dataset import Dataset
 from seqlab.data.tokenizers.tokenizer import Tokenizer
+from seqlab.evaluate.adaptation import AdaptationConfig, no_adaptation
 from seqlab.evaluate.combined import combine
 from seqlab.evaluate.fitted import Fitted, Loader, ScoringProgress, loader, split_of
 from seqlab.evaluate.loaded import read_config, read_dataset
@@ -90,6 +91,12 @@ class FittedEnsemble(Fitted):
             "A diagnosis must be of a network's run. Got an ensemble, which has no layers of its own. "
             f"Nearest: one of its members, {', '.join(self.config.members)}."
         )
+
+    @override
+    def adapted(
+        self, config: AdaptationConfig, *, tune: bool, progress: ScoringProgress | None = None
+    ) -> Fitted:
+        raise no_adaptation("an ensemble", f"one of its members, {', '.join(self.config.members)}")
 
 
 class EnsembleLoader(Loader):

@@ -10,6 +10,10 @@ from typing_extensions import override
 from seqlab.data.dataset import Dataset
 from seqlab.data.tokenizers.tokenizer import Tokenizer
 from seqlab.evaluate import diagnose
+from seqlab.evaluate.adaptation import Adaptation, AdaptationConfig, no_adaptation
+from seqlab.evaluate.adaptation_search import tuned
+from seqlab.evaluate.adapted_network import AdaptedNetwork
+from seqlab.evaluate.adaptive_scoring import AdaptiveScoring
 from seqlab.evaluate.fitted import Fitted, Loader, ScoringProgress, split_of
 from seqlab.evaluate.scoring import score_exactly
 from seqlab.evaluate.weights import load_best
@@ -55,6 +59,17 @@ class FittedNetwork(Fitted):
     @override
     def diagnose(self, kinds: Sequence[str], split: str, rows: int | None) -> dict[str, Diagnosis]:
         return diagnose.diagnose(self._experiment, kinds, split, rows)
+
+    @override
+    def adapted(
+        self, config: AdaptationConfig, *, tune: bool, progress: ScoringProgress | None = None
+    ) -> Fitted:
+        if self.task.output != "text" or not self.dataset.running:
+            found = "separate texts" if self.task.output == "text" else f"the task {self.config.task.kind!r}"
+            raise no_adaptation(found, "an evaluation without them")
+        scoring = AdaptiveScoring(self._experiment)
+        found = tuned(scoring, config, self.dataset, progress) if tune else Adaptation(config)
+        return AdaptedNetwork(self._experiment, self.moment, self.budget, scoring, found)
 
 
 class NetworkLoader(Loader):

@@ -155,7 +155,7 @@ def _score(
     rows = mask.nonzero()[:, 0]
     lengths = batch.inputs.lengths[rows]
     _, none = task.scores(model.head, kept[:0], targets[:0], outputs=outputs)
-    count = max(1, min(TARGETS_AT_ONCE, LOGITS_AT_ONCE // max(1, none.shape[1])))
+    count = targets_at_once(none.shape[1])
 
     def pieces() -> Iterator[tuple[Scored, Tensor]]:
         for begin in range(0, len(targets), count):
@@ -164,6 +164,11 @@ def _score(
             yield Scored(nats, logits, targets[part], positions[part], lengths[part]), rows[part]
 
     return pieces(), state
+
+
+def targets_at_once(outputs: int) -> int:
+    """How many targets are scored at a time, by the number of logits that each has; 0: only its nats."""
+    return max(1, min(TARGETS_AT_ONCE, LOGITS_AT_ONCE // max(1, outputs)))
 
 
 def _positions(batch: Batch) -> Tensor:

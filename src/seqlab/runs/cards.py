@@ -34,6 +34,27 @@ ACCURACY_BY_LENGTH = "accuracy_by_length"
 SURE = 0.99
 """Accuracy at which reports give the least probability of an answer; `abstention` curves have this point."""
 
+AdaptationKind = Literal["dynamic", "cache", "dynamic+cache"]
+NAMES_OF_ADAPTATIONS: Mapping[AdaptationKind, str] = {
+    "dynamic": "dynamic evaluation",
+    "cache": "a neural cache",
+    "dynamic+cache": "dynamic evaluation and a neural cache",
+}
+"""How a model may adapt to the text that it is scored on, in words."""
+
+
+@with_config(EXACT)
+class AdaptationEntry(TypedDict):
+    """How a model adapted to the text: what it used, with every setting.
+
+    kind: a key of `NAMES_OF_ADAPTATIONS`. tried: settings that were compared on the validation split to
+    choose these; 0 where they were given.
+    """
+
+    kind: AdaptationKind
+    settings: Mapping[str, float | int | str]
+    tried: Count
+
 
 @with_config(EXACT)
 class MatrixTable(TypedDict):
@@ -65,7 +86,8 @@ class Card(TypedDict):
     equal_to_others: the same for each other split. left_out: unlabelled texts that are not learned from
     because they occur in the split; only where the data has such texts. scored_as: what the model saw before
     a target. seed: None of a baseline. test_evaluations: how often the split has been scored, this time
-    included; it stays 1 for the validation split, which may be scored freely.
+    included; it stays 1 for the validation split, which may be scored freely. adaptation: how the model
+    adapted to the text; only where it did.
     """
 
     metrics: dict[str, float]
@@ -86,6 +108,7 @@ class Card(TypedDict):
     equal_to_others: Mapping[str, Count]
     left_out: NotRequired[Count]
     scored_as: str
+    adaptation: NotRequired[AdaptationEntry]
     vocabulary: Count
     tokenizer: str
     checkpoint_step: Count

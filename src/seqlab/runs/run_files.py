@@ -49,6 +49,8 @@ CODE, CODE_COPY = "code.json", "code"
 START, START_COPY, START_WEIGHTS = "start.json", "start", "weights.safetensors"
 _ORACLE = "oracle"
 """Name of the card that compares with the true distribution, where other cards have that of their split."""
+_ADAPTED = "+"
+"""Between a split and a kind of adaptation in names of files."""
 _RESTORE = "Restore it from a copy, or delete the folder and train again."
 _REWRITE = "Delete it; `seqlab evaluate` writes it again."
 
@@ -199,13 +201,14 @@ class RunFolder:
         finally:
             journal.close()
 
-    def card(self, split: str) -> Card | None:
-        """The evaluation card of a split; None where the split was not scored."""
-        file = _card_file(split)
+    def card(self, split: str, adaptation: str = "") -> Card | None:
+        """The evaluation card of a split, or of one kind of adaptation to it; None where there is none."""
+        file = _card_file(scored_name(split, adaptation))
         if not os.path.lexists(self.path / file):
             return None
         card = self._read(file, Card, _REWRITE)
-        if (card["split"], card["fingerprint"]) != (split, self.fingerprint):
+        kind = card["adaptation"]["kind"] if "adaptation" in card else ""
+        if (card["split"], kind, card["fingerprint"]) != (split, adaptation, self.fingerprint):
             raise DamagedFileError(
                 f"{self.path / file} is damaged: it must be the card of {split!r} of this run. "
                 f"Got {card['split']!r}. {_REWRITE}"
@@ -213,13 +216,22 @@ class RunFolder:
         return card
 
     def cards(self) -> dict[str, Card]:
-        """The evaluation cards of all splits that were scored."""
-        names = sorted(path.stem for path in (self.path / CARDS).glob("[!.]*.json"))
-        return {name: card for name in names if name != _ORACLE and (card := self.card(name)) is not None}
+        """The evaluation cards of all splits that were scored, without any adaptation."""
+        names = [name for name in self._card_names() if name != _ORACLE and _ADAPTED not in name]
+        return {name: card for name in names if (card := self.card(name)) is not None}
+
+    def adapted_cards(self) -> list[Card]:
+        """The cards of evaluations in which the model adapted to the text, never mixed with the others."""
+        names = [name.partition(_ADAPTED) for name in self._card_names() if _ADAPTED in name]
+        return [card for split, _, kind in names if (card := self.card(split, kind)) is not None]
+
+    def _card_names(self) -> list[str]:
+        return sorted(path.stem for path in (self.path / CARDS).glob("[!.]*.json"))
 
     def write_card(self, card: Card) -> None:
-        """Write the evaluation card of its split."""
-        self._write(_card_file(card["split"]), card)
+        """Write the evaluation card of its split and, if there is one, of its adaptation."""
+        kind = card["adaptation"]["kind"] if "adaptation" in card else ""
+        self._write(_card_file(scored_name(card["split"], kind)), card)
 
     def oracle_card(self) -> OracleCard | None:
         """The comparison with the true distribution; None where that is not known."""
@@ -338,6 +350,15 @@ def copied_code(key: str, label: str) -> str:
     'code/model.cell/mine.py:Cell'
     """
     return f"{CODE_COPY}/{key}/{label}"
+
+
+def scored_name(split: str, adaptation: str = "") -> str:
+    """The name of a split's files or, with an adaptation, of those with it.
+
+    >>> scored_name("test"), scored_name("test", "dynamic")
+    ('test', 'test+dynamic')
+    """
+    return f"{split}{_ADAPTED}{adaptation}" if adaptation else split
 
 
 def _wrong_file(split: str) -> str:

@@ -10,6 +10,7 @@
         timings.jsonl       seconds and speed
         generated.json      texts of a language model at the end, and how varied they are
         cards/SPLIT.json    the evaluation card of a split
+        cards/SPLIT+KIND.json  that of a model which adapted to the split's text
         cards/oracle.json   the comparison with the true distribution
         code.json           the code of the user's own that it executes; there only if it does
         code/SETTING/       a copy of that code
