@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,12 +52,15 @@ SGD = DynamicConfig(rule="sgd", learning_rate=0.3, decay=0.1, window=3)
 CACHE = CacheConfig(size=7, theta=0.4, weight=0.3)
 
 
-@pytest.fixture(autouse=True)
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("SEQLAB_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path / "cache"))
-    (tmp_path / "own.txt").write_text("".join(f"{index} bottles of beer\n" for index in range(40)))
-    return tmp_path
+@pytest.fixture(scope="module", autouse=True)
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """One folder for all tests: a run that one of them has made is loaded by the others."""
+    folder = tmp_path_factory.mktemp("adaptation")
+    (folder / "own.txt").write_text("".join(f"{index} bottles of beer\n" for index in range(40)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEQLAB_RUNS", str(folder / "runs"))
+        patch.setenv("SEQLAB_CACHE", str(folder / "cache"))
+        yield folder
 
 
 def settings(place: Path, *more: str, model: str = "lstm") -> list[str]:
@@ -274,7 +277,7 @@ def trained(place: Path, *more: str) -> RunFolder:
 
 
 def test_an_adapted_card_is_one_of_its_own(place: Path) -> None:
-    run = trained(place)
+    run = trained(place, "seed=2")
     weights = {path: path.read_bytes() for path in run.checkpoints.rglob("*") if path.is_file()}
     static = evaluate_run(run, "test", ())
     records = (run.path / "records.jsonl").read_bytes()
@@ -341,7 +344,7 @@ def test_settings_are_searched_for_on_validation(place: Path) -> None:
 
 
 def test_a_rate_that_is_too_large_is_an_error_and_nothing_is_lost(place: Path) -> None:
-    run = trained(place)
+    run = trained(place, "seed=3")
     config = adaptation_config(["dynamic.rule=sgd", "dynamic.learning_rate=1e38", "dynamic.window=1"])
     with pytest.raises(DivergedError, match=r"Nearest: a lower dynamic\.learning_rate"):
         evaluate_run(run, "valid", (), adaptation=config)

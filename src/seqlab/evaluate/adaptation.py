@@ -30,7 +30,8 @@ class DynamicConfig(Config):
 
         w <- w - r g / (m + epsilon) + min(1, d m / M) (w0 - w)
 
-    Dropout is off. m is over windows of 100 streams of the training split, 500 batches at most.
+    Dropout is off. m is over batches of 100 windows, from 100 streams of the training split, until they have
+    200,000 tokens.
     """
 
     rule: Literal["rms", "sgd"] = "rms"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from typing_extensions import override
@@ -14,6 +14,7 @@ from seqlab.experiment.network_experiment import NetworkExperiment
 from seqlab.measure.diagnosis import Diagnosis
 from seqlab.measure.evaluate import tally
 from seqlab.measure.item_collector import ItemCollector, SplitResult
+from seqlab.measure.metric import Scored
 from seqlab.measure.metric_kinds import METRICS
 from seqlab.runs.cards import NAMES_OF_ADAPTATIONS
 from seqlab.schema.errors import DivergedError, UserError
@@ -64,6 +65,15 @@ class AdaptedNetwork(Fitted):
                 raise
             raise DivergedError(f"{error} Nearest: a lower dynamic.learning_rate.") from None
         return SplitResult(records, items.scores())
+
+    @override
+    def token_scores(
+        self, split: str, *, outputs: bool, progress: ScoringProgress | None = None
+    ) -> Iterator[Scored]:
+        data = split_of(self.dataset, split)
+        with self._scoring.adapting():
+            for _, scored in self._scoring.pieces(self._config, data, outputs=outputs, progress=progress):
+                yield scored
 
     @property
     @override

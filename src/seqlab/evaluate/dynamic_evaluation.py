@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,8 +16,8 @@ from seqlab.models.modes import device_of
 from seqlab.schema.errors import UserError
 from seqlab.tasks.task import Task
 
-MOST_BATCHES = 500
-"""Batches of the training split over which squares of gradients are averaged, at most."""
+STATISTICS_TOKENS = 200_000
+"""Tokens of the training split over whose batches squares of gradients are averaged, at least if there are."""
 
 
 @dataclass(frozen=True)
@@ -97,21 +97,19 @@ def learn(model: SequenceModel, task: Task, window: WindowScores) -> None:
     (total / count).backward()
 
 
-def mean_squares(
-    model: SequenceModel, task: Task, batches: Batches, progress: Callable[[int, int], None] | None = None
-) -> list[Tensor]:
+def mean_squares(model: SequenceModel, task: Task, batches: Batches) -> list[Tensor]:
     """The mean, over the first batches, of the squared gradient of each batch's mean loss, by parameter."""
     weights = list(model.parameters())
     sums = [torch.zeros_like(weight) for weight in weights]
-    count, state = min(len(batches), MOST_BATCHES), None
-    for index in range(count):
-        window = read_window(model, batches, index, state)
+    count = tokens = 0
+    state = None
+    while count < len(batches) and tokens < STATISTICS_TOKENS:
+        window = read_window(model, batches, count, state)
         state = window.state
+        count, tokens = count + 1, tokens + len(window.targets)
         learn(model, task, window)
         for total, weight in zip(sums, weights, strict=True):
             if weight.grad is not None:
                 total.addcmul_(weight.grad, weight.grad)
                 weight.grad = None
-        if progress is not None:
-            progress(index + 1, count)
     return [total / count for total in sums]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from seqlab.evaluate.fitted_kinds import LOADERS
 from seqlab.experiment.experiment_config import AnyExperimentConfig
 from seqlab.measure.diagnosis import Diagnosis
 from seqlab.measure.item_collector import SplitResult
+from seqlab.measure.metric import Scored
 from seqlab.models.input_spec import InputSpec
 from seqlab.models.model import SequenceModel
 from seqlab.runs.cards import POSITION_LOSS, AdaptationEntry
@@ -64,6 +65,23 @@ class Fitted(ABC):
 
         Raises:
             UserError: there is no such split or metric.
+        """
+
+    @abstractmethod
+    def token_scores(
+        self, split: str, *, outputs: bool, progress: ScoringProgress | None = None
+    ) -> Iterator[Scored]:
+        """The tokens of a running text, each once and in order, some at a time.
+
+        Several of these may be iterated side by side, within one block of `torch.no_grad`.
+
+        Args:
+            split: its name.
+            outputs: whether the probabilities of all tokens are needed.
+            progress: called with the number of parts done and of all.
+
+        Raises:
+            UserError: there is no such split.
         """
 
     @property

@@ -61,6 +61,14 @@ class FittedBaseline(Fitted):
         records = tally(pieces, unit=unit, labels=labels, split=split, metrics=metrics, items=items)
         return SplitResult(records, items.scores(), items.outputs())
 
+    @override
+    def token_scores(
+        self, split: str, *, outputs: bool, progress: ScoringProgress | None = None
+    ) -> Iterator[Scored]:
+        split_of(self.dataset, split)
+        for _, scored in self._pieces(split, dense=outputs, progress=progress):
+            yield scored
+
     @property
     @override
     def has_positions(self) -> bool:

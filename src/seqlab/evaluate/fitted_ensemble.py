@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -11,41 +11,29 @@ from typing_extensions import override
 
 from seqlab.data.dataset import Dataset
 from seqlab.data.tokenizers.tokenizer import Tokenizer
-from seqlab.evaluate.adaptation import AdaptationConfig, no_adaptation
 from seqlab.evaluate.combined import combine
-from seqlab.evaluate.fitted import Fitted, Loader, ScoringProgress, loader, split_of
-from seqlab.evaluate.loaded import read_config, read_dataset
+from seqlab.evaluate.fitted import Fitted, Loader, ScoringProgress, split_of
+from seqlab.evaluate.fitted_mixture import FittedMixture
+from seqlab.evaluate.member_ensemble import MemberEnsemble
 from seqlab.evaluate.prediction import Floats
 from seqlab.experiment.ensemble_experiment import EnsembleExperiment
 from seqlab.experiment.experiment_config import EnsembleExperimentConfig
-from seqlab.experiment.member_data import COMBINED, check_alike, data_of_experiment
-from seqlab.measure.diagnosis import Diagnosis
 from seqlab.measure.evaluate import tally
 from seqlab.measure.item_collector import ItemCollector, SplitResult
 from seqlab.measure.metric import Scored
 from seqlab.models.input_spec import InputSpec
 from seqlab.models.model import SequenceModel
-from seqlab.runs.ensemble_record import check_members
+from seqlab.runs.ensemble_record import check_members, fitted_shares
 from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.errors import UserError
-from seqlab.schema.records import Moment
-from seqlab.stats.formatting import percent
 
 
-class FittedEnsemble(Fitted):
-    """The members of an ensemble, each with the data as it reads it; see `Fitted`."""
+class FittedEnsemble(MemberEnsemble):
+    """An ensemble of runs that give one answer for each text."""
 
-    def __init__(self, experiment: EnsembleExperiment):
-        self.config, self.dataset, self.task = experiment.config, experiment.dataset, experiment.task
-        self.members = [_member(run, experiment.device) for run in experiment.members]
-        for run, member in zip(experiment.members, self.members, strict=True):
-            # Of a split on which a member was never scored, only its data says which texts it has.
-            found = data_of_experiment(run.path.name, member.config, member.dataset)
-            check_alike([found, data_of_experiment("the data of the ensemble", self.config, self.dataset)])
-        self.seed = None
-        summaries = [run.summary() for run in experiment.members]
-        self.moment = Moment(step=0, epoch=0.0, tokens=sum(each["tokens"] for each in summaries))
-        self.budget = {"members": dict(self.config.members)}
+    @override
+    def fit(self, progress: ScoringProgress | None = None) -> Sequence[float] | None:
+        return None
 
     @override
     def score(
@@ -80,23 +68,10 @@ class FittedEnsemble(Fitted):
         return True
 
     @override
-    def context(self, split: str) -> str:
-        shares = tuple(self.config.members.values())
-        weights = f", weighted {', '.join(map(percent, shares))}" if len(set(shares)) > 1 else ""
-        return f"mean of the {COMBINED[self.task.output]} of {len(shares)} runs{weights}"
-
-    @override
-    def diagnose(self, kinds: Sequence[str], split: str, rows: int | None) -> dict[str, Diagnosis]:
-        raise UserError(
-            "A diagnosis must be of a network's run. Got an ensemble, which has no layers of its own. "
-            f"Nearest: one of its members, {', '.join(self.config.members)}."
-        )
-
-    @override
-    def adapted(
-        self, config: AdaptationConfig, *, tune: bool, progress: ScoringProgress | None = None
-    ) -> Fitted:
-        raise no_adaptation("an ensemble", f"one of its members, {', '.join(self.config.members)}")
+    def token_scores(
+        self, split: str, *, outputs: bool, progress: ScoringProgress | None = None
+    ) -> Iterator[Scored]:
+        raise AssertionError("texts with one answer have no tokens to score")
 
 
 class EnsembleLoader(Loader):
@@ -106,9 +81,13 @@ class EnsembleLoader(Loader):
         self._config = config
 
     @override
-    def fitted(self, run: RunFolder, dataset: Dataset, device: torch.device) -> FittedEnsemble:
+    def fitted(self, run: RunFolder, dataset: Dataset, device: torch.device) -> MemberEnsemble:
         check_members(run)
-        return FittedEnsemble(EnsembleExperiment(self._config, dataset, device, run.path.parent))
+        experiment = EnsembleExperiment(self._config, dataset, device, run.path.parent)
+        fitted = fitted_ensemble(experiment)
+        if (shares := fitted_shares(run)) is not None:
+            fitted.weigh(shares)
+        return fitted
 
     @override
     def model(
@@ -124,9 +103,17 @@ class EnsembleLoader(Loader):
         )
 
 
-def _member(run: RunFolder, device: torch.device) -> Fitted:
-    config = read_config(run)
-    return loader(config).fitted(run, read_dataset(run, config), device)
+def fitted_ensemble(experiment: EnsembleExperiment) -> FittedEnsemble | FittedMixture:
+    """The members of an experiment, combined as its task requires, with the weights of its settings."""
+    return FITTED[experiment.task.output](experiment)
+
+
+FITTED: Mapping[str, type[FittedEnsemble | FittedMixture]] = {
+    "class": FittedEnsemble,
+    "number": FittedEnsemble,
+    "text": FittedMixture,
+}
+"""By what a task predicts."""
 
 
 def _outputs(member: Fitted, split: str, progress: ScoringProgress | None) -> Floats:

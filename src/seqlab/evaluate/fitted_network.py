@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from typing_extensions import override
@@ -20,9 +20,12 @@ from seqlab.evaluate.weights import load_best
 from seqlab.experiment.experiment_config import ExperimentConfig
 from seqlab.experiment.network_experiment import NetworkExperiment
 from seqlab.measure.diagnosis import Diagnosis
+from seqlab.measure.evaluate import score_batches
 from seqlab.measure.item_collector import SplitResult
+from seqlab.measure.metric import Scored
 from seqlab.models.input_spec import InputSpec
 from seqlab.models.model import SequenceModel
+from seqlab.models.modes import evaluating
 from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.records import Moment
 
@@ -46,6 +49,16 @@ class FittedNetwork(Fitted):
         outputs: bool = False,
     ) -> SplitResult:
         return score_exactly(self._experiment, split, metrics, progress=progress, outputs=outputs)
+
+    @override
+    def token_scores(
+        self, split: str, *, outputs: bool, progress: ScoringProgress | None = None
+    ) -> Iterator[Scored]:
+        model, data = self._experiment.model, split_of(self.dataset, split)
+        batches = self._experiment.scoring_batches(data, streams=1)
+        with evaluating(model):
+            for _, scored in score_batches(model, self.task, batches, outputs=outputs, progress=progress):
+                yield scored
 
     @property
     @override

@@ -11,18 +11,21 @@ from seqlab.schema.config import Config
 
 
 class EnsembleConfig(Config):
-    """The weighted mean of what several runs predict: of their probabilities, or of their numbers."""
+    """The weighted mean of what several runs predict: of their probabilities, or of their numbers.
+
+    Language models are mixed token by token: p(w) = sum_m s_m p_m(w).
+    """
 
     members: tuple[str, ...] = Field(min_length=2)
     """What is combined, at least two: finished runs by name, or recipes with their key=value settings, such
     as "imdb-gru seed=2", which are trained first. The runs of an ensemble that was made are all by name."""
     weights: tuple[Annotated[float, Field(gt=0.0)], ...] | None = None
-    """A positive number for each member, divided by their sum; none: the same for all. To be chosen on the
-    validation split, never on test."""
+    """A positive number for each member, divided by their sum; none: the same for all, but of language models
+    those with the least loss on the validation split. To be chosen there, never on test."""
 
     @property
     def shares(self) -> tuple[float, ...]:
-        """The weight of each member; they add up to 1."""
+        """The weight of each member where none is fitted; they add up to 1."""
         weights = self.weights or (1.0,) * len(self.members)
         return tuple(weight / sum(weights) for weight in weights)
 

@@ -14,6 +14,7 @@ from seqlab.experiment.member_data import check_alike, check_combines, data_of_e
 from seqlab.measure.suitable import check_metrics
 from seqlab.models.layer_counts import LayerCount
 from seqlab.runs.ensemble_record import open_member
+from seqlab.schema.errors import UserError
 
 
 class EnsembleExperiment(Experiment):
@@ -37,12 +38,16 @@ class EnsembleExperiment(Experiment):
         Raises:
             UserError: a member is missing, unfinished, an ensemble, or for other texts or labels.
         """
-        check_combines(config.task)
+        own = data_of_experiment("the data of the ensemble", config, dataset)
+        check_combines(config.task, [own])
+        if config.fits_weights and "valid" not in dataset.splits:
+            raise UserError(
+                "'ensemble.weights' must be given where there is no split 'valid' to fit them on. Got none."
+            )
         self.config, self.dataset, self.device = config, dataset, device
         self.task = config.task.build(dataset)
         check_metrics(self.task.metrics, self.task, self.spec.outputs, dataset.splits)
         self.members = tuple(open_member(member, folder) for member in config.members)
-        own = data_of_experiment("the data of the ensemble", config, dataset)
         check_alike([*map(data_of_run, self.members), own])
 
     @property

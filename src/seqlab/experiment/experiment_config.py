@@ -62,6 +62,11 @@ class AnyExperimentConfig(Config, ABC):
         return {}
 
     @property
+    def fits_weights(self) -> bool:
+        """Whether the weights of `members` are fitted on the validation split."""
+        return False
+
+    @property
     def transfer(self) -> Transfer | None:
         """The run whose weights training starts from; None where there is none."""
         return None
@@ -157,7 +162,7 @@ class BaselineExperimentConfig(AnyExperimentConfig):
 
 
 class EnsembleExperimentConfig(AnyExperimentConfig):
-    """An ensemble of finished runs: nothing is fitted."""
+    """An ensemble of finished runs: nothing is fitted but, of language models, their weights."""
 
     method: ClassVar[str] = "ensemble"
     ensemble: EnsembleConfig
@@ -169,6 +174,11 @@ class EnsembleExperimentConfig(AnyExperimentConfig):
     @override
     def members(self) -> Mapping[str, float]:
         return dict(zip(self.ensemble.members, self.ensemble.shares, strict=True))
+
+    @property
+    @override
+    def fits_weights(self) -> bool:
+        return self.ensemble.weights is None and self.task.output == "text"
 
     @override
     def dataset(self) -> Dataset:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 from seqlab.data.dataset import Dataset
 from seqlab.experiment.experiment_config import AnyExperimentConfig, parse_experiment
@@ -12,7 +15,7 @@ from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.errors import UserError
 from seqlab.tasks.task_configs import TaskConfig
 
-COMBINED = {"class": "probabilities", "number": "numbers"}
+COMBINED = {"class": "probabilities", "number": "numbers", "text": "probabilities"}
 """Of what an ensemble takes the mean, by what a task predicts."""
 
 
@@ -21,27 +24,32 @@ class MemberData:
     """The name of a member, and what it must share with every other one, in words by what that is.
 
     What is not known of a member, such as the texts of a split on which it was never scored, is left out.
+    running: whether its texts are parts of a running one; None where that is not known.
     """
 
     name: str
     shared: Mapping[str, str]
+    running: bool | None = None
 
 
-def check_combines(task: TaskConfig) -> None:
+def check_combines(task: TaskConfig, members: Sequence[MemberData] = ()) -> None:
     """Check that there is a mean of what runs of a task predict.
 
     Raises:
         UserError: there is not.
     """
-    if task.output not in COMBINED:
+    found = f"runs of the task {task.kind!r}" if task.output not in COMBINED else None
+    if task.output == "text" and any(member.running is False for member in members):
+        found = "language models of separate texts"
+    if found is not None:
         raise UserError(
-            "The members of an ensemble must label texts, or predict a number for each. Got runs of the task "
-            f"{task.kind!r}. Nearest: 'classify'."
+            "The members of an ensemble must label texts, predict a number for each, or model running text. "
+            f"Got {found}."
         )
 
 
 def check_alike(members: Sequence[MemberData]) -> None:
-    """Check that all of them answer the same texts with the same labels.
+    """Check that all of them answer the same texts with the same labels or tokens.
 
     Raises:
         UserError: two do not; the message names them, and what differs first.
@@ -51,7 +59,7 @@ def check_alike(members: Sequence[MemberData]) -> None:
             found = other.shared.get(what, value)
             if found != value:
                 raise UserError(
-                    "The members of an ensemble must answer the same texts with the same labels. "
+                    "The members of an ensemble must answer the same texts with the same labels or tokens. "
                     f"{one.name} and {other.name} differ in {what}: {value}, and {found}."
                 )
 
@@ -65,14 +73,27 @@ def data_of_run(run: RunFolder) -> MemberData:
     data, output = run.data(), parse_experiment(run.settings()).task.output
     sizes = {name: split["sequences"] for name, split in data["splits"].items()}
     items = {name: card["texts_sha256"] for name, card in run.cards().items()}
-    return MemberData(run.path.name, _shared(output, data["labels"], sizes, items))
+    shared = _shared(output, data["labels"], sizes, items)
+    if output == "text":
+        shared |= _tokens(data["tokenizer"], data["spec"]["vocabulary"])
+    return MemberData(run.path.name, shared)
 
 
 def data_of_experiment(name: str, config: AnyExperimentConfig, dataset: Dataset) -> MemberData:
     """That of an experiment on its dataset."""
     sizes = {split: len(data) for split, data in dataset.splits.items()}
     items = {split: data.items_sha256 for split, data in dataset.splits.items()}
-    return MemberData(name, _shared(config.task.output, dataset.labels, sizes, items))
+    shared = _shared(config.task.output, dataset.labels, sizes, items)
+    if config.task.output == "text":
+        shared |= _tokens(dataset.tokenizer.spec(), len(dataset.tokenizer.vocabulary))
+    return MemberData(name, shared, dataset.running)
+
+
+def _tokens(tokenizer: Mapping[str, Any], vocabulary: int) -> dict[str, str]:
+    """What language models must share: the tokens, so that the same ones are predicted."""
+    digest = hashlib.sha256(json.dumps(tokenizer, sort_keys=True).encode()).hexdigest()
+    name = f"{tokenizer['kind']!r}, {vocabulary:,} tokens (SHA-256 {digest[:12]})"
+    return {"the tokenizer and its vocabulary": name}
 
 
 def _shared(

@@ -53,30 +53,49 @@ def evaluate(
         UserError: a metric is unknown, the model cannot carry a state, or there is no target.
         DivergedError: the loss of a target is not finite.
     """
+    # Items say which targets are right, for which all outputs are needed.
+    outputs = items is not None or any(METRICS[key].reads == "outputs" for key in metrics)
+    pieces = score_batches(model, task, batches, outputs=outputs, progress=progress)
+    with evaluating(model):
+        found = tally(pieces, unit=task.unit, labels=task.labels, split=split, metrics=metrics, items=items)
+    return [_on_axis(record, batches.axis) for record in found]
+
+
+def score_batches(
+    model: SequenceModel,
+    task: Task,
+    batches: Batches,
+    *,
+    outputs: bool,
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[Piece]:
+    """Every target of all batches, some at a time; iterate within `evaluating`.
+
+    Args:
+        model: what is scored.
+        task: gives the nats of each target.
+        batches: one pass over the split.
+        outputs: whether the outputs of the head are needed.
+        progress: called after each batch with the number done and the number of all.
+
+    Raises:
+        UserError: the model cannot carry a state.
+    """
     if batches.carried and not model.capabilities.carries_state:
         raise UserError(
             f"Windows of a stream need a model that carries its state from window to window. "
             f"Got {type(model).__name__}. Nearest: overlapping windows."
         )
-
-    # Items say which targets are right, for which all outputs are needed.
-    outputs = items is not None or any(METRICS[key].reads == "outputs" for key in metrics)
-
-    def pieces() -> Iterator[Piece]:
-        state: State | None = None
-        rows = 0
-        for index in range(len(batches)):
-            batch = batches[index]
-            scored, state = _score(model, task, batch, batches.counted(index), state, outputs=outputs)
-            state = state if batches.carried else None
-            yield from ((rows + row, piece) for piece, row in scored)
-            rows += len(batch)
-            if progress is not None:
-                progress(index + 1, len(batches))
-
-    with evaluating(model):
-        found = tally(pieces(), unit=task.unit, labels=task.labels, split=split, metrics=metrics, items=items)
-    return [_on_axis(record, batches.axis) for record in found]
+    state: State | None = None
+    rows = 0
+    for index in range(len(batches)):
+        batch = batches[index]
+        scored, state = _score(model, task, batch, batches.counted(index), state, outputs=outputs)
+        state = state if batches.carried else None
+        yield from ((rows + row, piece) for piece, row in scored)
+        rows += len(batch)
+        if progress is not None:
+            progress(index + 1, len(batches))
 
 
 def tally(

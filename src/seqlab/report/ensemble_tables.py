@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from seqlab.report.chapters import Chapter, Entry
 from seqlab.report.run_data import RunData, read_run
 from seqlab.report.tables import CellValue, ReportColumn, ReportTable, metric_column
-from seqlab.runs.ensemble_record import open_member
+from seqlab.runs.ensemble_record import fitted_shares, open_member
+from seqlab.runs.run_folder import RunFolder
 from seqlab.schema.errors import UserError
 
 _TEST = "test_"
@@ -72,7 +73,7 @@ def _metrics(chapter: Chapter) -> Sequence[str]:
 def _rows(entry: Entry) -> Iterator[_Row]:
     yield _Row(entry, f"all: {entry.label}", 1.0, entry.run)
     settings = entry.run.settings["ensemble"]
-    weights = settings.get("weights") or [1.0] * len(settings["members"])
+    weights = _shares(entry.run.folder) or settings.get("weights") or [1.0] * len(settings["members"])
     for name, weight in zip(settings["members"], weights, strict=True):
         share = weight / sum(weights)
         try:
@@ -81,3 +82,11 @@ def _rows(entry: Entry) -> Iterator[_Row]:
             yield _Row(entry, f"{name} (missing)", share, None)
         else:
             yield _Row(entry, member.folder.path.name, share, member)
+
+
+def _shares(run: RunFolder) -> Sequence[float] | None:
+    """The fitted weights of the members; None where the settings decide, or the ensemble is damaged."""
+    try:
+        return fitted_shares(run)
+    except UserError:
+        return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NotRequired
 
 from pydantic import with_config
 from typing_extensions import TypedDict
@@ -30,13 +31,22 @@ class MemberRecord(TypedDict):
 
 @with_config(EXACT)
 class EnsembleRecord(TypedDict):
-    """The members of an ensemble, in the order of its settings."""
+    """The members of an ensemble, in the order of its settings.
+
+    shares: the weight of each, which add up to 1; only where they were fitted.
+    """
 
     members: Sequence[MemberRecord]
+    shares: NotRequired[Sequence[float]]
 
 
-def keep_members(run: RunFolder, members: Sequence[RunFolder]) -> None:
+def keep_members(run: RunFolder, members: Sequence[RunFolder], shares: Sequence[float] | None = None) -> None:
     """Write the weights of finished runs into an ensemble, in place of what a killed process may have left.
+
+    Args:
+        run: the ensemble.
+        members: what it combines.
+        shares: the fitted weight of each; None where the settings have them.
 
     Raises:
         UserError: the checkpoint of a member is damaged.
@@ -45,8 +55,19 @@ def keep_members(run: RunFolder, members: Sequence[RunFolder]) -> None:
     for old in checkpoints.checkpoints(run.checkpoints):
         atomic.remove(old)
     record: EnsembleRecord = {"members": [_record(member) for member in members]}
+    if shares is not None:
+        record["shares"] = list(shares)
     with checkpoints.new_checkpoint(run.checkpoints, 0, run.fingerprint) as path:
         (path / ENSEMBLE).write_text(json.dumps(record, indent=1), encoding="utf-8")
+
+
+def fitted_shares(run: RunFolder) -> Sequence[float] | None:
+    """The fitted weight of each member of an ensemble; None where its settings decide.
+
+    Raises:
+        UserError: the ensemble was not made yet, or is damaged.
+    """
+    return _read(run).get("shares")
 
 
 def check_members(run: RunFolder) -> None:
@@ -55,17 +76,21 @@ def check_members(run: RunFolder) -> None:
     Raises:
         UserError: it was not made yet, is damaged, or a member is missing or has other weights.
     """
-    path = run.checkpoints / checkpoints.name(0)
-    if not path.exists():
-        raise UserError(f"{run.path} must be finished. Got an ensemble without members; `seqlab resume` it.")
-    checkpoints.verify(path, run.fingerprint)
-    for then in parse_json(read_text(path / ENSEMBLE), EnsembleRecord, path / ENSEMBLE)["members"]:
+    for then in _read(run)["members"]:
         now = _record(open_member(then["run"], run.path.parent))
         if now != then:
             raise UserError(
                 f"{then['run']} must have the weights with which {run.path.name} was made, SHA-256 "
                 f"{then['weights'][:12]}. Got {now['weights'][:12]}. {_REMEDY}"
             )
+
+
+def _read(run: RunFolder) -> EnsembleRecord:
+    path = run.checkpoints / checkpoints.name(0)
+    if not path.exists():
+        raise UserError(f"{run.path} must be finished. Got an ensemble without members; `seqlab resume` it.")
+    checkpoints.verify(path, run.fingerprint)
+    return parse_json(read_text(path / ENSEMBLE), EnsembleRecord, path / ENSEMBLE)
 
 
 def member_reference(run: RunFolder) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seqlab.evaluate.fitted_ensemble import FittedEnsemble
+from seqlab.evaluate.fitted_ensemble import fitted_ensemble
 from seqlab.experiment.ensemble_experiment import EnsembleExperiment
 from seqlab.runs.ensemble_record import keep_members
 from seqlab.runs.run_folder import RunFolder
@@ -18,8 +18,10 @@ def fit(experiment: EnsembleExperiment, run: RunFolder, callback: RunCallback) -
     Parameters and seconds are the sums of those of the members, memory is the largest.
     """
     callback.message(f"Run folder: {run.path}")
-    keep_members(run, experiment.members)
-    fitted = FittedEnsemble(experiment)
+    fitted = fitted_ensemble(experiment)
+    if experiment.config.fits_weights:
+        callback.message("Fitting: the weight of each member, on the validation split.")
+    keep_members(run, experiment.members, fitted.fit(callback.scored))
     summaries = [member.summary() for member in experiment.members]
     ending = Ending(
         stopped=f"combined {len(summaries)} runs; parameters and seconds of training are their sums",

@@ -47,7 +47,9 @@ def with_finished_members(
         return config
     check_combines(config.task)
     experiments = {member: _experiment(member, callback) for member in config.members}
-    check_alike([_data(member, found, trust=trust) for member, found in experiments.items()])
+    data = [_data(member, found, trust=trust) for member, found in experiments.items()]
+    check_combines(config.task, data)
+    check_alike(data)
     return _finished(config, experiments, train, callback)
 
 
