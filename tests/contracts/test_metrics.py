@@ -28,6 +28,7 @@ BY_HAND: dict[str, list[list[float]]] = {
     "loss": [[MEAN]],
     "perplexity": [[(2 / 0.7 * 8 / 0.6) ** 0.25]],
     "bits_per_token": [[(1 - math.log2(0.7) + 3 - math.log2(0.6)) / 4]],
+    "bits_per_character": [[(1 - math.log2(0.7) + 3 - math.log2(0.6)) / 4]],
     "accuracy": [[0.75]],
     "macro_f1": [[(2 * 1 / 3 + 1 + 2 * 1 / 3) / 3]],  # predicted 0 1 2 2
     "macro_precision": [[(1 + 1 + 1 / 2) / 3]],
@@ -72,6 +73,7 @@ PERFECT = {
     "loss": [0],
     "perplexity": [1],
     "bits_per_token": [0],
+    "bits_per_character": [0],
     "accuracy": [1],
     "macro_f1": [1],
     "macro_precision": [1],
@@ -186,7 +188,9 @@ def test_records_name_themselves_and_their_units(key):
         assert isinstance(record, Scalar | Curve | Matrix)
         assert record.name.startswith(key)
         assert record.split == "valid"
-        assert key == "mse" or "token" in (record.y_unit if isinstance(record, Curve) else record.unit)
+        assert key in ("mse", "bits_per_character") or "token" in (
+            record.y_unit if isinstance(record, Curve) else record.unit
+        )
         moment = Moment(step=1, epoch=0.5, tokens=9)
         assert from_line(to_line(record, moment), "test:1") == (record, moment)
 

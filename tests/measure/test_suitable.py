@@ -19,11 +19,11 @@ from seqlab.tasks.task import Task
 
 MACRO = {"macro_precision", "macro_recall", "macro_f1"}
 OF_CLASSES = {"loss", "perplexity", "accuracy", *MACRO, "auc", "confusion_matrix"}
-OF_TOKENS = OF_CLASSES | {"bits_per_token", "loss_per_position"}
+OF_TOKENS = OF_CLASSES | {"bits_per_token", "bits_per_character", "loss_per_position"}
 TRUST = {"label_scores", "brier", "calibration", "abstention", "accuracy_by_length"}
 TASKS: dict[str, tuple[Task, set[str]]] = {
     "class": (ClassifyTask(labels=("a", "b")), OF_CLASSES | TRUST),
-    "text": (LanguageModelTask(0, 1), OF_TOKENS),
+    "text": (LanguageModelTask(0, 1, of_characters=True), OF_TOKENS),
     "number": (RegressTask(), {"loss", "mse", "accuracy"}),
 }
 
@@ -69,6 +69,12 @@ def test_a_text_of_one_token_has_no_area() -> None:
     running = Split(ragged([np.array([2, 2, 2])]), running=True)
     with pytest.raises(UserError, match=r"Got one in all of 'valid'"):
         check_metrics(["auc"], LanguageModelTask(0, None), 4, {"valid": running})
+
+
+def test_bits_per_character_of_other_tokens() -> None:
+    check_metrics(["bits_per_character"], LanguageModelTask(0, 1, of_characters=True), 4, {})
+    with pytest.raises(UserError, match=r"needs tokens that are single characters\. .* 'bits_per_token'"):
+        check_metrics(["bits_per_character"], LanguageModelTask(0, 1), 4, {})
 
 
 def test_an_unknown_metric() -> None:

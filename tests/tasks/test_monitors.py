@@ -16,7 +16,7 @@ from seqlab.tasks.task_configs import ClassifyConfig, LanguageModelConfig, Regre
 # The first type of each has the names; the other one is a metric of one's own.
 CHOICES = {
     name
-    for config in (ClassifyConfig, RegressConfig)
+    for config in (ClassifyConfig, LanguageModelConfig, RegressConfig)
     for name in get_args(get_args(config.model_fields["monitor"].annotation)[0])
 }
 

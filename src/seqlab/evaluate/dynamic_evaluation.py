@@ -17,7 +17,7 @@ from seqlab.schema.errors import UserError
 from seqlab.tasks.task import Task
 
 STATISTICS_TOKENS = 200_000
-"""Tokens of the training split over whose batches squares of gradients are averaged, at least if there are."""
+"""Tokens of the training split over whose batches squares of gradients are averaged, if there are."""
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,8 @@ class Metric(ABC):
     """Outputs of the head, at most; None: any number."""
     distinct_targets: ClassVar[int] = 1
     """Different targets that a split must have."""
+    of_characters: ClassVar[bool] = False
+    """Whether it is of models alone whose tokens are characters."""
     by_position: ClassVar[bool] = False
     """Whether it counts positions, so that a running text must be scored in windows of one length."""
 

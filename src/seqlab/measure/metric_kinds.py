@@ -10,6 +10,10 @@ METRICS = Registry(
         "loss": ("seqlab.measure.metrics:Loss", "mean cross-entropy, nats per token or text"),
         "perplexity": ("seqlab.measure.metrics:Perplexity", "exp of the mean nats"),
         "bits_per_token": ("seqlab.measure.metrics:BitsPerToken", "mean cross-entropy in bits"),
+        "bits_per_character": (
+            "seqlab.measure.metrics:BitsPerCharacter",
+            "mean cross-entropy in bits where tokens are characters",
+        ),
         "accuracy": (
             "seqlab.measure.metrics:Accuracy",
             "fraction of targets with the largest logit, or within 0.04",

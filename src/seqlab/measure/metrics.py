@@ -51,6 +51,18 @@ class BitsPerToken(MeanNats):
         return [Scalar(name="bits_per_token", value=value, unit=f"bits per {self.unit}", split=split)]
 
 
+class BitsPerCharacter(MeanNats):
+    """Mean cross-entropy in bits of a model whose tokens are characters; a line end is one of them."""
+
+    outputs: ClassVar[tuple[Output, ...]] = ("text",)
+    of_characters: ClassVar[bool] = True
+
+    def records(self, split: str) -> list[Record]:
+        """One scalar, `bits_per_character`; see `Metric.records`."""
+        value = self._nats.value(split) / math.log(2)
+        return [Scalar(name="bits_per_character", value=value, unit="bits per character", split=split)]
+
+
 class Perplexity(MeanNats):
     """exp of the mean cross-entropy in nats; where that is no float, the largest float."""
 

@@ -46,6 +46,11 @@ def check_metrics(metrics: Iterable[str], task: Task, outputs: int, splits: Mapp
                 f"Metric {key!r} needs at most {metric.most_outputs:,} outputs. Got {outputs:,}. "
                 f"Leave it out: {_without(key, task, outputs)}"
             )
+        if metric.of_characters and not task.of_characters:
+            raise UserError(
+                f"Metric {key!r} needs tokens that are single characters. Got tokens of another kind. "
+                "Nearest: 'bits_per_token'."
+            )
         metric.check(task.output, outputs)
         for name, split in splits.items():
             if metric.distinct_targets > 1 and _distinct(split) < metric.distinct_targets:
@@ -72,7 +77,9 @@ def _suitable(task: Task, outputs: int) -> list[str]:
     return [
         key
         for key, metric in found.items()
-        if task.output in metric.outputs and outputs <= (metric.most_outputs or outputs)
+        if task.output in metric.outputs
+        and outputs <= (metric.most_outputs or outputs)
+        and (task.of_characters or not metric.of_characters)
     ]
 
 

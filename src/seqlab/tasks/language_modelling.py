@@ -25,6 +25,7 @@ class LanguageModelTask(CrossEntropyTask):
         label_smoothing: see `CrossEntropyTask`.
         metrics: what is measured on the validation split.
         monitor: which of them picks the best checkpoint.
+        of_characters: whether tokens are single characters.
     """
 
     unit = "token"
@@ -38,9 +39,11 @@ class LanguageModelTask(CrossEntropyTask):
         label_smoothing: float = 0.0,
         metrics: tuple[str, ...] = METRICS,
         monitor: str = "loss",
+        of_characters: bool = False,
     ):
         self._start, self._end = start, end
         self.label_smoothing, self.metrics = label_smoothing, metrics
+        self.of_characters = of_characters
         self.monitor = monitor_of(monitor, self.unit)
 
     @override

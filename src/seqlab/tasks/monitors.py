@@ -24,11 +24,11 @@ def monitor_of(metric: str, unit: str) -> MetricSpec:
     # Equal to the units of the metrics' records, which a test checks: this module must not need torch.
     units = {
         "loss": f"nats per {unit}",
+        "bits_per_character": "bits per character",
         "mse": "squared error",
         "accuracy": f"fraction of {unit}s",
         "macro_f1": f"fraction, mean over classes of {unit}s",
         "auc": f"fraction of pairs of {unit}s",
     }
-    return MetricSpec(
-        name=metric, unit=units[metric], better="lower" if metric in ("loss", "mse") else "higher"
-    )
+    better = "lower" if metric in ("loss", "bits_per_character", "mse") else "higher"
+    return MetricSpec(name=metric, unit=units[metric], better=better)

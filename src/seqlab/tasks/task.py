@@ -21,8 +21,8 @@ class Task(ABC):
     """Turns a dataset into batches with targets, and features into a loss.
 
     `unit` is what one target is ("token", "text"); `metrics` are keys of `seqlab.measure`. `labels` are the
-    names of the outputs, () where they are tokens or a number. `matmul` multiplies the matrices of a fused
-    loss.
+    names of the outputs, () where they are tokens or a number. `of_characters` says whether tokens are single
+    characters. `matmul` multiplies the matrices of a fused loss.
     """
 
     unit: str
@@ -30,6 +30,7 @@ class Task(ABC):
     metrics: tuple[str, ...]
     monitor: MetricSpec
     labels: tuple[str, ...] = ()
+    of_characters: bool = False
     matmul: Matmul = TORCH
 
     @abstractmethod

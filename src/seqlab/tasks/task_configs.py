@@ -158,7 +158,7 @@ class LanguageModelConfig(TaskConfig):
     """What is measured on the validation split (`seqlab list metrics`); FILE.py:NAME is one of your own. Of
     an n-gram `accuracy` takes many times as long as the others, because it needs the probability of every
     token of the vocabulary."""
-    monitor: Literal["loss"] | OwnMonitor = "loss"
+    monitor: Literal["loss", "bits_per_character"] | OwnMonitor = "loss"
     """Which of these metrics picks the best checkpoint and decides whether training still improves."""
     output: ClassVar[Output] = "text"
 
@@ -174,6 +174,7 @@ class LanguageModelConfig(TaskConfig):
                 "'metrics' must contain 'loss', by which language models are compared. "
                 f"Got {', '.join(self.metrics)}."
             )
+        check_measured(self.monitor, self.metrics)
         return self
 
     @override
@@ -192,6 +193,7 @@ class LanguageModelConfig(TaskConfig):
             label_smoothing=options.label_smoothing,
             metrics=self.metrics,
             monitor=metric_key(self.monitor, self.metrics),
+            of_characters=dataset.tokenizer.vocabulary.of_characters,
         )
 
 

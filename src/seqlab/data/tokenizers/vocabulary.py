@@ -54,6 +54,16 @@ class Vocabulary:
         return self.end is None and self.start is not None
 
     @property
+    def of_characters(self) -> bool:
+        """Whether every token is one character, but for those that have a role.
+
+        >>> Vocabulary(("<eos>", "a", "b"), start=0).of_characters, Vocabulary(("a", "of")).of_characters
+        (True, False)
+        """
+        roles = {self.pad, self.start, self.end, self.unknown}
+        return all(len(token) == 1 for index, token in enumerate(self.tokens) if index not in roles)
+
+    @property
     def special(self) -> frozenset[int]:
         """Ids of tokens that are not part of the text; the unknown token is not one of them.
 
