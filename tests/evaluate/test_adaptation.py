@@ -295,7 +295,7 @@ def test_an_adapted_card_is_one_of_its_own(place: Path) -> None:
     assert card.get("adaptation") == {
         "kind": "dynamic+cache",
         "settings": {
-            **{"dynamic.rule": "rms", "dynamic.learning_rate": 0.002, "dynamic.decay": 0.02},
+            **{"dynamic.rule": "rms", "dynamic.learning_rate": 0.003, "dynamic.decay": 0.02},
             **{"dynamic.window": 4, "cache.size": 20, "cache.theta": 0.3, "cache.weight": 0.1},
         },
         "tried": 0,

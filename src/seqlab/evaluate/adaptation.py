@@ -36,11 +36,11 @@ class DynamicConfig(Config):
 
     rule: Literal["rms", "sgd"] = "rms"
     """How weights move."""
-    learning_rate: float = Field(default=0.002, gt=0.0)
+    learning_rate: float = Field(default=0.003, gt=0.0)
     """Step size, r."""
     decay: float = Field(default=0.02, ge=0.0, le=1.0)
     """Share of the way back to the trained weights in each step, d; 0 never returns."""
-    window: int = Field(default=5, ge=1)
+    window: int = Field(default=20, ge=1)
     """Tokens that are scored before a step is taken on them. A model that carries no state reads windows that
     overlap, of which at most half is scored at a time."""
     epsilon: float | None = Field(default=None, gt=0.0)
