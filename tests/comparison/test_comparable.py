@@ -164,3 +164,12 @@ def test_hardware_threads_and_kernels_matter_for_costs_alone(rule: Rule) -> None
     other = changed(TOKENS, rule.key, "another one")
     assert named(TOKENS, other) == []
     assert [one.what for one in cost_differences([TOKENS, other])] == [rule.what]
+
+
+def test_adapted_numbers_are_ranked_among_themselves() -> None:
+    adapted = TOKENS | {"adaptation": {"kind": "dynamic", "settings": {}, "tried": 3}}
+    (found,) = differences([TOKENS, adapted])
+    assert (found.what, found.values) == ("the adaptation to the text", ("'none'", "'dynamic'"))
+    assert differences([adapted, adapted | {"seed": 2}]) == []
+    cards = {"a": TOKENS, "b": adapted, "c": adapted, "d": TOKENS}
+    assert comparable_groups(cards) == [["a", "d"], ["b", "c"]]

@@ -45,7 +45,7 @@ RULES = (
     Rule("texts_sha256", "the texts (SHA-256)", Matters.TEXTS, required=False),
     Rule("targets", "the number of targets", required=False),
     Rule("end_token_counts", "whether the end token counts", required=False),
-    Rule("adaptation.kind", "the adaptation to the text", absent="none"),
+    Rule("adaptation.kind", "the adaptation to the text", required=False, absent="none"),
     Rule("split_sha256", "the encoded split (SHA-256)", Matters.UNLESS_SAME_TEXTS),
     Rule("tokens", "the number of tokens", Matters.UNLESS_SAME_TEXTS),
     Rule("tokenizer", "the tokenizer", Matters.UNLESS_SAME_TEXTS),

@@ -27,7 +27,7 @@ from seqlab.report.oracle_tables import oracle_table, wrong_samples_table
 from seqlab.report.perplexity.perplexity_sections import perplexity_sections
 from seqlab.report.results_table import results_table
 from seqlab.report.sample_texts import run_samples, split_samples
-from seqlab.report.score_tables import other_splits_table, seeds_table
+from seqlab.report.score_tables import adapted_table, other_splits_table, seeds_table
 from seqlab.report.sections import Part, Section, non_empty, present
 from seqlab.report.settings_tables import shared_settings_table
 from seqlab.report.trust_tables import (
@@ -63,7 +63,7 @@ def chapter_part(chapter: Chapter, *, samples: bool) -> Part:
         *perplexity_sections(chapter),
         Section(
             title="Seeds and other splits",
-            tables=present(seeds_table(chapter), other_splits_table(chapter)),
+            tables=present(seeds_table(chapter), other_splits_table(chapter), adapted_table(chapter)),
         ),
         Section(
             title="Trust in the labels",

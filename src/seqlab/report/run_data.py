@@ -37,6 +37,7 @@ class RunData:
     environment: Environment | None
     summary: RunSummary | None
     cards: dict[str, Card]
+    adapted: list[Card]
     wrong: dict[str, WrongTexts]
     oracle: OracleCard | None
     generated: GenerationCard | None
@@ -145,6 +146,7 @@ def read_run(folder: RunFolder) -> RunData:
         environment=attempt(folder.environment, None),
         summary=attempt(lambda: _summary(folder), None) if folder.finished else None,
         cards=attempt(folder.cards, {}),
+        adapted=attempt(folder.adapted_cards, []),
         wrong=attempt(folder.all_wrong_texts, {}),
         oracle=attempt(folder.oracle_card, None),
         generated=attempt(folder.generation_card, None),

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 from seqlab.report.chapters import Chapter
 from seqlab.report.tables import RUN_COLUMNS, CellValue, ReportColumn, ReportTable, run_cells, words
+from seqlab.runs.cards import NAMES_OF_ADAPTATIONS
+from seqlab.schema.settings import format_setting
 
 
 def seeds_table(chapter: Chapter) -> ReportTable | None:
@@ -93,4 +95,48 @@ def other_splits_table(chapter: Chapter) -> ReportTable | None:
             for entry, card in cards
         ),
         entries=tuple(entry for entry, _ in cards),
+    )
+
+
+def adapted_table(chapter: Chapter) -> ReportTable | None:
+    """Scores of models that adapted to the text, each kind of adaptation by itself; None without any."""
+    cards = [(entry, card) for entry in chapter.entries for card in entry.run.adapted]
+    if not cards:
+        return None
+    metrics = list(dict.fromkeys(name for _, card in cards for name in card["metrics"]))
+    rows = [(entry, card, card["adaptation"]) for entry, card in cards if "adaptation" in card]
+    sign = 1 if chapter.monitor.better == "lower" else -1
+    rows.sort(
+        key=lambda row: (
+            row[1]["split"] != "valid",
+            row[1]["split"],
+            row[2]["kind"],
+            sign * row[1]["metrics"].get(chapter.monitor.name, sign * math.inf),
+        )
+    )
+    return ReportTable(
+        name=f"adapted {chapter.title}",
+        caption="Best checkpoints that adapted to the text: every target was scored exactly once, and only "
+        "then learned from or stored. Compare within one split and kind of adaptation, the best first; "
+        "nothing here is ranked with the results of the trained weights alone.",
+        columns=(
+            *RUN_COLUMNS,
+            ReportColumn("split"),
+            ReportColumn("adaptation"),
+            *(ReportColumn(words(name)) for name in metrics),
+            ReportColumn("settings", code=True, printed=False),
+            ReportColumn("compared on validation", "settings"),
+        ),
+        rows=tuple(
+            (
+                *run_cells(entry),
+                card["split"],
+                NAMES_OF_ADAPTATIONS[adaptation["kind"]],
+                *(card["metrics"].get(name) for name in metrics),
+                " ".join(f"{key}={format_setting(value)}" for key, value in adaptation["settings"].items()),
+                adaptation["tried"],
+            )
+            for entry, card, adaptation in rows
+        ),
+        entries=tuple(entry for entry, _, _ in rows),
     )
