@@ -75,7 +75,10 @@ def test_the_same_in_python(novel: str) -> None:
     ("words", "message"),
     [
         (["--tune"], "'tune' must be used with 'dynamic' or 'cache'"),
-        (["dynamic.learning_rat=1"], "There is no setting 'dynamic.learning_rat'. Nearest: 'dynamic.learning_rate'"),
+        (
+            ["dynamic.learning_rat=1"],
+            "There is no setting 'dynamic.learning_rat'. Nearest: 'dynamic.learning_rate'",
+        ),
         (["cache.weight=1"], "'cache.weight' must be less than 1. Got 1.0"),
         (["test"], "must be written key=value. Got 'test'"),
         (["--cache", "--metric", "loss_per_position"], "must be of a model that does not adapt"),

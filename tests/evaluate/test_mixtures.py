@@ -129,6 +129,10 @@ def test_test_is_scored_with_the_weights_of_validation() -> None:
     assert scores.nats == pytest.approx(by_hand.numpy(), rel=1e-5)
     assert card["metrics"]["loss"] == pytest.approx(by_hand.mean().item(), rel=1e-6)
     assert (card["test_evaluations"], card["targets"]) == (1, len(expected))
+    # Without a metric of all outputs only those of the targets are mixed.
+    assert evaluate_run(made, "test", ("loss",))["metrics"] == {
+        "loss": pytest.approx(card["metrics"]["loss"])
+    }
 
 
 def test_two_runs_that_are_equal_are_one() -> None:

@@ -212,7 +212,7 @@ def test_an_unfinished_ensemble_is_resumed_in_another_folder_of_runs(tmp_path: P
         ([NET, "other.toml"], "There is no recipe file 'other.toml'"),
         ([NET, NET], "'ensemble.members' must differ from each other"),
         ([NET, "it's"], "must be words: No closing quotation"),
-        (["brackets-lstm", "brackets-gru"], "must label texts, or predict a number for each"),
+        ([tiny.BRACKETS, [*tiny.BRACKETS, "seed=2"]], "Got language models of separate texts"),
         ([NET, "brackets-gru"], "differ in what they predict: a class, and a text"),
         ([NET, [*CONSTANT, "data.length=5"]], "differ in the texts or labels of 'test'"),
         ([NET, [*CONSTANT, "data.valid=21"]], "differ in the number of texts of 'valid': 20, and 21"),

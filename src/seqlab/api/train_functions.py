@@ -66,10 +66,12 @@ def ensemble(
 ) -> Run:
     """Combine finished runs: the mean of their probabilities, or of their numbers.
 
+    Language models of one running text are mixed token by token, with weights fitted on validation.
+
     Args:
-        runs: at least two, scored on the same texts with the same labels. They must be kept.
+        runs: at least two, scored on the same texts with the same labels or tokens. They must be kept.
         settings: such as `{"name": "best", "ensemble.weights": [2, 1]}`; as for `train`. Weights are to be
-            chosen on the validation split.
+            chosen on the validation split; for language models there is no need to give any.
         device: where the models live: cpu, cuda, mps; None is the CPU.
         threads: of the numerical libraries; None is as many as pay.
         trust: whether code that the folders of the runs hold may be executed, although it was not trained on

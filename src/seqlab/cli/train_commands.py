@@ -70,8 +70,9 @@ def ensemble(
     """Combine finished runs: the mean of their probabilities, or of their numbers.
 
     The ensemble is a run of its own, scored on validation. The members must have been scored on the same
-    texts with the same labels; tokenizers and models may differ. They must be kept: their weights stay in
-    their own folders.
+    texts with the same labels; tokenizers and models may differ. Language models of one running text, with
+    equal tokenizers, are mixed token by token, with weights fitted on validation. Members must be kept: their
+    weights stay in their own folders.
 
     Parameters
     ----------

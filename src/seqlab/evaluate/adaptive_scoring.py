@@ -109,7 +109,7 @@ class AdaptiveScoring:
         parts = (tensor.split(count) for tensor in (features, window.targets, positions))
         for some, targets, indices in zip(*parts, strict=True):
             nats, logits = self._task.scores(head, some, targets, outputs=outputs)
-            yield some, Scored(nats, logits, targets, indices)
+            yield some, Scored(nats, logits if outputs else logits[:, :0], targets, indices)
 
     @contextmanager
     def adapting(self) -> Iterator[None]:

@@ -97,9 +97,11 @@ class EnsembleLoader(Loader):
         tokenizer: Tokenizer,
         labels: tuple[str, ...],
     ) -> tuple[SequenceModel, int]:
+        text = self._config.task.output == "text"
+        users = "`seqlab evaluate` uses" if text else "`seqlab predict` and `seqlab evaluate` use"
         raise UserError(
-            f"{run.path} must be the run of one model. Got an ensemble, which `seqlab predict` and `seqlab "
-            f"evaluate` use as a whole. Nearest: one of its members, {', '.join(self._config.members)}."
+            f"{run.path} must be the run of one model. Got an ensemble, which {users} as a whole. "
+            f"Nearest: one of its members, {', '.join(self._config.members)}."
         )
 
 

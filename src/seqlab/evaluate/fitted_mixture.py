@@ -59,7 +59,7 @@ class FittedMixture(MemberEnsemble):
     ) -> Iterator[Scored]:
         split_of(self.dataset, split)
         for scored in self._side_by_side(split, outputs=outputs, progress=progress):
-            yield mixed(scored, self.shares)
+            yield mixed(scored, self.shares, outputs=outputs)
 
     @property
     @override
@@ -106,11 +106,14 @@ def aligned(streams: Sequence[Iterator[Scored]]) -> Iterator[list[Scored]]:
         ]
 
 
-def mixed(scored: Sequence[Scored], shares: Sequence[float]) -> Scored:
-    """The same targets by the weighted mean of the probabilities; logits are its logarithms, float64."""
+def mixed(scored: Sequence[Scored], shares: Sequence[float], *, outputs: bool) -> Scored:
+    """The same targets by the weighted mean of the probabilities.
+
+    With `outputs`, logits are the logarithms of the mean, float64, else (N, 0).
+    """
     nats = -_log_mean([-each.nats.double() for each in scored], shares)
-    if not scored[0].logits.shape[1]:
-        return replace(scored[0], nats=nats)
+    if not outputs:
+        return replace(scored[0], nats=nats, logits=nats.new_empty(len(nats), 0))
     logits = _log_mean([each.logits.double().log_softmax(1) for each in scored], shares)
     return replace(scored[0], nats=nats, logits=logits)
 
