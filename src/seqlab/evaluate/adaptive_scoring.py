@@ -82,7 +82,7 @@ class AdaptiveScoring:
         self, dynamic: DynamicConfig | None, batches: Batches, progress: ScoringProgress | None
     ) -> Iterator[WindowScores]:
         """Each window as the model reads it, which learns from it when the next one is asked for."""
-        weights = None if dynamic is None else self._weights(dynamic)
+        weights = None if dynamic is None else self._weights(dynamic, progress)
         state = None
         try:
             for index in range(len(batches)):
@@ -117,14 +117,14 @@ class AdaptiveScoring:
         with evaluating(self._model), unfrozen(self._model):
             yield
 
-    def _weights(self, config: DynamicConfig) -> DynamicWeights:
+    def _weights(self, config: DynamicConfig, progress: ScoringProgress | None) -> DynamicWeights:
         if config.rule == "sgd":
             return DynamicWeights(self._model, config, None)
         if config.window not in self._squares:
             train = self._experiment.dataset.splits["train"]
             batches = self._learning_batches(train, STATISTICS_STREAMS, config.window)
             with torch.enable_grad():
-                self._squares[config.window] = mean_squares(self._model, self._task, batches)
+                self._squares[config.window] = mean_squares(self._model, self._task, batches, progress)
         return DynamicWeights(self._model, config, self._squares[config.window])
 
     def _learning_batches(self, split: Split, streams: int, window: int) -> Batches:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from seqlab.data.batches import Batches
 from seqlab.evaluate.adaptation import EPSILON, DynamicConfig
+from seqlab.evaluate.fitted import ScoringProgress
 from seqlab.models.model import SequenceModel, State
 from seqlab.models.modes import device_of
 from seqlab.schema.errors import UserError
@@ -97,7 +98,9 @@ def learn(model: SequenceModel, task: Task, window: WindowScores) -> None:
     (total / count).backward()
 
 
-def mean_squares(model: SequenceModel, task: Task, batches: Batches) -> list[Tensor]:
+def mean_squares(
+    model: SequenceModel, task: Task, batches: Batches, progress: ScoringProgress | None = None
+) -> list[Tensor]:
     """The mean, over the first batches, of the squared gradient of each batch's mean loss, by parameter."""
     weights = list(model.parameters())
     sums = [torch.zeros_like(weight) for weight in weights]
@@ -112,4 +115,6 @@ def mean_squares(model: SequenceModel, task: Task, batches: Batches) -> list[Ten
             if weight.grad is not None:
                 total.addcmul_(weight.grad, weight.grad)
                 weight.grad = None
+        if progress is not None:
+            progress(min(tokens, STATISTICS_TOKENS), STATISTICS_TOKENS)
     return [total / count for total in sums]

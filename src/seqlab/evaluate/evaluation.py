@@ -69,14 +69,16 @@ def evaluate_run(
     config = read_trusted(run, trust=trust)
     with numerics(device, threads) as device_used, run.lock():
         fitted = loader(config).fitted(run, read_dataset(run, config), device_used)
+        task, dataset = fitted.task, fitted.dataset
+        outputs, data = task.spec(dataset).outputs, {split: split_of(dataset, split)}
+        named = tuple(dict.fromkeys(metric_key(name, task.metrics) for name in metrics))
+        check_metrics(named, task, outputs, data)
         if adaptation is not None:
             fitted = fitted.adapted(adaptation, tune=tune, progress=progress)
-        task, dataset = fitted.task, fitted.dataset
-        named = tuple(dict.fromkeys(metric_key(name, task.metrics) for name in metrics))
         chosen = named or fitted.metrics
         if inspection is not None and not named:
             chosen = trust_metrics(fitted, chosen)
-        check_metrics(chosen, task, task.spec(dataset).outputs, {split: split_of(dataset, split)})
+        check_metrics(chosen, task, outputs, data)
         exact = _score(run, fitted, split, chosen, inspection=inspection, progress=progress)
         if run.finished and adaptation is None:
             # An unfinished run's records are cut back when it is resumed, so they only go to the card. All
