@@ -10,14 +10,14 @@ import numpy as np
 import torch
 
 from seqlab.bench.plain_pytorch import language_model
-from seqlab.bench.workload import LanguageModelling
+from seqlab.bench.workload import RecurrentModelling
 from seqlab.data.ragged import Ragged
 from seqlab.evaluate.scoring import score, score_exactly
 from seqlab.experiment.network_experiment import NetworkExperiment
 from seqlab.runs import environment
 from seqlab.training.step import Step
 
-WORK = LanguageModelling(
+WORK = RecurrentModelling(
     name="large-vocabulary",
     about="10,000 words, LSTM 8, 20 x 70 tokens",
     against="plain PyTorch",
