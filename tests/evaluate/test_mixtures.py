@@ -182,6 +182,7 @@ def test_separate_texts_are_refused() -> None:
     one, other = tiny.fit(tiny.BRACKETS), tiny.fit(tiny.BRACKETS, "seed=2")
     with pytest.raises(UserError, match=r"or model running text\. Got language models of separate texts"):
         mixture(one, other)
+    assert not [name for name in run_folder.names() if name.startswith("brackets-ensemble")]
 
 
 def test_there_must_be_something_to_fit_weights_on() -> None:
