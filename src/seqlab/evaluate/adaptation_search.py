@@ -24,6 +24,9 @@ SIZES = (0.2, 1.0, 4.0)
 THETAS = tuple(FACTOR**power for power in range(-5, 3))
 """Flatness that is tried, relative to the given one."""
 
+MOST_WEIGHT = 0.9999
+"""Largest share of the cache, which must be below 1; shares are rounded to four decimals."""
+
 
 def tuned(
     scoring: AdaptiveScoring, config: AdaptationConfig, dataset: Dataset, progress: ScoringProgress | None
@@ -81,7 +84,8 @@ class _Search:
         for one, nats in zip(tried, cached, strict=True):
             shares = fit_shares(np.stack([model, nats]))
             mixed = np.logaddexp(np.log(shares[0]) - model, np.log(shares[1]) - nats)
-            found.append((-float(mixed.mean()), one.model_copy(update={"weight": float(shares[1])})))
+            weight = min(round(float(shares[1]), 4), MOST_WEIGHT)
+            found.append((-float(mixed.mean()), one.model_copy(update={"weight": weight})))
         return min(found, key=lambda pair: pair[0])[1]
 
     def _loss(self, config: DynamicConfig) -> float:
