@@ -7,7 +7,8 @@
 
 `seqlab.load_run` loads an existing run, `seqlab.list_runs` lists all of them, `seqlab.compare` and
 `seqlab.chart` put several side by side, `seqlab.ensemble` combines finished ones, `seqlab.study` trains many
-from one description, and `seqlab.check` finds silent bugs in a model.
+from one description, `seqlab.check` finds silent bugs in a model, `seqlab.check_data` in a data
+pipeline, and `seqlab.assert_healthy` makes a test of it.
 Importing this loads neither torch nor anything else that takes time; the functions do, when first called.
 """
 
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
     from seqlab.api import (
         Run,
         StudyResult,
+        assert_healthy,
         chart,
         check,
+        check_data,
         compare,
         ensemble,
         list_runs,
@@ -37,8 +40,10 @@ if TYPE_CHECKING:
 __all__ = [
     "Run",
     "StudyResult",
+    "assert_healthy",
     "chart",
     "check",
+    "check_data",
     "compare",
     "ensemble",
     "list_runs",

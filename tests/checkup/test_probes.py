@@ -1,235 +1,230 @@
-import copy
-import math
+"""Each probe finds its mistake in a small module, and finds nothing in a healthy one."""
+
+from __future__ import annotations
+
 import re
-from collections.abc import Sequence
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
-from broken_models import VOCABULARY, Causal, Classifier, SumOfTokens
-from torch import Tensor
+import torch.nn.functional as F
+from small_modules import (
+    PAD,
+    Bag,
+    ChangedByLoading,
+    IdleDropout,
+    OwnLoss,
+    Padded,
+    Pooled,
+    RawIds,
+    Recurrence,
+    SelfAttention,
+    Settings,
+    Tagger,
+    Translator,
+    V,
+    WithState,
+)
+from torch import Tensor, nn
 
-from seqlab.checkup.check import check
-from seqlab.checkup.finding import Finding, other_tokens
-from seqlab.checkup.probe_kinds import NEEDS, PROBES
-from seqlab.data.batch import Batch
-from seqlab.data.sequences import Padded
-from seqlab.models.model import Capabilities, SequenceModel
-from seqlab.schema.errors import UserError
-from seqlab.tasks.classify import ClassifyTask
-from seqlab.tasks.language_modelling import LanguageModelTask
+from seqlab.checkup.check_module import check_module
+from seqlab.checkup.probe_kinds import PROBES
+from seqlab.checkup.report import Report
 
-LANGUAGE = LanguageModelTask(0, 1)
-LABELS = ClassifyTask(0.0)
-
-
-def batch(lengths: Sequence[int] = (5, 9, 3, 7), labels: tuple[int, ...] = ()) -> Batch:
-    generator = torch.Generator().manual_seed(2)
-    tokens = torch.randint(VOCABULARY, (len(lengths), max(lengths)), generator=generator)
-    if labels:
-        return Batch(Padded(tokens, torch.tensor(lengths)), torch.tensor(labels))
-    return next_tokens(tokens, tokens.roll(-1, dims=1), lengths)
-
-
-def next_tokens(tokens: Tensor, targets: Tensor, lengths: Sequence[int]) -> Batch:
-    sizes = torch.tensor(lengths)
-    return Batch(Padded(tokens, sizes), Padded(targets, sizes))
+Make = Callable[[], nn.Module]
+Options = dict[str, Any]
 
 
-LANGUAGE_BATCH = batch()
-LABELLED_BATCH = batch(labels=(0, 1, 1, 0))
+def made(make: Make) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return make()
 
-DETECTED: list[tuple[str, type[SequenceModel], str, str]] = [
-    (
-        "batch_independence",
-        Causal,
-        "statistics over the batch",
-        r"a sequence in a batch .*at row \d, step \d",
-    ),
-    (
-        "batch_independence",
-        Causal,
-        "view instead of transpose",
-        r"a sequence in a batch .*at row \d, step \d",
-    ),
-    ("batch_independence", Causal, "one batch size", r"raised RuntimeError: "),
-    ("batch_independence", Classifier, "batch_first missing", r"at row \d\. .*batch_first=True is missing"),
-    ("batch_independence", Classifier, "last step", r"a sequence in a batch"),
-    (
-        "padding_changes_nothing",
-        Causal,
-        "state after the padding",
-        r"one more token after it, changes .*state after the padding",
-    ),
-    (
-        "padding_changes_nothing",
-        Classifier,
-        "maximum over padding",
-        r"padding .*changes .*max or mean pooling",
-    ),
-    (
-        "padding_changes_nothing",
-        Classifier,
-        "mean over the padded length",
-        r"Appending 3 columns.*max or mean pooling",
-    ),
-    ("padding_changes_nothing", Classifier, "last step", r"padding .*changes the logits"),
-    (
-        "no_look_ahead",
-        Causal,
-        "centred convolution",
-        r"Changing all tokens from step \d+ on changes.*step \d",
-    ),
-    ("no_look_ahead", Causal, "attention to everything", r"an attention mask that is missing"),
-    ("no_look_ahead", Causal, "normalisation over time", r"; normalisation over time"),
-    ("no_look_ahead", Causal, "zero head that looks ahead", r"Changing all tokens from step \d+ on"),
-    ("whole_equals_steps", Causal, "step ignores the state", r"step by step .*step ignores its state"),
-    ("whole_equals_steps", Causal, "state of the first step", r"Continuing|Reading step by step"),
-    ("whole_equals_steps", Causal, "state with time first", r"raised|changes the logits"),
-    ("whole_equals_steps", Causal, "other start", r"Reading step by step|Continuing"),
-    (
-        "gradients_reach_parameters",
-        Causal,
-        "unused layer",
-        r"2 of \d+ .*Not connected to the loss: unused.weight, unused.bias\.",
-    ),
-    (
-        "gradients_reach_parameters",
-        Causal,
-        "detached embedding",
-        r"1 of .*Not connected to the loss: embedding.weight\.",
-    ),
-    ("gradients_reach_parameters", Causal, "dead ReLU", r"All zero: embedding.weight, .* and 4 more"),
-    ("gradients_reach_parameters", Classifier, "input ignored", r"All zero: .*rnn.weight_ih_l0"),
-    (
-        "gradients_reach_parameters",
-        Classifier,
-        "NaN",
-        r"gradient\. NaN or infinite: embedding.weight, .* and 5 more",
-    ),
-    (
-        "one_batch_overfitted",
-        Causal,
-        "dead ReLU",
-        r", \d+% of the avoidable loss remains .*dead or saturated",
-    ),
-    ("one_batch_overfitted", Classifier, "input ignored", r", 100% of .*100% is a model that ignores"),
+
+def check(make: Make, probe: str, **options: Any) -> Report:
+    return check_module(
+        made(make), options.pop("batch", None), options.pop("task", None), only=[probe], **options
+    )
+
+
+def tagger(fault: str) -> Make:
+    return lambda: Tagger(fault)
+
+
+def pooled(fault: str) -> Make:
+    return lambda: Pooled(fault)
+
+
+LM: Options = {"task": "language-model", "roles": {"axes": "batch-first"}}
+LABELS: Options = {"task": "classify"}
+IDS: Options = {"task": "classify", "roles": {"input": "tokens", "vocabulary": V}}
+BROKEN: list[tuple[str, Make, Options, str]] = [
+    ("batch_independence", tagger("time first"), LM, r"GRU without batch_first=True"),
+    ("batch_independence", tagger("rows mixed"), LM, r"Other content of row 0"),
+    ("batch_independence", tagger("view"), LM, r"row \d"),
+    ("axes_in_order", tagger("view"), LM, r"moves elements to another"),
+    ("any_size", tagger("one batch size"), LM, r"fails on 1 of \d+"),
+    ("no_look_ahead", tagger("look ahead"), LM, r"Changing all steps from 1 on .* at row \d, step 0"),
+    ("no_look_ahead", tagger("leak of one token to one"), LM, r"step 2"),
+    ("whole_equals_steps", lambda: WithState("first state returned"), LM, r"Reading step by step"),
+    ("padding_changes_nothing", pooled("maximum over padding"), LABELS, r"Padding after step"),
+    ("padding_changes_nothing", pooled("last step"), LABELS, r"Padding after step"),
+    ("padding_row_untrained", lambda: Bag(padding_idx=None), LABELS, r"Vectors at padding"),
+    ("every_input_used", pooled("last token lost"), LABELS, r"Whatever is at step \d+"),
+    ("memory_of_earlier_steps", tagger("no memory"), LM, r"depends on no earlier step"),
+    ("order_matters", lambda: SelfAttention(positions=False), LABELS, r"Another order of the same steps"),
+    ("ids_are_names", RawIds, IDS, r"Ids act as quantities"),
+    ("source_used", lambda: Translator("source ignored"), {}, r"the source gives the same"),
+    ("source_used", lambda: Translator("source cut"), {}, r"step \d+ of the source"),
+    ("initial_state_used", lambda: WithState("state ignored"), LM, r"initial state gives the same"),
+    ("outputs_alive", tagger("relu"), LM, r"No output falls below 0"),
+    ("outputs_alive", tagger("constant"), LM, r"Every input gets the same outputs"),
+    ("outputs_alive", pooled("dead layer"), LABELS, r"relu are the same number"),
+    ("loss_gets_logits", tagger("softmax"), LM, r"are probabilities"),
+    ("repeatable", tagger("dropout in evaluation"), LM, r"dropout is active in evaluation"),
+    ("repeatable", tagger("noise"), LM, r"random draws"),
+    ("repeatable", tagger("keeps its state"), LM, r"kept from call to call"),
+    ("training_equals_evaluation", tagger("a scale in training"), LM, r"differ from those in evaluation"),
+    ("gradients_reach_parameters", tagger("unused layer"), LM, r"unused\.weight"),
+    ("gradients_reach_parameters", tagger("detached"), LM, r"Not connected to the loss"),
+    ("gradients_reach_parameters", pooled("root of zero"), LABELS, r"NaN or infinite"),
+    ("every_parameter_registered", tagger("layers in a list"), LM, r"layers holds weights"),
+    ("gradients_through_time", lambda: Recurrence("sigmoid"), LM, r"shrinks by a factor of"),
+    ("gradients_through_time", lambda: Recurrence("explodes"), LM, r"grows by"),
+    ("gradients_through_time", lambda: Recurrence("cut"), LM, r"exactly 0 at step 0"),
+    ("settings_used", Settings, LM, r"'layers' of Settings acts on nothing"),
+    ("settings_used", IdleDropout, LM, r"never is made, but never called"),
+    ("tied_weights_stay", tagger("untied"), LM, r"have the same numbers"),
+    ("tied_weights_stay", tagger("tied by data"), LM, r"not after they are copied, moved or loaded"),
+    ("saved_equals_loaded", ChangedByLoading, LM, r"saved and loaded"),
+    ("initial_loss", tagger("large weights"), LM, r"log 12 = 2\.48"),
+    ("one_batch_overfitted", tagger("constant"), LM, r"avoidable loss remains"),
 ]
 
 
-def probe(name: str, model: SequenceModel) -> Finding:
-    language = isinstance(model, Causal)
-    return PROBES[name](
-        model, LANGUAGE_BATCH if language else LABELLED_BATCH, LANGUAGE if language else LABELS
+@pytest.mark.parametrize(
+    ("probe", "make", "options", "words"), BROKEN, ids=[f"{row[0]}-{i}" for i, row in enumerate(BROKEN)]
+)
+def test_a_probe_finds_its_mistake(probe: str, make: Make, options: Options, words: str) -> None:
+    report = check(make, probe, **options)
+    (finding,) = report
+    assert finding.broken, finding
+    assert finding.deviation is not None
+    assert finding.tolerance is not None
+    assert finding.cause
+    assert finding.fix
+    assert finding.submodule
+    text = " ".join(str(report).split())
+    assert re.search(words, text), text
+
+
+HEALTHY: list[tuple[Make, Options]] = [
+    (Tagger, LM),
+    (tagger("zero head"), LM),
+    (tagger("tied"), LM),
+    (tagger("log-softmax"), LM),
+    (tagger("time first"), {}),
+    (WithState, LM),
+    (Pooled, LABELS),
+    (lambda: Bag(padding_idx=PAD), LABELS),
+    (lambda: SelfAttention(positions=True), LABELS),
+    (Translator, {}),
+    (Recurrence, LM),
+]
+
+
+@pytest.mark.parametrize(("make", "options"), HEALTHY, ids=[str(index) for index in range(len(HEALTHY))])
+def test_nothing_is_found_in_a_healthy_module(make: Make, options: Options) -> None:
+    named = {"skip": ["one_batch_overfitted"], **options}
+    report = check_module(made(make), None, named.pop("task", None), **named)
+    assert report.healthy, str(report)
+    assert not [finding for finding in report if finding.status == "not examined"], str(report)
+
+
+def test_every_probe_has_a_mistake_here() -> None:
+    assert {row[0] for row in (*BROKEN, *LOSSES)} == set(PROBES)
+
+
+LENGTHS = torch.tensor([6, 3, 5, 2])
+WORDS = torch.randint(1, V, (4, 8), generator=torch.Generator().manual_seed(3))
+REAL = torch.arange(6) < LENGTHS[:, None]
+
+
+def texts(*, shift: int = 1, fill: int = -100) -> Options:
+    targets = WORDS[:, shift : shift + 6].masked_fill(~REAL, fill)
+    return {"tokens": WORDS[:, :6].masked_fill(~REAL, 0), "lengths": LENGTHS, "targets": targets}
+
+
+def nll(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Nats of each target (B, T), 0 for padding."""
+    each = F.cross_entropy(outputs.flatten(0, 1), targets.flatten(), ignore_index=-100, reduction="none")
+    return each.view(targets.shape)
+
+
+def mean(outputs: Tensor, targets: Tensor) -> Tensor:
+    return F.cross_entropy(outputs.flatten(0, 1), targets.flatten(), ignore_index=-100)
+
+
+LOSSES: list[tuple[str, Options, Callable[[Tensor, Tensor], Tensor] | None, str]] = [
+    ("loss_skips_padding", texts(fill=0), mean, "outputs at padding"),
+    ("loss_averages", texts(), lambda o, t: nll(o, t).sum(), "their sum"),
+    ("loss_averages", texts(), lambda o, t: nll(o, t).sum() / 4, "the number of rows, 4"),
+    ("loss_averages", texts(), lambda o, t: nll(o, t).mean(), "divided by 24"),
+    (
+        "loss_averages",
+        texts(),
+        lambda o, t: (nll(o, t).sum(1) / LENGTHS).mean(),
+        "Each row has the same weight",
+    ),
+    ("targets_are_next", texts(shift=0), None, "the token itself"),
+    ("targets_are_next", texts(shift=2), None, "the token after the next"),
+    ("loss_gets_logits", texts(), lambda o, t: F.nll_loss(o.flatten(0, 1), t.flatten()), "log-probabilities"),
+]
+
+
+@pytest.mark.parametrize(
+    ("probe", "batch", "loss", "words"), LOSSES, ids=[str(i) for i in range(len(LOSSES))]
+)
+def test_mistakes_of_a_loss_show_in_its_gradient(probe: str, batch: Options, loss: Any, words: str) -> None:
+    report = check(Padded, probe, batch=batch, task="language-model", loss=loss)
+    assert report[probe].broken, str(report)
+    assert words in " ".join(str(report).split())
+
+
+def test_a_softmax_before_a_loss_that_applies_it_shows_in_the_loss_of_a_perfect_prediction() -> None:
+    report = check(
+        lambda: Padded("softmax"), "loss_gets_logits", batch=texts(), task="language-model", loss=mean
     )
+    assert report["loss_gets_logits"].broken
+    # log(1 + (V - 1) / e) is the least loss of probabilities that are taken for logits.
+    least = torch.log1p(torch.tensor((V - 1) / torch.e)).item()
+    assert report["loss_gets_logits"].deviation == pytest.approx(least, abs=1e-3)
 
 
-@pytest.mark.parametrize(("name", "kind", "fault", "message"), DETECTED)
-def test_a_mistake_is_detected(name, kind, fault, message):
-    finding = probe(name, kind(fault))
-    assert not finding.passed
-    assert finding.probe == name
-    assert finding.worst > finding.tolerance
-    assert re.search(message, finding.message), finding.message
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_a_right_loss_passes_every_probe_of_losses(smoothing: float) -> None:
+    def loss(outputs: Tensor, targets: Tensor) -> Tensor:
+        flat = outputs.flatten(0, 1), targets.flatten()
+        return F.cross_entropy(*flat, ignore_index=-100, label_smoothing=smoothing)
+
+    names = ["loss_skips_padding", "loss_averages", "targets_are_next"]
+    report = check_module(made(Padded), texts(), "language-model", loss=loss, only=names)
+    assert [finding.status for finding in report] == ["sound"] * 3, str(report)
 
 
-@pytest.mark.parametrize("kind", [Causal, Classifier])
-def test_correct_models_pass_every_probe_that_applies(kind):
-    model = kind()
-    task, data = (LANGUAGE, LANGUAGE_BATCH) if kind is Causal else (LABELS, LABELLED_BATCH)
-    findings = check(model, data, task)
-    needs_time = {"no_look_ahead", "whole_equals_steps"}
-    expected = [name for name in PROBES if kind is Causal or name not in needs_time]
-    assert [finding.probe for finding in findings] == expected
-    for finding in findings:
-        assert finding.passed, finding.message
-        assert 0 <= finding.worst <= finding.tolerance
+def test_a_module_that_computes_its_loss_is_read_by_its_labels() -> None:
+    tokens = WORDS[:, :6]
+    copied = {"tokens": tokens, "labels": tokens}
+    assert check(OwnLoss, "targets_are_next", batch=copied, task="language-model").broken
+    following = {"tokens": tokens, "labels": WORDS[:, 1:7]}
+    assert check(OwnLoss, "targets_are_next", batch=following, task="language-model").healthy
 
 
-def test_a_model_without_nonlinearity_cannot_memorise_xor():
-    tokens = torch.tensor([[2, 2], [2, 3], [3, 2], [3, 3]])
-    xor = Batch(Padded(tokens, torch.tensor([2, 2, 2, 2])), torch.tensor([0, 1, 1, 0]))
-    linear = PROBES["one_batch_overfitted"](SumOfTokens(nonlinear=False), xor, LABELS)
-    assert not linear.passed
-    assert linear.worst == pytest.approx(1, abs=0.01)
-    assert "no activation between linear layers" in linear.message
-    assert PROBES["one_batch_overfitted"](SumOfTokens(nonlinear=True), xor, LABELS).passed
-
-
-@pytest.mark.parametrize("smoothing", [0.0, 0.3])
-def test_label_smoothing_and_ambiguous_inputs_are_not_mistakes(smoothing):
-    """The first token has four different successors, so a loss of zero cannot be reached."""
-    tokens = torch.tensor([[0, 2, 3, 4], [0, 3, 4, 5], [0, 4, 5, 6], [0, 5, 6, 7]])
-    rows = next_tokens(tokens, torch.cat([tokens[:, 1:], tokens[:, :1]], dim=1), [4, 4, 4, 4])
-    finding = PROBES["one_batch_overfitted"](
-        Causal(), rows, LanguageModelTask(0, 1, label_smoothing=smoothing)
-    )
-    assert finding.passed, finding.message
-
-
-@pytest.mark.parametrize("name", PROBES.table)
-def test_the_model_and_global_randomness_are_not_changed(name):
-    model = Causal()
-    model.train()
-    model.head.eval()
-    model.requires_grad_(True)
-    before = copy.deepcopy(model.state_dict())
-    modes = [module.training for module in model.modules()]
-    generator_state = torch.get_rng_state()
-    first = probe(name, model)
-    assert first == probe(name, model)
-    assert torch.equal(torch.get_rng_state(), generator_state)
-    assert [module.training for module in model.modules()] == modes
-    for key, value in model.state_dict().items():
-        assert value.dtype == torch.float32
-        assert torch.equal(value, before[key])
-    assert all(parameter.grad is None for parameter in model.parameters())
-
-
-def test_capabilities_select_the_probes():
-    assert set(NEEDS) == set(PROBES)
-    nothing = Capabilities(causal=False, variable_length=False, batch_independent=False)
-    applying = {name for name in PROBES if NEEDS[name](nothing)}
-    assert applying == {"gradients_reach_parameters", "one_batch_overfitted"}
-
-
-def test_frozen_and_exempt_parameters_need_no_gradient():
-    model = Causal("unused layer")
-    model.unused.weight.requires_grad_(False)
-    model.capabilities = Capabilities(causal=True, no_gradient=frozenset({"unused.bias"}))
-    assert probe("gradients_reach_parameters", model).passed
-
-
-def test_a_nan_is_an_infinite_difference():
-    finding = probe("batch_independence", Classifier("NaN"))
-    assert finding.worst == math.inf
-
-
-def test_the_row_that_differs_is_reported():
-    """Row 3 alone is shorter than the batch, so that its last step is padding."""
-    data = batch((9, 9, 9, 4, 9, 9), labels=(0, 1, 1, 0, 0, 1))
-    finding = PROBES["batch_independence"](Classifier("last step"), data, LABELS)
-    assert "at row 3." in finding.message
-
-
-def test_infinite_logits_do_not_pass():
-    model = Classifier()
-    model.load_state_dict({**model.state_dict(), "head.bias": torch.tensor([0.0, math.inf])})
-    assert probe("batch_independence", model).worst == math.inf
-
-
-def test_too_small_batches_are_refused():
-    model, task = Causal(), LANGUAGE
-    with pytest.raises(UserError, match=r"at least 2 sequences.*Got lengths \[5\]"):
-        check(model, batch((5,)), task)
-    same = torch.full((2, 3), 4)
-    with pytest.raises(UserError, match=r"at least 2 different tokens. Got 1"):
-        check(model, next_tokens(same, same, [3, 2]), task)
-    with pytest.raises(UserError, match=r"targets that depend on its tokens. Got \[1, 1, 1, 1\]"):
-        check(Classifier(), batch(labels=(1, 1, 1, 1)), LABELS)
-
-
-def test_other_tokens_differ_and_occur_in_the_batch():
-    tokens, mask = LANGUAGE_BATCH.inputs.tokens, LANGUAGE_BATCH.inputs.mask
-    changed = other_tokens(tokens, mask)
-    assert (changed != tokens)[mask].all()
-    assert set(changed.flatten().tolist()) <= set(tokens[mask].tolist())
+def test_the_first_submodule_is_named() -> None:
+    (finding,) = check(tagger("time first"), "batch_independence", **LM)
+    assert finding.submodule == "rnn (GRU)"
+    (finding,) = check(tagger("look ahead"), "no_look_ahead", **LM)
+    assert finding.submodule == "forward, before rnn (GRU)"
+    (finding,) = check(pooled("maximum over padding"), "padding_changes_nothing", **LABELS)
+    assert finding.submodule == "forward, before head (Linear)"

@@ -1,24 +1,21 @@
-"""Functions that compute: train a model, combine runs, run a study, find silent bugs."""
+"""Functions that compute: train a model, combine runs, run a study."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 from seqlab.api.printed_lines import RunLines, StudyLines
 from seqlab.api.run_result import Run
 from seqlab.api.study_results import StudyResult
 from seqlab.experiment import recipes
 from seqlab.experiment.experiment_config import AnyExperimentConfig
-from seqlab.experiment.handed_over import Settings, assignments, code_path, study_table
+from seqlab.experiment.handed_over import Settings, assignments, study_table
 from seqlab.runs import run_folder
 from seqlab.schema.config import Config, parse, plain
 from seqlab.schema.errors import UserError
 from seqlab.schema.overrides import override
-
-if TYPE_CHECKING:
-    from seqlab.evaluate.checkups import Checkup
 
 
 def train(
@@ -160,27 +157,3 @@ def study(
     if final:
         evaluate_study(designed, folder, resources, callback)
     return StudyResult(folder, allow_incomparable=allow_incomparable)
-
-
-def check(
-    what: str | Path | Callable[..., Any],
-    settings: Settings = (),
-    *,
-    task: Literal["language-model", "classify"] | None = None,
-    trust: bool = False,
-) -> Checkup:
-    """Look for silent bugs in a model, with the evidence.
-
-    Args:
-        what: a class of a module of one's own or its `FILE.py:NAME`, a recipe, or a run.
-        settings: of a recipe or module; as for `train`.
-        task: of a module; None is the one that its outputs fit.
-        trust: whether code that a run folder holds may be executed, although it was not trained here.
-
-    Raises:
-        UserError: there is no such module, recipe or run, or it cannot be built.
-    """
-    from seqlab.evaluate.checkups import checkup
-
-    subject = code_path(what) if callable(what) else str(what)
-    return checkup(subject, assignments(settings), task=task, trust=trust)

@@ -1,98 +1,151 @@
-"""Probes of causal models: outputs depend on no later token, and the state contains all earlier ones."""
+"""Probes of causal models: outputs depend on no later step, and the state contains all earlier ones."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor
 
-from seqlab.checkup.finding import Finding, compare, logits_of, other_tokens, perturbed, probe, verdict
+from seqlab.checkup.changes import others, with_inputs
+from seqlab.checkup.comparison import OutputDifference, compare, outputs_mask, verdict
+from seqlab.checkup.finding import Finding, NotApplicableError
+from seqlab.checkup.subject import Subject
+from seqlab.checkup.submodules import first_difference
 from seqlab.data.batch import Batch, unlabelled
 from seqlab.data.sequences import Padded
-from seqlab.models.model import SequenceModel, State
-from seqlab.tasks.task import Task
+from seqlab.models.model import State
+from seqlab.schema.errors import UserError
 
-CUTS = 8
-"""The largest number of steps, evenly spaced over time, after which the tokens are changed."""
+CUTS = 16
+"""The largest number of steps, evenly spaced over time, after which the inputs are changed."""
+LONG = 80
+"""Steps of the long example, in which leaks between windows or chunks of up to 64 steps show."""
 
 
-@probe
-def no_look_ahead(model: SequenceModel, batch: Batch, task: Task) -> Finding:
-    """Change all tokens from a step on, and compare the logits before it.
-
-    Detects attention without a mask, a bidirectional layer, a convolution that is centred on its token,
-    normalisation over time.
-    """
-    model = perturbed(model)
-    whole = logits_of(model, batch)
-    changed = other_tokens(batch.inputs.tokens, batch.inputs.mask)
-    T = batch.inputs.steps
-    differences = []
-    for cut in torch.linspace(1, T - 1, min(CUTS, T - 1)).long().tolist():
-        tokens = torch.cat([batch.inputs.tokens[:, :cut], changed[:, cut:]], dim=1)
-        found = logits_of(model, replace(batch, inputs=Padded(tokens, batch.inputs.lengths)))
-        what = f"Changing all tokens from step {cut} on"
-        differences.append(compare(what, whole[:, :cut], found[:, :cut], batch.inputs.mask[:, :cut]))
+def no_look_ahead(subject: Subject) -> Finding:
+    """y_s does not change with x_t, for every s < t, nor with the number of steps."""
+    if not subject.traits.causal:
+        raise NotApplicableError(
+            "outputs may depend on all steps (task language-model, or roles: causal=True)"
+        )
+    differences = _look_ahead(subject, subject.batch, every=True)
+    if not subject.traits.fixed_length and subject.batch.inputs.steps < LONG:
+        try:
+            long = subject.draw(5, 2, LONG)
+            differences += _look_ahead(subject, long, every=False)
+        except UserError:
+            pass  # it has a limit of length
     return verdict(
-        "no_look_ahead",
-        "Later tokens change no earlier output",
+        "Later steps change no earlier output",
         differences,
-        "an attention mask that is missing or off by one; a bidirectional layer; a centred convolution; "
-        "normalisation over time",
+        subject.tolerance,
+        cause="a causal mask that is missing or off by one; a bidirectional layer; a centred convolution; "
+        "normalisation or pooling over time",
+        fix="mask = torch.ones(T, T, dtype=torch.bool).triu(1)  # True where attention must not look",
     )
 
 
-@probe
-def whole_equals_steps(model: SequenceModel, batch: Batch, task: Task) -> Finding:
-    """Compare a whole sequence with the same sequence read in parts, using `start`, `step` and the state.
-
-    The parts are single steps from the start; and the first half, from whose state the second half is read
-    both step by step and at once, with the rows in another order. Detects a step that ignores its state, a
-    state other than the last one, positions that restart at 0, a state whose rows cannot be selected.
-    """
-    model = perturbed(model)
-    whole = logits_of(model, batch)
-    steps = _step_by_step(model, batch.inputs.tokens, model.start(len(batch), batch.source))
+def whole_equals_steps(subject: Subject) -> Finding:
+    """f(x, s0) = [f(x_:m, s0), f(x_m:, s_m)], with s_m the state after m steps, and so step by step."""
+    traits = subject.traits
+    if not traits.has_state or not traits.causal or (traits.source and not _model_with_state(subject)):
+        raise NotApplicableError("it has no outputs for each step with a state that can be given back")
+    batch = subject.batch
+    whole = subject.outputs(batch)
+    steps = _step_by_step(subject, batch, subject.start(len(batch), batch))
     differences = [compare("Reading step by step", whole, steps, batch.inputs.mask)]
-
     lengths = batch.inputs.lengths
     longest = int(lengths.max())
     middle = longest // 2
-    # In reverse order, so that a state whose `select` is wrong gives wrong logits.
+    # In reverse order, so that a state whose rows cannot be selected gives wrong outputs.
     rows = (lengths > middle).nonzero().squeeze(1).flip(0)
-    state = _state_at(model, batch, middle).select(rows)
+    state = _state_at(subject, batch, middle).select(rows)
     rest = Padded(batch.inputs.tokens[rows, middle:longest], lengths[rows] - middle)
     expected = whole[rows, middle:longest]
-    with torch.no_grad():
-        at_once = model(unlabelled(rest), state)[0]
-    from_middle = _step_by_step(model, rest.tokens, state)
+    at_once = subject.outputs(unlabelled(rest), state)
+    from_middle = _step_by_step(subject, unlabelled(rest), state)
     differences += [
         compare(f"Continuing from the state after {middle} steps", expected, at_once, rest.mask),
         compare(f"Continuing step by step after {middle} steps", expected, from_middle, rest.mask),
     ]
     return verdict(
-        "whole_equals_steps",
-        "A whole sequence gives the same logits as step by step",
+        "A whole sequence gives the same outputs as step by step",
         differences,
-        "step ignores its state, or returns one other than the last; start is not the state that a whole "
-        "sequence begins with; positions restart at 0",
+        subject.tolerance,
+        cause="the state is ignored, returned before its update, or not the last one; positions restart",
+        fix="outputs, state = self.rnn(x, state)  # pass the state in, return the new one",
     )
 
 
-@torch.no_grad()
-def _step_by_step(model: SequenceModel, tokens: Int[Tensor, "B T"], state: State) -> Float[Tensor, "B T V"]:
-    logits = []
-    for column in tokens.unbind(dim=1):
-        step_logits, state = model.step(column, state)
-        logits.append(step_logits)
-    return torch.stack(logits, dim=1)
+def _look_ahead(subject: Subject, batch: Batch, *, every: bool) -> list[OutputDifference]:
+    whole, T = subject.outputs(batch), batch.inputs.steps
+    mask = outputs_mask(whole, batch)
+    changed = others(batch, subject.traits)
+    count = min(CUTS, T - 1) if every else 5
+    cuts = torch.linspace(1, T - 1, count).long().tolist()
+    if not every:
+        cuts = [cut for cut in (8, 16, 32, 64, T - 1) if cut < T]
+    differences = []
+    for cut in cuts:
+        tokens = torch.cat([batch.inputs.tokens[:, :cut], changed[:, cut:]], dim=1)
+        other = with_inputs(batch, tokens)
+        found = subject.outputs(other)
+
+        def where(other: Batch = other, cut: int = cut) -> str:
+            return first_difference(subject, batch, other, steps=cut)
+
+        what = f"Changing all steps from {cut} on"
+        differences.append(compare(what, whole[:, :cut], found[:, :cut], mask[:, :cut], where=where))
+    if not subject.traits.fixed_length and not subject.traits.source:
+        differences += _without_the_rest(subject, batch, whole, cuts[len(cuts) // 2 :][:1])
+    return differences
+
+
+def _without_the_rest(
+    subject: Subject, batch: Batch, whole: Tensor, cuts: list[int]
+) -> list[OutputDifference]:
+    differences = []
+    for cut in cuts:
+        short = batch.truncate(cut)
+        try:
+            found = subject.outputs(short)
+        except UserError:
+            continue  # reported by `any_size`
+        what, mask = f"Leaving out all steps from {cut} on", batch.inputs.mask[:, :cut]
+        if found.shape[1] < cut or _missing(subject):
+            found, mask = found[:, : cut - 1], mask[:, : cut - 1]
+        differences.append(compare(what, whole[:, : found.shape[1]], found, mask))
+    return differences
+
+
+def _missing(subject: Subject) -> bool:
+    guessed = getattr(subject, "guessed", None)
+    return guessed is not None and guessed.call.missing > 0
+
+
+def _model_with_state(subject: Subject) -> bool:
+    return getattr(subject, "guessed", None) is None
+
+
+def _step_by_step(subject: Subject, batch: Batch, state: State | None) -> Tensor:
+    outputs = []
+    for step in range(batch.inputs.steps):
+        tokens = batch.inputs.tokens[:, step : step + 1]
+        one = Padded(tokens, torch.ones(len(tokens), dtype=torch.int64))
+        source = batch.source if state is None else None
+        found, state = _read(subject, replace(unlabelled(one), source=source), state)
+        outputs.append(found[:, -1])
+    return torch.stack(outputs, dim=1)
 
 
 @torch.no_grad()
-def _state_at(model: SequenceModel, batch: Batch, step: int) -> State:
-    """The state after the first `step` tokens of each sequence, or after its end if that comes first."""
-    _, state = model.features(batch.truncate(step), None)
-    assert state is not None, "a causal model must return its state"
+def _read(subject: Subject, batch: Batch, state: State | None) -> tuple[Tensor, State | None]:
+    return subject.read(batch, state)
+
+
+def _state_at(subject: Subject, batch: Batch, step: int) -> State:
+    """The state after the first steps of each sequence, or after its end if that comes first."""
+    _, state = _read(subject, batch.truncate(step), None)
+    assert state is not None, "the subject has a state"
     return state

@@ -186,7 +186,7 @@ def _formula(layer: dict[str, Any]) -> tuple[str, ...]:
 def tables() -> dict[str, Any]:
     """By name, what makes each table but that of the runs: names with their descriptions."""
     from seqlab.baselines.baseline_kinds import BASELINES
-    from seqlab.checkup.probe_kinds import PROBES
+    from seqlab.checkup.probe_kinds import DATA_PROBES, PROBES
     from seqlab.data.data_kinds import BATCHING, DATASETS, TOKENIZERS
     from seqlab.experiment.training_kinds import AVERAGINGS, OPTIMIZERS, SCHEDULES
     from seqlab.measure.metric_kinds import DIAGNOSTICS, METRICS
@@ -216,6 +216,8 @@ def tables() -> dict[str, Any]:
     for name, registry in registries.items():
         # Bound as a default: a closure would see the last registry only.
         found[name] = lambda registry=registry: {kind: registry.describe(kind) for kind in registry}
+    every = (PROBES, DATA_PROBES)
+    found["probes"] = lambda: {kind: probes.describe(kind) for probes in every for kind in probes}
     return found
 
 

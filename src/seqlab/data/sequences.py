@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -25,10 +25,11 @@ def length_mask(lengths: Int[Tensor, " B"], steps: int) -> Bool[Tensor, "B {step
 class Padded:
     """Sequences padded at their ends to one length.
 
-    Padding is known by `lengths` alone, never by an id: whatever the padding contains changes nothing.
+    Padding is known by `lengths` alone, never by an id: whatever the padding contains changes nothing. A
+    module that is checked may read E features of each step in place of a token id.
     """
 
-    tokens: Int[Tensor, "B T"]
+    tokens: Int[Tensor, "B T"] | Float[Tensor, "B T E"]
     lengths: Int[Tensor, " B"]
 
     def __len__(self) -> int:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 
+from seqlab.checkup.examine import SECONDS, chosen_probes, examine
 from seqlab.checkup.finding import Finding
-from seqlab.checkup.probe_kinds import NEEDS, PROBES
+from seqlab.checkup.make_subject import module_subject
+from seqlab.checkup.model_subject import ModelSubject
+from seqlab.checkup.report import Report
+from seqlab.checkup.subject import Subject, TaskName
 from seqlab.data.batch import Batch
-from seqlab.data.sequences import Padded
 from seqlab.evaluate.diagnose import rows
 from seqlab.evaluate.loaded import read_dataset, read_trusted
 from seqlab.evaluate.weights import load_best
@@ -21,145 +23,131 @@ from seqlab.experiment.experiment_config import AnyExperimentConfig, ExperimentC
 from seqlab.experiment.network_experiment import NetworkExperiment
 from seqlab.experiment.numerics import numerics
 from seqlab.experiment.trusted_code import load_and_trust
+from seqlab.models.check_roles import CheckRoles
 from seqlab.models.imported_model_config import ImportedModelConfig
 from seqlab.models.input_spec import InputSpec
-from seqlab.models.model import SequenceModel
 from seqlab.runs import run_folder
-from seqlab.schema.config import Table, parse
+from seqlab.schema.config import Table, parse, plain
 from seqlab.schema.errors import UserError
 from seqlab.schema.overrides import override
-from seqlab.schema.own_code import OwnCodeError, names_code, split
-from seqlab.tasks.classify import ClassifyTask
-from seqlab.tasks.language_modelling import LanguageModelTask
-from seqlab.tasks.task import Task
+from seqlab.schema.own_code import names_code, split
 
-TaskName = Literal["language-model", "classify"]
-_Form = tuple[InputSpec, Batch, Task]
-"""What a module may be built for, with random data of it."""
 ROWS, STEPS = 24, 24
 """Sequences of the training split that are read, and the tokens of each, at most."""
-VOCABULARY, LABELS = 13, 3
-"""Sizes of the random data on which a module is checked."""
-LENGTHS = (4, 9, 1, 7, 6, 3)
-"""Tokens of its sequences."""
+VOCABULARY, LABELS, PADDING, LONGEST = 13, 3, 0, 512
+"""Sizes that a module is made for, where its arguments ask for them."""
 
 
 @dataclass(frozen=True)
-class Checkup:
-    """What the probes found. subject: what was checked. notes: how the model is used.
+class CheckOptions:
+    """How a checkup is done; see `examine` and `check_module`."""
 
-    findings: of each probe that applies, by its name. unchecked: of each other probe why it said nothing.
-    """
-
-    subject: str
-    notes: tuple[str, ...]
-    findings: Mapping[str, Finding]
-    unchecked: Mapping[str, str]
-
-    @property
-    def faults(self) -> list[Finding]:
-        """The findings of probes that did not pass."""
-        return [finding for finding in self.findings.values() if not finding.passed]
-
-    @property
-    def table(self) -> list[tuple[str, str, str]]:
-        """Probe, result and evidence, in the order of the registry."""
-        return [self._row(name) for name in PROBES]
-
-    def __repr__(self) -> str:
-        lines = [": ".join((name, result, evidence)) for name, result, evidence in self.table]
-        return "\n".join([self.subject, *lines])
-
-    def _row(self, name: str) -> tuple[str, str, str]:
-        if name in self.unchecked:
-            return name, "not checked", self.unchecked[name]
-        finding = self.findings[name]
-        return name, "passed" if finding.passed else "fault", finding.message
+    task: TaskName | None = None
+    input: Literal["auto", "tokens", "features"] = "auto"
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    seed: int = 0
+    time_limit: float = SECONDS
 
 
 def checkup(
-    what: str, overrides: Sequence[str] = (), *, task: TaskName | None = None, trust: bool = False
-) -> Checkup:
+    what: str,
+    overrides: Sequence[str] = (),
+    *,
+    options: CheckOptions | None = None,
+    trust: bool = False,
+    found: Callable[[Finding], None] = lambda finding: None,
+) -> Report:
     """Run every probe that applies.
 
     Args:
         what: `FILE.py:NAME`, a recipe's name or file, or a run's name or folder. A recipe comes before a run.
         overrides: settings of the module or recipe.
-        task: of a module; None is the first of both that its outputs fit.
+        options: how it is done.
         trust: whether code of a run folder may be executed that is not trusted on this machine.
+        found: is called with each finding at once.
 
     Raises:
         UserError: there is no such thing, or it cannot be built or read.
     """
-    if task is not None and not names_code(what):
-        raise UserError(f"'task' must be left out for a recipe or a run, which has one. Got {task!r}.")
+    options = options or CheckOptions()
+    chosen_probes(options.only, options.skip)
+    if options.task is not None and not names_code(what):
+        raise UserError(
+            f"'task' must be left out for a recipe or a run, which has one. Got {options.task!r}."
+        )
     with numerics("cpu", None):
         if names_code(what):
-            return _of_module(what, overrides, task)
+            return _of_module(what, overrides, options, found)
         if what.endswith(".py"):
             split(what)  # which says how code is written
         if what.endswith(".toml") or what in recipes.names():
             config, _ = recipes.configure(what, overrides)
             load_and_trust(config)
-            return _of_experiment(what, _network(what, config))
+            return _of_experiment(what, _network(what, config), options, found)
         if overrides:
             raise UserError(f"Settings must be left out for a run, which has them. Got {overrides[0]!r}.")
-        return _of_run(what, trust=trust)
+        return _of_run(what, options, found, trust=trust)
 
 
-def _of_module(path: str, overrides: Sequence[str], task: TaskName | None) -> Checkup:
+def _of_module(
+    path: str, overrides: Sequence[str], options: CheckOptions, found: Callable[[Finding], None]
+) -> Report:
     table: Table = {"model": {"kind": "import", "path": path}}
     for assignment in overrides:
-        table, _ = override(ExperimentConfig, table, assignment)
+        key = assignment if assignment.startswith("model.") else f"model.arguments.{assignment}"
+        table, _ = override(ExperimentConfig, table, key)
     config = parse(ImportedModelConfig, table["model"], "model")
     load_and_trust(config)
-    forms: dict[TaskName, list[_Form]] = {
-        "language-model": [_language_model()],
-        # A module for two labels may have one logit.
-        "classify": [_classifier(LABELS), _classifier(2)],
+    roles = CheckRoles.model_validate({**plain(config.roles), "input": options.input})
+    outputs = LABELS if options.task == "classify" else VOCABULARY
+    module = config.module(
+        InputSpec(vocabulary=VOCABULARY, outputs=outputs), needed={"padding": PADDING, "max_length": LONGEST}
+    )
+    report = _examined(path, lambda: module_subject(module, None, options.task, roles, None), options, found)
+    if not report.examined and report.findings[0].status == "not examined":
+        raise UserError(report.findings[0].evidence)
+    return report
+
+
+def _examined(
+    label: str, make: Callable[[], Subject], options: CheckOptions, found: Callable[[Finding], None]
+) -> Report:
+    named = {
+        "only": options.only,
+        "skip": options.skip,
+        "seed": options.seed,
+        "time_limit": options.time_limit,
     }
-    errors: list[OwnCodeError] = []
-    for spec, batch, built in itertools.chain(*forms.values()) if task is None else forms[task]:
-        try:
-            model = config.build_with_faults(spec, torch.Generator().manual_seed(0))
-        except OwnCodeError as error:
-            errors.append(error)
-        else:
-            return _checked(path, model, batch, built)
-    raise errors[0]
+    return examine(make, label=label, found=found, **named)
 
 
-def _language_model() -> _Form:
-    inputs = _random_texts()
-    spec = InputSpec(vocabulary=VOCABULARY, outputs=VOCABULARY, output="text")
-    targets = Padded(inputs.tokens.roll(-1, dims=1), inputs.lengths)
-    return spec, Batch(inputs, targets), LanguageModelTask(0, 1)
-
-
-def _classifier(labels: int) -> _Form:
-    inputs = _random_texts()
-    spec = InputSpec(vocabulary=VOCABULARY, outputs=labels, output="class")
-    return spec, Batch(inputs, torch.arange(len(inputs)) % labels), ClassifyTask()
-
-
-def _random_texts() -> Padded:
-    random = torch.Generator().manual_seed(4)
-    tokens = torch.randint(VOCABULARY, (len(LENGTHS), max(LENGTHS)), generator=random)
-    return Padded(tokens, torch.tensor(LENGTHS))
-
-
-def _of_run(name: str, *, trust: bool) -> Checkup:
+def _of_run(name: str, options: CheckOptions, found: Callable[[Finding], None], *, trust: bool) -> Report:
     run = run_folder.find(name)
     config = _network(name, read_trusted(run, trust=trust))
     dataset = read_dataset(run, config)
     experiment = NetworkExperiment(config, dataset, torch.device("cpu"))
     load_best(run, experiment.model)
-    return _checked(run.path.name, experiment.model, _batch(experiment), experiment.task)
+    return _of_model(run.path.name, experiment, options, found, trained=True)
 
 
-def _of_experiment(name: str, config: ExperimentConfig) -> Checkup:
+def _of_experiment(
+    name: str, config: ExperimentConfig, options: CheckOptions, found: Callable[[Finding], None]
+) -> Report:
     experiment = NetworkExperiment(config, config.dataset(), torch.device("cpu"))
-    return _checked(name, experiment.model, _batch(experiment), experiment.task)
+    return _of_model(name, experiment, options, found, trained=False)
+
+
+def _of_model(
+    name: str,
+    experiment: NetworkExperiment,
+    options: CheckOptions,
+    found: Callable[[Finding], None],
+    *,
+    trained: bool,
+) -> Report:
+    subject = ModelSubject(name, experiment.model, _batch(experiment), experiment.task, trained=trained)
+    return _examined(name, lambda: subject, options, found)
 
 
 def _network(name: str, config: AnyExperimentConfig) -> Any:
@@ -173,18 +161,3 @@ def _batch(experiment: NetworkExperiment) -> Batch:
     """Sequences of the training split, cut to their first tokens; none is empty."""
     batch = rows(experiment, "train", ROWS).truncate(STEPS)
     return batch.select(batch.inputs.lengths.nonzero().squeeze(1)[:ROWS])
-
-
-def _checked(subject: str, model: SequenceModel, batch: Batch, task: Task) -> Checkup:
-    findings: dict[str, Finding] = {}
-    unchecked: dict[str, str] = {}
-    for name in PROBES:
-        if not NEEDS[name](model.capabilities):
-            unchecked[name] = "it does not apply to models of this kind"
-            continue
-        examine: Callable[[SequenceModel, Batch, Task], Finding] = PROBES[name]
-        try:
-            findings[name] = examine(model, batch, task)
-        except UserError as error:
-            unchecked[name] = str(error)
-    return Checkup(subject, model.notes, findings, unchecked)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
@@ -9,10 +11,11 @@ from typing_extensions import override
 
 from seqlab.models.input_spec import InputSpec
 from seqlab.models.model_config import ModelConfig, Width
-from seqlab.models.module_roles import RolesConfig, constructor_arguments
+from seqlab.models.module_roles import SIZES, RolesConfig, constructor_arguments
 from seqlab.schema import own_code
 from seqlab.schema.code_settings import CodeText, NamesCode
 from seqlab.schema.kept_defaults import kept_defaults
+from seqlab.schema.own_arguments import read_parameters
 from seqlab.schema.own_code import OwnCode, OwnCodeError
 from seqlab.schema.seeded_generators import seeded_generators
 
@@ -47,13 +50,6 @@ class ImportedModelConfig(ModelConfig):
 
     @override
     def build(self, spec: InputSpec, generator: torch.Generator) -> SequenceModel:
-        return self._made(spec, generator, faults=False)
-
-    def build_with_faults(self, spec: InputSpec, generator: torch.Generator) -> SequenceModel:
-        """The model as it is, for a checkup; see `module_probe.adapted`."""
-        return self._made(spec, generator, faults=True)
-
-    def _made(self, spec: InputSpec, generator: torch.Generator, *, faults: bool) -> SequenceModel:
         import torch
 
         from seqlab.models.imported_model import ImportedModel
@@ -62,17 +58,46 @@ class ImportedModelConfig(ModelConfig):
 
         code = own_code.load(self.path)
         _check_class(code)
-        arguments = constructor_arguments(code, spec, self.arguments)
         # On the CPU also where tensors are made without memory, to count them.
         seed = int(torch.randint(2**62, (), generator=generator, device="cpu"))
+        module = self._module(code, constructor_arguments(code, spec, self.arguments), seed)
+        check_weights(code, module)
+        counted_only = torch.get_default_device().type == "meta"
+        adapter = None if counted_only else adapted(code, module, spec, self.roles)
+        return ImportedModel(module, adapter, causal=spec.output == "text")
+
+    def module(self, spec: InputSpec, needed: Mapping[str, int], seed: int = 0) -> torch.nn.Module:
+        """The module alone, for a checkup; a module that is made already is taken as it is.
+
+        Args:
+            spec: sizes for arguments that are named after them.
+            needed: further sizes, by their names in `SIZES`, for arguments without a default.
+            seed: of its weights.
+        """
+        import torch
+
+        code = own_code.load(self.path)
+        if isinstance(code.value, torch.nn.Module):
+            return code.value
+        _check_class(code)
+        parameters = read_parameters(code, code.value)
+        further = {
+            name: size
+            for key, size in needed.items()
+            for name in SIZES[key]
+            if name in parameters and parameters[name].default is inspect.Parameter.empty
+        }
+        arguments = constructor_arguments(code, spec, {**further, **self.arguments})
+        return self._module(code, arguments, seed)
+
+    def _module(self, code: OwnCode, arguments: Mapping[str, Any], seed: int) -> torch.nn.Module:
+        import torch
+
         with seeded_generators(seed), kept_defaults(code.label), code.errors("it was made"):
             module = code.value(**arguments)
         if not isinstance(module, torch.nn.Module):
             raise OwnCodeError(f"{code.label} must give a torch.nn.Module. Got {type(module).__name__}.")
-        check_weights(code, module)
-        counted_only = torch.get_default_device().type == "meta"
-        adapter = None if counted_only else adapted(code, module, spec, self.roles, faults=faults)
-        return ImportedModel(module, adapter, causal=spec.output == "text")
+        return module
 
 
 def _check_class(code: OwnCode) -> None:

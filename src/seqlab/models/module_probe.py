@@ -43,9 +43,7 @@ class Adapter:
     notes: tuple[str, ...] = field(default=())
 
 
-def adapted(
-    code: OwnCode, module: nn.Module, spec: InputSpec, settings: RolesConfig, *, faults: bool = False
-) -> Adapter:
+def adapted(code: OwnCode, module: nn.Module, spec: InputSpec, settings: RolesConfig) -> Adapter:
     """Find out how a module is called; it is not changed, and neither are generators.
 
     Args:
@@ -53,8 +51,6 @@ def adapted(
         module: as it was made.
         spec: sizes of inputs and outputs.
         settings: what the names of arguments do not say.
-        faults: whether what is wrong with the module is left for others to find, neither refused nor avoided:
-            it may look ahead, mix sequences, read padding, and return a state that continues nothing.
 
     Raises:
         OwnCodeError: it cannot be called, its output has another shape than the task needs, differs from call
@@ -64,7 +60,7 @@ def adapted(
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.default_generator.manual_seed(0)
         probe = _Probe(code, module, spec, settings, roles)
-        return probe.as_it_is() if faults else probe.adapter()
+        return probe.adapter()
 
 
 class _Probe:
@@ -101,14 +97,6 @@ class _Probe:
             self._padding,
             tuple(self._notes(call, state, alone=alone, equal=equal)),
         )
-
-    def as_it_is(self) -> Adapter:
-        """How the module is called, and nothing of what would hide its faults."""
-        call, _ = self._order()
-        self._check_repeatable(call)
-        state = self._state(call, any_state=True) if self._per_token else None
-        notes = tuple(self._notes(call, state, alone=False, equal=False))
-        return Adapter(call, state, alone=False, equal_lengths=False, padding=None, notes=notes)
 
     def _use(self, dtype: torch.dtype) -> None:
         with self._code.errors("it was copied, to be tried"):
@@ -209,8 +197,8 @@ class _Probe:
     def _takes_lengths(self) -> bool:
         return self._roles.lengths is not None or self._roles.mask is not None
 
-    def _state(self, call: ModuleCall, *, any_state: bool = False) -> StateForm | None:
-        """The state that an output has, if reading on from it is like reading the whole, or in any case."""
+    def _state(self, call: ModuleCall) -> StateForm | None:
+        """The state that an output has, if reading on from it is like reading the whole."""
         if self._roles.state is None:
             return None
         middle = self._steps // 2
@@ -228,7 +216,7 @@ class _Probe:
                 found, _ = call(self._module, rest.flip(0), lengths, form.nested(reverse))
             except OwnCodeError:
                 continue
-            if any_state or self._equal(whole[:, middle:], found.flip(0)):
+            if self._equal(whole[:, middle:], found.flip(0)):
                 return form
         return None
 

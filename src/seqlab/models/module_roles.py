@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from seqlab.models.input_spec import InputSpec
@@ -63,7 +63,10 @@ class RolesConfig(Config):
 class Roles:
     """The names of `forward`'s arguments by what they are; None where there is no such one.
 
-    marks_padding: whether a mask is true at padding, else at tokens.
+    tokens: what is read step by step; the decoder's input where there is a source. marks_padding: whether a
+    mask is true at padding, else at tokens. source, source_lengths, source_mask: what an encoder reads as a
+    whole. labels: targets, for a module that computes its own loss. constants: arguments that are the same in
+    every call, or functions of B and T that give a tensor (B, T, ...).
     """
 
     tokens: str
@@ -71,6 +74,12 @@ class Roles:
     mask: str | None
     marks_padding: bool
     state: str | None
+    source: str | None = None
+    source_lengths: str | None = None
+    source_mask: str | None = None
+    source_marks_padding: bool = False
+    labels: str | None = None
+    constants: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 def constructor_arguments(code: OwnCode, spec: InputSpec, given: Mapping[str, Any]) -> dict[str, Any]:
