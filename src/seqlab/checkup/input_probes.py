@@ -24,9 +24,9 @@ def every_input_used(subject: Subject) -> Finding:
     batch = full_batch(subject)
     whole, last = subject.outputs(batch), batch.inputs.steps
     first = 0 if subject.traits.window is None else max(0, last - subject.traits.window)
-    unused = [step for step in range(first, last) if not _step_acts(subject, batch, whole, step)]
+    unused = [step for step in subject.sample(first, last) if not _step_acts(subject, batch, whole, step)]
     if subject.traits.per_step and not subject.traits.causal:
-        unused = unused if len(unused) > last // 2 else []
+        unused = unused if len(unused) > len(subject.sample(first, last)) // 2 else []
     features = _unused_features(subject, batch, whole)
     if argument := _unused_argument(subject, batch, whole):
         return broken(
@@ -44,7 +44,7 @@ def every_input_used(subject: Subject) -> Finding:
         return sound(f"Each of {last - 1} steps acts on an output; nothing is predicted from the last one.")
     what = f"step {unused[0]} of {last}" if unused else f"feature {features[0]}"
     some = unused or features
-    everything = len(some) == last if unused else False
+    everything = len(unused) == len(subject.sample(first, last))
     evidence = (
         "No step acts on any output." if everything else f"Whatever is at {what}, outputs are the same."
     )
@@ -70,7 +70,7 @@ def memory_of_earlier_steps(subject: Subject) -> Finding:
         raise NotApplicableError("it has no layer that connects steps")
     last = batch.inputs.steps - 1 - missing_steps(subject)
     reach = 0
-    for step in range(last - 1, -1, -1):
+    for step in reversed(subject.sample(0, last)):
         if changes_output(subject, batch, whole, step, after=last):
             reach = last - step
     if reach:
@@ -197,7 +197,7 @@ def _unused_features(subject: Subject, batch: Batch, whole: Tensor) -> list[int]
     if not tokens.is_floating_point() or tokens.dim() < 3:
         return []
     unused = []
-    for feature in range(min(tokens.shape[2], 64)):
+    for feature in subject.sample(0, tokens.shape[2]):
         changed = tokens.clone()
         changed[:, :, feature] = others(batch, subject.traits)[:, :, feature]
         if relative_change(whole, subject.outputs(with_inputs(batch, changed))) <= 1e-14:

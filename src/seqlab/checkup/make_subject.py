@@ -85,6 +85,9 @@ def module_subject(
         guessed=guessed,
         form=form,
     )
+    wanted = given.tensors.get("targets")
+    several = wanted is not None and wanted.is_floating_point() and wanted.shape[-1] == call.outputs > 1
+    subject.several = several and kind == "classify"
     subject.range = _range(subject)
     subject.labels = call.roles.labels
     return subject
@@ -107,10 +110,8 @@ def _task(guessed: Guess, given: UserBatch) -> TaskName:
     targets = given.tensors.get("targets")
     if form.source is not None:
         return "translate"
-    if targets is not None and targets.is_floating_point() and call.outputs == 1:
-        return "classify" if bool(((targets == 0) | (targets == 1)).all()) else "regress"
     if targets is not None and targets.is_floating_point():
-        return "regress"
+        return "classify" if bool(((targets == 0) | (targets == 1)).all()) else "regress"
     if call.per_token and form.tokens and call.outputs == form.size:
         return "language-model"
     return "regress" if not form.tokens and call.outputs == 1 and targets is None else "classify"
@@ -124,7 +125,7 @@ def _range(subject: ModuleSubject) -> str:
         return "logits"
     if not bool(outputs.isfinite().all()):
         return "logits"
-    if subject.traits.outputs == 1:
+    if subject.traits.outputs == 1 or subject.several:
         inside = bool((outputs >= 0).all()) and bool((outputs <= 1).all()) and outputs.numel() > 1
         return "probabilities" if inside and bool((outputs > 0).all()) else "logits"
     if bool((outputs >= 0).all()) and bool(((outputs.sum(-1) - 1).abs() < 1e-4).all()):

@@ -26,13 +26,15 @@ from seqlab.models.module_state import StateForm
 class ModuleSubject(Subject):
     """A module that is called as was guessed.
 
-    form: how its state is found; None where it has none that can be given back.
+    form: how its state is found; None where it has none that can be given back. range: whether outputs are
+    logits, probabilities or log-probabilities. several: whether each output is a class of its own, yes or no.
+    labels: the argument of forward for targets.
     """
 
     def __init__(self, *arguments: Any, guessed: Guess, form: StateForm | None, **named: Any):
         super().__init__(*arguments, **named)
         self.guessed, self.form = guessed, form
-        self.range = "logits"
+        self.range, self.several = "logits", False
         self.labels: str | None = None
 
     @override
@@ -60,7 +62,9 @@ class ModuleSubject(Subject):
         values, targets = batch.real(outputs)
         if self.traits.task == "regress":
             return functional.mse_loss(values, targets.to(values.dtype).reshape(values.shape))
-        if self.traits.outputs == 1:
+        if self.several and not targets.is_floating_point():
+            targets = functional.one_hot(targets, self.traits.outputs)
+        if self.traits.outputs == 1 or self.several:
             wanted = targets.to(values.dtype).reshape(values.shape)
             if self.range == "probabilities":
                 return functional.binary_cross_entropy(values.clamp(0, 1), wanted)

@@ -173,7 +173,8 @@ def _each_alone(
     if subject.traits.fixed_length:
         return []
     differences: list[OutputDifference] = []
-    for row in batch.inputs.lengths.argsort().tolist():
+    shortest_first = batch.inputs.lengths.argsort().tolist()
+    for row in (shortest_first[index] for index in subject.sample(0, len(shortest_first))):
         index = torch.tensor([row])
         one = select_rows(batch, index)
         short = batch.select(index)

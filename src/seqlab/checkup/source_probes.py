@@ -31,7 +31,7 @@ def source_used(subject: Subject) -> Finding:
         )
     unused = [
         step
-        for step in range(batch.source.steps)
+        for step in subject.sample(0, batch.source.steps)
         if not _source_step_acts(subject, batch, whole, step, changed)
     ]
     if unused:

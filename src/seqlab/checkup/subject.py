@@ -23,6 +23,8 @@ from seqlab.schema.seeded_generators import seeded_generators
 TaskName = Literal["classify", "language-model", "translate", "regress"]
 LossFunction = Callable[[Tensor, Tensor], Tensor]
 """Of outputs and targets, as the user's training loop calls it."""
+LARGE, MANY, FEW = 2_000_000, 16, 3
+"""Number of weights of a large module; changes of one kind that are tried of a small and of a large one."""
 EXACT, LARGEST = 1e-9, 1e-3
 """Largest difference of outputs, as a fraction of the largest one, that counts as equal: in float64, where
 rounding stays below 1e-12, and in any arithmetic."""
@@ -108,6 +110,18 @@ class Subject(ABC):
         with torch.no_grad(), seeded_generators(self.seed):
             return self.read(batch, state)[0]
 
+    @property
+    def large(self) -> bool:
+        """Whether a module is so large that fewer changes are tried, each of which costs a pass."""
+        return sum(weight.numel() for weight in self.original.parameters()) > LARGE
+
+    def sample(self, begin: int, end: int) -> list[int]:
+        """Whole numbers from begin to before end: all, or some that are evenly spaced."""
+        count = min(end - begin, FEW if self.large else MANY)
+        if count < 2:
+            return [*range(begin, end)]
+        return [begin + round(index * (end - 1 - begin) / (count - 1)) for index in range(count)]
+
     def copy(self, module: nn.Module | None = None) -> Subject:
         """The same subject with a module of its own: a copy as it was made, on the CPU, in evaluation."""
         other = copy.copy(self)
@@ -115,7 +129,8 @@ class Subject(ABC):
         return other
 
     def prepared(self) -> Subject:
-        """A copy whose differences are visible: in float64 where it runs in that, no parameter all zero.
+        """A copy whose differences are visible: in float64 where it is small and runs in that, no parameter all
+        zero.
 
         The tolerance is measured: at least 50 times the change of outputs when each weight changes by the
         rounding of the narrowest type that the module computes with.
@@ -136,7 +151,7 @@ class Subject(ABC):
         return replace(batch, inputs=Padded(tokens.to(kind), batch.inputs.lengths))
 
     def _prepare(self) -> None:
-        for kind in (torch.float64, torch.float32):
+        for kind in (torch.float32,) if self.large else (torch.float64, torch.float32):
             module = copy.deepcopy(self.original).cpu().eval().to(kind)
             perturb_zeros(module)
 

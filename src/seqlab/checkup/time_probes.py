@@ -17,8 +17,6 @@ from seqlab.data.sequences import Padded
 from seqlab.models.model import State
 from seqlab.schema.errors import UserError
 
-CUTS = 16
-"""The largest number of steps, evenly spaced over time, after which the inputs are changed."""
 LONG = 80
 """Steps of the long example, in which leaks between windows or chunks of up to 64 steps show."""
 
@@ -30,7 +28,7 @@ def no_look_ahead(subject: Subject) -> Finding:
             "outputs may depend on all steps (task language-model, or roles: causal=True)"
         )
     differences = _look_ahead(subject, subject.batch, every=True)
-    if not subject.traits.fixed_length and subject.batch.inputs.steps < LONG:
+    if not subject.traits.fixed_length and not subject.large and subject.batch.inputs.steps < LONG:
         try:
             long = subject.draw(5, 2, LONG)
             differences += _look_ahead(subject, long, every=False)
@@ -82,10 +80,7 @@ def _look_ahead(subject: Subject, batch: Batch, *, every: bool) -> list[OutputDi
     whole, T = subject.outputs(batch), batch.inputs.steps
     mask = outputs_mask(whole, batch)
     changed = others(batch, subject.traits)
-    count = min(CUTS, T - 1) if every else 5
-    cuts = torch.linspace(1, T - 1, count).long().tolist()
-    if not every:
-        cuts = [cut for cut in (8, 16, 32, 64, T - 1) if cut < T]
+    cuts = subject.sample(1, T) if every else [8, 16, 32, 64, T - 1]
     differences = []
     for cut in cuts:
         tokens = torch.cat([batch.inputs.tokens[:, :cut], changed[:, cut:]], dim=1)
