@@ -111,7 +111,12 @@ def test_settings_are_those_of_the_recipe_with_what_was_chosen() -> None:
 def test_values_of_options() -> None:
     assert _texts("seqlab evaluate run --split te") == ["test"]
     assert _texts("seqlab evaluate run --split=te") == ["--split=test"]
-    assert _texts("seqlab check my_net.py:Net --task ") == ["language-model", "classify"]
+    assert _texts("seqlab check my_net.py:Net --task ") == [
+        "classify",
+        "language-model",
+        "translate",
+        "regress",
+    ]
     assert "macro_f1" in _texts("seqlab evaluate run --metric macro")
     assert _texts("seqlab explain run --method occ") == ["occlusion"]
     # A switch takes no value: what follows it is an argument again.

@@ -154,7 +154,9 @@ def test_the_table_lists_every_section() -> None:
         (e.title.removeprefix("Add "), str(Path(e.paths[0]).parent), e.paths[1] if e.paths[1:] else "none")
         for e in EXAMPLES
     ]
-    kinds = "optimizer schedule averaging layer model dataset tokenizer metric diagnostic baseline search"
+    kinds = (
+        "optimizer schedule averaging layer model dataset tokenizer metric diagnostic baseline search probe"
+    )
     assert [_name(example) for example in EXAMPLES] == kinds.split()
 
 
@@ -204,6 +206,9 @@ def _shortened(words: list[str]) -> list[str]:
             return [*words, *SMALL[what], *([] if is_baseline else FEW)]
         case ["params", *_]:
             return words
+        case ["check", *_]:
+            # It runs in a process of its own, which does not know the example.
+            return ["list", "probes"]
         case [command, run, *rest]:
             return [command, next(name for name in run_folder.names() if name.startswith(run)), *rest]
     raise AssertionError(words)

@@ -129,8 +129,7 @@ class Subject(ABC):
         return other
 
     def prepared(self) -> Subject:
-        """A copy whose differences are visible: in float64 where it is small and runs in that, no parameter all
-        zero.
+        """A copy whose differences are visible: no parameter all zero, in float64 where it is small.
 
         The tolerance is measured: at least 50 times the change of outputs when each weight changes by the
         rounding of the narrowest type that the module computes with.
