@@ -17,7 +17,7 @@ from seqlab.checkup.finding import Finding, NotApplicableError, NotExaminedError
 from seqlab.checkup.probe_kinds import PROBES
 from seqlab.checkup.report import Report
 from seqlab.checkup.subject import Subject
-from seqlab.schema.errors import UserError, unknown
+from seqlab.schema.errors import UserError, WorkError, unknown
 from seqlab.schema.kept_defaults import kept_defaults
 from seqlab.schema.own_errors import describe
 from seqlab.schema.registry import Registry
@@ -27,8 +27,8 @@ SECONDS = 120.0
 """Time limit of a checkup."""
 
 
-class OutOfTimeError(UserError):
-    """The module has not answered within the time limit."""
+class OutOfTimeError(WorkError):
+    """The module has not answered within the time limit; no probe takes it for a fault of the module."""
 
 
 def chosen_probes(
@@ -85,7 +85,7 @@ def examine(
         with _guarded(label, seed), interrupted_at(deadline):
             subject = make()
     except Exception as error:
-        why = str(error) if isinstance(error, UserError) else describe(error)
+        why = str(error) if isinstance(error, UserError | WorkError) else describe(error)
     for name in names:
         if subject is None:
             finding = Finding(status="not examined", evidence=why)
@@ -146,7 +146,8 @@ def interrupted_at(deadline: float | None) -> Iterator[None]:
         raise OutOfTimeError("the module had not answered when the time limit was reached")
 
     before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, max(0.01, deadline - time.monotonic()))
+    # Again in each second, since code of the user's may catch everything.
+    signal.setitimer(signal.ITIMER_REAL, max(0.01, deadline - time.monotonic()), 1.0)
     try:
         yield
     finally:
