@@ -270,10 +270,13 @@ class BackwardScan(nn.Module):
 
 def leak(name: str, source: str, note: str, module: type[nn.Module], **more: object) -> Case:
     """A language model with a leak."""
-    settings = {"batch": partial(next_tokens, 4, 8), "law": no_look_ahead} | more
-    return Case(
-        name=name, kind="look-ahead", source=source, note=note, module=module, task="language-model", **settings
-    )  # type: ignore[arg-type]
+    settings = {
+        "kind": "look-ahead",
+        "task": "language-model",
+        "batch": partial(next_tokens, 4, 8),
+        "law": no_look_ahead,
+    }
+    return Case(name=name, source=source, note=note, module=module, **(settings | more))  # type: ignore[arg-type]
 
 
 CASES = [

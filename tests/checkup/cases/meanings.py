@@ -115,10 +115,10 @@ class DenseOnIds(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.layers = nn.Sequential(nn.Linear(6, SIZE), nn.ReLU(), nn.Linear(SIZE, 1))
+        self.hidden, self.head = nn.Linear(6, SIZE), nn.Linear(SIZE, 1)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        return self.layers(tokens.to(self.layers[0].weight.dtype)).squeeze(-1)
+        return self.head(self.hidden(tokens.to(self.head.weight.dtype)).relu()).squeeze(-1)
 
 
 class ConvolutionOnIds(nn.Module):

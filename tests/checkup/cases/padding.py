@@ -135,9 +135,7 @@ class LastOfPacked(nn.Module):
         self.head = nn.Linear(SIZE, CLASSES)
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
-        packed = pack_padded_sequence(
-            self.embedding(tokens), lengths, batch_first=True, enforce_sorted=False
-        )
+        packed = pack_padded_sequence(self.embedding(tokens), lengths, batch_first=True, enforce_sorted=False)
         output, _ = pad_packed_sequence(self.gru(packed)[0], batch_first=True, total_length=tokens.shape[1])
         return self.head(output[:, -1])
 
@@ -215,8 +213,8 @@ class TaggerState(nn.Module):
     def forward(
         self, tokens: Tensor, lengths: Tensor | None = None, state: tuple[Tensor, Tensor] | None = None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        output, state = self.lstm(self.embedding(tokens), state)
-        return self.head(output), state
+        output, new = self.lstm(self.embedding(tokens), state)
+        return self.head(output), new
 
 
 class ScanState(nn.Module):
@@ -231,11 +229,11 @@ class ScanState(nn.Module):
         self, tokens: Tensor, lengths: Tensor | None = None, state: Tensor | None = None
     ) -> dict[str, Tensor]:
         x, outputs = self.embedding(tokens), []
-        state = x.new_zeros(1, len(x), SIZE) if state is None else state
+        new = x.new_zeros(1, len(x), SIZE) if state is None else state
         for step in x.unbind(dim=1):
-            state = self.decay.sigmoid() * state + step
-            outputs.append(state[0])
-        return {"logits": self.head(torch.stack(outputs, dim=1)), "state": state}
+            new = self.decay.sigmoid() * new + step
+            outputs.append(new[0])
+        return {"logits": self.head(torch.stack(outputs, dim=1)), "state": new}
 
 
 class TrainedPadding(nn.Module):
@@ -273,7 +271,9 @@ CASES = [
         MeanOverPaddedLength,
         law=padding_amount,
     ),
-    padding("last-column-pooled", "vgel/repeng#38", "the last column is padding for shorter rows", LastColumn),
+    padding(
+        "last-column-pooled", "vgel/repeng#38", "the last column is padding for shorter rows", LastColumn
+    ),
     padding(
         "padding-mask-left-out",
         "pmixer/SASRec.pytorch#36",

@@ -187,7 +187,7 @@ class Tagger(nn.Module):
 
 
 class PaddedTagger(Tagger):
-    def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:  # type: ignore[override]
         return super().forward(tokens)
 
 
@@ -301,9 +301,7 @@ def padding_counts(output: Tensor, targets: Tensor) -> Tensor:
 
 
 def sum_over_padded_size(output: Tensor, targets: Tensor) -> Tensor:
-    losses = F.cross_entropy(
-        output.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum"
-    )
+    losses = F.cross_entropy(output.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum")
     return losses / targets.numel()
 
 
@@ -325,7 +323,7 @@ def mean_of_row_means(output: Tensor, targets: Tensor) -> Tensor:
 def over_last_index(output: Tensor, targets: Tensor) -> Tensor:
     """The sum over steps is divided by the last step's index."""
     total, step = output.new_zeros(()), 0
-    for step, target in enumerate(targets.T):  # noqa: B007
+    for step, target in enumerate(targets.T):
         total = total + F.cross_entropy(output[:, step], target)
     return total / step
 

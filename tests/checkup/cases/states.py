@@ -93,11 +93,11 @@ class ScanWithStaleState(nn.Module):
 
     def forward(self, tokens: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
         x, outputs = self.embedding(tokens), []
-        state = torch.zeros_like(x[:, 0]).unsqueeze(0) if state is None else state
-        previous = state
+        new = torch.zeros_like(x[:, 0]).unsqueeze(0) if state is None else state
+        previous = new
         for step in x.unbind(dim=1):
-            previous, state = state, self.decay.sigmoid() * state + step
-            outputs.append(state[0])
+            previous, new = new, self.decay.sigmoid() * new + step
+            outputs.append(new[0])
         return self.head(torch.stack(outputs, dim=1)), previous
 
 
@@ -156,10 +156,10 @@ class Cached(nn.Module):
         past, steps = 0 if cache is None else cache.shape[2], tokens.shape[1]
         x = self.embedding(tokens) + self.positions(torch.arange(steps) + self.offset(past))
         new = self.both(x).unsqueeze(0)
-        cache = new if cache is None else torch.cat([cache, new], dim=2)
-        keys, values = cache[0].chunk(2, dim=2)
+        whole = new if cache is None else torch.cat([cache, new], dim=2)
+        keys, values = whole[0].chunk(2, dim=2)
         mixed = attend(self.queries(x), keys, values, self.allowed(steps, past))
-        return self.head(x + mixed), self.kept(cache, past)
+        return self.head(x + mixed), self.kept(whole, past)
 
 
 class PositionOneTooFar(Cached):

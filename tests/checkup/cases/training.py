@@ -1,4 +1,4 @@
-"""Weights, gradients and modes that are wrong in training. Legend: B sequences, T steps, H features, V outputs."""
+"""Weights, gradients and modes that are wrong in training. Legend: B rows, T steps, H features, V outputs."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from cases.laws import (
     other_lengths,
     other_sizes,
     overfits,
+    parameters_learn,
     parameters_used,
     setting_acts,
     stays_tied,
@@ -122,6 +123,20 @@ class DetachedEncoder(nn.Module):
         return self.head(self.decoder(self.target(tgt), state.detach())[0])
 
 
+class ZeroTwice(Language):
+    """A gate of zero on a branch that ends in zeros: neither ever gets a gradient."""
+
+    def __init__(self):
+        super().__init__()
+        self.gate, self.branch = nn.Parameter(torch.zeros(())), nn.Linear(SIZE, SIZE)
+        nn.init.zeros_(self.branch.weight)
+        nn.init.zeros_(self.branch.bias)
+
+    def features(self, tokens: Tensor) -> Tensor:
+        x = super().features(tokens)
+        return x + self.gate * self.branch(x)
+
+
 class UnusedDropout(Language):
     """A rate of dropout that no forward pass reads."""
 
@@ -164,7 +179,7 @@ class ReluRecurrence(nn.Module):
         super().__init__()
         self.rnn = nn.RNN(FEATURES, 32, nonlinearity="relu", batch_first=True)
         self.head = nn.Linear(32, CLASSES)
-        nn.init.normal_(self.rnn.weight_hh_l0, std=0.5)
+        nn.init.normal_(self.rnn.get_parameter("weight_hh_l0"), std=0.5)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.rnn(x)[0][:, -1])
@@ -451,7 +466,7 @@ class BatchOfFour(nn.Module):
 
 
 class RememberedState(Language):
-    """The state of the last batch stays in the module: other sequences, and perhaps another number of them."""
+    """The state of the last batch stays in the module, for other sequences and another number of them."""
 
     def __init__(self):
         super().__init__()
@@ -506,12 +521,16 @@ def negative_targets() -> Batch:
     return numbers() | {"targets": torch.tensor([-1.3, -0.4, -0.9, -0.2])}
 
 
-def fault(name: str, kind: str, source: str, note: str, module: object, law: object, **more: object) -> Case:
+def fault(  # noqa: PLR0917
+    name: str, kind: str, source: str, note: str, module: object, law: object, **more: object
+) -> Case:
     settings = {"task": "language-model", "batch": next_tokens} | more
     return Case(name=name, kind=kind, source=source, note=note, module=module, law=law, **settings)  # type: ignore[arg-type]
 
 
-def text(name: str, kind: str, source: str, note: str, module: object, law: object, **more: object) -> Case:
+def text(  # noqa: PLR0917
+    name: str, kind: str, source: str, note: str, module: object, law: object, **more: object
+) -> Case:
     return fault(name, kind, source, note, module, law, **({"task": "classify", "batch": labelled} | more))
 
 
@@ -563,6 +582,14 @@ CASES = [
         parameters_used,
         task="translate",
         batch=translated,
+    ),
+    fault(
+        "gate-and-branch-both-zero",
+        UNUSED,
+        "lucidrains/performer-pytorch#28",
+        "both factors of a product are zero, so both gradients are, for good",
+        ZeroTwice,
+        parameters_learn,
     ),
     fault(
         "dropout-never-applied",
