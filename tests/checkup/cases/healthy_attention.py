@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from types import SimpleNamespace
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +13,7 @@ from cases.parts import (
     LENGTHS,
     SIZE,
     VOCABULARY,
+    Output,
     attend,
     causal,
     labelled,
@@ -277,10 +277,10 @@ class MeanEncoder(nn.Module):
         kept = attention_mask.unsqueeze(2).to(x.dtype)
         return (x * kept).sum(dim=1) / kept.sum(dim=1)
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> SimpleNamespace:
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Output:
         x = self.embedding(input_ids) + self.positions(torch.arange(input_ids.shape[1]))
         x = self.layer(x, src_key_padding_mask=attention_mask == 0)
-        return SimpleNamespace(logits=self.head(self.pool(x, attention_mask)))
+        return Output(logits=self.head(self.pool(x, attention_mask)))
 
 
 class FirstToken(MeanEncoder):
@@ -308,12 +308,12 @@ class PaddingKnownById(nn.Module):
 class LeftPadded(Block):
     """Positions of a left-padded prompt are counted by its mask."""
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> SimpleNamespace:  # type: ignore[override]
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Output:  # type: ignore[override]
         positions = (attention_mask.cumsum(dim=1) - 1).clamp(min=0)
         x = self.embedding(input_ids) + self.positions(positions)
         allowed = causal(input_ids.shape[1]) & attention_mask.bool().unsqueeze(1)
         mixed = attend(self.queries(x), self.keys(x), self.values(x), allowed)
-        return SimpleNamespace(logits=self.head(x + mixed))
+        return Output(logits=self.head(x + mixed))
 
 
 class EmptyRows(nn.Module):
@@ -339,7 +339,7 @@ class Translator(nn.Module):
     def __init__(self):
         super().__init__()
         self.source, self.target = nn.Embedding(VOCABULARY, SIZE), nn.Embedding(VOCABULARY, SIZE)
-        self.positions = nn.Parameter(torch.randn(16, 1, SIZE))
+        self.positions = nn.Parameter(torch.randn(64, 1, SIZE))
         self.encoder = nn.TransformerEncoderLayer(SIZE, 2, 16, dropout=0.1)
         self.decoder = nn.TransformerDecoderLayer(SIZE, 2, 16, dropout=0.1)
         self.head = nn.Linear(SIZE, VOCABULARY)

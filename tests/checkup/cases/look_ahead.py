@@ -146,7 +146,7 @@ class SpectralFilter(nn.Module):
     def __init__(self):
         super().__init__()
         self.embedding = nn.Embedding(VOCABULARY, SIZE)
-        self.kernel = nn.Parameter(torch.randn(16, SIZE) * 0.5)
+        self.kernel = nn.Parameter(torch.randn(64, SIZE) * 0.5)
         self.head = nn.Linear(SIZE, VOCABULARY)
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -225,7 +225,7 @@ class UnmaskedDecoder(nn.Module):
     def __init__(self):
         super().__init__()
         self.source, self.target = nn.Embedding(VOCABULARY, SIZE), nn.Embedding(VOCABULARY, SIZE)
-        self.positions = nn.Parameter(torch.randn(16, SIZE))
+        self.positions = nn.Parameter(torch.randn(64, SIZE))
         self.transformer = nn.Transformer(SIZE, 2, 1, 1, 16, dropout=0.0, batch_first=True)
         self.head = nn.Linear(SIZE, VOCABULARY)
 

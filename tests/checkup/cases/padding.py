@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from types import SimpleNamespace
 
 import torch
 from cases.case import Case
@@ -20,6 +19,7 @@ from cases.parts import (
     PADDING,
     SIZE,
     VOCABULARY,
+    Output,
     attend,
     causal,
     padded_labelled,
@@ -50,9 +50,9 @@ class Encoder(nn.Module):
         kept = attention_mask.unsqueeze(2).to(x.dtype)
         return (x * kept).sum(dim=1) / kept.sum(dim=1)
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> SimpleNamespace:
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Output:
         x = self.encode(input_ids, attention_mask)
-        return SimpleNamespace(logits=self.head(self.pool(x, attention_mask)))
+        return Output(logits=self.head(self.pool(x, attention_mask)))
 
 
 class MeanOfAll(Encoder):
@@ -162,12 +162,12 @@ class LeftPadded(nn.Module):
         self.queries, self.keys = nn.Linear(SIZE, SIZE), nn.Linear(SIZE, SIZE)
         self.values, self.head = nn.Linear(SIZE, SIZE), nn.Linear(SIZE, VOCABULARY)
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> SimpleNamespace:
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Output:
         steps = input_ids.shape[1]
         x = self.embedding(input_ids) + self.positions(torch.arange(steps))
         allowed = causal(steps) & attention_mask.bool().unsqueeze(1)
         mixed = attend(self.queries(x), self.keys(x), self.values(x), allowed)
-        return SimpleNamespace(logits=self.head(x + mixed))
+        return Output(logits=self.head(x + mixed))
 
 
 class UnmaskedCross(nn.Module):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -13,6 +14,13 @@ from torch import Tensor
 VOCABULARY, CLASSES, SIZE, FEATURES = 12, 3, 8, 5
 PADDING, START, IGNORED = 0, 1, -100
 LENGTHS = (6, 4, 5, 3)
+
+
+@dataclass
+class Output:
+    """What some modules return: an object with logits."""
+
+    logits: Tensor
 
 
 def draw(batch: int, steps: int, *, seed: int = 1, low: int = 1, high: int = VOCABULARY) -> Tensor:

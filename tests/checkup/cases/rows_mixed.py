@@ -53,7 +53,7 @@ class AttentionOverBatch(nn.Module):
     def __init__(self):
         super().__init__()
         self.embedding = nn.Embedding(VOCABULARY, SIZE)
-        self.positions = nn.Parameter(torch.randn(16, SIZE))
+        self.positions = nn.Parameter(torch.randn(64, SIZE))
         self.layer = nn.TransformerEncoderLayer(SIZE, 2, 16, dropout=0.0)
         self.head = nn.Linear(SIZE, CLASSES)
 

@@ -64,7 +64,7 @@ class CopiedLayer(nn.Module):
         super().__init__()
         self.encoder_layer = nn.TransformerEncoderLayer(FEATURES - 1, 2, 8, dropout=0.1, batch_first=True)
         self.encoder = nn.TransformerEncoder(self.encoder_layer, 2)
-        self.positions = nn.Parameter(torch.randn(16, FEATURES - 1))
+        self.positions = nn.Parameter(torch.randn(64, FEATURES - 1))
         self.head = nn.Linear(FEATURES - 1, CLASSES)
 
     def forward(self, x: Tensor) -> Tensor:
