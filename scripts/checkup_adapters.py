@@ -1,6 +1,6 @@
 """Runs one tool over the corpus of broken and healthy cases, in the tool's own environment.
 
-`python checkup_adapters.py TOOL [CASE...]` writes one JSON object a line: a case, what was found, CPU seconds.
+`python checkup_adapters.py TOOL [CASE...]` writes a JSON object a line: a case, what was found, CPU seconds.
 Each tool is called as its documentation says, with what a user has: the module, an example batch with its
 lengths or mask, the targets and the loss. What a tool cannot be called with is not applicable to it.
 """

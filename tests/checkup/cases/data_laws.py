@@ -74,9 +74,10 @@ def padding_before_end(case: PipelineCase) -> bool:
 
 
 def lengths_wrong(case: PipelineCase) -> bool:
-    """The first `length` tokens of a row are not the tokens of an example."""
+    """The first `length` tokens of a row are not the tokens of an example, with or without an end token."""
     for split in case.build().values():
         known = {tokens for tokens, _ in stored(split)}
+        known |= {(*tokens, case.end) for tokens in known} if case.end is not None else set()
         if any(row[:length] not in known and row[-length:] not in known for row, length, _ in rows(split)):
             return True
     return False

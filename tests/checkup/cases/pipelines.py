@@ -54,7 +54,7 @@ def loaded(data: list[Example], **options: Any) -> Split:
 
 
 class Batches:
-    """An iterable over batches that a function makes anew in each pass."""
+    """An iterable over batches that a function makes again in each pass."""
 
     def __init__(
         self, data: list[Example], make: Callable[[list[Example]], Iterator[list[Example]]], **options: Any
