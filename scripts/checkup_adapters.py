@@ -27,8 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "checkup"))
 
 from cases.all_cases import BROKEN, BROKEN_PIPELINES, HEALTHY, HEALTHY_PIPELINES  # noqa: E402
-from cases.case import Case, PipelineCase, seeded  # noqa: E402
-from cases.laws import (  # noqa: E402
+from cases.calling import (  # noqa: E402
     LENGTH_NAMES,
     STATES,
     as_double,
@@ -37,6 +36,7 @@ from cases.laws import (  # noqa: E402
     state_name,
     state_of,
 )
+from cases.case import Case, PipelineCase, seeded  # noqa: E402
 from cases.parts import token_loss  # noqa: E402
 
 Verdict = Literal["broken", "sound", "not applicable"]

@@ -9,9 +9,10 @@ import pytest
 import torch
 from cases import data_laws
 from cases.all_cases import BROKEN, BROKEN_PIPELINES, HEALTHY, HEALTHY_PIPELINES
+from cases.calling import call, output_of
 from cases.case import MODULE_KINDS, PIPELINE_KINDS, Case, PipelineCase
-from cases.laws import call, output_of, overfits, parameters_learn
 from cases.laws_of_health import applying
+from cases.training_laws import overfits, parameters_learn
 
 
 def name_of(case: Case | PipelineCase) -> str:

@@ -1,146 +1,44 @@
-"""Laws that a case keeps or breaks, each shown in a few lines, independently of the checkup.
+"""Laws of outputs that a case keeps or breaks, each shown in a few lines, independently of the checkup.
 
-A law is a function of a case that returns True if it holds. Legend: B sequences, T steps, V outputs.
+A law is a function of a case that returns True if it holds. Legend: B rows, T steps, V outputs.
 """
 
 from __future__ import annotations
 
-import inspect
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
 
 import torch
 import torch.nn.functional as F
-from cases.case import Batch, Case, copied
+from cases.calling import (
+    LENGTH_NAMES,
+    MASKS,
+    ROUNDING,
+    SEQUENCES,
+    SOURCES,
+    STATES,
+    Law,
+    as_double,
+    batch_axis,
+    call,
+    changed_values,
+    leaves,
+    output_of,
+    outputs,
+    padded_names,
+    prepared,
+    real_steps,
+    rows_of,
+    same,
+    sequence_name,
+    state_name,
+    state_of,
+    with_more_padding,
+    with_other_padding,
+    without_dropout,
+)
+from cases.case import Case, copied
 from cases.parts import token_loss
-from torch import Tensor, nn
-
-Law = Callable[[Case], bool]
-SEQUENCES = ("tgt", "decoder_input_ids", "tokens", "x", "text", "frames", "input_ids")
-"""Names of what is read step by step; the decoder's input comes first, where there is one."""
-SOURCES = ("src", "encoder_outputs")
-STATES = ("state", "hidden", "hx", "cache")
-MASKS = ("attention_mask", "src_mask", "mask")
-LENGTH_NAMES = ("lengths", "src_lengths")
-ROUNDING = 1e-8
-
-
-def prepared(case: Case, *, training: bool = False) -> tuple[nn.Module, Batch, Tensor | None]:
-    """The module in float64, its arguments and targets; random values replace parameters that are all zero.
-
-    A zero-initialised head would hide every effect.
-    """
-    module = case.build().double().train(training)
-    generator = torch.Generator().manual_seed(7)
-    with torch.no_grad():
-        for parameter in module.parameters():
-            if parameter.count_nonzero() == 0:
-                parameter.normal_(std=0.1, generator=generator)
-    arguments, targets = case.example()
-    return module, {name: as_double(value) for name, value in arguments.items()}, targets
-
-
-def without_dropout(module: nn.Module) -> nn.Module:
-    """The module, whose layers of dropout do nothing from now on."""
-    for part in module.modules():
-        if isinstance(part, nn.Dropout):
-            part.p = 0.0
-        if isinstance(part, nn.MultiheadAttention):
-            part.dropout = 0.0
-    return module
-
-
-def as_double(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return tuple(as_double(item) for item in value)
-    return value.double() if isinstance(value, Tensor) and value.is_floating_point() else value
-
-
-@contextmanager
-def fixed() -> Iterator[None]:
-    """One seed within, the previous state of the global generator after."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        yield
-
-
-def call(module: nn.Module, arguments: Batch) -> Any:
-    with fixed():
-        return module(**copied(arguments))
-
-
-def output_of(result: Any) -> Tensor:
-    """The output, whatever it comes in."""
-    if isinstance(result, Tensor):
-        return result
-    if isinstance(result, dict):
-        return result["logits"]
-    return result.logits if hasattr(result, "logits") else result[0]
-
-
-def state_of(result: Any) -> Any:
-    """The state that a module returns beside its output."""
-    return result["state"] if isinstance(result, dict) else result[1]
-
-
-def sequence_name(arguments: Batch) -> str:
-    return next(name for name in SEQUENCES if name in arguments)
-
-
-def outputs(case: Case, module: nn.Module, arguments: Batch) -> Tensor:
-    """Outputs, batch first: (B, T, V), or (B, ...) for one output per sequence."""
-    with torch.no_grad():
-        output = output_of(call(module, arguments))
-    sequence = arguments[sequence_name(arguments)]
-    per_step = output.dim() >= 2 and output.shape[:2] == sequence.shape[:2]
-    return output.transpose(0, 1) if case.time_first and per_step else output
-
-
-def real_steps(case: Case, arguments: Batch) -> Tensor:
-    """True where the sequence, (B, T), is not padding."""
-    sequence = arguments[sequence_name(arguments)]
-    B, T = sequence.shape[:2] if not case.time_first else sequence.shape[:2][::-1]
-    if "attention_mask" in arguments:
-        return arguments["attention_mask"].bool()
-    if "lengths" in arguments:
-        return torch.arange(T) < arguments["lengths"].unsqueeze(1)
-    return torch.ones(B, T, dtype=torch.bool)
-
-
-def same(case: Case, arguments: Batch, first: Tensor, second: Tensor) -> bool:
-    """Whether two outputs agree at every real step."""
-    if first.shape != second.shape:
-        return False
-    keep = real_steps(case, arguments)
-    if first.shape[:2] == keep.shape and first.dim() == 3:
-        first, second = first[keep], second[keep]
-    return bool(torch.allclose(first, second, rtol=0, atol=ROUNDING * max(1.0, first.abs().max().item())))
-
-
-def batch_axis(case: Case, name: str) -> int:
-    """The axis of the sequences of a batch in an argument."""
-    return 1 if name in STATES or (case.time_first and name in (*SEQUENCES, *SOURCES)) else 0
-
-
-def changed_values(values: Tensor, among: Tensor) -> Tensor:
-    """Other values: other ids that occur in an argument, or other numbers."""
-    if values.is_floating_point():
-        return values + 1.0 + values.roll(1, dims=-1)
-    known = among.unique() if int(among.max()) < 2 else among[among > 0].unique()
-    return known[(torch.searchsorted(known, values.clamp(min=int(known[0]))) + 1) % len(known)]
-
-
-def rows_of(case: Case, arguments: Batch, rows: Tensor) -> Batch:
-    """The arguments of some rows, in that order."""
-
-    def pick(name: str, value: Any) -> Any:
-        if isinstance(value, tuple):
-            return tuple(pick(name, item) for item in value)
-        return value.index_select(batch_axis(case, name), rows) if isinstance(value, Tensor) else value
-
-    return {name: pick(name, value) for name, value in arguments.items()}
+from torch import Tensor
 
 
 def rows_independent(case: Case) -> bool:
@@ -184,56 +82,6 @@ def no_look_ahead_in_training(case: Case) -> bool:
     return no_look_ahead(case, training=True)
 
 
-def is_padding(case: Case, arguments: Batch, name: str) -> Tensor:
-    """True where a sequence or a source (B, T) is padding."""
-    if name in SEQUENCES:
-        return ~real_steps(case, arguments)
-    if "src_mask" in arguments:
-        return ~arguments["src_mask"].bool()
-    steps = arguments[name].shape[0 if case.time_first else 1]
-    return torch.arange(steps) >= arguments["src_lengths"].unsqueeze(1)
-
-
-def padded_names(arguments: Batch) -> list[str]:
-    """The arguments that have padding."""
-    own = [name for name in SEQUENCES if name in arguments and {"lengths", "attention_mask"} & set(arguments)]
-    source = [name for name in SOURCES if name in arguments and {"src_lengths", "src_mask"} & set(arguments)]
-    return own + source
-
-
-def with_other_padding(case: Case, arguments: Batch) -> Batch:
-    """The arguments with other values where there is padding."""
-    other = copied(arguments)
-    for name in padded_names(arguments):
-        padding = is_padding(case, arguments, name)
-        padding = padding.T if case.time_first else padding
-        filler = 3.0 if other[name].is_floating_point() else 3
-        other[name][padding] = filler
-    return other
-
-
-def with_more_padding(case: Case, arguments: Batch, columns: int = 3) -> Batch:
-    """The arguments with more columns of padding, on the side where it is."""
-    other, axis = copied(arguments), 0 if case.time_first else 1
-    names = padded_names(arguments)
-    left = "attention_mask" in arguments and not arguments["attention_mask"][:, 0].all()
-    masks = {
-        "attention_mask" if name in SEQUENCES else "src_mask"
-        for name in names
-        if ("attention_mask" if name in SEQUENCES else "src_mask") in arguments
-    }
-    for name in [*names, *masks]:
-        along = axis if name in names else 1
-        value = other[name]
-        filler = torch.zeros_like(value.narrow(along, 0, columns))
-        padding = is_padding(case, arguments, name) if name in names else None
-        if padding is not None and padding.any():
-            example = value[padding.T if case.time_first else padding][0]
-            filler = filler + example
-        other[name] = torch.cat([filler, value] if left else [value, filler], dim=along)
-    return other
-
-
 def padding_content(case: Case) -> bool:
     """What is in the padding changes no output of a real step."""
     module, arguments, _ = prepared(case)
@@ -263,19 +111,6 @@ def final_state(case: Case) -> bool:
     return all(
         torch.allclose(a, b, atol=ROUNDING) for a, b in zip(leaves(first), leaves(second), strict=True)
     )
-
-
-def leaves(value: Any) -> list[Tensor]:
-    if isinstance(value, Tensor):
-        return [value]
-    items = value.values() if isinstance(value, dict) else value
-    return [leaf for item in items for leaf in leaves(item)]
-
-
-def state_name(module: nn.Module) -> str | None:
-    """The argument of `forward` that takes a state."""
-    names = inspect.signature(module.forward).parameters
-    return next((name for name in STATES if name in names), None)
 
 
 def whole_equals_pieces(case: Case, pieces: tuple[int, ...] | None = None) -> bool:
@@ -418,71 +253,6 @@ def training_survives_evaluation(case: Case) -> bool:
     return not torch.equal(first, second)
 
 
-def finite(case: Case) -> bool:
-    """Outputs and gradients are finite."""
-    loss, module = training_loss(case)
-    loss.backward()
-    gradients = [p.grad for p in module.parameters() if p.grad is not None]
-    return bool(loss.isfinite()) and all(bool(g.isfinite().all()) for g in gradients)
-
-
-def training_loss(case: Case) -> tuple[Tensor, nn.Module]:
-    """The loss of the example, with its graph, and the module (float64, evaluation mode)."""
-    module, arguments, targets = prepared(case)
-    result = call(module, arguments)
-    if targets is None:
-        return (result["loss"] if isinstance(result, dict) else result.loss), module
-    return (case.loss or token_loss)(output_of(result), as_double(targets)), module
-
-
-def parameters_used(case: Case) -> bool:
-    """Every trainable parameter gets a gradient that is not all zero."""
-    loss, module = training_loss(case)
-    loss.backward()
-    return all(
-        parameter.grad is not None and bool(parameter.grad.count_nonzero())
-        for parameter in module.parameters()
-        if parameter.requires_grad
-    )
-
-
-def parameters_learn(case: Case) -> bool:
-    """A few steps of Adam change every parameter, also one that has no gradient at the very start."""
-    module = case.build().eval()
-    arguments, targets = case.example()
-    assert targets is not None
-    before = [parameter.detach().clone() for parameter in module.parameters()]
-    optimizer = torch.optim.Adam(module.parameters(), lr=0.01)
-    for _ in range(3):
-        optimizer.zero_grad()
-        (case.loss or token_loss)(output_of(module(**copied(arguments))), targets).backward()
-        optimizer.step()
-    return not any(torch.equal(old, new) for old, new in zip(before, module.parameters(), strict=True))
-
-
-def weights_are_state(case: Case) -> bool:
-    """A module that loads the weights of another one gives the same outputs: all weights are registered."""
-    module, arguments, _ = prepared(case)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(99)
-        other = case.module().double().eval()
-    other.load_state_dict(module.state_dict())
-    return torch.allclose(outputs(case, module, arguments), outputs(case, other, arguments), atol=ROUNDING)
-
-
-def stays_tied(case: Case) -> bool:
-    """Tensors that are equal at the start are one tensor, also after loading a saved module."""
-    module = case.build()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(99)
-        other = case.module()
-    other.load_state_dict(module.state_dict())
-    weights = module.get_parameter("head.weight"), module.get_parameter("embedding.weight")
-    loaded = other.get_parameter("head.weight"), other.get_parameter("embedding.weight")
-    one = weights[0].data_ptr() == weights[1].data_ptr()
-    return one and loaded[0].data_ptr() == loaded[1].data_ptr() and torch.equal(weights[0], loaded[0])
-
-
 def outputs_vary(case: Case) -> bool:
     """Different sequences get different outputs."""
     module, arguments, _ = prepared(case)
@@ -593,111 +363,3 @@ def decoder_loss_is_aligned(case: Case) -> bool:
     module, arguments, _ = prepared(case)
     result = call(module, arguments)
     return torch.allclose(result["loss"], token_loss(result["logits"], arguments["labels"]))
-
-
-def step_gradients(case: Case) -> Tensor:
-    """Norms (T,) of the gradient of the last output with respect to the inputs of each step."""
-    module, arguments, _ = prepared(case)
-    seen: list[Tensor] = []
-
-    def keep(_module: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
-        seen.append(output.detach().requires_grad_())
-        return seen[-1]
-
-    embedding = next((part for part in module.modules() if isinstance(part, nn.Embedding)), None)
-    name = sequence_name(arguments)
-    if embedding is None:
-        seen.append(arguments[name].clone().requires_grad_())
-        arguments = arguments | {name: seen[-1]}
-        with fixed():
-            output = output_of(module(**arguments))
-    else:
-        embedding.register_forward_hook(keep)
-        output = output_of(call(module, arguments))
-    last = output[:, -1] if output.dim() == 3 else output
-    (gradient,) = torch.autograd.grad(last.square().sum(), seen[0], allow_unused=True)
-    return torch.zeros(seen[0].shape[1]) if gradient is None else gradient.norm(dim=2).mean(dim=0)
-
-
-def gradients_reach_back(case: Case) -> bool:
-    """The gradient at the first step is neither vanishing nor exploding, compared with the last one."""
-    norms = step_gradients(case)
-    return bool(1e-7 < norms[0] / norms[-1] < 1e4)
-
-
-def padding_row_is_fixed(case: Case) -> bool:
-    """The padding's embedding is zero, or masked: training does not change it."""
-    loss, module = training_loss(case)
-    loss.backward()
-    embedding = next(part for part in module.modules() if isinstance(part, nn.Embedding))
-    arguments, _ = case.example()
-    name = sequence_name(arguments)
-    (row,) = arguments[name][is_padding(case, arguments, name)].unique()
-    gradient = embedding.weight.grad
-    assert gradient is not None
-    if gradient[row].count_nonzero():
-        return False
-    return not embedding.weight[row].count_nonzero() or padding_amount(case)
-
-
-def overfits(case: Case, *, steps: int = 150) -> bool:
-    """The example can be memorised."""
-    module = without_dropout(case.build().train())
-    arguments, targets = case.example()
-    optimizer, losses = torch.optim.Adam(module.parameters(), lr=0.02), []
-    for _ in range(steps):
-        result = module(**copied(arguments))
-        if targets is None:
-            loss = result["loss"] if isinstance(result, dict) else result.loss
-        else:
-            loss = (case.loss or token_loss)(output_of(result), targets)
-        losses.append(loss.item())
-        if not loss.requires_grad:
-            return False
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    return losses[-1] < 0.2 * losses[0]
-
-
-def starts_at_chance(case: Case) -> bool:
-    """The initial loss of a classifier over C classes is about log C nats."""
-    module = case.build().eval()
-    arguments, targets = case.example()
-    assert targets is not None
-    with torch.no_grad():
-        found = output_of(call(module, arguments))
-    loss = (case.loss or token_loss)(found, targets)
-    return bool(loss < 2 * math.log(found.shape[-1]))
-
-
-def every_submodule_called(case: Case) -> bool:
-    """No part without parts of its own is left out of the forward pass."""
-    module, arguments, _ = prepared(case)
-    left = {part for part in module.modules() if not list(part.children())}
-    for part in list(left):
-        part.register_forward_hook(lambda part, *_: left.discard(part))
-    call(module, arguments)
-    return not left
-
-
-def setting_acts(**values: Any) -> Law:
-    """Another value of a setting gives another module, by its parameters, structure or outputs."""
-
-    def law(case: Case) -> bool:
-        arguments = {name: as_double(value) for name, value in case.example()[0].items()}
-        found = []
-        for settings in ({}, values):
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(0)
-                module = type(case.build())(**settings).double().train()
-            with torch.no_grad():
-                found.append((shapes(module), output_of(call(module, arguments))))
-        (first, before), (second, after) = found
-        return first != second or not torch.equal(before, after)
-
-    return law
-
-
-def shapes(module: nn.Module) -> list[tuple[str, torch.Size]]:
-    return [(name, parameter.shape) for name, parameter in module.named_parameters()]

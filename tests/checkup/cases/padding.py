@@ -1,4 +1,7 @@
-"""Padding that changes outputs, states or weights. Legend: B sequences, T steps, H features, V outputs."""
+"""Padding that changes outputs, states or weights.
+
+Legend: B sequences, T steps, H features, V outputs.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,7 @@ from functools import partial
 
 import torch
 from cases.case import Case
-from cases.laws import (
-    final_state,
-    padding_amount,
-    padding_content,
-    padding_row_is_fixed,
-)
+from cases.laws import final_state, padding_amount, padding_content
 from cases.parts import (
     CLASSES,
     FEATURES,
@@ -27,6 +25,7 @@ from cases.parts import (
     padded_tokens,
     translated,
 )
+from cases.training_laws import padding_row_is_fixed
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 

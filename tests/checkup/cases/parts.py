@@ -1,4 +1,7 @@
-"""Example batches and losses that cases share. Legend: B sequences, T steps, F features, V vocabulary."""
+"""Example batches and losses that cases share.
+
+Legend: B sequences, T steps, F features, V vocabulary.
+"""
 
 from __future__ import annotations
 

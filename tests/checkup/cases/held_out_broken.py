@@ -1,34 +1,29 @@
-"""Cases that were written after the probes, to measure them on what they have not seen.
+"""Broken modules that were written after the probes, to measure these on what they have not seen.
 
-Legend: B sequences, T steps, H features, V outputs.
+Legend: B rows, T steps, H features, V outputs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from functools import partial
 
 import torch
 import torch.nn.functional as F
-from cases import data_laws
-from cases.case import HEALTHY, Batch, Case, PipelineCase, Split
+from cases.case import Batch, Case
 from cases.laws import (
     both_sides,
     deterministic,
     evaluation_equals_training,
     final_state,
     gives_logits,
-    gradients_reach_back,
     ids_are_symbols,
     loss_ignores_padding,
     no_look_ahead,
     other_lengths,
     padding_amount,
     padding_content,
-    parameters_used,
     predicts_next,
     rows_independent,
-    setting_acts,
     whole_equals_chunks,
     whole_equals_pieces,
 )
@@ -44,19 +39,16 @@ from cases.parts import (
     binary_loss,
     causal,
     labelled,
-    log_probability_loss,
     next_tokens,
     numbers,
     padded_labelled,
     padded_numbers,
     padded_tokens,
     real,
-    token_loss,
     translated,
 )
-from cases.pipelines import END, Batches, Example, collate, examples, fours, loaded, shuffled
+from cases.training_laws import gradients_reach_back, parameters_used, setting_acts
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import weight_norm
 
 
 class SoftmaxOverQueries(nn.Module):
@@ -355,7 +347,7 @@ def held_out(name: str, kind: str, source: str, note: str, module: object, **mor
     return Case(name=name, kind=kind, source=source, note=note, module=module, **settings)  # type: ignore[arg-type]
 
 
-BROKEN = [
+CASES = [
     held_out(
         "softmax-over-queries",
         "look-ahead",
@@ -550,350 +542,5 @@ BROKEN = [
         Plain,
         batch=previous_tokens,
         law=predicts_next,
-    ),
-]
-
-
-class NormedWeights(nn.Module):
-    """Weights with a norm and a direction: parameters of another shape."""
-
-    def __init__(self):
-        super().__init__()
-        self.embedding = nn.Embedding(VOCABULARY, SIZE)
-        self.convolution = weight_norm(nn.Conv1d(SIZE, SIZE, 3))
-        self.head = nn.Linear(SIZE, VOCABULARY)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        x = self.embedding(tokens).transpose(1, 2)
-        return self.head((x + self.convolution(F.pad(x, (2, 0))).tanh()).transpose(1, 2))
-
-
-class LearnedQuery(nn.Module):
-    """One learned query reads the sequence; there is no pooling."""
-
-    def __init__(self):
-        super().__init__()
-        self.embedding, self.positions = nn.Embedding(VOCABULARY, SIZE), nn.Embedding(64, SIZE)
-        self.query, self.head = nn.Parameter(torch.randn(1, 1, SIZE)), nn.Linear(SIZE, CLASSES)
-        self.attention = nn.MultiheadAttention(SIZE, 2, batch_first=True)
-
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Output:
-        x = self.embedding(input_ids) + self.positions(torch.arange(input_ids.shape[1]))
-        query = self.query.expand(len(x), 1, SIZE)
-        found, _ = self.attention(query, x, x, key_padding_mask=attention_mask == 0)
-        return Output(self.head(found[:, 0]))
-
-
-class MixtureOfSoftmaxes(nn.Module):
-    """The output is the logarithm of a mixture of probabilities."""
-
-    def __init__(self):
-        super().__init__()
-        self.embedding = nn.Embedding(VOCABULARY, SIZE)
-        self.lstm, self.weights = nn.LSTM(SIZE, SIZE, batch_first=True), nn.Linear(SIZE, 2)
-        self.head = nn.Linear(SIZE, 2 * VOCABULARY)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        x, _ = self.lstm(self.embedding(tokens))
-        parts = self.head(x).unflatten(2, (2, VOCABULARY)).softmax(dim=-1)
-        return (self.weights(x).softmax(dim=-1).unsqueeze(3) * parts).sum(dim=2).log()
-
-
-class IdentityRecurrence(nn.Module):
-    """A ReLU recurrence that starts as the identity."""
-
-    def __init__(self):
-        super().__init__()
-        self.rnn = nn.RNN(FEATURES, SIZE, nonlinearity="relu", batch_first=True)
-        self.head = nn.Linear(SIZE, CLASSES)
-        nn.init.eye_(self.rnn.get_parameter("weight_hh_l0"))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.rnn(x)[0][:, -1])
-
-
-class BoundedEmbedding(nn.Module):
-    """Vectors are scaled back to norm 1 in the forward pass, in place."""
-
-    def __init__(self):
-        super().__init__()
-        self.embedding = nn.Embedding(VOCABULARY, SIZE, max_norm=1.0)
-        self.gru, self.head = nn.GRU(SIZE, SIZE, batch_first=True), nn.Linear(SIZE, CLASSES)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        return self.head(self.gru(self.embedding(tokens))[1][0])
-
-
-class OptionalLabels(nn.Module):
-    """Labels are an argument that may be left out."""
-
-    def __init__(self):
-        super().__init__()
-        self.embedding, self.positions = nn.Embedding(VOCABULARY, SIZE), nn.Embedding(64, SIZE)
-        self.layer = nn.TransformerEncoderLayer(SIZE, 2, 16, dropout=0.1, batch_first=True)
-        self.head = nn.Linear(SIZE, CLASSES)
-
-    def forward(
-        self, input_ids: Tensor, attention_mask: Tensor | None = None, labels: Tensor | None = None
-    ) -> dict[str, Tensor]:
-        x = self.embedding(input_ids) + self.positions(torch.arange(input_ids.shape[1]))
-        mask = None if attention_mask is None else attention_mask == 0
-        logits = self.head(self.layer(x, src_key_padding_mask=mask)[:, 0])
-        return {"logits": logits} | ({} if labels is None else {"loss": F.cross_entropy(logits, labels)})
-
-
-class MovingAverage(nn.Module):
-    """An exponential moving average of the inputs, with a share that is learned."""
-
-    def __init__(self):
-        super().__init__()
-        self.embedding, self.share = nn.Embedding(VOCABULARY, SIZE), nn.Parameter(torch.zeros(SIZE))
-        self.head = nn.Linear(SIZE, VOCABULARY)
-
-    def forward(self, tokens: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        x, share, outputs = self.embedding(tokens), self.share.sigmoid(), []
-        average = x.new_zeros(1, len(x), SIZE) if state is None else state
-        for step in x.unbind(dim=1):
-            average = average + share * (step - average)
-            outputs.append(average[0])
-        return self.head(torch.stack(outputs, dim=1)), average
-
-
-class SampledInTraining(nn.Module):
-    """Gates are sampled in training; in evaluation the likelier one is taken."""
-
-    def __init__(self):
-        super().__init__()
-        self.embedding, self.gate = nn.Embedding(VOCABULARY, SIZE), nn.Linear(SIZE, 2)
-        self.gru, self.head = nn.GRU(SIZE, SIZE, batch_first=True), nn.Linear(SIZE, VOCABULARY)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        x = self.embedding(tokens)
-        logits = self.gate(x)
-        gate = F.gumbel_softmax(logits, dim=-1) if self.training else logits.softmax(dim=-1)
-        return self.head(self.gru(gate[..., :1] * x)[0])
-
-
-class AdditiveAttention(nn.Module):
-    """An attention decoder that feeds its context into the next step."""
-
-    def __init__(self):
-        super().__init__()
-        self.source, self.target = nn.Embedding(VOCABULARY, SIZE), nn.Embedding(VOCABULARY, SIZE)
-        self.encoder = nn.GRU(SIZE, SIZE, batch_first=True)
-        self.cell, self.score = nn.GRUCell(2 * SIZE, SIZE), nn.Linear(2 * SIZE, 1)
-        self.head = nn.Linear(2 * SIZE, VOCABULARY)
-
-    def forward(self, src: Tensor, tgt: Tensor) -> Tensor:
-        memory, state = self.encoder(self.source(src))
-        state, outputs = state[0], []
-        for step in self.target(tgt).unbind(dim=1):
-            pairs = torch.cat([memory, state.unsqueeze(1).expand_as(memory)], dim=2)
-            context = (self.score(pairs.tanh()).softmax(dim=1) * memory).sum(dim=1)
-            state = self.cell(torch.cat([step, context], dim=1), state)
-            outputs.append(torch.cat([state, context], dim=1))
-        return self.head(torch.stack(outputs, dim=1))
-
-
-class FixedWindow(nn.Module):
-    """A dense layer over all steps of a window, whose length is fixed by design."""
-
-    def __init__(self):
-        super().__init__()
-        self.embedding, self.hidden = nn.Embedding(VOCABULARY, SIZE), nn.Linear(6 * SIZE, SIZE)
-        self.head = nn.Linear(SIZE, CLASSES)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        return self.head(self.hidden(self.embedding(tokens).flatten(1)).relu())
-
-
-HEALTHY_CASES = [
-    held_out(name, HEALTHY, source, note, module, **more)
-    for name, source, note, module, more in (
-        (
-            "weights-normed",
-            "locuslab/TCN#8",
-            "a parametrized weight is no parameter itself",
-            NormedWeights,
-            {"exempt": ("remembers",)},
-        ),
-        (
-            "learned-query",
-            "LAION-AI/temporal-embedding-aggregation#14",
-            "the query does not depend on the input",
-            LearnedQuery,
-            {"task": "classify", "batch": partial(padded_labelled, name="input_ids", mask=True)},
-        ),
-        (
-            "mixture-of-softmaxes",
-            "salesforce/awd-lstm-lm#97",
-            "softmax before the loss, and a logarithm after it",
-            MixtureOfSoftmaxes,
-            {"loss": log_probability_loss},
-        ),
-        (
-            "identity-recurrence",
-            "datawhalechina/leedl-tutorial#40",
-            "a ReLU recurrence without saturation: its weights start as the identity",
-            IdentityRecurrence,
-            {"task": "classify", "batch": numbers},
-        ),
-        (
-            "embedding-bounded",
-            "bentrevett/pytorch-seq2seq#89",
-            "the forward pass changes a weight: its rows are scaled to a largest norm",
-            BoundedEmbedding,
-            {"task": "classify", "batch": labelled},
-        ),
-        (
-            "labels-optional",
-            "huggingface/transformers#37993",
-            "an argument that changes no output: the labels",
-            OptionalLabels,
-            {
-                "task": "classify",
-                "batch": partial(padded_labelled, name="input_ids", mask=True),
-                "loss": token_loss,
-            },
-        ),
-        (
-            "moving-average",
-            "johnma2006/mamba-minimal#11",
-            "a recurrence without a matrix: each feature for itself",
-            MovingAverage,
-            {},
-        ),
-        (
-            "gates-sampled-in-training",
-            "SeanNaren/deepspeech.pytorch#22",
-            "random in training, the expectation in evaluation",
-            SampledInTraining,
-            {"exempt": ("evaluation_equals_training",)},
-        ),
-        (
-            "additive-attention",
-            "d2l-ai/d2l-en#1013",
-            "the context of one step is the input of the next",
-            AdditiveAttention,
-            {"task": "translate", "batch": translated},
-        ),
-        (
-            "window-of-fixed-length",
-            "keras-team/keras#233",
-            "a dense layer over all steps: one length, by design",
-            FixedWindow,
-            {"task": "classify", "batch": labelled},
-        ),
-    )
-]
-
-
-def same_order(data: list[Example]) -> Iterator[list[Example]]:
-    """Shuffled, from the same seed in each pass."""
-    order = torch.randperm(len(data), generator=torch.Generator().manual_seed(0)).tolist()
-    yield from fours([data[index] for index in order])
-
-
-def within_budget(data: list[Example]) -> Iterator[list[Example]]:
-    """Batches of at most 20 tokens; an example that does not fit is skipped."""
-    batch: list[Example] = []
-    for example in shuffled(data):
-        if sum(len(tokens) for tokens, _ in [*batch, example]) <= 20:
-            batch.append(example)
-        else:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def shifted_labels(data: list[Example]) -> Iterator[list[Example]]:
-    """A header line is skipped in one of two files."""
-    labels = [label for _, label in data[1:]] + [data[0][1]]
-    pairs = list(zip([tokens for tokens, _ in data], labels, strict=True))
-    yield from fours(shuffled(pairs))
-
-
-def padded_everywhere(batch: list[Example]) -> dict[str, Tensor]:
-    """Every row has the length of the longest."""
-    found = collate(batch)
-    return found | {"lengths": torch.full_like(found["lengths"], found["tokens"].shape[1])}
-
-
-def overlapping_windows() -> Mapping[str, Split]:
-    """Windows of a series are split at random, though they overlap and repeat."""
-    data = examples(12)
-    return {"train": loaded(data[:9] + data[9:10]), "valid": loaded(data[9:], shuffle=False)}
-
-
-def pipeline(name: str, kind: str, source: str, note: str, splits: object, **more: object) -> PipelineCase:
-    settings = {"broken": data_laws.EVERY.get(kind, lambda case: False)} | more
-    return PipelineCase(name=name, kind=kind, source=source, note=note, splits=splits, **settings)  # type: ignore[arg-type]
-
-
-BROKEN_PIPELINES = [
-    pipeline(
-        "same-order-each-epoch",
-        "never shuffled",
-        "neulab/xnmt#131",
-        "shuffled once: every epoch has the same order",
-        lambda: {"train": Split(data := examples(), Batches(data, same_order))},
-    ),
-    pipeline(
-        "skipped-beyond-budget",
-        "examples lost",
-        "luxonis/luxonis-train#277",
-        "what does not fit into a batch any more is discarded",
-        lambda: {"train": Split(data := examples(), Batches(data, within_budget))},
-    ),
-    pipeline(
-        "labels-shifted-by-one",
-        "labels misaligned",
-        "neulab/xnmt#131",
-        "a minority of lines is unaligned: one side starts one line later",
-        lambda: {"train": Split(data := examples(), Batches(data, shifted_labels))},
-    ),
-    pipeline(
-        "length-of-the-longest",
-        "wrong lengths",
-        "OpenNMT/OpenNMT-py#190",
-        "all rows are said to be as long as the batch",
-        lambda: {"train": loaded(examples(), collate_fn=padded_everywhere)},
-    ),
-    pipeline(
-        "windows-in-both-splits",
-        "splits overlap",
-        "zhouhaoyi/Informer2020#297",
-        "the splits share windows",
-        overlapping_windows,
-    ),
-]
-
-
-def added_in_the_collator(batch: list[Example]) -> dict[str, Tensor]:
-    """The end token is added before padding."""
-    return collate([([*tokens, END], label) for tokens, label in batch])
-
-
-HEALTHY_PIPELINES = [
-    pipeline(
-        "end-added-in-the-collator",
-        HEALTHY,
-        "asyml/texar-pytorch#154",
-        "examples have no end token, batches do",
-        lambda: {"train": loaded(examples(), collate_fn=added_in_the_collator)},
-        end=END,
-    ),
-    pipeline(
-        "shuffled-buckets-of-a-pool",
-        HEALTHY,
-        "pytorch/text#69",
-        "sorted within a pool, which is drawn again in each pass",
-        lambda: {
-            "train": Split(
-                data := examples(30),
-                Batches(data, lambda rows: fours(sorted(shuffled(rows), key=lambda e: len(e[0]) // 2))),
-            )
-        },
     ),
 ]
