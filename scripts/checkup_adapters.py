@@ -92,22 +92,22 @@ def loss_of(case: Case) -> Callable[[Any, Any], Tensor]:
     return loss
 
 
-def seqlab_check(case: Case) -> Outcome:
-    """The project's own checkup: `seqlab.check`."""
+def seqlab_check(case: Case, **options: Any) -> Outcome:
+    """The project's own checkup: `seqlab.check`, with further arguments of it."""
     seqlab = importlib.import_module("seqlab")
     arguments, targets = case.example()
     batch = arguments | ({} if targets is None else {"targets": targets})
     roles: dict[str, Any] = {"axes": "time-first"} if case.time_first else {}
     if "cache" in (state_name(case.build()) or ""):
         roles["state"] = "cache"
-    report = seqlab.check(case.build(), batch, case.task, loss=case.loss, roles=roles or None)
+    report = seqlab.check(case.build(), batch, case.task, loss=case.loss, roles=roles or None, **options)
     return _seqlab_outcome(report)
 
 
-def seqlab_pipeline(case: PipelineCase) -> Outcome:
-    """The project's own checkup of data: `seqlab.check_data`."""
+def seqlab_pipeline(case: PipelineCase, **options: Any) -> Outcome:
+    """The project's own checkup of data: `seqlab.check_data`, with further arguments of it."""
     seqlab = importlib.import_module("seqlab")
-    report = seqlab.check_data(case.build(), padding=case.padding, end=case.end)
+    report = seqlab.check_data(case.build(), padding=case.padding, end=case.end, **options)
     return _seqlab_outcome(report)
 
 
