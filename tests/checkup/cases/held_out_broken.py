@@ -323,7 +323,10 @@ class Plain(nn.Module):
         self.gru, self.head = nn.GRU(SIZE, SIZE, batch_first=True), nn.Linear(SIZE, VOCABULARY)
 
     def forward(self, tokens: Tensor, lengths: Tensor | None = None) -> Tensor:
-        return self.head(self.gru(self.embedding(tokens))[0])
+        x, _ = self.gru(self.embedding(tokens))
+        if lengths is not None:
+            x = x * real(lengths.tolist(), tokens.shape[1]).unsqueeze(2)
+        return self.head(x)
 
 
 def masked_then_averaged(output: Tensor, targets: Tensor) -> Tensor:

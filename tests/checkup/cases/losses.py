@@ -26,6 +26,7 @@ from cases.parts import (
     causal,
     next_tokens,
     padded_tokens,
+    real,
     token_loss,
     translated,
 )
@@ -33,8 +34,11 @@ from torch import Tensor, nn
 
 
 class PaddedLanguage(Language):
+    """The same with padding, where features are zero."""
+
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:  # type: ignore[override]
-        return super().forward(tokens)
+        keep = real(lengths.tolist(), tokens.shape[1]).unsqueeze(2)
+        return self.head(self.features(tokens) * keep)
 
 
 class OwnLoss(nn.Module):
