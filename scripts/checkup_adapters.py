@@ -263,7 +263,7 @@ def _pytest_torch_states(tool: Any, collected: Collected, case: Case, module: nn
 
 
 class Embedded(nn.Module):
-    """A module that reads vectors in the place of token ids: its embedding gives them back."""
+    """A module that reads vectors instead of token ids: its embedding gives them back."""
 
     def __init__(self, module: nn.Module, name: str, arguments: dict[str, Any]):
         super().__init__()

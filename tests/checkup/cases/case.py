@@ -72,7 +72,8 @@ class Case:
 
     name: unique.
     kind: one of `MODULE_KINDS`, or "healthy".
-    source: the public report it was written from, `owner/repository#number`.
+    source: the public report it was written from, `owner/repository#number`; for a healthy one the thread in
+        which the pattern is asked about or explained.
     note: what is wrong; for a healthy one what looks suspicious, and why it is right.
     module: builds the module; called by `build` with a fixed seed.
     task: what the module is for.

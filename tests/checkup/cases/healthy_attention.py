@@ -193,7 +193,7 @@ class GroupedHeads(Block):
 
 
 class Cached(nn.Module):
-    """A cache of keys and values, and positions that go on from it."""
+    """A cache of keys and values, and positions that continue from it."""
 
     def __init__(self):
         super().__init__()

@@ -193,7 +193,7 @@ class LayersReversed(nn.Module):
 
 
 class ProjectedIds(nn.Module):
-    """A linear layer of one input in the place of an embedding."""
+    """A linear layer of one input instead of an embedding."""
 
     def __init__(self):
         super().__init__()
@@ -421,7 +421,7 @@ CASES = [
         "state-of-last-column",
         "state after padding",
         "huggingface/transformers#1225",
-        "outputs at the padding are hidden, the state behind them is not",
+        "outputs at the padding are hidden, the state that is returned is not",
         LastColumnState,
         batch=padded_tokens,
         law=final_state,

@@ -182,7 +182,7 @@ CASES = [
     state(
         "segment-ids-not-read",
         "devjwsong/gpt2-dialogue-generation-pytorch#11",
-        "token ids take the place of the segment ids",
+        "the segments are looked up with the token ids",
         SegmentsFromTokens,
         kind="input unused",
         task="classify",

@@ -69,7 +69,7 @@ class OffByOne(Attention):
 
 
 class DynamicMask(Attention):
-    """A learned bias of the scores takes the place of the causal mask."""
+    """A learned bias of the scores replaces the causal mask."""
 
     def __init__(self):
         super().__init__()

@@ -44,12 +44,6 @@ def text(  # noqa: PLR0917
 
 
 UNUSED, SETTING, TIME = "parameter unused", "setting unused", "gradient through time"
-
-
 UNTIED, MODES, DROPOUT = "weights untied", "train and eval differ", "dropout in eval"
-
-
 FIT, SIZES, RANDOM = "cannot overfit", "one size", "non-determinism"
-
-
 MASKED = partial(padded_labelled, name="input_ids", mask=True)

@@ -221,7 +221,7 @@ CASES = [
         "time-first-by-reshape",
         AXES,
         "HHTseng/video-classification#42",
-        "a reshape in the place of a transpose: steps of different sequences are joined",
+        "a reshape instead of a transpose: steps of different sequences are joined",
         FramesByView,
         batch=numbers,
         law=rows_independent,

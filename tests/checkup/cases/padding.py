@@ -363,7 +363,7 @@ CASES = [
     padding(
         "scan-returns-state-after-padding",
         "QwenLM/Qwen3#829",
-        "the returned state of a state space goes on through the padding",
+        "the returned state of a state space is updated by the padding too",
         ScanState,
         kind="state after padding",
         batch=padded_tokens,
@@ -382,7 +382,7 @@ CASES = [
     padding(
         "padding-embedding-overwritten",
         "pytorch/pytorch#6495",
-        "an initialisation of one's own overwrites the zero row of padding_idx",
+        "a custom initialisation overwrites the zero row of padding_idx",
         OverwrittenPadding,
         kind="padding row",
         batch=padded_labelled,
