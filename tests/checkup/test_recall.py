@@ -62,3 +62,8 @@ def test_pipelines_are_judged_as_published(case: PipelineCase):
 def test_a_healthy_module_raises_no_alarm(case: Case):
     outcome = seqlab_check(case)
     assert outcome.verdict == "sound"
+
+
+def test_the_page_shows_what_was_measured():
+    page = (ROOT / "docs" / "checkup.md").read_text("utf-8")
+    assert measure_checkup.filled(page, PUBLISHED) == page
