@@ -1,4 +1,4 @@
-"""docs/own-code.md shows the files of the examples, as they are."""
+"""docs/own-code.md and docs/checkup.md show the files of the examples, as they are."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import re
 import pytest
 from pages import ROOT
 
-PAGE = (ROOT / "docs" / "own-code.md").read_text(encoding="utf-8")
+PAGE = "\n".join(
+    (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in ("own-code", "checkup")
+)
 FILES = dict(re.findall(r"^`(\w+\.py)`:\n\n```python\n(.*?)```", PAGE, flags=re.MULTILINE | re.DOTALL))
 
 

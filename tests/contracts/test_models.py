@@ -197,7 +197,8 @@ def subject(model: SequenceModel, smoothing: float = 0.0) -> ModelSubject:
 
 
 @variants
-def test_every_probe_that_applies_passes(table):
+def test_every_probe_that_applies_passes(table, monkeypatch):
+    monkeypatch.setattr(learning, "SECONDS", 120.0)
     model = build(table)
     # This module mixes the sequences of a batch, which its adapter avoids in evaluation alone.
     skip = ["training_equals_evaluation"] if "MixesRows" in str(table) else []
