@@ -86,11 +86,11 @@ def guess(
             f"forward of {code.label} must be given {missing[0]!r}, which has no known role. Say what it is "
             f"(roles: {missing[0]!r} as tokens, source, lengths, mask or state), or give it in the batch."
         )
-    search = _Search(code, module, settings, roles, given=given, state=state)
+    search = _CallSearch(code, module, settings, roles, given=given, state=state)
     return search.result()
 
 
-class _Search:
+class _CallSearch:
     """Attempts at a module, the likeliest first."""
 
     def __init__(
