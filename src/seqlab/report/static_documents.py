@@ -14,7 +14,7 @@ from seqlab.report.charts.static_files import Files, drawing_stem, table_stem
 from seqlab.report.latex import latex_caption, latex_text
 from seqlab.report.page_template import PageContent
 from seqlab.report.sections import Note
-from seqlab.report.table_text import markdown_caption, markdown_text, to_markdown
+from seqlab.report.table_text import markdown_caption, markdown_text, readable, to_markdown
 from seqlab.report.tables import ReportTable
 
 NAME = "report"
@@ -158,4 +158,4 @@ def _drawings(number: int, figure: Figure) -> Iterator[str]:
 
 
 def _text(lines: Sequence[str]) -> bytes:
-    return "\n".join(lines).encode("utf-8", "backslashreplace")
+    return readable("\n".join(lines)).encode("utf-8", "backslashreplace")
