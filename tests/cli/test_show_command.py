@@ -51,9 +51,11 @@ def test_the_toml_of_a_recipe_with_its_data_has_the_sizes_chosen_from_it(name: s
 @pytest.mark.parametrize("name", design.names())
 def test_the_toml_of_a_study_reads_back_to_the_same_study(seqlab, name: str, tmp_path: Path) -> None:
     own = tmp_path / "own.toml"
-    for overrides in ([], ["seeds=4,5", "training.record_every=2", "budget.equal=tokens", "budget.amount=9"]):
+    for overrides in ([], ["seeds=4,5", "samples.count=1", "budget.equal=tokens", "budget.amount=9"]):
         own.write_text(seqlab("show", name, *overrides, "--toml").out, encoding="utf-8")
         assert design.read(str(own)) == design.read(name, overrides)
+    if "training" in design.read(name).axes:
+        return  # no setting below an axis can be given beside it
     own.write_text(seqlab("show", name, "training.clip_norm=none", "--toml").out, encoding="utf-8")
     study = design.Design(design.read(str(own)))
     assert [study.example(one).training.clip_norm for one in study.architectures] == [None] * len(

@@ -36,10 +36,10 @@ def check(
     trust: Trust = False,
     as_json: Json = False,
 ) -> None:
-    """Find silent bugs in a model or a data pipeline; exit status 1 if there is one.
+    """Find silent bugs in a model or a data pipeline.
 
     Each probe (`seqlab list probes`) states what must hold, and gives its evidence, where it first shows, the
-    likely cause and a fix. The model is not changed.
+    likely cause and a fix. The exit status is 1 if there is a bug. The model is not changed.
 
     Parameters
     ----------

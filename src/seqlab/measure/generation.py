@@ -42,7 +42,7 @@ def repetition(texts: Ragged, size: int = REPEATED) -> float | None:
     Texts shorter than an n-gram do not count. None where all are.
 
     >>> repetition(Ragged(np.array([1, 2, 1, 2, 1, 3, 4]), np.array([0, 5, 7])), 2)
-    0.5
+    0.25
     """
     shares = [
         1 - found
