@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import platform
-import re
 import statistics
 import subprocess
 import sys
@@ -26,7 +25,6 @@ RIVALS = ROOT / "scripts" / "checkup_rivals.txt"
 MEASURED = ROOT / "results" / "checkup" / "measured.json"
 TOOLS = ("seqlab", "pytest-torch", "torchtest2", "causal-certificate", "pangolinn")
 HEALTHY = "healthy"
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 Measured = dict[str, Any]
 
 
@@ -108,27 +106,55 @@ def version(tool: str, python: Path) -> str:
 
 def table(measured: Measured) -> str:
     """Recall by kind, false alarms and seconds, one column a tool, as Markdown."""
-    tools = [tool for tool in TOOLS if tool in measured["tools"]]
+    tools = _tools(measured)
     kinds = list(dict.fromkeys(kind for kind in measured["cases"].values() if kind != HEALTHY))
-    head = ["", "cases", *(f"{tool} {measured['tools'][tool]['version']}" for tool in tools)]
     rows = [_kind_row(measured, kind, tools) for kind in kinds]
-    broken = [case for case, kind in measured["cases"].items() if kind != HEALTHY]
-    healthy = [case for case, kind in measured["cases"].items() if kind == HEALTHY]
+    broken, healthy = _cases(measured)
+    recall, alarms, seconds = _totals(measured)
+    applicable = [_applicable(measured, t, broken) for t in tools]
+    warnings = [_with_warnings(measured, t, broken, healthy) for t in tools]
     rows += [
-        _row("**recall, all broken cases**", str(len(broken)), [_share(measured, t, broken) for t in tools]),
-        _row("recall, where it can be applied", "", [_applicable(measured, t, broken) for t in tools]),
-        _row(
-            "**false alarms, healthy cases**",
-            str(len(healthy)),
-            [_alarms(measured, t, healthy) for t in tools],
-        ),
-        _row("both, if warnings count", "", [_with_warnings(measured, t, broken, healthy) for t in tools]),
-        _row(
-            "median CPU seconds a case",
-            "",
-            [f"{measured['tools'][t]['seconds']['median']:.2f}" for t in tools],
-        ),
+        recall,
+        _row("recall, where it can be applied", "", applicable),
+        alarms,
+        _row("both, if warnings count", "", warnings),
+        seconds,
     ]
+    return _markdown(measured, rows)
+
+
+def summary(measured: Measured) -> str:
+    """Recall over all kinds, false alarms and seconds, one column a tool, as Markdown."""
+    return _markdown(measured, _totals(measured))
+
+
+def _tools(measured: Measured) -> list[str]:
+    return [tool for tool in TOOLS if tool in measured["tools"]]
+
+
+def _cases(measured: Measured) -> tuple[list[str], list[str]]:
+    """The names of the broken and of the healthy cases."""
+    cases = measured["cases"].items()
+    return [name for name, kind in cases if kind != HEALTHY], [
+        name for name, kind in cases if kind == HEALTHY
+    ]
+
+
+def _totals(measured: Measured) -> list[list[str]]:
+    """The rows over all kinds: recall, false alarms, seconds."""
+    tools, (broken, healthy) = _tools(measured), _cases(measured)
+    medians = [f"{measured['tools'][t]['seconds']['median']:.2f}" for t in tools]
+    alarms = [_alarms(measured, t, healthy) for t in tools]
+    return [
+        _row("**recall, all broken cases**", str(len(broken)), [_share(measured, t, broken) for t in tools]),
+        _row("**false alarms, healthy cases**", str(len(healthy)), alarms),
+        _row("median CPU seconds a case", "", medians),
+    ]
+
+
+def _markdown(measured: Measured, rows: Sequence[Sequence[str]]) -> str:
+    tools = _tools(measured)
+    head = ["", "cases", *(f"{tool} {measured['tools'][tool]['version']}" for tool in tools)]
     lines = [head, ["---", "--:", *("--:" for _ in tools)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -176,16 +202,26 @@ def _alarms(measured: Measured, tool: str, cases: Sequence[str]) -> str:
     return f"**{sum(case in found['broken'] for case in tried)}** of {len(tried)}"
 
 
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+PARTS = {
+    (BEGIN, END): table,
+    ("<!-- measured, in short: begin -->", "<!-- measured, in short: end -->"): summary,
+}
+"""What is written between two comments."""
+
+
 def filled(page: str, measured: Mapping[str, Any]) -> str:
-    """A page with the table between its two comments.
+    """A page with the table, or its summary, between the two comments of that.
 
     Raises:
         SystemExit: the page has no such comments.
     """
-    if BEGIN not in page or END not in page:
-        sys.exit(f"The page must have the lines {BEGIN!r} and {END!r}.")
-    block = f"{BEGIN}\n{table(dict(measured))}\n{END}"
-    return re.sub(f"{re.escape(BEGIN)}.*{re.escape(END)}", lambda _: block, page, flags=re.DOTALL)
+    for (begin, end), made in PARTS.items():
+        if begin in page and end in page:
+            block = f"{begin}\n{made(dict(measured))}\n{end}"
+            before, after = page.split(begin, 1)[0], page.split(end, 1)[1]
+            return f"{before}{block}{after}"
+    sys.exit(f"The page must have the lines {BEGIN!r} and {END!r}.")
 
 
 if __name__ == "__main__":

@@ -64,6 +64,7 @@ def test_a_healthy_module_raises_no_alarm(case: Case):
     assert outcome.verdict == "sound"
 
 
-def test_the_page_shows_what_was_measured():
-    page = (ROOT / "docs" / "checkup.md").read_text("utf-8")
+@pytest.mark.parametrize("path", ["docs/checkup.md", "README.md"])
+def test_the_page_shows_what_was_measured(path: str):
+    page = (ROOT / path).read_text("utf-8")
     assert measure_checkup.filled(page, PUBLISHED) == page
