@@ -158,9 +158,7 @@ class SelfAttention(LinearMaps):
         return outputs, KeysValues(keys, values)
 
     def _mix(self, queries: Tensor, keys: Tensor, values: Tensor, visible: Tensor | None) -> Tensor:
-        scores = math.prod(queries.shape[:3]) * keys.shape[2]
-        native = self.implementation == "torch" and visible is None and library_for(queries) is not None
-        if native and self.dropout.active and scores >= LEAST_ELEMENTS:
+        if self._native(queries, keys, visible):
             y = _DroppedAttention.apply(queries, keys, values, self.dropout.p, self.dropout.draw_seed())
             assert isinstance(y, Tensor)
             return y
@@ -174,6 +172,17 @@ class SelfAttention(LinearMaps):
         mask = None if visible is None else visible.unsqueeze(1)
         return functional.scaled_dot_product_attention(
             queries, keys, values, attn_mask=mask, is_causal=mask is None
+        )
+
+    def _native(self, queries: Tensor, keys: Tensor, visible: Tensor | None) -> bool:
+        """Whether the native library computes the weights: many of them, some dropped, without a past."""
+        # The library is looked up last: each step of a generation asks.
+        return (
+            self.implementation == "torch"
+            and self.dropout.active
+            and visible is None
+            and math.prod(queries.shape[:3]) * keys.shape[2] >= LEAST_ELEMENTS
+            and library_for(queries) is not None
         )
 
 

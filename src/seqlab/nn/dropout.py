@@ -57,7 +57,7 @@ class Dropout(nn.Module):
         if not self.active:
             return x
         each = not (self._whole or self._locked)
-        if each and library_for(x) is not None and x.numel() >= LEAST_ELEMENTS:
+        if each and x.numel() >= LEAST_ELEMENTS and library_for(x) is not None:
             y = _SeededDropout.apply(x, self.p, self.draw_seed())
             assert isinstance(y, Tensor)
             return y
