@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from small_language_models import MODELS
 
 from seqlab.data.batch import Batch, unlabelled
 from seqlab.data.dataset import Split
@@ -34,10 +35,6 @@ RUNNING = [
     "batching.batch_size=3",
     "training.schedule.kind=constant",
 ]
-MODELS = {
-    "lstm": ["model.embedding_size=4", "model.hidden_size=4", "model.layers=1"],
-    "transformer": ["model.hidden_size=4", "model.heads=2", "model.layers=1", "model.feed_forward_size=4"],
-}
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import tiny
 import torch
+from small_language_models import MODELS
 from torch.nn import functional
 
 from seqlab.evaluate.evaluation import evaluate_run
@@ -32,10 +33,6 @@ RUNNING = [
         "training.tensorboard=false",
     ),
 ]
-MODELS = {
-    "lstm": ["model.embedding_size=4", "model.hidden_size=4", "model.layers=1"],
-    "transformer": ["model.hidden_size=4", "model.heads=2", "model.layers=1", "model.feed_forward_size=4"],
-}
 
 
 @pytest.fixture(autouse=True)
